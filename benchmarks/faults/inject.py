@@ -1,0 +1,109 @@
+"""Faults inside an engine process, armed in the child before the engine starts.
+
+Nothing of tuiftune is changed: files are watched through Python's audit events, numbers are spoilt where the
+libraries hand them over.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from typing import Any
+
+# Audit events of operations on files, with the position of the path in their arguments.
+FILE_EVENTS = {"open": 0, "os.rename": 0, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "shutil.rmtree": 0}
+
+
+def arm(fault: dict[str, Any] | None) -> None:
+    """`fault`: {"kind": …} and what that kind needs; None for none."""
+    if fault is None:
+        return
+    kind = fault["kind"]
+    if kind in ("kill_at_file", "full_at_file"):
+        _at_file_operation(fault)
+    elif kind == "kill_in_evaluation":
+        _kill_in_evaluation(fault["batch"])
+    else:
+        _spoil(kind, fault["step"])
+
+
+def _at_file_operation(fault: dict[str, Any]) -> None:
+    """At the n-th file operation under `folder`: end as by `kill -9`, or find the disk full from then on."""
+    left = int(fault["number"])
+    folder = str(fault["folder"])
+    kill = fault["kind"] == "kill_at_file"
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal left
+        place = FILE_EVENTS.get(event)
+        if place is None or not isinstance(args[place], str | bytes | os.PathLike):
+            return
+        path = os.fsdecode(args[place])
+        if not path.startswith(folder):
+            return
+        left -= 1
+        if left > 0:
+            return
+        if kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif event == "os.mkdir" or (event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    sys.addaudithook(hook)
+
+
+def _kill_in_evaluation(batch: int) -> None:
+    from tuiftune.engine import trainer
+
+    left = batch
+    compute = trainer.RunTrainer.compute_loss
+
+    def compute_loss(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        if self.is_in_train and not model.training:
+            left -= 1
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return compute(self, model, *args, **kwargs)
+
+    trainer.RunTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
+
+
+def _spoil(kind: str, step: int) -> None:
+    """NaN or infinity in the loss, a gradient or a weight, or a card without memory, at one step."""
+    import torch
+    from trl import SFTTrainer
+
+    training_step = SFTTrainer.training_step
+    optimizer_step = torch.optim.AdamW.step
+
+    def spoilt(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        due = self.state.global_step + 1 == step
+        if due and kind == "oom":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB (injected)")
+        loss = training_step(self, model, *args, **kwargs)
+        if due and kind in ("loss nan", "loss inf"):
+            return loss * float("nan" if kind == "loss nan" else "inf")
+        if due and kind in ("gradient nan", "gradient inf"):
+            first = next(one for one in model.parameters() if one.grad is not None)
+            first.grad.view(-1)[0] = float("nan" if kind == "gradient nan" else "inf")
+        if due and kind.startswith("weight nan"):
+            armed.add(step)
+        return loss
+
+    armed: set[int] = set()
+
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        out = optimizer_step(self, *args, **kwargs)
+        if armed:
+            armed.clear()
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].view(-1)[0] = float("nan")
+            if kind.endswith("SIGTERM"):  # then the next thing is a checkpoint, without an evaluation
+                os.kill(os.getpid(), signal.SIGTERM)
+        return out
+
+    SFTTrainer.training_step = spoilt
+    torch.optim.AdamW.step = stepped  # type: ignore[method-assign]

@@ -1,0 +1,186 @@
+"""Tokens per second of tuiftune's own plan against TRL's defaults, side by side on one card.
+
+    python benchmarks/speed/compare.py OUT.jsonl [--shape meta-llama/Llama-3.1-8B] [--steps 30] [--only NAME]
+
+Same random-weight model in the public shape, same rows (4 × 2048 tokens a step, no padding), LoRA r16 on all
+linear layers. TRL's run is its SFT trainer with its defaults and the model loaded in bfloat16; ours is
+`tuiftune train` with everything else left at auto. Tokens per second are the median over the steps after the
+tenth, from each run's own log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "gpu"))
+LENGTH, BATCH, WARM = 2048, 4, 10
+
+OURS: dict[str, list[str]] = {
+    "lora": ["method.technique=lora"],
+    "lora within 24 GiB": ["method.technique=lora", "hardware.memory_limit=24GiB"],
+    "qlora": ["method.technique=qlora"],
+    "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=10GiB"],
+}
+KEPT, RECOMPUTED = "training.activation_checkpointing=false", "training.activation_checkpointing=true"
+LIGER, COMPILED = "training.kernels=liger", "training.compile=true"
+LEAN = "method.adapter_dtype=bfloat16"
+LEVERS: dict[str, list[str]] = {
+    "compiled, all kept": ["method.technique=lora", COMPILED, KEPT],
+    "compiled, all kept, lean": ["method.technique=lora", COMPILED, KEPT, LEAN],
+    "compiled, recomputed, lean": ["method.technique=lora", COMPILED, RECOMPUTED, LEAN],
+    "liger, all kept, lean": ["method.technique=lora", LIGER, KEPT, LEAN],
+    "liger, recomputed, lean": ["method.technique=lora", LIGER, RECOMPUTED, LEAN],
+    "eager, all kept, lean": ["method.technique=lora", KEPT, LEAN],
+    "qlora, compiled, recomputed": ["method.technique=qlora", COMPILED, RECOMPUTED],
+    "qlora, liger, recomputed": ["method.technique=qlora", LIGER, RECOMPUTED],
+}
+OFF = {"training.kernels": "none", "training.compile": "false", "training.micro_batch": "4"}
+THEIRS = {"TRL lora": "lora", "TRL qlora": "qlora"}
+
+
+def rows_file(path: Path, rows: int) -> Path:
+    """Text rows far longer than the length, so that each is cut to exactly `LENGTH` tokens."""
+    pick = random.Random(0)
+    words = [
+        "order",
+        "refund",
+        "parcel",
+        "street",
+        "winter",
+        "coffee",
+        "ticket",
+        "garden",
+        "window",
+        "letter",
+    ]
+    with path.open("w", encoding="utf-8") as out:
+        for _ in range(rows):
+            out.write(json.dumps({"text": " ".join(pick.choices(words, k=3 * LENGTH))}) + "\n")
+    return path
+
+
+def theirs(model: Path, technique: str, steps: int, rows: Path) -> dict[str, Any]:
+    """TRL as its documentation shows it, in a process of its own."""
+    command = [sys.executable, str(HERE / "trl_defaults.py"), str(model), technique, str(steps), str(rows)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"failed": done.stderr[-600:]}
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def ours(model: Path, overrides: list[str], steps: int, rows: Path, work: Path, name: str) -> dict[str, Any]:
+    preset = work / "speed.yaml"
+    preset.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "name": "speed",
+                "model": {"base": str(model)},
+                "data": {
+                    "train": str(rows),
+                    "eval": 0.0,
+                    "max_length": LENGTH,
+                    "format": "text",
+                    "loss_on": "all",
+                },
+                "method": {"rank": 16, "alpha": 32},
+                "training": {"effective_batch": BATCH, "max_steps": steps},
+                "evaluation": {"score": "none", "rows": 0, "samples": 0},
+            }
+        ),
+        encoding="utf-8",
+    )
+    sets = [word for item in overrides for word in ("--set", item)]
+    run = work / "runs" / name
+    command = [
+        sys.executable,
+        "-m",
+        "tuiftune",
+        "train",
+        str(preset),
+        *sets,
+        "--name",
+        name,
+        "--runs",
+        str(run.parent),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        log = run / "engine.log"
+        return {"failed": (done.stderr[-400:] + (log.read_text()[-600:] if log.exists() else ""))}
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    times = [(e["t"], e["tokens"]) for e in events if e["type"] == "step" and e["step"] > WARM]
+    rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(times) if b[0] > a[0]]
+    memory = [e for e in events if e["type"] == "memory"]
+    plan = json.loads((run / "plan.json").read_text())
+    return {
+        "tokens_per_second": round(statistics.median(rates)),
+        "reported": [e.get("tokens_per_second") for e in events if e["type"] == "step"][-1],
+        "peak_reserved": max((e.get("reserved") or 0) for e in memory) if memory else None,
+        "predicted_tokens_per_second": plan["speed"]["tokens_per_second"],
+        "predicted_needs": plan["memory"]["needs"],
+        "training": plan["resolved"]["training"],
+        "loss": [e["loss"] for e in events if e["type"] == "step"][:: max(1, steps // 5)],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--shape", default="meta-llama/Llama-3.1-8B")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--only", default="", help="names of runs, with semicolons between them")
+    parser.add_argument(
+        "--levers", action="store_true", help="each lever by itself instead of the comparison"
+    )
+    options = parser.parse_args()
+    from shape import make
+
+    work = Path(tempfile.mkdtemp(prefix="speed-"))
+    started = time.monotonic()
+    child = [sys.executable, str(HERE.parent / "gpu" / "shape.py"), options.shape, str(work / "model")]
+    subprocess.run(child, check=True)  # in a process of its own, so that its memory is given back
+    model = make(options.shape, work / "model")
+    rows = rows_file(work / "rows.jsonl", BATCH * (options.steps + 4))
+    os.environ.setdefault("XDG_STATE_HOME", str(work / "state"))
+    with options.out.open("a", encoding="utf-8") as out:
+        for name in LEVERS if options.levers else [*THEIRS, *OURS]:
+            if options.only and name not in options.only.split(";"):
+                continue
+            if name in THEIRS:
+                result = theirs(model, THEIRS[name], options.steps, rows)
+            else:
+                if options.levers:
+                    off = [
+                        f"{key}={value}" for key, value in OFF.items() if key not in " ".join(LEVERS[name])
+                    ]
+                    LEVERS[name] += off
+                result = ours(
+                    model,
+                    (OURS | LEVERS)[name],
+                    options.steps,
+                    rows,
+                    work,
+                    name.replace(" ", "-").replace(",", "").replace("'", ""),
+                )
+            out.write(json.dumps({"name": name, "shape": options.shape, **result}) + "\n")
+            out.flush()
+            print(f"{time.monotonic() - started:5.0f} s  {name:24} {json.dumps(result)[:400]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

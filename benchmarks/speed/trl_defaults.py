@@ -1,0 +1,82 @@
+"""TRL's SFT trainer with its defaults, the model loaded in bfloat16: the run that ours is compared with.
+
+python benchmarks/speed/trl_defaults.py MODEL lora|qlora STEPS ROWS.jsonl
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+LENGTH, BATCH, WARM = 2048, 4, 10
+
+
+class Clock(TrainerCallback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        torch.cuda.synchronize()
+        self.times.append(time.monotonic())
+
+
+def main() -> None:
+    model_path, technique, steps, rows = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    tokenizer = AutoTokenizer.from_pretrained(model_path)
+    texts = [json.loads(line)["text"] for line in rows.read_text(encoding="utf-8").splitlines()]
+    quantised = None
+    if technique == "qlora":
+        quantised = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    model = AutoModelForCausalLM.from_pretrained(
+        model_path, dtype=torch.bfloat16, device_map={"": 0}, quantization_config=quantised
+    )
+    clock = Clock()
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(
+            output_dir="/tmp/trl-defaults",
+            max_steps=steps,
+            per_device_train_batch_size=BATCH,
+            max_length=LENGTH,
+            save_strategy="no",
+            report_to=[],
+            logging_steps=steps,
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_dict({"text": texts}),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+        callbacks=[clock],
+    )
+    torch.cuda.reset_peak_memory_stats()
+    trainer.train()
+    waits = [b - a for a, b in zip(clock.times[WARM:], clock.times[WARM + 1 :], strict=False)]
+    print(
+        json.dumps(
+            {
+                "tokens_per_second": round(BATCH * LENGTH / statistics.median(waits)),
+                "peak_allocated": torch.cuda.max_memory_allocated(),
+                "peak_reserved": torch.cuda.max_memory_reserved(),
+                "loss": trainer.state.log_history[-1].get("train_loss"),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

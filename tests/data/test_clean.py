@@ -1,0 +1,222 @@
+"""Repair: what is mended, what goes, what stays, and that the original is never touched."""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seeded
+
+from tuiftune.data.checks.check import Subject
+from tuiftune.data.clean.account import Settings, clean
+from tuiftune.data.clean.mend import decoded_right, mended
+from tuiftune.data.inspect import checks_of
+from tuiftune.data.load import load
+from tuiftune.errors import UserError
+
+
+def write(path: Path, rows: list[Any]) -> str:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text", ["it’s", "café naïve", "“quoted”", "5°C – ok", "привет мир", "日本語 text", "😀 fun", "Ünïcödé"]
+)
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_mojibake_is_undone(text: str, rounds: int) -> None:
+    spoilt = text
+    for _ in range(rounds):
+        raw = spoilt.encode()
+        spoilt = "".join(
+            chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
+            for byte in raw
+        )
+    assert spoilt != text
+    assert decoded_right(spoilt) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["São Paulo, NÃO!", "Château d’Yquem", "Zażółć gęślą jaźń", "x² ± 3°", "ÅÄÖ åäö", "日本"]
+)
+def test_sound_text_is_left_alone(text: str) -> None:
+    assert mended(text) == (text, [])
+
+
+def test_what_mending_does() -> None:
+    assert mended("a\r\nb\x1b[31m red\x07 \u200bx ")[0] == "a\nb red x"
+    assert mended("\n\n    indented\n  line")[0] == "    indented\n  line"
+    assert mended("hard  \nbreak")[0] == "hard  \nbreak"
+    assert mended("e\u0301")[0] == "é"
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    rows = seeded.pairs(200, rng)
+    rows[3]["completion"] = ""
+    rows[5]["completion"] += " Itâ€™s done."
+    rows[7]["completion"] += " The key is AKIAABCDEFGHIJKLMNOP."
+    rows[9]["completion"] += "<|im_end|>"
+    rows += [dict(rows[20]), {**rows[21], "completion": rows[21]["completion"] + " \r\n"}]
+    rows.append({**rows[30], "completion": rows[30]["completion"].replace(" the ", " a ", 1)})
+    source = tmp_path / "raw.jsonl"
+    dataset = load(write(source, rows))
+    before = sha(source)
+    done = clean(dataset, tmp_path / "out.jsonl", Settings(near=True))
+    assert sha(source) == before
+    assert {removal.why: removal.indices.tolist() for removal in done.removed} == {
+        "nothing to train on": [3],
+        "exact duplicate": [200, 201],
+        "near-duplicate": [202],
+    }
+    out = read(tmp_path / "out.jsonl")
+    assert len(out) == 199
+    text = (tmp_path / "out.jsonl").read_text("utf-8")
+    assert "It’s done." in text
+    assert "AKIA" not in text
+    assert "[SECRET]" in text
+    assert "<|im_end|>" not in text
+    again = {check.check: check.count for check in checks_of(Subject(load(str(tmp_path / "out.jsonl"))))}
+    for name in (
+        "missing-answers",
+        "exact-duplicates",
+        "near-duplicates",
+        "encoding",
+        "secrets",
+        "special-tokens",
+    ):
+        assert again[name] == 0
+    manifest = json.loads((tmp_path / "out.manifest.json").read_text("utf-8"))
+    assert manifest["sources"][0]["sha256"] == before
+    assert manifest["outputs"] == [{"path": "out.jsonl", "rows": 199, "sha256": sha(tmp_path / "out.jsonl")}]
+    changes = read(tmp_path / "out.changes.jsonl")
+    assert {"row": f"{source}:203", "removed": "near-duplicate", "stays": f"{source}:31"}.items() <= next(
+        change.items() for change in changes if change.get("removed") == "near-duplicate"
+    )
+    assert "AKIAABCDEFGHIJKLMNOP" not in (tmp_path / "out.changes.jsonl").read_text("utf-8")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    rows = seeded.pairs(80, random.Random(2)) * 2
+    rows[0]["prompt"] += "\x07 cafÃ©"
+    clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(near=True, mask="all"))
+    done = clean(load(str(tmp_path / "b.jsonl")), tmp_path / "c.jsonl", Settings(near=True, mask="all"))
+    assert (done.removed, done.changes) == ([], [])
+    assert sha(tmp_path / "b.jsonl") == sha(tmp_path / "c.jsonl")
+
+
+def test_turns_are_put_in_order(tmp_path: Path) -> None:
+    def chat(*turns: tuple[str, str]) -> dict[str, Any]:
+        return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+    rows = [
+        chat(("user", "a"), ("user", "b"), ("assistant", "c")),
+        chat(("user", "d"), ("assistant", "e"), ("user", "f")),
+        chat(("user", "g"), ("narrator", "h"), ("assistant", "i")),
+        chat(("system", "s"), ("user", "j"), ("assistant", "k")),
+    ]
+    done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings())
+    assert read(tmp_path / "b.jsonl") == [
+        chat(("user", "a\n\nb"), ("assistant", "c")),
+        chat(("user", "d"), ("assistant", "e")),
+        chat(("system", "s"), ("user", "j"), ("assistant", "k")),
+    ]
+    assert [removal.why for removal in done.removed] == ["nothing to train on"]
+
+
+def test_a_split_is_stratified_and_keeps_twins_together(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    rows = seeded.labelled(1200, rng)
+    for row in rows[:200]:
+        words = row["text"].split(" ")
+        words[-1] = "something?"
+        rows.append({**row, "text": " ".join(words)})
+    done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(split="80/10/10"))
+    sizes = [count for count, _ in done.written.values()]
+    assert sum(sizes) == 1400 - sum(len(removal.indices) for removal in done.removed)
+    assert abs(sizes[1] - 140) <= 10
+    assert abs(sizes[2] - 140) <= 10
+    parts = [read(path) for path in done.written]
+    assert [path.name for path in done.written] == ["b.train.jsonl", "b.validation.jsonl", "b.test.jsonl"]
+    for part, share in zip(parts, (0.8, 0.1, 0.1), strict=True):
+        for label in {row["label"] for row in rows}:
+            there = sum(row["label"] == label for row in part)
+            assert abs(there - share * sum(row["label"] == label for row in rows)) <= 12
+    for held in list(done.written)[1:]:
+        checks = checks_of(Subject(load(str(next(iter(done.written)))), eval_spec=str(held)))
+        assert next(check.count for check in checks if check.check == "leakage") == 0
+
+
+def test_the_split_follows_content_and_seed_not_order(tmp_path: Path) -> None:
+    rows = seeded.pairs(300, random.Random(5))
+    first = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "x.jsonl", Settings(split="90/10"))
+    second = clean(
+        load(write(tmp_path / "b.jsonl", rows[::-1])), tmp_path / "y.jsonl", Settings(split="90/10")
+    )
+    other = clean(load(str(tmp_path / "a.jsonl")), tmp_path / "z.jsonl", Settings(split="90/10", seed=1))
+    held = [{str(row) for row in read(list(done.written)[1])} for done in (first, second, other)]
+    assert held[0] == held[1]
+    assert held[0] != held[2]
+    assert len(held[0]) == 30
+
+
+def test_outliers_are_dropped_or_trimmed(tmp_path: Path) -> None:
+    rng = random.Random(6)
+    rows = seeded.pairs(200, rng)
+    rows[17]["completion"] = " ".join(seeded.sentence(rng) for _ in range(80))
+    dataset = load(write(tmp_path / "a.jsonl", rows))
+    dropped = clean(dataset, tmp_path / "b.jsonl", Settings(outliers="drop"))
+    assert [(removal.why, removal.indices.tolist()) for removal in dropped.removed] == [
+        ("length outlier", [17])
+    ]
+    clean(dataset, tmp_path / "c.jsonl", Settings(outliers="trim"))
+    kept = read(tmp_path / "c.jsonl")[17]["messages"][1]["content"]
+    assert rows[17]["completion"].startswith(kept)
+    assert len(kept) < 2500
+    assert kept.endswith(".")
+
+
+def test_rows_of_the_evaluation_set_are_dropped(tmp_path: Path) -> None:
+    rows = seeded.pairs(100, random.Random(7))
+    held = write(tmp_path / "eval.jsonl", [{**rows[4], "completion": rows[4]["completion"] + " Indeed."}])
+    done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(against=held))
+    assert [(removal.why, removal.indices.tolist()) for removal in done.removed] == [
+        ("is in the evaluation set", [4])
+    ]
+
+
+def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path: Path) -> None:
+    source = write(tmp_path / "a.jsonl", seeded.pairs(20, random.Random(8)))
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for output in (Path(source), tmp_path / "link.jsonl"):
+        with pytest.raises(UserError, match="original"):
+            clean(load(source), output, Settings())
+    with pytest.raises(UserError, match="can't be written"):
+        clean(load(source), tmp_path / "nowhere" / "b.jsonl", Settings())
+    blocked = tmp_path / "b.manifest.json"
+    blocked.mkdir()
+    (blocked / "x").write_text("x")
+    with pytest.raises(UserError, match="can't be written"):
+        clean(load(source), tmp_path / "b.jsonl", Settings())
+    assert not list(tmp_path.glob(".*"))
+    assert not (tmp_path / "b.jsonl").exists()
+    with pytest.raises(UserError, match="no row would be left"):
+        clean(
+            load(write(tmp_path / "e.jsonl", [{"prompt": "a", "completion": ""}] * 3)),
+            tmp_path / "f.jsonl",
+            Settings(),
+        )
+    for bad in ("80", "a/b", "50/50/0", "1/2/3/4"):
+        with pytest.raises(UserError, match="is no split"):
+            clean(load(source), tmp_path / "g.jsonl", Settings(split=bad))

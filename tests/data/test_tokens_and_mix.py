@@ -1,0 +1,227 @@
+"""Lengths as the trainer will count them, truncation in answer tokens, and mixtures of sources."""
+
+import json
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import seeded
+
+from tuiftune import assets
+from tuiftune.data.checks.check import Subject
+from tuiftune.data.inspect import checks_of
+from tuiftune.data.load import load
+from tuiftune.data.mix import mixed, sample, weights_of_shares, weights_of_temperature
+from tuiftune.data.split import split
+from tuiftune.data.template import CHATML, ChatTemplate, compile_template, read_template
+from tuiftune.data.tokens import Counter, lengths, measure, truncation
+from tuiftune.errors import UserError
+
+
+@dataclass(frozen=True)
+class Model:
+    reference: str
+    path: Path | None
+
+
+TINY = Model("builtin:tiny", assets.BASE)
+present = pytest.mark.skipif(
+    not (assets.BASE / "tokenizer.json").is_file(), reason="the base model isn't built yet"
+)
+
+
+def write(path: Path, rows: list[Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+@present
+def test_lengths_are_those_of_the_trainers_own_tokenizer(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(assets.BASE))
+    dataset = load(write(tmp_path / "a.jsonl", [*seeded.chats(30, random.Random(1)), {"messages": []}]))
+    found = lengths(dataset, assets.BASE)
+    counter = Counter(assets.BASE)
+    for length, example in zip(found.total.tolist(), dataset.examples(), strict=True):
+        assert example.messages is not None
+        turns = [{"role": turn.role, "content": turn.content} for turn in example.messages]
+        out = tokenizer.apply_chat_template(
+            turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+        assert length == len(out["input_ids"])
+        total, positions = counter.learnt_positions(example)
+        assert total == length
+        assert positions == np.flatnonzero(out["assistant_masks"]).tolist()
+        asked = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
+        assert counter.template.prompt(example.prompt) == asked
+
+
+@present
+def test_measure_counts_and_says_so() -> None:
+    facts = measure(load("builtin:tickets"), TINY, 0.05)
+    assert facts.rows + facts.rows_eval == load("builtin:tickets").rows
+    assert len(facts.quantiles) == 21
+    assert list(facts.quantiles) == sorted(facts.quantiles)
+    assert facts.quantiles[-1] == facts.longest
+    assert facts.quantiles[0] <= facts.mean_length <= facts.longest
+    assert "builtin:tiny" in facts.basis
+    train, held = split(load("builtin:tickets"), 0.05, 42)
+    assert (facts.rows, facts.rows_eval) == (len(train), len(held))
+
+
+def test_without_a_tokenizer_it_is_an_estimate_and_says_so() -> None:
+    facts = measure(load("builtin:tickets"), None, 0.05)
+    assert "estimated" in facts.basis
+
+
+@present
+def test_truncation_counts_answer_tokens(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "word " * 5, "completion": "answer " * 40},
+        {"prompt": "word " * 80, "completion": "yes"},
+    ] * 5
+    dataset = load(write(tmp_path / "a.jsonl", rows))
+    found = lengths(dataset, assets.BASE)
+    counter = Counter(assets.BASE)
+    limit = 30
+    expected = bare = 0
+    for example in dataset.examples():
+        _, positions = counter.learnt_positions(example)
+        expected += sum(position >= limit for position in positions)
+        bare += all(position >= limit for position in positions)
+    cut = truncation(dataset, found, limit, assets.BASE)
+    assert cut.answer_tokens_lost == expected > 0
+    assert len(cut.nothing_left) == bare == 5
+    assert len(cut.rows) == 10
+    assert truncation(dataset, found, 100_000, assets.BASE).answer_tokens_lost == 0
+
+
+@present
+def test_template_checks_pass_on_the_built_in_model() -> None:
+    checks = {
+        check.check: check for check in checks_of(Subject(load("builtin:tickets"), tokenizer=assets.BASE))
+    }
+    assert {checks[name].count for name in ("template-refusals", "double-bos", "endless-answers")} == {0}
+
+
+def model_with(template: str, folder: Path) -> Path:
+    """A directory with the built-in tokenizer and another template."""
+    folder.mkdir()
+    (folder / "tokenizer.json").write_bytes((assets.BASE / "tokenizer.json").read_bytes())
+    config = {"bos_token": "<|begin|>", "eos_token": "<|end|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+FAULTY = {
+    "endless-answers": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+    "double-bos": "{{ bos_token }}{{ bos_token }}{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
+    "template-refusals": "{% if messages | length > 2 %}{{ raise_exception('too many turns') }}{% endif %}"
+    "{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
+}
+
+
+@present
+@pytest.mark.parametrize("name", FAULTY)
+def test_template_faults_are_found(name: str, tmp_path: Path) -> None:
+    folder = model_with(FAULTY[name], tmp_path / "model")
+    rows = seeded.chats(24, random.Random(1))
+    checks = {
+        c.check: c for c in checks_of(Subject(load(write(tmp_path / "a.jsonl", rows)), tokenizer=folder))
+    }
+    assert checks[name].count == 24
+    assert checks[name].severity == "error"
+    assert {other: checks[other].count for other in FAULTY if other != name} == dict.fromkeys(
+        set(FAULTY) - {name}, 0
+    )
+    assert "generation" in checks["template"].why
+
+
+def test_templates_are_sandboxed(tmp_path: Path) -> None:
+    evil = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
+    template = ChatTemplate(evil, compile_template(evil, "x"), {}, False, True)
+    example = next(load(write(tmp_path / "a.jsonl", seeded.pairs(3, random.Random(1)))).examples())
+    with pytest.raises(UserError, match="chat template"):
+        template.render(example)
+    with pytest.raises(UserError, match="doesn't compile"):
+        compile_template("{% for %}", "model/chat_template.jinja")
+
+
+def test_the_stand_in_template_marks_what_is_learnt(tmp_path: Path) -> None:
+    template = ChatTemplate(CHATML, compile_template(CHATML, "x"), {}, True, False)
+    example = next(load(write(tmp_path / "a.jsonl", [{"prompt": "a", "completion": "b"}] * 3)).examples())
+    rendered = template.render(example)
+    assert rendered.text == "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
+    assert [rendered.text[start:end] for start, end in rendered.learnt] == ["b<|im_end|>"]
+    assert rendered.text.startswith(template.prompt(example.prompt))
+
+
+def test_a_model_without_a_template_gets_the_stand_in(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    assert not read_template(tmp_path).own
+
+
+def test_mixing_counts_what_the_trainer_sees(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    main = load(write(tmp_path / "main.jsonl", seeded.pairs(100, rng)))
+    train, held = split(main, 0.1, 3)
+    general = write(tmp_path / "general.jsonl", seeded.chats(200, rng))
+    leaking = write(
+        tmp_path / "leak.jsonl",
+        [{"prompt": e.prompt[0].content, "completion": "x"} for e in held] + seeded.pairs(10, rng),
+    )
+    mixture = mixed(train, held, [(general, 0.25), (leaking, 2.5)], seed=3)
+    seen = [(portion.rows, portion.seen, portion.left_out) for portion in mixture.portions]
+    assert seen == [(90, 90, 0), (200, 50, 0), (20, 25, 10)]
+    assert len(mixture.examples) == 165
+    assert sum(mixture.share(portion) for portion in mixture.portions) == pytest.approx(1)
+    assert (
+        mixed(train, held, [(general, 0.25)], seed=3).examples
+        == mixed(train, held, [(general, 0.25)], seed=3).examples
+    )
+    facts = measure(main, None, 0.1, mix=[(general, 0.25), (leaking, 2.5)], seed=3)
+    assert facts.rows == 165
+    assert "2 sources" in facts.basis
+
+
+def test_the_longest_answer_is_of_what_is_held_out(tmp_path: Path) -> None:
+    rows = [{"prompt": f"say {number}", "completion": "a b c " * number} for number in range(1, 41)]
+    main = load(write(tmp_path / "main.jsonl", rows))
+    held = split(main, 0.2, 3)[1]
+    longest = max(len(example.reference) for example in held)
+    assert measure(main, None, 0.2, seed=3).longest_answer == math.ceil(longest / 4 * 4 / 3)
+    assert measure(main, None, 0.0).longest_answer == math.ceil(240 / 4 * 4 / 3)
+    text = load(write(tmp_path / "text.jsonl", [{"text": f"only text {number}"} for number in range(9)]))
+    assert measure(text, None, 0.2).longest_answer is None
+
+
+def test_sampling_follows_content_not_order(tmp_path: Path) -> None:
+    rows = list(load(write(tmp_path / "a.jsonl", seeded.pairs(60, random.Random(1)))).examples())
+    taken = {example.reference for example in sample(rows, 0.5, 1)}
+    assert len(taken) == 30
+    assert {example.reference for example in sample(rows[::-1], 0.5, 1)} == taken
+    assert {example.reference for example in sample(rows, 0.5, 2)} != taken
+
+
+def test_weights_from_shares_and_temperature() -> None:
+    assert weights_of_shares([900, 5000], [0.9, 0.1]) == pytest.approx([1, 0.02])
+    assert weights_of_temperature([100, 10_000], 1) == pytest.approx([1, 1])
+    assert weights_of_temperature([100, 10_000], 2) == pytest.approx([1, 0.1])
+
+
+@pytest.mark.parametrize("weight", [0, -1, 101])
+def test_bad_weights(weight: float, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no weight"):
+        mixed([], [], [(write(tmp_path / "a.jsonl", [{"text": "a"}]), weight)], 1)
+
+
+def test_preferences_are_not_mixed_with_answers(tmp_path: Path) -> None:
+    pairs = list(load(write(tmp_path / "a.jsonl", seeded.pairs(5, random.Random(1)))).examples())
+    other = write(tmp_path / "b.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}] * 5)
+    with pytest.raises(UserError, match="preferences"):
+        mixed(pairs, [], [(other, 1.0)], 1)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import tiny  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONGEST = 90.0
+
+
+@dataclass
+class Job:
+    """One engine process."""
+
+    engine: Engine
+    pid: int
+    output: Path
+
+    def wait(self, timeout: float = LONGEST) -> int:
+        code = self.engine.ask({"pid": self.pid, "timeout": timeout})["code"]
+        assert code is not None, "the engine did not end in time"
+        return int(code)
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait_for_step(self, run: Path, step: int) -> None:
+        until = time.monotonic() + LONGEST
+        while time.monotonic() < until:
+            if (run / "events.jsonl").exists() and any(
+                event["step"] >= step for event in tiny.events(run, "step")
+            ):
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"step {step} never came")
+
+
+class Engine:
+    """Starts engine processes, forked from a parent that has the libraries loaded."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.numbers = itertools.count()
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        self.parent = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+        assert self._read() == {"ready": True}
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.parent.stdin
+        self.parent.stdin.write(json.dumps(request) + "\n")
+        self.parent.stdin.flush()
+        return self._read()
+
+    def start(self, *args: str | Path) -> Job:
+        output = self.scratch / f"output-{next(self.numbers)}"
+        answer = self.ask({"args": [str(arg) for arg in args], "output": str(output)})
+        return Job(self, answer["pid"], output)
+
+    def run(self, *args: str | Path) -> tuple[int, str]:
+        """Exit code and everything it said on its own standard output and error."""
+        job = self.start(*args)
+        return job.wait(), job.output.read_text(encoding="utf-8")
+
+    def train(self, run: Path, *options: str) -> int:
+        return self.run("train", run, *options)[0]
+
+    def _read(self) -> dict[str, Any]:
+        assert self.parent.stdout
+        line = self.parent.stdout.readline()
+        assert line, "the warm parent died"
+        document = json.loads(line)
+        assert isinstance(document, dict)
+        return document
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(tmp_path_factory.mktemp("output"))
+    yield engine
+    assert engine.parent.stdin
+    engine.parent.stdin.close()
+    engine.parent.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.make_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write_rows(tmp_path_factory.mktemp("data") / "rows.jsonl", tiny.rows())
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, model: Path, data: Path) -> Callable[..., Path]:
+    """A run directory of the tiny model; keyword arguments are dotted preset keys with `__` for the dot."""
+    numbers = itertools.count(1)
+
+    def make(
+        *, base: Path = model, rows: Path = data, plan: dict[str, Any] | None = None, **changes: Any
+    ) -> Path:
+        return tiny.make_run(
+            tmp_path / "runs", f"run-{next(numbers)}", tiny.resolved(base, rows, **changes), **(plan or {})
+        )
+
+    return make

@@ -1,0 +1,137 @@
+"""A checkpoint is whole or it isn't one: every kind of damage is seen, and rotation never leaves nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.engine.checkpoints import NEEDED, PROGRESS, STAGED, Checkpoint, Store, fault_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILES = ("adapter_model.safetensors", *(name for name in NEEDED if name != PROGRESS))
+
+
+def write(folder: Path) -> None:
+    for number, name in enumerate(FILES):
+        (folder / name).write_bytes(bytes([number + 1]) * 5000)
+    (folder / "training_args.bin").write_bytes(b"a pickle")
+
+
+def save(store: Store, *steps: int, protect: tuple[int, ...] = ()) -> None:
+    for step in steps:
+        store.save(step, write, {"step": step}, protect)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def swap_step(folder: Path) -> None:
+    document = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**document, "step": 1}))
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    **{
+        f"{name} missing": (lambda folder, name=name: (folder / name).unlink())
+        for name in (*FILES, "manifest.json")
+    },
+    **{f"{name} cut": (lambda folder, name=name: cut(folder / name)) for name in (*FILES, "manifest.json")},
+    **{f"{name} flipped": (lambda folder, name=name: flip(folder / name)) for name in FILES},
+    **{f"{name} zeroed": (lambda folder, name=name: zero(folder / name)) for name in FILES[:2]},
+    **{
+        f"{name} empty": (lambda folder, name=name: empty(folder / name))
+        for name in (PROGRESS, "manifest.json")
+    },
+    "manifest of another step": swap_step,
+    "directory emptied": lambda folder: (shutil.rmtree(folder), folder.mkdir()),
+}
+
+
+@pytest.mark.parametrize("kind", list(DAMAGE))
+def test_damage_falls_back_and_is_named(kind: str, tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=2)
+    save(store, 5, 10)
+    assert store.newest_whole() == (Checkpoint(10, tmp_path / "checkpoint-10"), [])
+    DAMAGE[kind](tmp_path / "checkpoint-10")
+    found, damaged = store.newest_whole()
+    assert found == Checkpoint(5, tmp_path / "checkpoint-5")
+    assert [one.path.name for one in damaged] == ["checkpoint-10"]
+    assert damaged[0].why
+
+
+def test_there_are_at_least_21_kinds_of_damage() -> None:
+    assert len(DAMAGE) >= 21
+
+
+def test_a_whole_checkpoint_holds_no_pickle_of_arguments(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 3)
+    assert not (tmp_path / "checkpoint-3" / "training_args.bin").exists()
+    assert fault_of(store.all()[0]) is None
+
+
+def test_rotation_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=2)
+    save(store, 1, 2, 3, 4, 10, 11, protect=(2,))
+    assert [one.step for one in store.all()] == [11, 10, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-10",
+        "checkpoint-11",
+        "checkpoint-2",
+    ]
+
+
+def test_a_failed_save_leaves_the_others(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 1)
+
+    def fail(folder: Path) -> None:
+        write(folder)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        store.save(2, fail, {}, ())
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+    assert fault_of(store.all()[0]) is None
+
+
+def test_leftovers_of_a_killed_save_are_swept(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 1)
+    (tmp_path / STAGED).mkdir()
+    write(tmp_path / STAGED)
+    (tmp_path / ".discarded-checkpoint-0").mkdir()
+    assert [one.step for one in store.all()] == [1]
+    store.clean()
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+
+
+def test_a_damaged_one_further_on_doesnt_count_among_those_kept(tmp_path: Path) -> None:
+    """A run that went back to 20, past the damaged 30: keeping 30 for its number would cost the good 20."""
+    store = Store(tmp_path, keep=2)
+    save(store, 20, 30)
+    cut(tmp_path / "checkpoint-30" / "optimizer.pt")
+    save(store, 25)
+    assert [one.step for one in store.all()] == [25, 20]

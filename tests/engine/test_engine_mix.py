@@ -1,0 +1,80 @@
+"""Rows of other sources are trained on beside the run's own: as many as planned, none that is held out."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import tiny
+
+from tuiftune.data.load import load
+from tuiftune.data.split import split
+from tuiftune.preset.file import loads
+from tuiftune.runs.prepare import prepare
+from tuiftune.runs.report import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+    from conftest import Engine
+
+
+def test_a_mixture_is_trained_on_as_planned(
+    engine: Engine, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    held = split(load(str(data)), 0.2, 42)[1]
+    leaks = [
+        {"prompt": example.prompt[0].content, "completion": example.reference or ""} for example in held[:3]
+    ]
+    fresh = [{"prompt": f"Say {number}.", "completion": str(number)} for number in range(10)]
+    tiny.write_rows(tmp_path / "general.jsonl", [*leaks, *fresh])
+    text = f"""
+model: {{base: '{model}'}}
+data: {{train: '{data}', eval: 0.2, max_length: 64, mix: [{{path: general.jsonl, weight: 1.5}}]}}
+method: {{technique: lora}}
+training: {{epochs: 1.0, effective_batch: 8, micro_batch: 4}}
+evaluation: {{rows: 0}}
+run: {{save_every: 4}}
+"""
+    prepared = prepare(loads(text, "mixed.yaml"), tmp_path / "runs", rehearse=True)
+    plan = prepared.plan()
+    (source,) = plan["resolved"]["data"]["mix"]
+    assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5}
+    assert plan["data"]["rows"] == 64 + 15
+    assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
+
+    from tuiftune.engine.answers import longest_answer
+    from tuiftune.engine.tokenise import Tokeniser
+
+    tokeniser = Tokeniser(tiny.make_tokenizer(), max_length=64, loss_on="assistant", place="")
+    assert plan["resolved"]["evaluation"]["max_new_tokens"] == longest_answer(held, tokeniser)
+
+    monkeypatch.chdir("/")
+    assert engine.train(prepared.path) == 0
+    (start,) = tiny.events(prepared.path, "start")
+    assert (start["rows_train"], start["total_steps"]) == (79, plan["time"]["steps"])
+    assert start["predicted_seconds"] == plan["time"]["seconds"] > 0
+    report = markdown(prepared)
+    assert "general.jsonl × 1.5, 15 rows a pass" in report
+    assert re.search(r"Rehearsed on the longest rows: 0\.\d\d GiB device, \d\.\d\d predicted", report)
+    assert "general.jsonl × 1.5: 15 rows" in (prepared.path / "result" / "README.md").read_text()
+
+
+def test_another_mixture_is_another_run(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    general = tiny.write_rows(tmp_path / "general.jsonl", tiny.rows(40))
+    run = make_run(data__mix=[{"path": str(general), "weight": 1.0}], data__eval=0.0, evaluation__rows=0)
+    assert engine.train(run) == 0
+    assert tiny.events(run, "start")[0]["rows_train"] == 120
+    (run / "result" / "result.json").unlink()
+    plan = json.loads((run / "plan.json").read_text())
+    plan["resolved"]["data"]["mix"][0]["weight"] = 2.0
+    (run / "plan.json").write_text(json.dumps(plan))
+    assert engine.train(run, "--resume") == 2
+    assert "general.jsonl × 1, is" in tiny.events(run, "end")[-1]["why"].replace("['", "").replace("']", "")

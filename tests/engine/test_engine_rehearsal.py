@@ -1,0 +1,203 @@
+"""A rehearsal measures the longest rows, leaves nothing behind, and makes room where they don't fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "lora with dropout": {"method__dropout": 0.1, "training__micro_batch": 2},
+    "full packed": {"method__technique": "full", "data__packing": True, "training__learning_rate": 0.002},
+}
+SAME = ("before", "after", "best_step", "steps", "tokens", "samples")
+
+
+def result_of(run: Path) -> dict[str, Any]:
+    document = json.loads((run / "result" / "result.json").read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def trained(run: Path) -> list[tuple[str, str]]:
+    """Names and hashes of the last checkpoint's weights, optimizer and random numbers."""
+    names = ("model.safetensors", "adapter_model.safetensors", "optimizer.pt", "rng_state.pth")
+    found = [run / "checkpoints" / "checkpoint-8" / name for name in names]
+    return [(one.name, hashlib.sha256(one.read_bytes()).hexdigest()) for one in found if one.is_file()]
+
+
+def losses(run: Path) -> list[tuple[int, float, float]]:
+    return [(event["step"], event["loss"], event["grad_norm"]) for event in tiny.events(run, "step")]
+
+
+@pytest.mark.parametrize("kind", list(CHANGES))
+def test_training_after_a_rehearsal_is_the_same_to_the_bit(
+    kind: str, engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    plain = make_run(**CHANGES[kind])
+    rehearsed = make_run(**CHANGES[kind], plan={"rehearse": True})
+    assert engine.train(plain) == engine.train(rehearsed) == 0
+    assert losses(rehearsed) == losses(plain)
+    assert len(trained(plain)) == 3
+    assert trained(rehearsed) == trained(plain)
+    for key in SAME:
+        assert result_of(rehearsed)[key] == result_of(plain)[key], key
+
+    assert result_of(plain)["rehearsal"] is None
+    found = result_of(rehearsed)["rehearsal"]
+    assert found["measured"]["device"] > 50e6
+    assert found["micro_batch"] == found["planned_micro_batch"]
+    (memory,) = [event for event in tiny.events(rehearsed, "memory") if event.get("rehearsal")]
+    assert memory["device"] == found["measured"]["device"]
+    phases = list(dict.fromkeys(event["name"] for event in tiny.events(rehearsed, "phase")))
+    assert phases.index("scoring_before") < phases.index("rehearsing") < phases.index("training")
+
+
+@pytest.mark.parametrize("technique", ["lora", "full"])
+def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
+    technique: str, make_run: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rehearsed gradients that are NaN must not reach the weights: the steps after are as without."""
+    import torch
+
+    from tuiftune.engine import recipe, rehearsal
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.stopping import Stopping
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.log import EventWriter
+
+    changes = {"method__technique": technique, "training__max_steps": 2, "data__eval": 0.0}
+    plain = make_run(**changes, evaluation__rows=0)
+    poisoned = make_run(**changes, evaluation__rows=0, plan={"rehearse": True})
+    assert engine.train(plain) == 0
+    step = rehearsal.SFTTrainer.training_step
+    seen = []
+
+    def with_nan(trainer: Any, model: Any, *rest: Any) -> Any:
+        loss = step(trainer, model, *rest)
+        if len(seen) < 4:
+            seen.append(float(loss))
+            for one in model.parameters():
+                if one.grad is not None:
+                    one.grad.fill_(torch.nan)
+        return loss
+
+    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", with_nan)
+    opened = RunDir.open(poisoned)
+    report = Report(EventWriter(opened.events_path))
+    recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
+    assert len(seen) == 4, "two updates of two micro steps were rehearsed"
+    assert losses(poisoned) == losses(plain)
+
+
+def test_a_rehearsal_that_breaks_is_said_and_training_goes_on(
+    make_run: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.engine import recipe, rehearsal
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.stopping import Stopping
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.log import EventWriter
+
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("a kernel that this card lacks")
+
+    monkeypatch.setattr(rehearsal, "_evaluation", breaks)
+    changes = {"training__max_steps": 2, "data__eval": 0.0, "evaluation__rows": 0}
+    plain, broken = make_run(**changes), make_run(**changes, plan={"rehearse": True})
+    assert engine.train(plain) == 0
+    opened = RunDir.open(broken)
+    recipe.train(
+        opened, Report(EventWriter(opened.events_path)), Stopping(lambda: None), resume=False, force=False
+    )
+    (warned,) = [one for one in tiny.events(broken, "warning") if one["code"] == "rehearsal_failed"]
+    assert "a kernel that this card lacks" in warned["message"]
+    assert losses(broken) == losses(plain)
+    assert result_of(broken)["rehearsal"] is None
+
+
+def test_without_a_gpu_there_is_none_unless_asked_for(engine: Engine, make_run: Callable[..., Path]) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    run = make_run(training__max_steps=1, data__eval=0.0, evaluation__rows=0)
+    assert engine.train(run) == 0
+    assert "rehearsing" not in [event["name"] for event in tiny.events(run, "phase")]
+
+
+def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
+    make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In this process, with an allocator that runs out above 40 tokens; the last run of all is resumed."""
+    import torch
+
+    from tuiftune.engine import recipe, rehearsal
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.stopping import Stopping
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.log import EventWriter
+
+    step = rehearsal.SFTTrainer.training_step
+    seen: list[tuple[int, int]] = []
+
+    def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
+        if trainer.state.global_step == 0 and inputs["input_ids"].shape[0] > 2:
+            seen.append(tuple(inputs["input_ids"].shape))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return step(trainer, model, inputs, *rest)
+
+    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", limited)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    documents = tiny.rows(40)
+    documents[7]["messages"][0]["content"] += " And so it is." * 4
+    rows = tiny.write_rows(tmp_path / "rows.jsonl", documents)
+    changes = {"rows": rows, "data__eval": 0.0, "evaluation__rows": 0, "training__effective_batch": 8}
+    run = make_run(**changes, training__micro_batch=8, plan={"rehearse": True})
+    small = make_run(**changes, training__micro_batch=2)
+
+    def train(path: Path, *, resume: bool = False) -> None:
+        opened = RunDir.open(path)
+        report = Report(EventWriter(opened.events_path))
+        recipe.train(opened, report, Stopping(lambda: None), resume=resume, force=False)
+
+    train(run)
+    longest = max(shape[1] for shape in seen)
+    assert [shape[0] for shape in seen] == [8, 4]
+    assert longest > 40
+    warned = [event for event in tiny.events(run, "warning") if event["code"] == "micro_batch_lowered"]
+    assert [event["message"].partition(" of")[0] for event in warned] == ["8", "4"]
+    found = result_of(run)["rehearsal"]
+    assert (found["micro_batch"], found["planned_micro_batch"]) == (2, 8)
+    train(small)
+    assert losses(run) == losses(small)
+
+    (run / "result" / "result.json").unlink()
+    train(run, resume=True)
+    assert len(tiny.events(run, "step")) == 8
+
+
+def test_a_memory_limit_binds_the_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card is missing here; what it would be told is not."""
+    import torch
+
+    from tuiftune.engine import card
+    from tuiftune.plan.memory import CONTEXT
+
+    told: list[float] = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (70 << 30, 80 << 30))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", told.append)
+    card.keep_within(None)
+    assert told == []
+    for limit in (24 << 30, 200 << 30):
+        card.keep_within(limit)
+    assert told == [((24 << 30) - CONTEXT) / (80 << 30), 1.0]

@@ -1,0 +1,189 @@
+"""The tokens and the mask: what is learnt, for templates that help and templates that don't."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+
+from tuiftune.data.example import Example, Message
+from tuiftune.engine.tokenise import Tokeniser
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+CHAT = (
+    Message("system", "Be short."),
+    Message("user", "What colour?"),
+    Message("assistant", "It is red."),
+    Message("user", "And the lamp?"),
+    Message("assistant", "It is blue, naïvely 🎈."),
+)
+# The shapes of well-known templates, written with the tiny tokenizer's own special tokens.
+UNMARKED = (  # ChatML: end of turn, then a newline that is nobody's
+    "{% for message in messages %}<|user|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|user|>assistant\n{% endif %}"
+)
+MARKS_WITHOUT_END = (  # generation marks that leave the end of turn out: a model would never learn to stop
+    "{% for message in messages %}<|{{ message['role'] }}|>{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] }}{% endgeneration %}{% else %}{{ message['content'] }}{% endif %}"
+    "<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+REWRITES_EARLIER_TURNS = (  # Qwen3: the last answer is rendered with an empty thought, earlier ones without
+    "{% for message in messages %}<|user|>{{ message['role'] }}\n"
+    "{% if loop.last and message['role'] == 'assistant' %}"
+    "<think>\n\n</think>\n\n{% endif %}{{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|user|>assistant\n{% endif %}"
+)
+SHOUTS = (  # an answer that can't be found again
+    "{% for message in messages %}<|user|>{{ message['content'] | upper }}{{ messages | length }}<|end|>"
+    "{% endfor %}"
+)
+NO_SYSTEM = (  # Gemma and old Mistral: refuse a system message
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    + UNMARKED
+)
+
+
+def tokeniser(template: str | None, **options: Any) -> Tokeniser:
+    tokenizer = tiny.make_tokenizer()
+    tokenizer.chat_template = template
+    return Tokeniser(tokenizer, **{"max_length": 512, "loss_on": "assistant", **options})
+
+
+def learnt(made: Tokeniser, messages: tuple[Message, ...] = CHAT) -> list[str]:
+    """The learnt stretches as text."""
+    (row,) = made.rows([Example(messages)])
+    stretches: list[list[int]] = [[]]
+    for token, on in zip(row.ids, row.mask, strict=True):
+        if on:
+            stretches[-1].append(token)
+        elif stretches[-1]:
+            stretches.append([])
+    return [made.tokenizer.decode(stretch) for stretch in stretches if stretch]
+
+
+BOTH = ["It is red.<|end|>", "It is blue, naïvely 🎈.<|end|>"]
+
+
+@pytest.mark.parametrize(
+    ("template", "method"),
+    [(tiny.TEMPLATE, "generation marks"), (UNMARKED, "prefixes"), (MARKS_WITHOUT_END, "prefixes")],
+    ids=["marks", "unmarked", "marks without the end"],
+)
+def test_answers_and_their_ends_are_learnt(template: str, method: str) -> None:
+    made = tokeniser(template)
+    assert made.template.method == method
+    assert learnt(made) == BOTH
+    assert learnt(tokeniser(template, loss_on="completion")) == BOTH[1:]
+    assert learnt(tokeniser(template, loss_on="all")) == [made.template.render(CHAT)]
+
+
+def test_turns_that_are_rewritten_are_found_all_the_same() -> None:
+    assert learnt(tokeniser(REWRITES_EARLIER_TURNS)) == [BOTH[0], "<think>\n\n</think>\n\n" + BOTH[1]]
+
+
+def test_a_template_that_hides_the_answer_is_refused() -> None:
+    with pytest.raises(UserError, match="can't be told"):
+        tokeniser(SHOUTS).rows([Example(CHAT)])
+    assert tokeniser(SHOUTS, loss_on="all").rows([Example(CHAT)])[0].teaches
+
+
+def test_a_template_that_refuses_a_row_says_why() -> None:
+    with pytest.raises(UserError, match="System role not supported") as refusal:
+        tokeniser(NO_SYSTEM).rows([Example(CHAT)])
+    assert "\n" not in str(refusal.value)
+
+
+def test_without_a_template_a_plain_one_ends_its_turns() -> None:
+    made = tokeniser(None)
+    assert not made.own_template
+    assert learnt(made) == BOTH
+    assert made.stop_tokens() == [made.tokenizer.eos_token_id]
+
+
+def test_turns_of_weight_zero_are_not_learnt() -> None:
+    unwanted = (*CHAT[:2], Message("assistant", "It is red.", 0), *CHAT[3:])
+    for template in (tiny.TEMPLATE, UNMARKED):
+        assert learnt(tokeniser(template), unwanted) == BOTH[1:]
+
+
+def test_the_prompt_is_where_the_answer_begins() -> None:
+    """What inference sends is, token for token, what stands before the last answer in training."""
+    for template in (tiny.TEMPLATE, UNMARKED):
+        made = tokeniser(template)
+        (row,) = made.rows([Example(CHAT)])
+        prompt = made.prompt(CHAT[:-1])
+        assert row.ids[: len(prompt)] == prompt
+        assert row.mask[len(prompt)] == 1
+        assert row.mask[len(prompt) - 1] == 0
+
+
+def test_the_mask_is_the_libraries_own() -> None:
+    made = tokeniser(tiny.TEMPLATE)
+    (row,) = made.rows([Example(CHAT)])
+    theirs = made.tokenizer.apply_chat_template(
+        [{"role": message.role, "content": message.content} for message in CHAT],
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    assert row.ids == theirs["input_ids"]
+    assert row.mask == theirs["assistant_masks"]
+
+
+def test_the_cut_counts_what_it_takes() -> None:
+    whole = tokeniser(tiny.TEMPLATE).rows([Example(CHAT)])[0]
+    (cut,) = tokeniser(tiny.TEMPLATE, max_length=whole.length - 3).rows([Example(CHAT)])
+    assert (len(cut.ids), cut.truncated, cut.lost) == (whole.length - 3, True, 3)
+    assert cut.ids == whole.ids[:-3]
+    (nothing,) = tokeniser(tiny.TEMPLATE, max_length=5).rows([Example(CHAT)])
+    assert not nothing.teaches
+
+
+def test_raw_text_is_learnt_whole_and_ends() -> None:
+    made = tokeniser(tiny.TEMPLATE)
+    (row,) = made.rows([Example(text="The door is red.")])
+    assert all(row.mask)
+    assert row.ids[-1] == made.tokenizer.eos_token_id
+
+
+def test_rows_keep_their_order() -> None:
+    made = tokeniser(tiny.TEMPLATE)
+    mixed = [Example(text="red"), Example(CHAT), Example(text="blue")]
+    assert [row.ids for row in made.rows(mixed)] == [made.rows([one])[0].ids for one in mixed]
+
+
+def test_the_tokens_job_prints_one_document(engine: Engine, model: Path, data: Path) -> None:
+    code, said = engine.run("tokens", data, "--model", model, "--row", "2", "--max-length", "10")
+    assert code == 0
+    document = json.loads(said)
+    assert document["row"] == 2
+    assert document["truncated"] is True
+    assert len(document["tokens"]) == 10
+    assert document["mask_from"] == "generation marks"
+    assert document["training"].startswith(document["inference"])
+    code, said = engine.run("tokens", data, "--model", model, "--row", "3", "--row", "1")
+    assert code == 0
+    assert [one["row"] for one in json.loads(said)["rows"]] == [3, 1]
+    code, said = engine.run("tokens", data, "--model", model, "--row", "4812")
+    assert code == 2
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_rows_without_an_answer_left_are_counted(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    long = {"messages": [{"role": "user", "content": "red " * 200}, {"role": "assistant", "content": "Yes."}]}
+    rows = tiny.write_rows(tmp_path / "rows.jsonl", [*tiny.rows(40), long])
+    run = make_run(rows=rows, data__eval=0.0, evaluation__rows=0, training__max_steps=1)
+    assert engine.train(run) == 0
+    said = {event["code"]: event["message"] for event in tiny.events(run, "warning")}
+    assert said["rows_cut"].startswith("1 of 41")
+    assert said["rows_dropped"].startswith("1 of 41")
+    assert tiny.events(run, "start")[0]["rows_train"] == 40

@@ -1,0 +1,80 @@
+"""The table of cards: found by NVML's names and by short ones, and consistent in itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.hardware.cards import CARDS, _key, find
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("NVIDIA H100 80GB HBM3", "H100 80GB HBM3"),
+        ("h100", "H100 80GB HBM3"),
+        ("NVIDIA H100 PCIe", "H100 PCIe"),
+        ("NVIDIA H100 NVL", "H100 NVL"),
+        ("NVIDIA H200", "H200"),
+        ("NVIDIA B200", "B200"),
+        ("4090", "GeForce RTX 4090"),
+        ("rtx4090", "GeForce RTX 4090"),
+        ("NVIDIA GeForce RTX 4090", "GeForce RTX 4090"),
+        ("NVIDIA GeForce RTX 3080 Ti", "GeForce RTX 3080 Ti"),
+        ("RTX 3080", "GeForce RTX 3080"),
+        ("NVIDIA A100-SXM4-80GB", "A100-SXM4-80GB"),
+        ("A100-80GB", "A100-SXM4-80GB"),
+        ("a100 40gb", "A100-SXM4-40GB"),
+        ("NVIDIA A100 80GB PCIe", "A100 80GB PCIe"),
+        ("Tesla T4", "Tesla T4"),
+        ("Tesla V100-SXM2-16GB", "Tesla V100-SXM2-16GB"),
+        ("NVIDIA A10G", "A10G"),
+        ("NVIDIA A10", "A10"),
+        ("NVIDIA L4", "L4"),
+        ("NVIDIA L40S", "L40S"),
+        ("NVIDIA RTX A6000", "RTX A6000"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX 6000 Ada Generation"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX PRO 6000 Blackwell"),
+    ],
+)
+def test_names_people_and_drivers_use(asked: str, found: str) -> None:
+    assert find(asked).name == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [
+        ("h10", "H100"),
+        ("RTX 4909", "RTX 4090"),
+        ("A100-90GB", "A100"),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX 4090"),  # other silicon: never taken for its namesake
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "A100"),
+        ("banana", "H100"),
+        ("", "H100"),
+    ],
+)
+def test_an_unknown_card_names_the_nearest(asked: str, nearest: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find(asked)
+    assert nearest in caught.value.remedy
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_no_two_cards_share_a_name() -> None:
+    names = [_key(name) for card in CARDS for name in (card.name, *card.aliases)]
+    assert len(set(names)) == len(names)
+
+
+def test_the_table_is_plausible() -> None:
+    assert len(CARDS) >= 25
+    for card in CARDS:
+        assert 8 * 1024**3 <= card.memory_bytes <= 200 * 1024**3, card.name
+        assert 25 <= card.bf16_tflops <= 2500, card.name
+        assert 2.5e11 <= card.bandwidth <= 8e12, card.name
+        assert (card.usd_per_hour_low is None) == (card.price_date == ""), card.name
+        assert (card.usd_per_hour_low or 0) <= (card.usd_per_hour_high or 0), card.name
+
+
+def test_the_h200_is_the_one_that_was_measured() -> None:
+    """143,771 MiB, as read on the card."""
+    assert find("H200").memory_bytes == 143_771 * 1024**2

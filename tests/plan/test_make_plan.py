@@ -1,0 +1,306 @@
+"""Presets resolved on machines: what fits, what is chosen and why, what bad input is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.data.facts import DataFacts
+from tuiftune.errors import UserError
+from tuiftune.hardware.machine import Gpu, Host, Machine, Session
+from tuiftune.models.resolve import resolve
+from tuiftune.plan.bar import cells, segments
+from tuiftune.plan.document import document
+from tuiftune.plan.resolve import make_plan
+from tuiftune.preset.schema import Preset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.plan.model import Plan
+
+GIB = 1 << 30
+FACTS = DataFacts(10_000, 500, 400.0, 3000, tuple(range(100, 3101, 150)), "counted", "chat")
+
+
+def machine(*cards: Gpu, memory: int = 24 * GIB) -> Machine:
+    host = Host("here", "Linux", "3.11", "a processor", 2, memory, memory - 2 * GIB)
+    return Machine(
+        cards, None, None, None if cards else "no driver", host, (), Session(False, None, None, "xterm")
+    )
+
+
+def plan(
+    base: str = "meta-llama/Llama-3.1-8B", gpu: str | None = "H200", facts: Any = FACTS, **values: Any
+) -> Plan:
+    preset = Preset.model_validate({"model": {"base": base}, "data": {"train": "x.jsonl"}})
+    keys = {key.replace("__", "."): value for key, value in values.items()}
+    preset = preset.with_values(keys)
+    return make_plan(preset, machine(), resolve(preset.model.base), facts, gpu=gpu)
+
+
+def autos(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{key}.{rest}" for key, item in value.items() for rest in autos(item)]
+    return [""] if value == "auto" else []
+
+
+@pytest.mark.parametrize("gpu", ["H200", "RTX 4090", None])
+def test_every_auto_is_replaced_and_has_a_reason(gpu: str | None) -> None:
+    made = plan("Qwen/Qwen2.5-0.5B", gpu=gpu)
+    assert autos(made.resolved.model_dump(mode="json")) == []
+    for reason in made.reasons:
+        assert reason.why
+        assert reason.source
+        node: Any = made.resolved.model_dump(mode="json")
+        for part in reason.key.split("."):
+            node = node[part]
+        assert node == reason.value
+
+
+def test_lora_before_qlora_where_both_fit() -> None:
+    assert plan(gpu="H200").resolved.method.technique == "lora"
+    assert plan(gpu="RTX 4090").resolved.method.technique == "lora"
+    small = plan(gpu="GeForce RTX 3060")
+    assert small.resolved.method.technique == "qlora"
+    assert small.fits
+    assert any(r.key == "method.technique" and "LoRA needs at least" in r.why for r in small.reasons)
+
+
+def test_spare_memory_is_spent_on_speed() -> None:
+    roomy = plan(training__max_steps=2000, facts=None, training__effective_batch=4)
+    tight = plan(
+        training__max_steps=2000, facts=None, training__effective_batch=4, hardware__memory_limit="24GiB"
+    )
+    assert roomy.resolved.training.activation_checkpointing is False
+    assert tight.resolved.training.activation_checkpointing is not False
+    assert tight.memory.needs <= 24 * GIB
+    assert (roomy.speed.tokens_per_second or 0) > 1.3 * (tight.speed.tokens_per_second or 0)
+
+
+@pytest.mark.parametrize("effective", [1, 7, 12, 16, 64])
+@pytest.mark.parametrize("gpu", ["H100", "RTX 4090:1"])
+def test_the_effective_batch_is_kept_exactly(effective: int, gpu: str) -> None:
+    training = plan(gpu=gpu, training__effective_batch=effective).resolved.training
+    assert effective % int(training.micro_batch) == 0
+    assert training.effective_batch == effective
+
+
+def test_where_nothing_fits_it_says_what_would() -> None:
+    made = plan(gpu="GeForce RTX 3060", method__technique="full")
+    assert not made.fits
+    assert made.alternatives
+    assert all(other.fits and other.needs > 0 for other in made.alternatives)
+    changed = {key for other in made.alternatives for key in other.changes}
+    assert "--gpu" in changed
+    assert {"method.technique", "model.base"} & changed
+
+
+def test_alternatives_say_what_they_cost_and_win() -> None:
+    made = plan("Qwen/Qwen3-4B", gpu="H100", training__activation_checkpointing=True)
+    off = next(o for o in made.alternatives if o.changes == {"training.activation_checkpointing": False})
+    assert "GiB" in off.says
+    assert "faster" in off.says
+    assert off.needs > made.memory.needs
+
+
+def test_older_cards_get_float16_and_processors_float32() -> None:
+    assert plan("Qwen/Qwen2.5-0.5B", gpu="T4").resolved.model.dtype == "float16"
+    assert plan("Qwen/Qwen2.5-0.5B", gpu=None).resolved.model.dtype == "float32"
+    assert plan("Qwen/Qwen2.5-0.5B", gpu="A100").resolved.model.dtype == "bfloat16"
+
+
+def test_cards_of_this_machine_are_used_and_what_others_hold_is_left() -> None:
+    card = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=20 * GIB, compute_capability=(9, 0))
+    preset = Preset.model_validate({"model": {"base": "Qwen/Qwen3-4B"}, "data": {"train": "x.jsonl"}})
+    made = make_plan(preset, machine(card), resolve("Qwen/Qwen3-4B"), FACTS)
+    assert made.gpu["source"] == "detected"
+    assert made.memory.needs <= 20 * GIB
+    assert any("other processes" in note for note in made.notes)
+
+
+def test_several_cards_share_the_batch() -> None:
+    one = plan("Qwen/Qwen3-4B", gpu="H100")
+    two = plan("Qwen/Qwen3-4B", gpu="H100:2")
+    assert two.gpu["count"] == 2
+    assert one.speed.tokens_per_second < two.speed.tokens_per_second < 2.01 * one.speed.tokens_per_second  # type: ignore[operator]
+
+
+def test_without_data_time_is_not_invented() -> None:
+    made = plan(facts=None)
+    assert made.seconds is None
+    assert made.usd is None
+    assert document(made)["time"]["steps"] is None
+
+
+def test_a_price_says_how_old_it_is() -> None:
+    from tuiftune.plan.device import age_of
+
+    assert age_of("2025 (guides)", 2025) == ""
+    assert age_of("autumn 2026 (price lists)", 2027) == ", last year's"
+    assert age_of("2025 (guides)", 2028) == ", 3 years old"
+    made = plan(gpu="H200")
+    assert made.usd_per_hour
+    assert any("autumn 2026" in note and "budget.usd_per_hour" in note for note in made.notes)
+
+
+def test_money_is_hours_times_the_price_given() -> None:
+    made = plan(budget__usd_per_hour=3.0)
+    assert made.seconds is not None
+    assert made.usd == pytest.approx(made.seconds / 3600 * 3.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "gpu", "words"),
+    [
+        ({"data__max_length": 10_000_000}, "H200", "data.max_length"),
+        ({"training__micro_batch": 3}, "H200", "training.micro_batch"),
+        ({"training__effective_batch": 5}, "H200:2", "training.effective_batch"),
+        ({"method__target_modules": ["q_porj"]}, "H200", "q_porj"),
+        ({"method__technique": "qlora"}, None, "QLoRA needs"),
+        ({"method__rank": 100_000}, "H200", "method.rank"),
+        ({"model__base": "Qwen/Qwen3-30B-A3B", "method__technique": "dora"}, "H200", "method.technique"),
+        ({"model__base": "Qwen/Qwen3-30B-A3B", "method__dropout": 0.1}, "H200", "method.dropout"),
+        ({}, "H9000", "H9000"),
+        ({}, "H200:0", "--gpu"),
+        ({"hardware__gpus": 4}, "H200:2", "hardware.gpus"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_place(values: dict[str, Any], gpu: str | None, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        plan(gpu=gpu, **values)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_billion_rows_are_answered_with_days() -> None:
+    facts = DataFacts(10**9, 0, 400.0, 3000, FACTS.quantiles, "counted", "chat")
+    made = plan(facts=facts)
+    assert made.steps > 10**8
+    assert any("days" in note for note in made.notes)
+
+
+def test_a_whole_search_takes_less_than_200_ms() -> None:
+    plan()
+    best = min(_timed(lambda: plan(training__effective_batch=64)) for _ in range(5))
+    assert best < 0.2
+
+
+def _timed(call: Any) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def test_the_bar_covers_the_card_exactly() -> None:
+    made = plan()
+    parts = segments(made.memory, int(made.gpu["memory_available"]))
+    assert sum(part.share for part in parts) == pytest.approx(1.0)
+    assert sum(part.bytes for part in parts) == made.gpu["memory_available"]
+    for width in (10, 80, 200):
+        assert sum(number for _, number in cells(parts, width)) == width
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tuiftune", "plan", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_prints_one_document() -> None:
+    done = command("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["fits"] is True
+    assert set(found["memory"]) == {"components", "allocated", "reserved", "device", "needs"}
+    assert {"gpu", "resolved", "reasons", "alternatives", "speed", "time", "cost"} <= set(found)
+
+
+def test_the_command_ends_with_3_where_nothing_fits() -> None:
+    done = command(
+        "demo",
+        "--set",
+        "model.base=meta-llama/Llama-3.1-8B",
+        "--set",
+        "method.technique=full",
+        "--gpu",
+        "RTX 3060",
+    )
+    assert done.returncode == 3, done.stderr
+    assert "does not fit" in done.stdout
+
+
+def test_the_command_names_an_unknown_card() -> None:
+    done = command("demo", "--gpu", "H9000")
+    assert done.returncode == 2
+    assert "H9000" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_planning_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; sys.argv = ['tuiftune', 'plan', 'demo', '--json']\n"
+        "from tuiftune.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'transformers', 'peft', 'trl', 'datasets') if m in sys.modules],"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr.strip().endswith("[]"), done.stderr
+
+
+def test_a_mixture_keeps_its_targets_and_attention_is_offered() -> None:
+    made = plan("Qwen/Qwen3-30B-A3B", gpu="H200")
+    assert made.resolved.method.target_modules == "all-linear"
+    assert any("all 128 experts" in note and "attention" in note for note in made.notes)
+    (other,) = (o for o in made.alternatives if "method.target_modules" in o.changes)
+    assert other.changes == {"method.target_modules": "attention"}
+    assert other.needs < made.memory.needs
+
+
+def test_what_rehearsals_on_this_card_held_raises_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.hardware import experience
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    card = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=139 * GIB, compute_capability=(9, 0))
+    preset = Preset.model_validate(
+        {
+            "model": {"base": "Qwen/Qwen3-4B"},
+            "data": {"train": "x.jsonl"},
+            "training": {"micro_batch": 1, "compile": False, "activation_checkpointing": True},
+        }
+    )
+
+    def made() -> Plan:
+        return make_plan(preset, machine(card), resolve("Qwen/Qwen3-4B"), FACTS)
+
+    before = made()
+    experience.note("NVIDIA H200", 0.9)
+    assert made() == before, "a bound that held is not lowered"
+    experience.note("NVIDIA H200", 1.1)
+    after = made()
+    assert after.memory.needs == pytest.approx(before.memory.needs * 1.1 * experience.MARGIN, rel=1e-6)
+    assert document(after)["gpu"]["correction"] == pytest.approx(1.111)
+    assert any("a rehearsal on this card held 110%" in note for note in after.notes)
+    experience.note("NVIDIA H200", 4.0)
+    assert made().memory.needs == int(before.memory.needs * experience.MOST)
+    assert experience.correction("another card").factor == 1
+    for _ in range(experience.KEPT):
+        experience.note("NVIDIA H200", 0.97)
+    assert made() == before
+    (tmp_path / "tuiftune" / "machine.json").write_text("{not json")
+    assert made() == before

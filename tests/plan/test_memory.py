@@ -1,0 +1,109 @@
+"""Memory against runs measured on one H200, and against itself: what must grow, grows."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuiftune.models import catalogue
+from tuiftune.plan import coefficients, static
+from tuiftune.plan.memory import CONTEXT, estimate
+from tuiftune.plan.settings import GIB, Settings
+
+MEASURED = Path(__file__).parents[3] / "shared" / "measurements" / "h200-calibration.jsonl"
+MODELS = {"llama-3.2-1b": "meta-llama/Llama-3.2-1B", "llama-3.1-8b": "meta-llama/Llama-3.1-8B"}
+LLAMA = catalogue.find("meta-llama/Llama-3.1-8B").architecture  # type: ignore[union-attr]
+PLAIN = Settings(technique="lora", micro_batch=4, length=1024)
+
+
+def settings_of(row: dict[str, Any]) -> Settings:
+    targets = row["target_modules"] or "all-linear"
+    return Settings(
+        technique=row["technique"],
+        micro_batch=row["micro_batch"],
+        length=row["seq_len"],
+        rank=row["rank"] or 16,
+        targets=targets if isinstance(targets, str) else tuple(targets),
+        dropout=row["lora_dropout"] or 0.0,
+        checkpointing=row["activation_checkpointing"],
+        kernels="liger" if row["liger"] else "none",
+        optimizer=row["optim"],
+        adapter_bytes=2 if row["technique"] == "qlora" else 4,
+    )
+
+
+@pytest.mark.skipif(not MEASURED.exists(), reason="the measured runs are not here")
+def test_measured_runs_are_predicted_and_bounded() -> None:
+    rows = [json.loads(line) for line in MEASURED.read_text(encoding="utf-8").splitlines()]
+    far = 0
+    for row in rows:
+        found = estimate(catalogue.find(MODELS[row["model"]]).architecture, settings_of(row))  # type: ignore[union-attr]
+        assert found.allocated == pytest.approx(row["peak_allocated"], rel=0.01), row
+        held = row["peak_reserved"] + CONTEXT
+        assert found.needs >= held, row
+        far += found.needs > 1.12 * held
+    assert far <= len(rows) / 10
+
+
+@pytest.mark.parametrize("technique", ["full", "lora", "qlora", "dora"])
+@pytest.mark.parametrize("entry", ["Qwen/Qwen3-4B", "google/gemma-2-2b", "microsoft/Phi-3-mini-4k-instruct"])
+def test_components_add_up(technique: str, entry: str) -> None:
+    arch = catalogue.find(entry).architecture  # type: ignore[union-attr]
+    found = estimate(arch, replace(PLAIN, technique=technique))
+    inside = sum(size for name, size in found.components.items() if name not in ("allocator", "context"))
+    assert inside == found.allocated
+    assert sum(found.components.values()) == found.device
+    assert found.allocated < found.reserved < found.device < found.needs
+    assert all(size >= 0 for size in found.components.values())
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        ({"length": 2048}, {}),
+        ({"micro_batch": 8}, {}),
+        ({"rank": 64}, {}),
+        ({"checkpointing": False}, {"checkpointing": 2}),
+        ({"checkpointing": 4}, {"checkpointing": 2}),  # every fourth layer recomputes, not every second
+        ({"dropout": 0.05}, {}),
+        ({"technique": "dora"}, {}),
+        ({"technique": "full"}, {"technique": "full", "optimizer": "adamw_8bit"}),
+        ({"technique": "full", "accumulation": 4}, {"technique": "full"}),
+        ({"masked": True, "checkpointing": False}, {"checkpointing": False}),
+        ({"targets": ("q_proj", "down_proj")}, {"targets": ("q_proj", "v_proj")}),
+    ],
+)
+def test_what_takes_more_is_predicted_to(more: dict[str, Any], less: dict[str, Any]) -> None:
+    assert estimate(LLAMA, replace(PLAIN, **more)).needs > estimate(LLAMA, replace(PLAIN, **less)).needs
+
+
+def test_four_bit_does_not_reach_experts() -> None:
+    arch = catalogue.find("Qwen/Qwen3-30B-A3B").architecture  # type: ignore[union-attr]
+    weights = static.components(arch, replace(PLAIN, technique="qlora", adapter_bytes=2))["weights"]
+    assert weights > 54 * GIB
+    assert weights > 2 * arch.expert_parameters
+
+
+def test_an_unknown_architecture_is_bounded_wider() -> None:
+    known = estimate(LLAMA, PLAIN)
+    unknown = estimate(replace(LLAMA, family="newcomer", known=False), PLAIN)
+    assert unknown.needs > 1.1 * known.needs
+
+
+def test_one_estimate_takes_less_than_two_milliseconds() -> None:
+    estimate(LLAMA, PLAIN)
+    started = time.perf_counter()
+    for length in range(100, 1100):
+        estimate(LLAMA, replace(PLAIN, length=length))
+    assert time.perf_counter() - started < 2.0
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma2", "gemma3_text", "phi3", "olmo2", "qwen3_moe"])
+def test_families_are_traced_with_their_versions(family: str) -> None:
+    assert coefficients.traced(family) == (family, True)
+    assert {"torch", "transformers", "trl", "peft"} <= coefficients.versions(family).keys()

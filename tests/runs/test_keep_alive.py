@@ -1,0 +1,133 @@
+"""--keep-alive: what a restart can mend is started again, three times at most; the rest isn't."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from runs_kit import ENGINE, wait_for
+
+from tuiftune.runs import control
+from tuiftune.runs.alive import status, vitals
+from tuiftune.runs.log import EventReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.directory import RunDir
+
+    NewRun = Callable[..., RunDir]
+
+# The supervisor as the command runs it, over the stand-in for the engine: one word of MODES an engine.
+KEEP = """
+import sys
+from pathlib import Path
+from tuiftune.cli.keep_alive import keep_alive
+from tuiftune.runs import launch
+from tuiftune.runs.directory import RunDir
+
+run, modes, pause = RunDir.open(Path(sys.argv[1])), sys.argv[3].split(","), float(sys.argv[4])
+
+def start():
+    mode, _, saved = modes.pop(0).partition("+")
+    if saved:
+        (run.checkpoints_path / f"checkpoint-{saved}").mkdir()
+    return launch.launch(run, command=[sys.executable, sys.argv[2], str(run.path), mode])
+
+sys.exit(keep_alive(run, pauses=(pause,) * 3, start=start))
+"""
+
+
+def keeper(run: RunDir, modes: str, pause: float = 0.05) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", KEEP, str(run.path), str(ENGINE), modes, str(pause)],
+        env={**os.environ, "PYTHONPATH": str(ENGINE.parents[2]), "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def restarts(run: RunDir) -> int:
+    return sum(event["type"] == "control" and event["what"] == "restart" for event in all_events(run))
+
+
+def all_events(run: RunDir) -> list[dict[str, object]]:
+    reader, found = EventReader(run.events_path), []
+    while more := reader.poll():
+        found += more
+    return found
+
+
+def test_a_run_that_dies_is_started_again_to_its_end(new_run: NewRun) -> None:
+    run = new_run()
+    process = keeper(run, "crash,silent,quick")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+    assert status(run) == "done"
+    assert restarts(run) == 2
+    assert "starting it again" in said
+    numbers = [event["seq"] for event in all_events(run)]
+    assert numbers == sorted(set(numbers)), "one log, one story"
+
+
+def test_three_restarts_without_a_new_checkpoint_are_enough(new_run: NewRun) -> None:
+    run = new_run()
+    process = keeper(run, "crash,crash,crash,crash,quick")
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert restarts(run) == 3
+    assert "giving up" in said
+
+
+def test_progress_is_a_new_checkpoint(new_run: NewRun) -> None:
+    run = new_run()
+    process = keeper(run, "crash,crash,crash,crash+4,crash,crash,quick")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert restarts(run) == 6
+
+
+def test_what_no_restart_mends_ends_it(new_run: NewRun) -> None:
+    run = new_run()
+    process = keeper(run, "nan,quick")
+    process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert restarts(run) == 0
+
+
+def test_a_preempted_run_is_started_again_but_a_stopped_one_is_not(new_run: NewRun) -> None:
+    run = new_run()
+    process = keeper(run, "steady,steady")
+    wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+    first = vitals(run).pid
+    assert first is not None
+    os.kill(first, signal.SIGTERM)
+    wait_for(lambda: restarts(run) == 1 and vitals(run).running)
+    wait_for(lambda: all_events(run)[-1]["type"] == "step")
+    control.request_stop(run, "the test")
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert status(run) == "stopped"
+    assert restarts(run) == 1
+
+
+@pytest.mark.parametrize("when", ["running", "pausing"])
+def test_a_signal_to_the_supervisor_ends_both(new_run: NewRun, when: str) -> None:
+    run = new_run()
+    process = keeper(run, "steady,steady" if when == "running" else "crash,steady", 30.0)
+    if when == "running":
+        wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+    else:
+        wait_for(lambda: status(run) == "died")
+        time.sleep(1.5)  # it looks at the process once a second
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == (4 if when == "running" else 1)
+    assert restarts(run) == 0
+    assert not vitals(run).running

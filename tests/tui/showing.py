@@ -1,0 +1,100 @@
+"""What the app's tests share: a log that a test writes as it goes along, and what stands on the screen."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.runs.log import serialise
+from tuiftune.runs.process import identify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+
+SMALL = (80, 24)
+
+
+class Log:
+    """Appends events to a run's log at times of the test's choosing."""
+
+    def __init__(self, run: RunDir) -> None:
+        self.run = run
+        self.seq = 0
+        self.t = time.time() - 3600
+
+    def add(self, kind: str, /, after: float = 1.0, **payload: Any) -> None:
+        self.seq += 1
+        self.t += after
+        with self.run.events_path.open("ab") as file:
+            file.write(serialise({"v": 1, "seq": self.seq, "t": self.t, "type": kind, **payload}))
+
+    def start(self, total: int = 100, **payload: Any) -> None:
+        facts = {"model": "acme/test-7b", "technique": "lora", "device": "cpu", "epochs": 3.0}
+        facts |= {
+            "rows_train": 900,
+            "rows_eval": 100,
+            "trainable": 40_000,
+            "parameters": 7_000_000,
+            "run": self.run.name,
+        }
+        self.add("start", total_steps=total, **{**facts, **payload})
+        self.add("phase", name="training", detail="", done=None, total=None)
+
+    def steps(self, first: int, last: int) -> None:
+        for step in range(first, last + 1):
+            loss = 2.0 * math.exp(-step / 30) + 0.5
+            self.add(
+                "step",
+                step=step,
+                loss=loss,
+                lr=1e-4,
+                grad_norm=0.9,
+                tokens=step * 512,
+                tokens_per_second=480.0,
+                epoch=step / 33,
+            )
+
+    def gpus(self, number: int, **fields: Any) -> None:
+        card = {"name": "NVIDIA H200", "utilisation": 93, "memory_used": 71 << 30, "memory_total": 141 << 30}
+        card |= {"power_w": 612.0, "temperature_c": 61, "throttle": []}
+        cards = [{"index": index, **card, **fields} for index in range(number)]
+        self.add(
+            "gpu",
+            gpus=cards,
+            cpu=38.0,
+            host_memory_used=9 << 30,
+            host_memory_total=24 << 30,
+            disk_free=51 << 30,
+        )
+
+    def end(self, state: str = "done", code: int = 0, why: str = "") -> None:
+        self.add("end", state=state, exit_code=code, why=why)
+
+
+def live(log: Log) -> None:
+    """Give the run a process that is alive: this one."""
+    identity = identify(os.getpid(), 0)
+    assert identity is not None
+    log.run.pid_path.write_text(identity.dump())
+
+
+def shown(app: TuneApp) -> str:
+    """What stands on the screen, line by line, without colours."""
+    lines = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in lines) or "\n" * 24  # before its first layout
+
+
+async def until(pilot: Any, condition: Callable[[], object], seconds: float = 15.0) -> None:
+    """Let the app run until the condition holds; fails with what is on the screen."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s; the screen shows\n{shown(pilot.app)}")
+        await pilot.pause(0.05)

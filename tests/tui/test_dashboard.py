@@ -1,0 +1,230 @@
+"""The dashboard shows the log and nothing else; its keys do what they say."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from showing import SMALL, Log, live, shown, until
+
+from tuiftune.runs.control import stop_requested
+from tuiftune.tui.screens.dashboard import Dashboard
+from tuiftune.tui.screens.home import Home
+from tuiftune.tui.screens.result import ResultScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+
+
+async def test_numbers_of_the_log_are_shown_and_what_is_missing_is_a_dash(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    log.add(
+        "step", step=7, loss=1.25, lr=None, grad_norm=None, tokens=3584, tokens_per_second=None, epoch=0.2
+    )
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "7/100" in shown(pilot.app))
+        lines = shown(pilot.app).splitlines()
+        value = {
+            name: next(line for line in lines if f" {name} " in line)
+            for name in ("lr", "grad norm", "tokens/s")
+        }
+        assert all("—" in line for line in value.values()), value
+        assert any("1.250" in line for line in lines)
+        assert "best eval —" in shown(pilot.app)
+        assert "running" in lines[0]
+
+
+async def test_what_is_appended_appears(app: Callable[..., TuneApp], new_run: Callable[..., Log]) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "training" in shown(pilot.app))
+        log.steps(1, 30)
+        await until(pilot, lambda: "30/100" in shown(pilot.app))
+        log.add("warning", code="cut", message="6 % of the rows are cut", remedy="raise data.max_length")
+        await until(pilot, lambda: "raise data.max_length" in shown(pilot.app))
+        assert "6 % of the rows are cut" in shown(pilot.app)
+        log.end("stopped", 4, "stop requested")
+        await until(pilot, lambda: "stopped, can be resumed" in shown(pilot.app))
+
+
+async def test_who_waits_for_the_end_sees_what_it_brought(
+    app: Callable[..., TuneApp], finished: Log, new_run: Callable[..., Log]
+) -> None:
+    log = new_run("waited")
+    live(log)
+    log.start(2)
+    log.steps(1, 1)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "1/2" in shown(pilot.app))
+        log.steps(2, 2)
+        (log.run.result_path / "result.json").write_text(
+            (finished.run.result_path / "result.json").read_text()
+        )
+        log.end(why="every step ran")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ResultScreen) and "84 %" in shown(pilot.app))
+
+
+async def test_a_finished_run_tells_before_and_after(app: Callable[..., TuneApp], finished: Log) -> None:
+    async with app(run=finished.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "done" in shown(pilot.app).splitlines()[0])
+        text = shown(pilot.app)
+        assert "2.310" in text
+        assert "0.900" in text
+        assert "8 %" in text
+        assert "84 %" in text
+        assert "★ step 20" in text
+        assert " Stop " not in text.splitlines()[-1], "there is nothing to stop any more"
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ResultScreen))
+        await pilot.press("end")
+        await until(pilot, lambda: "delivery" in shown(pilot.app))
+        assert "\x1b" not in shown(pilot.app)
+        assert "\\x1b[31m" in shown(pilot.app), "control characters of an answer are shown, not sent"
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, Dashboard)
+
+
+async def test_stop_asks_first_and_then_leaves_a_request(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    log.steps(1, 5)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "5/100" in shown(pilot.app))
+        await pilot.press("s", "escape")
+        assert stop_requested(log.run) is None
+        await pilot.press("s")
+        await until(pilot, lambda: "Stop tone?" in shown(pilot.app))
+        await pilot.press("y")
+        await until(pilot, lambda: stop_requested(log.run) == "the dashboard")
+
+
+async def test_detach_goes_home_and_leaving_says_how_to_come_back(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    log.steps(1, 5)
+    made = app(run=log.run)
+    async with made.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "5/100" in shown(pilot.app))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Home) and "tone" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard) and "5/100" in shown(pilot.app))
+        await pilot.press("q")
+    assert made.return_value == "tone goes on training; come back with: tuiftune watch tone"
+    assert made.return_code == 0
+
+
+async def test_panels_are_walked_zoomed_and_the_curve_changes(
+    app: Callable[..., TuneApp], finished: Log
+) -> None:
+    async with app(run=finished.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "done" in shown(pilot.app))
+        await pilot.press("5")
+        assert pilot.app.screen.focused is not None
+        assert pilot.app.screen.focused.id == "log"
+        await pilot.press("z")
+        await pilot.pause(0.2)
+        assert pilot.app.screen.query_one("#log").size.height > 15
+        assert (
+            not pilot.app.screen.query_one("#chart").display
+            or not pilot.app.screen.query_one("#upper").display
+        )
+        assert "base model: exact match 8 % (5 of 64)" in shown(pilot.app)
+        await pilot.press("tab")
+        await pilot.pause(0.2)
+        assert pilot.app.screen.query_one("#chart").size.height > 15, "the next panel takes the place"
+        await pilot.press("escape")
+        await pilot.pause(0.2)
+        assert isinstance(pilot.app.screen, Dashboard), "Esc leaves the zoom first"
+        assert pilot.app.screen.query_one("#log").display
+        await pilot.press("shift+tab")
+        for title in ("learning rate", "gradient norm", "tokens/s", "loss"):
+            await pilot.press("c")
+            await pilot.pause(0.1)
+            assert str(pilot.app.screen.query_one("#chart").border_title).startswith(title)
+
+
+async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100, device="NVIDIA H200")
+    log.gpus(8, throttle=["power cap"])
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "8 cards" in shown(pilot.app))
+        text = shown(pilot.app)
+        assert text.count("93 %") == 8
+        assert text.count("▲") >= 8
+
+
+async def test_fields_a_card_does_not_answer_are_dashes(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100, device="NVIDIA H200")
+    log.gpus(1, utilisation=None, power_w=None, temperature_c=None, memory_used=None)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "GPU 0" in shown(pilot.app))
+        line = next(line for line in shown(pilot.app).splitlines() if "GPU 0" in line)
+        assert line.count("—") == 3
+
+
+async def test_a_damaged_log_with_escapes_is_shown_as_far_as_it_goes(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    log.start(100, model="evil/\x1b]0;title\x07model")
+    log.run.events_path.open("a").write(
+        '{"v":1,"type":"step","step":"x"}\nnot json\n{"v":1,"type":"made_up"}\n'
+    )
+    log.steps(1, 3)
+    log.run.events_path.open("a").write('{"v":1,"type":"step","ste')
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "3/100" in shown(pilot.app))
+        assert "\x1b" not in shown(pilot.app)
+        assert "died" in shown(pilot.app), "no process stands behind this log"
+
+
+async def test_a_replaced_log_starts_over(app: Callable[..., TuneApp], new_run: Callable[..., Log]) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    log.steps(1, 40)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "40/100" in shown(pilot.app))
+        log.run.events_path.unlink()
+        log.start(50)
+        log.steps(1, 2)
+        await until(pilot, lambda: "2/50" in shown(pilot.app))
+
+
+async def test_a_recorded_run_of_an_h200_is_shown_at_every_size(
+    app: Callable[..., TuneApp], h200: RunDir
+) -> None:
+    result = json.loads((h200.result_path / "result.json").read_text())
+    async with app(run=h200).run_test(size=SMALL) as pilot:
+        for size in (SMALL, (120, 40), (200, 60), (60, 16), (40, 10), SMALL):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: "done" in shown(pilot.app))
+            lines = shown(pilot.app).splitlines()
+            assert len(lines) == size[1]
+            assert max(map(len, lines)) <= size[0]
+        assert "NVIDIA H200" in shown(pilot.app)
+        assert f"{result['after']['loss']:.3f}"[:4] in shown(pilot.app)

@@ -1,0 +1,108 @@
+"""The same wizard in plain lines, driven through a pipe and through questionary in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+from test_terminal import ROOT, tuiftune
+
+from tuiftune.preset import file
+
+
+def answers(*lines: str) -> str:
+    return "".join(line + "\n" for line in lines)
+
+
+# machine asks nothing; goal; data; model; change?; name; review
+LEAVE = "8"
+
+
+def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> None:
+    done = tuiftune(["new", "--plain"], answers("n", "", "", "", "tone", LEAVE))
+    assert done.returncode == 0, done.stderr
+    for said in (
+        "Step 1 of 5",
+        "Step 5 of 5",
+        "1,014 rows of chat",
+        "fits: needs",
+        "training.learning_rate =",
+    ):
+        assert said in done.stderr
+    assert "\x1b" not in done.stderr
+    assert done.stdout == ""
+    assert not (place / "runs").exists()
+
+
+def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
+    given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", "", "", "tone", LEAVE)
+    done = tuiftune(["new", "--plain"], given)
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: Fine-tuning (clear)" in done.stderr
+    assert "+3 fine-tune: a fixed taxonomy" in done.stderr
+
+
+def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) -> None:
+    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(150)]
+    Path("sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = answers(
+        "n",
+        "nowhere.jsonl",
+        "sums.jsonl",
+        "",
+        "y",
+        "method.rnk=8",
+        "training.epochs=1",
+        "",
+        "sums",
+        "3",
+        "",
+        LEAVE,
+    )
+    done = tuiftune(["new", "--plain"], given)
+    assert done.returncode == 0, done.stderr
+    assert "nowhere.jsonl" in done.stderr
+    assert "method.rank" in done.stderr, "the nearest key is named"
+    preset = file.load(Path("sums.yaml"))
+    assert (preset.name, preset.data.train, preset.training.epochs) == ("sums", "sums.jsonl", 1)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2, 3, 4])
+def test_the_end_of_input_at_any_question_leaves_with_one_line(lines: int, place: Path) -> None:
+    done = tuiftune(["new", "--plain"], answers(*["n", "", "", "", ""][:lines]))
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "left: nothing was written or started"
+    assert "Traceback" not in done.stderr
+    assert not (place / "runs").exists()
+
+
+def test_ctrl_c_in_questionary_leaves_with_one_line(place: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "TERM": "xterm-256color",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+    }
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "tuiftune", "new", "--plain"],
+        env=environment,
+        timeout=60,
+        dimensions=(24, 80),
+        encoding="utf-8",
+    )
+    child.expect("Weigh fine-tuning")
+    child.send("y")
+    child.expect("What should the model do")
+    child.sendline("")
+    child.expect("Where do the facts")
+    child.sendcontrol("c")
+    child.expect("nothing was written or started")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert not (place / "runs").exists()

@@ -1,0 +1,121 @@
+"""Drawing curves, bars and sparklines into cells."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from tuiftune.tui.glyphs import ASCII, UNICODE, bar, choose, sparkline
+from tuiftune.tui.widgets.plot import Layer, extent, finite, grid, label, steadied, ticks
+
+
+def text(rows: list[list[tuple[str, str]]]) -> list[str]:
+    return ["".join(char for char, _ in row) for row in rows]
+
+
+def test_a_falling_line_goes_from_the_upper_left_to_the_lower_right_without_gaps() -> None:
+    layer = Layer(range(10), [9.0 - x for x in range(10)], "good")
+    rows = grid([layer], 10, 5, (0, 9, 0, 9), UNICODE)
+    assert rows[0][0][0] != " "
+    assert rows[-1][-1][0] != " "
+    assert rows[-1][0][0] == " "
+    assert rows[0][-1][0] == " "
+    for column in range(10):
+        assert any(row[column][0] != " " for row in rows), f"a gap in column {column}"
+
+
+def test_a_single_spike_among_a_hundred_thousand_points_is_still_drawn() -> None:
+    ys = [1.0] * 100_000
+    ys[54_321] = 9.0
+    rows = grid([Layer(range(100_000), ys, "raw", "dots")], 40, 8, (0, 99_999, 0, 10), UNICODE)
+    assert any(char != " " for char, _ in rows[0])
+
+
+def test_marks_cover_lines_and_the_ink_goes_with_them() -> None:
+    line = Layer([0, 1, 2], [1, 1, 1], "good")
+    mark = Layer([1], [1.0], "accent", "marks", "◆")
+    rows = grid([line, mark], 9, 3, (0, 2, 0, 2), UNICODE)
+    assert ("◆", "accent") in [cell for row in rows for cell in row]
+
+
+def test_ascii_draws_ascii_only() -> None:
+    layer = Layer(range(50), [math.sin(x / 5) for x in range(50)], "good")
+    rows = text(grid([layer], 30, 8, (0, 49, -1, 1), ASCII))
+    assert all(row.isascii() for row in rows)
+    assert any(row.strip() for row in rows)
+
+
+def test_points_that_are_no_numbers_are_left_out_and_a_flat_curve_has_a_height() -> None:
+    layer = finite(Layer([0, 1, 2], [1.0, float("nan"), float("inf")], "good"))
+    assert list(layer.ys) == [1.0]
+    x0, x1, y0, y1 = extent([layer]) or (0, 0, 0, 0)
+    assert x1 > x0
+    assert y1 > y0
+    assert extent([]) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count", "expected"),
+    [(0, 2.7, 3, [0, 1, 2]), (8.4, 10.1, 4, [8.5, 9, 9.5, 10]), (0, 1.9e-4, 2, [0, 1e-4])],
+)
+def test_ticks_are_round_numbers(low: float, high: float, count: int, expected: list[float]) -> None:
+    assert ticks(low, high, count) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "expected"),
+    [
+        (0, None, "0"),
+        (2e-4, None, "2e-4"),
+        (0.5, 0.5, "0.5"),
+        (2000, 1000, "2000"),
+        (12_000, 1000, "12k"),
+        (3.5e6, None, "3.5M"),
+    ],
+)
+def test_labels_are_short(value: float, step: float | None, expected: str) -> None:
+    assert label(value, step) == expected
+
+
+def test_bars_and_sparklines() -> None:
+    assert bar(UNICODE, 0.5, 4) == ("██", "░░")
+    assert bar(UNICODE, 0.55, 4)[0] == "██▎"
+    assert bar(ASCII, 2.0, 4) == ("####", "")
+    assert bar(UNICODE, -1, 3) == ("", "░░░")
+    assert sparkline(UNICODE, [1, 2, 3, 4], 4) == "▁▃▆█"
+    assert sparkline(UNICODE, [5, 5, 5], 3) == "▄▄▄"
+    assert sparkline(UNICODE, [9.9, 10.1, 9.9], 3, floor=0.0) == "███"
+    assert sparkline(UNICODE, [], 8) == ""
+    assert len(sparkline(UNICODE, list(range(1000)), 12)) == 12
+
+
+def test_the_signs_follow_the_terminal() -> None:
+    assert choose({"TERM": "xterm-256color"}, "UTF-8") is UNICODE
+    assert choose({"TERM": "xterm-256color"}, "ANSI_X3.4-1968") is ASCII
+    assert choose({"TERM": "linux"}, "UTF-8") is ASCII
+    assert choose({"TERM": "xterm", "TUIFTUNE_ASCII": "1"}, "UTF-8") is ASCII
+    for name in UNICODE.__slots__:
+        value = getattr(ASCII, name)
+        assert isinstance(value, bool) or value.isascii()
+
+
+def test_twenty_thousand_points_are_drawn_in_a_tenth_of_a_second() -> None:
+    layer = Layer(range(20_000), [math.cos(x / 900) for x in range(20_000)], "good")
+    grid([layer], 100, 20, (0, 19_999, -1, 1), UNICODE)
+    began = time.process_time()
+    grid([layer], 100, 20, (0, 19_999, -1, 1), UNICODE)
+    assert time.process_time() - began < 0.1
+
+
+def test_a_growing_curve_keeps_its_bounds_for_a_twentieth_of_the_run() -> None:
+    bounds = {steadied((0, step, 0.41, 2.63), 1000)[1] for step in range(101, 151)}
+    assert bounds == {150}
+    assert steadied((1, 1000, 0.0, 1.0), 1000)[1] == 1000
+    x0, x1, y0, y1 = steadied((0, 7, 0.413, 2.634))
+    assert x0 == 0
+    assert x1 >= 7
+    assert y0 <= 0.413
+    assert y1 >= 2.634
+    assert y1 - y0 < 2.5

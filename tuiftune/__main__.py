@@ -1,0 +1,6 @@
+"""`python -m tuiftune` is the `tuiftune` command."""
+
+from tuiftune.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Fine-tune, retrieve, prompt, or several: the answers weighed in the open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune.advice import verdicts
+from tuiftune.advice.questions import QUESTIONS, checked, question
+from tuiftune.advice.signals import (
+    APPROACHES,
+    CLEAR,
+    COMBINE_AT,
+    COMBINE_SHARE,
+    ENOUGH_ANSWERS,
+    LIKELY,
+    PROMPT,
+    RAG,
+    SIGNALS,
+    TUNE,
+    Signal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuiftune.advice.verdicts import Step
+
+__all__ = ["QUESTIONS", "Contribution", "Disagreement", "Verdict", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """How far one answer moved each approach, and who says so. `question` is empty for a standing rule."""
+
+    question: str
+    answer: str
+    says: str
+    points: dict[str, float]
+    guides: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Where the guides differ: what each says, and the verdict if that one alone were followed."""
+
+    topic: str
+    views: tuple[tuple[tuple[str, ...], str, str], ...]  # guides, what they say, the verdict with it
+
+    @property
+    def matters(self) -> bool:
+        """Whether the verdict depends on whom one follows."""
+        return len({outcome for _, _, outcome in self.views}) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`scores` are the sums of `contributions`; `margin` the winner's lead as a share of all points given."""
+
+    approach: str  # prompt, rag, fine-tune, fine-tune+rag, cpt+fine-tune
+    title: str
+    summary: str
+    scores: dict[str, float]
+    margin: float
+    confidence: str  # clear, likely, close
+    runner_up: str
+    contributions: tuple[Contribution, ...]
+    disagreements: tuple[Disagreement, ...]
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    answered: int
+
+    @property
+    def trains(self) -> bool:
+        return TUNE in self.approach
+
+
+def decide(answers: Mapping[str, str]) -> Verdict:
+    """Weigh the answers (option by question; skipped ones left out). UserError for an unknown one."""
+    given = checked(answers)
+    held = [signal for signal in SIGNALS if _holds(signal, given)]
+    contributions = tuple(_contribution(signal, given) for signal in held)
+    scores = _scores(contributions)
+    pretraining = any(signal.pretraining for signal in held)
+    approach = _approach(scores, pretraining)
+    margin = _margin(scores, approach, contributions)
+    runner_up = max(
+        (name for name in APPROACHES if name not in approach.split("+")), key=lambda name: scores[name]
+    )
+    disagreements = tuple(_disagreement(signal, held, given) for signal in held if len(signal.views) > 1)
+    return Verdict(
+        approach=approach,
+        title=verdicts.TITLES[approach],
+        summary=verdicts.SUMMARIES[approach],
+        scores=scores,
+        margin=margin,
+        confidence=_confidence(margin, len(given)),
+        runner_up=runner_up,
+        contributions=contributions,
+        disagreements=disagreements,
+        steps=verdicts.steps(approach, given),
+        notes=verdicts.notes(approach, given, pretraining, scores),
+        answered=len(given),
+    )
+
+
+def _holds(signal: Signal, given: Mapping[str, str]) -> bool:
+    return all(given.get(key, "") in options for key, options in signal.when.items())
+
+
+def _contribution(signal: Signal, given: Mapping[str, str]) -> Contribution:
+    """A disputed signal counts as the mean of its views, so that none is picked silently."""
+    points = {
+        name: sum(view.points.get(name, 0) for view in signal.views) / len(signal.views)
+        for name in APPROACHES
+    }
+    answer = ""
+    if signal.question:
+        chosen = given[signal.question]
+        answer = next(option.says for option in question(signal.question).options if option.key == chosen)
+    return Contribution(
+        question=signal.question,
+        answer=answer,
+        says="; but: ".join(view.says for view in signal.views),
+        points={name: value for name, value in points.items() if value},
+        guides=tuple(guide for view in signal.views for guide in view.guides),
+    )
+
+
+def _scores(contributions: Sequence[Contribution]) -> dict[str, float]:
+    return {name: sum(one.points.get(name, 0.0) for one in contributions) for name in APPROACHES}
+
+
+def _approach(scores: Mapping[str, float], pretraining: bool) -> str:
+    """The highest score, the cheaper approach at a tie; tuning with retrieval where both are strong."""
+    best = max(APPROACHES, key=lambda name: scores[name])
+    low, high = sorted((scores[RAG], scores[TUNE]))
+    if low >= max(COMBINE_AT, COMBINE_SHARE * high, scores[PROMPT]):
+        return "fine-tune+rag"
+    if best == TUNE and pretraining:
+        return "cpt+fine-tune"
+    return best
+
+
+def _margin(scores: Mapping[str, float], approach: str, contributions: Sequence[Contribution]) -> float:
+    chosen = [name for name in APPROACHES if name in approach.split("+")]
+    others = [scores[name] for name in APPROACHES if name not in chosen]
+    given = sum(abs(value) for one in contributions for value in one.points.values())
+    lead = min(scores[name] for name in chosen) - max(others)
+    return round(lead / given, 3) if given else 0.0
+
+
+def _confidence(margin: float, answered: int) -> str:
+    """Few answers cannot make a clear verdict, however far they point one way."""
+    if margin >= CLEAR and answered >= ENOUGH_ANSWERS:
+        return "clear"
+    return "likely" if margin >= LIKELY and answered else "close"
+
+
+def _disagreement(signal: Signal, held: Sequence[Signal], given: Mapping[str, str]) -> Disagreement:
+    """The verdict as it would be if each side of one dispute were followed alone."""
+    rest = _scores([_contribution(other, given) for other in held if other is not signal])
+    pretraining = any(other.pretraining for other in held)
+    views = []
+    for view in signal.views:
+        scores = {name: rest[name] + view.points.get(name, 0) for name in APPROACHES}
+        views.append((view.guides, view.says, _approach(scores, pretraining)))
+    return Disagreement(signal.topic, tuple(views))

@@ -1,0 +1,209 @@
+"""A retrieval starter: cut documents into passages, index them, and show what a question would find."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.advice import bm25
+from tuiftune.advice.bm25 import Hit, Index, Passage
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+SUFFIXES = (".txt", ".md", ".markdown", ".rst", ".jsonl", ".json")
+WORDS = 180  # a passage: a few paragraphs, small enough for five of them in a prompt
+LARGEST_FILE = 50 * 2**20
+MOST_PASSAGES = 200_000
+_INDEX_VERSION = 1
+
+
+def index(path: Path) -> Index:
+    """Index a text, Markdown or JSONL file, or every such file below a directory.
+
+    UserError where nothing readable is there, or where it is too much for this starter.
+    """
+    files = _files(path)
+    passages: list[Passage] = []
+    for file in files:
+        name = str(file.relative_to(path)) if path.is_dir() else file.name
+        passages += _passages(file, name)
+        if len(passages) > MOST_PASSAGES:
+            raise UserError(
+                f"holds more than {MOST_PASSAGES:,} passages",
+                place=printable(str(path)),
+                remedy="name a part of it: this starter keeps everything in memory",
+            )
+    if not passages:
+        raise UserError(
+            "holds no text", place=printable(str(path)), remedy="name text, Markdown or JSONL files"
+        )
+    return bm25.build(passages)
+
+
+def ask(built: Index, questions: Iterable[str], many: int = 5) -> dict[str, list[Hit]]:
+    """What each question would find."""
+    return {question: bm25.search(built, question, many) for question in questions}
+
+
+def prompt(question: str, hits: Sequence[Hit]) -> str:
+    """A prompt that answers from the passages alone, with numbered sources to cite."""
+    sources = [
+        f"[{n}] {hit.passage.file}:{hit.passage.line}\n{hit.passage.text}" for n, hit in enumerate(hits, 1)
+    ]
+    return (
+        "Answer the question from the sources alone, and name them like [1]. "
+        "If they do not hold the answer, say that they do not.\n\n"
+        + "\n\n".join(sources or ["(no source found)"])
+        + f"\n\nQuestion: {question}\nAnswer:"
+    )
+
+
+def save(built: Index, path: Path) -> None:
+    """Write the passages as JSON; the inverted index is rebuilt when it is loaded."""
+    rows = [[p.file, p.line, p.text] for p in built.passages]
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            json.dump({"version": _INDEX_VERSION, "passages": rows}, file, ensure_ascii=False)
+    except OSError as error:
+        why = (
+            "is there already"
+            if isinstance(error, FileExistsError)
+            else f"cannot be written ({error.strerror})"
+        )
+        raise UserError(why, place=printable(str(path)), remedy="name another file") from error
+
+
+def load(path: Path) -> Index:
+    """Read an index that `save` wrote. UserError for anything else."""
+    place = printable(str(path))
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        rows = document["passages"]
+        passages = [Passage(str(file), int(line), str(text)) for file, line, text in rows]
+        version = document["version"]
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", place=place) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            "is no index of this program", place=place, remedy="index the documents again"
+        ) from error
+    if version != _INDEX_VERSION:
+        raise UserError(f"is an index of version {version}", place=place, remedy="index the documents again")
+    return bm25.build(passages)
+
+
+def _files(path: Path) -> list[Path]:
+    place = printable(str(path))
+    if not path.exists():
+        raise UserError("there is no such file or directory", place=place)
+    if path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            raise UserError(
+                f"'{printable(path.suffix)}' files are not read here",
+                place=place,
+                remedy="convert it to text first",
+            )
+        return [path]
+    found = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    if not found:
+        raise UserError("holds no text files", place=place, remedy=f"these are read: {', '.join(SUFFIXES)}")
+    return found
+
+
+def _passages(file: Path, name: str) -> Iterator[Passage]:
+    place = printable(str(file))
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise UserError("is larger than 50 MiB", place=place, remedy="split it")
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", place=place) from error
+    if file.suffix.lower() == ".jsonl":
+        yield from _of_jsonl(text, name, place)
+    elif file.suffix.lower() == ".json":
+        yield from _of_json(text, name, place)
+    else:
+        yield from _of_text(text, name)
+
+
+def _of_text(text: str, name: str, row: int | None = None) -> Iterator[Passage]:
+    """Paragraphs, joined up to `WORDS` words; a longer paragraph is cut. `row`: its line in a JSONL file."""
+    held: list[str] = []
+    size, start = 0, row or 1
+    for line, paragraph in _paragraphs(text):
+        for piece in _pieces(paragraph):
+            length = len(piece.split())
+            if held and size + length > WORDS:
+                yield Passage(name, start, "\n\n".join(held))
+                held, size = [], 0
+            if not held:
+                start = row or line
+            held.append(piece)
+            size += length
+    if held:
+        yield Passage(name, start, "\n\n".join(held))
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    held: list[str] = []
+    start = 1
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            if not held:
+                start = number
+            held.append(line)
+        elif held:
+            yield start, "\n".join(held)
+            held = []
+    if held:
+        yield start, "\n".join(held)
+
+
+def _pieces(paragraph: str) -> Iterator[str]:
+    tokens = paragraph.split()
+    if len(tokens) <= WORDS:
+        yield paragraph
+        return
+    for begin in range(0, len(tokens), WORDS):
+        yield " ".join(tokens[begin : begin + WORDS])
+
+
+def _of_jsonl(text: str, name: str, place: str) -> Iterator[Passage]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(
+                "is not JSON", place=f"{place}:{number}", remedy="mend or remove the line"
+            ) from error
+        yield from _of_text("\n\n".join(_texts(value)), name, number)
+
+
+def _of_json(text: str, name: str, place: str) -> Iterator[Passage]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError("is not JSON", place=place, remedy="mend it, or name the other files") from error
+    for row in value if isinstance(value, list) else [value]:
+        yield from _of_text("\n\n".join(_texts(row)), name)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, in order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)

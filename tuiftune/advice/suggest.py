@@ -1,0 +1,221 @@
+"""Base models that fit this machine, the most able for the task first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune.models import catalogue
+from tuiftune.models.resolve import BUILTIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.models.reference import BaseModel
+
+# One line of models with open licences and no gate, smallest first; raw text starts from the untuned ones.
+LADDER = (
+    "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "HuggingFaceTB/SmolLM2-360M-Instruct",
+    "Qwen/Qwen3-0.6B",
+    "Qwen/Qwen3-1.7B",
+    "Qwen/Qwen3-4B",
+    "Qwen/Qwen3-8B",
+    "Qwen/Qwen3-14B",
+    "Qwen/Qwen3-32B",
+)
+RAW_LADDER = (
+    "HuggingFaceTB/SmolLM2-135M",
+    "HuggingFaceTB/SmolLM2-360M",
+    *(f"Qwen/Qwen3-{size}-Base" for size in ("0.6B", "1.7B", "4B", "8B", "14B")),
+)
+# Larger ones are not suggested for these: the guides call a small tuned model fast and cheap there
+# (A, B, C, D). The bounds are this program's judgement.
+ENOUGH = {"classify": 4.5e9, "format": 9e9, "style": 9e9}
+URGENT = 4.5e9
+ON_PROCESSOR = 2e8
+_LENGTH, _RANK = 2048, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`needs` of `capacity` bytes, training one row at a time with checkpointing: the least it takes."""
+
+    reference: str
+    title: str
+    parameters: int
+    technique: str
+    needs: int
+    capacity: int
+    fits: bool
+    why: str
+    licence: str | None
+    gated: bool | None
+
+
+def suggest(
+    machine: Machine,
+    answers: Mapping[str, str] | None = None,
+    facts: DataFacts | None = None,
+    local: Sequence[BaseModel] = (),
+    many: int = 5,
+) -> list[Suggestion]:
+    """Up to `many` models, the recommended one first, those already on this machine among them.
+
+    LoRA is preferred where it fits, QLoRA where only that does. Without a card: the built-in model, and the
+    smallest open one, with honest words. With a card the built-in model is the last.
+    """
+    answers = answers or {}
+    length = _length(facts)
+    if not machine.gpus:
+        return _on_processor(machine, length, local)[:many]
+    capacity = min((gpu.memory_total or 0) for gpu in machine.gpus)
+    bound = _bound(answers)
+    raw = facts is not None and facts.format == "text"
+    found: list[Suggestion] = []
+    for model in sorted(local, key=lambda model: -model.parameters):
+        fitted = _fit(model.reference, model.reference, model, capacity, length, "already on this machine")
+        if fitted.fits and model.parameters <= bound and len(found) < 2:
+            found.append(fitted)
+    ladder = [entry for name in (RAW_LADDER if raw else LADDER) if (entry := catalogue.find(name))]
+    fitting = []
+    for entry in reversed(ladder):
+        fitted = _fit(entry.id, entry.title, entry.base_model(), capacity, length, "")
+        if fitted.fits:
+            fitting.append(fitted)
+    able = [one for one in fitting if one.parameters <= bound] or fitting[-1:]
+    beyond = [one for one in fitting if one.parameters > bound][-1:]
+    ordered = [*able[:1], *found, *able[1:3], *beyond]
+    explained = [_explain(one, index == 0, bound) for index, one in enumerate(ordered)]
+    return [*explained[: many - 1], *_builtin(capacity)]
+
+
+def _bound(answers: Mapping[str, str]) -> float:
+    bound = ENOUGH.get(answers.get("task", ""), 16e9)
+    return min(bound, URGENT) if answers.get("volume") == "urgent" else bound
+
+
+def _length(facts: DataFacts | None) -> int:
+    return max(64, min(facts.longest, _LENGTH)) if facts else _LENGTH
+
+
+def _fit(reference: str, title: str, model: BaseModel, capacity: int, length: int, why: str) -> Suggestion:
+    """With LoRA if that fits, else with QLoRA (not over a file that is quantised already)."""
+    techniques = ("lora",) if model.quantization else ("lora", "qlora")
+    technique, needs = techniques[0], _needs(model.architecture, techniques[0], length)
+    for technique in techniques:
+        needs = _needs(model.architecture, technique, length)
+        if needs <= capacity:
+            break
+    return Suggestion(
+        reference=reference,
+        title=title,
+        parameters=model.parameters,
+        technique=technique,
+        needs=needs,
+        capacity=capacity,
+        fits=needs <= capacity,
+        why=why,
+        licence=model.licence,
+        gated=model.gated,
+    )
+
+
+def _needs(arch: Architecture, technique: str, length: int, device: str = "cuda") -> int:
+    from tuiftune.plan.memory import estimate
+    from tuiftune.plan.settings import Settings
+
+    settings = Settings(
+        technique=technique,
+        micro_batch=1,
+        length=min(length, arch.max_length),
+        rank=_RANK,
+        weight_bytes=4 if device == "cpu" else 2,
+        adapter_bytes=2 if technique == "qlora" else 4,
+        device=device,
+    )
+    return estimate(arch, settings).needs
+
+
+def _explain(one: Suggestion, first: bool, bound: float) -> Suggestion:
+    from dataclasses import replace
+
+    how = "with adapters over 16-bit weights" if one.technique == "lora" else "only over 4-bit weights"
+    if one.why:
+        return replace(one, why=f"{one.why}; fits {how}")
+    if first:
+        return replace(one, why=f"the most able that this task needs and this card holds, {how}")
+    if one.parameters > bound:
+        return replace(one, why=f"larger than this task needs; fits {how}")
+    return replace(one, why=f"smaller and faster; fits {how}")
+
+
+def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> list[Suggestion]:
+    entry = catalogue.find(LADDER[0])
+    assert entry is not None
+    model = entry.base_model()
+    needs = _needs(model.architecture, "lora", length, "cpu")
+    slow = "the smallest open model: expect hours on a processor, and modest answers"
+    found = [
+        *_builtin(machine.memory, "no card here: learn the way with this one, in minutes"),
+        Suggestion(
+            reference=entry.id,
+            title=entry.title,
+            parameters=entry.parameters,
+            technique="lora",
+            needs=needs,
+            capacity=machine.memory,
+            fits=needs <= machine.memory,
+            why=slow,
+            licence=entry.licence,
+            gated=entry.gated,
+        ),
+    ]
+    for model in local:
+        needs = _needs(model.architecture, "lora", length, "cpu")
+        if model.parameters <= ON_PROCESSOR and needs <= machine.memory and model.reference != entry.id:
+            found.append(
+                Suggestion(
+                    reference=model.reference,
+                    title=model.reference,
+                    parameters=model.parameters,
+                    technique="lora",
+                    needs=needs,
+                    capacity=machine.memory,
+                    fits=True,
+                    why="already on this machine, and small enough for a processor",
+                    licence=model.licence,
+                    gated=model.gated,
+                )
+            )
+    return found
+
+
+def _builtin(
+    capacity: int, why: str = "a toy that trains in a minute: to see the whole way first"
+) -> list[Suggestion]:
+    from tuiftune.errors import UserError
+    from tuiftune.models.resolve import resolve
+
+    try:
+        model = resolve(BUILTIN)
+    except UserError:
+        return []  # an installation without the embedded model has nothing to suggest here
+    needs = _needs(model.architecture, "full", 512, "cpu")
+    return [
+        Suggestion(
+            reference=BUILTIN,
+            title="the built-in tiny model",
+            parameters=model.parameters,
+            technique="full",
+            needs=needs,
+            capacity=capacity,
+            fits=needs <= capacity,
+            why=why,
+            licence=model.licence,
+            gated=False,
+        )
+    ]

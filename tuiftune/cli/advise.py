@@ -1,0 +1,193 @@
+"""`tuiftune advise`: which approach, and the starters for prompting and retrieval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.advice.recommend import Recommendation
+    from tuiftune.advice.suggest import Suggestion
+    from tuiftune.data.facts import DataFacts
+
+Answers = Annotated[
+    list[str] | None,
+    typer.Argument(help="Answers as question=option, e.g. task=classify examples=thousands."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Data = Annotated[str | None, typer.Option("--data", help="Your rows: what they tell is not asked.")]
+PromptTo = Annotated[
+    Path | None,
+    typer.Option("--prompt", help="Write a prompt with examples from --data into this directory."),
+]
+Documents = Annotated[
+    Path | None, typer.Option("--documents", help="Text, Markdown or JSONL files to look answers up in.")
+]
+Ask = Annotated[
+    list[str] | None, typer.Option("--ask", help="A question to look up in --documents; repeatable.")
+]
+Top = Annotated[int, typer.Option("--top", min=1, max=50, help="Passages shown a question.")]
+
+
+def advise(
+    answers: Answers = None,
+    json: Json = False,
+    data: Data = None,
+    prompt: PromptTo = None,
+    documents: Documents = None,
+    ask: Ask = None,
+    top: Top = 5,
+) -> None:
+    """Fine-tune, look up, or prompt? Weigh it, with reasons; or start with a prompt or a retrieval index."""
+    from tuiftune.errors import UserError
+
+    if ask and documents is None:
+        raise UserError(
+            "there is nothing to look it up in", place="--ask", remedy="add --documents DIRECTORY"
+        )
+    if prompt is not None and data is None:
+        raise UserError("has no rows to choose from", place="--prompt", remedy="add --data FILE")
+    if documents is not None:
+        _look_up(documents, ask or [], top, json)
+    elif prompt is not None and data is not None:
+        _write_prompt(data, prompt, _parsed(answers), json)
+    else:
+        _weigh(answers, data, json)
+
+
+def _weigh(answers: list[str] | None, data: str | None, as_json: bool) -> None:
+    from tuiftune.advice.approach import decide
+    from tuiftune.advice.questions import detected
+    from tuiftune.cli import advise_view
+    from tuiftune.cli.terminal import write_json
+
+    given = _parsed(answers)
+    facts = _facts(data) if data else None
+    found = {key: option for key, option in detected(facts).items() if key not in given}
+    if not given and not as_json and _on_terminal():
+        given = ask_questions(found)
+    elif not given and not found:
+        advise_view.usage()
+        raise typer.Exit(2)
+    answers_all = {**found, **given}
+    verdict = decide(answers_all)
+    models, values = _training_path(answers_all, facts) if verdict.trains else ([], None)
+    if as_json:
+        write_json(advise_view.document(verdict, answers_all, sorted(found), models, values))
+    else:
+        advise_view.show(verdict, found, data, models, values)
+
+
+def _training_path(
+    answers: Mapping[str, str], facts: DataFacts | None
+) -> tuple[list[Suggestion], Recommendation | None]:
+    """Models that fit this machine, and what to set for this data."""
+    from tuiftune.advice.recommend import recommend
+    from tuiftune.advice.suggest import suggest
+    from tuiftune.hardware.detect import detect
+    from tuiftune.models import local
+    from tuiftune.models.resolve import resolve
+
+    machine = detect()
+    models = suggest(machine, answers, facts, local.found())
+    if facts is None:
+        return models, None
+    return models, recommend(answers, machine, resolve(models[0].reference) if models else None, facts)
+
+
+def ask_questions(known: Mapping[str, str]) -> dict[str, str]:
+    """Ask what is not known yet, one after another; skipped ones are left out. Ctrl-C goes through."""
+    import questionary
+
+    from tuiftune.advice.questions import QUESTIONS
+    from tuiftune.cli.terminal import say
+
+    answers: dict[str, str] = {}
+    for question in QUESTIONS:
+        if question.key in known:
+            continue
+        choices = [questionary.Choice(option.says, value=option.key) for option in question.options]
+        choices += [questionary.Choice("skip", value=""), questionary.Choice("? tell me more", value="?")]
+        chosen: Any = "?"
+        while chosen == "?":
+            chosen = questionary.select(
+                question.asks, choices=choices, instruction=f"({question.why})"
+            ).unsafe_ask()
+            if chosen == "?":
+                say(question.deeper)
+        if chosen:
+            answers[question.key] = str(chosen)
+    return answers
+
+
+def _parsed(answers: list[str] | None) -> dict[str, str]:
+    from tuiftune.advice.questions import checked
+    from tuiftune.errors import UserError
+    from tuiftune.printable import printable
+
+    found: dict[str, str] = {}
+    for answer in answers or []:
+        question, equals, option = answer.partition("=")
+        if not equals:
+            raise UserError(
+                f"'{printable(answer)}' is no answer",
+                place="advise",
+                remedy="write question=option, e.g. task=style",
+            )
+        if question in found:
+            raise UserError(
+                f"'{printable(question)}' is answered twice", place="advise", remedy="answer it once"
+            )
+        found[question.strip()] = option.strip()
+    checked(found)
+    return found
+
+
+def _facts(data: str) -> DataFacts:
+    from tuiftune.data import load, tokens
+
+    return tokens.measure(load.load(data), None)
+
+
+def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_json: bool) -> None:
+    from tuiftune.advice import prompting
+    from tuiftune.cli.terminal import say, write_json
+    from tuiftune.data import load
+
+    made = prompting.starter(load.load(data).examples(), task=answers.get("task", ""))
+    text, shots = prompting.write(made, directory)
+    if as_json:
+        rows = [{"file": shot.file, "row": shot.row} for shot in made.shots]
+        write_json({"prompt": str(text), "few_shot": str(shots), "rows": rows, "labels": list(made.labels)})
+        return
+    chosen = ", ".join(str(shot.row) for shot in made.shots)
+    say(
+        f"{len(made.shots)} examples chosen from {made.rows:,} rows, as different as possible: rows {chosen}."
+    )
+    if made.labels:
+        say(f"{len(made.labels)} labels found; the prompt lists them all.")
+    say(f"Wrote {text} (a template with {{input}}) and {shots} (chat messages).")
+
+
+def _look_up(path: Path, questions: list[str], top: int, as_json: bool) -> None:
+    from tuiftune.advice import retrieval
+    from tuiftune.cli import advise_view
+    from tuiftune.cli.terminal import write_json
+
+    built = retrieval.index(path)
+    found = retrieval.ask(built, questions, top)
+    if as_json:
+        write_json(advise_view.retrieved(built, found))
+    else:
+        advise_view.show_retrieved(built, found)
+
+
+def _on_terminal() -> bool:
+    import os
+    import sys
+
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

@@ -1,0 +1,249 @@
+"""What `tuiftune advise` shows: the verdict with its weights, and what a question would find."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.cli.terminal import out, say, unicode
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tuiftune.advice.approach import Contribution, Verdict
+    from tuiftune.advice.bm25 import Hit, Index
+    from tuiftune.advice.recommend import Recommendation
+    from tuiftune.advice.suggest import Suggestion
+
+_BAR = 24
+_COLOURS = {"prompt": "cyan", "rag": "magenta", "fine-tune": "green"}
+_SHOWN = 500  # characters of a passage
+
+
+def usage() -> None:
+    """The questions, for whoever cannot be asked them: to standard error."""
+    from tuiftune.advice.questions import QUESTIONS
+
+    say("tuiftune advise: no answers given. Answer some of these as QUESTION=OPTION, or add --data FILE:")
+    for question in QUESTIONS:
+        say(f"{question.key}: {question.asks}")
+        for option in question.options:
+            say(f"    {question.key}={option.key:<12} {option.says}")
+    say("For example: tuiftune advise task=classify examples=thousands tried=prompting")
+
+
+def document(
+    verdict: Verdict,
+    answers: Mapping[str, str],
+    detected: Sequence[str],
+    models: Sequence[Suggestion],
+    values: Recommendation | None,
+) -> dict[str, Any]:
+    """`advise --json`."""
+    return {
+        "approach": verdict.approach,
+        "title": verdict.title,
+        "summary": verdict.summary,
+        "confidence": verdict.confidence,
+        "margin": verdict.margin,
+        "runner_up": verdict.runner_up,
+        "scores": verdict.scores,
+        "answers": dict(answers),
+        "detected": list(detected),
+        "contributions": [
+            {
+                "question": one.question,
+                "answer": one.answer,
+                "says": one.says,
+                "points": one.points,
+                "sources": list(one.guides),
+            }
+            for one in verdict.contributions
+        ],
+        "disagreements": [
+            {
+                "topic": one.topic,
+                "matters": one.matters,
+                "views": [
+                    {"sources": list(guides), "says": says, "verdict": outcome}
+                    for guides, says, outcome in one.views
+                ],
+            }
+            for one in verdict.disagreements
+        ],
+        "steps": [{"says": step.says, "command": step.command or None} for step in verdict.steps],
+        "notes": list(verdict.notes),
+        "models": [
+            {
+                "base": one.reference,
+                "parameters": one.parameters,
+                "technique": one.technique,
+                "needs": one.needs,
+                "capacity": one.capacity,
+                "fits": one.fits,
+                "licence": one.licence,
+                "gated": one.gated,
+                "why": one.why,
+            }
+            for one in models
+        ],
+        "recommended": dict(values.values) if values else {},
+        "reasons": [
+            {"key": one.key, "value": one.value, "why": one.why, "source": one.source}
+            for one in (values.reasons if values else ())
+        ],
+        "advice": list(values.advice) if values else [],
+    }
+
+
+def show(
+    verdict: Verdict,
+    detected: Mapping[str, str],
+    data: str | None,
+    models: Sequence[Suggestion],
+    values: Recommendation | None,
+) -> None:
+    """The verdict for a person: scores as bars, what moved them, where the guides differ, what to do."""
+    console = out()
+    _line(f"{verdict.title} ({verdict.confidence})", style="bold")
+    _line(verdict.summary)
+    console.print()
+    most = max(1.0, *(abs(score) for score in verdict.scores.values()))
+    for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
+        _line(f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLOURS[name])
+    _heading("What moved it")
+    _rows([_contribution(one, detected) for one in verdict.contributions])
+    if verdict.disagreements:
+        _heading("Where the guides disagree (counted at the mean of both sides)")
+        for dispute in verdict.disagreements:
+            _line(f"  {dispute.topic}")
+            _rows(
+                [
+                    (_who(guides), f"{says}; alone: {_name(outcome)}")
+                    for guides, says, outcome in dispute.views
+                ]
+            )
+    if models:
+        _heading("Models that fit this machine")
+        _rows([_model(one) for one in models])
+    if values and values.reasons:
+        _heading("What to set for this data")
+        _rows([(f"{one.key} {one.value}", f"{one.why} [{one.source}]") for one in values.reasons])
+        _rows([(_dot(), line) for line in values.advice])
+    _heading("Next")
+    for number, step in enumerate(verdict.steps, 1):
+        _rows([(f"{number}.", step.says)])
+        if step.command:
+            command = step.command.replace("DATA", shlex.quote(data)) if data else step.command
+            _line(f"      $ {command}", style="bold")
+    _rows([(_dot(), note) for note in verdict.notes])
+
+
+def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any]:
+    """`advise --documents … --json`."""
+    return {
+        "passages": len(built.passages),
+        "files": len({passage.file for passage in built.passages}),
+        "words": sum(built.lengths),
+        "questions": [
+            {
+                "question": question,
+                "hits": [
+                    {
+                        "file": hit.passage.file,
+                        "line": hit.passage.line,
+                        "score": round(hit.score, 4),
+                        "matched": list(hit.matched),
+                        "text": hit.passage.text,
+                    }
+                    for hit in hits
+                ],
+            }
+            for question, hits in found.items()
+        ],
+    }
+
+
+def show_retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> None:
+    """What each question would find, best first."""
+    files = len({passage.file for passage in built.passages})
+    say(f"Indexed {len(built.passages):,} passages of {files:,} files, {built.vocabulary:,} different words.")
+    if not found:
+        say('Ask something to see what would be found: --ask "your question".')
+    for question, hits in found.items():
+        _heading(question)
+        if not hits:
+            _line("  nothing shares a word with this question: it cannot be answered from here")
+        for hit in hits:
+            _line(
+                f"  {hit.passage.file}:{hit.passage.line}  score {hit.score:.2f}  ({', '.join(hit.matched)})",
+                "bold",
+            )
+            text = " ".join(hit.passage.text.split())
+            _line(f"    {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}")
+
+
+def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, str]:
+    moved = "\n".join(f"{name} {points:+g}" for name, points in one.points.items())
+    told = "the data says" if one.question in detected else "you said"
+    answer = f"\n{told}: {one.answer}" if one.answer else ""
+    return moved, f"{one.says} [{_who(one.guides)}]{answer}"
+
+
+def _model(one: Suggestion) -> tuple[str, str]:
+    size, needs, capacity = one.parameters / 1e9, one.needs / 2**30, one.capacity / 2**30
+    shown = f"{size:.1f} B" if size >= 1 else f"{size * 1000:.0f} M"
+    memory = f"{needs:.1f} of {capacity:.0f} GiB"
+    gate = "; gated: ask for access on the hub first" if one.gated else ""
+    return one.reference, f"{shown}, {one.technique}, {memory} at the least: {one.why}{gate}"
+
+
+def _dot() -> str:
+    return "·" if unicode() else "-"
+
+
+def _name(approach: str) -> str:
+    from tuiftune.advice.verdicts import TITLES
+
+    return TITLES[approach].lower().replace("(rag)", "(RAG)")
+
+
+def _who(guides: Sequence[str]) -> str:
+    known = [guide for guide in guides if len(guide) == 1]
+    return f"guide{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else ", ".join(guides)
+
+
+def _bar(score: float, most: float) -> str:
+    return ("█" if unicode() else "#") * max(0, round(score / most * _BAR))
+
+
+def _heading(text: str) -> None:
+    out().print()
+    _line(text, style="bold")
+
+
+def _line(text: str, style: str = "") -> None:
+    """One line, wrapped under its own indent; no markup is read from it."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    stripped = text.lstrip(" ")
+    indent = len(text) - len(stripped)
+    out().print(Padding(Text(printable(stripped), style=style), (0, 0, 0, indent), expand=False))
+
+
+def _rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Two columns under an indent, the second wrapped within itself."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for first, second in rows:
+        table.add_row(Text(printable(first, lines=True)), Text(printable(second, lines=True)))
+    out().print(Padding(table, (0, 0, 0, 2), expand=False))

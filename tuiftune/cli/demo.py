@@ -1,0 +1,45 @@
+"""`tuiftune demo`: the whole journey on what the package carries, without a network, a GPU or an account."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (Typer evaluates the annotations)
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Plain progress lines instead of the dashboard.")
+    ] = False,
+    runs: Annotated[
+        Path | None,
+        typer.Option("--runs", metavar="DIR", help="Where runs are kept; ./runs or $TUIFTUNE_RUNS."),
+    ] = None,
+) -> None:
+    """Fine-tune the built-in tiny model on built-in data, and show what changed. No GPU, no network.
+
+    Takes about a minute. The dashboard opens; with --headless, or where there is no terminal, progress is
+    told in plain lines on standard error. The result goes to standard output.
+    """
+    from tuiftune.cli import terminal
+    from tuiftune.cli.result import show
+    from tuiftune.preset import file, shipped
+    from tuiftune.runs.prepare import prepare
+
+    run = prepare(file.load(shipped.find("demo")), runs, say=terminal.say)
+    if headless or terminal.plain():
+        from tuiftune.cli.follow import train_and_follow
+
+        code = train_and_follow(run, detach=False)
+    else:
+        from tuiftune.runs.alive import vitals
+        from tuiftune.runs.launch import launch
+        from tuiftune.tui.app import watch
+
+        launch(run)
+        code = watch(run)
+        code = vitals(run).exit_code or code
+    if code == 0 and run.result() is not None:
+        show(run, terminal.out())
+    raise typer.Exit(code)

@@ -1,0 +1,151 @@
+"""`tuiftune doctor`: what works here, what is missing, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.hardware.diagnosis import Finding
+    from tuiftune.hardware.machine import Machine
+
+_TITLES = {
+    "machine": "Machine",
+    "cards": "Cards",
+    "libraries": "Libraries",
+    "disks": "Disks",
+    "terminal": "Terminal",
+}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    runs: Annotated[Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Where runs are written.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Look at machine, drivers and libraries: what works, what is missing, what to do.
+
+    Ends with 1 when something is missing without which nothing can be trained.
+    """
+    from tuiftune.cli.terminal import write_json
+    from tuiftune.hardware.detect import detect
+    from tuiftune.hardware.diagnosis import diagnose, stands
+    from tuiftune.hardware.libraries import read_libraries, torch_build
+
+    machine, libraries = detect(runs), read_libraries()
+    findings = (*diagnose(machine, libraries, torch_build(), runs), *_terminal(machine))
+    if as_json:
+        write_json(_document(machine, findings))
+    else:
+        _show(machine, findings)
+    if not stands(findings):
+        raise typer.Exit(1)
+
+
+def _document(machine: Machine, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from tuiftune import __version__
+    from tuiftune.hardware.diagnosis import stands
+    from tuiftune.hardware.libraries import read_libraries
+
+    return {
+        "tuiftune": __version__,
+        "ok": stands(findings),
+        "machine": asdict(machine),
+        "libraries": [asdict(library) | {"ok": library.sound} for library in read_libraries()],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _terminal(machine: Machine) -> tuple[Finding, ...]:
+    """What the terminal can show, as findings beside those of the machine."""
+    import shutil
+
+    from tuiftune.cli.terminal import clipboard, err, unicode
+    from tuiftune.hardware.diagnosis import Finding
+
+    session = machine.session
+    columns, lines = shutil.get_terminal_size()
+    small = columns < 80 or lines < 24
+    depth = {"standard": "16 colours", "256": "256 colours", "truecolor": "true colour"}
+    colour = depth.get(err().color_system or "", "no colour")
+    how = [
+        session.term or "unknown terminal",
+        *(["over SSH"] if session.ssh else []),
+        *([f"in {session.multiplexer}"] if session.multiplexer else []),
+        *([f"in a container ({session.container})"] if session.container else []),
+    ]
+    works, remedy = clipboard()
+    return (
+        Finding("terminal", "info", ", ".join(how)),
+        Finding("terminal", "info", f"{colour}, {'Unicode' if unicode() else 'ASCII signs only'}"),
+        Finding(
+            "terminal",
+            "warn" if small else "ok",
+            f"{columns} × {lines} characters",
+            "make the window at least 80 × 24" if small else "",
+        ),
+        Finding("terminal", "ok" if not remedy else "warn", works, remedy),
+    )
+
+
+def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from tuiftune.cli.terminal import COLOURS, out, sign
+    from tuiftune.hardware.diagnosis import stands
+
+    console = out()
+    for topic, title in _TITLES.items():
+        console.print(Text(title, style="bold"))
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        for finding in _condensed([found for found in findings if found.topic == topic]):
+            grid.add_row(Text(f" {sign(finding.state)}", style=COLOURS[finding.state]), finding.what)
+            if finding.remedy:
+                grid.add_row("", Text(f"{sign('to do')} {finding.remedy}", style=COLOURS["to do"]))
+        for label, used, total in _amounts(machine, topic):
+            grid.add_row("", Text(_bar(label, used, total)))
+        console.print(grid)
+    missing = [found for found in findings if found.state == "bad" and found.essential]
+    if stands(findings):
+        console.print(Text.assemble((sign("ok"), "green"), " Ready. `tuiftune demo` tries everything once."))
+    else:
+        console.print(Text.assemble((sign("bad"), "red"), f" Not ready: {missing[0].what}"))
+
+
+def _condensed(findings: list[Finding]) -> list[Finding]:
+    """Sound libraries on one line, so that what is wrong stands out."""
+    from dataclasses import replace
+
+    sound = [found for found in findings if found.topic == "libraries" and found.state == "ok"]
+    if len(sound) < 2:
+        return findings
+    together = replace(sound[0], what=", ".join(found.what for found in sound))
+    return [together, *(found for found in findings if found not in sound)]
+
+
+def _amounts(machine: Machine, topic: str) -> list[tuple[str, int, int]]:
+    if topic == "machine":
+        return [("memory", max(machine.memory - machine.host.memory_available, 0), machine.memory)]
+    if topic == "disks":
+        return [(disk.mount, disk.total - disk.free, disk.total) for disk in machine.disks]
+    if topic != "cards":
+        return []
+    return [
+        (f"card {gpu.index}", gpu.memory_used, gpu.memory_total)
+        for gpu in machine.gpus
+        if gpu.memory_used is not None and gpu.memory_total
+    ]
+
+
+def _bar(label: str, used: int, total: int) -> str:
+    from tuiftune.cli.terminal import bar
+    from tuiftune.preset.sizes import format_size
+
+    share = used / total if total else 1.0  # /proc and its like have no room at all
+    return f"{label:10.10} {bar(share, 24)} {format_size(used)} of {format_size(total)} used"

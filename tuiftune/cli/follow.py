@@ -1,0 +1,197 @@
+"""Following a run: plain lines, a bar where there is a terminal, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tuiftune.cli.terminal import say
+from tuiftune.errors import ExitCode
+from tuiftune.runs import control, launch, postmortem
+from tuiftune.runs.follow import Follower
+from tuiftune.runs.narrate import Narrator
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from tuiftune.cli.progress import Bar
+    from tuiftune.runs.alive import Vitals
+    from tuiftune.runs.directory import RunDir
+
+POLL_SECONDS = 0.25
+CHECK_SECONDS = 1.0  # between two looks at the process
+DETACHED = -1
+
+
+def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) -> int:
+    """Launch the engine and follow it to its end. Returns the exit code; 0 when detached."""
+    follower = Follower(run)
+    follower.refresh()  # what a predecessor wrote isn't told again
+    pid = launch.launch(run, force=force)
+    if detach:
+        say(f"running in the background (process {pid}); `tuiftune watch {run.name}` shows it")
+        return int(ExitCode.DONE)
+    return Following(run, follower, pid).to_end()
+
+
+class Following:
+    """One person, or one script, waiting for a run. The run doesn't depend on it."""
+
+    def __init__(self, run: RunDir, follower: Follower, pid: int) -> None:
+        self.run, self.pid = run, pid
+        self._follower = follower
+        self._interactive = sys.stdin.isatty() and sys.stderr.isatty()
+        self._bar: Bar | None = None
+        self.asked_to_stop = False
+        self.left = False  # the person went away; the run didn't end
+        self._signalled = False
+        self._silence_told = False
+
+    def to_end(self) -> int:
+        """Tell the run until it ends or is left alone. Returns the exit code."""
+        self._heed_signals()
+        self._bar = _bar()
+        self._narrator = Narrator(steps=self._bar is None)
+        try:
+            while not self._ended():
+                if self._signalled and not self.asked_to_stop:
+                    self._stop()
+        except _Detached:
+            self._close_bar()
+            self.left = True
+            name = self.run.name
+            say(f"left running; `tuiftune watch {name}` shows it, `tuiftune stop {name}` ends it")
+            return int(ExitCode.DONE)
+        finally:
+            self._close_bar()
+        return self._verdict()
+
+    def _ended(self) -> bool:
+        """Tell what is new for a while; whether the run has ended."""
+        try:
+            until = time.monotonic() + CHECK_SECONDS
+            while True:
+                ended = self._tell()
+                if ended or time.monotonic() >= until:
+                    break
+                time.sleep(POLL_SECONDS)
+            launch.returned(self.pid)
+            seen = self._follower.vitals()
+            if seen.running:
+                self._mention_silence(seen)
+                return False
+            self._tell()
+            return True
+        except KeyboardInterrupt:
+            self._interrupted()
+            return False
+
+    def _tell(self) -> bool:
+        """Tell what is new; whether the engine said that this is the end."""
+        ended = False
+        for event in self._follower.each():
+            ended = event["type"] == "end"
+            line = self._narrator.tell(event, self._follower.state)
+            if line and self._bar:
+                self._bar.say(line)
+            elif line:
+                say(line)
+        if self._bar:
+            self._bar.show(self._follower.state)
+        return ended
+
+    def _mention_silence(self, seen: Vitals) -> None:
+        """A running engine always beats: one that doesn't is stuck, and that is said once."""
+        if seen.silent and not self._silence_told:
+            silent = f"no sign of life for {seen.silent_for or 0:.0f} s"
+            say(f"{silent}; `tuiftune logs {self.run.name}` may tell why")
+        self._silence_told = seen.silent
+
+    def _heed_signals(self) -> None:
+        """A request to end, where nobody can be asked, is passed on to the run and waited for."""
+        signal.signal(signal.SIGTERM, self._note_signal)
+        if not self._interactive and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._note_signal)
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signalled = True
+
+    def _interrupted(self) -> None:
+        """Ctrl-C at a terminal: a question. A second one, or no answer, leaves the run alone."""
+        self._close_bar()
+        sys.stderr.write("\n")
+        say("the run goes on whatever you do here:")
+        say("  d  detach: leave it running    s  stop: save a checkpoint and end    c  continue watching")
+        while True:
+            try:
+                sys.stderr.write("d, s or c? ")
+                sys.stderr.flush()
+                answer = sys.stdin.readline()
+            except KeyboardInterrupt:
+                raise _Detached from None
+            choice = answer.strip().lower()[:1]
+            if not answer or choice == "d":
+                raise _Detached
+            if choice == "s":
+                self._stop()
+                break
+            if choice == "c":
+                break
+        self._bar = _bar()
+
+    def _stop(self) -> None:
+        self.asked_to_stop = True
+        control.request_stop(self.run, "the command that follows it")
+        say("asked to stop: it saves a checkpoint at the end of this step")
+
+    def _close_bar(self) -> None:
+        if self._bar:
+            self._bar.close()
+            self._bar = None
+
+    def _verdict(self) -> int:
+        vitals = self._follower.vitals()
+        if vitals.state == "died":
+            say(f"tuiftune: {self.run.name}: the engine died: {died_of(self.run, self.pid)}")
+            say(f"its log: {self.run.log_path}; `tuiftune resume {self.run.name}` goes on from a checkpoint")
+            return int(ExitCode.FAILED)
+        return int(ExitCode.FAILED) if vitals.exit_code is None else vitals.exit_code
+
+
+def died_of(run: RunDir, pid: int) -> str:
+    """Why the engine ended without a word, as far as can be told."""
+    return postmortem.cause(run, launch.returned(pid))
+
+
+def closing(run: RunDir) -> list[str]:
+    """What the run came to: scores before and after, and where the result lies."""
+    from tuiftune.runs.narrate import figure, percent
+    from tuiftune.runs.summary import summarise
+
+    seen = summarise(run)
+    lines = []
+    if seen.loss_after is not None:
+        lines.append(f"held-out loss {figure(seen.loss_before)} → {figure(seen.loss_after)}")
+    if seen.match_after is not None:
+        lines.append(f"answers exactly right {percent(seen.match_before)} → {percent(seen.match_after)}")
+    if (run.result_path / "model").exists():
+        lines.append(f"the tuned model is in {run.result_path / 'model'}")
+        lines.append(f"`tuiftune report {run.name}` tells the whole story")
+    return lines
+
+
+def _bar() -> Bar | None:
+    """A bar where standard error is a terminal that can redraw a line."""
+    import os
+
+    if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
+        return None
+    from tuiftune.cli.progress import Bar
+
+    return Bar()
+
+
+class _Detached(Exception):  # noqa: N818 - not an error
+    """The person left; the run goes on."""

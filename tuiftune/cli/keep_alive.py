@@ -1,0 +1,116 @@
+"""`--keep-alive`: a run is started again when it died, was preempted or ran out of memory.
+
+What no restart can mend is never tried again: not-a-number, a full disk, wrong settings, a run that was
+stopped on purpose.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tuiftune.cli.follow import Following
+from tuiftune.cli.terminal import say
+from tuiftune.errors import ExitCode
+from tuiftune.runs import control, launch
+from tuiftune.runs.alive import status, vitals
+from tuiftune.runs.follow import Follower
+from tuiftune.runs.log import EventWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from tuiftune.runs.directory import RunDir
+
+RESTARTABLE = ("died", "preempted", "oom")
+PAUSES = (5.0, 30.0, 120.0)  # seconds before the first, second and third restart without progress
+LOOK_EVERY = 0.25
+STARTS_WITHIN = 30.0
+
+
+def keep_alive(
+    run: RunDir,
+    *,
+    force: bool = False,
+    pauses: tuple[float, ...] = PAUSES,
+    start: Callable[[], int] | None = None,
+) -> int:
+    """Follow a run to its end, through as many engines as that takes. Returns the last one's exit code.
+
+    It gives up after `len(pauses)` restarts in a row without a new checkpoint. Whoever asks the run or this
+    process to stop is heeded: then nothing is started again.
+    """
+    follower = Follower(run)
+    follower.refresh()  # what a predecessor wrote isn't told again
+    tried = 0
+    while True:
+        before = _newest(run)
+        seen = vitals(run)
+        if seen.running and seen.pid is not None:  # left by a supervisor that was ended
+            pid = seen.pid
+        else:
+            pid = start() if start else launch.launch(run, force=force)
+        following = Following(run, follower, pid)
+        code = following.to_end()
+        state = status(run)
+        if following.left or following.asked_to_stop or state not in RESTARTABLE:
+            return code
+        tried = 0 if _newest(run) > before else tried
+        if tried == len(pauses):
+            say(f"{tried} restarts brought no new checkpoint; giving up")
+            return code
+        say(f"{state}; starting it again in {pauses[tried]:g} s ({tried + 1} of {len(pauses)})")
+        if not _pause(run, pauses[tried]):
+            return code
+        tried += 1
+        writer = EventWriter(run.events_path)
+        writer.emit("control", what="restart", by=f"--keep-alive ({tried} of {len(pauses)}, {state})")
+        writer.close()
+
+
+def detach(run: RunDir, *, force: bool = False) -> int:
+    """Leave the keeping to a process of its own session; returns once it has started the engine."""
+    command = [sys.executable, "-P", "-m", "tuiftune", "resume", str(run.path), "--keep-alive"]
+    process = subprocess.Popen(
+        [*command, "--force"] if force else command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=launch.environment(),
+    )
+    until = time.monotonic() + STARTS_WITHIN
+    while vitals(run).pid is None and process.poll() is None and time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+    say(f"in the background, kept alive by process {process.pid}; `tuiftune watch {run.name}` shows it")
+    return int(ExitCode.DONE)
+
+
+def _newest(run: RunDir) -> int:
+    """The step of the newest checkpoint; -1 before the first."""
+    found = (path.name.rpartition("-")[2] for path in run.checkpoints_path.glob("checkpoint-*"))
+    return max((int(step) for step in found if step.isdigit()), default=-1)
+
+
+def _pause(run: RunDir, seconds: float) -> bool:
+    """Wait; False as soon as the run or this process is asked to stop."""
+    asked = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+
+    earlier = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        until = time.monotonic() + seconds
+        while not asked and time.monotonic() < until:
+            asked = control.stop_requested(run) is not None
+            time.sleep(min(LOOK_EVERY, seconds))
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+    return not asked

@@ -1,0 +1,292 @@
+"""The wizard in plain lines: the same draft, steps and questions as the app, for screen readers, dumb
+terminals, scripts."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiftune.advice.approach import decide
+from tuiftune.advice.questions import QUESTIONS, detected
+from tuiftune.advice.steps import STEPS
+from tuiftune.cli.prompts import Choice, Prompts, prompts
+from tuiftune.cli.terminal import say
+from tuiftune.errors import UserError
+from tuiftune.tui.findings import Findings, trainable
+from tuiftune.tui.units import count, duration, money, percent, size
+
+if TYPE_CHECKING:
+    from tuiftune.advice.draft import Draft
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.plan.model import Plan
+
+BUILTIN = "builtin:tickets"
+MODELS_SHOWN = 12
+
+
+def ask(draft: Draft, root: Path | None) -> int:
+    """Walk the steps, start the run and follow it. Returns its exit code; 130 after Ctrl-C, with nothing
+    written."""
+    try:
+        return Plain(draft, root, prompts()).walk()
+    except (KeyboardInterrupt, EOFError):
+        say("")  # the question that was broken off stands on a line of its own
+        say("left: nothing was written or started")
+        return 130
+
+
+class Plain:
+    """One walk through the wizard."""
+
+    def __init__(self, draft: Draft, root: Path | None, asks: Prompts) -> None:
+        self.draft = draft
+        self._root = root
+        self._asks = asks
+        self._findings = Findings(root)
+
+    def walk(self) -> int:
+        """Every step in order; the review can lead back to any of them."""
+        walks = {"machine": self._machine, "goal": self._goal, "data": self._data, "model": self._model}
+        for step in STEPS:
+            if step.key in walks:
+                self._heading(step.key)
+                walks[step.key]()
+        while True:
+            self._heading("review")
+            chosen = self._review()
+            if chosen in walks:
+                self._heading(chosen)
+                walks[chosen]()
+                if chosen == "data":
+                    self._recommend()
+                continue
+            if chosen in {"export", "show"}:
+                self._export() if chosen == "export" else self._show()
+                continue
+            if chosen == "leave":
+                say("left: nothing was started")
+                return 0
+            return self._start()
+
+    def _heading(self, key: str) -> None:
+        at = next(index for index, step in enumerate(STEPS, 1) if step.key == key)
+        step = STEPS[at - 1]
+        say("")
+        say(f"Step {at} of {len(STEPS)}: {step.title}. {step.asks}")
+
+    def _machine(self) -> None:
+        machine = self._findings.machine()
+        for line in _machine_lines(machine):
+            say(f"  {line}")
+
+    def _goal(self) -> None:
+        if not self._asks.yes(
+            "Weigh fine-tuning against retrieval and prompting first? (a few short questions)", True
+        ):
+            return
+        known = (
+            detected(self._findings.facts(self.draft, self._findings.model("builtin:tiny")))
+            if self.draft.data
+            else {}
+        )
+        for question in QUESTIONS:
+            choices = [Choice("", "not sure, or it does not matter")]
+            choices += [Choice(option.key, option.says) for option in question.options]
+            say(f"  {question.why}")
+            default = self.draft.answers.get(question.key) or known.get(question.key, "")
+            self.draft = self.draft.answer(
+                question.key, self._asks.choose(question.asks, choices, default) or None
+            )
+        verdict = decide(self.draft.answers)
+        say(f"  Verdict: {verdict.title} ({verdict.confidence}). {verdict.summary}")
+        for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
+            say(f"    {name}: {score:+.1f}")
+        for one in verdict.contributions:
+            moved = ", ".join(f"{points:+g} {name}" for name, points in one.points.items())
+            say(f"    {moved}: {one.says} (guides {', '.join(one.guides)})")
+        for dispute in verdict.disagreements:
+            if dispute.matters:
+                say(f"    the guides disagree on {dispute.topic}: the verdict depends on whom you follow")
+        for step in verdict.steps:
+            say(f"    next: {step.says}" + (f" ({step.command})" if step.command else ""))
+
+    def _data(self) -> None:
+        while True:
+            now = shlex.join(self.draft.data) if self.draft.data else BUILTIN
+            text = self._asks.text("File, folder or glob", now)
+            given = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
+            draft = self.draft.with_(data=given)
+            try:
+                dataset = self._findings.dataset(draft)
+                trainable(dataset)
+                self._judge(draft)
+            except UserError as error:
+                say(f"  {error}")
+                if not self._asks.again:
+                    raise
+                continue
+            self.draft = draft
+            return
+
+    def _judge(self, draft: Draft) -> None:
+        from tuiftune.data.inspect import inspect
+
+        dataset = self._findings.dataset(draft)
+        say(f"  {dataset.rows:,} rows of {dataset.format}, {percent(dataset.confidence)} sure")
+        report = inspect(dataset, tokenizer=self._findings.model(draft.model or "builtin:tiny").path)
+        quantiles = report.lengths.get("quantiles") or {}
+        if quantiles:
+            say(f"  tokens a row: half below {count(quantiles['50'])}, longest {count(quantiles['100'])}")
+        for check in report.checks:
+            if check.severity in ("error", "warning"):
+                say(f"  {check.severity}: {check.title}, {check.count:,} rows. {check.remedy}")
+        passed = sum(check.severity == "ok" for check in report.checks)
+        say(f"  {passed} checks in order")
+        for example in dataset.head(2):
+            for message in example.messages or ():
+                say(f"  row {example.row} {message.role}: {message.content[:200]}")
+
+    def _model(self) -> None:
+        from tuiftune.tui.modelrows import rows_of
+
+        rows = rows_of(self._findings, self.draft)
+        choices = [
+            Choice(
+                row.reference,
+                f"{row.reference}, {count(row.parameters)} weights" + (f"; {row.why}" if row.why else ""),
+            )
+            for row in rows[:MODELS_SHOWN]
+        ]
+        choices.append(Choice("other", "another: a hub id or a directory"))
+        chosen = self._asks.choose("Base model", choices, self.draft.model or rows[0].reference)
+        if chosen == "other":
+            chosen = self._asks.text("Hub id or directory", self.draft.model or "builtin:tiny")
+        self.draft = self.draft.with_(model=chosen)
+        self._recommend()
+        plan = self._plan()
+        for line in _plan_lines(plan):
+            say(f"  {line}")
+        for reason in plan.reasons:
+            say(f"  {reason.key} = {reason.value}: {reason.why} ({reason.source})")
+        if self._asks.yes("Change a setting?", False):
+            self._change()
+
+    def _recommend(self) -> None:
+        from tuiftune.advice.recommend import recommend
+
+        model = self._findings.model(self.draft.model)
+        facts = self._findings.facts(self.draft, model)
+        advice = recommend(self.draft.answers, self._findings.machine(), model, facts)
+        self.draft = advice.apply(self.draft)
+        for line in advice.advice:
+            say(f"  {line}")
+
+    def _plan(self) -> Plan:
+        return self._findings.plan(self.draft)
+
+    def _change(self) -> None:
+        from tuiftune.preset.file import override
+
+        while True:
+            text = self._asks.text("KEY=VALUE, such as method.rank=8; nothing when done", "")
+            if not text:
+                return
+            try:
+                key = text.partition("=")[0].strip()
+                made = override(self.draft.preset(), [text])
+                section, _, name = key.partition(".")
+                self.draft = self.draft.override(key, getattr(getattr(made, section), name))
+                for line in _plan_lines(self._plan()):
+                    say(f"  {line}")
+            except UserError as error:
+                say(f"  {error}")
+
+    def _review(self) -> str:
+        from tuiftune.tui.naming import suggested_name
+
+        if not self.draft.name:
+            self.draft = self.draft.with_(name=self._asks.text("Name of the run", suggested_name(self.draft)))
+        preset = self.draft.preset()
+        for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
+            for key, value in values.items() if isinstance(values, dict) else [("", values)]:
+                say(f"  {section}.{key}: {value}" if key else f"  {section}: {value}")
+        say("  everything else is at its default")
+        for line in _plan_lines(self._plan()):
+            say(f"  {line}")
+        choices = [
+            Choice("start", "start training"),
+            Choice("show", "show the whole preset with its comments"),
+            Choice("export", "save the preset, and go on here"),
+            *(Choice(step.key, f"back to: {step.title}") for step in STEPS if step.key != "review"),
+            Choice("leave", "leave without starting"),
+        ]
+        return self._asks.choose("Is this what should run?", choices, "start")
+
+    def _show(self) -> None:
+        from tuiftune.preset.file import dump
+
+        for line in dump(self.draft.preset(), header=f"{self.draft.name}: {self._command()}").splitlines():
+            say(line)
+
+    def _command(self) -> str:
+        return f"tuiftune train {shlex.quote(self.draft.name + '.yaml')}"
+
+    def _export(self) -> None:
+        from tuiftune.preset.file import save
+
+        path = Path(self._asks.text("Save as", f"{self.draft.name}.yaml")).expanduser()
+        if path.exists() and not self._asks.yes(f"Write over {path}?", False):
+            return
+        try:
+            save(self.draft.preset(), path)
+        except UserError as error:
+            say(f"  {error}")
+        else:
+            say(f"  saved; the same run from a script: tuiftune train {shlex.quote(str(path))}")
+
+    def _start(self) -> int:
+        import sys
+
+        from tuiftune.cli.follow import closing, train_and_follow
+        from tuiftune.runs.alive import status
+        from tuiftune.runs.prepare import prepare
+
+        run = prepare(self.draft.preset(), self._root, say=say)
+        sys.stdout.write(f"{run.path}\n")
+        code = train_and_follow(run, detach=False)
+        if status(run) == "done":
+            for line in closing(run):
+                say(line)
+        return code
+
+
+def _machine_lines(machine: Machine) -> list[str]:
+    lines = []
+    for gpu in machine.gpus:
+        facts = [gpu.name, f"{size(gpu.memory_free)} free of {size(gpu.memory_total)}"]
+        if gpu.utilisation is not None:
+            facts.append(f"load {gpu.utilisation} %")
+        if gpu.bf16 is not None:
+            facts.append("bfloat16" if gpu.bf16 else "float16 only")
+        lines.append(f"GPU {gpu.index}: " + ", ".join(facts))
+    if not machine.gpus:
+        lines.append(f"no GPU: {machine.nvml_fault or 'none was found'}")
+        lines.append("the built-in tiny model trains on the processor in a minute or two")
+    lines.append(f"memory: {size(machine.host.memory_available)} free of {size(machine.memory)}")
+    lines += [f"disk for {disk.path}: {size(disk.free)} free of {size(disk.total)}" for disk in machine.disks]
+    lines.append(f"processor: {machine.host.cpu}, {machine.host.cores} cores")
+    return lines
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    there = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
+    lines = [f"{'fits' if plan.fits else 'DOES NOT FIT'}: needs {size(plan.memory.needs)} of {size(there)}"]
+    parts = sorted(plan.memory.components.items(), key=lambda item: -item[1])
+    lines.append("memory: " + ", ".join(f"{name} {size(amount)}" for name, amount in parts if amount))
+    lines.append(f"{plan.steps:,} steps, about {duration(plan.seconds)}")
+    if plan.usd is not None:
+        lines.append(f"about {money(plan.usd)}")
+    if not plan.fits:
+        lines += [f"would fit: {other.says}" for other in plan.alternatives if other.fits]
+    return lines

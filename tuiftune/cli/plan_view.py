@@ -1,0 +1,145 @@
+"""The plan drawn for a person: verdict, memory bar, values and reasons, alternatives, time and money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from tuiftune.cli.terminal import sign, unicode
+from tuiftune.plan.bar import cells, segments
+from tuiftune.plan.settings import GIB
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuiftune.plan.model import Plan
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Draw a plan within the console's width (80 columns at least are made use of)."""
+    capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
+    console.print(_verdict(plan, capacity))
+    console.print()
+    for line in memory_lines(plan, capacity, min(console.width, 100)):
+        console.print(line)
+    console.print()
+    console.print(_time(plan))
+    console.print()
+    console.print(_values(plan))
+    if plan.alternatives:
+        console.print()
+        console.print(_alternatives(plan))
+    for note in plan.notes:
+        console.print(Text(f"{sign('info')} {printable(note)}", style="dim"))
+
+
+def memory_lines(plan: Plan, capacity: int, width: int) -> list[Text]:
+    """The bar over the whole width, and a legend of its segments with their sizes, two a line."""
+    parts = segments(plan.memory, capacity)
+    bar = Text()
+    blocks = unicode()
+    for part, number in cells(parts, width):
+        if part.name == "free":
+            bar.append(("░" if blocks else ".") * number, style="bright_black")
+        else:
+            label = part.sign + ("█" if blocks else part.sign) * (number - 1)
+            bar.append(label, style=part.colour)
+    lines = [bar]
+    entries = [
+        Text.assemble((f"{part.sign} ", part.colour), f"{part.name:<23}", f"{_size(part.bytes):>10}")
+        for part in parts
+    ]
+    for left, right in zip(entries[::2], [*entries[1::2], Text()], strict=False):
+        lines.append(Text.assemble(left, "   ", right))
+    return lines
+
+
+def _verdict(plan: Plan, capacity: int) -> Text:
+    count = plan.gpu["count"]
+    where = "this processor's memory" if plan.gpu.get("kind") == "cpu" else printable(str(plan.gpu["name"]))
+    many = f"{count} × " if count > 1 else ""
+    method = str(plan.resolved.method.technique)
+    needs, there = plan.memory.needs / GIB, capacity / GIB
+    head = f"{printable(plan.resolved.model.base)} · {_TECHNIQUES.get(method, method)} · {many}{where}"
+    if plan.fits:
+        line = f"\n{sign('ok')} fits: needs {needs:.1f} of {there:.1f} GiB"
+        return Text.assemble((head, "bold"), (line, "green"))
+    line = f"\n{sign('bad')} does not fit: needs {needs:.1f} GiB, {there:.1f} are there"
+    return Text.assemble((head, "bold"), (line, "red"))
+
+
+_TECHNIQUES = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full tuning"}
+
+
+def _time(plan: Plan) -> Text:
+    speed = plan.speed.tokens_per_second
+    words = []
+    if plan.steps:
+        words.append(f"{plan.steps:,} steps, {plan.tokens:,} tokens")
+    if plan.seconds is not None:
+        words.append(f"about {duration(plan.seconds)}")
+    if plan.usd is not None:
+        words.append(f"about ${plan.usd:,.2f} (${plan.usd_per_hour or 0:.2f} an hour)")
+    if speed is not None:
+        words.append(f"{speed:,.0f} tokens/s")
+    return Text.assemble(("Time  ", "bold"), " · ".join(words), ("\n      " + plan.speed.basis, "dim"))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 40 s, 12 min, 3.5 h, 2.1 days."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def _values(plan: Plan) -> Table:
+    table = _table("Value", "Why", "Source")
+    table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 3, 5, 3
+    table.expand = True
+    for reason in plan.reasons:
+        key = reason.key.rpartition(".")[2].replace("activation_checkpointing", "checkpointing")
+        table.add_row(
+            Text(f"{key}: {_value(reason.value)}"),
+            Text(printable(reason.why)),
+            Text(reason.source, style="dim"),
+        )
+    return table
+
+
+def _alternatives(plan: Plan) -> Table:
+    table = _table("Instead" if plan.fits else "What would fit", "Needs", "tokens/s")
+    for other in plan.alternatives:
+        speed = f"{other.tokens_per_second:,.0f}" if other.tokens_per_second is not None else "–"
+        mark = sign("ok") if other.fits else sign("bad")
+        table.add_row(
+            Text(f"{mark} {printable(other.says)}", style="" if other.fits else "dim"),
+            Text(_size(other.needs), justify="right"),
+            Text(speed, justify="right"),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return printable(str(value))
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:.2f} GiB" if size >= GIB / 10 else f"{size / (1 << 20):.1f} MiB"

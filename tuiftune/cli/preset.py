@@ -1,0 +1,96 @@
+"""`tuiftune preset`: validate, print, resolve and list presets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+PresetArgument = Annotated[
+    str, typer.Argument(help="A preset file, or a shipped preset's name such as demo.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. training.epochs=1."),
+]
+
+
+def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or shipped names.")]) -> None:
+    """Say everything that is wrong with presets; exit 2 when anything is."""
+    from tuiftune.cli.terminal import say, sign
+    from tuiftune.preset import file, shipped
+
+    wrong = False
+    for name in presets:
+        path = shipped.find(name)
+        faults = file.check(path)
+        for fault in faults:
+            remedy = f" — {fault.remedy}" if fault.remedy else ""
+            say(f"{sign('bad')} {fault.place}: {fault.message}{remedy}")
+        if not faults:
+            say(f"{sign('ok')} {path}")
+        wrong = wrong or bool(faults)
+    if wrong:
+        raise typer.Exit(2)
+
+
+def show(
+    preset: PresetArgument,
+    settings: Settings = None,
+    resolved: Annotated[
+        bool,
+        typer.Option("--resolved", help="Replace every auto by what the plan makes of it here, and say why."),
+    ] = False,
+    gpu: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[:COUNT]", help="Resolve for this card instead of this machine's."),
+    ] = None,
+) -> None:
+    """Print a preset in full, with every default and a comment on every key."""
+    from tuiftune.preset import file, shipped
+
+    if resolved or gpu:
+        _show_resolved(preset, settings or [], gpu)
+        return
+    path = shipped.find(preset)
+    loaded = file.override(file.load(path), settings or [])
+    typer.echo(file.dump(loaded, header=f"{path.name}, with every default written out"), nl=False)
+
+
+def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
+    """The resolved preset on standard output, and the reason of every choice on standard error."""
+    from tuiftune.cli.terminal import say
+    from tuiftune.plan.prepare import prepare
+    from tuiftune.preset.file import dump
+
+    plan = prepare(preset, settings, gpu)
+    where = plan.gpu.get("name", "this machine")
+    typer.echo(dump(plan.resolved, header=f"{plan.resolved.name}, resolved for {where}"), nl=False)
+    for reason in plan.reasons:
+        say(f"{reason.key} = {reason.value}: {reason.why} [{reason.source}]")
+    for note in plan.notes:
+        say(f"note: {note}")
+    if not plan.fits:
+        say("It does not fit there: `tuiftune plan` says by how much, and what would.")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a preset, for editors that check YAML."""
+    from tuiftune.cli.terminal import write_json
+    from tuiftune.preset.schema_json import json_schema
+
+    write_json(json_schema())
+
+
+def list_() -> None:
+    """List the presets that come with tuiftune, and what each is for."""
+    import shutil
+    import textwrap
+
+    from tuiftune.preset import shipped
+
+    width = max(shutil.get_terminal_size().columns, 60)
+    for name in shipped.names():
+        about = shipped.about(shipped.directory() / f"{name}.yaml")
+        indent = " " * 22
+        typer.echo(textwrap.fill(about, width, initial_indent=f"{name:22}", subsequent_indent=indent))

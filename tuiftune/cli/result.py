@@ -1,0 +1,155 @@
+"""What a run came to, drawn for a person: scores before and after, answers side by side, what to do next."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from tuiftune.cli.terminal import sign, unicode
+from tuiftune.printable import printable
+from tuiftune.runs.narrate import figure, percent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tuiftune.runs.directory import RunDir
+
+BAR = 12  # cells of a full bar
+FEW_ROWS = 500  # below this a rate is shown with its interval
+NARROWEST = 72  # columns that two answers need beside each other
+
+
+def show(run: RunDir, console: Console) -> None:
+    """Draw the result of a finished run; answers side by side where there is a terminal wide enough."""
+    result = run.result() or {}
+    before, after = _part(result, "before"), _part(result, "after")
+    console.print()
+    console.print(Text("What changed", style="bold"))
+    console.print(_scores(before, after))
+    samples = [sample for sample in result.get("samples") or [] if isinstance(sample, dict)]
+    if samples:
+        console.print()
+        console.print(Text("The same questions, before and after", style="bold"))
+        if console.is_terminal and console.width >= NARROWEST:
+            console.print(_side_by_side(samples))
+        else:
+            for sample in samples:
+                console.print(_one_below_the_other(sample), soft_wrap=not console.is_terminal)
+    console.print()
+    for line in _next(run, result):
+        console.print(line, soft_wrap=True)
+
+
+def _part(result: dict[str, Any], name: str) -> dict[str, Any]:
+    part = result.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _scores(before: dict[str, Any], after: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("")
+    table.add_column("before", justify="right")
+    table.add_column("after", justify="right")
+    table.add_column("")
+    for key, name in (("loss", "held-out loss"), ("perplexity", "perplexity")):
+        if after.get(key) is not None:
+            table.add_row(
+                name, figure(before.get(key)), _better(before, after, key), _fall(before, after, key)
+            )
+    share = after.get("exact_match")
+    if share is not None:
+        table.add_row(
+            "exact match",
+            percent(before.get("exact_match")),
+            _better(after, before, "exact_match", percent(share)),
+            Text.assemble(_bar(share), f"  {_of_rows(after)}"),
+        )
+    return table
+
+
+def _better(worse: dict[str, Any], better: dict[str, Any], key: str, text: str | None = None) -> Text:
+    """A value after training: green with a sign where it fell (or, with the two exchanged, rose)."""
+    first, second = worse.get(key), better.get(key)
+    gained = first is not None and second is not None and second < first
+    value = text or figure(second)
+    mark, style = (sign("ok"), "green") if gained else (sign("info"), "yellow")
+    return Text(f"{value} {mark}", style=style)
+
+
+def _fall(before: dict[str, Any], after: dict[str, Any], key: str) -> Text:
+    """How much is left of the value before, as a bar."""
+    first, second = before.get(key), after.get(key)
+    if not first or second is None:
+        return Text()
+    left = second / first
+    words = "under 1%" if left < 0.01 else f"{left:.0%}"
+    return Text.assemble(_bar(min(1.0, left)), f"  {words} of before")
+
+
+def _bar(share: float) -> Text:
+    full = round(share * BAR)
+    on, off = ("█", "░") if unicode() else ("#", ".")
+    return Text.assemble((on * full, "cyan"), (off * (BAR - full), "bright_black"))
+
+
+def _of_rows(part: dict[str, Any]) -> str:
+    """`61 of 64 (95% sure: 87–98%)`: with few rows a rate alone says too much."""
+    rows, share, interval = part.get("rows") or 0, part["exact_match"], part.get("interval")
+    words = f"{round(share * rows)} of {rows}"
+    if interval and rows < FEW_ROWS:
+        words += f" (95% sure: {interval[0] * 100:.0f}–{interval[1]:.0%})"
+    return words
+
+
+def _side_by_side(samples: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False, header_style="dim")
+    for name, ratio in (("asked", 4), ("before", 4), ("after", 3)):
+        table.add_column(name, ratio=ratio, overflow="fold")
+    table.expand = True
+    for sample in samples:
+        table.add_row(_text(sample, "prompt"), _text(sample, "before", "dim"), _answer(sample))
+    return table
+
+
+def _one_below_the_other(sample: dict[str, Any]) -> Text:
+    lines = Text.assemble("asked   ", _text(sample, "prompt"), "\nbefore  ", _text(sample, "before"))
+    return lines.append("\nafter   ").append(_answer(sample)).append("\n")
+
+
+def _answer(sample: dict[str, Any]) -> Text:
+    """The tuned model's answer with its verdict, and what was wanted where it differs."""
+    given, wanted = _text(sample, "after"), _text(sample, "reference")
+    if given.plain.strip() == wanted.plain.strip():
+        return Text.assemble((f"{sign('ok')} ", "green"), given)
+    return Text.assemble((f"{sign('bad')} ", "red"), given, "\n", ("wanted: ", "dim"), wanted)
+
+
+def _text(sample: dict[str, Any], key: str, style: str = "") -> Text:
+    return Text(printable(str(sample.get(key, ""))) or "(nothing)", style=style)
+
+
+def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
+    """Where the model is, and three things to do now."""
+    model = str(result.get("model") or run.result_path / "model")
+    here = os.path.relpath(model)
+    lines = [
+        Text.assemble(
+            ("The tuned model", "bold"), f"  {printable(here if len(here) < len(model) else model)}"
+        )
+    ]
+    size, trained = result.get("parameters"), result.get("trainable")
+    if isinstance(size, int) and isinstance(trained, int) and result.get("technique") != "full":
+        lines.append(
+            Text(f"                 {trained:,} trained parameters beside {size:,} kept", style="dim")
+        )
+    lines.append(Text("Next", style="bold"))
+    for command, why in (
+        (f"tuiftune report {run.name}", "settings, curve and every score"),
+        ("tuiftune data inspect FILE", "look into your own data"),
+        ("tuiftune new", "tune a model on it"),
+    ):
+        lines.append(Text.assemble(f"  {command:<34}", (why, "dim")))
+    return lines

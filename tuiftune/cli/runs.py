@@ -1,0 +1,80 @@
+"""`tuiftune runs`, `stop`, `logs`, `report`: the runs there are, and what can be asked of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+
+
+def runs(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    runs: Runs = None,
+) -> None:
+    """List the runs here and those started elsewhere on this machine, latest first."""
+    from tuiftune.cli import terminal
+    from tuiftune.runs.find import all_runs
+    from tuiftune.runs.summary import summarise
+
+    seen = [summarise(run) for run in all_runs(runs)]
+    if json:
+        terminal.write_json({"runs": [summary.document() for summary in seen]})
+    elif seen:
+        from tuiftune.cli.runs_view import show
+
+        show(seen)
+    else:
+        terminal.say("no runs yet; `tuiftune demo` makes one")
+
+
+def stop(
+    run: Run,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has ended.")] = True,
+    kill: Annotated[bool, typer.Option("--kill", help="End it at once; nothing is saved.")] = False,
+    runs: Runs = None,
+) -> None:
+    """End a run in good order: it saves a checkpoint, and can be resumed."""
+    from tuiftune.cli.stopping import stop as carry_out
+    from tuiftune.runs.find import find
+
+    raise typer.Exit(carry_out(find(run, runs), wait=wait, kill=kill))
+
+
+def logs(
+    run: Run,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+    lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last lines.")] = None,
+    runs: Runs = None,
+) -> None:
+    """Print what the engine and its libraries wrote (engine.log)."""
+    from tuiftune.cli.engine_log import show
+    from tuiftune.runs.find import find
+
+    show(find(run, runs), follow=follow, last=lines)
+
+
+def report(
+    run: Run,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write it there, its plots beside it."),
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Say what was run, on which data, with which settings and why, and what came of it (Markdown)."""
+    import sys
+
+    from tuiftune.cli.terminal import say
+    from tuiftune.runs.find import find
+    from tuiftune.runs.report import markdown, write
+
+    found = find(run, runs)
+    if output is None:
+        sys.stdout.write(markdown(found))
+        return
+    for path in write(found, output):
+        say(f"written: {path}")

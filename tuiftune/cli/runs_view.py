@@ -1,0 +1,99 @@
+"""The table of runs: a sign and a colour for the state, a bar for the progress, scores before and after."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
+from tuiftune.printable import printable
+from tuiftune.runs.narrate import duration, figure, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tuiftune.runs.summary import Summary
+
+SIGNS: dict[str, Sign] = {
+    "running": "info",
+    "done": "ok",
+    "new": "info",
+    "stopped": "warn",
+    "preempted": "warn",
+}
+RUNNING_COLOUR = "cyan"
+BAR_CELLS = 8
+
+
+def show(summaries: Sequence[Summary]) -> None:
+    """Draw the table; where output isn't a terminal, one line a run with nothing cut off."""
+    if plain():
+        for summary in summaries:
+            out().print(Text("  ".join(_cells(summary))), soft_wrap=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in (
+        "state",
+        "run",
+        "progress",
+        "before → after" if unicode() else "before > after",
+        "active",
+    ):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    table.add_column("where", overflow="ellipsis", no_wrap=True, ratio=1)
+    for summary in summaries:
+        state, *cells = _cells(summary)
+        table.add_row(Text(state, style=_colour(summary)), *map(Text, cells))
+    out().print(table)
+
+
+def _cells(summary: Summary) -> tuple[str, ...]:
+    return (
+        f"{sign(_sign(summary))} {summary.vitals.state}",
+        printable(summary.run.name),
+        _progress(summary),
+        _scores(summary),
+        f"{duration(max(0.0, time.time() - summary.active))} ago",
+        printable(_where(summary.run.path.parent)),
+    )
+
+
+def _sign(summary: Summary) -> Sign:
+    return SIGNS.get(summary.vitals.state, "bad")
+
+
+def _colour(summary: Summary) -> str:
+    return RUNNING_COLOUR if summary.vitals.running else COLOURS[_sign(summary)]
+
+
+def _progress(summary: Summary) -> str:
+    share = summary.progress
+    if share is None:
+        return "-"
+    full, empty = ("█", "░") if unicode() else ("#", ".")
+    filled = round(share * BAR_CELLS)
+    return full * filled + empty * (BAR_CELLS - filled) + f" {share:>4.0%}"
+
+
+def _scores(summary: Summary) -> str:
+    """Answers exactly right where they were scored, else the held-out loss."""
+    arrow = "→" if unicode() else ">"
+    if summary.match_before is not None or summary.match_after is not None:
+        return f"{percent(summary.match_before)} {arrow} {percent(summary.match_after)} right"
+    if summary.loss_before is not None or summary.loss_after is not None:
+        return f"loss {figure(summary.loss_before)} {arrow} {figure(summary.loss_after)}"
+    return "-"
+
+
+def _where(root: Path) -> str:
+    """The runs root, as short as it can be said."""
+    here = os.getcwd()
+    if str(root) == here or str(root).startswith(here + os.sep):
+        return f".{os.sep}{os.path.relpath(root, here)}" if str(root) != here else "."
+    home = os.path.expanduser("~")
+    return str(root).replace(home, "~", 1) if str(root).startswith(home + os.sep) else str(root)

@@ -1,0 +1,77 @@
+"""A run told to its end on standard output: in plain lines, or as its events, one a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tuiftune.printable import printable
+from tuiftune.runs.alive import vitals
+from tuiftune.runs.follow import Follower
+from tuiftune.runs.log import EventReader
+from tuiftune.runs.narrate import Narrator
+from tuiftune.runs.postmortem import cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.directory import RunDir
+
+POLL_SECONDS = 0.25
+
+
+def in_lines(run: RunDir) -> int:
+    """Tell the run from its beginning and follow it. Returns its exit code; 0 when left with Ctrl-C."""
+    follower, narrator = Follower(run), Narrator()
+
+    def tell() -> bool:
+        new = False
+        for event in follower.each():
+            new = True
+            line = narrator.tell(event, follower.state)
+            if line:
+                _print(line)
+        return new
+
+    return _to_end(run, tell)
+
+
+def as_json(run: RunDir) -> int:
+    """Pass the events on as they come, damaged lines left out. Returns the run's exit code."""
+    reader = EventReader(run.events_path)
+
+    def tell() -> bool:
+        events = reader.poll()
+        for event in events:
+            sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
+        sys.stdout.flush()
+        return bool(events)
+
+    return _to_end(run, tell)
+
+
+def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
+    try:
+        while True:
+            while tell():
+                pass
+            seen = vitals(run)
+            if not seen.running:
+                break
+            time.sleep(POLL_SECONDS)
+        while tell():
+            pass
+    except KeyboardInterrupt:
+        return 0
+    if seen.state == "died":
+        sys.stderr.write(f"tuiftune: {run.name}: the engine died: {cause(run)}\n")
+    elif seen.state == "new":
+        sys.stderr.write(f"tuiftune: {run.name} was never started; `tuiftune resume {run.name}` starts it\n")
+    return seen.exit_code or 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(printable(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,177 @@
+"""What the answers teach: refusing, admitting, stopping mid-sentence, always opening alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tuiftune.data.checks.check import Check
+from tuiftune.data.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tuiftune.data.checks.check import Subject
+
+_CANT = r"(?:can(?:no|['’])t|cannot|am (?:un|not )able to|won['’]t|will not)"
+_HELP = (
+    r"(?:assist|help|fulfil|comply|provide|create|generate|answer|engage|do that|write|support|participate)"
+)
+REFUSAL = (
+    r"(?i)^\W*(?:"
+    rf"(?:i['’]?m |i am )?(?:really |very |so )?sorry,? (?:but )?(?:i {_CANT}|as an ai|that['’]s not)"
+    rf"|i (?:apologi[sz]e|regret),? (?:but )?(?:i {_CANT}|as an ai)"
+    rf"|unfortunately,? (?:i {_CANT}|as an ai)"
+    rf"|i {_CANT} {_HELP}"
+    r")|(?i)\bas an (?:ai|artificial intelligence)\b[^.\n]{0,60}?\bi "
+    rf"(?:{_CANT}|do not have|don['’]t have)"
+)
+UNKNOWN = (
+    r"(?i)^\W*(?:i (?:don['’]t|do not) (?:know|have (?:enough|that) information)|i['’]?m not sure\b"
+    r"|not enough information|(?:it )?(?:cannot|can['’]t) be (?:determined|answered)|unanswerable|no answer\b"
+    r"|none of the (?:above|these)"
+    r"|the (?:context|text|document|passage|article|question) (?:does not|doesn['’]t)"
+    r"|(?:n/?a|unknown|none|oos|other|out[ _-]of[ _-]scope)\W*$)"
+)
+MANY_REFUSALS = 0.05
+OPENING_WORDS = 4
+OPENING_SHARE = 0.1  # of the rows that open alike, above which it is a habit the model will learn
+FEWEST = 20
+
+
+def answers(subject: Subject) -> Iterator[Check]:
+    """refusals, negative-examples, unfinished-answers, repeated-openings, low-diversity."""
+    if subject.format not in ("text", "classification"):
+        yield from _declining(subject)
+        yield _unfinished(subject)
+    elif subject.format == "classification":
+        yield _negatives(subject)
+    yield _openings(subject)
+    yield _skeletons(subject)
+
+
+def _declining(subject: Subject) -> Iterator[Check]:
+    refused = subject.where(pl.col("answer").str.slice(0, 400).str.contains(REFUSAL))
+    share = len(refused) / max(1, subject.dataset.rows)
+    yield subject.verdict(
+        "refusals",
+        "Refusals",
+        "warning" if share > MANY_REFUSALS else "info",
+        refused,
+        why=f"{share:.1%} of the answers refuse. Left in by accident (from another assistant), they "
+        f"teach refusing.",
+        remedy="keep those you mean, drop the rest",
+    )
+    yield _negatives(subject)
+
+
+def _negatives(subject: Subject) -> Check:
+    unknown = subject.where(pl.col("answer").str.slice(0, 200).str.contains(UNKNOWN))
+    title = "Negative examples (I don't know, none of these)"
+    if len(unknown):
+        return subject.verdict(
+            "negative-examples",
+            title,
+            "info",
+            unknown,
+            why="They teach when not to answer: wanted, as long as they are few and true.",
+            remedy="",
+        )
+    return Check(
+        "negative-examples",
+        title,
+        "info",
+        0,
+        why="No row shows when to say that the answer isn't known: the model will always answer something.",
+        remedy="add some rows that decline, if such questions will come",
+        indices=unknown,
+    )
+
+
+def _unfinished(subject: Subject) -> Check:
+    """Answers that break off in the middle of a sentence, where answers usually end with a full stop."""
+    answer = pl.col("answer").fill_null("").str.tail(160).str.strip_chars_end()
+    last_line = answer.str.extract(r"([^\n]*)$", 1)
+    prose = answer.str.len_chars() >= 80
+    ended = answer.str.contains("[.!?。！？…\"'”’)\\]`*}>:]$")
+    frame = subject.frame.select(
+        broken=prose
+        & answer.str.contains(r"(?:[\p{L},;(-]|\band|\bthe)$")
+        & (last_line.str.len_chars() >= 50),
+        prose=prose,
+        ended=prose & ended,
+    )
+    usual = int(frame["ended"].sum()) >= 0.8 * max(1, int(frame["prose"].sum()))
+    return subject.verdict(
+        "unfinished-answers",
+        "Answers that break off",
+        "warning",
+        frame["broken"].arg_true().to_numpy().astype(np.intp) if usual else np.empty(0, dtype=np.intp),
+        why="They stop mid-sentence while the others end properly: probably cut by a length limit "
+        "when they were made.",
+        remedy="complete them or drop the rows",
+        examples=None,
+    )
+
+
+def _openings(subject: Subject) -> Check:
+    column = "prompt" if subject.format == "classification" else "answer"
+    opening = pl.col(column).fill_null("").str.strip_chars().str.slice(0, 120).str.to_lowercase()
+    words = r"^((?:[^\s]+\s+){" + str(OPENING_WORDS - 1) + r"}[^\s]+)"
+    openings = subject.frame.select(opening.str.extract(words, 1).alias("opening")).to_series()
+    counts = openings.drop_nulls().value_counts(sort=True)
+    floor = max(FEWEST, OPENING_SHARE * subject.dataset.rows)
+    common = counts.filter(pl.col("count") >= floor)
+    indices: NDArray[np.intp] = np.empty(0, dtype=np.intp)
+    if common.height:
+        indices = (
+            openings.is_in(common["opening"].to_list()).fill_null(False).arg_true().to_numpy().astype(np.intp)
+        )
+    return subject.verdict(
+        "repeated-openings",
+        "Openings that repeat",
+        "info",
+        indices,
+        why="Many rows open with the same words: the model will open like that always.",
+        remedy="vary them, unless a fixed form is what you want",
+        examples=[
+            f"{count:,} rows open with “{excerpt(words, 50)}”" for words, count in common.head(3).iter_rows()
+        ],
+    )
+
+
+def _skeletons(subject: Subject) -> Check:
+    """Prompts that are one sentence with other numbers or names in it."""
+    column = "answer" if subject.format == "text" else "prompt"
+    skeleton = (
+        pl.col(column)
+        .fill_null("")
+        .str.replace_all(r"\d+(?:[.,]\d+)*", "0")
+        .str.replace_all(r"[“\"«][^”\"»\n]{0,80}[”\"»]", "''")
+        .str.replace_all(r"\s+", " ")
+        .str.strip_chars()
+    )
+    frame = subject.frame.select(
+        skeleton=skeleton.hash(), plain=pl.col(column).hash(), words=skeleton.str.len_chars()
+    )
+    grouped = (
+        frame.filter(pl.col("words") > 0).group_by("skeleton").agg(pl.col("plain").n_unique().alias("kinds"))
+    )
+    common = grouped.filter(pl.col("kinds") >= max(FEWEST // 2, 0.002 * subject.dataset.rows))["skeleton"]
+    indices = frame["skeleton"].is_in(common.implode()).arg_true().to_numpy().astype(np.intp)
+    share = len(indices) / max(1, subject.dataset.rows)
+    return subject.verdict(
+        "low-diversity",
+        "One sentence, other numbers",
+        "warning" if share > 0.2 else "info",
+        indices,
+        why=f"{share:.0%} of the rows are one of {len(common):,} sentences with other numbers or "
+        f"quotes: less varied than "
+        "their count suggests.",
+        remedy="thin them, or write more kinds of questions",
+        show=column,
+    )

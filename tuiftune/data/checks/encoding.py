@@ -1,0 +1,71 @@
+"""Text that was decoded wrongly somewhere on its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tuiftune.data.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.checks.check import Check, Subject
+
+# UTF-8 read as Windows-1252: a lead byte's character followed by a continuation byte's.
+_TAIL = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
+MOJIBAKE = f"[ÂÃ]{_TAIL}|â[€\u0080]{_TAIL}|ðŸ|ð\u009f|ï»¿|ï¿½|(?:[ÐÑ]{_TAIL}){{3}}"
+LOST = "\ufffd"
+CONTROL = "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
+FAULT = f"{MOJIBAKE}|{LOST}|{CONTROL}"
+
+
+PLACEHOLDER = (
+    r"\{\{ *[A-Za-z_]\w* *\}\}|\[(?:INSERT|YOUR|NAME|DATE|COMPANY)[ A-Z_]*\]|<(?:INSERT|YOUR)[ A-Z_]*>"
+)
+
+
+def parts(subject: Subject) -> list[str]:
+    """The columns that hold text of this dataset."""
+    names = ["prompt", "answer", "system", "rejected"]
+    return [name for name in names if subject.frame[name].null_count() < subject.frame.height]
+
+
+def encoding(subject: Subject) -> Iterator[Check]:
+    """encoding: mojibake, replacement characters, control characters, bytes that were not UTF-8."""
+    names = parts(subject)
+    bad = pl.any_horizontal(pl.col(name).str.contains(FAULT).fill_null(False) for name in names)
+    indices = subject.where(bad | pl.col("fault").str.contains("bytes").fill_null(False))
+    examples = []
+    for row in subject.frame[indices[:3]].iter_rows(named=True):
+        for name in names:
+            found = pl.Series([row[name]]).str.find(FAULT)[0] if row[name] else None
+            if found is not None:
+                at = len(row[name].encode()[:found].decode("utf-8", "ignore"))
+                examples.append(f"{row['row']}: {excerpt(row[name][max(0, at - 20) : at + 30], 60)}")
+                break
+    yield subject.verdict(
+        "encoding",
+        "Encoding faults and control characters",
+        "warning",
+        indices,
+        why="Characters decoded wrongly (â€™ for ’) or control sequences: the model learns to write them.",
+        remedy="repair them: tuiftune data clean",
+        examples=examples,
+    )
+
+
+def placeholders(subject: Subject) -> Iterator[Check]:
+    """placeholders: templates that were never filled in."""
+    bad = pl.any_horizontal(
+        pl.col(name).str.contains(PLACEHOLDER).fill_null(False) for name in parts(subject)
+    )
+    yield subject.verdict(
+        "placeholders",
+        "Placeholders that were not filled in",
+        "warning",
+        subject.where(bad),
+        why="{{name}} or [YOUR NAME] will be learnt and written as it stands.",
+        remedy="fill them in, unless templates are what the model should write",
+    )

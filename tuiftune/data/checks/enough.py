@@ -1,0 +1,56 @@
+"""Whether there are enough rows for the task, and for measuring it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tuiftune.data.checks.check import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.checks.check import Subject
+
+# (useful minimum, recommended) rows: KNOWLEDGE.md §4, guides A, B and E.
+WANTED = {
+    "classification": (500, 1000),
+    "instruction": (100, 1000),
+    "prompt-completion": (100, 1000),
+    "chat": (100, 1000),
+    "sharegpt": (100, 1000),
+    "preference": (100, 1000),
+    "kto": (100, 1000),
+    "text": (100, 2000),
+}
+
+
+def enough(subject: Subject) -> Iterator[Check]:
+    """too-few-rows: against what guides recommend for the task, and what the held-out rows can show."""
+    usable = int(subject.dataset.usable.sum())
+    least, good = WANTED[subject.format]
+    nothing = np.empty(0, dtype=np.intp)
+    title = "Enough rows for the task"
+    advice = f"Guides start at {least:,} rows for this kind of task and recommend {good:,} or more."
+    if usable >= good:
+        yield Check("too-few-rows", title, "ok", 0, indices=nothing)
+        return
+    severity = "error" if usable < 10 else "warning" if usable < least else "info"
+    yield Check(
+        "too-few-rows",
+        "Few rows for the task",
+        severity,  # type: ignore[arg-type]
+        usable,
+        why=f"{usable:,} rows can be trained on. {advice} {held_out_shows(max(1, round(usable * 0.05)))}",
+        remedy="collect more (1,000 curated beat 100,000 random), or try few-shot prompting first",
+        indices=nothing,
+    )
+
+
+def held_out_shows(rows: int) -> str:
+    """How wide a rate measured on so many rows is: the half-width of its 95 % Wilson interval at one half."""
+    z = 1.96
+    half = z / (1 + z * z / rows) * math.sqrt(0.25 / rows + z * z / (4 * rows * rows))
+    return f"{rows:,} held-out rows measure a rate to about ±{half:.0%}."

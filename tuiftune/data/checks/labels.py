@@ -1,0 +1,120 @@
+"""Classification: balance, rare labels, and labels that are probably one."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tuiftune.data.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.checks.check import Check, Subject
+
+RARE = 5  # rows below which a label can neither be learnt nor measured
+UNEVEN = 0.8  # evenness (entropy over its maximum) below which balance is called skewed
+
+
+def label_counts(subject: Subject) -> list[tuple[str, int]]:
+    """Labels and their rows, most frequent first, ties by name."""
+    counted = (
+        subject.frame["label"]
+        .drop_nulls()
+        .value_counts(sort=True)
+        .sort(["count", "label"], descending=[True, False])
+    )
+    return [(str(label), int(count)) for label, count in counted.iter_rows()]
+
+
+def labels(subject: Subject) -> Iterator[Check]:
+    """label-balance, rare-labels, similar-labels."""
+    counts = label_counts(subject)
+    if not counts:
+        return
+    total = sum(count for _, count in counts)
+    top, most = counts[0]
+    entropy = -sum(count / total * math.log(count / total) for _, count in counts)
+    evenness = entropy / math.log(len(counts)) if len(counts) > 1 else 0.0
+    skewed = evenness < UNEVEN
+    yield subject.verdict(
+        "label-balance",
+        f"Label balance ({len(counts)} labels)",
+        "warning",
+        subject.where(pl.col("label") == top) if skewed else np.empty(0, dtype=np.intp),
+        why=f'"{excerpt(top, 40)}" makes up {most / total:.0%} of the rows (evenness {evenness:.2f} of 1): '
+        "always answering it would already score that.",
+        remedy="add rows of the others, thin this one, and judge by F1 rather than accuracy",
+        show="prompt",
+    )
+    rare = [label for label, count in counts if count < RARE]
+    yield subject.verdict(
+        "rare-labels",
+        f"Labels with fewer than {RARE} rows",
+        "warning",
+        subject.where(pl.col("label").is_in(rare)) if rare else np.empty(0, dtype=np.intp),
+        why="Too few to learn, and a held-out split may have none: "
+        + ", ".join(f"{excerpt(label, 30)} ({count})" for label, count in counts if count < RARE)[:200],
+        remedy="collect more, or merge them into a wider label",
+        show="prompt",
+    )
+    pairs = similar_labels(counts)
+    fewer = {right for _, right in pairs}
+    yield subject.verdict(
+        "similar-labels",
+        "Labels that are nearly the same",
+        "warning",
+        subject.where(pl.col("label").is_in(list(fewer))) if fewer else np.empty(0, dtype=np.intp),
+        why="Spellings of one label are counted as several: the model must guess the spelling.",
+        remedy="use one spelling",
+        examples=[f"{excerpt(left, 36)} ~ {excerpt(right, 36)}" for left, right in pairs[:3]],
+    )
+
+
+def similar_labels(counts: list[tuple[str, int]]) -> list[tuple[str, str]]:
+    """(more frequent, rarer) pairs that differ in case, separators, plural, or one or two letters of a long
+    word.
+    """
+    names = [label for label, _ in counts][:2000]
+    pairs = []
+    plain = [re.sub(r"[\W_]+", "", name.casefold()) for name in names]
+    seen: dict[str, int] = {}
+    for index, key in enumerate(plain):
+        if key and key in seen:
+            pairs.append((names[seen[key]], names[index]))
+        else:
+            seen[key] = index
+    unique = sorted(seen.items(), key=lambda item: item[1])
+    if len(unique) > 600:
+        return pairs
+    for place, (left, first) in enumerate(unique):
+        for right, second in unique[place + 1 :]:
+            if min(len(left), len(right)) < 5 or abs(len(left) - len(right)) > 2:
+                continue
+            allowed = 1 if min(len(left), len(right)) < 10 else 2
+            if re.sub(r"\d", "", left) != left or re.sub(r"\d", "", right) != right:
+                continue  # class_1 and class_2 are meant to differ by a digit
+            if _distance(left, right, allowed) <= allowed:
+                pairs.append((names[first], names[second]))
+    return pairs
+
+
+def _distance(left: str, right: str, limit: int) -> int:
+    """Edits between two words, neighbours swapped being one; limit + 1 when there are more."""
+    before2: list[int] = []
+    before = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        row = [i]
+        for j, b in enumerate(right, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                cost = min(cost, before2[j - 2] + 1)
+            row.append(cost)
+        if min(row) > limit:
+            return limit + 1
+        before2, before = before, row
+    return before[-1]

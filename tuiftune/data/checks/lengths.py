@@ -1,0 +1,106 @@
+"""Outliers in length, what max_length cuts away, and rows with nothing left to train on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tuiftune.data.tokens import truncation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tuiftune.data.checks.check import Check, Subject
+
+DEVIATIONS = 5.0  # robust standard deviations of the logarithm
+TIMES = 4.0  # and at least so many times longer or shorter than the median
+
+
+def length_outliers(subject: Subject) -> Iterator[Check]:
+    """length-outliers: prompts or answers far from the median, by median and MAD of the log length."""
+    strange: set[int] = set()
+    told = []
+    parts = ("answer",) if subject.format == "text" else ("prompt", "answer")
+    if subject.format == "classification":
+        parts = ("prompt",)
+    for part in parts:
+        size = subject.frame[part].str.len_chars().fill_null(0).to_numpy()
+        found = outliers(size)
+        strange.update(found.tolist())
+        if len(found):
+            told.append(
+                f"{part}s: median {int(np.median(size[size > 0])):,} characters, {_range(size[found])}"
+            )
+    yield subject.verdict(
+        "length-outliers",
+        "Length outliers",
+        "warning",
+        np.array(sorted(strange), dtype=np.intp),
+        why="Very long rows cost memory for the whole batch; very short answers among long ones are "
+        "often broken." + (f" {'; '.join(told)}." if told else ""),
+        remedy="look at them; data clean can drop or trim them",
+        show="answer" if subject.format == "text" else "prompt",
+    )
+
+
+def outliers(size: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Positions of sizes (characters, 0 = empty and not judged) more than 5 robust deviations and 4 times
+    off.
+    """
+    filled = size > 0
+    if filled.sum() < 20:
+        return np.empty(0, dtype=np.intp)
+    logs = np.log(np.maximum(size, 1))
+    middle = np.median(logs[filled])
+    spread = max(1.4826 * float(np.median(np.abs(logs[filled] - middle))), 0.1)
+    distance = np.abs(logs - middle)
+    return np.flatnonzero(filled & (distance > DEVIATIONS * spread) & (distance > np.log(TIMES)))
+
+
+def _range(sizes: NDArray[np.integer]) -> str:
+    low, high = int(sizes.min()), int(sizes.max())
+    return f"outliers {low:,}" if low == high else f"outliers {low:,} to {high:,}"
+
+
+def cut_rows(subject: Subject) -> Iterator[Check]:
+    """truncation (in answer tokens lost) and nothing-to-train."""
+    found = truncation(subject.dataset, subject.lengths, subject.max_length, subject.tokenizer)
+    share = found.answer_tokens_lost / max(1, found.answer_tokens)
+    sampled = len(subject.lengths.indices) < int(subject.dataset.usable.sum())
+    of = f" (in {len(subject.lengths.indices):,} rows looked at)" if sampled else ""
+    yield subject.verdict(
+        "truncation",
+        f"Cut at max_length {subject.max_length:,}",
+        "error" if share > 0.05 else "warning",
+        found.rows,
+        why=f"{found.answer_tokens_lost:,} answer tokens ({share:.1%}) are cut away{of}; a cut answer "
+        f"teaches to "
+        f"stop mid-sentence. Lengths are {subject.lengths.basis}.",
+        remedy=f"raise data.max_length (longest row: {int(subject.lengths.total.max(initial=0)):,}), "
+        f"or drop these rows",
+        show="answer" if subject.format == "text" else "prompt",
+    )
+    muted = pl.col("messages").is_not_null() & (
+        pl.col("messages")
+        .list.eval(
+            (pl.element().struct["role"] == "assistant") & (pl.element().struct["weight"].fill_null(1.0) != 0)
+        )
+        .list.any()
+        .not_()
+    )
+    silent = subject.where(muted) if subject.format in ("chat", "sharegpt") else np.empty(0, dtype=np.intp)
+    nothing = np.union1d(found.nothing_left, silent).astype(np.intp)
+    yield subject.verdict(
+        "nothing-to-train",
+        "Rows with nothing left to train on",
+        "error",
+        nothing,
+        why="The prompt alone fills max_length, or every answer is switched off: the row costs time "
+        "and teaches nothing.",
+        remedy="raise data.max_length, shorten the prompts, or drop the rows",
+        show="prompt",
+    )

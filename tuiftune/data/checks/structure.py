@@ -1,0 +1,92 @@
+"""Roles, order, missing or empty parts, wrong types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tuiftune.data.excerpt import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.checks.check import Check, Severity, Subject
+
+
+def structure(subject: Subject) -> Iterator[Check]:
+    """missing-answers, missing-prompts, wrong-types, roles, turn-order."""
+    blank = ~pl.col("answer").str.contains(r"\S").fill_null(False)
+    if subject.format == "preference":
+        blank |= ~pl.col("rejected").str.contains(r"\S").fill_null(False)
+    faulty = pl.col("fault").str.contains(
+        r"(missing|empty):(answer|completion|output|label|chosen|rejected|text)"
+    )
+    what = {"classification": "labels", "text": "texts", "preference": "answers (chosen or rejected)"}.get(
+        subject.format, "answers"
+    )
+    yield subject.verdict(
+        "missing-answers",
+        f"Missing or empty {what}",
+        "error",
+        subject.where(blank | faulty.fill_null(False)),
+        why="Such a row teaches nothing, or teaches to stop at once.",
+        remedy="fill them in or drop them: tuiftune data clean",
+        show="prompt",
+    )
+    if subject.format != "text":
+        blank = ~pl.col("prompt").str.contains(r"\S").fill_null(False)
+        yield subject.verdict(
+            "missing-prompts",
+            "Missing or empty prompts",
+            "error",
+            subject.where(blank),
+            why="The model would learn to answer without having been asked.",
+            remedy="fill them in or drop them: tuiftune data clean",
+        )
+    yield _by_fault(
+        subject,
+        "wrong-types",
+        "Values of the wrong type",
+        r"(^| )type:",
+        why="A number, list or object stands where text is expected; it would be trained on as JSON.",
+        remedy="write them as text, or map another column",
+    )
+    if subject.format in ("chat", "sharegpt", "preference", "kto"):
+        yield _by_fault(
+            subject,
+            "roles",
+            "Missing or unknown roles",
+            r"(^| )role:",
+            why="Chat templates refuse them or drop the turn silently.",
+            remedy="use system, user, assistant and tool; data clean drops such rows",
+        )
+        yield _by_fault(
+            subject,
+            "turn-order",
+            "Turns out of order",
+            r"(^| )(order:|missing:(content|turns?|messages)($| ))",
+            why="A chat should open with the user, alternate and end with the assistant; many "
+            "templates enforce it.",
+            remedy="merge repeated turns and drop the open end: tuiftune data clean",
+            severity="warning",
+        )
+
+
+def _by_fault(
+    subject: Subject,
+    check: str,
+    title: str,
+    pattern: str,
+    *,
+    why: str,
+    remedy: str,
+    severity: Severity = "error",
+) -> Check:
+    indices = subject.where(pl.col("fault").str.contains(pattern))
+    first = subject.frame[indices[:3]]
+    examples = [
+        f"{row}: {excerpt(fault.replace(':', ' '))} — {excerpt(prompt or answer or '', 50)}"
+        for row, fault, prompt, answer in first.select("row", "fault", "prompt", "answer").iter_rows()
+    ]
+    return subject.verdict(check, title, severity, indices, why=why, remedy=remedy, examples=examples)

@@ -1,0 +1,130 @@
+"""Which rows go, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+
+from tuiftune.data.checks.check import Subject
+from tuiftune.data.checks.duplicates import duplicates
+from tuiftune.data.checks.lengths import DEVIATIONS, TIMES, outliers
+from tuiftune.data.checks.near import Compared, Groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tuiftune.data.dataset import Dataset
+
+Outliers = Literal["keep", "drop", "trim"]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Rows taken out for one reason. `partner` is the row that stays instead, for duplicates."""
+
+    why: str
+    indices: NDArray[np.intp]
+    partner: NDArray[np.intp] | None = None
+
+
+def removals(
+    dataset: Dataset,
+    *,
+    near: bool = False,
+    outlying: Outliers = "keep",
+    against: Dataset | None = None,
+    watch: Callable[[str, float], None] | None = None,
+) -> list[Removal]:
+    """What goes, each row for the first reason that holds.
+
+    Always: rows with nothing to train on, exact duplicates. On demand: near-duplicates (one of each group
+    stays),
+    length outliers, rows that are (nearly) in `against`, an evaluation set.
+    """
+    gone = np.zeros(dataset.rows, dtype=bool)
+    found: list[Removal] = []
+
+    def take(why: str, indices: NDArray[np.intp], partner: NDArray[np.intp] | None = None) -> None:
+        fresh = ~gone[indices]
+        if fresh.any():
+            found.append(Removal(why, indices[fresh], None if partner is None else partner[fresh]))
+            gone[indices] = True
+
+    take("nothing to train on", (~dataset.usable).arg_true().to_numpy().astype(np.intp))
+    repeated = next(check for check in duplicates(Subject(dataset)) if check.check == "exact-duplicates")
+    if repeated.indices is not None:
+        take("exact duplicate", repeated.indices)
+    if near or against is not None:
+        both = [dataset] if against is None else [dataset, against]
+        groups = Groups(Compared(both), (lambda done: watch("near duplicates", done)) if watch else None)
+        own = groups.root[: dataset.rows]
+        if against is not None:
+            held = np.unique(groups.root[dataset.rows :])
+            take("is in the evaluation set", np.flatnonzero(np.isin(own, held)))
+        if near:
+            left = np.flatnonzero(~gone)
+            _, first, inverse = np.unique(own[left], return_index=True, return_inverse=True)
+            stays = left[first[inverse]]
+            twin = stays != left
+            take("near-duplicate", left[twin], stays[twin])
+    if outlying == "drop":
+        strange = [outliers(sizes(dataset, part)) for part in _parts(dataset)]
+        take("length outlier", np.union1d(*strange).astype(np.intp))
+    return found
+
+
+def kept(dataset: Dataset, removed: list[Removal]) -> NDArray[np.intp]:
+    """Positions of the rows that stay."""
+    gone = np.concatenate([removal.indices for removal in removed]) if removed else np.empty(0, dtype=np.intp)
+    return np.setdiff1d(np.arange(dataset.rows), gone)
+
+
+def sizes(dataset: Dataset, part: str) -> NDArray[np.int64]:
+    """Characters of a column."""
+    return dataset.frame[part].str.len_chars().fill_null(0).to_numpy().astype(np.int64)
+
+
+def _parts(dataset: Dataset) -> tuple[str, str]:
+    if dataset.format == "text":
+        return ("answer", "answer")
+    return ("prompt", "prompt" if dataset.format == "classification" else "answer")
+
+
+def trimmed(dataset: Dataset) -> tuple[Dataset, list[int]]:
+    """Texts far longer than the others cut at the last sentence within bounds; chats are left alone."""
+    frame = dataset.frame
+    touched: set[int] = set()
+    for part in dict.fromkeys(_parts(dataset)):
+        size = sizes(dataset, part)
+        filled = size[size > 0]
+        if not len(filled):
+            continue
+        middle = np.median(np.log(filled))
+        spread = max(1.4826 * float(np.median(np.abs(np.log(filled) - middle))), 0.1)
+        bound = int(np.exp(middle + max(DEVIATIONS * spread, np.log(TIMES))))
+        single = frame["messages"].is_null().to_numpy()
+        long = [index for index in outliers(size).tolist() if size[index] > bound and single[index]]
+        if long:
+            values = frame[part].to_list()
+            for index in long:
+                values[index] = cut(values[index], bound)
+            frame = frame.with_columns(pl.Series(part, values, dtype=pl.String))
+            touched.update(long)
+    return (replace(dataset, frame=frame), sorted(touched)) if touched else (dataset, [])
+
+
+def cut(text: str, bound: int) -> str:
+    """The text up to its last sentence (or word) that ends within `bound` characters."""
+    if len(text) <= bound:
+        return text
+    head = text[:bound]
+    for mark in ("\n\n", ". ", "! ", "? ", "。", "\n", " "):
+        at = head.rfind(mark)
+        if at > bound // 2:
+            return head[: at + len(mark)].rstrip()
+    return head

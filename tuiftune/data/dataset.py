@@ -1,0 +1,116 @@
+"""A dataset after reading: one frame, and how to walk it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.example import Example, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+    from tuiftune.data.recognise import Recognition
+
+# Faults after which a row has nothing sound to train on. Others (a repeated role, a number) still train.
+FATAL = (
+    r"(^| )(missing:(answer|completion|output|label|text|chosen|rejected|messages|turns|prompt|instruction)"
+    r"|empty:answer|type:messages|role:)"
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All rows in one form. `frame` has the columns of `convert.schema()`; `usable` marks rows that can be
+    trained on.
+    """
+
+    recognition: Recognition
+    frame: pl.DataFrame
+    files: list[Path]
+    source_columns: dict[str, str]  # name in the source → its type
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def format(self) -> str:
+        return self.recognition.format
+
+    @property
+    def stage(self) -> str:
+        """sft, dpo, kto or pretraining."""
+        return self.recognition.stage
+
+    @property
+    def confidence(self) -> float:
+        return self.recognition.confidence
+
+    @property
+    def evidence(self) -> list[str]:
+        labels = (
+            [f"{self.frame['label'].n_unique():,} labels in all"] if self.format == "classification" else []
+        )
+        return [*self.recognition.evidence, *labels, *self.notes]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Which column plays which role."""
+        return self.recognition.columns
+
+    @property
+    def rows(self) -> int:
+        """Rows read, those without anything to train on among them."""
+        return self.frame.height
+
+    @cached_property
+    def usable(self) -> pl.Series:
+        """A boolean a row: it has an answer (and a prompt where the format has one) and sound roles."""
+        import polars as pl
+
+        filled = pl.col("answer").str.contains(r"\S").fill_null(False)
+        if self.format == "preference":
+            filled &= pl.col("rejected").str.contains(r"\S").fill_null(False)
+        if self.format != "text":
+            filled &= pl.col("prompt").str.contains(r"\S").fill_null(False)
+        sound = ~pl.col("fault").str.contains(FATAL).fill_null(False)
+        return self.frame.select(filled & sound).to_series()
+
+    def examples(self) -> Iterator[Example]:
+        """Every usable row, in order."""
+        return self.at(self.usable.arg_true())
+
+    def head(self, n: int) -> list[Example]:
+        """The first n usable rows."""
+        return list(self.at(self.usable.arg_true().head(n)))
+
+    def at(self, indices: Any) -> Iterator[Example]:
+        """The rows at these positions of the frame, as examples."""
+        names = [str(path) for path in self.files]
+        picked = self.frame[indices]
+        for piece in picked.iter_slices(4096):
+            for row in piece.iter_rows(named=True):
+                yield self._example(row, names)
+
+    def _example(self, row: dict[str, Any], names: list[str]) -> Example:
+        where = {"row": row["row"], "file": names[row["file"]]}
+        if self.format == "text":
+            return Example(text=row["answer"], **where)
+        messages = [Message("system", row["system"])] if row["system"] else []
+        if row["messages"] is not None:
+            messages += [Message(turn["role"], turn["content"], turn["weight"]) for turn in row["messages"]]
+        else:
+            messages.append(Message("user", row["prompt"] or ""))
+            if self.format != "preference":
+                messages.append(Message("assistant", row["answer"] or ""))
+        if self.format == "preference":
+            return Example(tuple(messages), chosen=row["answer"], rejected=row["rejected"], **where)
+        return Example(tuple(messages), label=row["label"], **where)
+
+    def place(self, index: int) -> str:
+        """file:row of a position in the frame."""
+        row = self.frame.row(index, named=True)
+        return f"{self.files[row['file']]}:{row['row']}"

@@ -1,0 +1,52 @@
+"""One training row in the form that everything else uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `weight` 0 keeps an assistant turn out of the loss (the source said so); None: not said."""
+
+    role: str  # one of ROLES, unless the source used a role nobody knows
+    content: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row after conversion: either `messages` or `text`.
+
+    For preference rows `messages` is the prompt alone and `chosen`/`rejected` are the two answers. For
+    KTO rows the answer is the last message and `label` is "true" or "false". For classification `label`
+    repeats the answer. `row` counts from 1 in `file` (the line for JSONL, the data row for CSV, the
+    element for JSON arrays).
+    """
+
+    messages: tuple[Message, ...] | None = None
+    text: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
+    label: str | None = None
+    row: int = 0
+    file: str = ""
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The messages before the last assistant turn: what inference will send."""
+        messages = self.messages or ()
+        if messages and messages[-1].role == "assistant":
+            return messages[:-1]
+        return messages
+
+    @property
+    def reference(self) -> str:
+        """The last answer, or the text."""
+        if self.chosen is not None:
+            return self.chosen
+        if self.messages and self.messages[-1].role == "assistant":
+            return self.messages[-1].content
+        return self.text or ""

@@ -1,0 +1,30 @@
+"""What the plan needs to know of a dataset: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiftune.data.mix import Portion
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """Rows that are trained on, and their lengths in tokens, template included, before any truncation.
+
+    `quantiles` are the lengths at 0, 5, …, 100 per cent (21 numbers). `basis` says in words whether they were
+    counted with the model's tokenizer or estimated from characters. `portions` are what each source adds to
+    an epoch, the training data first; empty where nothing is mixed in.
+    """
+
+    rows: int
+    rows_eval: int
+    mean_length: float
+    longest: int
+    quantiles: tuple[int, ...]
+    basis: str
+    format: str  # classification, prompt-completion, chat, text …
+    labels: int | None = None  # distinct labels, for classification
+    portions: tuple[Portion, ...] = ()
+    longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one

@@ -1,0 +1,53 @@
+"""The formats that rows come in, the roles that columns play in them, and the verdict of a recognition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SAMPLE = 512  # rows looked at
+STAGES = {"preference": "dpo", "kto": "kto", "text": "pretraining"}
+FORMATS = (
+    "instruction",
+    "chat",
+    "sharegpt",
+    "prompt-completion",
+    "classification",
+    "text",
+    "preference",
+    "kto",
+)
+ROLES_OF = {
+    "instruction": ("instruction", "input", "output", "system", "history"),
+    "chat": ("messages", "system", "tools"),
+    "sharegpt": ("messages", "system", "tools"),
+    "prompt-completion": ("prompt", "completion", "system"),
+    "classification": ("text", "label", "system"),
+    "text": ("text",),
+    "preference": ("prompt", "messages", "chosen", "rejected", "system"),
+    "kto": ("prompt", "messages", "completion", "label", "system"),
+}
+NEEDED = {
+    "instruction": ("instruction", "output"),
+    "chat": ("messages",),
+    "sharegpt": ("messages",),
+    "prompt-completion": ("prompt", "completion"),
+    "classification": ("text", "label"),
+    "text": ("text",),
+    "preference": ("chosen", "rejected"),
+    "kto": ("label",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """`columns` maps a role (prompt, completion, messages …) to the column that plays it."""
+
+    format: str
+    confidence: float
+    evidence: tuple[str, ...]
+    columns: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stage(self) -> str:
+        """What such rows train: sft, dpo, kto or pretraining."""
+        return STAGES.get(self.format, "sft")

@@ -1,0 +1,283 @@
+"""Rows out of JSON: JSON lines, arrays read piece by piece, and the usual nestings. Memory stays bounded by
+one row.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.bytestream import open_text
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Row = dict[str, Any]
+Batch = tuple[list[int], list[Row]]
+
+BATCH_ROWS = 4096
+LONGEST_ROW = 64 << 20  # characters; a row beyond this is no training example
+LONGEST_DOCUMENT = 256 << 20  # characters of one JSON object that holds all the rows
+PIECE = 1 << 20
+
+TRAIN_KEYS = ("train", "training", "data", "rows", "examples", "instances", "items", "records", "samples")
+HELD_OUT_KEYS = ("validation", "valid", "val", "test", "dev", "eval", "evaluation")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f'the key "{key}" appears twice in one object')
+            seen.add(key)
+    return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_scan: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
+
+
+def is_json_lines(head: str, suffix: str) -> bool:
+    """Whether each line is a row of its own, judged from the beginning of the file."""
+    lines = [line for line in head.splitlines() if line.strip()]
+    if not lines:
+        return suffix in (".jsonl", ".ndjson")
+    try:
+        first = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        if lines[0].strip() in "[{":
+            return False
+        return suffix in (".jsonl", ".ndjson") and not lines[0].lstrip().startswith("[{")
+    if len(lines) == 1:
+        return suffix in (".jsonl", ".ndjson") and not (
+            isinstance(first, list) and first and isinstance(first[0], dict)
+        )
+    return True
+
+
+def json_lines(path: Path) -> Iterator[Batch]:
+    """Batches of (line numbers, rows). Raises UserError that names the line."""
+    numbers: list[int] = []
+    rows: list[Row] = []
+    with open_text(path) as text:
+        number = 0
+        while line := text.readline(LONGEST_ROW):
+            number += 1
+            if len(line) >= LONGEST_ROW:
+                raise _too_long(path, number)
+            stripped = line.strip()
+            if not stripped:
+                continue
+            rows.append(_as_row(_parse(stripped, path, number), path, number))
+            numbers.append(number)
+            if len(rows) == BATCH_ROWS:
+                yield numbers, rows
+                numbers, rows = [], []
+    if rows:
+        yield numbers, rows
+
+
+def _parse(line: str, path: Path, number: int) -> Any:
+    try:
+        value, end = _scan(line, 0)
+    except StopIteration:
+        raise _bad_json(path, number, "no JSON value", line, 0) from None
+    except json.JSONDecodeError as fault:
+        raise _bad_json(path, number, fault.msg, line, fault.pos) from None
+    except RecursionError:
+        raise UserError("nested too deeply", place=f"{path}:{number}", remedy="flatten the row") from None
+    except ValueError as fault:
+        raise UserError(str(fault), place=f"{path}:{number}", remedy="keep one of them") from None
+    if end != len(line):
+        raise _bad_json(path, number, "more than one JSON value on the line", line, end)
+    return value
+
+
+def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]:
+    """Batches out of one JSON array (streamed) or one object that holds the rows. What is left aside goes to
+    `notes`.
+    """
+    with open_text(path) as text:
+        buffer = text.read(PIECE)
+        start = len(buffer) - len(buffer.lstrip())
+        if buffer[start : start + 1] == "[":
+            yield from _array(text, buffer, start + 1, path)
+            return
+        pieces, size = [buffer], len(buffer)
+        while piece := text.read(PIECE * 16):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST_DOCUMENT:
+                raise UserError(
+                    f"one JSON object of more than {LONGEST_DOCUMENT >> 20} MiB",
+                    place=f"{path}:1",
+                    remedy="write one row a line (JSONL)",
+                )
+    buffer = "".join(pieces)
+    del pieces
+    if _several(buffer):
+        yield from json_lines(path)
+        return
+    try:
+        document = _DECODER.decode(buffer)
+    except json.JSONDecodeError as fault:
+        raise _bad_json(path, fault.lineno, fault.msg, buffer, fault.pos) from None
+    except RecursionError:
+        raise UserError("nested too deeply", place=f"{path}:1", remedy="flatten it") from None
+    except ValueError as fault:
+        raise UserError(str(fault), place=f"{path}:1", remedy="keep one of them") from None
+    del buffer
+    rows = rows_in(document, path)
+    aside = lists_beside(document, rows)
+    if aside and notes is not None:
+        notes.append("left aside, by their names: " + ", ".join(printable(name)[:30] for name in aside[:6]))
+    yield from _in_batches(rows, path)
+
+
+def _several(text: str) -> bool:
+    """Whether the first line is an object of its own and more follow: JSON lines under another name."""
+    line, _, rest = text.lstrip().partition("\n")
+    if not rest.strip():
+        return False
+    try:
+        return isinstance(_DECODER.decode(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> Iterator[Batch]:
+    """Elements of an array whose "[" has been passed, reading on only when an element isn't complete yet."""
+    element, line = 0, 1 + buffer.count("\n", 0, position)
+    numbers: list[int] = []
+    rows: list[Row] = []
+    ended = False
+    want = PIECE
+    while True:
+        while position < len(buffer) and buffer[position] in " \t\n\r,":
+            line += buffer[position] == "\n"
+            position += 1
+        if position < len(buffer) and buffer[position] == "]":
+            break
+        try:
+            if position >= len(buffer):
+                raise StopIteration
+            value, end = _scan(buffer, position)
+            if end >= len(buffer) and not ended:
+                raise StopIteration  # a number may go on in the next piece
+        except (StopIteration, json.JSONDecodeError) as fault:
+            if ended:
+                if position >= len(buffer):
+                    raise UserError(
+                        f"the array stops after element {element}",
+                        place=f"{path}:{line}",
+                        remedy="fetch it again",
+                    ) from None
+                at = fault.pos if isinstance(fault, json.JSONDecodeError) else position
+                raise _bad_json(path, line, f"element {element + 1}: not JSON", buffer, at) from None
+            if len(buffer) - position > LONGEST_ROW:
+                raise _too_long(path, line, element + 1) from None
+            piece = text.read(want)
+            want = min(want * 2, LONGEST_ROW)
+            ended = not piece
+            buffer, position = buffer[position:] + piece, 0
+            continue
+        except RecursionError:
+            raise UserError("nested too deeply", place=f"{path}:{line}", remedy="flatten the row") from None
+        except ValueError as fault:
+            raise UserError(str(fault), place=f"{path}:{line}", remedy="keep one of them") from None
+        element += 1
+        want = PIECE
+        rows.append(_as_row(value, path, element))
+        numbers.append(element)
+        line += buffer.count("\n", position, end)
+        position = end
+        if len(rows) == BATCH_ROWS:
+            yield numbers, rows
+            numbers, rows = [], []
+    if rows:
+        yield numbers, rows
+
+
+def rows_in(document: Any, path: Path) -> list[Any]:
+    """The rows of a JSON object: a list under `train`, `data` …, columns side by side, or the object itself.
+
+    Splits that are plainly held out (`test`, `val` …) are left alone. Raises UserError when nothing looks
+    like rows.
+    """
+    if isinstance(document, list):
+        return document
+    if not isinstance(document, dict):
+        raise UserError(
+            "neither rows nor an object", place=f"{path}:1", remedy="write one JSON object a line"
+        )
+    lowered = {key.lower(): key for key in document}
+    for name in TRAIN_KEYS:
+        if name in lowered:
+            value = document[lowered[name]]
+            if isinstance(value, list) and value and isinstance(value[0], dict | list | str):
+                return value
+            if isinstance(value, dict):
+                return rows_in(value, path)
+    lists = {key: value for key, value in document.items() if isinstance(value, list)}
+    tables = [value for value in lists.values() if value and isinstance(value[0], dict)]
+    if len(lists) == len(document) > 1 and not tables and len({len(value) for value in lists.values()}) == 1:
+        return [dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)]
+    if len(tables) == 1 and not any(key in lowered for key in ("messages", "conversations", "conversation")):
+        return tables[0]
+    return [document]
+
+
+def lists_beside(document: Any, rows: list[Any]) -> list[str]:
+    """Names of the lists (other splits) in one JSON object that are not the rows."""
+    if not isinstance(document, dict) or (rows and rows[0] is document):
+        return []
+    return [
+        key
+        for key, value in document.items()
+        if isinstance(value, list) and value and value is not rows and isinstance(value[0], dict | list)
+    ]
+
+
+def _in_batches(values: list[Any], path: Path) -> Iterator[Batch]:
+    for start in range(0, len(values), BATCH_ROWS):
+        piece = values[start : start + BATCH_ROWS]
+        numbers = list(range(start + 1, start + len(piece) + 1))
+        yield numbers, [_as_row(value, path, number) for value, number in zip(piece, numbers, strict=True)]
+
+
+def _as_row(value: Any, path: Path, number: int) -> Row:
+    if type(value) is dict:
+        return value
+    if isinstance(value, list):
+        if value and all(isinstance(item, dict) for item in value):
+            return {"messages": value}
+        return {f"column_{index}": cell for index, cell in enumerate(value, 1)}
+    if isinstance(value, str):
+        return {"text": value}
+    what = "null" if value is None else f"a {type(value).__name__}"
+    raise UserError(
+        f"the row is {what}, not an object", place=f"{path}:{number}", remedy="write one object a row"
+    )
+
+
+def _too_long(path: Path, number: int, element: int | None = None) -> UserError:
+    which = f"element {element}" if element else "one row"
+    return UserError(
+        f"{which} is longer than {LONGEST_ROW >> 20} million characters",
+        place=f"{path}:{number}",
+        remedy="write one row a line (JSONL), or cut the row",
+    )
+
+
+def _bad_json(path: Path, line: int, why: str, text: str, at: int) -> UserError:
+    near = text[max(0, at - 20) : at + 20]
+    shown = "".join(c if c.isprintable() else "·" for c in near)
+    return UserError(
+        f"not JSON: {why} (near {shown!r})", place=f"{path}:{line}", remedy="mend or remove the row"
+    )

@@ -1,0 +1,151 @@
+"""What format the rows are in, how sure that is, and what speaks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, Recognition
+from tuiftune.data.judges import (
+    chat_rows,
+    classification_rows,
+    first,
+    instruction_rows,
+    kto_pairs,
+    listed,
+    pairs_rows,
+    positional_rows,
+    preference_rows,
+    text_rows,
+    turn_style,
+)
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.data.json_rows import Row
+
+__all__ = ["SAMPLE", "Recognition", "recognise"]
+
+
+def recognise(
+    sample: list[Row], named: str = "auto", columns: Mapping[str, str] | None = None, place: str = ""
+) -> Recognition:
+    """Judge a sample of rows. `named` (a format) and `columns` overrule; a column that isn't there is a
+    UserError.
+    """
+    known = list(dict.fromkeys(key for row in sample for key in row))
+    mapped = dict(columns or {})
+    for role, column in mapped.items():
+        if column not in known:
+            raise UserError(
+                f'no column "{column}" to play {role}',
+                place=place,
+                remedy=f"the columns are {listed(known)}",
+            )
+    if named == "auto" and mapped:
+        named = _format_of_roles(mapped, sample, place)
+    if named != "auto":
+        if named not in FORMATS:
+            raise UserError(
+                f'no format "{named}"', place="data.format", remedy="one of " + ", ".join(FORMATS)
+            )
+        guess = _as_format(named, sample, known)
+        filled = {**guess, **{_role_alias(named, role): column for role, column in mapped.items()}}
+        missing = [role for role in NEEDED[named] if role not in filled]
+        if missing:
+            raise UserError(
+                f"no column for {' and '.join(missing)} of the {named} format (columns: {listed(known)})",
+                place=place,
+                remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0] if known else 'NAME'}",
+            )
+        return Recognition(named, 1.0, ("the format was named by you",), filled)
+    for judge in (
+        preference_rows,
+        chat_rows,
+        kto_pairs,
+        instruction_rows,
+        pairs_rows,
+        classification_rows,
+        text_rows,
+        positional_rows,
+    ):
+        found = judge(sample, known)
+        if found:
+            return found
+    raise UserError(
+        f"the format was not recognised (columns: {listed(known)})",
+        place=place,
+        remedy="say which column is which in data.columns, e.g. {prompt: question, completion: answer}",
+    )
+
+
+def _role_alias(kind: str, role: str) -> str:
+    """Roles are forgiving: `answer` for completion, `output` for an instruction's answer, and the like."""
+    wanted = ROLES_OF[kind]
+    if role in wanted:
+        return role
+    groups = (
+        ("prompt", "instruction", "text", "question"),
+        ("completion", "output", "answer", "response", "label", "chosen"),
+        ("messages", "conversations"),
+    )
+    for group in groups:
+        if role in group:
+            for other in group:
+                if other in wanted:
+                    return other
+    raise UserError(
+        f'the {kind} format has no role "{role}"',
+        place="data.columns",
+        remedy="one of " + ", ".join(wanted),
+    )
+
+
+def _format_of_roles(mapped: Mapping[str, str], sample: list[Row], place: str) -> str:
+    roles = set(mapped)
+    if {"chosen", "rejected"} <= roles:
+        return "preference"
+    if roles & {"messages", "conversations"}:
+        values = [row.get(mapped.get("messages") or mapped["conversations"]) for row in sample]
+        return "sharegpt" if turn_style(values) == "sharegpt" else "chat"
+    if "instruction" in roles:
+        return "instruction"
+    if {"text", "label"} <= roles:
+        return "classification"
+    if roles & {"prompt", "completion", "question", "answer", "response"}:
+        return "kto" if "label" in roles else "prompt-completion"
+    if roles == {"text"}:
+        return "text"
+    guess = recognise(sample, place=place)
+    return guess.format
+
+
+def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]:
+    """The columns that would play this format's roles, as far as names and values tell."""
+    judges = {
+        "instruction": instruction_rows,
+        "chat": chat_rows,
+        "sharegpt": chat_rows,
+        "prompt-completion": pairs_rows,
+        "classification": classification_rows,
+        "text": text_rows,
+        "preference": preference_rows,
+        "kto": kto_pairs,
+    }
+    found = judges[kind](sample, known)
+    if found:
+        return found.columns
+    if kind == "kto" and (chat := chat_rows(sample, known)):
+        return chat.columns
+    if kind == "prompt-completion" and (
+        other := instruction_rows(sample, known) or classification_rows(sample, known)
+    ):
+        left = other.columns.get("instruction") or other.columns["text"]
+        return {"prompt": left, "completion": other.columns.get("output") or other.columns["label"]}
+    if kind == "classification" and (pair := pairs_rows(sample, known)):
+        return {"text": pair.columns["prompt"], "label": pair.columns["completion"]}
+    if kind == "text":
+        strings = [name for name in known if isinstance(first(sample, name), str)]
+        return {"text": strings[0]} if strings else {}
+    return {}

@@ -1,0 +1,1 @@
+"""A quality report for people: in the terminal, and as a page."""

@@ -1,0 +1,50 @@
+"""`python -m tuiftune.engine train RUN_DIR` and `… tokens FILE --model M`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tuiftune.errors import ExitCode, UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tuiftune.engine", description="tuiftune's engine")
+    jobs = parser.add_subparsers(dest="job", required=True)
+    train = jobs.add_parser("train", help="train a run to its result")
+    train.add_argument("run", type=Path)
+    train.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
+    train.add_argument("--force", action="store_true", help="resume although the settings were changed")
+    tokens = jobs.add_parser("tokens", help="print the tokens and loss mask of rows as JSON")
+    tokens.add_argument("data", nargs="+")
+    tokens.add_argument("--model", required=True)
+    tokens.add_argument("--revision")
+    tokens.add_argument("--row", type=int, action="append", help="which usable row, from 1; repeatable")
+    tokens.add_argument("--max-length", type=int, default=2048)
+    tokens.add_argument("--loss-on", choices=("assistant", "completion", "all"), default="assistant")
+    tokens.add_argument("--format", default="auto")
+    tokens.add_argument("--column", action="append", default=[], metavar="ROLE=NAME")
+    tokens.add_argument("--system")
+    given = parser.parse_args(arguments)
+    from tuiftune.engine import quiet
+
+    quiet.environment()
+    try:
+        if given.job == "train":
+            from tuiftune.engine import job
+
+            return int(job.train(given.run, resume=given.resume, force=given.force))
+        from tuiftune.engine import inspection
+
+        return int(inspection.main(given))
+    except UserError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return int(fault.exit_code)
+    except KeyboardInterrupt:
+        return int(ExitCode.STOPPED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""Answers: generated greedily for held-out rows, and compared with their references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.tokenise import Tokeniser
+
+BATCH = 16
+LONGEST = 256  # new tokens, where the preset leaves it open
+FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One held-out row: what is asked, its tokens, and the answer it should have."""
+
+    text: str
+    tokens: list[int]
+    reference: str
+    row: int
+
+
+def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    """The first `rows` held-out rows that ask something whose prompt fits the length limit."""
+    chosen: list[Question] = []
+    for example in examples:
+        if len(chosen) >= rows:
+            break
+        if not example.messages or example.messages[-1].role != "assistant" or not example.prompt:
+            continue
+        tokens = tokeniser.prompt(example.prompt)
+        if len(tokens) < tokeniser.max_length:
+            asked = "\n".join(message.content for message in example.prompt if message.role != "system")
+            chosen.append(Question(asked, tokens, example.reference, example.row))
+    return chosen
+
+
+def longest_answer(examples: Sequence[Example], tokeniser: Tokeniser) -> int:
+    """Room for the longest reference answer and its end, in tokens, at most 256."""
+    references = [example.reference for example in examples if example.messages]
+    if not references:
+        return 1
+    lengths = [len(ids) for ids in tokeniser.tokenizer(references, add_special_tokens=False)["input_ids"]]
+    return min(max(lengths) + 4, LONGEST)
+
+
+def generate(
+    model: Any,
+    asked: Sequence[Question],
+    tokeniser: Tokeniser,
+    *,
+    max_new_tokens: int,
+    autocast: Callable[[], Any],
+    progress: Callable[[int], None],
+) -> list[str]:
+    """One greedy answer a question, in their order.
+
+    Questions of similar length share a batch, padded on the left.
+    """
+    import torch
+
+    tokenizer = tokeniser.tokenizer
+    stops = tokeniser.stop_tokens()
+    answers = [""] * len(asked)
+    order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
+    model.eval()
+    done, size = 0, BATCH
+    while done < len(order):
+        chosen = order[done : done + size]
+        ids, mask = _padded([asked[index].tokens for index in chosen], tokenizer.pad_token_id)
+        try:
+            with torch.no_grad(), autocast():
+                written = model.generate(
+                    input_ids=ids.to(model.device),
+                    attention_mask=mask.to(model.device),
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    num_beams=1,
+                    use_cache=True,
+                    temperature=None,
+                    top_p=None,
+                    top_k=None,
+                    pad_token_id=tokenizer.pad_token_id,
+                    eos_token_id=stops,
+                )
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2  # a run that trained must not fail for want of room to be scored in
+            torch.cuda.empty_cache()
+            continue
+        for line, index in enumerate(chosen):
+            new = _until(written[line, ids.shape[1] :].tolist(), stops)
+            answers[index] = tokenizer.decode(new, skip_special_tokens=True)
+        done += len(chosen)
+        progress(done)
+    return answers
+
+
+def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
+    """Token ids and attention mask, padded on the left to the longest row."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), padding)
+    mask = torch.zeros_like(ids)
+    for line, row in enumerate(rows):
+        ids[line, longest - len(row) :] = torch.tensor(row)
+        mask[line, longest - len(row) :] = 1
+    return ids, mask
+
+
+def matches(answer: str, reference: str) -> bool:
+    """Equal but for white space."""
+    return answer.split() == reference.split()
+
+
+def final_numbers_match(answer: str, reference: str) -> bool | None:
+    """Whether both end in the same `#### number`; None where the reference has none."""
+    wanted = final_number(reference)
+    return None if wanted is None else final_number(answer) == wanted
+
+
+def final_number(text: str) -> str | None:
+    """The last `#### number`, without thousands separators and trailing zeros; None where there is none."""
+    found = FINAL_NUMBER.findall(text)
+    if not found:
+        return None
+    number = str(found[-1]).replace(",", "").rstrip(".")
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _until(tokens: list[int], stops: list[int]) -> list[int]:
+    ends = [index for index, token in enumerate(tokens) if token in stops]
+    return tokens[: ends[0]] if ends else tokens

@@ -1,0 +1,91 @@
+"""The trainer's arguments, from the settings.
+
+Every one that matters is given; no default of a library decides.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine import levers
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    args: Any
+    accumulation: int
+
+
+def arrange(settings: Settings, rows: int, output: Path, device: str, report: Report) -> Arranged:
+    """The arguments for TRL. UserError for a name that the trainer doesn't know."""
+    from trl import SFTConfig
+
+    preset = settings.preset
+    training = preset.training
+    micro = int(training.micro_batch)
+    accumulation = max(1, round(training.effective_batch / micro))
+    if accumulation * micro != training.effective_batch:
+        report.warning(
+            "batch_rounded",
+            f"an effective batch of {training.effective_batch} isn't a multiple of the micro batch {micro}; "
+            f"{accumulation * micro} rows a step are used",
+            "choose a micro batch that divides it",
+        )
+    precision = levers.autocast_dtype(settings)
+    try:
+        args = SFTConfig(
+            output_dir=str(output),
+            per_device_train_batch_size=micro,
+            per_device_eval_batch_size=micro,
+            gradient_accumulation_steps=accumulation,
+            num_train_epochs=float(training.epochs),
+            max_steps=training.max_steps or -1,
+            learning_rate=float(training.learning_rate),
+            lr_scheduler_type=training.schedule,
+            optim=training.optimizer,
+            weight_decay=training.weight_decay,
+            max_grad_norm=training.max_grad_norm,
+            seed=training.seed,
+            bf16=precision == "bf16",
+            fp16=precision == "fp16",
+            gradient_checkpointing=False,  # set on the layers by levers.checkpoint_activations
+            use_liger_kernel=training.kernels == "liger",
+            packing=bool(preset.data.packing),
+            eval_packing=False,
+            max_length=preset.data.max_length,
+            dataset_kwargs=None if preset.data.packing else {"skip_prepare_dataset": True},
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            save_strategy="no",  # tuiftune.engine.rhythm decides
+            eval_strategy="no",
+            report_to=list(preset.run.report_to) or "none",
+            disable_tqdm=True,
+            dataloader_num_workers=0,
+            dataloader_pin_memory=device == "cuda",
+            use_cpu=device == "cpu",
+        )
+    except (ValueError, ImportError, RuntimeError) as fault:
+        raise UserError(
+            f"the trainer refuses the settings: {str(fault).splitlines()[0]}", place="training"
+        ) from fault
+    return Arranged(args, accumulation)
+
+
+def settle_steps(trainer: Any, settings: Settings) -> None:
+    """Fix the number of steps and of warm-up steps, now that the (packed) rows can be counted."""
+    args = trainer.args
+    rows = len(trainer.train_dataset)
+    batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))
+    updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
+    training = settings.preset.training
+    args.max_steps = training.max_steps or math.ceil(float(training.epochs) * updates)
+    args.warmup_steps = math.ceil(training.warmup_ratio * args.max_steps)

@@ -1,0 +1,180 @@
+"""The base model and its tokenizer: found, checked and loaded in the precision the plan says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine.settings import Settings
+
+SAFE_WEIGHTS = ("*.safetensors",)
+UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where the base model is loaded from: a directory with weights, or a hub id with a revision."""
+
+    reference: str  # as the preset names it
+    source: str
+    revision: str | None
+    licence: str | None
+    remote_code: bool
+
+    @property
+    def local(self) -> bool:
+        return Path(self.source).is_dir()
+
+
+def find(settings: Settings) -> Base:
+    """The base model of a run. UserError where a directory lacks weights, or only has unsafe ones."""
+    from tuiftune.models.resolve import resolve
+
+    section = settings.preset.model
+    model = resolve(section.base, section.revision)
+    path = model.path
+    if path is not None:
+        check_weights(path)
+    return Base(
+        reference=section.base,
+        source=str(path) if path is not None else section.base,
+        revision=None if path is not None else section.revision,
+        licence=model.licence,
+        remote_code=section.trust_remote_code,
+    )
+
+
+def check_weights(directory: Path) -> None:
+    """UserError unless the directory has weights in safetensors; pickled ones are never opened."""
+    if any(next(directory.glob(pattern), None) for pattern in SAFE_WEIGHTS):
+        return
+    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in directory.glob(pattern)), None)
+    if unsafe is not None:
+        raise UserError(
+            f"the weights ({unsafe.name}) are not safetensors, and other formats can run code when opened",
+            place=str(directory),
+            remedy="convert them to safetensors",
+        )
+    raise UserError(
+        "the model directory has no weights (no .safetensors file)",
+        place=str(directory),
+        remedy="download the whole model, or name another directory",
+    )
+
+
+def load_tokenizer(base: Base) -> Any:
+    """The tokenizer, with a padding token. UserError where there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            base.source, revision=base.revision or "main", trust_remote_code=base.remote_code
+        )
+    except (OSError, ValueError) as fault:
+        raise UserError(
+            f"the tokenizer can't be loaded: {_first_line(fault)}",
+            place=base.reference,
+            remedy="a directory needs tokenizer.json and tokenizer_config.json; a hub id needs access to it",
+        ) from fault
+    if tokenizer.eos_token is None:
+        raise UserError("the tokenizer has no end-of-sequence token", place=base.reference)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def choose_device(settings: Settings) -> str:
+    """`cuda` or `cpu`, as planned. UserError where the plan counts on a card that isn't there."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if settings.quantised and not there:
+        raise UserError(
+            "qlora quantises the base on a CUDA GPU, and none is usable here",
+            place="method.technique",
+            remedy="use lora on this machine, or run it where `tuiftune doctor` shows a GPU",
+        )
+    if settings.gpu in (None, "cpu"):
+        return "cuda" if there and settings.gpu is None else "cpu"
+    if not there:
+        raise UserError(
+            f"the plan is for {settings.gpu}, but PyTorch sees no GPU here",
+            place="plan.json",
+            remedy="`tuiftune doctor` says what is missing; or plan the run anew on this machine",
+        )
+    return "cuda"
+
+
+def load_model(base: Base, settings: Settings, device: str) -> Any:
+    """The base model on its device, in an explicit dtype; quantised to NF4 with double quantisation for
+    qlora.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    section = settings.preset.model
+    dtype = getattr(torch, section.dtype)
+    attention = "sdpa" if section.attention == "auto" else section.attention
+    extra: dict[str, Any] = {"device_map": {"": 0}} if device == "cuda" else {}
+    if settings.quantised:
+        extra["quantization_config"] = quantisation(dtype)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            base.source,
+            revision=base.revision or "main",
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=base.remote_code,
+            **extra,
+        )
+    except ImportError as fault:
+        raise UserError(
+            _first_line(fault), place="model.attention", remedy="use sdpa, or install what is missing"
+        ) from fault
+    except (OSError, ValueError) as fault:
+        raise UserError(
+            f"the model can't be loaded: {_first_line(fault)}",
+            place=base.reference,
+            remedy="check that the weights are whole and of a causal language model",
+        ) from fault
+    return model
+
+
+def quantisation(dtype: Any) -> Any:
+    """NF4 with double quantisation, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def check_fit(model: Any, tokenizer: Any, settings: Settings, base: Base) -> str | None:
+    """UserError where the tokenizer has tokens the model lacks; a warning in words where rows may exceed
+    its length.
+    """
+    size = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > size:
+        raise UserError(
+            f"the tokenizer has {len(tokenizer)} tokens, the model only {size}",
+            place=base.reference,
+            remedy="use the tokenizer that belongs to the model",
+        )
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit and settings.preset.data.max_length > limit:
+        return (
+            f"data.max_length is {settings.preset.data.max_length}, but the model was made for {limit} tokens"
+        )
+    return None
+
+
+def _first_line(fault: Exception) -> str:
+    return str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__

@@ -1,0 +1,88 @@
+"""Out of GPU memory in training: the same run in a fresh process, with half the micro batch.
+
+A process that ran out of memory is fragmented and may be broken, so nothing is retried in it. The effective
+batch, the schedule and the order of the rows stay: only how many rows go through the card at once changes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.engine.report import Report
+    from tuiftune.preset.schema import Preset
+    from tuiftune.runs.directory import RunDir
+
+RECORD = "downsized.json"
+TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
+
+
+def smaller(micro: int, effective: int) -> int | None:
+    """The next smaller micro batch (rows) that divides the effective batch; None below 1 or where none can.
+
+    >>> smaller(4, 16), smaller(6, 12), smaller(1, 8)
+    (2, 3, None)
+    """
+    if effective % micro:
+        return None
+    return next((rows for rows in range(micro // 2, 0, -1) if effective % rows == 0), None)
+
+
+def recorded(run: RunDir) -> int | None:
+    """The micro batch that an earlier process of the run settled on, in rows; None for the plan's."""
+    try:
+        rows = int(json.loads((run.path / RECORD).read_text(encoding="utf-8"))["micro_batch"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return rows if rows > 0 else None
+
+
+def downsize(run: RunDir, preset: Preset, report: Report) -> bool:
+    """Record and announce the next smaller micro batch. False where that can't help or there is none."""
+    from tuiftune.runs.directory import write_text
+
+    planned, effective = int(preset.training.micro_batch), int(preset.training.effective_batch)
+    now = recorded(run) or planned
+    rows = smaller(now, effective)
+    if rows is None or report.phase_name not in TRAINING:
+        return False
+    document = {"micro_batch": rows, "planned": planned, "step": report.step}
+    try:
+        write_text(run.path / RECORD, json.dumps(document) + "\n")
+    except OSError:
+        return False  # without the record the next process would run out of memory just so
+    saved = any(run.checkpoints_path.glob("checkpoint-*"))
+    report.warning(
+        "micro_batch_halved",
+        f"out of GPU memory after step {report.step}: it goes on from the "
+        f"{'last checkpoint' if saved else 'beginning'} with a micro batch of {rows} instead of {now} "
+        f"and an accumulation of {effective // rows}; the effective batch stays {effective}",
+        f"training.micro_batch: {rows} in the preset saves the detour",
+    )
+    report.emit("control", what="restart", by="the engine")
+    return True
+
+
+def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
+    """Replace this process by a new engine on the run, which keeps its process id. Doesn't return.
+
+    Every other open file is closed on the way, the card's among them: its memory is free then.
+    """
+    if terminal is not None:
+        os.dup2(terminal, 2)
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
+        if int(name) > 2:
+            try:
+                fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            except OSError:  # the listing's own
+                continue
+    command = [sys.executable, "-P", "-m", "tuiftune.engine", "train", str(run)]
+    if any((run / "checkpoints").glob("checkpoint-*")):
+        command.append("--resume")
+    os.execv(sys.executable, [*command, "--force"] if force else command)

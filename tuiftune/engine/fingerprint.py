@@ -1,0 +1,61 @@
+"""What must be the same for a resumed run to be the same run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine.base import Base
+    from tuiftune.engine.rows import Prepared
+    from tuiftune.engine.settings import Settings
+
+
+def fingerprint(
+    settings: Settings, base: Base, train: Prepared, held_out: Prepared | None, world: int
+) -> dict[str, Any]:
+    """Everything that decides the numbers of a run.
+
+    The rows' digest covers data, split, template, tokenizer and length.
+    """
+    preset = settings.preset
+    training = preset.training.model_dump(
+        mode="json", exclude={"activation_checkpointing", "kernels", "compile"}
+    )
+    return {
+        "model.base": base.reference,
+        "model.revision": base.revision,
+        "model.dtype": preset.model.dtype,
+        "data.packing": bool(preset.data.packing),
+        "data.max_length": preset.data.max_length,
+        "rows of training": train.digest,
+        "rows held out": held_out.digest if held_out else None,
+        **(
+            {"data.mix": [f"{one.path} × {one.weight:g}" for one in preset.data.mix]}
+            if preset.data.mix
+            else {}
+        ),
+        "processes": world,
+        "method.adapter_dtype": settings.adapter_dtype,
+        **{f"method.{key}": value for key, value in preset.method.model_dump(mode="json").items()},
+        **{f"training.{key}": value for key, value in training.items()},
+        # As planned: what was halved for want of memory isn't a change of the run.
+        "training.micro_batch": settings.planned_micro_batch or preset.training.micro_batch,
+    }
+
+
+def compare(saved: dict[str, Any], now: dict[str, Any], place: str) -> None:
+    """UserError naming what differs from when the checkpoint was saved."""
+    changed = [key for key in sorted({*saved, *now}) if saved.get(key) != now.get(key)]
+    if not changed:
+        return
+    said = "; ".join(
+        f"{key} differ" if key.startswith("rows") else f"{key} was {saved.get(key)}, is {now.get(key)}"
+        for key in changed
+    )
+    raise UserError(
+        f"the run was changed since this checkpoint: {said}",
+        place=place,
+        remedy="start a new run with the new settings, or resume with --force to go on regardless",
+    )

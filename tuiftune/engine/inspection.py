@@ -1,0 +1,98 @@
+"""`python -m tuiftune.engine tokens`: the very tokens and mask the trainer will see, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.tokenise import Tokeniser
+
+
+def main(given: argparse.Namespace) -> ExitCode:
+    """Print the document for one row, or `{"rows": [document, …]}` for several. UserError where the row, data
+    or model isn't there.
+    """
+    rows = given.row or [1]
+    documents = list(tokens(given, rows))
+    document = documents[0] if len(rows) == 1 else {"rows": documents}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    return ExitCode.DONE
+
+
+def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any]]:
+    """A document a row: `tokens` [{id, text, learnt}], with what was cut, how the mask was found, what ends
+    an answer, the text of training and the text that inference sends.
+
+    Among several rows one that the template refuses has `fault` instead of tokens; alone it is a UserError.
+    """
+    from tuiftune.data.load import load
+    from tuiftune.engine import quiet
+    from tuiftune.engine.base import Base, load_tokenizer
+    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.models.resolve import resolve
+
+    dataset = load(given.data, format=given.format, columns=_columns(given.column), system=given.system)
+    usable = dataset.usable.arg_true()
+    for row in rows:
+        if not 0 < row <= len(usable):
+            raise UserError(f"there is no row {row}", place=", ".join(given.data), remedy="rows count from 1")
+    model = resolve(given.model, given.revision)
+    source = str(model.path) if model.path else given.model
+    base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
+    quiet.libraries(base, data=False)
+    tokeniser = Tokeniser(
+        load_tokenizer(base), max_length=given.max_length, loss_on=given.loss_on, place=given.model
+    )
+    for example in dataset.at(usable[[row - 1 for row in rows]]):
+        place = {"file": example.file, "row": example.row, "model": given.model}
+        try:
+            yield place | _document(tokeniser, example)
+        except UserError as fault:
+            if len(rows) == 1:
+                raise
+            yield place | {"fault": str(fault)}
+
+
+def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
+    row = tokeniser.rows([example])[0]
+    pieces = tokeniser.tokenizer.convert_ids_to_tokens(row.ids)
+    texts = [tokeniser.tokenizer.decode([token]) for token in row.ids]
+    training = inference = None
+    if example.messages is not None:
+        training = tokeniser.template.render(example.messages)
+        inference = tokeniser.template.render(example.prompt, prompt=True)
+    return {
+        "tokens": [
+            {"id": token, "piece": piece, "text": text, "learnt": bool(learnt)}
+            for token, piece, text, learnt in zip(row.ids, pieces, texts, row.mask, strict=True)
+        ],
+        "length": row.length,
+        "learnt": sum(row.mask),
+        "max_length": tokeniser.max_length,
+        "truncated": row.truncated,
+        "lost": row.lost,
+        "loss_on": tokeniser.loss_on,
+        "mask_from": tokeniser.template.method if example.messages is not None else "text",
+        "own_template": tokeniser.own_template,
+        "ends_with": tokeniser.stop_tokens(),
+        "training": training,
+        "inference": inference,
+    }
+
+
+def _columns(pairs: list[str]) -> dict[str, str] | None:
+    columns = {}
+    for pair in pairs:
+        role, separator, name = pair.partition("=")
+        if not separator:
+            raise UserError(f"{pair} is not ROLE=NAME", place="--column")
+        columns[role] = name
+    return columns or None

@@ -1,0 +1,347 @@
+"""One training run, top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine import base as bases
+from tuiftune.engine import checkpoints, export, rows, settings
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine.base import Base
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.rhythm import Progress
+    from tuiftune.engine.rows import Examples, Prepared
+    from tuiftune.engine.score import Score, Scorer
+    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.stopping import Stopping
+    from tuiftune.engine.trainer import RunTrainer
+    from tuiftune.runs.directory import RunDir
+
+BEFORE = ".before.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a run goes on: the checkpoint, or None for its beginning."""
+
+    checkpoint: checkpoints.Checkpoint | None
+    saved: dict[str, Any]
+
+
+def train(run: RunDir, report: Report, stopping: Stopping, *, resume: bool, force: bool) -> None:
+    """Train a run to its result.
+
+    Raises StoppedError, NotANumberError, UserError or what the libraries raise.
+    """
+    report.phase("loading", "settings")
+    wanted = settings.read(run)
+    base = bases.find(wanted)
+    store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints))
+    start = _resume_point(store, report, resume)
+    stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
+    examples = rows.load(wanted.preset, report, stopping.check)
+
+    report.phase("loading", "libraries")
+    from tuiftune.engine import card, levers, quiet
+    from tuiftune.engine.tokenise import Tokeniser
+
+    if warning := card.show_only(wanted.preset.hardware.gpus):
+        report.warning("one_card", warning, "the effective batch is kept; expect the speed of one card")
+    quiet.libraries(base)
+    device = bases.choose_device(wanted)
+    if device == "cuda":
+        card.keep_within(wanted.preset.hardware.memory_limit_bytes)
+    levers.check(wanted, device)
+    tokenizer = bases.load_tokenizer(base)
+    data = wanted.preset.data
+    tokeniser = Tokeniser(tokenizer, max_length=data.max_length, loss_on=data.loss_on, place=base.reference)
+    _say_template(tokeniser, report)
+    training = rows.prepare(examples.train, tokeniser, report, stopping.check, which="training")
+    held_out = (
+        rows.prepare(examples.held_out, tokeniser, report, stopping.check, which="held-out")
+        if examples.held_out
+        else None
+    )
+    stopping.check()
+
+    trainer = _trainer(
+        wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, force
+    )
+    progress = trainer.rhythm.progress
+    _say_start(run, wanted, base, trainer, training, held_out, device, start, report)
+    stopping.check()
+
+    from tuiftune.engine.score import Scorer
+
+    scorer = Scorer(wanted, examples.held_out, tokeniser, report, stopping.check)
+    before = _score_before(run, scorer, trainer, start)
+    _fit(trainer, start, progress, wanted)
+    if trainer.rhythm.stop is not None:
+        from tuiftune.engine.stopping import StoppedError
+
+        raise StoppedError(trainer.rhythm.stop)
+    _take_best(trainer, store, progress, report)
+    after = scorer.score(trainer, "after")
+    _export(run, wanted, base, trainer, examples, (training, held_out), scorer, before, after, report)
+
+
+def _resume_point(store: checkpoints.Store, report: Report, resume: bool) -> Resume:
+    """The newest checkpoint that verifies, naming those that don't.
+
+    UserError when there are some, but none is whole.
+    """
+    store.clean()
+    if not resume:
+        return Resume(None, {})
+    report.phase("loading", "verifying checkpoints")
+    checkpoint, damaged = store.newest_whole()
+    for one in damaged:
+        report.warning(
+            "checkpoint_damaged",
+            f"{one.path.name} was passed over: {one.why}",
+            "the run goes on from an older checkpoint" if checkpoint else "",
+        )
+    if checkpoint is None:
+        if damaged:
+            raise UserError(
+                f"none of the {len(damaged)} checkpoints is whole ({damaged[0].path.name}: {damaged[0].why})",
+                place=str(store.directory),
+                remedy="start a new run; nothing here can be trusted",
+            )
+        return Resume(None, {})
+    return Resume(checkpoint, checkpoints.progress_of(checkpoint))
+
+
+def _say_template(tokeniser: Any, report: Report) -> None:
+    if not tokeniser.own_template:
+        report.warning(
+            "no_chat_template",
+            "the base model has no chat template; a plain one is used and saved with the result",
+            "use an instruct model if you need its own format",
+        )
+
+
+def _trainer(
+    wanted: Settings,
+    base: Base,
+    tokenizer: Any,
+    training: Prepared,
+    held_out: Prepared | None,
+    device: str,
+    store: checkpoints.Store,
+    start: Resume,
+    report: Report,
+    stopping: Stopping,
+    force: bool,
+) -> RunTrainer:
+    """The model with its adapters and levers, in a trainer that knows where it goes on from."""
+    from transformers import set_seed
+
+    from tuiftune.engine import adapters, arguments, levers
+    from tuiftune.engine.fingerprint import compare, fingerprint
+    from tuiftune.engine.rehearsal import Rehearsal
+    from tuiftune.engine.rhythm import Progress, Rhythm
+    from tuiftune.engine.trainer import RunTrainer
+
+    arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
+    print_ = fingerprint(wanted, base, training, held_out, arranged.args.world_size)
+    if start.saved and not force:
+        compare(
+            start.saved.get("fingerprint", {}), print_, str(start.checkpoint.path if start.checkpoint else "")
+        )
+    report.phase("loading", "weights")
+    set_seed(wanted.preset.training.seed)
+    model = bases.load_model(base, wanted, device)
+    if warning := bases.check_fit(model, tokenizer, wanted, base):
+        report.warning(
+            "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
+        )
+    parameters = model.num_parameters()
+    if wanted.adapted:
+        report.phase("loading", "adapters")
+        model = adapters.adapt(model, wanted)
+    levers.checkpoint_activations(model, wanted.checkpoint_every)
+    known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
+    rhythm = Rhythm(
+        wanted,
+        report,
+        stopping,
+        Progress(**known),
+        evaluates=held_out is not None and held_out.rows > 0,
+        device=device,
+    )
+    report.phase("loading", "trainer")
+    trainer = RunTrainer(
+        settings=wanted,
+        store=store,
+        rhythm=rhythm,
+        report=report,
+        stop_check=stopping.check,
+        fingerprint=print_,
+        parameters=parameters,
+        model=model,
+        args=arranged.args,
+        train_dataset=training.dataset,
+        eval_dataset=held_out.dataset if held_out else None,
+        processing_class=tokenizer,
+    )
+    arguments.settle_steps(trainer, wanted)
+    wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
+    if wanted_here and start.checkpoint is None and trainer.args.world_size == 1:
+        path = store.directory.parent / settings.REHEARSAL
+        rhythm.rehearsal = Rehearsal(wanted, report, device, path)
+    if wanted.adapted:
+        adapters.cast(trainer.model, wanted)
+    if wanted.preset.training.compile is True:
+        levers.compile_layers(trainer.model)
+    return trainer
+
+
+def _say_start(
+    run: RunDir,
+    wanted: Settings,
+    base: Base,
+    trainer: RunTrainer,
+    training: Prepared,
+    held_out: Prepared | None,
+    device: str,
+    start: Resume,
+    report: Report,
+) -> None:
+    from tuiftune.engine.card import memory_of, name_of
+
+    report.step = start.checkpoint.step if start.checkpoint else 0
+    report.emit(
+        "start",
+        run=run.name,
+        model=base.reference,
+        technique=wanted.technique,
+        total_steps=trainer.args.max_steps,
+        epochs=float(wanted.preset.training.epochs),
+        rows_train=training.rows,
+        rows_eval=held_out.rows if held_out else 0,
+        trainable=trainer.trainable,
+        parameters=trainer.parameters,
+        device=name_of(device),
+        resumed_from=start.checkpoint.step if start.checkpoint else None,
+        predicted_seconds=wanted.predicted_seconds,
+    )
+    report.emit("memory", **memory_of(device), **wanted.predictions)
+
+
+def _score_before(run: RunDir, scorer: Scorer, trainer: RunTrainer, start: Resume) -> Score:
+    """The untuned model's score: measured at the beginning of the run, kept for its later processes."""
+    from tuiftune.engine import score
+
+    path = run.result_path / BEFORE
+    if kept := score.saved(path, len(scorer.questions)) if start.checkpoint else None:
+        return kept
+    before = scorer.score(trainer, "before", untuned=True)
+    score.save(before, path)
+    return before
+
+
+def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Settings) -> None:
+    from transformers import set_seed
+
+    from tuiftune.engine.card import forget_peaks
+    from tuiftune.engine.rehearsal import TooLargeError
+    from tuiftune.engine.rhythm import FinishedError
+
+    trainer.when = "during"
+    checkpoint = start.checkpoint
+    if checkpoint is not None and progress.finished:
+        trainer.load_weights(checkpoint.path)
+        trainer.state.global_step = checkpoint.step
+        return
+    too_large = False
+    set_seed(wanted.preset.training.seed)
+    forget_peaks(trainer.args.device.type)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+    except FinishedError:
+        trainer.is_in_train = False
+        return
+    except TooLargeError:
+        too_large = True
+    if too_large and trainer.rhythm.rehearsal is not None:
+        trainer.rhythm.rehearsal.make_room(trainer)
+        return _fit(trainer, start, progress, wanted)
+    if trainer.rhythm.stop is None and not progress.finished:
+        raise RuntimeError(f"training ended at step {trainer.state.global_step} of {trainer.args.max_steps}")
+
+
+def _take_best(trainer: RunTrainer, store: checkpoints.Store, progress: Progress, report: Report) -> None:
+    """Go back to the weights with the lowest held-out loss, where those aren't the last ones."""
+    best = progress.best_step
+    if best is None or best == trainer.state.global_step:
+        return
+    checkpoint = next((one for one in store.all() if one.step == best), None)
+    why = "it is gone" if checkpoint is None else checkpoints.fault_of(checkpoint)
+    if checkpoint is None or why:
+        report.warning(
+            "best_lost",
+            f"the best checkpoint (step {best}) can't be used: {why}",
+            "the last one is the result",
+        )
+        progress.best_step = trainer.state.global_step
+        return
+    report.phase("exporting", f"taking the best weights, of step {best}")
+    trainer.load_weights(checkpoint.path)
+
+
+def _export(
+    run: RunDir,
+    wanted: Settings,
+    base: Base,
+    trainer: RunTrainer,
+    examples: Examples,
+    prepared: tuple[Prepared, Prepared | None],
+    scorer: Scorer,
+    before: Score,
+    after: Score,
+    report: Report,
+) -> None:
+    from tuiftune.engine.card import name_of
+
+    report.phase("exporting", "model")
+    progress = trainer.rhythm.progress
+    trainer.rhythm.snapshot()
+    training, held_out = prepared
+    count = held_out.rows if held_out else 0
+    side_by_side = scorer.side_by_side(before, after)
+    document = {
+        "before": before.document(count),
+        "after": after.document(count),
+        "best_step": progress.best_step,
+        "steps": trainer.state.global_step,
+        "seconds": round(progress.seconds, 1),
+        "tokens": progress.tokens,
+        "samples": [
+            {key: row[key] for key in ("prompt", "reference", "before", "after")}
+            for row in side_by_side[: wanted.preset.evaluation.samples]
+        ],
+        "model": str(run.result_path / "model"),
+        "technique": wanted.technique,
+        "trainable": trainer.trainable,
+        "parameters": trainer.parameters,
+        "rehearsal": settings.rehearsed(run.path / settings.REHEARSAL) or None,
+    }
+    facts = {
+        "files": examples.files,
+        "format": examples.format,
+        "rows_train": training.rows,
+        "rows_eval": count,
+        "device": name_of("cuda" if trainer.args.device.type == "cuda" else "cpu"),
+    }
+    text = export.card(wanted, base, document, facts)
+    export.save_model(trainer.model, trainer.processing_class, run.result_path, text)
+    export.save_numbers(run.result_path, document, side_by_side, text)
+    if side_by_side:
+        path = run.result_path / "samples.jsonl"
+        report.emit(
+            "samples", step=trainer.state.global_step, when="after", file=str(path), count=len(side_by_side)
+        )

@@ -1,0 +1,198 @@
+"""When a run evaluates, saves and stops, and what it says at each step: the one callback of the trainer."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from tuiftune.engine.card import memory_of
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from tuiftune.engine.rehearsal import Rehearsal
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.stopping import Stop, Stopping
+
+LONGEST_UNSAVED = 300.0  # seconds of work that may be lost; a save that takes long is allowed more
+SAVING_SHARE = 0.05  # of the time may go into saves that only the clock asked for
+SPEED_WINDOW = 16  # steps
+MEMORY_EVERY = 10.0  # seconds
+FIRST_STEPS = 3  # whose memory is always told
+
+
+class FinishedError(Exception):
+    """A resumed run turns out to have nothing left to train."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a run must remember over a restart, beside the trainer's own state. Saved with each checkpoint."""
+
+    best_step: int | None = None
+    best_loss: float | None = None
+    misses: int = 0  # evaluations in a row without gain
+    finished: bool = False  # every step ran, or early stopping said so
+    evaluate_first: bool = False  # a stop came in before an evaluation that was due
+    tokens: int = 0
+    seconds: float = 0.0  # in all processes of this run
+    spent: float = 0.0  # seconds that count towards the budget: these, and those of loading
+
+    def judge(self, loss: float, step: int) -> None:
+        """Take in one evaluation."""
+        if self.best_loss is None or loss < self.best_loss:
+            self.best_loss, self.best_step, self.misses = loss, step, 0
+        else:
+            self.misses += 1
+
+
+class Rhythm(TrainerCallback):
+    """Decides at every step boundary; `trainer` is set once it exists."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        report: Report,
+        stopping: Stopping,
+        progress: Progress,
+        *,
+        evaluates: bool,
+        device: str,
+    ) -> None:
+        self.trainer: Any = None
+        self.rehearsal: Rehearsal | None = None
+        self.progress = progress
+        self.stop: Stop | None = None
+        self._patience = settings.preset.training.early_stopping
+        self._every = int(settings.preset.run.save_every)
+        self._compiles = settings.preset.training.compile is True
+        self._predicted = settings.predictions
+        self._report, self._stopping = report, stopping
+        self._evaluates, self._device = evaluates, device
+        self._began = time.monotonic() - progress.seconds
+        self._paused = 0.0
+        self._saved_at, self._save_took = time.monotonic(), 0.0
+        self._speeds: deque[tuple[float, int]] = deque(maxlen=SPEED_WINDOW)
+        self._memory_at = 0.0
+
+    def snapshot(self) -> dict[str, Any]:
+        """The progress as it is now, for a checkpoint."""
+        self.progress.seconds = time.monotonic() - self._began
+        self.progress.spent = self._stopping.spent
+        return asdict(self.progress)
+
+    def pause(self, seconds: float) -> None:
+        """Time that didn't go into training steps."""
+        self._paused += seconds
+
+    def saved(self, seconds: float) -> None:
+        self._saved_at, self._save_took = time.monotonic(), seconds
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._report.step = state.global_step
+        if self.rehearsal is not None:
+            self.rehearsal.run(self.trainer)
+        self._saved_at = time.monotonic()
+        if self.progress.evaluate_first:
+            self.progress.evaluate_first = False
+            self.trainer.evaluate()
+            self.progress.finished |= state.global_step >= state.max_steps
+            if self.progress.finished:
+                raise FinishedError
+        self._say_training(state)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if not self._speeds:
+            self._speeds.append((time.monotonic() - self._paused, self.progress.tokens))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        step = self._report.step = state.global_step
+        self.progress.tokens += self.trainer.take_tokens()
+        self._speeds.append((time.monotonic() - self._paused, self.progress.tokens))
+        last = step >= state.max_steps
+        due = last or step % self._every == 0
+        self.stop = self._stopping.asked()
+        evaluates = self._evaluates and due
+        urgent = self.stop is not None and self.stop.state == "preempted"
+        self.progress.evaluate_first = evaluates and urgent
+        self.progress.finished = last and not self.progress.evaluate_first
+        control.should_evaluate = evaluates and not urgent
+        control.should_save = due or self.stop is not None or self._too_long_unsaved()
+        control.should_training_stop = last or self.stop is not None
+        self._tell_memory(step)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._patience and self.progress.misses >= self._patience and not self.progress.finished:
+            self.progress.finished = True
+            self._report.warning(
+                "early_stop",
+                f"held-out loss has not improved for {self.progress.misses} evaluations; "
+                f"the best was {self.progress.best_loss:.4f} at step {self.progress.best_step}",
+                "the best checkpoint is the result; fewer epochs or a lower learning rate may do better",
+            )
+        if self.progress.finished:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        self._report.emit(
+            "step",
+            step=state.global_step,
+            loss=logs["loss"],
+            lr=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            tokens=self.progress.tokens,
+            tokens_per_second=self._speed(),
+            epoch=state.epoch,
+        )
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if not control.should_training_stop:
+            self._say_training(state)
+
+    def _say_training(self, state: TrainerState) -> None:
+        detail = "the first step compiles the layers" if self._compiles and not self._speeds else ""
+        self._report.phase("training", detail, done=state.global_step, total=state.max_steps)
+
+    def _speed(self) -> float | None:
+        (began, before), (now, after) = self._speeds[0], self._speeds[-1]
+        return round((after - before) / (now - began), 2) if now > began else None
+
+    def _too_long_unsaved(self) -> bool:
+        return time.monotonic() - self._saved_at > max(LONGEST_UNSAVED, self._save_took / SAVING_SHARE)
+
+    def _tell_memory(self, step: int) -> None:
+        now = time.monotonic()
+        if step > FIRST_STEPS and now - self._memory_at < MEMORY_EVERY:
+            return
+        self._memory_at = now
+        self._report.emit("memory", **memory_of(self._device), **self._predicted)
+
+
+def perplexity(loss: float) -> float:
+    """exp of the mean loss a token, in nats."""
+    return math.exp(loss) if loss < 700 else math.inf

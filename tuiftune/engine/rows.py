@@ -1,0 +1,176 @@
+"""The rows of a run: loaded, split, tokenised, cut, and turned into what the trainer reads."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.tokenise import Tokeniser, Tokens
+    from tuiftune.preset.schema import Preset
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The rows as messages or text, split the way `data.split` does.
+
+    `train` holds what is mixed in, too. `format` is what the data was recognised as.
+    """
+
+    train: list[Example]
+    held_out: list[Example]
+    format: str
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Tokenised rows: `dataset` has `input_ids` and `labels`; `longest` is its longest row.
+
+    `digest` names its content.
+    """
+
+    dataset: Any
+    rows: int
+    tokens: int
+    learnt: int
+    longest: int
+    digest: str
+
+
+def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
+    """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
+    from tuiftune.data.load import load as load_data
+    from tuiftune.data.mix import mixed
+    from tuiftune.data.split import split
+
+    data = preset.data
+    report.phase("loading", "data")
+
+    def progress(done: int) -> None:
+        check()
+        report.phase("loading", "data", done=done)
+
+    dataset = load_data(
+        data.train, format=data.format, columns=data.columns or None, system=data.system, progress=progress
+    )
+    train, held_out = split(dataset, data.eval, preset.training.seed)
+    place = ", ".join(str(file) for file in dataset.files)
+    if not train:
+        raise UserError(
+            "there is no row to train on", place=place, remedy="give more rows, or a smaller data.eval"
+        )
+    if any(example.chosen is not None for example in train[:BATCH]):
+        raise UserError(
+            "preference rows need preference tuning, which is not there yet",
+            place=place,
+            remedy="use rows with one answer each",
+        )
+    files = [str(file) for file in dataset.files]
+    if data.mix:
+        report.phase("loading", "data mixed in")
+        sources = [(source.path, source.weight) for source in data.mix]
+        mixture = mixed(train, held_out, sources, preset.training.seed, place)
+        check()
+        train = mixture.examples
+        files += [portion.describe() for portion in mixture.portions[1:]]
+    return Examples(train, held_out, str(dataset.format), files)
+
+
+def prepare(
+    examples: Sequence[Example],
+    tokeniser: Tokeniser,
+    report: Report,
+    check: Callable[[], None],
+    *,
+    which: str,
+) -> Prepared:
+    """Tokenise rows and drop those with nothing to learn, both counted in warnings.
+
+    UserError when none is left.
+    """
+    ids, labels = _Ragged(), _Ragged()
+    digest = hashlib.sha256()
+    learnt = longest = cut = lost = dropped = 0
+    for row in _tokenised(examples, tokeniser, report, check, which):
+        cut += row.truncated
+        lost += row.lost
+        if not row.teaches:
+            dropped += 1
+            continue
+        ids.append(row.ids)
+        labels.append(row.labels)
+        digest.update(array("q", [len(row.ids), *row.ids, *row.labels]).tobytes())
+        learnt += sum(row.mask)
+        longest = max(longest, len(row.ids))
+    if cut:
+        report.warning(
+            "rows_cut",
+            f"{cut} of {len(examples)} {which} rows were longer than {tokeniser.max_length} tokens and cut; "
+            f"{lost} learnt tokens were lost",
+            "raise data.max_length, or shorten the rows",
+        )
+    if dropped:
+        report.warning(
+            "rows_dropped",
+            f"{dropped} of {len(examples)} {which} rows have no token to learn and were left out",
+            "raise data.max_length if their answers were cut away, or give them an answer",
+        )
+    if examples and not len(ids):
+        raise UserError(
+            f"none of the {len(examples)} {which} rows has a token to learn",
+            place="data",
+            remedy="raise data.max_length, or check data.loss_on and the columns",
+        )
+    return Prepared(_dataset(ids, labels), len(ids), len(ids.values), learnt, longest, digest.hexdigest())
+
+
+def _tokenised(
+    examples: Sequence[Example], tokeniser: Tokeniser, report: Report, check: Callable[[], None], which: str
+) -> Iterator[Tokens]:
+    total = len(examples)
+    report.phase("tokenising", f"{which} rows", done=0, total=total)
+    for start in range(0, total, BATCH):
+        check()
+        yield from tokeniser.rows(examples[start : start + BATCH])
+        report.phase("tokenising", f"{which} rows", done=min(start + BATCH, total), total=total)
+
+
+class _Ragged:
+    """Rows of different lengths in one flat array: 8 bytes a token, where Python lists take 36."""
+
+    def __init__(self) -> None:
+        self.values = array("q")
+        self.offsets = array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def append(self, row: Sequence[int]) -> None:
+        self.values.extend(row)
+        self.offsets.append(len(self.values))
+
+    def column(self) -> Any:
+        import numpy as np
+        import pyarrow as pa
+
+        offsets = pa.array(np.frombuffer(self.offsets, dtype=np.int64))
+        values = pa.array(np.frombuffer(self.values, dtype=np.int64) if self.values else [], type=pa.int64())
+        return pa.LargeListArray.from_arrays(offsets, values)
+
+
+def _dataset(ids: _Ragged, labels: _Ragged) -> Any:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    return Dataset(pa.table({"input_ids": ids.column(), "labels": labels.column()}))

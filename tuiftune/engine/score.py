@@ -1,0 +1,165 @@
+"""Before and after: held-out loss, exact match, and the answers side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine import answers, levers
+from tuiftune.engine.rhythm import perplexity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.engine.trainer import RunTrainer
+
+Z = 1.96  # standard deviations of a 95 % interval
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one model did on the held-out rows. Nothing that was not measured has a value."""
+
+    loss: float | None
+    answers: list[str]
+    matched: int | None
+    final_number: int | None
+
+    def document(self, held_out: int) -> dict[str, Any]:
+        """`before` or `after` of result.json. `rows` were generated for; `held_out` rows gave the loss."""
+        rows = len(self.answers)
+        share = self.matched / rows if rows and self.matched is not None else None
+        return {
+            "loss": self.loss,
+            "perplexity": None if self.loss is None else perplexity(self.loss),
+            "exact_match": share,
+            "interval": wilson(self.matched, rows) if rows and self.matched is not None else None,
+            "final_number": self.final_number / rows if rows and self.final_number is not None else None,
+            "rows": rows,
+            "rows_held_out": held_out,
+        }
+
+
+class Scorer:
+    """The same questions for the untuned and the tuned model."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        examples: Sequence[Example],
+        tokeniser: Tokeniser,
+        report: Report,
+        check: Callable[[], None],
+    ) -> None:
+        wanted = settings.preset.evaluation
+        self._report, self._check, self._tokeniser = report, check, tokeniser
+        self.held_out = len(examples)
+        self.room = (
+            answers.longest_answer(examples, tokeniser)
+            if wanted.max_new_tokens == "auto"
+            else int(wanted.max_new_tokens)
+        )
+        rows = 0 if wanted.score == "none" else wanted.rows
+        self.questions = answers.questions(examples, tokeniser, rows)
+
+    def score(self, trainer: RunTrainer, when: str, *, untuned: bool = False) -> Score:
+        """Score the trainer's model as it is now, or with its adapters off."""
+        trainer.when = when
+        model = trainer.model
+        adapters_off = (
+            model.disable_adapter() if untuned and hasattr(model, "disable_adapter") else nullcontext()
+        )
+        with adapters_off:
+            loss = trainer.evaluate()["eval_loss"] if self.held_out else None
+            written = self._answers(trainer, when)
+        pairs = list(zip(written, self.questions, strict=True))
+        matched = (
+            sum(answers.matches(answer, question.reference) for answer, question in pairs) if pairs else None
+        )
+        numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
+        known = [number for number in numbers if number is not None]
+        score = Score(loss, written, matched, sum(known) if known else None)
+        if pairs:
+            self._report.emit(
+                "score",
+                step=trainer.state.global_step,
+                when=when,
+                exact_match=(matched or 0) / len(pairs),
+                matched=matched,
+                rows=len(pairs),
+                final_number=None if score.final_number is None else score.final_number / len(pairs),
+            )
+        return score
+
+    def _answers(self, trainer: RunTrainer, when: str) -> list[str]:
+        if not self.questions:
+            return []
+
+        def progress(done: int) -> None:
+            self._check()
+            self._report.phase(f"scoring_{when}", "answers", done=done, total=len(self.questions))
+
+        progress(0)
+        with levers.eager_layers(trainer.model):
+            return answers.generate(
+                trainer.model,
+                self.questions,
+                self._tokeniser,
+                max_new_tokens=self.room,
+                autocast=trainer.accelerator.autocast,
+                progress=progress,
+            )
+
+    def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
+        """Every scored row: prompt, reference, and both answers."""
+        return [
+            {
+                "row": question.row,
+                "prompt": question.text,
+                "reference": question.reference,
+                "before": first,
+                "after": second,
+                "matched_before": answers.matches(first, question.reference),
+                "matched_after": answers.matches(second, question.reference),
+            }
+            for question, first, second in zip(self.questions, before.answers, after.answers, strict=True)
+        ]
+
+
+def save(score: Score, path: Path) -> None:
+    """Keep the first score for a later process of the same run."""
+    from tuiftune.runs.directory import write_text
+
+    document = {
+        "loss": score.loss,
+        "answers": score.answers,
+        "matched": score.matched,
+        "final_number": score.final_number,
+    }
+    write_text(path, json.dumps(document) + "\n")
+
+
+def saved(path: Path, questions: int) -> Score | None:
+    """The kept first score, or None where there is none for as many questions."""
+    try:
+        score = Score(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return score if len(score.answers) == questions else None
+
+
+def wilson(matched: int, rows: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a rate (E. B. Wilson, 1927); Wald's lies below a few hundred rows."""
+    rate = matched / rows
+    centre = rate + Z * Z / (2 * rows)
+    spread = Z * math.sqrt(rate * (1 - rate) / rows + Z * Z / (4 * rows * rows))
+    scale = 1 + Z * Z / rows
+    return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))

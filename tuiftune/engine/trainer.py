@@ -1,0 +1,177 @@
+"""TRL's trainer with our checkpoints, our held-out loss, and a stop at the first number that isn't one."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import PrinterCallback
+from trl import SFTTrainer
+
+from tuiftune.engine import adapters, levers
+from tuiftune.engine.faults import NotANumberError
+from tuiftune.engine.rhythm import perplexity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tuiftune.engine.checkpoints import Store
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.rhythm import Rhythm
+    from tuiftune.engine.settings import Settings
+
+HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
+OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before it counts as not a number
+
+
+class RunTrainer(SFTTrainer):
+    """Its training loop, its resume and its loss are the libraries' own."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        rhythm: Rhythm,
+        report: Report,
+        stop_check: Callable[[], None],
+        fingerprint: dict[str, Any],
+        parameters: int,
+        **kwargs: Any,
+    ) -> None:
+        self._settings, self._store, self.rhythm, self._report = settings, store, rhythm, report
+        self.parameters = parameters
+        self._stop_check = stop_check
+        self._fingerprint = fingerprint
+        self._staged: Path | None = None
+        self._tokens: Any = 0
+        self._overflows = 0
+        self.when = "before"
+        super().__init__(callbacks=[rhythm], **kwargs)
+        rhythm.trainer = self
+        self.remove_callback(PrinterCallback)
+        self._clip = self.accelerator.clip_grad_norm_
+        self.accelerator.clip_grad_norm_ = self._clip_checked
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that are trained."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def take_tokens(self) -> int:
+        """Tokens trained on since last asked, padding left out."""
+        tokens, self._tokens = int(self._tokens), 0
+        return tokens
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        mask = inputs.get("attention_mask")
+        self._tokens = self._tokens + (inputs["input_ids"].numel() if mask is None else mask.sum())
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        if not torch.isfinite(loss):
+            raise NotANumberError("loss", self.state.global_step + 1)
+        return loss
+
+    def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
+        norm = self._clip(*args, **kwargs)
+        if norm is not None and not math.isfinite(float(norm)):
+            self._overflows += 1
+            if self.accelerator.scaler is None or self._overflows > OVERFLOWS:
+                raise NotANumberError("gradient norm", self.state.global_step + 1)
+        else:
+            self._overflows = 0
+        return norm
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Mean loss over the learnt tokens of the held-out rows, whatever the batch size.
+
+        Leaves random numbers alone.
+        """
+        began = time.monotonic()
+        with torch.random.fork_rng(devices=[]), levers.eager_layers(self.model):
+            loss = self._held_out_loss()
+        step = self.state.global_step
+        if not math.isfinite(loss):
+            raise NotANumberError("held-out loss", step)
+        self._report.emit("eval", step=step, loss=loss, perplexity=perplexity(loss), when=self.when)
+        metrics = {"eval_loss": loss, "eval_perplexity": perplexity(loss)}
+        if self.is_in_train:
+            self.rhythm.progress.judge(loss, step)
+            self.log(metrics)
+            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.rhythm.pause(time.monotonic() - began)
+        return metrics
+
+    def _held_out_loss(self) -> float:
+        loader = self.get_eval_dataloader()
+        total, learnt = 0.0, 0
+        self.model.eval()
+        for batch in self._reported(loader):
+            inputs = self._prepare_inputs(batch)
+            count = int((inputs["labels"][:, 1:] != -100).sum())
+            if not count:
+                continue
+            with torch.no_grad(), self.accelerator.autocast():
+                total += float(self.compute_loss(self.model, inputs)) * count
+            learnt += count
+        self._metrics["eval"].clear()
+        return total / max(learnt, 1)
+
+    def _reported(self, loader: Any) -> Iterator[Any]:
+        phase = "evaluating" if self.is_in_train else f"scoring_{self.when}"
+        for index, batch in enumerate(loader):
+            if not self.is_in_train:
+                self._stop_check()
+            self._report.phase(phase, "held-out loss", done=index, total=len(loader))
+            yield batch
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """None: the result gets a card of its own, once there are scores to state."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._staged or super()._get_output_dir(trial))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        began = time.monotonic()
+        if not self._finite():
+            raise NotANumberError("weights", step)
+        self._report.phase("saving", f"checkpoint at step {step}")
+        self.state.log_history = self.state.log_history[-HISTORY:]
+
+        def write(staged: Path) -> None:
+            self._staged = staged
+            try:
+                super(RunTrainer, self)._save_checkpoint(model, trial)
+            finally:
+                self._staged = None
+            nested = staged / f"checkpoint-{step}"
+            for path in list(nested.iterdir()):
+                path.rename(staged / path.name)
+            nested.rmdir()
+
+        progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
+        best = self.rhythm.progress.best_step
+        saved = self._store.save(step, write, progress, protect=[] if best is None else [best])
+        seconds = time.monotonic() - began
+        self.rhythm.saved(seconds)
+        self.rhythm.pause(seconds)
+        self._report.emit(
+            "checkpoint", step=step, path=str(saved.path), bytes=saved.bytes, seconds=round(seconds, 3)
+        )
+
+    def _finite(self) -> bool:
+        """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""
+        trained = [one.detach() for one in self.model.parameters() if one.requires_grad]
+        return all(bool(torch.isfinite(one).all()) for one in trained)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self._settings.adapted:
+            adapters.cast(self.model, self._settings)
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """The weights of a checkpoint, without its optimizer: for the result, not for training on."""
+        self._load_from_checkpoint(str(checkpoint))

@@ -1,0 +1,74 @@
+"""What this machine's rehearsals measured against what was predicted, so that the next plan knows better.
+
+Kept in $XDG_STATE_HOME/tuiftune/machine.json, by card. A ratio is the memory held over the bound (`needs`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KEPT = 8  # ratios a card
+MOST = 1.25  # a bound is raised so far at most; never lowered, since other runs may need all of it
+MARGIN = 1.01  # above the largest ratio seen
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The factor on `needs`, and why in words; empty where it is 1."""
+
+    factor: float = 1.0
+    why: str = ""
+
+
+def note(card: str, ratio: float) -> None:
+    """Remember one rehearsal. A state directory that can't be written to costs only the memory of it."""
+    if not 0 < ratio < 10:
+        return
+    document = _read()
+    cards = document.setdefault("cards", {})
+    known = _ratios(cards.get(card))
+    cards[card] = {"ratios": [*known, round(ratio, 4)][-KEPT:], "t": round(time.time(), 3)}
+    path = _path()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.{os.getpid()}")
+        staged.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        staged.replace(path)
+
+
+def correction(card: str) -> Correction:
+    """How to correct a bound on this card: raised where a rehearsal exceeded it."""
+    ratios = _ratios(_read().get("cards", {}).get(card))
+    if not ratios or max(ratios) <= 1:
+        return Correction()
+    factor = min(MOST, max(ratios) * MARGIN)
+    why = (
+        f"a rehearsal on this card held {max(ratios):.0%} of the memory predicted as needed "
+        f"(the worst of the last {len(ratios)}): what is needed is taken as {factor - 1:.0%} more."
+    )
+    return Correction(factor, why)
+
+
+def _path() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(state) / "tuiftune" / "machine.json"
+
+
+def _read() -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        document = json.loads(_path().read_text(encoding="utf-8"))
+        if isinstance(document, dict) and isinstance(document.get("cards", {}), dict):
+            return document
+    return {"version": 1, "cards": {}}
+
+
+def _ratios(entry: Any) -> list[float]:
+    given = entry.get("ratios") if isinstance(entry, dict) else None
+    found = given if isinstance(given, list) else []
+    return [float(one) for one in found if isinstance(one, int | float) and 0 < one < 10]

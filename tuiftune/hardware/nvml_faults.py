@@ -1,0 +1,41 @@
+"""NVML's error codes in the user's words, each with its remedy."""
+
+from __future__ import annotations
+
+from tuiftune.printable import printable
+
+_UNINITIALISED, _NO_PERMISSION, _NOT_LOADED, _NO_LIBRARY, _OPERATING_SYSTEM, _MISMATCH = 1, 4, 9, 12, 17, 18
+
+# After these no further call will answer, so the connection is opened anew.
+GONE = frozenset({_UNINITIALISED, _NOT_LOADED, _NO_LIBRARY, _MISMATCH})
+
+_WORDS = {
+    _UNINITIALISED: ("the connection to it was closed", "read again"),
+    _NO_PERMISSION: ("no permission to use the NVIDIA driver", "check who may read /dev/nvidia*"),
+    _NOT_LOADED: (
+        "the NVIDIA driver is installed but not loaded",
+        "`sudo modprobe nvidia`, or restart the machine",
+    ),
+    _NO_LIBRARY: (
+        "no NVIDIA driver here",
+        "on a machine with a card install its driver; in a container start it with --gpus all",
+    ),
+    _OPERATING_SYSTEM: ("the operating system refused the NVIDIA driver", "`dmesg` says why"),
+    _MISMATCH: (
+        "the NVIDIA driver was updated and its old kernel module still runs",
+        "restart the machine",
+    ),
+}
+
+
+def in_words(code: int | None, text: str) -> str:
+    """What an NVML error means, and what to do: `no NVIDIA driver here — on a machine with a card …`."""
+    if code in _WORDS:
+        what, remedy = _WORDS[code]
+        return f"{what} — {remedy}"
+    return f"NVML failed: {printable(text)} — `nvidia-smi` may say more"
+
+
+def missing_package() -> str:
+    """When `pynvml` itself cannot be imported."""
+    return "the package nvidia-ml-py is missing — install tuiftune again, or `pip install nvidia-ml-py`"

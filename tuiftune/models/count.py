@@ -1,0 +1,186 @@
+"""Count parameters from an architecture: the model, its linear modules, adapters on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+from tuiftune.models.families import FAMILIES, LLAMA
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tuiftune.models.architecture import Architecture
+
+Linear = tuple[str, int, int, int]  # name, in features, out features, how many in the model
+
+# Words a preset may use for targets, as Llama's names; the family's own names are looked up.
+_GROUPS = {
+    "attention": ("q_proj", "k_proj", "v_proj", "qkv_proj", "o_proj"),
+    "qv": ("q_proj", "v_proj", "qkv_proj"),
+}
+
+
+def parameters(arch: Architecture) -> int:
+    """All parameters, counted once where embeddings are tied."""
+    embeddings = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2)
+    norm = arch.hidden_size * (2 if arch.norm_bias else 1)
+    norms = norm * (arch.norms_per_layer * arch.num_layers + (1 if arch.final_norm else 0))
+    linears = sum(into * out * many for _, into, out, many in linear_shapes(arch))
+    router = arch.moe_layers * arch.num_experts * arch.hidden_size
+    return (
+        embeddings
+        + norms
+        + arch.num_layers * arch.qk_norm
+        + linears
+        + _biases(arch)
+        + router
+        + arch.expert_parameters
+        + arch.extra_parameters
+    )
+
+
+def active_parameters(arch: Architecture) -> int:
+    """Parameters that one token passes through: of a MoE, only its chosen experts."""
+    if not arch.num_experts:
+        return parameters(arch)
+    idle = arch.expert_parameters // arch.num_experts * (arch.num_experts - arch.experts_per_token)
+    return parameters(arch) - idle
+
+
+def linear_shapes(arch: Architecture) -> list[Linear]:
+    """The linear modules inside the layers, by the names the model gives them: (name, in, out, how many).
+
+    These are what 4-bit loading reaches: not the embeddings, head, routers or experts (3-D parameters in
+    transformers 5; `arch.expert_parameters` counts them).
+    """
+    hidden, layers = arch.hidden_size, arch.num_layers
+    if arch.fused_qkv:
+        shapes = [("qkv_proj", hidden, arch.query_size + 2 * arch.kv_size, layers)]
+    else:
+        shapes = [
+            ("q_proj", hidden, arch.query_size, layers),
+            ("k_proj", hidden, arch.kv_size, layers),
+            ("v_proj", hidden, arch.kv_size, layers),
+        ]
+    shapes.append(("o_proj", arch.query_size, hidden, layers))
+    dense = layers - arch.moe_layers
+    if dense:
+        shapes += _mlp(arch, arch.intermediate_size, dense)
+    if arch.shared_intermediate_size:
+        shapes += _mlp(arch, arch.shared_intermediate_size, arch.moe_layers)
+    if arch.shared_gate:
+        shapes.append(("shared_expert_gate", hidden, 1, arch.moe_layers))
+    return [(_name(arch, name), into, out, many) for name, into, out, many in shapes]
+
+
+# Under `all-linear`, PEFT 0.21 (0.21.0 as 0.21.2, over transformers 5) adapts every expert of a mixture
+# and its router, since they were linear modules once, and no ordinary MLP beside them. Of these families it
+# leaves the experts as they are. A family that is not known is counted as if adapted: that is a bound.
+_EXPERTS_LEFT = frozenset({"qwen2_moe", "gpt_oss", "granitemoe"})
+# Asked for by name, these would mean every expert of a mixture too, and never only some: not offered.
+_MOE_RESERVED = frozenset({"gate", "gate_proj", "up_proj", "down_proj", "gate_up_proj", "w1", "w2", "w3"})
+
+
+def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str, ...]:
+    """The module names that a preset's `target_modules` means for this model.
+
+    `all-linear`, `attention`, `qv` (or `q,v`), a comma-separated string or a list of names. UserError names
+    the modules there are when one asked for is not among them. `all-linear` may reach experts beside these
+    modules: `adapts_experts`.
+    """
+    there = list(dict.fromkeys(name for name, *_ in linear_shapes(arch)))
+    if targets == "all-linear" and not adapts_experts(arch, targets):
+        return tuple(there)
+    if arch.num_experts:
+        there = [name for name in there if name not in _MOE_RESERVED]
+    if targets == "all-linear":
+        return tuple(there)
+    group = _GROUPS.get(targets.replace("q,v", "qv") if isinstance(targets, str) else "")
+    if group:
+        wanted = {_name(arch, name) for name in group}
+        return tuple(name for name in there if name in wanted)
+    asked = [part.strip() for part in targets.split(",")] if isinstance(targets, str) else list(targets)
+    for name in asked:
+        if arch.num_experts and name in _MOE_RESERVED:
+            raise UserError(
+                f"'{_shown(name)}' would put adapters on every expert of this mixture, which is not offered",
+                place="method.target_modules",
+                remedy=f"all-linear, attention, or some of: {', '.join(there)}",
+            )
+        if name not in there:
+            raise UserError(
+                f"'{_shown(name)}' is no linear module of this model",
+                place="method.target_modules",
+                remedy=f"all-linear, attention, or some of: {', '.join(there)}",
+            )
+    if not asked:
+        raise UserError(
+            "is empty", place="method.target_modules", remedy="all-linear, attention, or a list of names"
+        )
+    return tuple(name for name in there if name in asked)
+
+
+def adapter_parameters(
+    arch: Architecture, rank: int, targets: str | Iterable[str] = "all-linear", dora: bool = False
+) -> int:
+    """Trainable parameters of LoRA: rank · (in + out) a target; DoRA adds `out` magnitudes (PEFT 0.21).
+
+    Under `all-linear` experts count as PEFT adapts them. Measured: 996,507,648 of Qwen3-30B-A3B at rank 16.
+    """
+    names = target_names(arch, targets)
+    linears = sum(
+        many * (rank * (into + out) + (out if dora else 0))
+        for name, into, out, many in linear_shapes(arch)
+        if name in names
+    )
+    return linears + (_expert_adapters(arch, rank) if adapts_experts(arch, targets) else 0)
+
+
+def adapts_experts(arch: Architecture, targets: str | Iterable[str]) -> bool:
+    """Whether these targets put adapters on every expert (and the router) of a mixture."""
+    return targets == "all-linear" and arch.num_experts > 0 and arch.family not in _EXPERTS_LEFT
+
+
+def _expert_adapters(arch: Architecture, rank: int) -> int:
+    """A factor is as large as all experts together; gate and up are one projection of twice the rank."""
+    hidden, inner, experts = arch.hidden_size, arch.moe_intermediate_size, arch.num_experts
+    gate_up = 2 * rank * experts * (hidden + 2 * inner)
+    down = rank * experts * (inner + hidden)
+    router = rank * (hidden + experts)
+    return arch.moe_layers * (gate_up + down + router)
+
+
+def quantisable_parameters(arch: Architecture) -> int:
+    """Weights that 4-bit loading turns into NF4: the linears inside the layers."""
+    return sum(into * out * many for _, into, out, many in linear_shapes(arch))
+
+
+def _mlp(arch: Architecture, width: int, many: int) -> list[Linear]:
+    hidden = arch.hidden_size
+    if arch.fused_mlp:
+        shapes = [("gate_up_proj", hidden, 2 * width, many)]
+    elif arch.gated_mlp:
+        shapes = [("gate_proj", hidden, width, many), ("up_proj", hidden, width, many)]
+    else:
+        shapes = [("up_proj", hidden, width, many)]
+    return [*shapes, ("down_proj", width, hidden, many)]
+
+
+def _biases(arch: Architecture) -> int:
+    layer = 0
+    if arch.qkv_bias:
+        layer += arch.query_size + 2 * arch.kv_size
+    if arch.out_bias:
+        layer += arch.hidden_size
+    mlp = (2 if arch.gated_mlp else 1) * arch.intermediate_size + arch.hidden_size if arch.mlp_bias else 0
+    return arch.num_layers * layer + (arch.num_layers - arch.moe_layers) * mlp
+
+
+def _shown(name: str) -> str:
+    return printable(str(name))[:60]
+
+
+def _name(arch: Architecture, name: str) -> str:
+    return FAMILIES.get(arch.family, LLAMA).names.get(name, name)

@@ -1,0 +1,89 @@
+"""Fetch one model's `config.json` from the hub, once, with a short timeout: a fast command must not hang.
+
+The hub library's own download retries for half a minute and talks to the terminal, so only its URLs and
+token are used.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tuiftune.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from http.client import HTTPMessage
+
+TIMEOUT_S = 5.0
+MOST_BYTES = 4 * 2**20
+_PLACE = "model.base"
+
+
+def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str, Any]:
+    """The parsed `config.json` of a hub id. UserError says in one line why there is none."""
+    from huggingface_hub import constants, get_token, hf_hub_url
+
+    lost = f"'{hub_id}' is in neither the catalogue nor the cache"
+    if constants.HF_HUB_OFFLINE:
+        raise UserError(f"{lost}, and HF_HUB_OFFLINE is set", place=_PLACE, remedy=suggestion)
+    request = urllib.request.Request(hf_hub_url(hub_id, "config.json", revision=revision))
+    if token := get_token():
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.build_opener(_SameHostKeepsToken).open(request, timeout=TIMEOUT_S) as answer:
+            body = answer.read(MOST_BYTES)
+    except urllib.error.HTTPError as error:
+        raise _refused(hub_id, revision, error, suggestion) from error
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{lost}, and the hub cannot be reached",
+            place=_PLACE,
+            remedy=suggestion,
+            exit_code=ExitCode.FAILED,
+        ) from error
+    try:
+        config = json.loads(body)
+    except ValueError as error:
+        raise UserError(
+            "the hub's answer is not JSON", place=f"{hub_id}/config.json", remedy="try again"
+        ) from error
+    if not isinstance(config, dict):
+        raise UserError("is not a JSON object", place=f"{hub_id}/config.json", remedy=suggestion)
+    return config
+
+
+class _SameHostKeepsToken(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, and sends the token to no other host."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        follow = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if follow is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            follow.remove_header("Authorization")
+        return follow
+
+
+def _refused(hub_id: str, revision: str | None, error: urllib.error.HTTPError, suggestion: str) -> UserError:
+    code = error.headers.get("X-Error-Code", "")
+    if code == "GatedRepo" or error.code == 403:
+        remedy = "accept its terms on the hub, then log in: hf auth login"
+        return UserError(f"'{hub_id}' is gated", place=_PLACE, remedy=remedy)
+    if code == "RevisionNotFound":
+        return UserError(f"'{hub_id}' has no revision '{revision}'", place="model.revision")
+    if code == "EntryNotFound":
+        remedy = "a GGUF or adapter repository cannot be trained: name the original model"
+        return UserError(f"'{hub_id}' has no config.json", place=_PLACE, remedy=remedy)
+    if error.code in (401, 404):
+        return UserError(
+            f"there is no model '{hub_id}' on the hub, or it is private", place=_PLACE, remedy=suggestion
+        )
+    return UserError(
+        f"the hub answered {error.code} for '{hub_id}'",
+        place=_PLACE,
+        remedy="try again later",
+        exit_code=ExitCode.FAILED,
+    )

@@ -1,0 +1,152 @@
+"""From what the user wrote to a BaseModel: built in, a directory, the cache, the catalogue, the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.models import catalogue, directory
+from tuiftune.models.config import architecture_of
+from tuiftune.models.count import parameters
+from tuiftune.models.reference import BaseModel
+from tuiftune.printable import printable
+
+BUILTIN = "builtin:tiny"
+HUB_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")
+_PLACE = "model.base"
+
+
+def resolve(reference: str, revision: str | None = None) -> BaseModel:
+    """What is known of the model a preset names, without loading it.
+
+    Looks at `builtin:tiny`, a local directory, the Hugging Face cache, the catalogue, and at last the hub's
+    `config.json` (not when `HF_HUB_OFFLINE` is set). UserError with one line where it is none of these.
+    """
+    asked = reference.strip()
+    if not asked:
+        raise UserError("names no model", place=_PLACE, remedy="a hub id, a local directory, or builtin:tiny")
+    if asked.startswith("builtin:"):
+        return _builtin(asked)
+    path = Path(asked).expanduser()
+    if path.exists() or _looks_like_path(asked):
+        return _local(path, reference, revision)
+    if not HUB_ID.match(asked):
+        raise UserError(
+            f"'{_printable(asked)}' is neither a hub id nor a directory",
+            place=_PLACE,
+            remedy=_suggestion(asked),
+        )
+    entry = catalogue.find(asked)
+    found = _cached(entry.id if entry else asked, revision)
+    if entry:
+        facts = entry.base_model(revision)
+        if not found:
+            return facts
+        return replace(
+            found, licence=facts.licence, gated=facts.gated, instruct=found.instruct or facts.instruct
+        )
+    return found or _hub(asked, revision)
+
+
+def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
+    """The directory of a model in the Hugging Face cache, if its `config.json` is there."""
+    if not cache_root().is_dir():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(hub_id, "config.json", revision=revision, cache_dir=cache_root())
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _builtin(asked: str) -> BaseModel:
+    if asked != BUILTIN:
+        raise UserError(
+            f"'{_printable(asked)}' is not built in", place=_PLACE, remedy=f"there is one: {BUILTIN}"
+        )
+    from tuiftune import assets
+
+    base = getattr(assets, "BASE", None)
+    if not isinstance(base, Path) or not (base / "config.json").is_file():
+        raise UserError(
+            "the built-in model is missing from this installation",
+            place=_PLACE,
+            remedy="install tuiftune again",
+            exit_code=ExitCode.FAILED,
+        )
+    return replace(directory.base_model(base, BUILTIN, "builtin"), licence="apache-2.0")
+
+
+def _looks_like_path(asked: str) -> bool:
+    return asked.startswith(("/", "./", "../", "~")) or asked in {".", ".."} or asked.count("/") > 1
+
+
+def _local(path: Path, reference: str, revision: str | None) -> BaseModel:
+    place = _printable(str(path))
+    if not path.exists():
+        raise UserError("there is no such directory", place=place, remedy=_suggestion(path.name))
+    if path.is_file():
+        remedy = "name the directory that holds config.json and the weights"
+        if path.suffix == ".gguf":
+            remedy = "a GGUF file cannot be trained; name the original model it came from"
+        raise UserError("is a file, not a model directory", place=place, remedy=remedy)
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise UserError("cannot be read (permission denied)", place=place)
+    return directory.base_model(path.resolve(), reference.strip(), "directory", revision)
+
+
+def _cached(hub_id: str, revision: str | None) -> BaseModel | None:
+    snapshot = cached_snapshot(hub_id, revision)
+    if snapshot is None:
+        return None
+    found = directory.base_model(snapshot, hub_id, "cache", revision)
+    notes = found.notes
+    if not found.weights:
+        notes = (
+            *found.architecture.notes,
+            "its weights are not (all) in the cache: they are downloaded first",
+        )
+    return replace(found, gated=None, instruct=found.instruct if found.tokenizer else None, notes=notes)
+
+
+def _hub(hub_id: str, revision: str | None) -> BaseModel:
+    from tuiftune.models.hub import fetch_config  # urllib costs 40 ms, and is seldom needed
+
+    config = fetch_config(hub_id, revision, _suggestion(hub_id))
+    arch = architecture_of(config, f"{hub_id}/config.json")
+    return BaseModel(
+        reference=hub_id,
+        architecture=arch,
+        parameters=parameters(arch),
+        source="hub",
+        gated=None,
+        revision=revision,
+        quantization=directory.quantization(config),
+        notes=arch.notes,
+    )
+
+
+def _suggestion(asked: str) -> str:
+    near = catalogue.nearest(asked)
+    return (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "a hub id such as Qwen/Qwen2.5-0.5B-Instruct, a local directory, or builtin:tiny"
+    )
+
+
+def cache_root() -> Path:
+    """Where the hub's cache is: as its library finds it, without importing that."""
+    if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(cache).expanduser()
+    if home := os.environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "huggingface" / "hub"
+
+
+def _printable(text: str) -> str:
+    clean = printable(text)
+    return clean if len(clean) <= 120 else clean[:119] + "…"

@@ -1,0 +1,234 @@
+"""What a step adds to the weights while it runs: activations, gradients on their way, head, scratch. Bytes.
+
+The forms come from traces (`coefficients`); this evaluates them at a model's and a batch's dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.models import count
+from tuiftune.plan import coefficients
+from tuiftune.plan.coefficients import COMPONENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.plan.coefficients import Form
+    from tuiftune.plan.settings import Settings
+
+HEAD_TILE = (4096, 32768)  # tokens × vocabulary of one tile of TRL 1.16's fused head
+WORKSPACE = 2 * (32 << 20)  # cuBLAS on Hopper: 32 MiB for the forward's and for the backward's thread
+ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
+# A compiled layer keeps about what Liger's kernels do in 16 bit throughout, and this much more: measured
+# on one H200 (8B shape: LoRA kept and recomputed, QLoRA recomputed). Not traced, so the bound is widened.
+COMPILED = (1.08, 1.25)
+GRADIENTS = COMPONENTS.index("gradients")
+
+
+class Monomials(dict[str, float]):
+    """Dimensions by letter; a product such as "T*h" is worked out when it is first asked for."""
+
+    def __missing__(self, name: str) -> float:
+        product = 1.0
+        for letter in name.split("*"):
+            product *= self[letter] if letter != name else 0.0
+        self[name] = product
+        return product
+
+
+def monomials(arch: Architecture, settings: Settings) -> Monomials:
+    """T tokens a micro batch, h hidden, I intermediate, q/k query and key width, n/g their heads, r rank …"""
+    tokens = settings.tokens
+    rows, columns = HEAD_TILE
+    cuda = (
+        settings.device == "cuda"
+    )  # elsewhere TRL folds a tile in plain torch, with about five copies of it
+    return Monomials(
+        {
+            "T": tokens,
+            "N": max(1, tokens - settings.micro_batch),
+            "S": settings.length,
+            "h": arch.hidden_size,
+            "I": arch.intermediate_size,
+            "q": arch.query_size,
+            "k": arch.kv_size,
+            "n": arch.num_heads,
+            "g": arch.num_kv_heads,
+            "D": arch.head_dim,
+            "q+2k": arch.query_size + 2 * arch.kv_size,
+            "r": settings.rank,
+            "V": arch.vocab_size,
+            "E": arch.num_experts,
+            "Tc": tokens * arch.experts_per_token,
+            "Im": arch.moe_intermediate_size,
+            "Is": arch.shared_intermediate_size,
+            "tile": min(tokens, rows) * (columns if cuda else 5 * min(columns, arch.vocab_size)),
+        }
+    )
+
+
+def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[dict[str, int], bool]:
+    """Bytes at the step's peak by component, and whether the forms are exact for this model and settings.
+
+    `gradients` are those of all trainable weights: they stay from one micro step to the next in
+    accumulation, and beside the optimizer's states when it runs.
+    """
+    family, exact = coefficients.traced(_family(arch, settings))
+    values = monomials(arch, settings)
+    best: list[float] = []
+    for form, found in _moments(family, arch, settings, values):
+        if settings.accumulation > 1:
+            found[GRADIENTS] = gradients + _new_gradients(form, arch, settings, values)
+        if sum(found) > sum(best):
+            best = found
+    at_update = [0.0] * len(COMPONENTS)
+    at_update[GRADIENTS] = gradients
+    if sum(at_update) > sum(best):
+        best = at_update
+    parts = {name: int(size) for name, size in zip(COMPONENTS, best, strict=True)}
+    if settings.device == "cuda":
+        parts["kernel scratch"] += WORKSPACE
+    if settings.masked:
+        _add_masks(parts, arch, settings)
+    if settings.compile:
+        exact = False
+        kept, peak = COMPILED
+        parts["activations kept"] = int(parts["activations kept"] * kept)
+        parts["activations peak"] = int(parts["activations peak"] * peak)
+    if settings.attention == "eager" and family != "gemma2":
+        exact = False
+        _add_scores(parts, arch, settings)
+    return parts, exact and _variant(settings, settings.targets_group) in _known(family)
+
+
+def _family(arch: Architecture, settings: Settings) -> str:
+    """Gemma 2 has no fused attention in transformers 5.23; earlier versions ran it without the caps."""
+    return "gemma2_sdpa" if arch.family == "gemma2" and settings.attention != "eager" else arch.family
+
+
+def _moments(
+    family: str, arch: Architecture, settings: Settings, values: Monomials
+) -> Iterator[tuple[Form, list[float]]]:
+    """Each form and its bytes by component. Every-N checkpointing takes both modes' over a mixed depth."""
+    layers = arch.num_layers
+    every = settings.checkpointing
+    if every is True or every is False:
+        for form in _forms(family, settings, bool(every)):
+            yield form, _evaluate(form, values, layers)
+        return
+    recomputed = -(-layers // int(every))
+    slopes = {
+        mode: max((_slope(form, values) for form in _forms(family, settings, mode)), default=0.0)
+        for mode in (True, False)
+    }
+    for mode, others, number in ((True, False, layers - recomputed), (False, True, recomputed)):
+        for form in _forms(family, settings, mode):
+            found = _evaluate(form, values, layers)
+            own = _slope(form, values)
+            if own > 0:
+                found[0] += number * (slopes[others] - own)
+            yield form, found
+
+
+def _evaluate(form: Form, values: Monomials, layers: int) -> list[float]:
+    found = [0.0] * len(COMPONENTS)
+    for part, name, constant, slope in form.terms:
+        found[part] += (constant + slope * layers) * values[name]
+    return found
+
+
+def _slope(form: Form, values: Monomials) -> float:
+    """Bytes of kept activations a layer."""
+    return sum(slope * values[name] for part, name, _, slope in form.terms if part == 0)
+
+
+def _forms(family: str, settings: Settings, checkpointed: bool) -> tuple[Form, ...]:
+    """The variant's forms; where it was not traced, those of the nearest one that keeps more."""
+    for name in _names(settings, checkpointed):
+        for place in (family, "llama"):
+            found = coefficients.forms(place, name)
+            if found:
+                return found
+    raise LookupError(f"no forms for {settings.technique}")
+
+
+def _names(settings: Settings, checkpointed: bool) -> Iterator[str]:
+    groups = dict.fromkeys((settings.targets_group, "attention", "all-linear"))
+    if settings.targets_group == "all-linear":
+        groups = dict.fromkeys(("all-linear",))
+    for kernels in dict.fromkeys((_kernels(settings), "plain")):
+        for group in groups:
+            for precision in dict.fromkeys((_precision(settings), "")):
+                yield _name(settings, group, checkpointed, kernels, precision)
+
+
+def _name(settings: Settings, group: str, checkpointed: bool, kernels: str, precision: str) -> str:
+    return "/".join(
+        (
+            settings.technique + precision,
+            group if settings.adapted else "all",
+            "checkpointed" if checkpointed else "kept",
+            "dropout" if settings.dropout and settings.adapted else "no dropout",
+            kernels,
+        )
+    )
+
+
+def _variant(settings: Settings, group: str) -> str:
+    return _name(settings, group, bool(settings.checkpointing), _kernels(settings), _precision(settings))
+
+
+def _kernels(settings: Settings) -> str:
+    return "liger" if settings.kernels == "liger" or settings.compile else "plain"
+
+
+def _precision(settings: Settings) -> str:
+    return " pure" if settings.compile and settings.technique == "lora" else settings.precision
+
+
+def _known(family: str) -> frozenset[str]:
+    return coefficients.names(family)
+
+
+def _new_gradients(form: Form, arch: Architecture, settings: Settings, values: Monomials) -> float:
+    """Gradients of this micro step that are not yet added to those of the ones before.
+
+    One weight's at a time; those of the embedding and the head (one weight, where tied) meet when the
+    backward pass has reached the embedding.
+    """
+    if settings.adapted:
+        return settings.rank * max(arch.intermediate_size, arch.hidden_size) * settings.adapter_bytes
+    ends = sum(constant for part, name, constant, _ in form.terms if part == GRADIENTS and name == "h*V")
+    if not arch.tie_embeddings:
+        ends = max(0.0, ends - settings.weight_bytes)
+    largest = max(into * out for _, into, out, _ in count.linear_shapes(arch))
+    return ends * values["h*V"] + largest * settings.weight_bytes
+
+
+def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings) -> None:
+    """A mask: batch × length² in bytes and in 16 bit; keys and values repeated for every query head."""
+    square = settings.micro_batch * settings.length**2
+    repeated = 4 * settings.tokens * (arch.query_size - arch.kv_size)
+    layer = 2 * square + repeated
+    parts["activations kept"] += square
+    parts["activations peak"] += repeated  # their gradients, before they are summed over the query heads
+    if settings.checkpointing is False:
+        parts["activations kept"] += layer * arch.num_layers
+    else:
+        plain = arch.num_layers - -(-arch.num_layers // int(settings.checkpointing))
+        parts["activations kept"] += layer * plain
+        parts["activations peak"] += layer
+
+
+def _add_scores(parts: dict[str, int], arch: Architecture, settings: Settings) -> None:
+    """Unfused attention: batch × heads × length² in 16 and 32 bit, kept for the backward pass."""
+    square = settings.micro_batch * arch.num_heads * settings.length**2
+    plain = 0
+    if settings.checkpointing is False:
+        plain = arch.num_layers
+    elif settings.checkpointing is not True:
+        plain = arch.num_layers - -(-arch.num_layers // int(settings.checkpointing))
+    parts["activations kept"] += 6 * square * plain
+    parts["activations peak"] += 14 * square

@@ -1,0 +1,163 @@
+"""Other ways to run a preset, each with what it costs or wins; or what would fit where nothing does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.models import count
+from tuiftune.plan import search
+from tuiftune.plan.model import Alternative
+from tuiftune.plan.settings import GIB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.device import Device
+    from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.resolve import Attempt
+    from tuiftune.plan.search import Candidate
+    from tuiftune.preset.schema import Preset
+
+MOST = 8
+_WORDS: dict[str, dict[Any, str]] = {
+    "training.activation_checkpointing": {True: "checkpointing on", False: "checkpointing off"},
+    "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
+    "training.compile": {True: "compile each layer", False: "no compilation"},
+    "method.target_modules": {"attention": "adapters on attention only"},
+    "data.packing": {True: "pack rows into full sequences", False: "no packing"},
+}
+
+
+def of(
+    preset: Preset,
+    model: BaseModel,
+    device: Device,
+    lengths: Lengths,
+    facts: DataFacts | None,
+    attempts: Sequence[Attempt],
+    best: Candidate,
+    steps: int | None,
+) -> tuple[Alternative, ...]:
+    """The neighbours of the chosen plan, one lever at a time; fitting ones first, then by speed."""
+    effective = preset.training.effective_batch
+    chosen = best.settings
+    variants: list[tuple[dict[str, Any], Candidate]] = []
+
+    def vary(changes: dict[str, Any], **values: Any) -> None:
+        settings = replace(chosen, **values)
+        judged = search.judge(model.architecture, settings, device, lengths, effective)
+        if judged.settings != chosen and all(judged.settings != other.settings for _, other in variants):
+            variants.append((changes, judged))
+
+    for value in (False, True, 2):
+        vary({"training.activation_checkpointing": value}, checkpointing=value)
+    sizes = search.divisors(effective // chosen.copies)
+    place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
+    for size in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
+        vary({"training.micro_batch": size}, micro_batch=size)
+    if device.kind == "cuda":
+        if not model.architecture.num_experts and chosen.technique in search.COMPILED:
+            vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
+        vary({"method.technique": "qlora"}, technique="qlora", adapter_bytes=2, compile=False)
+    plain_experts = count.adapts_experts(model.architecture, chosen.targets)
+    if plain_experts and chosen.adapted:
+        vary({"method.target_modules": "attention"}, targets="attention")
+    for name in ("lora", "full") if plain_experts else ("lora", "dora", "full"):
+        vary({"method.technique": name}, technique=name, adapter_bytes=4)
+    if not chosen.packing and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
+        vary({"data.packing": True}, packing=True, length=preset.data.max_length)
+    if not best.fits:
+        variants = [(changes, other) for changes, other in variants if other.fits]
+        variants += _shorter(preset, model, device, lengths, best)
+    listed = [
+        Alternative(
+            changes, _says(changes, other, best), other.fits, other.memory.needs, other.tokens_per_second
+        )
+        for changes, other in variants
+    ]
+    listed.sort(key=lambda a: (not a.fits, -(a.tokens_per_second or 0.0)))
+    if not best.fits:
+        return (*listed[:MOST], *_elsewhere(model, device, best))
+    return tuple(listed[:MOST])
+
+
+def _shorter(
+    preset: Preset, model: BaseModel, device: Device, lengths: Lengths, best: Candidate
+) -> list[tuple[dict[str, Any], Candidate]]:
+    """The longest halving of max_length that fits, if any does."""
+    length = best.settings.length // 2
+    while length >= 128:
+        settings = replace(best.settings, length=length)
+        found = search.judge(model.architecture, settings, device, lengths, preset.training.effective_batch)
+        if found.fits:
+            return [({"data.max_length": length}, found)]
+        length //= 2
+    return []
+
+
+def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Alternative]:
+    """A smaller model of the catalogue, and the smallest card, that the same settings would fit."""
+    from tuiftune.hardware import cards
+    from tuiftune.models import catalogue
+    from tuiftune.plan import memory
+
+    found: list[Alternative] = []
+    smaller = sorted(
+        (entry for entry in catalogue.entries() if entry.parameters < model.parameters),
+        key=lambda entry: -entry.parameters,
+    )
+    for entry in smaller:
+        needs = memory.estimate(entry.architecture, best.settings).needs
+        if needs <= device.capacity:
+            says = f"a smaller model, {entry.id}: needs {needs / GIB:.1f} GiB"
+            found.append(Alternative({"model.base": entry.id}, says, True, needs, None))
+            break
+    needs = best.memory.needs
+    bigger = sorted(
+        (card for card in cards.CARDS if card.memory_bytes >= needs), key=lambda card: card.memory_bytes
+    )
+    if bigger and device.kind == "cuda":
+        card = bigger[0]
+        there = f"{card.memory_bytes / GIB:.0f} GiB for the {needs / GIB:.1f} GiB needed"
+        says = f"a bigger card, {card.name}: {there}"
+        found.append(Alternative({"--gpu": card.name}, says, True, needs, None))
+    return found
+
+
+def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
+    """ "checkpointing off: +34.0 GiB, 1.40× faster"."""
+    words = [_name(key, value) for key, value in changes.items()]
+    pace = other.tokens_per_second / best.tokens_per_second
+    speed = "same speed"
+    if pace >= 1.02:
+        speed = f"{pace:.2f}× faster"
+    elif pace <= 0.98:
+        speed = f"{1 / pace:.2f}× slower"
+    return f"{', '.join(words)}: {_difference(other.memory.needs - best.memory.needs)}, {speed}" + (
+        "" if other.fits else " — does not fit"
+    )
+
+
+def _difference(size: int) -> str:
+    """ "+3.4 GiB", "-120 MiB", "same memory"."""
+    if abs(size) < 1 << 20:
+        return "same memory"
+    return f"{size / GIB:+.1f} GiB" if abs(size) >= GIB / 10 else f"{size / (1 << 20):+.0f} MiB"
+
+
+def _name(key: str, value: Any) -> str:
+    known = _WORDS.get(key, {})
+    if isinstance(value, bool | str) and value in known:
+        return known[value]
+    if key == "training.activation_checkpointing":
+        return f"checkpoint every {value}nd layer" if value == 2 else f"checkpoint every {value}th layer"
+    if key == "training.micro_batch":
+        return f"micro batch {value}"
+    if key == "data.max_length":
+        return f"rows cut at {value:,} tokens"
+    if key == "method.technique":
+        return {"qlora": "QLoRA", "lora": "LoRA", "dora": "DoRA", "full": "full tuning"}[value]
+    return f"{key} {value}"

@@ -1,0 +1,56 @@
+"""The memory bar: components → coloured segments against the card. Pure: every view draws the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiftune.plan.model import Memory
+
+# name → (colour, sign drawn where there is no colour)
+LOOKS: dict[str, tuple[str, str]] = {
+    "weights": ("blue", "W"),
+    "quantisation constants": ("bright_blue", "q"),
+    "adapters": ("cyan", "A"),
+    "gradients": ("magenta", "G"),
+    "optimizer": ("bright_magenta", "O"),
+    "activations kept": ("green", "K"),
+    "activations peak": ("bright_green", "P"),
+    "head and loss": ("yellow", "H"),
+    "kernel scratch": ("bright_yellow", "S"),
+    "allocator": ("bright_black", "a"),
+    "context": ("white", "c"),
+    "margin": ("red", "m"),
+    "free": ("black", "·"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the bar. `share` is of the whole bar (0–1); the shares of all segments add up to 1."""
+
+    name: str
+    bytes: int
+    share: float
+    colour: str
+    sign: str
+
+
+def segments(memory: Memory, capacity: int) -> list[Segment]:
+    """Components in a settled order, the margin up to `needs`, then what is free of `capacity` (bytes)."""
+    parts = {name: memory.components.get(name, 0) for name in LOOKS}
+    parts["margin"] = max(0, memory.needs - memory.device)
+    parts["free"] = max(0, capacity - memory.needs)
+    whole = max(1, sum(parts.values()))
+    return [Segment(name, size, size / whole, *LOOKS[name]) for name, size in parts.items() if size > 0]
+
+
+def cells(parts: list[Segment], width: int) -> list[tuple[Segment, int]]:
+    """Whole cells for each segment, together exactly `width`: largest remainders first."""
+    exact = [part.share * width for part in parts]
+    counts = [int(value) for value in exact]
+    order = sorted(range(len(parts)), key=lambda i: exact[i] - counts[i], reverse=True)
+    for i in order[: width - sum(counts)]:
+        counts[i] += 1
+    return [(part, number) for part, number in zip(parts, counts, strict=True) if number]

@@ -1,0 +1,59 @@
+"""Steps, tokens, seconds and money of a run; how often it is saved."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiftune.plan.padding import Lengths
+    from tuiftune.preset.schema import Preset
+
+LOST_SECONDS = 300.0
+LOST_SHARE = 0.02
+SHORTEST_INTERVAL = 10.0  # seconds; saving oftener costs more than it can save
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """`steps` are optimizer steps; `tokens` those learnt from, padding not counted. None without data."""
+
+    steps: int | None
+    tokens: int | None
+    rows: int | None
+
+
+def amount(preset: Preset, lengths: Lengths, micro_batch: int, copies: int, packed: bool) -> Amount:
+    """How much work the preset asks for, counted as transformers' Trainer counts it."""
+    training = preset.training
+    effective = training.effective_batch
+    rows = lengths.rows
+    length = lengths.mean
+    if rows is not None and packed:
+        rows = max(1, math.ceil(rows * lengths.mean / preset.data.max_length))
+        length = float(preset.data.max_length)
+    if training.max_steps is not None:
+        steps = training.max_steps
+    elif rows is None:
+        return Amount(None, None, None)
+    else:
+        accumulation = max(1, effective // (micro_batch * copies))
+        batches = math.ceil(rows / (micro_batch * copies))
+        steps = max(1, math.ceil(training.epochs * max(1, math.ceil(batches / accumulation))))
+    seen = steps * effective
+    if rows is not None and training.max_steps is None:
+        seen = min(seen, math.ceil(rows * training.epochs))
+    return Amount(steps, int(seen * length), rows)
+
+
+def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
+    """Optimizer steps between checkpoints: 5 minutes or 2 % of the run, 10 s at least; and why."""
+    limit = LOST_SECONDS
+    why = "at most 5 minutes of work can be lost"
+    if steps is not None and steps * step_seconds * LOST_SHARE < limit:
+        limit, why = steps * step_seconds * LOST_SHARE, "at most 2 % of the work can be lost"
+    if limit < SHORTEST_INTERVAL:
+        limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
+    every = max(1, int(limit / max(step_seconds, 1e-9)))
+    return (min(every, steps) if steps else every), why

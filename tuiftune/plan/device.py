@@ -1,0 +1,195 @@
+"""The card (or CPU) a plan is made for: how much memory it has, how fast it computes, what an hour costs."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+from tuiftune.plan.settings import GIB
+
+if TYPE_CHECKING:
+    from tuiftune.hardware.cards import Card
+    from tuiftune.hardware.machine import Gpu, Machine
+    from tuiftune.preset.schema import Preset
+
+_CPU_FLOPS_A_CORE = (
+    2.5e10  # float32 matrix products through oneDNN, sustained; two server cores measured 20–60
+)
+_CPU_BANDWIDTH = 2.0e10
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One card of `count` equal ones. `capacity` is what a run may use of `memory`, in bytes.
+
+    `flops`: dense 16-bit operations a second on the data sheet; `bandwidth`: bytes a second.
+    """
+
+    kind: str  # "cuda" or "cpu"
+    name: str
+    memory: int
+    capacity: int
+    count: int
+    flops: float
+    bandwidth: float
+    bf16: bool
+    source: str  # "detected" or "--gpu"
+    usd_per_hour: float | None = None  # one card, middle of the price range
+    price_basis: str = ""
+    correction: float = 1.0  # of predicted needs, from rehearsals on this very card
+    notes: tuple[str, ...] = ()
+
+
+def parse_gpu(text: str) -> tuple[str, int | None]:
+    """`NAME[:COUNT]` → (name, count or None). Raises UserError for a count that is no positive number."""
+    name, colon, count = text.rpartition(":")
+    if not colon:
+        return text.strip(), None
+    if not count.strip().isdigit() or int(count) == 0:
+        raise UserError(f"{count!r} is not a number of cards", place="--gpu", remedy="write it like H100:2")
+    return name.strip(), int(count)
+
+
+def device_of(preset: Preset, machine: Machine, gpu: str | None) -> Device:
+    """The device a preset runs on: `--gpu` before the detected cards before the CPU; memory_limit applied.
+
+    Raises UserError for an unknown card, more cards than there are, or a senseless memory limit.
+    """
+    if gpu is not None:
+        device = _named(gpu)
+    elif machine.gpus:
+        device = _detected(machine)
+    else:
+        device = _cpu(machine)
+    limit = preset.hardware.memory_limit_bytes
+    return device if limit is None else replace(device, capacity=min(device.capacity, limit))
+
+
+def copies_of(preset: Preset, device: Device) -> int:
+    """Data-parallel processes: what `hardware.gpus` asks for, else one. UserError for more than there are."""
+    asked = preset.hardware.gpus
+    if asked == "auto":
+        return device.count if device.source == "--gpu" and device.count > 1 else 1
+    count = len(asked) if isinstance(asked, list) else int(asked)
+    if count == 0:
+        raise UserError(
+            "an empty list of cards", place="hardware.gpus", remedy="name at least one, or write auto"
+        )
+    if device.kind == "cpu":
+        return 1
+    if count > device.count:
+        have = "1 card" if device.count == 1 else f"{device.count} cards"
+        raise UserError(
+            f"{count} cards are asked for, {have} there",
+            place="hardware.gpus",
+            remedy=f"ask for at most {device.count}",
+        )
+    return count
+
+
+def _named(text: str) -> Device:
+    from tuiftune.hardware import cards
+
+    name, count = parse_gpu(text)
+    card = cards.find(name)
+    usd, priced = _price(card)
+    return Device(
+        kind="cuda",
+        name=card.name,
+        memory=card.memory_bytes,
+        capacity=card.memory_bytes,
+        count=count or 1,
+        flops=card.bf16_tflops * 1e12,
+        bandwidth=card.bandwidth,
+        bf16=card.compute_capability >= (8, 0),
+        source="--gpu",
+        usd_per_hour=usd,
+        price_basis=priced,
+    )
+
+
+def _detected(machine: Machine) -> Device:
+    from tuiftune.hardware import cards, experience
+
+    first: Gpu = machine.gpus[0]
+    notes: list[str] = []
+    try:
+        card = cards.find(first.name)
+    except UserError:
+        card = None
+    correction = experience.correction(first.name)
+    if correction.why:
+        notes.append(correction.why)
+    memory = first.memory_total or (card.memory_bytes if card else None)
+    if memory is None:
+        raise UserError(
+            f"the memory of {first.name} cannot be read",
+            place="hardware",
+            remedy="name the card with --gpu NAME",
+        )
+    if card is None:
+        notes.append(
+            f"{first.name} is not in the table of cards: its speed is taken as an A100's, so time is a guess."
+        )
+        card = cards.find("A100-80GB")
+        usd, priced = None, ""
+    else:
+        usd, priced = _price(card)
+    equal = tuple(g for g in machine.gpus if g.name == first.name)
+    if len(equal) < len(machine.gpus):
+        notes.append(f"the cards differ: planned for {first.name} only.")
+    free = min((g.memory_free if g.memory_free is not None else memory) for g in equal)
+    if memory - free > 2 * GIB:
+        notes.append(f"other processes hold {(memory - free) / GIB:.1f} GiB of the card now.")
+    return Device(
+        kind="cuda",
+        name=first.name,
+        memory=memory,
+        capacity=free,
+        count=len(equal),
+        flops=card.bf16_tflops * 1e12,
+        bandwidth=card.bandwidth,
+        bf16=bool(first.bf16 if first.bf16 is not None else card.compute_capability >= (8, 0)),
+        source="detected",
+        notes=tuple(notes),
+        correction=correction.factor,
+        usd_per_hour=usd,
+        price_basis=priced,
+    )
+
+
+def _cpu(machine: Machine) -> Device:
+    return Device(
+        kind="cpu",
+        name="cpu",
+        memory=machine.memory,
+        capacity=min(machine.memory, machine.host.memory_available),
+        count=1,
+        flops=machine.host.cores * _CPU_FLOPS_A_CORE,
+        bandwidth=_CPU_BANDWIDTH,
+        bf16=False,
+        source="detected",
+    )
+
+
+def _price(card: Card) -> tuple[float | None, str]:
+    """The middle of the table's range for one card, in US dollars an hour; and the range with its date."""
+    low, high = card.usd_per_hour_low, card.usd_per_hour_high
+    if low is None or high is None:
+        return None, ""
+    date = card.price_date
+    return (
+        low + high
+    ) / 2, f"${low:.2f}–{high:.2f} an hour as of {date}{age_of(date, time.gmtime().tm_year)}"
+
+
+def age_of(date: str, year: int) -> str:
+    """How old a price is in `year`, in words after its date; nothing where it is of that year."""
+    found = re.search(r"\b20\d\d\b", date)
+    years = year - int(found.group()) if found else 0
+    if years < 1:
+        return ""
+    return ", last year's" if years == 1 else f", {years} years old"

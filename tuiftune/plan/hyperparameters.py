@@ -1,0 +1,195 @@
+"""The `auto`s that decide quality rather than speed: each value with its reason and its source.
+
+Sources are practitioners' guides: A a guide with case studies, B code-first, C an engineering handbook,
+D a when-to-fine-tune handbook, E a consultant's; where they disagree, the reason says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.plan.model import Reason
+
+if TYPE_CHECKING:
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.plan.device import Device
+    from tuiftune.preset.schema import Preset
+
+TINY = 50_000_000
+SMALL = 500_000_000
+LARGE = 20_000_000_000
+YOURS = "preset"
+CLASSIFICATION_TOKENS = 32
+LONGEST_ANSWER = 256  # new tokens of an answer where the preset leaves it open, as in the engine
+ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
+FORMATS = frozenset(
+    {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
+)
+UNFUSED = frozenset({"gemma2"})  # transformers 5.23: `_supports_sdpa = False`
+
+
+def techniques(preset: Preset, parameters: int, device: Device) -> tuple[tuple[str, ...], str, str]:
+    """Techniques to try in order of quality, with why and source. One name when the preset asks for it."""
+    asked = preset.method.technique
+    if asked != "auto":
+        return (asked,), "you asked for it", YOURS
+    if parameters <= TINY:
+        why = f"{parameters / 1e6:.1f} M parameters: training all of them costs no more than adapters"
+        return ("full",), why, "size"
+    if device.kind == "cpu":
+        return ("lora",), "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
+    why = "near full tuning's quality, forgets less; before QLoRA wherever it fits"
+    return ("lora", "qlora"), why, "guides A, B, C"
+
+
+def precision(preset: Preset, technique: str, device: Device) -> Reason:
+    """`model.dtype`: what the base is loaded in."""
+    asked = preset.model.dtype
+    if asked != "auto":
+        return Reason("model.dtype", asked, "you asked for it", YOURS)
+    if device.kind == "cpu":
+        return Reason(
+            "model.dtype", "float32", "processors compute 16-bit floats slower than 32-bit ones", "hardware"
+        )
+    if device.bf16:
+        return Reason(
+            "model.dtype",
+            "bfloat16",
+            f"{device.name} computes in bfloat16; no loss scaling",
+            "guides A, B, C",
+        )
+    if technique == "full":
+        why = f"{device.name} has no bfloat16, and full tuning in float16 alone diverges"
+        return Reason("model.dtype", "float32", why, "hardware")
+    return Reason(
+        "model.dtype",
+        "float16",
+        f"{device.name} has no bfloat16 (compute capability below 8.0)",
+        "guides A, B",
+    )
+
+
+def rank(preset: Preset, technique: str, facts: DataFacts | None) -> Reason:
+    """`method.rank` by task and amount of data; 16 where nothing is known. Full tuning ignores it."""
+    key = "method.rank"
+    if preset.method.rank != "auto":
+        return Reason(key, preset.method.rank, "you asked for it", YOURS)
+    if technique == "full":
+        return Reason(key, 16, "not used: full tuning has no adapters", "technique")
+    if facts is None:
+        return Reason(
+            key, 16, "the usual start; the data is not known yet", "guides A, B, C: 8–64, start at 16"
+        )
+    rows, source = facts.rows, "guides A, B, C: 8–64, start at 16"
+    if facts.format == "classification" or (facts.labels or 0) > 0:
+        value, why = 8, f"classification ({rows:,} rows) changes little in the model"
+        if technique == "qlora":
+            value, why, source = (
+                16,
+                "classification needs little, and over a 4-bit base 16 is the floor",
+                "guides: QLoRA 16–32",
+            )
+    elif rows < 20_000:
+        value, why = 16, f"{rows:,} rows: enough room to learn, too little to memorise"
+    elif rows < 100_000 or technique == "qlora":
+        value, why = 32, f"{rows:,} rows carry more than a rank of 16 holds"
+    else:
+        value, why = 64, f"{rows:,} rows carry more than a rank of 32 holds"
+    return Reason(key, value, why, source)
+
+
+def alpha(preset: Preset, rank_value: int) -> Reason:
+    if preset.method.alpha != "auto":
+        return Reason("method.alpha", preset.method.alpha, "you asked for it", YOURS)
+    return Reason("method.alpha", 2 * rank_value, "twice the rank", "guides A, B, C: alpha = 2r")
+
+
+def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: int) -> Reason:
+    """Peak learning rate by technique and model size."""
+    key = "training.learning_rate"
+    if preset.training.learning_rate != "auto":
+        return Reason(key, preset.training.learning_rate, "you asked for it", YOURS)
+    if technique == "full":
+        if parameters <= TINY:
+            return Reason(
+                key, 5e-4, "a model this small bears, and needs, large steps", "Brown et al. 2020, table 2.1"
+            )
+        return Reason(key, 2e-5, "full tuning forgets quickly at higher rates", "guides A, C: 2e-5")
+    if parameters <= TINY:
+        return Reason(
+            key, 2e-3, "adapters bear about ten times full tuning's rate", "Schulman et al. 2025 (LoRA)"
+        )
+    if technique == "qlora" and parameters < LARGE:
+        return Reason(key, 2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4")
+    if parameters >= LARGE or rank_value >= 64:
+        why = "large models" if parameters >= LARGE else "ranks of 64 and more"
+        return Reason(key, 1e-4, f"{why} train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
+    return Reason(
+        key,
+        2e-4,
+        "the upper end: fewest steps, and steady below 20 B parameters",
+        "guides A, B, C: 1e-4 … 2e-4",
+    )
+
+
+def attention(preset: Preset, family: str) -> Reason:
+    if preset.model.attention != "auto":
+        return Reason("model.attention", preset.model.attention, "you asked for it", YOURS)
+    if family in UNFUSED:
+        why = "Gemma 2 caps its attention scores, which no fused kernel here does"
+        return Reason("model.attention", "eager", why, "transformers")
+    return Reason(
+        "model.attention", "sdpa", "PyTorch's fused attention: exact, and nothing to install", "transformers"
+    )
+
+
+def adapter_dtype(preset: Preset, technique: str) -> Reason:
+    """`method.adapter_dtype`: float32 adapters cost speed and memory, and lose no small update."""
+    key, asked = "method.adapter_dtype", preset.method.adapter_dtype
+    if asked != "auto":
+        return Reason(key, asked, "you asked for it", YOURS)
+    if technique == "full":
+        return Reason(key, "float32", "not used: full tuning has no adapters", "technique")
+    if technique == "qlora":
+        return Reason(key, "bfloat16", "over a 4-bit base, as QLoRA was published", "QLoRA paper; TRL 1.16")
+    return Reason(key, "float32", "small updates are not rounded away", "PEFT's default")
+
+
+def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
+    """`data.format` as it was recognised; None where the data has not been seen."""
+    if preset.data.format != "auto":
+        return Reason("data.format", preset.data.format, "you asked for it", YOURS)
+    if facts is None or facts.format not in FORMATS:
+        return None
+    return Reason("data.format", facts.format, "recognised from the rows", "data")
+
+
+def score(preset: Preset, facts: DataFacts | None) -> Reason:
+    key, asked = "evaluation.score", preset.evaluation.score
+    if asked != "auto":
+        return Reason(key, asked, "you asked for it", YOURS)
+    if facts is not None and facts.format == "text":
+        return Reason(key, "none", "running text has no answers to compare", "data")
+    return Reason(
+        key, "exact_match", "answers are compared with the held-out references", "guides: held-out rows"
+    )
+
+
+def max_new_tokens(preset: Preset, facts: DataFacts | None) -> Reason:
+    key = "evaluation.max_new_tokens"
+    if preset.evaluation.max_new_tokens != "auto":
+        return Reason(key, preset.evaluation.max_new_tokens, "you asked for it", YOURS)
+    if facts is not None and facts.longest_answer is not None:
+        value = min(LONGEST_ANSWER, facts.longest_answer + ANSWER_MARGIN)
+        why = f"the longest held-out answer has {facts.longest_answer:,} tokens"
+        return Reason(
+            key, value, why + ("; 256 show enough of it" if value == LONGEST_ANSWER else ""), "data"
+        )
+    if facts is not None and (facts.format == "classification" or (facts.labels or 0) > 0):
+        return Reason(key, CLASSIFICATION_TOKENS, "a label is short", "data")
+    if facts is not None:
+        value = max(16, min(256, facts.longest))
+        return Reason(
+            key, value, "no answer is longer than the longest row, and 256 show what was learnt", "data"
+        )
+    return Reason(key, 256, "long enough to judge an answer; the data is not known yet", "tuiftune")

@@ -1,0 +1,82 @@
+"""What no plan can be made for: said in one line each, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+from tuiftune.models import count
+
+if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.device import Device
+    from tuiftune.preset.schema import Preset
+
+
+def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None:
+    """Raise UserError for a length, rank, batch, target or technique that the model or device cannot have."""
+    arch = model.architecture
+    if arch.max_length and preset.data.max_length > arch.max_length:
+        raise UserError(
+            f"{preset.data.max_length:,} tokens are more than {model.reference} reads ({arch.max_length:,})",
+            place="data.max_length",
+            remedy=f"at most {arch.max_length}",
+        )
+    rank = preset.method.rank
+    if rank != "auto" and rank > min(arch.hidden_size, arch.intermediate_size or arch.hidden_size):
+        raise UserError(
+            f"a rank of {rank} is above the model's hidden size of {arch.hidden_size}",
+            place="method.rank",
+            remedy="8 to 64 is usual",
+        )
+    count.target_names(arch, _targets(preset))
+    _check_experts(preset, arch)
+    effective = preset.training.effective_batch
+    if effective % copies:
+        raise UserError(
+            f"{effective} rows a step cannot be shared by {copies} cards",
+            place="training.effective_batch",
+            remedy=f"a multiple of {copies}, such as {(effective // copies + 1) * copies}",
+        )
+    micro = preset.training.micro_batch
+    if micro != "auto" and (effective // copies) % micro:
+        raise UserError(
+            f"{micro} does not divide the {effective // copies} rows a step on each card",
+            place="training.micro_batch",
+            remedy=f"one of {', '.join(str(d) for d in _divisors(effective // copies))}, or auto",
+        )
+    if preset.method.technique == "qlora" and device.kind == "cpu":
+        raise UserError(
+            "QLoRA needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
+            place="method.technique",
+            remedy="lora, or plan for a card with --gpu NAME",
+        )
+
+
+def _check_experts(preset: Preset, arch: Architecture) -> None:
+    """PEFT 0.21 adapts experts (3-D parameters) too under all-linear, but only plainly."""
+    method = preset.method
+    if method.technique == "full" or not count.adapts_experts(arch, method.target_modules):
+        return
+    if method.technique == "dora":
+        raise UserError(
+            "DoRA cannot adapt a mixture of experts' experts",
+            place="method.technique",
+            remedy="lora, or method.target_modules: attention",
+        )
+    if method.dropout:
+        raise UserError(
+            "adapters on experts cannot have dropout",
+            place="method.dropout",
+            remedy="0.0, or method.target_modules: attention",
+        )
+
+
+def _targets(preset: Preset) -> str | tuple[str, ...]:
+    targets = preset.method.target_modules
+    return targets if isinstance(targets, str) else tuple(targets)
+
+
+def _divisors(number: int) -> list[int]:
+    return [d for d in range(1, number + 1) if number % d == 0][:12]

@@ -1,0 +1,67 @@
+"""The plan: a preset resolved on a machine, with a reason for every number. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuiftune.preset.schema import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a key of the resolved preset has its value. `source` names a guide, a measurement or a formula."""
+
+    key: str  # dotted, e.g. "method.rank"
+    value: Any
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Predicted bytes on one card; `needs` is the bound that "fits" is decided on.
+
+    `components` without `allocator` and `context` add up to `allocated`; with them, to `device`.
+    """
+
+    components: dict[str, int]
+    allocated: int
+    reserved: int
+    device: int
+    needs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another way to run the same preset: dotted keys that differ, and what it costs or wins."""
+
+    changes: dict[str, Any]
+    says: str  # "turn checkpointing off: +34.0 GiB, 1.4× faster"
+    fits: bool
+    needs: int
+    tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    tokens_per_second: float | None
+    basis: str  # how it was predicted, or that it will be measured
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    resolved: Preset
+    fits: bool
+    gpu: dict[str, Any]  # name, memory_total, count, source ("detected", "--gpu"); name "cpu" without a card
+    memory: Memory
+    reasons: tuple[Reason, ...]
+    alternatives: tuple[Alternative, ...]
+    speed: Speed
+    steps: int
+    tokens: int
+    seconds: float | None
+    usd: float | None
+    usd_per_hour: float | None
+    notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

@@ -1,0 +1,80 @@
+"""What a plan assumed, left out or would recommend, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.models import count
+
+if TYPE_CHECKING:
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan import cost
+    from tuiftune.plan.device import Device
+    from tuiftune.plan.padding import Lengths
+    from tuiftune.preset.schema import Preset
+
+
+def of(
+    preset: Preset,
+    model: BaseModel,
+    device: Device,
+    facts: DataFacts | None,
+    lengths: Lengths,
+    amount: cost.Amount,
+    seconds: float | None,
+    usd: float | None,
+    technique: str,
+) -> tuple[str, ...]:
+    """What a reader of the plan should know: assumptions, the data's lengths, budgets, prices."""
+    notes = [*device.notes, *model.architecture.notes, *_experts(preset, model, technique)]
+    if not model.architecture.known and not model.architecture.notes:
+        notes.append(f"{model.architecture.family} is treated as Llama-like; the bound is 15 % wider.")
+    if facts is None:
+        notes.append(f"without data, every row counts as {preset.data.max_length:,} tokens long.")
+        if amount.steps is None:
+            notes.append("steps, time and cost need the data, or training.max_steps.")
+    else:
+        notes.append(f"lengths: {facts.basis}.")
+        if facts.portions:
+            notes.append(_mixture(facts))
+    if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
+        notes.append(
+            f"{lengths.rows:,} rows would train for {seconds / 86400:,.0f} days: set training.max_steps."
+        )
+    budget = preset.budget
+    if budget.max_hours is not None and seconds is not None and seconds > budget.max_hours * 3600:
+        notes.append(
+            f"the budget of {budget.max_hours:g} h ends the run at {budget.max_hours * 3600 / seconds:.0%}."
+        )
+    if budget.max_usd is not None and usd is not None and usd > budget.max_usd:
+        notes.append(f"the budget of ${budget.max_usd:,.2f} ends the run at {budget.max_usd / usd:.0%}.")
+    if budget.usd_per_hour is None and device.price_basis:
+        notes.append(f"price: middle of {device.price_basis} a card; enter yours as budget.usd_per_hour.")
+    return tuple(notes)
+
+
+def _experts(preset: Preset, model: BaseModel, technique: str) -> list[str]:
+    """That adapters on every expert of a mixture may be more than was meant; what was asked for stays."""
+    arch = model.architecture
+    if technique == "full" or not count.adapts_experts(arch, preset.method.target_modules):
+        return []
+    rank = 16 if preset.method.rank == "auto" else preset.method.rank
+    every, few = (count.adapter_parameters(arch, rank, name) for name in ("all-linear", "attention"))
+    return [
+        f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f} M parameters "
+        f"at rank {rank}. method.target_modules: attention trains {few / 1e6:,.0f} M, in less time."
+    ]
+
+
+def _mixture(facts: DataFacts) -> str:
+    rows = sum(portion.seen for portion in facts.portions)
+    parts = [
+        f"{portion.source} {portion.seen:,} ({portion.seen / max(1, rows):.0%})" for portion in facts.portions
+    ]
+    left = sum(portion.left_out for portion in facts.portions)
+    return (
+        f"an epoch is {rows:,} rows: {', '.join(parts)}"
+        + (f"; {left:,} left out, their prompts are held out" if left else "")
+        + "."
+    )

@@ -1,0 +1,171 @@
+"""Every way to run the same preset on a device, predicted: which fit, and which of these is the fastest."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tuiftune.plan import memory, speed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.plan.device import Device
+    from tuiftune.plan.model import Memory
+    from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.settings import Settings
+    from tuiftune.preset.schema import Preset
+
+COMPILED = frozenset({"lora", "qlora", "full"})  # techniques whose layers were seen to compile
+COMPILE_SECONDS = 15.0  # before the first step: 11 s were measured (8B, H200); twice where lengths differ
+TRIAL_STEPS = 500  # what a run cut short by max_steps is judged as: it tries out a longer one
+LIGER_FAMILIES = frozenset(
+    {
+        "llama",
+        "mistral",
+        "mixtral",
+        "qwen2",
+        "qwen3",
+        "qwen3_moe",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "phi3",
+        "olmo2",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to run, with what it needs and how fast it is."""
+
+    settings: Settings
+    accumulation: int
+    memory: Memory
+    fits: bool
+    step_seconds: float  # one optimizer step
+    tokens_per_second: float  # real tokens, padding not counted, all cards
+    setup_seconds: float
+
+    def seconds(self, steps: int | None) -> float:
+        """Of the whole run, or of 1,000 optimizer steps where its length is not known."""
+        return self.setup_seconds + self.step_seconds * (steps if steps else 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What may vary. A lever that the preset pins has one value."""
+
+    checkpointing: tuple[bool | int, ...]
+    kernels: tuple[str, ...]
+    compiles: tuple[bool, ...]
+    optimizers: tuple[str, ...]
+    micro_batches: tuple[int, ...]
+
+
+@lru_cache(maxsize=1)
+def liger_installed() -> bool:
+    return importlib.util.find_spec("liger_kernel") is not None
+
+
+def divisors(number: int) -> tuple[int, ...]:
+    small = [d for d in range(1, int(number**0.5) + 1) if number % d == 0]
+    return tuple(sorted({*small, *(number // d for d in small)}))
+
+
+def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device) -> Space:
+    """The levers the engine has for this technique on this device, as far as the preset leaves them open."""
+    training = preset.training
+    asked = training.activation_checkpointing
+    checkpointing: tuple[bool | int, ...] = (
+        (False, 4, 2, True) if asked == "auto" else (_checkpointing(asked),)
+    )
+    kernels: tuple[str, ...] = (training.kernels,)
+    if training.kernels == "auto":
+        usable = device.kind == "cuda" and liger_installed() and arch.family in LIGER_FAMILIES
+        kernels = ("none", "liger") if usable else ("none",)
+    compiles: tuple[bool, ...] = (training.compile,) if training.compile != "auto" else (False,)
+    if training.compile == "auto" and device.kind == "cuda" and base.technique in COMPILED:
+        compiles = (False,) if arch.num_experts or not arch.known else (False, True)
+    share = training.effective_batch // base.copies
+    micro = divisors(share) if training.micro_batch == "auto" else (int(training.micro_batch),)
+    return Space(checkpointing, kernels, compiles, optimizers(preset, base, device), micro)
+
+
+def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:
+    if preset.training.optimizer != "auto":
+        return (preset.training.optimizer,)
+    if base.technique == "full" and device.kind == "cuda":
+        return ("adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit")
+    return ("adamw_torch_fused",)
+
+
+def _checkpointing(value: bool | int) -> bool | int:
+    return True if value is not False and not isinstance(value, bool) and value == 1 else value
+
+
+def candidates(
+    arch: Architecture, base: Settings, space: Space, device: Device, lengths: Lengths, effective: int
+) -> Iterator[Candidate]:
+    """Every combination of the levers; memory bounded at the longest row, speed at the mean padded length."""
+    for checkpointing, kernels, compiled, optimizer, micro in product(
+        space.checkpointing, space.kernels, space.compiles, space.optimizers, space.micro_batches
+    ):
+        if compiled and kernels == "liger":
+            continue  # both replace the same elementwise code
+        settings = replace(
+            base,
+            checkpointing=checkpointing,
+            kernels=kernels,
+            compile=compiled,
+            optimizer=optimizer,
+            micro_batch=micro,
+        )
+        yield judge(arch, settings, device, lengths, effective)
+
+
+def judge(
+    arch: Architecture, settings: Settings, device: Device, lengths: Lengths, effective: int
+) -> Candidate:
+    """Predict one way to run. `effective` must be a multiple of micro batch × copies."""
+    accumulation = max(1, effective // (settings.micro_batch * settings.copies))
+    masked = settings.packing or (settings.micro_batch > 1 and lengths.differ)
+    settings = replace(settings, accumulation=accumulation, masked=masked)
+    predicted = memory.estimate(arch, settings)
+    if device.correction != 1:
+        predicted = replace(predicted, needs=int(predicted.needs * device.correction))
+    if settings.packing:
+        padded, real = float(settings.length), float(settings.length)
+    else:
+        padded, real = lengths.padded(settings.micro_batch), lengths.mean
+    step = accumulation * speed.step_seconds(arch, settings, device, padded) + speed.update_seconds(
+        arch, settings, device
+    )
+    return Candidate(
+        settings=settings,
+        accumulation=accumulation,
+        memory=predicted,
+        fits=predicted.needs <= device.capacity,
+        step_seconds=step,
+        tokens_per_second=effective * real / step,
+        setup_seconds=COMPILE_SECONDS * (2 if lengths.differ else 1) if settings.compile else 0.0,
+    )
+
+
+def fastest(found: Iterable[Candidate], steps: int | None) -> Candidate | None:
+    """The one that ends first among those that fit; of those within 2 % of it, the plainest and smallest."""
+    fitting = [c for c in found if c.fits]
+    if not fitting:
+        return None
+    best = min(c.seconds(steps) for c in fitting)
+    close = [c for c in fitting if c.seconds(steps) <= best * 1.02]
+    return min(close, key=lambda c: (c.settings.compile, c.settings.kernels != "none", c.memory.needs))
+
+
+def smallest(found: Iterable[Candidate]) -> Candidate:
+    return min(found, key=lambda c: c.memory.needs)

@@ -1,0 +1,65 @@
+"""Everything about a training step that decides its memory and speed. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIB = 1 << 30
+ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One way to run a step. `length` is tokens a row after padding or packing; sizes of elements in bytes.
+
+    `checkpointing` is False, True (every layer) or N: layer i is recomputed when i % N == 0.
+    """
+
+    technique: str
+    micro_batch: int
+    length: int
+    rank: int = 16
+    targets: str | tuple[str, ...] = "all-linear"
+    dropout: float = 0.0
+    checkpointing: bool | int = True
+    kernels: str = "none"
+    compile: bool = False
+    packing: bool = False
+    optimizer: str = "adamw_torch_fused"
+    weight_bytes: int = 2
+    adapter_bytes: int = 4
+    attention: str = "sdpa"
+    device: str = "cuda"
+    copies: int = 1  # data-parallel processes, one a card
+    accumulation: int = 1  # micro steps to an optimizer step
+    masked: bool = False  # rows of a micro batch differ in length or are packed: attention needs a mask
+
+    @property
+    def tokens(self) -> int:
+        return self.micro_batch * self.length
+
+    @property
+    def targets_group(self) -> str:
+        """The smallest traced set of targets that holds these: qv, attention or all-linear."""
+        if isinstance(self.targets, str):
+            return self.targets if self.targets in ("qv", "attention") else "all-linear"
+        asked = frozenset(self.targets)
+        if asked <= {"q_proj", "v_proj"}:
+            return "qv"
+        return "attention" if asked <= ATTENTION else "all-linear"
+
+    @property
+    def adapted(self) -> bool:
+        return self.technique != "full"
+
+    @property
+    def precision(self) -> str:
+        """The suffix of the forms' names: float32 or 16-bit throughout, or (none) mixed by autocast."""
+        if self.weight_bytes == 4:
+            return " float32"
+        pure = self.technique in ("lora", "dora") and self.adapter_bytes == 2
+        return " pure" if pure else ""
+
+    @property
+    def quantised(self) -> bool:
+        return self.technique == "qlora"

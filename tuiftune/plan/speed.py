@@ -1,0 +1,97 @@
+"""Seconds a training step takes, predicted: products, memory traffic, launches, dequantisation, padding.
+
+Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
+other cards scale with the floating point rate and the bandwidth of their data sheets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.models import count
+from tuiftune.plan import static
+
+if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.plan.device import Device
+    from tuiftune.plan.settings import Settings
+
+MATMUL_SHARE = 0.80  # of the data sheet's dense rate: 790 of 989 TFLOP/s on an H200
+# Bytes of elementwise traffic a token and layer, per unit of (intermediate + 2 hidden): forward, backward.
+# First for float32 adapters under autocast, then for 16 bit throughout.
+TRAFFIC = {
+    "plain": ((128.0, 187.0), (109.0, 153.0)),
+    "liger": ((85.0, 151.0), (37.0, 130.0)),
+    "compile": ((39.0, 126.0), (35.0, 121.0)),
+}
+# Seconds a layer and micro step that grow with neither rows nor length: forward, backward.
+OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compile": (0.2e-3, 0.3e-3)}
+DORA_TRAFFIC = 1.43
+DORA_WEIGHT_BYTES = 444.0  # a weight and forward pass: the norm of W + BA through an identity matrix
+DEQUANTISE_BYTES = 10.0  # a quantised weight and pass
+LAUNCH = {
+    "plain": 1.2e-3,
+    "liger": 1.0e-3,
+    "compile": 0.35e-3,
+}  # seconds a layer and pass the host needs at least
+CPU_LAUNCH = 0.4e-3
+STEP_OVERHEAD = 0.004
+
+
+def step_seconds(arch: Architecture, settings: Settings, device: Device, length: float) -> float:
+    """Seconds of one micro step (forward, backward) on one card, rows padded to `length` on average."""
+    tokens = settings.micro_batch * length
+    matrices = count.active_parameters(arch) - arch.vocab_size * arch.hidden_size * (
+        0 if arch.tie_embeddings else 1
+    )
+    recompute = _recomputed(settings)
+    products = 2.0 * matrices * tokens
+    attention = 2.0 * 2.0 * tokens * length * arch.query_size * arch.num_layers / 2
+    weight_gradients = 1.0 if settings.technique == "full" else 0.0
+    work = (products + attention) * (2.0 + recompute) + weight_gradients * products + attention
+    rate = device.flops * (
+        1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if settings.weight_bytes == 4 else 1.0)
+    )
+    compute = work / rate
+
+    kind = "compile" if settings.compile else settings.kernels if settings.kernels in TRAFFIC else "plain"
+    lean = settings.adapter_bytes == 2 or not settings.adapted
+    forward, backward = TRAFFIC[kind][lean]
+    traffic = forward * (1.0 + recompute) + backward
+    if settings.technique == "dora":
+        traffic *= DORA_TRAFFIC
+    moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
+    quantisable = count.quantisable_parameters(arch)
+    if settings.quantised:
+        moved += DEQUANTISE_BYTES * quantisable * (2.0 + recompute)
+    if settings.technique == "dora":
+        moved += DORA_WEIGHT_BYTES * quantisable * (1.0 + recompute)
+    memory = moved / device.bandwidth
+    if device.kind == "cpu":
+        return max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + recompute)) + 0.005
+    forward, backward = OVERHEAD[kind]
+    overhead = (forward * (1.0 + recompute) + backward) * arch.num_layers
+    launch = LAUNCH[kind] * arch.num_layers * (2.0 + recompute)
+    return max(compute + memory + overhead, launch) + 0.002
+
+
+def update_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
+    """Seconds of one optimizer step beyond its micro steps: states read and written, gradients exchanged."""
+    trained = static.trainable(arch, settings)
+    each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
+    moved = trained * each * 8.0
+    seconds = moved / device.bandwidth + (STEP_OVERHEAD if device.kind == "cuda" else 0.01)
+    if settings.copies > 1:
+        seconds += 2.0 * trained * each / 2.0e10 + 0.005  # ring all-reduce at what PCIe 4 sustains
+    return seconds
+
+
+def _recomputed(settings: Settings) -> float:
+    """Share of the layers whose forward pass runs twice."""
+    return 1.0 / int(settings.checkpointing) if settings.checkpointing else 0.0
+
+
+def _width(arch: Architecture) -> int:
+    if arch.num_experts:
+        return arch.experts_per_token * arch.moe_intermediate_size + arch.shared_intermediate_size
+    return arch.intermediate_size

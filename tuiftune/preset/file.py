@@ -1,0 +1,182 @@
+"""The preset file: read with the line of every fault, overridden by key, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
+from tuiftune.preset.migrate import migrate
+from tuiftune.preset.parse import Document, parse
+from tuiftune.preset.schema import Preset
+from tuiftune.preset.words import keys, sections
+from tuiftune.preset.write import dump
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["check", "dump", "load", "loads", "override", "save"]
+
+_MOST_BYTES = 1_000_000
+
+
+def load(path: Path) -> Preset:
+    """Read and validate a preset file. A fault is a UserError that names file, line and remedy."""
+    return loads(_read(path), printable(str(path)))
+
+
+def loads(text: str, place: str) -> Preset:
+    """Validate preset YAML; `place` is what faults are reported under, such as the file's name."""
+    document = _document(text, place)
+    try:
+        return Preset.model_validate(document.values)
+    except ValidationError as error:
+        raise_first(faults(error, place, document.lines))
+        raise  # never reached: a ValidationError has at least one fault
+
+
+def check(path: Path) -> list[Fault]:
+    """Every fault of a readable preset at once, in the order of the lines; empty when it is sound."""
+    place = printable(str(path))
+    document = _document(_read(path), place)
+    try:
+        Preset.model_validate(document.values)
+    except ValidationError as error:
+        return faults(error, place, document.lines)
+    return []
+
+
+def override(preset: Preset, settings: Iterable[str]) -> Preset:
+    """The preset with `key=value` settings applied in order; values are YAML (`3`, `null`, `[q_proj]`)."""
+    document = preset.model_dump(mode="json")
+    for setting in settings:
+        place = f"--set {printable(setting)}"
+        dotted, equals, text = setting.partition("=")
+        if not equals or not dotted.strip():
+            raise UserError(
+                "no key and value", place=place, remedy="write it as KEY=VALUE, e.g. training.epochs=1"
+            )
+        path = tuple(dotted.strip().split("."))
+        node = _parent(document, path, place)
+        value = parse(text, place).values
+        key = keys().get(".".join(path))
+        if key is not None and key.text_only and value is not None and not isinstance(value, str):
+            value = text.strip()  # `name=2024` means the text: quotes on a command line are the shell's
+        node[path[-1]] = value
+        try:
+            Preset.model_validate(document)
+        except ValidationError as error:
+            raise_first(faults(error, place, {}))
+    return Preset.model_validate(document)
+
+
+def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
+    """Write the preset as commented YAML: whole or not at all, and never writable by everyone.
+
+    A symbolic link is followed, so that the file it points to is replaced.
+    """
+    target = path.resolve()
+    place = printable(str(path))
+    if target.is_dir():
+        raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
+    partial = None
+    try:
+        handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(dump(preset, header=header or f"{preset.name}: tuiftune train {target.name}"))
+            file.flush()
+            os.fchmod(file.fileno(), _mode())
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except OSError as error:
+        if partial is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+        raise _cannot(error, place, "write") from error
+
+
+def _mode() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o664 & ~umask
+
+
+def _document(text: str, place: str) -> Document:
+    document = parse(text, place)
+    if document.values is None:
+        raise UserError(
+            "is empty",
+            place=place,
+            remedy="`tuiftune new` writes a preset, `tuiftune preset list` shows ready ones",
+        )
+    if not isinstance(document.values, dict):
+        raise UserError("holds no keys", place=place, remedy="a preset begins like `model: {base: …}`")
+    # A section whose keys are all commented out reads as null: that is an empty section, not a fault.
+    values = {
+        name: {} if item is None and name in sections() else item for name, item in document.values.items()
+    }
+    document.values = migrate(values, place)
+    return document
+
+
+def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict[str, Any]:
+    """The mapping that holds the last part of a dotted key, or the UserError that names the nearest key."""
+    dotted = ".".join(path)
+    if dotted in sections():
+        raise UserError(
+            f"`{dotted}` is a group of keys", place=place, remedy="set one of them, e.g. training.epochs=1"
+        )
+    free = path[:2] == ("data", "columns") and len(path) == 3
+    if dotted not in keys() and not free:
+        message, remedy = unknown_key(path)
+        raise UserError(message, place=place, remedy=remedy)
+    node = document
+    for part in path[:-1]:
+        node = node[part]
+    return node
+
+
+def _read(path: Path) -> str:
+    place = printable(str(path))
+    try:
+        if path.is_dir():
+            raise UserError("is a directory", place=place, remedy="name the preset file in it")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise _cannot(error, place, "read") from error
+    if len(data) > _MOST_BYTES:
+        raise UserError("is larger than 1 MB", place=place, remedy="is this the preset, and not the data?")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(
+            "is not UTF-8 text", place=f"{place} line {line}", remedy="save it as UTF-8"
+        ) from error
+
+
+def _cannot(error: OSError, place: str, verb: str) -> UserError:
+    import errno
+
+    why = {
+        errno.ENOENT: ("no such file", "`tuiftune preset list` shows those that come with tuiftune"),
+        errno.EACCES: (f"no permission to {verb} it", "change its permissions, or use another place"),
+        errno.EPERM: (f"no permission to {verb} it", "change its permissions, or use another place"),
+        errno.EROFS: ("the file system is read-only", "use another place"),
+        errno.ENOSPC: ("the disk is full", "free some space, or use another disk"),
+        errno.ENOTDIR: ("a part of the path is no directory", "check the path"),
+        errno.ENAMETOOLONG: ("the name is too long", "use a shorter one"),
+    }
+    message, remedy = why.get(error.errno or 0, (printable(error.strerror or str(error)), ""))
+    if verb == "write" and error.errno == errno.ENOENT:
+        message, remedy = "its directory does not exist", "create the directory first"
+    code = ExitCode.DISK_FULL if error.errno == errno.ENOSPC else ExitCode.USAGE
+    return UserError(message, place=place, remedy=remedy, exit_code=code)

@@ -1,0 +1,106 @@
+"""YAML text to plain values, with the line of every key: the safe subset, and duplicate keys are faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+KeyPath = tuple[str | int, ...]
+
+# A preset has some sixty values. Nested aliases could grow a small file without end, so growth is bounded.
+_MOST_VALUES = 10_000
+_DEEPEST = 20
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(slots=True)
+class Document:
+    """Plain values (dict, list, str, int, float, bool, None), and the 1-based line each path begins on."""
+
+    values: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+
+
+def parse(text: str, place: str) -> Document:
+    """Parse one YAML document. `place` opens the UserError that every fault becomes."""
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}" if mark is not None else ""
+        raise UserError(
+            f"not valid YAML: {printable(str(error.problem or error.context))}",
+            place=f"{place}{line}",
+            remedy="check indentation, quotes and brackets there",
+        ) from error
+    except YAMLError as error:
+        raise UserError(f"not valid YAML: {printable(str(error).splitlines()[0])}", place=place) from error
+    reader = _Reader(yaml, place)
+    return Document(None if root is None else reader.value(root, ()), reader.lines)
+
+
+class _Reader:
+    def __init__(self, yaml: YAML, place: str) -> None:
+        self.yaml = yaml
+        self.place = place
+        self.lines: dict[KeyPath, int] = {}
+        self.seen = 0
+
+    def fault(self, node: Node, message: str, remedy: str) -> UserError:
+        return UserError(message, place=f"{self.place} line {node.start_mark.line + 1}", remedy=remedy)
+
+    def value(self, node: Node, path: KeyPath) -> Any:
+        self.seen += 1
+        if self.seen > _MOST_VALUES or len(path) > _DEEPEST:
+            raise self.fault(
+                node, "far too many or too deeply nested values", "write the preset without aliases"
+            )
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, SequenceNode):
+            self.plain_tag(node, "seq")
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self.scalar(node)
+
+    def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        self.plain_tag(node, "map")
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise self.fault(
+                    key_node, "a key must be a plain word", "remove the brackets before the colon"
+                )
+            key = str(key_node.value)
+            if key in result:
+                first = self.lines[(*path, key)]
+                raise self.fault(
+                    key_node,
+                    f"key `{printable(key)}` stands twice (first on line {first})",
+                    "keep one of them",
+                )
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, (*path, key))
+        return result
+
+    def scalar(self, node: Node) -> Any:
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind in {"str", "timestamp"}:  # a date is a name here, as people write it
+            return str(node.value)
+        if kind not in {"null", "bool", "int", "float"}:
+            self.plain_tag(node, "a plain value")
+        return self.yaml.constructor.construct_object(node)
+
+    def plain_tag(self, node: Node, kind: str) -> None:
+        if node.tag != _TAG + kind:
+            raise self.fault(
+                node, f"the tag `{printable(str(node.tag))}` is not allowed", "write a plain value"
+            )

@@ -1,0 +1,258 @@
+"""The preset: what the user wants, portable between machines. Version 1 of the file format.
+
+Every key has a default but `model.base` and `data.train`. `auto` is left for the plan to resolve on a
+machine. Unknown keys are errors; `tuiftune.preset.file` turns them into one line with the nearest known key.
+Values are taken strictly: `"3"` is text, `true` is no number. Descriptions become the file's comments.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tuiftune.preset.sizes import parse_size
+
+SCHEMA_VERSION = 1
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # never `..`, never an option's dash
+
+Auto = Literal["auto"]
+Technique = Literal["full", "lora", "qlora", "dora"]
+TECHNIQUES: tuple[Technique, ...] = ("full", "lora", "qlora", "dora")
+Kernels = Literal["none", "liger"]
+DataFormat = Literal[
+    "auto",
+    "instruction",
+    "chat",
+    "sharegpt",
+    "prompt-completion",
+    "classification",
+    "text",
+    "preference",
+    "kto",
+]
+
+Text = Annotated[str, Field(min_length=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+CardIndex = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+# A card with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
+SMALLEST_LIMIT = 512 * 1024**2
+
+
+class Section(BaseModel):
+    """A part of the preset: frozen, strict about types, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ModelSection(Section):
+    """The model that is tuned."""
+
+    base: Text = Field(description="a hub id, a local directory, or builtin:tiny")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub; null: its main branch")
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="precision the base is loaded in; auto: bfloat16 where the card has it"
+    )
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        "auto", description="attention kernel"
+    )
+    trust_remote_code: bool = Field(
+        False, description="run code that comes with the model; off unless you read it"
+    )
+
+
+class MixSource(Section):
+    """A further source of rows."""
+
+    path: Text = Field(description="a file, a glob or a directory")
+    weight: float = Field(
+        1.0, gt=0, description="how often it is drawn from, next to the training data's 1.0"
+    )
+
+
+class DataSection(Section):
+    """The examples it learns from."""
+
+    train: Text | Annotated[list[Text], Field(min_length=1)] = Field(
+        description="a file, a list of files, a glob, a directory, or builtin:tickets"
+    )
+    eval: Probability | str = Field(
+        0.05, description="share of rows held out (0 for none), or a file of its own"
+    )
+    format: DataFormat = Field("auto", description="how rows are laid out; auto recognises it")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="which column plays which role, e.g. {prompt: question, completion: answer}",
+    )
+    system: str | None = Field(None, description="system message put before rows that have none")
+    max_length: PositiveInt = Field(2048, description="tokens a row; longer rows are cut")
+    packing: Auto | bool = Field(
+        "auto", description="several rows in one sequence, so that no step is padding"
+    )
+    loss_on: Literal["assistant", "completion", "all"] = Field(
+        "assistant", description="which tokens are learnt"
+    )
+    mix: list[MixSource] = Field(default_factory=list, description="further sources with weights")
+
+    @field_validator("eval")
+    @classmethod
+    def _eval_is_a_share_or_a_file(cls, value: float | str) -> float | str:
+        if isinstance(value, str):
+            if not value.strip():
+                raise ValueError("empty; write a share such as 0.05, 0 for none, or a file")
+            try:
+                float(value)
+            except ValueError:
+                return value
+            raise ValueError(f"{value!r} is text; write a share without quotes")
+        return value
+
+
+class MethodSection(Section):
+    """How it is tuned."""
+
+    stage: Literal["sft"] = Field("sft", description="supervised fine-tuning")
+    technique: Auto | Technique = Field(
+        "auto", description="all weights, or adapters (over a 4-bit base: qlora)"
+    )
+    rank: Auto | PositiveInt = Field("auto", description="width of the adapters")
+    alpha: Auto | PositiveInt = Field("auto", description="adapter scale; auto: 2 × rank")
+    dropout: Probability = Field(0.0, description="adapter dropout")
+    adapter_dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="precision of the adapters; auto: float32, or bfloat16 over a quantised base"
+    )
+    target_modules: Literal["all-linear", "attention"] | Annotated[list[Text], Field(min_length=1)] = Field(
+        "all-linear", description="which layers get adapters"
+    )
+
+
+class TrainingSection(Section):
+    """The optimiser's settings."""
+
+    epochs: float = Field(3.0, gt=0, description="passes over the data")
+    max_steps: PositiveInt | None = Field(
+        None, description="stop after so many optimiser steps; overrides epochs"
+    )
+    effective_batch: PositiveInt = Field(
+        16, description="rows an optimiser step, over all cards and accumulation"
+    )
+    micro_batch: Auto | PositiveInt = Field(
+        "auto", description="rows at once on one card; auto: what fits best"
+    )
+    learning_rate: Auto | Annotated[float, Field(gt=0, le=1)] = Field(
+        "auto", description="peak learning rate"
+    )
+    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
+        "cosine", description="how the learning rate falls after its peak"
+    )
+    warmup_ratio: float = Field(0.03, ge=0, le=1, description="share of the steps spent warming up")
+    optimizer: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
+        "auto",
+        description="auto, or one of the trainer's own",
+        json_schema_extra={"x-allows": "a name such as adamw_torch_fused, adamw_8bit, paged_adamw_8bit"},
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description="pull of the weights towards zero")
+    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are cut to this length")
+    activation_checkpointing: Auto | bool | PositiveInt = Field(
+        "auto", description="recompute activations to save memory; a number N: in every Nth layer"
+    )
+    kernels: Auto | Kernels = Field("auto", description="fused kernels that save memory")
+    compile: Auto | bool = Field("auto", description="torch.compile of each decoder layer")
+    seed: int = Field(42, ge=0, lt=2**32, description="same seed, same data, same machine: same run")
+    early_stopping: int = Field(3, ge=0, description="evaluations without gain before stopping; 0: never")
+
+
+class EvaluationSection(Section):
+    """How before and after are compared."""
+
+    score: Literal["auto", "exact_match", "none"] = Field(
+        "auto", description="generated answers compared with the references"
+    )
+    rows: int = Field(64, ge=0, description="held-out rows that are generated for, before and after")
+    max_new_tokens: Auto | PositiveInt = Field(
+        "auto", description="auto: the longest reference answer, at most 256"
+    )
+    samples: int = Field(3, ge=0, description="answers shown side by side")
+
+
+class HardwareSection(Section):
+    """Which cards, and how much of them."""
+
+    gpus: Auto | PositiveInt | Annotated[list[CardIndex], Field(min_length=1)] = Field(
+        "auto", description="how many cards, or which"
+    )
+    memory_limit: str | None = Field(
+        None,
+        description="use at most this much of a card",
+        json_schema_extra={"x-allows": "a size such as 24GiB or 80GB, or null"},
+    )
+
+    @field_validator("gpus")
+    @classmethod
+    def _each_card_once(cls, value: str | int | list[int]) -> str | int | list[int]:
+        if isinstance(value, list) and len(set(value)) != len(value):
+            raise ValueError("the same card is named twice")
+        return value
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _limit_is_a_size(cls, value: str | None) -> str | None:
+        if value is not None and parse_size(value) < SMALLEST_LIMIT:
+            raise ValueError(f"{value} is too little to train in; 512MiB is the least")
+        return value
+
+    @property
+    def memory_limit_bytes(self) -> int | None:
+        """The limit in bytes, where there is one."""
+        return None if self.memory_limit is None else parse_size(self.memory_limit)
+
+
+class RunSection(Section):
+    """What is kept, and who is told."""
+
+    checkpoints: PositiveInt = Field(2, description="how many to keep")
+    save_every: Auto | PositiveInt = Field("auto", description="optimiser steps between checkpoints")
+    report_to: list[Text] = Field(default_factory=list, description="trackers: wandb, tensorboard, trackio …")
+
+
+class BudgetSection(Section):
+    """What it may cost; the plan warns when it would cost more."""
+
+    usd_per_hour: Annotated[float, Field(gt=0)] | None = Field(None, description="your price of the machine")
+    max_usd: Annotated[float, Field(gt=0)] | None = Field(None, description="the most to spend")
+    max_hours: Annotated[float, Field(gt=0)] | None = Field(None, description="the longest to run")
+
+
+class Preset(Section):
+    """A whole preset. `Preset.model_validate` takes the parsed YAML; prefer `tuiftune.preset.file.load`."""
+
+    version: Literal[1] = Field(1, description="the format of this file")
+    name: str = Field(
+        "untitled",
+        pattern=NAME_PATTERN,
+        description="of the preset, and of its runs unless they get their own",
+        json_schema_extra={
+            "x-allows": "1 to 64 letters, digits, dots, dashes, underscores, a letter or digit first"
+        },
+    )
+    model: ModelSection
+    data: DataSection
+    method: MethodSection = Field(default_factory=MethodSection)  # type: ignore[arg-type]
+    training: TrainingSection = Field(default_factory=TrainingSection)  # type: ignore[arg-type]
+    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)  # type: ignore[arg-type]
+    hardware: HardwareSection = Field(default_factory=HardwareSection)  # type: ignore[arg-type]
+    run: RunSection = Field(default_factory=RunSection)  # type: ignore[arg-type]
+    budget: BudgetSection = Field(default_factory=BudgetSection)  # type: ignore[arg-type]
+
+    def with_values(self, values: dict[str, Any]) -> Preset:
+        """A validated copy with dotted keys replaced, e.g. `{"method.rank": 8}`."""
+        document = self.model_dump(mode="json")
+        for dotted, value in values.items():
+            *path, leaf = dotted.split(".")
+            node = document
+            for key in path:
+                node = node[key]
+            node[leaf] = value
+        return Preset.model_validate(document)

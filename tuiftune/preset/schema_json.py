@@ -1,0 +1,16 @@
+"""The preset's JSON Schema, for editors that complete and check YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuiftune.preset.schema import Preset
+
+
+def json_schema() -> dict[str, Any]:
+    """A draft 2020-12 schema of a preset file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Preset.model_json_schema(),
+        "title": "tuiftune preset, version 1",
+    }

@@ -1,0 +1,51 @@
+"""The presets that come along: in the wheel beside this file, in a checkout in `presets/`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+_HERE = Path(__file__).resolve().parent
+
+
+def directory() -> Path:
+    """Where the shipped presets lie. Raises UserError when the installation has none."""
+    for place in (_HERE / "shipped", _HERE.parents[1] / "presets"):
+        if (place / "demo.yaml").is_file():
+            return place
+    raise UserError("the shipped presets are missing", place=str(_HERE), remedy="install tuiftune again")
+
+
+def names() -> list[str]:
+    """The shipped presets' names, without `.yaml`, in order."""
+    return sorted(path.stem for path in directory().glob("*.yaml"))
+
+
+def find(name_or_path: str) -> Path:
+    """The preset file meant: a file that exists, else a shipped preset's name such as `demo`.
+
+    Raises UserError that names the nearest shipped preset.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    known = names()
+    if name_or_path in known:
+        return directory() / f"{name_or_path}.yaml"
+    near = difflib.get_close_matches(path.stem, known, 1, 0.5)
+    nearest = f"did you mean `{near[0]}`? " if near and not path.exists() else ""
+    message = "is a directory, not a preset" if path.is_dir() else "no such preset file or shipped preset"
+    raise UserError(
+        message,
+        place=printable(name_or_path),
+        remedy=f"{nearest}`tuiftune preset list` shows the shipped ones",
+    )
+
+
+def about(path: Path) -> str:
+    """The first line of a preset's opening comment: what it is for."""
+    with path.open(encoding="utf-8") as file:
+        return file.readline().lstrip("#").strip()

@@ -1,0 +1,30 @@
+"""The event log: append-only JSON lines, one writer, many readers.
+
+Every event has `v`, `seq`, `t` (UTC seconds) and `type`. Payloads, by type (None where not known):
+
+start       run, model, technique, total_steps, epochs, rows_train, rows_eval, trainable, parameters, device,
+            resumed_from, predicted_seconds (of all steps)
+phase       name, detail, done, total         (loading, tokenising, rehearsing, scoring_before, training,
+                                               evaluating, saving, scoring_after, exporting)
+step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch
+eval        step, loss, perplexity, when      (before, during, after)
+score       step, when, exact_match, matched, rows
+samples     step, when, file, count           (the rows themselves stay in samples.jsonl, never in the log)
+gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w, temperature_c, throttle}],
+            cpu (percent), host_memory_used, host_memory_total, disk_free
+memory      allocated, reserved, device, predicted
+checkpoint  step, path, bytes, seconds
+warning     code, message, remedy
+heartbeat   step, phase
+control     what, by
+end         state, exit_code, why             (done, stopped, preempted, failed, nan, oom, disk)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EVENT_VERSION = 1
+END_STATES = ("done", "stopped", "preempted", "failed", "nan", "oom", "disk")
+
+Event = dict[str, Any]

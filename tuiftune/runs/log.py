@@ -1,0 +1,261 @@
+"""The event log on disk: one writer that never hinders training, and readers that tail it and survive
+whatever it holds.
+
+A line is one JSON object written in one `write` that ends in a newline. A last line without its newline is
+not there yet.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.runs.events import EVENT_VERSION, Event
+from tuiftune.runs.thin import block_bytes, thinned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_MODE = 0o644  # narrowed further by the umask, never wider: run files are not world-writable
+TAIL_BYTES = 64 * 1024
+CHUNK_BYTES = 16 * 1024 * 1024
+THIN_BYTES = 4 * 1024 * 1024  # a longer backlog is thinned,
+WHOLE_BYTES = 256 * 1024  # but for its newest part
+HEAD_BYTES = 64
+
+
+class EventWriter:
+    """The one writer of a run's log. `emit` never raises on a failed write: it counts it in `failed` and goes
+    on.
+
+    Reopening goes on with the `seq` of the predecessor, whose torn last line is closed with a newline first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failed = 0
+        self.last_failure: str | None = None
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._seq, self._torn = _end_of_log(path)
+
+    def emit(self, kind: str, /, **payload: Any) -> bool:
+        """Append one event. Returns whether it was written.
+
+        NaN and infinities become null, with `<key>_text` beside them.
+        """
+        with self._lock:
+            self._seq += 1
+            event = {
+                "v": EVENT_VERSION,
+                "seq": self._seq,
+                "t": round(time.time(), 3),
+                "type": kind,
+                **payload,
+            }
+            line = serialise(event)
+            data = b"\n" + line if self._torn else line
+            try:
+                if self._descriptor is None:
+                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                    self._descriptor = os.open(self.path, flags, FILE_MODE)
+                written = os.write(self._descriptor, data)
+            except OSError as fault:
+                self._note_failure(fault.strerror or str(fault))
+                return False
+            if written < len(data):
+                self._torn = written > 0 or self._torn
+                self._note_failure(f"{written} of {len(data)} bytes written")
+                return False
+            self._torn = False
+            return True
+
+    def close(self) -> None:
+        """Bring what was written to the disk and let go of the file."""
+        with self._lock:
+            if self._descriptor is None:
+                return
+            try:
+                os.fsync(self._descriptor)
+            except OSError as fault:
+                self._note_failure(fault.strerror or str(fault))
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _note_failure(self, why: str) -> None:
+        self.failed += 1
+        self.last_failure = why
+
+
+def serialise(event: Mapping[str, Any]) -> bytes:
+    """One line of the log, newline included. What JSON has no form for is kept as text, never dropped."""
+    try:
+        text = json.dumps(event, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError):
+        text = json.dumps(_finite(event), separators=(",", ":"), allow_nan=False, default=str)
+    return text.encode("ascii") + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        plain: dict[str, Any] = {}
+        for key, item in value.items():
+            plain[str(key)] = _finite(item)
+            if isinstance(item, float) and not math.isfinite(item):
+                plain[f"{key}_text"] = str(item)
+        return plain
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _end_of_log(path: Path) -> tuple[int, bool]:
+    """The highest `seq` near the end of the log (0 for none), and whether its last line lacks a newline."""
+    tail = read_tail(path)
+    highest = max(
+        (event["seq"] for event in parse_lines(tail) if isinstance(event.get("seq"), int)), default=0
+    )
+    return highest, bool(tail) and not tail.endswith(b"\n")
+
+
+def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
+    """The last `size` bytes of a file (more, to hold a line), from a line start on; b"" if unreadable."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            while True:
+                start = max(0, end - size)
+                file.seek(start)
+                tail = file.read(end - start)
+                if start == 0:
+                    return tail
+                first = tail.find(b"\n")
+                if 0 <= first < len(tail) - 1:
+                    return tail[first + 1 :]
+                size *= 8
+    except OSError:
+        return b""
+
+
+def parse_lines(data: bytes) -> list[Event]:
+    """The events of the whole lines in `data`; damaged ones are left out."""
+    return [event for line in data.split(b"\n")[:-1] if (event := parse_line(line)) is not None]
+
+
+def parse_line(line: bytes) -> Event | None:
+    """One event, or None for a line that is not a JSON object with a type."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
+
+
+class EventReader:
+    """Tails a log. `poll` returns what is new; `skipped` counts damaged lines.
+
+    The file is opened anew for every poll, which is what makes network file systems show fresh data. When it
+    was truncated or replaced, reading starts over and `generation` goes up: whoever folds the events starts
+    afresh too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.skipped = 0
+        self.generation = 0
+        self.offset = 0
+        self._identity: tuple[int, int] | None = None
+        self._head = b""
+        self._overlong = False
+
+    def poll(self, *, thin: bool = False) -> list[Event]:
+        """The events since the last poll, oldest first; [] when there are none or the file is not there
+        (yet).
+
+        Reads at most `CHUNK_BYTES` a call, so poll again until it answers [] to be up to date. With `thin`,
+        all that is there is read, and of a long backlog only the events that shape the folded state are
+        returned (`tuiftune.runs.thin`).
+        """
+        try:
+            with self.path.open("rb") as file:
+                self._check_same_file(file.fileno())
+                return self._read_thinned(file.fileno()) if thin else self._read_some(file.fileno())
+        except OSError:
+            return []
+
+    def _check_same_file(self, descriptor: int) -> None:
+        seen = os.fstat(descriptor)
+        identity = (seen.st_dev, seen.st_ino)
+        head = os.pread(descriptor, HEAD_BYTES, 0)
+        same = identity == self._identity and seen.st_size >= self.offset and head.startswith(self._head)
+        if not same:
+            if self._identity is not None:
+                self.generation += 1
+            self._identity, self._overlong = identity, False
+            self.offset = self.skipped = 0
+        self._head = head
+
+    def _read_some(self, descriptor: int) -> list[Event]:
+        while True:
+            data = self._whole_lines(descriptor, CHUNK_BYTES)
+            if not data:
+                return []
+            if events := self._parse(data.split(b"\n")):
+                return events
+
+    def _read_thinned(self, descriptor: int) -> list[Event]:
+        backlog = os.fstat(descriptor).st_size - self.offset
+        newest = self.offset + backlog - WHOLE_BYTES
+        events: list[Event] = []
+        if backlog > THIN_BYTES:
+            size = block_bytes(backlog)
+            while self.offset < newest and (block := self._whole_lines(descriptor, size)):
+                events += thinned(block, self._parse)
+        while data := self._whole_lines(descriptor, CHUNK_BYTES):
+            events += self._parse(data.split(b"\n"))
+        return events
+
+    def _whole_lines(self, descriptor: int, size: int) -> bytes:
+        """About `size` bytes of complete lines, newline at the end; b"" when there are none.
+
+        A line longer than a chunk is skipped and counted.
+        """
+        while True:
+            data = os.pread(descriptor, size, self.offset)
+            last = data.rfind(b"\n")
+            if last < 0:
+                if len(data) < size:
+                    return b""
+                if size < CHUNK_BYTES:
+                    size = CHUNK_BYTES
+                else:
+                    self.offset += len(data)
+                    self._overlong = True
+                continue
+            self.offset += last + 1
+            data = data[: last + 1]
+            if self._overlong:
+                self._overlong = False
+                self.skipped += 1
+                data = data[data.index(b"\n") + 1 :]
+            if data:
+                return data
+
+    def _parse(self, lines: list[bytes]) -> list[Event]:
+        events = []
+        for line in lines:
+            if not line.strip():
+                continue
+            event = parse_line(line)
+            if event is None:
+                self.skipped += 1
+            else:
+                events.append(event)
+        return events

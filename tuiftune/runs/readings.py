@@ -1,0 +1,172 @@
+"""The values a folded state holds, and reading fields of events that may be damaged or newer than us."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiftune.printable import printable
+from tuiftune.runs.series import Series
+
+GPU_BUCKETS = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the engine is at. `done` of `total` in its own units; `since` in seconds of the run."""
+
+    name: str
+    detail: str = ""
+    done: int | None = None
+    total: int | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Held-out loss. `when` is before, during or after; `perplexity` is exp(loss)."""
+
+    step: int
+    loss: float | None
+    perplexity: float | None
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Generated answers against references: `matched` of `rows` exactly."""
+
+    step: int
+    when: str
+    exact_match: float | None
+    matched: int | None
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    step: int
+    path: str
+    bytes: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning of the engine, with its remedy. `times` counts repeats of the same code and message."""
+
+    code: str
+    message: str
+    remedy: str
+    step: int
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How it ended: one of `events.END_STATES`."""
+
+    state: str
+    exit_code: int
+    why: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One card at one moment, as the engine saw it. Bytes, watts, °C, utilisation 0–100; None: not known."""
+
+    index: int
+    name: str
+    utilisation: float | None
+    memory_used: float | None
+    memory_total: float | None
+    power_w: float | None
+    temperature_c: float | None
+    throttle: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """CPU in per cent, the rest in bytes; None where not known."""
+
+    cpu: float | None = None
+    memory_used: float | None = None
+    memory_total: float | None = None
+    disk_free: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """Bytes on the card: the trainer's own figures beside what the plan predicted."""
+
+    allocated: float | None = None
+    reserved: float | None = None
+    device: float | None = None
+    predicted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """Seconds still to go, and in words what that rests on; None while nothing supports a figure."""
+
+    seconds: float | None
+    basis: str
+
+
+@dataclass(slots=True)
+class GpuCurves:
+    """A card's history over the seconds of the run."""
+
+    utilisation: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    memory: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    power: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    temperature: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+
+    def add(self, seconds: float, reading: GpuReading) -> None:
+        for series, value in (
+            (self.utilisation, reading.utilisation),
+            (self.memory, reading.memory_used),
+            (self.power, reading.power_w),
+            (self.temperature, reading.temperature_c),
+        ):
+            if value is not None:
+                series.add(seconds, value)
+
+
+def number(event: Mapping[str, Any], key: str) -> float | None:
+    """A finite number, or None for anything else."""
+    value = event.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def whole(event: Mapping[str, Any], key: str) -> int | None:
+    value = number(event, key)
+    return None if value is None else int(value)
+
+
+def text(event: Mapping[str, Any], key: str) -> str:
+    """A string that is safe to show; "" when there is none."""
+    value = event.get(key)
+    return "" if value is None else printable(str(value))
+
+
+def gpu_reading(document: Any) -> GpuReading | None:
+    """One entry of a `gpu` event's `gpus`."""
+    if not isinstance(document, Mapping):
+        return None
+    throttle = document.get("throttle")
+    return GpuReading(
+        index=whole(document, "index") or 0,
+        name=text(document, "name"),
+        utilisation=number(document, "utilisation"),
+        memory_used=number(document, "memory_used"),
+        memory_total=number(document, "memory_total"),
+        power_w=number(document, "power_w"),
+        temperature_c=number(document, "temperature_c"),
+        throttle=tuple(printable(str(cause)) for cause in throttle) if isinstance(throttle, list) else (),
+    )

@@ -1,0 +1,216 @@
+"""The story of a run in Markdown: what was run on what, with which settings and why, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs import health, scores
+from tuiftune.runs.directory import write_text
+from tuiftune.runs.follow import Follower
+from tuiftune.runs.narrate import duration, figure
+from tuiftune.runs.plot import loss_svg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiftune.runs.alive import Vitals
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.state import RunState
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+SAMPLES = 3
+LONGEST_ANSWER = 1200  # characters shown of one
+
+
+def write(run: RunDir, output: Path) -> list[Path]:
+    """Write the report to `output`, its plot beside it; returns both paths. UserError if it can't be done."""
+    plot = output.with_name(f"{output.stem}-loss.svg")
+    if plot == output:
+        raise UserError(
+            "is the name of the plot", place=printable(str(output)), remedy="name a file such as report.md"
+        )
+    follower = Follower(run)
+    follower.refresh()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_text(plot, loss_svg(follower.state, f"{run.name}: loss by step"))
+        write_text(output, markdown(run, plot=plot.name))
+    except OSError as fault:
+        raise UserError(f"cannot be written ({fault.strerror})", place=printable(str(output))) from None
+    return [output, plot]
+
+
+def markdown(run: RunDir, *, plot: str | None = None) -> str:
+    """The report; `plot` is the file name of an image to show in it."""
+    follower = Follower(run)
+    follower.refresh()
+    state, vitals = follower.state, follower.vitals()
+    plan, result = run.plan(), run.result() or {}
+    rows = list(_answers(run))
+    parts = [
+        f"# {escape(run.name)}",
+        _opening(plan, state, vitals),
+        "## What changed",
+        scores.section(state, result, rows),
+        *_course(state, plot, result.get("rehearsal")),
+        *_side_by_side(rows),
+        "## Data",
+        _data(plan, state),
+        "## Settings, and why",
+        _settings(plan),
+        *_remarks(state),
+        "## Where it lies",
+        _places(run),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:
+    resolved = plan.get("resolved") or {}
+    model = state.model or (resolved.get("model") or {}).get("base", "?")
+    technique = state.technique or (resolved.get("method") or {}).get("technique", "?")
+    steps = f"{state.step:,}" + (f" of {state.total_steps:,}" if state.total_steps else "")
+    words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
+    if state.trainable and state.parameters:
+        share = state.trainable / state.parameters
+        words.append(f"{state.trainable:,} of {state.parameters:,} parameters trained ({share:.2%})")
+    words.append(
+        f"{steps} steps in {duration(state.seconds)}"
+        + (f" on {escape(state.device)}" if state.device else "")
+    )
+    lines = ["; ".join(words) + "."]
+    why = f": {escape(vitals.why)}" if vitals.why else ""
+    lines.append(
+        f"State: **{vitals.state}**{why}." + (f" Started {state.starts} times." if state.starts > 1 else "")
+    )
+    return "\n\n".join(lines)
+
+
+def _course(state: RunState, plot: str | None, rehearsal: Any) -> list[str]:
+    if not state.step:
+        return []
+    lines = [f"![loss by step]({plot})"] if plot else []
+    first, last = state.loss_curve.points()[:1], state.smooth_loss
+    if first:
+        lines.append(f"Training loss went from {figure(first[0][1])} to {figure(last)} (smoothed).")
+    if state.best is not None:
+        lines.append(f"Held-out loss was lowest at step {state.best.step:,}: {figure(state.best.loss)}.")
+    if state.tokens_per_second:
+        lines.append(f"Speed at the end: {state.tokens_per_second:,.0f} tokens/s.")
+    if isinstance(rehearsal, dict) and (words := _rehearsed(rehearsal)):
+        lines.append(words)
+    return ["## Course", "\n\n".join(lines)]
+
+
+def _rehearsed(rehearsal: dict[str, Any]) -> str:
+    """What the longest rows took before training began, against what was predicted."""
+    measured, predicted = rehearsal.get("measured") or {}, rehearsal.get("predicted") or {}
+    for key in ("reserved", "device"):
+        if measured.get(key):
+            words = f"Rehearsed on the longest rows: {measured[key] / 2**30:.2f} GiB {key}"
+            return words + (f", {predicted[key] / 2**30:.2f} predicted." if predicted.get(key) else ".")
+    return ""
+
+
+def _side_by_side(rows: list[dict[str, Any]]) -> list[str]:
+    """Answers that changed first: those show what was learnt."""
+    changed = sorted(rows, key=lambda row: row.get("before") == row.get("after"))
+    blocks = []
+    for row in changed[:SAMPLES]:
+        block = [
+            f"**{title}**\n\n{_quoted(row.get(key))}" for key, title in COLUMNS if row.get(key) is not None
+        ]
+        blocks.append("\n\n".join(block))
+    return ["## Answers side by side", "\n\n---\n\n".join(blocks)] if blocks else []
+
+
+COLUMNS = (("prompt", "Prompt"), ("reference", "Reference"), ("before", "Before"), ("after", "After"))
+
+
+def _data(plan: dict[str, Any], state: RunState) -> str:
+    data = plan.get("data") or {}
+    wanted = (plan.get("resolved") or {}).get("data") or {}
+    files = data.get("files") or wanted.get("train")
+    files = files if isinstance(files, list) else [files]
+    train = state.rows_train if state.rows_train is not None else data.get("rows")
+    held = state.rows_eval if state.rows_eval is not None else data.get("rows_eval")
+    lines = [f"- files: {', '.join(escape(str(name)) for name in files)}"]
+    if data.get("format"):
+        lines.append(f"- format: {escape(str(data['format']))}")
+    lines.append(f"- rows: {_count(train)} trained on, {_count(held)} held out")
+    if data.get("mean_length"):
+        lines.append(
+            f"- tokens a row: {data['mean_length']:.0f} on average, {_count(data.get('longest'))} at most "
+            f"({escape(str(data.get('basis', '')))}); cut at {_count(wanted.get('max_length'))}"
+        )
+    lines += [
+        f"- mixed in: {escape(str(one['source']))} × {one['weight']:g}, {one['seen']:,} rows a pass"
+        for one in (data.get("portions") or [])[1:]
+    ]
+    lines += [f"- {escape(str(loss))}" for loss in data.get("lost") or []]
+    return "\n".join(lines)
+
+
+def _settings(plan: dict[str, Any]) -> str:
+    reasons = [reason for reason in plan.get("reasons") or [] if isinstance(reason, dict)]
+    if not reasons:
+        return "The plan gives no reasons."
+    lines = ["| Setting | Value | Why | Source |", "|---|---|---|---|"]
+    for reason in reasons:
+        cells = (escape(str(reason.get(key, ""))) for key in ("key", "value", "why", "source"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _remarks(state: RunState) -> list[str]:
+    lines = [
+        f"- {escape(warned.message)}"
+        + (f" — {escape(warned.remedy)}" if warned.remedy else "")
+        + (f" ({warned.times} times)" if warned.times > 1 else "")
+        for warned in state.warnings
+    ]
+    lines += [f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state)]
+    return ["## Warnings and remarks", "\n".join(lines)] if lines else []
+
+
+def _places(run: RunDir) -> str:
+    lines = [f"- run: `{printable(str(run.path))}`"]
+    if (run.result_path / "model").exists():
+        lines.append(f"- model: `{printable(str(run.result_path / 'model'))}`")
+    lines.append("- preset: `preset.yaml`; plan: `plan.json`; every event: `events.jsonl`")
+    return "\n".join(lines)
+
+
+def _answers(run: RunDir) -> Iterator[dict[str, Any]]:
+    """The rows of samples.jsonl; damaged ones are left out."""
+    try:
+        lines = (run.result_path / "samples.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return
+    for line in lines:
+        try:
+            row = json.loads(line) if line else None
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _quoted(value: Any) -> str:
+    words = str(value)
+    words = words if len(words) <= LONGEST_ANSWER else words[:LONGEST_ANSWER] + " …"
+    return "\n".join(f"> {escape(line)}" for line in words.split("\n")) or "> (empty)"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else "?"
+
+
+def escape(text: str) -> str:
+    """Text from elsewhere as it is, in Markdown: no markup of its own, nothing that a terminal obeys."""
+    return SPECIAL.sub(r"\\\1", printable(text))

@@ -1,0 +1,111 @@
+"""A curve that stays small however long the run: bucketed as it comes, keeping lowest and highest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A bucket: x and y of its lowest, x and y of its highest point, and how many points it holds.
+Bucket = tuple[float, float, float, float, int]
+
+
+class Series:
+    """Points (x, y) in order of x, at most two for each of `buckets` buckets; nothing is lost of the
+    extremes.
+
+    While there are fewer points than buckets every point is kept. When the buckets are used up, neighbours
+    are merged and each new one takes twice as many points.
+    """
+
+    __slots__ = ("_buckets", "_filled", "_limit", "_width", "count", "last")
+
+    def __init__(self, buckets: int = 1000) -> None:
+        self._limit = buckets
+        self._buckets: list[Bucket] = []
+        self._width = 1
+        self._filled = 0
+        self.count = 0
+        self.last: tuple[float, float] | None = None
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point. One that goes back in x (a run resumed) drops the points from there on."""
+        if self.last is not None and x <= self.last[0]:
+            self.rewind(x)
+        self.count += 1
+        self.last = (x, y)
+        if self._buckets and self._filled < self._width:
+            self._buckets[-1] = _merged(self._buckets[-1], (x, y, x, y, 1))
+            self._filled += 1
+            return
+        if len(self._buckets) >= self._limit:
+            self._halve()
+        self._buckets.append((x, y, x, y, 1))
+        self._filled = 1
+
+    def rewind(self, x: float) -> None:
+        """Drop the points at `x` and after."""
+        while self._buckets and max(self._buckets[-1][0], self._buckets[-1][2]) >= x:
+            low_x, low, high_x, high, size = self._buckets.pop()
+            self.count -= size
+            kept = [(at, y) for at, y in ((low_x, low), (high_x, high)) if at < x]
+            if kept:
+                at, y = kept[0]
+                self._buckets.append((at, y, at, y, 1))
+                self.count += 1
+                break
+        self._filled = self._width
+        points = self.points()
+        self.last = points[-1] if points else None
+
+    def points(self) -> list[tuple[float, float]]:
+        """All points that are kept, in order of x."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        end = None
+        for point in self._extremes():
+            yield point
+            end = point
+        if self.last is not None and end is not None and self.last[0] > end[0]:
+            yield self.last
+
+    def _extremes(self) -> Iterator[tuple[float, float]]:
+        for low_x, low, high_x, high, size in self._buckets:
+            if size == 1 or low_x == high_x:
+                yield low_x, low
+            elif low_x < high_x:
+                yield low_x, low
+                yield high_x, high
+            else:
+                yield high_x, high
+                yield low_x, low
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def lowest(self) -> float | None:
+        return min((bucket[1] for bucket in self._buckets), default=None)
+
+    @property
+    def highest(self) -> float | None:
+        return max((bucket[3] for bucket in self._buckets), default=None)
+
+    def values(self) -> list[float]:
+        return [y for _, y in self]
+
+    def _halve(self) -> None:
+        pairs = self._buckets
+        self._buckets = [
+            _merged(pairs[index], pairs[index + 1]) if index + 1 < len(pairs) else pairs[index]
+            for index in range(0, len(pairs), 2)
+        ]
+        self._width *= 2
+
+
+def _merged(first: Bucket, second: Bucket) -> Bucket:
+    low = first[:2] if first[1] <= second[1] else second[:2]
+    high = first[2:4] if first[3] >= second[3] else second[2:4]
+    return (*low, *high, first[4] + second[4])

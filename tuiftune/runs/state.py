@@ -1,0 +1,349 @@
+"""The state of a run, folded from its events: pure, incremental, bounded. Every view is a view of this."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tuiftune.runs.eta import Pace
+from tuiftune.runs.readings import (
+    Checkpoint,
+    End,
+    Eta,
+    Evaluation,
+    GpuCurves,
+    GpuReading,
+    HostReading,
+    MemoryReading,
+    Phase,
+    Score,
+    Warned,
+    gpu_reading,
+    number,
+    text,
+    whole,
+)
+from tuiftune.runs.series import Series
+from tuiftune.runs.thin import MEAN_LOSS, STANDS_FOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.events import Event
+
+KEPT = 200  # warnings, evaluations, checkpoints and controls that are remembered
+SMOOTHING_SHARE = 0.02  # of the run's steps: the span of the smoothed loss …
+SMOOTHING_STEPS = 5.0  # … but at least so many steps
+
+NO_PHASE, NO_HOST, NO_MEMORY = Phase(""), HostReading(), MemoryReading()
+
+
+@dataclass(slots=True)
+class RunState:
+    """What is known of a run from its log alone. Feed it each event once, in order: `fold`.
+
+    Curves have the optimiser step as x (of cards and host: seconds of the run). Unknown event types are
+    passed over; fields that are missing or of the wrong kind are None. Clock steps backwards count as no
+    time.
+    """
+
+    run: str = ""
+    model: str = ""
+    technique: str = ""
+    device: str = ""
+    total_steps: int | None = None
+    predicted_seconds: float | None = None  # of all steps, as planned
+    epochs: float | None = None
+    rows_train: int | None = None
+    rows_eval: int | None = None
+    trainable: int | None = None
+    parameters: int | None = None
+    resumed_from: int | str | None = None
+    starts: int = 0
+
+    phase: Phase = NO_PHASE
+    phases: dict[str, float] = field(
+        default_factory=dict
+    )  # seconds spent in each, in order of first appearance
+
+    step: int = 0
+    epoch: float | None = None
+    loss: float | None = None
+    smooth_loss: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    not_a_number_at: int | None = None  # the first step whose loss or gradient was not a number
+
+    loss_curve: Series = field(default_factory=Series)
+    smooth_curve: Series = field(default_factory=Series)
+    eval_curve: Series = field(default_factory=Series)
+    learning_rate_curve: Series = field(default_factory=Series)
+    grad_norm_curve: Series = field(default_factory=Series)
+    speed_curve: Series = field(default_factory=Series)
+
+    evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
+    best: Evaluation | None = None  # the lowest held-out loss seen during training
+    eval_before: Evaluation | None = None
+    eval_after: Evaluation | None = None
+    score_before: Score | None = None
+    score_after: Score | None = None
+    samples_file: str = ""
+
+    gpus: tuple[GpuReading, ...] = ()
+    gpu_curves: dict[int, GpuCurves] = field(default_factory=dict)
+    host: HostReading = NO_HOST
+    cpu_curve: Series = field(default_factory=lambda: Series(150))
+    host_memory_curve: Series = field(default_factory=lambda: Series(150))
+    memory: MemoryReading = NO_MEMORY
+
+    warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
+    checkpoints: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=KEPT))
+    controls: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=KEPT))  # (what, by whom)
+    end: End | None = None
+
+    started_at: float | None = None  # t of the first event
+    last_at: float | None = None  # t of the last event
+    heartbeat_at: float | None = None
+    seconds: float = 0.0  # in which it ran; the gap before a resume is left out
+    seq: int = 0
+    pace: Pace = field(default_factory=Pace)
+
+    def fold(self, event: Event) -> None:
+        """Take in one event."""
+        kind = event.get("type")
+        self._advance(event, restarted=self._restarts(event))
+        if isinstance(kind, str) and (take := _FOLDS.get(kind)) is not None:
+            take(self, event)
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the training steps that is done, 0–1; None while their number is not known."""
+        if not self.total_steps:
+            return None
+        return min(1.0, self.step / self.total_steps)
+
+    @property
+    def eta(self) -> Eta:
+        """What is left: as planned at first, then from the step times measured in this run."""
+        if self.end is not None:
+            return Eta(0.0, "ended")
+        after = self.phases.get("scoring_before", 0.0)
+        return self.pace.eta(self.step, self.total_steps, self.phase.name, after, self.predicted_seconds)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for and is not carried out yet."""
+        return self.end is None and any(what == "stop" for what, _ in self.controls)
+
+    @property
+    def throttled(self) -> tuple[str, ...]:
+        """Why cards run slower than they could, at the latest reading."""
+        return tuple(dict.fromkeys(cause for gpu in self.gpus for cause in gpu.throttle))
+
+    def _restarts(self, event: Event) -> bool:
+        """Whether a new process begins here: the time since the last event was nobody's."""
+        kind = event.get("type")
+        fresh = kind == "phase" and event.get("name") == "loading" and self.phase.name != "loading"
+        return self.end is not None or kind == "start" or (fresh and self.step > 0)
+
+    def _advance(self, event: Event, restarted: bool) -> None:
+        seq = event.get("seq")
+        if isinstance(seq, int):
+            self.seq = max(self.seq, seq)
+        t = number(event, "t")
+        if t is None:
+            return
+        if self.started_at is None:
+            self.started_at = t
+        passed = 0.0 if self.last_at is None or restarted else max(0.0, t - self.last_at)
+        self.seconds += passed
+        if self.phase.name:
+            self.phases[self.phase.name] = self.phases.get(self.phase.name, 0.0) + passed
+        self.last_at = t
+
+    def _start(self, event: Event) -> None:
+        self.starts += 1
+        self.run, self.model = text(event, "run"), text(event, "model")
+        self.technique, self.device = text(event, "technique"), text(event, "device")
+        self.total_steps, self.epochs = whole(event, "total_steps"), number(event, "epochs")
+        self.predicted_seconds = number(event, "predicted_seconds")
+        self.rows_train, self.rows_eval = whole(event, "rows_train"), whole(event, "rows_eval")
+        self.trainable, self.parameters = whole(event, "trainable"), whole(event, "parameters")
+        resumed = event.get("resumed_from")
+        self.resumed_from = (
+            whole(event, "resumed_from") if isinstance(resumed, int) else text(event, "resumed_from") or None
+        )
+        self.end, self.not_a_number_at = None, None
+        self.controls.clear()
+        self.pace = Pace()
+
+    def _phase(self, event: Event) -> None:
+        self.end = None  # a successor is at work
+        name = text(event, "name")
+        since = self.phase.since if name == self.phase.name else self.seconds
+        self.phase = Phase(name, text(event, "detail"), whole(event, "done"), whole(event, "total"), since)
+        self.phases.setdefault(name, 0.0)
+
+    def _step(self, event: Event) -> None:
+        step = whole(event, "step")
+        if step is None:
+            return
+        if step <= self.step:
+            self._rewind(step)
+        stands_for = event.get(STANDS_FOR, max(1, step - self.step))
+        self.step = step
+        self.epoch = number(event, "epoch")
+        self.loss = self._note(self.loss_curve, event, "loss")
+        self.grad_norm = self._note(self.grad_norm_curve, event, "grad_norm")
+        self.learning_rate = self._note(self.learning_rate_curve, event, "lr")
+        self.tokens = whole(event, "tokens")
+        speed = self._note(self.speed_curve, event, "tokens_per_second")
+        self.tokens_per_second = self.tokens_per_second if speed is None else speed
+        if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
+            self.not_a_number_at = step
+        self._smooth(event.get(MEAN_LOSS, self.loss), stands_for)
+        self.pace.note(self.seconds, step)
+
+    def _note(self, curve: Series, event: Event, key: str) -> float | None:
+        value = number(event, key)
+        if value is not None:
+            curve.add(self.step, value)
+        return value
+
+    def _smooth(self, loss: float | None, stands_for: int) -> None:
+        """Exponential moving average; a step that stands for n steps weighs as n."""
+        if loss is None or stands_for == 0:
+            return
+        if self.smooth_loss is None:
+            self.smooth_loss = loss
+        else:
+            span = max(SMOOTHING_STEPS, SMOOTHING_SHARE * (self.total_steps or 0))
+            keep = (1 - 2 / (span + 1)) ** stands_for
+            self.smooth_loss = keep * self.smooth_loss + (1 - keep) * loss
+        self.smooth_curve.add(self.step, self.smooth_loss)
+
+    def _rewind(self, step: int) -> None:
+        """A resume from a checkpoint repeats steps: what was seen of them is replaced, not drawn twice."""
+        for curve in (
+            self.loss_curve,
+            self.smooth_curve,
+            self.learning_rate_curve,
+            self.grad_norm_curve,
+            self.speed_curve,
+        ):
+            curve.rewind(step)
+        self.smooth_loss = self.smooth_curve.last[1] if self.smooth_curve.last else None
+        self.eval_curve.rewind(step)
+        self.step = step - 1
+        self.pace = Pace()
+
+    def _eval(self, event: Event) -> None:
+        step = whole(event, "step")
+        step = self.step if step is None else step
+        seen = Evaluation(
+            step, number(event, "loss"), number(event, "perplexity"), text(event, "when") or "during"
+        )
+        self.evaluations.append(seen)
+        if seen.when == "before":
+            self.eval_before = seen
+        elif seen.when == "after":
+            self.eval_after = seen
+        if seen.loss is None:
+            return
+        if seen.when == "during" and (
+            self.best is None or self.best.loss is None or seen.loss < self.best.loss
+        ):
+            self.best = seen
+        if seen.when != "after":
+            self.eval_curve.add(step, seen.loss)
+
+    def _score(self, event: Event) -> None:
+        score = Score(
+            whole(event, "step") or 0,
+            text(event, "when"),
+            number(event, "exact_match"),
+            whole(event, "matched"),
+            whole(event, "rows"),
+        )
+        if score.when == "before":
+            self.score_before = score
+        else:
+            self.score_after = score
+
+    def _samples(self, event: Event) -> None:
+        self.samples_file = text(event, "file")
+
+    def _gpu(self, event: Event) -> None:
+        gpus = event.get("gpus")
+        readings = [gpu_reading(entry) for entry in gpus] if isinstance(gpus, list) else []
+        self.gpus = tuple(reading for reading in readings if reading is not None)
+        for reading in self.gpus:
+            self.gpu_curves.setdefault(reading.index, GpuCurves()).add(self.seconds, reading)
+        self.host = HostReading(
+            number(event, "cpu"),
+            number(event, "host_memory_used"),
+            number(event, "host_memory_total"),
+            number(event, "disk_free"),
+        )
+        if self.host.cpu is not None:
+            self.cpu_curve.add(self.seconds, self.host.cpu)
+        if self.host.memory_used is not None:
+            self.host_memory_curve.add(self.seconds, self.host.memory_used)
+
+    def _memory(self, event: Event) -> None:
+        self.memory = MemoryReading(
+            number(event, "allocated"),
+            number(event, "reserved"),
+            number(event, "device"),
+            number(event, "predicted"),
+        )
+
+    def _checkpoint(self, event: Event) -> None:
+        self.checkpoints.append(
+            Checkpoint(
+                whole(event, "step") or 0,
+                text(event, "path"),
+                whole(event, "bytes"),
+                number(event, "seconds"),
+            )
+        )
+
+    def _warning(self, event: Event) -> None:
+        warned = Warned(text(event, "code"), text(event, "message"), text(event, "remedy"), self.step)
+        for index, seen in enumerate(self.warnings):
+            if (seen.code, seen.message) == (warned.code, warned.message):
+                self.warnings[index] = replace(seen, times=seen.times + 1, step=self.step)
+                return
+        self.warnings.append(warned)
+
+    def _heartbeat(self, event: Event) -> None:
+        self.heartbeat_at = number(event, "t")
+
+    def _control(self, event: Event) -> None:
+        self.controls.append((text(event, "what"), text(event, "by")))
+
+    def _end(self, event: Event) -> None:
+        code = whole(event, "exit_code")
+        self.end = End(
+            text(event, "state"), 1 if code is None else code, text(event, "why"), self.last_at or 0.0
+        )
+
+
+_FOLDS: dict[str, Callable[[RunState, Event], None]] = {
+    "start": RunState._start,
+    "phase": RunState._phase,
+    "step": RunState._step,
+    "eval": RunState._eval,
+    "score": RunState._score,
+    "samples": RunState._samples,
+    "gpu": RunState._gpu,
+    "memory": RunState._memory,
+    "checkpoint": RunState._checkpoint,
+    "warning": RunState._warning,
+    "heartbeat": RunState._heartbeat,
+    "control": RunState._control,
+    "end": RunState._end,
+}

@@ -1,0 +1,55 @@
+"""How sure a score is: intervals and tests for rates that were counted on few rows."""
+
+from __future__ import annotations
+
+import math
+
+Z_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
+
+
+def wilson(matched: int, rows: int, z: float = Z_95) -> tuple[float, float]:
+    """Lower and upper bound of a rate `matched` / `rows`, each 0–1. ValueError unless 0 ≤ matched ≤ rows,
+    rows > 0.
+
+    Source: E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22
+    (1927), 209–212; preferred to the Wald interval below a few hundred rows by Brown, Cai and DasGupta,
+    Statistical Science 16 (2001), 101–133.
+    """
+    if rows <= 0 or not 0 <= matched <= rows:
+        raise ValueError(f"{matched} of {rows} is not a rate")
+    rate = matched / rows
+    shrink = 1 + z * z / rows
+    centre = (rate + z * z / (2 * rows)) / shrink
+    half = z * math.sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows)) / shrink
+    low = 0.0 if matched == 0 else max(0.0, centre - half)
+    high = 1.0 if matched == rows else min(1.0, centre + half)
+    return low, high
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided p of the same rows answered before and after: `gained` wrong → right, `lost` right →
+    wrong.
+
+    The chance of a split at least as uneven among the rows that changed, were either way as likely (binomial,
+    ½). Source: Q. McNemar, Psychometrika 12 (1947), 153–157; the exact form: Fagerland, Lydersen and Laake,
+    BMC Medical Research Methodology 13 (2013), 91.
+    """
+    if gained < 0 or lost < 0:
+        raise ValueError("counts cannot be negative")
+    changed = gained + lost
+    if changed == 0:
+        return 1.0
+    ways = tail = 1  # of 0 among `changed`
+    for count in range(min(gained, lost)):
+        ways = ways * (changed - count) // (count + 1)
+        tail += ways
+    return min(1.0, 2 * tail / (1 << changed))
+
+
+def in_words(p: float) -> str:
+    """What a p-value supports, without more certainty than it gives."""
+    if p < 0.001:
+        return "very unlikely to be chance (p < 0.001)"
+    if p < 0.05:
+        return f"unlikely to be chance (p = {p:.3f})"
+    return f"could be chance (p = {p:.2f}); more rows are needed to tell"

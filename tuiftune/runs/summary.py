@@ -1,0 +1,104 @@
+"""A run at a glance, for lists: from the two ends of its log, so that a long one costs no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.runs.alive import Vitals, vitals
+from tuiftune.runs.find import last_active
+from tuiftune.runs.log import TAIL_BYTES, parse_lines, read_tail
+from tuiftune.runs.state import RunState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.runs.directory import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Losses are held-out, matches are shares of answers exactly right; None: not known (yet)."""
+
+    run: RunDir
+    vitals: Vitals
+    step: int
+    total_steps: int | None
+    loss_before: float | None
+    loss_after: float | None
+    match_before: float | None
+    match_after: float | None
+    created: float
+    active: float
+
+    @property
+    def progress(self) -> float | None:
+        return min(1.0, self.step / self.total_steps) if self.total_steps else None
+
+    def document(self) -> dict[str, Any]:
+        """An entry of `runs --json`."""
+        return {
+            "name": self.run.name,
+            "path": str(self.run.path),
+            "state": self.vitals.state,
+            "why": self.vitals.why,
+            "exit_code": self.vitals.exit_code,
+            "pid": self.vitals.pid,
+            "silent_for": self.vitals.silent_for,
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "progress": self.progress,
+            "before": {"loss": self.loss_before, "exact_match": self.match_before},
+            "after": {"loss": self.loss_after, "exact_match": self.match_after},
+            "created": round(self.created, 3),
+            "active": round(self.active, 3),
+        }
+
+
+def summarise(run: RunDir) -> Summary:
+    """Look at a run's process, result and the first and last events. Never raises for a damaged run."""
+    state = RunState()
+    for event in [*_first_events(run.events_path), *parse_lines(read_tail(run.events_path))]:
+        state.fold(event)
+    before, after = _scores(run)
+    return Summary(
+        run=run,
+        vitals=vitals(run),
+        step=state.step,
+        total_steps=state.total_steps,
+        loss_before=before.get("loss", state.eval_before.loss if state.eval_before else None),
+        loss_after=after.get("loss", state.eval_after.loss if state.eval_after else None),
+        match_before=before.get(
+            "exact_match", state.score_before.exact_match if state.score_before else None
+        ),
+        match_after=after.get("exact_match", state.score_after.exact_match if state.score_after else None),
+        created=_created(run, state),
+        active=last_active(run),
+    )
+
+
+def _first_events(path: Path) -> list[dict[str, Any]]:
+    """The events at the beginning of a log that is too long for its tail to hold them."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(2 * TAIL_BYTES)
+            return parse_lines(head[:TAIL_BYTES]) if len(head) > TAIL_BYTES else []
+    except OSError:
+        return []
+
+
+def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        result = run.result() or {}
+    except UserError:
+        return {}, {}
+    before, after = result.get("before"), result.get("after")
+    return before if isinstance(before, dict) else {}, after if isinstance(after, dict) else {}
+
+
+def _created(run: RunDir, state: RunState) -> float:
+    try:
+        return (run.path / "plan.json").stat().st_mtime
+    except OSError:
+        return state.started_at or 0.0

@@ -1,0 +1,187 @@
+"""The app: wires screens, themes and keys. Holds the one draft; everything else is read from disk or from
+the event log."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App
+
+from tuiftune.tui import terminal, themes
+from tuiftune.tui.glyphs import ASCII, choose
+from tuiftune.tui.keys import APP, bindings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textual.binding import BindingType
+    from textual.command import Provider
+    from textual.screen import Screen
+
+    from tuiftune.advice.draft import Draft
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.tui.findings import Findings
+
+
+STEP_SCREENS = {
+    "machine": ("machine", "MachineStep"),
+    "goal": ("goal", "GoalStep"),
+    "data": ("data", "DataStep"),
+    "model": ("model", "ModelStep"),
+    "review": ("review", "ReviewStep"),
+}
+
+
+def _palette() -> type[Provider]:
+    from tuiftune.tui.palette import ActionCommands
+
+    return ActionCommands
+
+
+class TuneApp(App[str]):
+    """Returns a line to print after leaving, if there is something to say (such as how to come back to a
+    run)."""
+
+    TITLE = "tuiftune"
+    CSS_PATH = "styles/app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(APP)
+    COMMANDS: ClassVar[set[Any]] = {_palette}
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (Textual's attribute)
+        (0, "-narrow"),
+        (100, "-wide"),
+        (160, "-vast"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-short"),
+        (32, "-tall"),
+        (50, "-high"),
+    ]
+
+    def __init__(
+        self,
+        *,
+        run: RunDir | None = None,
+        draft: Draft | None = None,
+        wizard: bool = False,
+        runs_root: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.glyphs = choose()
+        self.draw_seconds = terminal.draw_seconds()
+        self.animation_level = "none"
+        self.runs_root = runs_root
+        self._first_run = run
+        self._first_wizard = wizard
+        self._draft = draft
+        for theme in themes.OWN:
+            self.register_theme(theme)
+        self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
+
+    @property
+    def draft(self) -> Draft:
+        """What the wizard edits: immutable, replaced as a whole by `edit`."""
+        if self._draft is None:
+            from tuiftune.advice.draft import Draft
+
+            self._draft = Draft()
+        return self._draft
+
+    @draft.setter
+    def draft(self, draft: Draft) -> None:
+        self._draft = draft
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The home screen, with a run's dashboard or the wizard put on top of it when that was asked for."""
+        from tuiftune.tui.screens.home import Home
+
+        return Home()
+
+    def on_mount(self) -> None:
+        self.set_class(self.glyphs is ASCII, "-ascii")
+        if self._first_run is not None:
+            self.open_run(self._first_run)
+        elif self._first_wizard:
+            self.open_wizard()
+
+    def open_run(self, run: RunDir) -> None:
+        """Show a run's dashboard; it shows the result itself when the run is over."""
+        from tuiftune.tui.screens.dashboard import Dashboard
+
+        self.push_screen(Dashboard(run))
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What was looked up for the draft."""
+        from tuiftune.tui.findings import Findings
+
+        return Findings(self.runs_root)
+
+    def open_wizard(self, draft: Draft | None = None) -> None:
+        """Begin the wizard, with the present or a given draft."""
+        if draft is not None:
+            self.draft = draft
+        self.open_step("machine")
+
+    def open_step(self, key: str) -> None:
+        """Put a step of the wizard on top; going back takes it off again."""
+        from importlib import import_module
+
+        module, name = STEP_SCREENS[key]
+        self.push_screen(getattr(import_module(f"tuiftune.tui.screens.{module}"), name)())
+
+    def leave_wizard(self, run: RunDir) -> None:
+        """The draft became a run: its dashboard takes the place of the steps, and the next draft is a new
+        one."""
+        self._draft = None
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.open_run(run)
+
+    def action_help(self) -> None:
+        from tuiftune.tui.screens.help import Help
+
+        if isinstance(self.screen, Help):
+            return
+        scopes = getattr(self.screen, "SCOPES", ())
+        topic = getattr(self.screen, "help_topic", str)()
+        self.push_screen(Help(scopes, topic))
+
+    def action_leave(self) -> None:
+        """Leave from wherever one is; what is training goes on."""
+        farewell = getattr(self.screen, "farewell", str)()
+        self.exit(farewell, return_code=0)
+
+    def action_next_theme(self) -> None:
+        names = themes.CYCLE
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+        self.notify(self.theme, title="Theme", timeout=2)
+
+    def action_save_picture(self) -> None:
+        from pathlib import Path
+
+        path = Path(self.save_screenshot(path=str(Path.cwd())))
+        self.notify(str(path), title="Saved", markup=False)
+
+
+def run_app(
+    *,
+    run: RunDir | None = None,
+    draft: Draft | None = None,
+    wizard: bool = False,
+    runs_root: Path | None = None,
+) -> int:
+    """Run the app in this terminal until it is left; prints its farewell. Returns the exit code."""
+    app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root)
+    farewell = app.run()
+    if farewell:
+        import sys
+
+        sys.stderr.write(f"{farewell}\n")
+    return app.return_code or 0
+
+
+def watch(run: RunDir) -> int:
+    """The live dashboard of one run."""
+    return run_app(run=run)

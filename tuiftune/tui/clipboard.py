@@ -1,0 +1,44 @@
+"""Copying text from a terminal: by tmux where that is around us, by OSC 52 elsewhere, and always to a file
+too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def copy(text: str, by_terminal: Callable[[str], None]) -> str:
+    """Copy, and say in words where the text went. tmux drops OSC 52 by default, so it is asked itself."""
+    place = _file(text)
+    also = f"; also in {place}" if place else ""
+    if os.environ.get("TMUX"):
+        try:
+            subprocess.run(
+                ["tmux", "load-buffer", "-w", "-"],
+                input=text.encode(),
+                check=True,
+                timeout=2,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return f"tmux did not take it{also}"
+        return f"copied to tmux and its terminal{also}"
+    by_terminal(text)
+    return f"sent to the terminal's clipboard{also}"
+
+
+def _file(text: str) -> Path | None:
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    path = Path(state) / "tuiftune" / "copied.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError:
+        return None
+    return path

@@ -1,0 +1,82 @@
+"""What each screen is for, in depth: the text behind `?`. Facts are those of the advice and the plan, with
+their sources there."""
+
+from __future__ import annotations
+
+EXPLANATIONS: dict[str, str] = {
+    "home": (
+        "Every run this machine knows, wherever its directory lies. A run is a directory: preset, plan, "
+        "event log, checkpoints and result. Trainings go on when the app is closed, the line drops or the "
+        "terminal is killed; come back with `tuiftune watch NAME`."
+    ),
+    "wizard": (
+        "Five short steps make a preset: machine, goal, data, model and method, review. Enter takes what is "
+        "recommended. Going back loses nothing, and nothing is written before the last step. The wizard is "
+        "only an editor: the file it makes can be kept, shared, and run with `tuiftune train`."
+    ),
+    "machine": (
+        "What was found here. Training needs memory on the card more than anything else: weights, "
+        "gradients, optimiser states and activations must all fit. Cards from compute capability 8.0 on "
+        "calculate in bfloat16, which is both faster and steadier than float16. Without a card the built-in "
+        "tiny model trains on the processor in a minute or two; larger models can still be planned for "
+        "another card (tuiftune plan --gpu NAME) and the preset taken there."
+    ),
+    "goal": (
+        "Fine-tuning teaches a model how to answer: style, format, a fixed set of labels, the steps of a "
+        "task. It is a poor way to teach facts that change: retrieval (RAG) supplies those at the moment of "
+        "asking, with sources. Prompting costs nothing to try and comes first. Each answer here moves the "
+        "three bars by a weight that is shown; nothing is decided behind your back, and where the guides "
+        "disagree you are told."
+    ),
+    "data": (
+        "One file, a folder or a glob: JSON lines, JSON, CSV, Parquet or plain text. The layout is "
+        "recognised from the columns: chat (messages), ShareGPT, instruction, prompt and completion, text "
+        "and label, or plain text. The checks look for what quietly ruins a run: empty or doubled rows, "
+        "rows that will be cut, answers that leak into the evaluation, broken encoding, secrets. A thousand "
+        "good rows beat a hundred thousand random ones."
+    ),
+    "tokens": (
+        "Made by the engine's own preprocessing, the one that training uses: what stands here is what is "
+        "trained on. Tokens between the marks are learnt: the loss is taken on them alone. The rest is read "
+        "and not learnt. If nothing or everything is marked, the template or `loss_on` is wrong. Below, the "
+        "text of training beside what will be sent when the model is used: where they differ, the model is "
+        "asked in another way than it was taught."
+    ),
+    "cut": (
+        "Rows longer than max_length are cut at their end, and the end is the answer: a model that only sees "
+        "answers without their end learns not to stop. A larger value costs memory and time, because the "
+        "longest batch must fit. Move the slider and watch all four: rows cut, answer tokens lost, memory, "
+        "time and money. Beyond the longest row nothing is gained."
+    ),
+    "repair": (
+        "What `tuiftune data clean` would do, before it does it: rows that go, with the row that stays in "
+        "their place, and rows that are mended, what goes in [- -] and what comes in {+ +}. The rows are "
+        "written to a new file beside the old one, with a manifest (hashes of both) and a list of every "
+        "change; the original stays as it is. The new file then takes the old one's place in this preset; a "
+        "split also sets what is measured on."
+    ),
+    "model": (
+        "Full fine-tuning trains every weight. LoRA trains a small pair of matrices beside each linear "
+        "layer, close to full quality for a fraction of the memory. QLoRA does that over a base held in 4 "
+        "bits: least memory, slower steps. DoRA also learns the size of each weight's direction. The bar "
+        "shows what one card must hold, part by part, against what it has. Change a value and the plan is "
+        "made again."
+    ),
+    "review": (
+        "The preset as it will be saved: YAML with a comment on every line. Values left at `auto` are "
+        "settled by the plan on the machine that runs it, so the file can go to another one. The command "
+        "below runs exactly this without the app."
+    ),
+    "dashboard": (
+        "A view of the run's event log; it can be closed and opened at any time, by several people at once. "
+        "Training loss (dots raw, line smoothed) should fall; evaluation loss (diamonds) is measured on "
+        "rows that are never trained on: when it turns up while the training loss falls, the model is "
+        "learning its rows by heart, and the star marks the point to keep. The gradient norm should stay "
+        "within a small range; spikes mean the learning rate is high. Detaching stops nothing."
+    ),
+    "result": (
+        "Measured on the held-out rows before and after: loss (lower is better), perplexity (the number of "
+        "tokens the model hesitates between), and how many generated answers equal the reference exactly. "
+        "The answers side by side are generated, not picked."
+    ),
+}

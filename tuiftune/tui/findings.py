@@ -1,0 +1,128 @@
+"""What was looked up for the draft: machine, dataset, model, lengths, plan. Each is looked up once.
+
+Call these from worker threads only: reading a dataset can take seconds. All raise UserError.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from tuiftune.advice.draft import Draft
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.model import Plan
+    from tuiftune.preset.schema import Preset
+
+KEPT = 64
+
+
+class Findings:
+    """A memory of answers, shared by the wizard's steps. Only derived facts: nothing here is the user's."""
+
+    def __init__(self, runs_root: Path | None = None) -> None:
+        self._runs_root = runs_root
+        self._known: dict[Hashable, Any] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def _once(self, kind: str, key: Hashable, find: Callable[[], Any]) -> Any:
+        with self._guard:
+            lock = self._locks.setdefault(kind, threading.Lock())
+        with lock:
+            if (kind, key) not in self._known:
+                self._known[(kind, key)] = find()
+                while len(self._known) > KEPT:
+                    self._known.pop(next(iter(self._known)))
+            return self._known[(kind, key)]
+
+    def machine(self, *, fresh: bool = False) -> Machine:
+        """This machine; `fresh` looks again."""
+        from tuiftune.hardware.detect import detect
+
+        if fresh:
+            self._known.pop(("machine", None), None)
+        machine: Machine = self._once("machine", None, lambda: detect(self._runs_root))
+        return machine
+
+    def model(self, reference: str) -> BaseModel:
+        from tuiftune.models.resolve import resolve
+
+        model: BaseModel = self._once("model", reference, lambda: resolve(reference))
+        return model
+
+    def dataset(self, draft: Draft, progress: Callable[[int], None] | None = None) -> Dataset:
+        """The draft's dataset. `progress` gets the rows so far; what it raises ends the reading."""
+        from tuiftune.data.load import load
+
+        dataset: Dataset = self._once(
+            "dataset",
+            _data_key(draft),
+            lambda: load(
+                list(draft.data) if len(draft.data) != 1 else draft.data[0],
+                format=draft.format,
+                columns=dict(draft.columns) or None,
+                system=draft.system,
+                progress=progress,
+            ),
+        )
+        return dataset
+
+    def facts(self, draft: Draft, model: BaseModel) -> DataFacts:
+        """Rows and token lengths of the draft's data, with this model's tokenizer where it is here."""
+        from tuiftune.data.tokens import measure
+
+        dataset = self.dataset(draft)
+        spec = draft.value("data.eval")
+        share: float | str = 0.05 if spec is None else spec
+        tokenizer = model.reference if model.path is not None else ""
+        sources: Any = draft.value("data.mix") or []
+        mix = tuple((str(source["path"]), float(source.get("weight", 1.0))) for source in sources)
+        seed: Any = draft.value("training.seed")
+        seed = 42 if seed is None else seed
+        key = (_data_key(draft), tokenizer, share, mix, seed)
+        facts: DataFacts = self._once(
+            "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed)
+        )
+        return facts
+
+    def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
+        """The plan of the draft on this machine."""
+        from tuiftune.plan.resolve import make_plan
+
+        preset = draft.preset() if preset is None else preset
+        model = self.model(preset.model.base)
+        facts = self.facts(draft, model)
+        key = (preset.model_dump_json(), _data_key(draft))
+        plan: Plan = self._once("plan", key, lambda: make_plan(preset, self.machine(), model, facts))
+        return plan
+
+
+def trainable(dataset: Dataset) -> None:
+    """UserError where the rows are of a kind that supervised fine-tuning cannot learn from."""
+    if dataset.stage in ("dpo", "kto"):
+        raise UserError(
+            f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
+            remedy="keep the chosen answers only, or name the columns in a preset",
+        )
+
+
+def _data_key(draft: Draft) -> Hashable:
+    stamps = []
+    for path in draft.data:
+        try:
+            seen = os.stat(os.path.expanduser(path))
+        except OSError:
+            stamps.append((path, 0, 0))
+        else:
+            stamps.append((path, seen.st_size, seen.st_mtime_ns))
+    return (tuple(stamps), draft.format, tuple(sorted(draft.columns.items())), draft.system)

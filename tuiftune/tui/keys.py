@@ -1,0 +1,207 @@
+"""Every key of the app, once: bindings, the key bar, the help screen and the command palette are made from
+this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A thing one can do. `name` is the action method on the screen (or the app); `keys` are Textual key
+    names.
+
+    `bar` orders the key bar, lowest first; 0 keeps the action out of it. `shown` is how the keys are written.
+    """
+
+    scope: str
+    name: str
+    keys: str
+    shown: str
+    label: str
+    says: str
+    bar: int = 0
+    priority: bool = False
+
+
+APP = "app"
+HOME = "home"
+WIZARD = "wizard"
+DASHBOARD = "dashboard"
+RESULT = "result"
+TOKENS = "tokens"
+CUT = "cut"
+REPAIR = "repair"
+DIALOG = "dialog"
+TITLES = {
+    APP: "Everywhere",
+    HOME: "Home: the runs on this machine",
+    WIZARD: "A new run, step by step",
+    "machine": "Machine",
+    "goal": "Goal",
+    "data": "Data",
+    TOKENS: "As the trainer sees it",
+    CUT: "Where rows are cut",
+    REPAIR: "Repair",
+    "model": "Model and method",
+    "review": "Review",
+    DASHBOARD: "Dashboard",
+    RESULT: "Result",
+    DIALOG: "Questions",
+}
+
+ACTIONS: tuple[Action, ...] = (
+    Action(APP, "help", "question_mark,f1", "?", "Help", "What this screen is for, and every key", 90),
+    Action(APP, "command_palette", "ctrl+p", "^p", "Commands", "Find any command by name", 95),
+    Action(
+        APP,
+        "leave",
+        "ctrl+c,ctrl+q",
+        "^c",
+        "Leave",
+        "Leave the app at once; running trainings go on",
+        0,
+        True,
+    ),
+    Action(
+        APP, "next_theme", "f3", "F3", "Theme", "Next colour theme: dark, light, colour-blind, terminal's own"
+    ),
+    Action(APP, "save_picture", "f4", "F4", "Picture", "Save this screen as an SVG picture"),
+    Action(APP, "suspend_process", "ctrl+z", "^z", "Suspend", "Back to the shell for a while; fg comes back"),
+    Action(HOME, "new", "n", "n", "New", "Set up a new run, step by step", 10),
+    Action(HOME, "open", "enter,o", "Enter", "Open", "Open the dashboard, or the result, of the run", 20),
+    Action(
+        HOME, "demo", "d", "d", "Demo", "Fine-tune the built-in model on built-in data, on any machine", 30
+    ),
+    Action(HOME, "stop", "s", "s", "Stop", "Stop the run at its next checkpoint", 40),
+    Action(HOME, "resume", "r", "r", "Resume", "Go on from the newest good checkpoint", 50),
+    Action(HOME, "delete", "x,delete", "x", "Delete", "Delete the run's directory, after a question", 60),
+    Action(HOME, "preset", "p", "p", "Presets", "Start from a shipped preset", 35),
+    Action(HOME, "quit", "q", "q", "Quit", "Leave; running trainings go on", 80),
+    Action(HOME, "down", "j", "j k", "Move", "Move through the list (arrows too)"),
+    Action(HOME, "up", "k", "", "", ""),
+    Action(WIZARD, "forward", "ctrl+n", "Enter", "Next", "Take what is marked and go on (ctrl+n too)", 15),
+    Action(WIZARD, "back", "escape", "Esc", "Back", "Back one step; nothing is lost", 20),
+    Action("goal", "down", "j", "j k", "Move", "Move through the answers (arrows too)"),
+    Action("goal", "up", "k", "", "", ""),
+    Action(
+        "goal",
+        "previous_question",
+        "left,h",
+        "← →",
+        "Question",
+        "Previous or next question, answers are kept",
+        30,
+    ),
+    Action("goal", "next_question", "right,l", "", "", ""),
+    Action(
+        "goal",
+        "weighing",
+        "v",
+        "v",
+        "Weighing",
+        "Every weight, where the guides disagree, what to do next",
+        40,
+    ),
+    Action("goal", "skip_all", "s", "s", "Skip", "Leave the rest unanswered and go on to the data", 50),
+    Action("data", "tree", "ctrl+t", "^t", "Files", "Pick a file from the folders", 30),
+    Action("data", "checks", "ctrl+g", "^g", "Checks", "Every check with its reason, rows and remedy", 40),
+    Action("data", "tokens", "ctrl+y", "^y", "Tokens", "A row's tokens and what is learnt, as trained", 45),
+    Action("data", "cut", "ctrl+l", "^l", "Cut", "max_length: rows cut, answers lost, memory, time", 46),
+    Action("data", "repair", "ctrl+r", "^r", "Mend", "What a repair would change, then write a new file", 47),
+    Action("data", "rows(1)", "down", "↓ ↑", "Rows", "Further rows of the data", 50),
+    Action("data", "rows(-1)", "up", "", "", ""),
+    Action(TOKENS, "move(1)", "right,l,n", "← →", "Row", "The next or the previous row", 10),
+    Action(TOKENS, "move(-1)", "left,h,p", "", "", ""),
+    Action(TOKENS, "go_to", "g,slash", "g", "Go to", "A row by its number", 20),
+    Action(TOKENS, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 30),
+    Action(TOKENS, "scroll(-2)", "up,k", "", "", ""),
+    Action(TOKENS, "close", "escape,q", "Esc", "Back", "Back to the data", 40),
+    Action(CUT, "move(1)", "right,l", "← →", "Length", "Cut rows later, or earlier", 10),
+    Action(CUT, "move(-1)", "left,h", "", "", ""),
+    Action(CUT, "end(-1)", "home", "Home", "Ends", "To the shortest length; End to the longest", 0),
+    Action(CUT, "end(1)", "end", "", "", ""),
+    Action(CUT, "take", "enter", "Enter", "Take", "Put this length into the preset", 20),
+    Action(CUT, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 30),
+    Action(REPAIR, "move(1)", "down,j", "↓ ↑", "Choice", "The next or the previous choice", 30),
+    Action(REPAIR, "move(-1)", "up,k", "", "", ""),
+    Action(REPAIR, "change(1)", "right,l", "← →", "Change", "Another value of the choice", 20),
+    Action(REPAIR, "change(-1)", "left,h", "", "", ""),
+    Action(REPAIR, "write", "enter,w", "Enter", "Write", "Write the repaired rows to a new file", 10),
+    Action(REPAIR, "scroll(8)", "pagedown,d", "d u", "Scroll", "Further down among the changes, or up", 40),
+    Action(REPAIR, "scroll(-8)", "pageup,u", "", "", ""),
+    Action(REPAIR, "close", "escape,q", "Esc", "Back", "Back to the data; nothing is written", 50),
+    Action(
+        "model",
+        "switch_list",
+        "tab",
+        "Tab",
+        "Method",
+        "From the models to the method's settings and back",
+        25,
+    ),
+    Action("model", "more", "right,l", "← →", "Change", "The next or previous value of a setting", 30),
+    Action("model", "less", "left,h", "", "", ""),
+    Action("model", "why", "w,ctrl+y", "w", "Why", "Every resolved value with its reason and source", 35),
+    Action(
+        "model", "alternatives", "a,ctrl+l", "a", "Options", "Other ways to run it, and what each costs", 40
+    ),
+    Action("model", "filter", "slash", "/", "Filter", "Find a model by its name", 45),
+    Action("model", "type_model", "m", "m", "Other", "Any hub id or a directory on this machine", 50),
+    Action("model", "type_value", "e", "e", "Type", "Type a value for the setting", 0),
+    Action(
+        "model",
+        "give_back",
+        "backspace,delete",
+        "⌫",
+        "Give back",
+        "Back to the recommended value of the setting",
+        0,
+    ),
+    Action("model", "down", "j", "j k", "Move", "Move through the list (arrows too)"),
+    Action("model", "up", "k", "", "", ""),
+    Action("review", "start", "s,ctrl+s", "s", "Start", "Save the preset and start training", 10),
+    Action("review", "export", "e,ctrl+o", "e", "Export", "Save the preset to the path given", 30),
+    Action("review", "copy", "c,ctrl+y", "c", "Copy", "Copy the command for a script", 35),
+    Action(DASHBOARD, "stop", "s", "s", "Stop", "Write a checkpoint, then end the run", 10),
+    Action(DASHBOARD, "detach", "d,escape", "d", "Detach", "Back to the list; training goes on", 20),
+    Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 30),
+    Action(DASHBOARD, "previous_panel", "shift+tab", "", "", ""),
+    Action(DASHBOARD, "zoom", "z", "z", "Zoom", "The panel in full, or all panels again", 40),
+    Action(
+        DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, gradient norm, tokens/s", 50
+    ),
+    Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 60),
+    Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
+    Action(RESULT, "close", "escape,r", "Esc", "Back", "Back to the dashboard", 10),
+    Action(RESULT, "quit", "q", "q", "Quit", "Leave the app", 70),
+    Action(DIALOG, "cancel", "escape", "Esc", "Cancel", "Close without doing anything", 20),
+)
+
+
+def actions(*scopes: str) -> tuple[Action, ...]:
+    """The actions of these scopes in the order of the table."""
+    return tuple(action for action in ACTIONS if action.scope in scopes)
+
+
+def bindings(*scopes: str) -> list[BindingType]:
+    """Textual bindings of these scopes; ids are `scope.name`, for a user's own key map."""
+    from textual.binding import Binding
+
+    return [
+        Binding(
+            action.keys,
+            action.name,
+            action.label,
+            key_display=action.shown or None,
+            show=bool(action.bar),
+            priority=action.priority,
+            id=f"{action.scope}.{action.name}",
+            tooltip=action.says,
+        )
+        for action in actions(*scopes)
+    ]

@@ -1,0 +1,52 @@
+"""Where repaired rows go, and how the draft follows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.advice.draft import Draft
+
+SUFFIXES = {".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md"}
+ENDINGS = (".jsonl", ".train.jsonl", ".validation.jsonl", ".test.jsonl", ".manifest.json", ".changes.jsonl")
+TRAIN, VALIDATION = ".train.jsonl", ".validation.jsonl"
+
+
+def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
+    """A name that is free, beside the data (in the current directory for what isn't the user's own file):
+    `rows.csv.gz` gives `rows.clean.jsonl`.
+    """
+    given = Path(sources[0]).expanduser()
+    own = not sources[0].startswith("builtin:") and given.exists()
+    folder = given.parent if own else Path()
+    name = files[0].name
+    while Path(name).suffix.lower() in SUFFIXES:
+        name = Path(name).stem
+    number = 1
+    while True:
+        stem = f"{name}.clean" + (f"-{number}" if number > 1 else "")
+        if not any((folder / f"{stem}{ending}").exists() for ending in ENDINGS):
+            return folder / f"{stem}.jsonl"
+        number += 1
+
+
+def repaired(draft: Draft, written: Sequence[Path]) -> Draft:
+    """The draft with the files of a clean run: the first to learn from, the second (of a split) to measure
+    on.
+    """
+    train, *others = written
+    draft = with_sources(draft, (str(train),)).with_(format="auto", columns={})
+    return draft.override("data.eval", str(others[0])) if others else draft
+
+
+def with_sources(draft: Draft, sources: tuple[str, ...]) -> Draft:
+    """The draft with other data. Rows that were split off the old data are no measure of the new."""
+    held = draft.overrides.get("data.eval")
+    if draft.data != sources and isinstance(held, str) and len(draft.data) == 1:
+        old = draft.data[0]
+        if old.endswith(TRAIN) and held == old.removesuffix(TRAIN) + VALIDATION:
+            draft = draft.override("data.eval", None)
+    return draft.with_(data=sources)

@@ -1,0 +1,66 @@
+"""Other ways to run the same preset, with what each costs or wins; choosing one takes it over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tuiftune.printable import printable
+from tuiftune.tui.glyphs import UNICODE
+from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.settings import written
+from tuiftune.tui.units import size
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.plan.model import Plan
+
+
+class Alternatives(ModalScreen[int | None]):
+    """Dismissed with the place of the alternative in the plan, or None."""
+
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(DIALOG),
+        ("a,q", "cancel", "Close"),
+        ("j", "down", "Down"),
+        ("k", "up", "Up"),
+    ]
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def compose(self) -> ComposeResult:
+        glyphs = getattr(self.app, "glyphs", UNICODE)
+        with Vertical(id="picker") as box:
+            box.border_title = "Other ways to run it"
+            box.border_subtitle = "Enter takes it, Esc closes"
+            options = []
+            for index, other in enumerate(self._plan.alternatives):
+                sign = (glyphs.ok, "$success") if other.fits else (glyphs.error, "$error")
+                changes = ", ".join(f"{key} = {written(value)}" for key, value in other.changes.items())
+                words = f"\n  {printable(changes)}; needs {size(other.needs)}"
+                options.append(
+                    Option(Content.assemble(sign, f" {printable(other.says)}", (words, "dim")), id=str(index))
+                )
+            yield OptionList(*options)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(int(event.option.id or 0))
+
+    def action_down(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,39 @@
+"""One line of text in the middle of the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.paths import PathSuggester
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class Ask(ModalScreen[str | None]):
+    """Dismissed with the text, or None."""
+
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
+
+    def __init__(self, question: str, value: str, hint: str, *, paths: bool = False) -> None:
+        super().__init__()
+        self._question, self._value, self._hint, self._paths = question, value, hint, paths
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Static(self._question, id="dialog-question", markup=False)
+            yield Static(self._hint, id="dialog-detail", markup=False)
+            yield Input(self._value, suggester=PathSuggester(files=False) if self._paths else None)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

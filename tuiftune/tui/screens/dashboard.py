@@ -1,0 +1,268 @@
+"""The dashboard: a view of one run's event log. It owns nothing; closing it leaves the training alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from tuiftune.errors import UserError
+from tuiftune.runs.state import RunState
+from tuiftune.tui.faults import TellsFaults
+from tuiftune.tui.keys import DASHBOARD, bindings
+from tuiftune.tui.tail import Arrived, Opened, Seen, follow
+from tuiftune.tui.units import real
+from tuiftune.tui.widgets.chart import Chart
+from tuiftune.tui.widgets.curves import CURVES, layers, load_history
+from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.logpanel import LogPanel
+from tuiftune.tui.widgets.machinepanel import MachinePanel
+from tuiftune.tui.widgets.numbers import Numbers
+from tuiftune.tui.widgets.runheader import RunHeader
+from tuiftune.tui.widgets.scores import Scores
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.events import Event
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.widgets.canvas import Canvas
+
+PANELS = ("chart", "numbers", "machine", "scores", "log")
+
+
+class Dashboard(TellsFaults, Screen[None]):
+    """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
+    arrives."""
+
+    CSS_PATH = "../styles/dashboard.tcss"
+    SCOPES = (DASHBOARD,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(DASHBOARD),
+        ("up,k", "scroll_log(1)", "Earlier"),
+        ("down,j", "scroll_log(-1)", "Later"),
+        ("1", "panel('chart')", "Chart"),
+        ("2", "panel('numbers')", "Numbers"),
+        ("3", "panel('machine')", "Machine"),
+        ("4", "panel('scores')", "Scores"),
+        ("5", "panel('log')", "Log"),
+    ]
+    app: TuneApp
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run = run
+        self.state = RunState()
+        self.status = "starting"
+        self._curve = 0
+        self._stale = True
+        self._seen_running = False
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader(self.run.name)
+        with Vertical(id="panels"):
+            with Horizontal(id="upper"):
+                yield self._panel(Chart(id="chart", classes="panel"), "")
+                with Vertical(id="aside"):
+                    yield self._panel(Numbers(id="numbers", classes="panel"), "now")
+                    yield self._panel(Chart(id="history", classes="panel", empty="no readings yet"), "")
+            with Horizontal(id="small"):
+                for curve in CURVES[1:]:
+                    yield self._panel(Chart(id=f"chart-{curve.key}", classes="panel"), curve.title)
+            with Horizontal(id="lower"):
+                yield self._panel(MachinePanel(id="machine", classes="panel"), "machine")
+                yield self._panel(Scores(id="scores", classes="panel"), "before and after")
+            yield self._panel(LogPanel(id="log", classes="panel"), "log")
+        yield KeyBar(DASHBOARD)
+
+    @staticmethod
+    def _panel(panel: Canvas, title: str) -> Canvas:
+        panel.border_title = title
+        panel.can_focus = True
+        return panel
+
+    def on_mount(self) -> None:
+        self.run_worker(
+            partial(follow, self.run, self),
+            thread=True,
+            exit_on_error=False,
+            group="tail",
+            description="event log",
+        )
+        self.set_interval(self.app.draw_seconds, self._draw)
+
+    @on(Opened)
+    def _opened(self, message: Opened) -> None:
+        self.state = message.state
+        log = self.query_one(LogPanel)
+        log.clear()
+        self._take(message.events, fold=False)
+        self._standing(message.vitals.state)
+        self._draw()
+
+    @on(Arrived)
+    def _arrived(self, message: Arrived) -> None:
+        self._take(message.events, fold=True)
+
+    @on(Seen)
+    def _seen(self, message: Seen) -> None:
+        self._standing(message.vitals.state)
+
+    def _take(self, events: list[Event], *, fold: bool) -> None:
+        if fold:
+            for event in events:
+                self.state.fold(event)
+        self.query_one(LogPanel).take(events)
+        self._stale = True
+
+    def _standing(self, status: str) -> None:
+        status = self.state.end.state if self.state.end is not None and status != "running" else status
+        self._seen_running = self._seen_running or status == "running"
+        if status != self.status:
+            self.status = status
+            self._stale = True
+
+    def _draw(self) -> None:
+        if not self._stale:
+            return
+        self._stale = False
+        state = self.state
+        self.query_one(RunHeader).show(state, self.status)
+        self._show_curve(self.query_one("#chart", Chart), self._curve)
+        for index, small in enumerate(CURVES[1:], 1):
+            chart = self.query_one(f"#chart-{small.key}", Chart)
+            if chart.display and chart.size.height:
+                self._show_curve(chart, index)
+        history = self.query_one("#history", Chart)
+        if history.display and history.size.height:
+            title, drawn = load_history(state)
+            history.entitle(title)
+            history.show(drawn, unit="seconds", floor=0.0)
+        self.query_one(Numbers).show(state)
+        self.query_one(MachinePanel).show(state)
+        self.query_one(Scores).show(state)
+        self.query_one(LogPanel).redraw()
+        self.query_one(KeyBar).redraw()
+        if self._seen_running and self.status == "done" and self.app.screen is self:
+            self._seen_running = False
+            self.action_result()  # one who waited for it sees at once what it brought
+
+    def _show_curve(self, chart: Chart, index: int) -> None:
+        curve = CURVES[index]
+        chart.entitle(f"loss   {self._legend()}" if curve.key == "loss" else curve.title)
+        chart.show(
+            layers(self.state, curve.key, self.app.glyphs), floor=curve.floor, total=self.state.total_steps
+        )
+
+    def _legend(self) -> str:
+        glyphs = self.app.glyphs
+        parts = [f"{glyphs.raw} raw", f"{glyphs.line} smooth"]
+        if len(self.state.eval_curve):
+            parts.append(f"{glyphs.point} eval")
+        if self.state.best is not None:
+            parts.append(f"{glyphs.best} {real(self.state.best.loss)}")
+        return "  ".join(parts)
+
+    def on_resize(self) -> None:
+        self._stale = True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        if action == "stop":
+            return self.status in {"running", "starting"} and self.state.end is None
+        if action == "result":
+            return self.state.end is not None and self.state.end.state == "done"
+        return True
+
+    def action_stop(self) -> None:
+        from tuiftune.tui.screens.dialog import Confirm
+
+        detail = (
+            f"The engine writes a checkpoint at step {self.state.step:,} or soon after, then ends. "
+            f"`tuiftune resume {self.run.name}` goes on from there."
+        )
+        self.app.push_screen(
+            Confirm(f"Stop {self.run.name}?", detail, "Stop the run", "Keep training"), self._stop
+        )
+
+    def _stop(self, confirmed: bool | None) -> None:
+        if not confirmed:
+            return
+        from tuiftune.runs.control import request_stop
+
+        try:
+            request_stop(self.run, "the dashboard")
+        except UserError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.notify("Asked the engine to stop at the next step boundary.", title="Stopping")
+
+    def action_detach(self) -> None:
+        if self.query_one("#panels").has_class("-zoomed"):
+            self.action_zoom()
+            return
+        from tuiftune.tui.screens.home import Home
+
+        while not isinstance(self.app.screen, Home) and len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def action_quit(self) -> None:
+        self.app.exit(self.farewell(), return_code=0)
+
+    def farewell(self) -> str:
+        """What to print after leaving."""
+        if self.state.end is None and self.status in {"running", "starting"}:
+            return f"{self.run.name} goes on training; come back with: tuiftune watch {self.run.name}"
+        return ""
+
+    def action_next_panel(self) -> None:
+        self._go_to_panel(1)
+
+    def action_previous_panel(self) -> None:
+        self._go_to_panel(-1)
+
+    def _go_to_panel(self, by: int) -> None:
+        at = next(
+            (i for i, name in enumerate(PANELS) if self.query_one(f"#{name}").has_focus), -1 if by > 0 else 0
+        )
+        self.action_panel(PANELS[(at + by) % len(PANELS)])
+
+    def action_panel(self, name: str) -> None:
+        panels = self.query_one("#panels")
+        if panels.has_class("-zoomed"):
+            self._zoom(name)
+        self.query_one(f"#{name}").focus()
+
+    def action_zoom(self) -> None:
+        if self.query_one("#panels").has_class("-zoomed"):
+            self._zoom("")
+            return
+        focused = next((name for name in PANELS if self.query_one(f"#{name}").has_focus), PANELS[0])
+        self._zoom(focused)
+        self.query_one(f"#{focused}").focus()
+
+    def _zoom(self, name: str) -> None:
+        self.query_one("#panels").set_class(bool(name), "-zoomed")
+        for panel in PANELS:
+            self.query_one(f"#{panel}").set_class(panel == name, "-full")
+        for row in ("upper", "aside", "lower"):
+            box = self.query_one(f"#{row}")
+            box.set_class(bool(box.query(".panel.-full")), "-full")
+        self._stale = True
+
+    def action_curve(self) -> None:
+        self._curve = (self._curve + 1) % len(CURVES)
+        self._show_curve(self.query_one("#chart", Chart), self._curve)
+
+    def action_scroll_log(self, lines: int) -> None:
+        self.query_one(LogPanel).scroll(lines)
+
+    def action_result(self) -> None:
+        from tuiftune.tui.screens.result import ResultScreen
+
+        self.app.push_screen(ResultScreen(self.run))

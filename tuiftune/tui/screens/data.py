@@ -1,0 +1,318 @@
+"""Step 3: what to learn from. Reading and checks run in a thread; their results come in as they are found."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.containers import Container, Horizontal
+from textual.message import Message
+from textual.widgets import Input, Label
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.tui import repairing
+from tuiftune.tui.findings import trainable
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.paths import PathSuggester
+from tuiftune.tui.screens.wizard import WizardStep
+from tuiftune.tui.widgets.checklist import CheckList
+from tuiftune.tui.widgets.datafacts import DataFactsView
+from tuiftune.tui.widgets.samplerows import SampleRows
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.draft import Draft
+    from tuiftune.data.checks.check import Check
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.example import Example
+
+BUILTIN = "builtin:tickets"
+SAMPLES = 40
+
+
+class AbandonedError(Exception):
+    """Raised in the thread to end a reading that nobody waits for any more."""
+
+
+class Reading(Message):
+    """Rows so far, and what is being done ("" when all is done). `about` tells readings apart."""
+
+    def __init__(self, about: tuple[str, ...], rows: int | None, doing: str) -> None:
+        super().__init__()
+        self.about, self.rows, self.doing = about, rows, doing
+
+
+class Read(Message):
+    def __init__(self, about: tuple[str, ...], dataset: Dataset, samples: list[Example], fault: str) -> None:
+        super().__init__()
+        self.about, self.dataset, self.samples, self.fault = about, dataset, samples, fault
+
+
+class Checked(Message):
+    def __init__(self, about: tuple[str, ...], check: Check) -> None:
+        super().__init__()
+        self.about, self.check = about, check
+
+
+class Measured(Message):
+    def __init__(self, about: tuple[str, ...], lengths: dict[str, Any]) -> None:
+        super().__init__()
+        self.about, self.lengths = about, lengths
+
+
+class Unreadable(Message):
+    def __init__(self, about: tuple[str, ...], error: str) -> None:
+        super().__init__()
+        self.about, self.error = about, error
+
+
+class DataStep(WizardStep):
+    KEY: ClassVar[str] = "data"
+    SCOPES = ("wizard", "data")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("data")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ready: tuple[str, ...] | None = None  # the sources that were read and can be trained on
+        self._read_data: Dataset | None = None
+        self._found = ""  # what it is, in a line
+        self._go_on = False
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="source"):
+            yield Label(" File ")
+            given = shlex.join(self.draft.data) if self.draft.data else BUILTIN
+            yield Input(
+                given,
+                id="path",
+                suggester=PathSuggester(),
+                placeholder="a file, a folder, a glob, or several",
+            )
+        with Container(id="data"):
+            with Horizontal(id="judged"):
+                yield DataFactsView(classes="panel")
+                yield CheckList(classes="panel")
+            yield SampleRows(classes="panel")
+
+    def on_mount(self) -> None:
+        for name, title in (
+            ("#data-facts", "what it is"),
+            ("#checks", "checks"),
+            ("#samples", "rows, as the model will see them"),
+        ):
+            self.query_one(name).border_title = title
+        field = self.query_one("#path", Input)
+        field.focus()
+        field.cursor_position = len(field.value)
+        self._inspect(self._given())
+
+    def _given(self) -> tuple[str, ...]:
+        """The sources in the input; a path with blanks is one source if it exists as it stands."""
+        text = self.query_one("#path", Input).value.strip()
+        if not text or Path(text).expanduser().exists():
+            return (text,) if text else ()
+        try:
+            return tuple(shlex.split(text))
+        except ValueError:
+            return (text,)
+
+    @on(Input.Changed, "#path")
+    def _typed(self) -> None:
+        """What stands below belongs to what was read last: said while something else is typed."""
+        given = self._given()
+        if self._ready is None or not given:
+            return
+        if given != self._ready:
+            self.say(f"Enter reads it. Below is still {printable(shlex.join(self._ready))}.", "warning")
+        else:
+            self.say(self._found, "ok")
+
+    @on(Input.Submitted, "#path")
+    def _submitted(self) -> None:
+        self.action_forward()
+
+    def action_forward(self) -> None:
+        given = self._given()
+        if given and given == self._ready:
+            super().action_forward()
+            return
+        self._go_on = given == self.draft.data
+        if not given or given != self.draft.data or not self._being_read():
+            self._inspect(given)
+
+    def _being_read(self) -> bool:
+        return any(worker.group == "data" and worker.is_running for worker in self.workers)
+
+    def _inspect(self, given: tuple[str, ...]) -> None:
+        self._ready = None
+        for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
+            view.clear()
+        self.query_one(SampleRows).show([])
+        if not given:
+            self.say("Name a file, a folder or a glob.", "warning")
+            return
+        self.say("")
+        self.draft = repairing.with_sources(self.draft, given)
+        self.run_worker(
+            partial(self._read, given, self.draft),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="data",
+        )
+
+    def _read(self, about: tuple[str, ...], draft: Draft) -> None:
+        """In the thread: rows first, then one check after another, then lengths."""
+        from tuiftune.data.checks.check import Subject
+        from tuiftune.data.inspect import checks_of, length_document
+
+        worker = get_current_worker()
+
+        def progress(rows: int) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Reading(about, rows, "reading"))
+
+        def watch(what: str, _: float) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Reading(about, None, what))
+
+        try:
+            dataset = self.app.findings.dataset(draft, progress)
+            fault = ""
+            try:
+                trainable(dataset)
+            except UserError as error:
+                fault = str(error)
+            self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
+            folder = self.app.findings.model(draft.model or "builtin:tiny").path
+            limit = draft.value("data.max_length") or 2048
+            subject = Subject(dataset, folder, limit, draft.value("data.eval") or 0.05, 42, watch)
+            self.post_message(Measured(about, length_document(subject)))
+            for check in checks_of(subject):
+                self.post_message(Checked(about, check))
+            self.post_message(Reading(about, None, ""))
+        except AbandonedError:
+            return
+        except UserError as error:
+            self.post_message(Unreadable(about, str(error)))
+
+    @on(Reading)
+    def _reading(self, message: Reading) -> None:
+        if message.about == self.draft.data:
+            if message.rows is not None:
+                self.query_one(DataFactsView).reading(message.rows)
+            else:
+                self.query_one(CheckList).doing(message.doing)
+
+    @on(Read)
+    def _was_read(self, message: Read) -> None:
+        if message.about != self.draft.data:
+            return
+        self.query_one(DataFactsView).show(message.dataset)
+        self.query_one(SampleRows).show(message.samples)
+        if message.fault or not message.samples:
+            self.say(message.fault or "no row in it can be trained on; the checks say why", "error")
+            return
+        self._ready, self._read_data = message.about, message.dataset
+        evidence = "; ".join(message.dataset.evidence[:2])
+        self._found = f"{message.dataset.rows:,} rows of {message.dataset.format}: {evidence}"
+        self.say(self._found, "ok")
+        if self._go_on:
+            self._go_on = False
+            super().action_forward()
+
+    @on(Checked)
+    def _checked(self, message: Checked) -> None:
+        if message.about == self.draft.data:
+            self.query_one(CheckList).add(message.check)
+
+    @on(Measured)
+    def _measured(self, message: Measured) -> None:
+        if message.about == self.draft.data:
+            self.query_one(DataFactsView).show_lengths(message.lengths)
+
+    @on(Unreadable)
+    def _unreadable(self, message: Unreadable) -> None:
+        if message.about == self.draft.data:
+            self._go_on = False
+            self.query_one(DataFactsView).clear()
+            self.query_one(CheckList).doing("")
+            self.say(message.error, "error")
+
+    def action_checks(self) -> None:
+        from tuiftune.tui.screens.checks import AllChecks
+
+        self.app.push_screen(AllChecks(self.query_one(CheckList).checks))
+
+    def action_tree(self) -> None:
+        from tuiftune.tui.screens.files import Files
+
+        given = self._given()
+        start = Path(given[0]).expanduser() if given and not given[0].startswith("builtin:") else Path()
+        self.app.push_screen(Files(start), self._picked)
+
+    def _picked(self, path: Path | None) -> None:
+        if path is not None:
+            field = self.query_one("#path", Input)
+            field.value = str(path)
+            field.cursor_position = len(field.value)
+            self._inspect(self._given())
+
+    def action_tokens(self) -> None:
+        from tuiftune.tui.screens.tokens import TokenRows
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(TokenRows(self.draft, int(dataset.usable.sum()), self._row()))
+
+    def action_cut(self) -> None:
+        from tuiftune.tui.screens.cut import Cut
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Cut(self.draft, dataset), self._take_length)
+
+    def _take_length(self, max_length: int | None) -> None:
+        if max_length is not None:
+            self.draft = self.draft.override("data.max_length", max_length)
+            self._inspect(self._given())  # the checks look at what is cut
+
+    def action_repair(self) -> None:
+        from tuiftune.tui.screens.repair import Repair
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Repair(self.draft, dataset), self._take_repaired)
+
+    def _take_repaired(self, files: list[Path] | None) -> None:
+        if not files:
+            return
+        self.draft = repairing.repaired(self.draft, files)
+        self.query_one("#path", Input).value = shlex.join(self.draft.data)
+        self._inspect(self.draft.data)
+        self.notify(", ".join(path.name for path in files), title="Written", markup=False)
+
+    def _dataset(self) -> Dataset | None:
+        """What was read; says so where nothing can be trained on (yet)."""
+        if self._ready != self.draft.data or self._read_data is None:
+            self.say(
+                "There is nothing to look into yet: no rows were read that can be trained on.", "warning"
+            )
+            return None
+        return self._read_data
+
+    def _row(self) -> int:
+        """The first row shown below, counted among the usable ones from 1."""
+        return self.query_one(SampleRows).at + 1
+
+    def action_rows(self, by: int) -> None:
+        self.query_one(SampleRows).move(by)

@@ -1,0 +1,79 @@
+"""The files below a directory, to pick the training data from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.screen import ModalScreen
+from textual.widgets import DirectoryTree
+
+from tuiftune.printable import printable
+from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.paths import DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class DataTree(DirectoryTree):
+    """Folders and the files that can hold rows."""
+
+    ICON_NODE = "+ "
+    ICON_NODE_EXPANDED = "- "
+    ICON_FILE = "  "
+
+    def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
+        return [
+            path for path in paths if not path.name.startswith(".") and (path.is_dir() or path.suffix in DATA)
+        ]
+
+
+class Files(ModalScreen[Path | None]):
+    """Dismissed with the file that was chosen, or None."""
+
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(DIALOG),
+        ("j", "down", "Down"),
+        ("k", "up", "Up"),
+        ("backspace", "outer", "Outer folder"),
+    ]
+
+    def __init__(self, start: Path) -> None:
+        super().__init__()
+        start = start if start.is_dir() else start.parent
+        self._start = start.resolve() if start.is_dir() else Path.cwd()
+
+    def _title(self) -> str:
+        return escape(printable(str(self._start)))
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker", classes="-whole") as box:
+            box.border_title = self._title()
+            box.border_subtitle = "Enter takes it, Backspace one folder up, Esc closes"
+            yield DataTree(str(self._start))
+
+    def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
+        here = Path.cwd()
+        path = Path(event.path)
+        self.dismiss(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    def action_down(self) -> None:
+        self.query_one(DataTree).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(DataTree).action_cursor_up()
+
+    def action_outer(self) -> None:
+        self._start = self._start.parent
+        self.query_one(DataTree).path = self._start
+        self.query_one("#picker").border_title = self._title()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,325 @@
+"""Home: every run this machine knows, and what one can begin. Empty, it teaches instead."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.tui.faults import TellsFaults
+from tuiftune.tui.keys import HOME, bindings
+from tuiftune.tui.units import size
+from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.rundetail import RunDetail
+from tuiftune.tui.widgets.runlist import RunList
+from tuiftune.tui.widgets.titlebar import TitleBar
+from tuiftune.tui.widgets.welcome import Welcome
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.state import RunState
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.summary import Summary
+
+REFRESH_SECONDS = 2.0
+
+
+class Listed(Message):
+    """The runs as they stand, latest first, and the free bytes where new ones go (None if that is not
+    known)."""
+
+    def __init__(self, rows: list[Summary], free: int | None) -> None:
+        super().__init__()
+        self.rows, self.free = rows, free
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Listed)
+
+
+class Looked(Message):
+    """The folded log of one run."""
+
+    def __init__(self, run: RunDir, state: RunState) -> None:
+        super().__init__()
+        self.run, self.state = run, state
+
+
+class Failed(Message):
+    """Something asked for could not be done."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Began(Message):
+    """A run was launched."""
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run = run
+
+
+class Home(TellsFaults, Screen[None]):
+    CSS_PATH = "../styles/home.tcss"
+    SCOPES = (HOME,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(HOME),
+        ("down", "down", "Down"),
+        ("up", "up", "Up"),
+        ("pagedown", "move(8)", "Page down"),
+        ("pageup", "move(-8)", "Page up"),
+    ]
+    app: TuneApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._empty = False
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("runs on this machine")
+        yield Welcome(id="welcome")
+        yield RunList(id="runs", classes="panel")
+        with Horizontal(id="detail"):
+            yield RunDetail(classes="panel")
+        yield KeyBar(HOME)
+
+    def on_mount(self) -> None:
+        from tuiftune.runs.directory import default_root
+        from tuiftune.runs.find import all_runs
+
+        self.query_one(RunList).entitle("runs")
+        self._show_empty(not all_runs(self.app.runs_root or default_root()))
+        self.set_interval(REFRESH_SECONDS, self._list)
+        self._list()
+
+    def _show_empty(self, empty: bool) -> None:
+        """The welcome, or the list and the run under its cursor."""
+        self._empty = empty
+        self.query_one(Welcome).display = empty
+        self.query_one(RunList).display = not empty
+        self.query_one("#detail").display = not empty
+
+    def on_screen_resume(self) -> None:
+        self._list()
+
+    def _list(self) -> None:
+        if self.app.screen is self:
+            self.run_worker(self._read_all, thread=True, exclusive=True, exit_on_error=False, group="list")
+
+    def _read_all(self) -> None:
+        from tuiftune.hardware.disks import disk_of
+        from tuiftune.runs.directory import default_root
+        from tuiftune.runs.find import all_runs
+        from tuiftune.tui.summary import summarise
+
+        worker = get_current_worker()
+        root = self.app.runs_root or default_root()
+        rows = []
+        for run in all_runs(root):
+            if worker.is_cancelled:
+                return
+            rows.append(summarise(run))
+        try:
+            free: int | None = disk_of(root).free
+        except OSError:
+            free = None
+        self.post_message(Listed(rows, free))
+
+    @on(Listed)
+    def _listed(self, message: Listed) -> None:
+        runs, welcome = self.query_one(RunList), self.query_one(Welcome)
+        empty = not message.rows
+        self._show_empty(empty)
+        running = sum(row.status == "running" for row in message.rows)
+        facts = [f"{running} running"] if running else []
+        if message.free is not None:
+            facts.append(f"{size(message.free)} free")
+        title = "runs on this machine" if message.rows else "welcome"
+        self.query_one(TitleBar).say(title, f" {self.app.glyphs.dot} ".join(facts))
+        runs.show(message.rows)
+        wanted = welcome if empty else runs
+        if self.focused is not wanted:
+            wanted.focus()
+        self.query_one(KeyBar).redraw()
+        if runs.current is not None and runs.current.status == "running":
+            self._look(runs.current)
+
+    @on(RunList.Moved)
+    def _moved(self, message: RunList.Moved) -> None:
+        self.query_one(RunDetail).show(message.summary, None)
+        self.query_one(KeyBar).redraw()
+        if message.summary is not None:
+            self._look(message.summary)
+
+    def _look(self, summary: Summary) -> None:
+        self.run_worker(
+            partial(self._read_one, summary.run),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="look",
+        )
+
+    def _read_one(self, run: RunDir) -> None:
+        from tuiftune.runs.follow import Follower
+
+        follower = Follower(run)
+        follower.refresh()
+        if not get_current_worker().is_cancelled:
+            self.post_message(Looked(run, follower.state))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        current = self.query_one(RunList).current
+        if current is not None and current.run == message.run:
+            self.query_one(RunDetail).show(current, message.state)
+
+    @on(Failed)
+    def _failed(self, message: Failed) -> None:
+        self.notify(message.error, severity="error", markup=False, timeout=8)
+
+    @on(Began)
+    def _began(self, message: Began) -> None:
+        self.app.open_run(message.run)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        current = self.query_one(RunList).current if self.is_mounted else None
+        if action in {"delete"}:
+            return current is not None and current.status != "running"
+        if action == "stop":
+            return current is not None and current.status == "running"
+        if action == "resume":
+            return current is not None and current.resumable
+        return True
+
+    def action_down(self) -> None:
+        self.action_move(1)
+
+    def action_up(self) -> None:
+        self.action_move(-1)
+
+    def action_move(self, by: int) -> None:
+        if self._empty:
+            self.query_one(Welcome).move(by)
+        else:
+            self.query_one(RunList).move(by)
+
+    @on(RunList.Chosen)
+    @on(Welcome.Chosen)
+    def action_open(self) -> None:
+        if self._empty:
+            getattr(self, f"action_{self.query_one(Welcome).current}")()
+            return
+        current = self.query_one(RunList).current
+        if current is not None:
+            self.app.open_run(current.run)
+
+    def action_new(self) -> None:
+        self.app.open_wizard()
+
+    def action_preset(self) -> None:
+        from tuiftune.tui.screens.presets import Presets
+
+        self.app.push_screen(Presets(), self._with_preset)
+
+    def _with_preset(self, name: str | None) -> None:
+        if name is None:
+            return
+        from tuiftune.advice.draft import Draft
+        from tuiftune.preset import file, shipped
+
+        try:
+            self.app.open_wizard(Draft.of(file.load(shipped.find(name))))
+        except UserError as error:
+            self.post_message(Failed(str(error)))
+
+    def action_demo(self) -> None:
+        self.notify("Planning and starting the demo …", timeout=4)
+        self.run_worker(self._demo, thread=True, exit_on_error=False, group="demo", exclusive=True)
+
+    def _demo(self) -> None:
+        from tuiftune.preset import file, shipped
+        from tuiftune.runs.launch import launch
+        from tuiftune.runs.prepare import prepare
+
+        try:
+            run = prepare(file.load(shipped.find("demo")), self.app.runs_root)
+            launch(run)
+        except UserError as error:
+            self.post_message(Failed(str(error)))
+        else:
+            self.post_message(Began(run))
+
+    def action_stop(self) -> None:
+        from tuiftune.tui.screens.dialog import Confirm
+
+        current = self.query_one(RunList).current
+        if current is None:
+            return
+        detail = f"It writes a checkpoint and ends. `tuiftune resume {current.name}` goes on from there."
+        self.app.push_screen(
+            Confirm(f"Stop {current.name}?", detail, "Stop the run", "Keep training"),
+            partial(self._do_stop, current.run),
+        )
+
+    def _do_stop(self, run: RunDir, confirmed: bool | None) -> None:
+        if confirmed:
+            from tuiftune.runs.control import request_stop
+
+            self._try(partial(request_stop, run, "the app"), f"{run.name}: asked to stop")
+
+    def action_resume(self) -> None:
+        from tuiftune.runs.launch import launch
+
+        current = self.query_one(RunList).current
+        if current is not None:
+            self._try(partial(launch, current.run), f"{current.name}: going on")
+
+    def action_delete(self) -> None:
+        from tuiftune.tui.screens.dialog import Confirm
+
+        current = self.query_one(RunList).current
+        if current is None:
+            return
+        detail = f"{current.run.path}\nits checkpoints and its result will be gone."
+        self.app.push_screen(
+            Confirm(f"Delete {current.name}?", detail, "Delete", "Keep", harmful=True),
+            partial(self._do_delete, current.run),
+        )
+
+    def _do_delete(self, run: RunDir, confirmed: bool | None) -> None:
+        if not confirmed:
+            return
+        import shutil
+
+        try:
+            shutil.rmtree(run.path)
+        except OSError as error:
+            self.post_message(Failed(f"{run.path}: cannot be deleted ({error.strerror})"))
+        else:
+            self.notify(f"{run.name} is deleted", markup=False)
+        self._list()
+
+    def _try(self, act: object, done: str) -> None:
+        assert callable(act)
+        try:
+            act()
+        except UserError as error:
+            self.post_message(Failed(str(error)))
+        else:
+            self.notify(done, markup=False)
+        self._list()
+
+    def action_quit(self) -> None:
+        self.app.exit("", return_code=0)

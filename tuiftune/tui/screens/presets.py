@@ -1,0 +1,50 @@
+"""The shipped presets, each with what it is for; choosing one opens the wizard on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tuiftune.tui.keys import DIALOG, bindings
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class Presets(ModalScreen[str | None]):
+    """Dismissed with the name of the preset, or None."""
+
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(DIALOG), ("j", "down", "Down"), ("k", "up", "Up")]
+
+    def compose(self) -> ComposeResult:
+        from tuiftune.preset import shipped
+
+        with Vertical(id="picker") as box:
+            box.border_title = "Begin with a preset"
+            box.border_subtitle = "Enter takes it, Esc closes"
+            options = []
+            for name in shipped.names():
+                about = shipped.about(shipped.find(name))
+                options.append(
+                    Option(Content.assemble((name, "bold"), "\n", (f"  {about}", "$foreground 65%")), id=name)
+                )
+            yield OptionList(*options)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
+
+    def action_down(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,68 @@
+"""Every resolved value with its reason and source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+
+from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.settings import written
+from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.wrap import wrapped
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.recommend import Recommendation
+    from tuiftune.plan.model import Plan, Reason
+
+
+class ReasonLines(Canvas):
+    def __init__(self, reasons: list[Reason], notes: list[str]) -> None:
+        super().__init__()
+        self._reasons, self._notes = reasons, notes
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines: list[Line] = []
+        for reason in self._reasons:
+            lines.append(Line(reason.key, "title").add(f"  {written(reason.value)}", "accent"))
+            lines += [Line("  ").add(part) for part in wrapped(reason.why, width - 2)]
+            lines += [
+                Line("  ").add(part, "faint") for part in wrapped(f"source: {reason.source}", width - 2)
+            ]
+        for note in self._notes:
+            lines += [Line(part, "soft") for part in wrapped(note, width)]
+        return lines
+
+
+class Reasons(ModalScreen[None]):
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(DIALOG),
+        ("w,q", "cancel", "Close"),
+        ("j,down", "scroll(2)", "Down"),
+        ("k,up", "scroll(-2)", "Up"),
+    ]
+
+    def __init__(self, plan: Plan, advice: Recommendation | None) -> None:
+        super().__init__()
+        advised = advice.reasons if advice else ()
+        shown = {reason.key for reason in advised}
+        self._reasons = [*advised, *(reason for reason in plan.reasons if reason.key not in shown)]
+        self._notes = [*(advice.advice if advice else ()), *plan.notes]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as box:
+            box.border_title = "Why these values"
+            box.border_subtitle = "Esc closes"
+            yield ReasonLines(self._reasons, self._notes)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#help").scroll_relative(y=by, animate=False)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

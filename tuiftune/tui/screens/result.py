@@ -1,0 +1,64 @@
+"""What a finished run changed: scores before and after, and answers side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+
+from tuiftune.errors import UserError
+from tuiftune.tui.keys import RESULT, bindings
+from tuiftune.tui.widgets.answers import Answers
+from tuiftune.tui.widgets.changes import Changes
+from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.titlebar import TitleBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+
+
+class ResultScreen(Screen[None]):
+    CSS_PATH = "../styles/dashboard.tcss"
+    SCOPES = (RESULT,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(RESULT),
+        ("down,j", "scroll(2)", "Down"),
+        ("up,k", "scroll(-2)", "Up"),
+    ]
+    app: TuneApp
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run = run
+
+    def compose(self) -> ComposeResult:
+        result: dict[str, Any] = {}
+        fault = ""
+        try:
+            result = self.run.result() or {}
+        except UserError as error:
+            fault = str(error)
+        if not result and not fault:
+            fault = "This run has no result yet: it is written when the last step is done."
+        yield TitleBar(f"{self.run.name}: what the training changed")
+        with VerticalScroll(id="result"):
+            yield Changes(result, fault)
+            yield Answers(result.get("samples") or [])
+        yield KeyBar(RESULT)
+
+    def on_mount(self) -> None:
+        self.query_one("#result").focus()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#result").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()
+
+    def action_quit(self) -> None:
+        self.app.exit("", return_code=0)

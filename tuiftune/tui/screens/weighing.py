@@ -1,0 +1,83 @@
+"""How the verdict was weighed: every contribution, where the guides disagree, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+
+from tuiftune.advice.verdicts import TITLES
+from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.widgets.canvas import Line
+from tuiftune.tui.widgets.verdictview import VerdictView
+from tuiftune.tui.widgets.wrap import wrapped
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.approach import Verdict
+
+
+class FullVerdict(VerdictView):
+    """All of it, one below another."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(full=True)
+        self._verdict = verdict
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        verdict = self._verdict
+        assert verdict is not None
+        lines = self.head(verdict, width)
+        lines += [Line(), *(Line(part, "soft") for part in wrapped(verdict.summary, width))]
+        lines += [Line(), Line("next", "title")]
+        for step in verdict.steps:
+            lines += [Line("  ").add(part) for part in wrapped(step.says, width - 2)]
+            if step.command:
+                lines.append(Line("    ").add(step.command, "c1"))
+        for note in verdict.notes:
+            lines += [Line("  ").add(part, "soft") for part in wrapped(note, width - 2)]
+        for dispute in verdict.disagreements:
+            lines += [
+                Line(),
+                Line(f"{self.glyphs.warning} ", "warning").add(
+                    f"the guides disagree on {dispute.topic}", "title"
+                ),
+            ]
+            for guides, says, outcome in dispute.views:
+                who = ", ".join(f"guide {guide}" for guide in guides)
+                words = f"{who}: {says}; then the verdict is {TITLES[outcome].lower()}"
+                lines += [Line("  ").add(part, "soft") for part in wrapped(words, width - 2)]
+        lines += [Line(), Line("what moved it", "title")]
+        for one in verdict.contributions:
+            lines += self.contribution(one, width, "")
+        return lines
+
+
+class Weighing(ModalScreen[None]):
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(DIALOG),
+        ("v,q", "cancel", "Close"),
+        ("j,down", "scroll(1)", "Down"),
+        ("k,up", "scroll(-1)", "Up"),
+    ]
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self._verdict = verdict
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as box:
+            box.border_title = "How it was weighed"
+            box.border_subtitle = "Esc closes"
+            yield FullVerdict(self._verdict)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#help").scroll_relative(y=by * 2, animate=False)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

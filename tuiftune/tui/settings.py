@@ -1,0 +1,83 @@
+"""The settings the wizard offers to change: preset key, short name, and the values one steps through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuiftune.advice.draft import Draft
+    from tuiftune.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    key: str
+    name: str
+    choices: tuple[Any, ...]
+    default: Any  # the preset's own
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("method.technique", "technique", ("auto", "lora", "dora", "qlora", "full"), "auto"),
+    Setting("method.rank", "rank", ("auto", 4, 8, 16, 32, 64, 128), "auto"),
+    Setting("data.max_length", "row length", (128, 256, 512, 1024, 2048, 4096, 8192), 2048),
+    Setting("training.effective_batch", "batch", (4, 8, 16, 32, 64, 128), 16),
+    Setting("training.micro_batch", "micro batch", ("auto", 1, 2, 4, 8, 16, 32), "auto"),
+    Setting("training.epochs", "epochs", (1, 2, 3, 4, 5), 3),
+    Setting(
+        "training.learning_rate",
+        "learning rate",
+        ("auto", 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
+        "auto",
+    ),
+    Setting("training.activation_checkpointing", "checkpointing", ("auto", False, True), "auto"),
+)
+
+
+def wanted(draft: Draft, setting: Setting) -> Any:
+    """What the draft says: the user's value, the recommended one, or the preset's default."""
+    value = draft.value(setting.key)
+    return setting.default if value is None else value
+
+
+def stepped(draft: Draft, setting: Setting, by: int) -> Draft:
+    """The draft with the next (or previous) choice for a setting; from a value between choices to its
+    neighbour."""
+    now = wanted(draft, setting)
+    if now in setting.choices:
+        at = setting.choices.index(now) + by
+    else:
+        numbers = [choice for choice in setting.choices if not isinstance(choice, str)]
+        below = [choice for choice in numbers if choice < now]
+        at = setting.choices.index(below[-1]) if below else 0
+        at += 1 if by > 0 else 0
+    return draft.override(setting.key, setting.choices[max(0, min(len(setting.choices) - 1, at))])
+
+
+def origin(draft: Draft, setting: Setting) -> str:
+    """Who set it: yours, advised, auto (the plan will), or default."""
+    if setting.key in draft.overrides:
+        return "yours"
+    if setting.key in draft.recommended:
+        return "advised"
+    return "auto" if setting.default == "auto" else "default"
+
+
+def resolved(plan: Plan | None, key: str) -> Any:
+    """The value in the plan's resolved preset; None without a plan."""
+    if plan is None:
+        return None
+    section, _, name = key.partition(".")
+    return getattr(getattr(plan.resolved, section), name)
+
+
+def written(value: Any) -> str:
+    """A setting's value in few cells."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}".replace("e-0", "e-")
+    return str(value)

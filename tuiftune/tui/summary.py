@@ -1,0 +1,94 @@
+"""One run in one line for the home screen: read from the end of its log and its result, never from the whole
+log."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.alive import vitals
+from tuiftune.runs.find import last_active
+from tuiftune.runs.log import parse_lines, read_tail
+from tuiftune.runs.readings import number, whole
+
+if TYPE_CHECKING:
+    from tuiftune.runs.directory import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known at a glance; None where the log does not say. Losses are held-out, scores are shares."""
+
+    run: RunDir
+    status: str
+    why: str
+    resumable: bool
+    step: int | None
+    total: int | None
+    loss: float | None
+    loss_before: float | None
+    loss_after: float | None
+    score_before: float | None
+    score_after: float | None
+    technique: str
+    model: str
+    data: str
+    idle: float  # seconds since the log last grew
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def progress(self) -> float | None:
+        if self.step is None or not self.total:
+            return None
+        return min(1.0, self.step / self.total)
+
+
+def summarise(run: RunDir) -> Summary:
+    """Reads at most a few hundred kilobytes; a damaged file leaves gaps instead of raising."""
+    alive = vitals(run)
+    plan = _document(run.plan)
+    result = _document(run.result)
+    resolved = plan.get("resolved") or {}
+    events = parse_lines(read_tail(run.events_path))
+    last = next((event for event in reversed(events) if event["type"] == "step"), {})
+    step = whole(last, "step")
+    before, after = result.get("before") or {}, result.get("after") or {}
+    if step is None and result:
+        step = whole(result, "steps")
+    return Summary(
+        run=run,
+        status=alive.state,
+        why=alive.why,
+        resumable=alive.resumable,
+        step=step,
+        total=whole(plan.get("time") or {}, "steps"),
+        loss=number(last, "loss"),
+        loss_before=number(before, "loss"),
+        loss_after=number(after, "loss"),
+        score_before=number(before, "exact_match"),
+        score_after=number(after, "exact_match"),
+        technique=_text(resolved, "method", "technique"),
+        model=_text(resolved, "model", "base"),
+        data=_text(resolved, "data", "train"),
+        idle=max(0.0, time.time() - last_active(run)),
+    )
+
+
+def _document(read: Any) -> dict[str, Any]:
+    try:
+        return read() or {}
+    except UserError:
+        return {}
+
+
+def _text(document: dict[str, Any], section: str, key: str) -> str:
+    value = (document.get(section) or {}).get(key)
+    if isinstance(value, list):
+        value = ", ".join(str(item) for item in value)
+    return printable(str(value)) if value is not None else ""

@@ -1,0 +1,43 @@
+"""What this terminal can do, and how often to draw in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REMOTE_SECONDS = 1.0  # a full dashboard costs about 16 KB/s at 1 Hz
+LOCAL_SECONDS = 0.5
+
+
+def draw_seconds(environment: Mapping[str, str] | None = None) -> float:
+    """Seconds between two draws of live data: 1 Hz over SSH, 2 Hz at home."""
+    environment = os.environ if environment is None else environment
+    remote = (
+        environment.get("SSH_CONNECTION") or environment.get("SSH_TTY") or environment.get("MOSH_CONNECTION")
+    )
+    return REMOTE_SECONDS if remote else LOCAL_SECONDS
+
+
+def plain(environment: Mapping[str, str] | None = None, stdin: Any = None, stdout: Any = None) -> bool:
+    """Whether a full-screen app would be wrong here: not a terminal, or one that cannot move its cursor."""
+    environment = os.environ if environment is None else environment
+    streams = (sys.stdin if stdin is None else stdin, sys.stdout if stdout is None else stdout)
+    if environment.get("TERM", "") in {"", "dumb"}:
+        return True
+    return not all(stream.isatty() for stream in streams)
+
+
+def few_colours(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal has 16 colours or fewer, so that its own palette is used instead of mixed
+    colours."""
+    environment = os.environ if environment is None else environment
+    if environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
+        return False
+    term = environment.get("TERM", "")
+    return "256" not in term and not term.startswith(
+        ("xterm-kitty", "alacritty", "foot", "wezterm", "ghostty")
+    )

@@ -1,0 +1,72 @@
+"""Numbers as people read them, in few cells. A value that is not known is written as the missing sign."""
+
+from __future__ import annotations
+
+MISSING = "—"
+
+
+def size(value: float | None) -> str:
+    """Bytes in binary units: 71.2 GiB, 512 MiB."""
+    if value is None:
+        return MISSING
+    for limit, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if abs(value) >= limit:
+            amount = value / limit
+            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: 45 s, 3 m 20 s, 1 h 12 m, 2 d 4 h."""
+    if seconds is None:
+        return MISSING
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    for limit, unit, below, lower in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= limit:
+            rest = whole % limit // below
+            return f"{whole // limit} {unit} {rest} {lower}" if rest else f"{whole // limit} {unit}"
+    return f"{whole} s"
+
+
+def count(value: float | None) -> str:
+    """A count: 3,412 below a hundred thousand, then 120 k, 1.24 M, 7.62 B."""
+    if value is None:
+        return MISSING
+    if abs(value) < 100_000:
+        return f"{value:,.0f}"
+    for limit, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            amount = value / limit
+            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def real(value: float | None, digits: int = 4) -> str:
+    """A loss or a rate: 1.234, 0.0512, 2e-4."""
+    if value is None:
+        return MISSING
+    if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.{max(0, digits - 1 - (len(str(int(abs(value)))) - 1))}f}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """A share of 0…1 as per cent."""
+    return MISSING if share is None else f"{share * 100:.{digits}f} %"
+
+
+def money(usd: float | None) -> str:
+    return MISSING if usd is None else f"${usd:,.2f}"
+
+
+def ago(seconds: float | None) -> str:
+    """How long ago, in one unit: now, 5 m, 3 h, 2 d."""
+    if seconds is None:
+        return MISSING
+    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= limit:
+            return f"{int(seconds // limit)} {unit}"
+    return "now"

@@ -1,0 +1,111 @@
+"""The runs, one a line: state, progress, what it brought. A view of summaries with a cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tuiftune.tui.units import ago, percent, real
+from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.runheader import standing
+
+if TYPE_CHECKING:
+    from textual.events import Click, MouseScrollDown, MouseScrollUp
+
+    from tuiftune.tui.summary import Summary
+
+SHORT = {"running": "running", "new": "not begun", "died": "died", "nan": "not a number", "oom": "GPU full"}
+
+
+class RunList(Canvas):
+    can_focus = True
+
+    class Moved(Message):
+        """The cursor is on another run."""
+
+        def __init__(self, summary: Summary | None) -> None:
+            super().__init__()
+            self.summary = summary
+
+    class Chosen(Message):
+        """A run was double-clicked."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._rows: list[Summary] = []
+        self._at = 0
+        self._top = 0
+
+    @property
+    def current(self) -> Summary | None:
+        """The run under the cursor."""
+        return self._rows[self._at] if self._rows else None
+
+    def show(self, rows: list[Summary]) -> None:
+        """Replace the list; the cursor stays on its run."""
+        here = self.current
+        self._rows = rows
+        paths = [row.run.path for row in rows]
+        if here is not None and here.run.path in paths:
+            self._at = paths.index(here.run.path)
+        self._at = max(0, min(self._at, len(rows) - 1))
+        self.redraw()
+        if self.current != here:
+            self.post_message(self.Moved(self.current))
+
+    def move(self, by: int) -> None:
+        at = max(0, min(len(self._rows) - 1, self._at + by))
+        if at != self._at and self._rows:
+            self._at = at
+            self.redraw()
+            self.post_message(self.Moved(self.current))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        room = max(1, height - 1)
+        self._top = max(0, min(self._top, self._at, len(self._rows) - room))
+        if self._at >= self._top + room:
+            self._top = self._at - room + 1
+        exact = width >= 95
+        name = max(14, min(36, width - (70 if exact else 59)))
+        head = Line("  " + "run".ljust(name) + " state          progress            ", "faint")
+        head.add("loss".rjust(15), "faint")
+        if exact:
+            head.add("exact match".rjust(13), "faint")
+        head.add("age".rjust(6), "faint")
+        lines = [head]
+        shown = enumerate(self._rows[self._top : self._top + room], self._top)
+        return lines + [self._line(row, index == self._at, name, width) for index, row in shown]
+
+    def _line(self, row: Summary, here: bool, name: int, width: int) -> Line:
+        sign, ink, words = standing(self.glyphs, row.status)
+        words = SHORT.get(row.status, words.split(",", maxsplit=1)[0])
+        title = row.name if len(row.name) <= name else row.name[: name - 1] + self.glyphs.more[:1]
+        line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
+        line.add(title.ljust(name), "strong" if here else "").add(f" {sign} ", ink).add(words.ljust(12), ink)
+        bar = "good" if row.status == "running" else "c0"
+        line.bar(self.glyphs, row.progress, 12, bar).add(f" {percent(row.progress):>5} ", "soft")
+        to = f" {self.glyphs.to} "
+        if row.loss_after is not None:
+            line.add(f"{real(row.loss_before, 3)}{to}{real(row.loss_after, 3)}".rjust(15), "good")
+        else:
+            line.add(real(row.loss, 3).rjust(15), "soft")
+        if width >= 95:
+            exact = f"{percent(row.score_before)}{to}{percent(row.score_after)}"
+            line.add(("" if row.score_after is None else exact).rjust(13), "good")
+        return line.add(ago(row.idle).rjust(6), "faint")
+
+    def on_click(self, event: Click) -> None:
+        at = self._top + event.y - 1
+        if event.y >= 1 and at < len(self._rows):
+            self.move(at - self._at)
+            if event.chain == 2:
+                self.post_message(self.Chosen())
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self.move(1)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self.move(-1)
