@@ -124,6 +124,8 @@ class GpuCurves:
     memory: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
     power: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
     temperature: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    throttled: Series = field(default_factory=lambda: Series(GPU_BUCKETS))  # 1 where it was, 0 where not
+    causes: dict[str, int] = field(default_factory=dict)  # readings by cause of throttling
 
     def add(self, seconds: float, reading: GpuReading) -> None:
         for series, value in (
@@ -131,6 +133,27 @@ class GpuCurves:
             (self.memory, reading.memory_used),
             (self.power, reading.power_w),
             (self.temperature, reading.temperature_c),
+            (self.throttled, 1.0 if reading.throttle else 0.0),
+        ):
+            if value is not None:
+                series.add(seconds, value)
+        for cause in reading.throttle:
+            self.causes[cause] = self.causes.get(cause, 0) + 1
+
+
+@dataclass(slots=True)
+class MemoryCurves:
+    """Bytes on the card over the seconds of the run, as the trainer measured them."""
+
+    allocated: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    reserved: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    device: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+
+    def add(self, seconds: float, reading: MemoryReading) -> None:
+        for series, value in (
+            (self.allocated, reading.allocated),
+            (self.reserved, reading.reserved),
+            (self.device, reading.device),
         ):
             if value is not None:
                 series.add(seconds, value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.eta import Pace
+from tuiftune.runs.means import Means
 from tuiftune.runs.readings import (
     Checkpoint,
     End,
@@ -15,6 +16,7 @@ from tuiftune.runs.readings import (
     GpuCurves,
     GpuReading,
     HostReading,
+    MemoryCurves,
     MemoryReading,
     Phase,
     Score,
@@ -83,6 +85,9 @@ class RunState:
     learning_rate_curve: Series = field(default_factory=Series)
     grad_norm_curve: Series = field(default_factory=Series)
     speed_curve: Series = field(default_factory=Series)
+    loss_means: Means = field(default_factory=Means)
+    seconds_curve: Series = field(default_factory=Series)  # seconds of the run at each step
+    tokens_curve: Series = field(default_factory=Series)  # tokens seen at each step
 
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
     best: Evaluation | None = None  # the lowest held-out loss seen during training
@@ -98,6 +103,7 @@ class RunState:
     cpu_curve: Series = field(default_factory=lambda: Series(150))
     host_memory_curve: Series = field(default_factory=lambda: Series(150))
     memory: MemoryReading = NO_MEMORY
+    memory_curves: MemoryCurves = field(default_factory=MemoryCurves)
 
     warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
     checkpoints: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -200,6 +206,8 @@ class RunState:
         self.grad_norm = self._note(self.grad_norm_curve, event, "grad_norm")
         self.learning_rate = self._note(self.learning_rate_curve, event, "lr")
         self.tokens = whole(event, "tokens")
+        self._note(self.tokens_curve, event, "tokens")
+        self.seconds_curve.add(step, self.seconds)
         speed = self._note(self.speed_curve, event, "tokens_per_second")
         self.tokens_per_second = self.tokens_per_second if speed is None else speed
         if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
@@ -217,6 +225,7 @@ class RunState:
         """Exponential moving average; a step that stands for n steps weighs as n."""
         if loss is None or stands_for == 0:
             return
+        self.loss_means.add(self.step, loss, stands_for)
         if self.smooth_loss is None:
             self.smooth_loss = loss
         else:
@@ -233,6 +242,8 @@ class RunState:
             self.learning_rate_curve,
             self.grad_norm_curve,
             self.speed_curve,
+            self.seconds_curve,
+            self.tokens_curve,
         ):
             curve.rewind(step)
         self.smooth_loss = self.smooth_curve.last[1] if self.smooth_curve.last else None
@@ -300,6 +311,7 @@ class RunState:
             number(event, "device"),
             number(event, "predicted"),
         )
+        self.memory_curves.add(self.seconds, self.memory)
 
     def _checkpoint(self, event: Event) -> None:
         self.checkpoints.append(
