@@ -58,6 +58,10 @@ def test_training_after_a_rehearsal_is_the_same_to_the_bit(
     assert found["micro_batch"] == found["planned_micro_batch"]
     (memory,) = [event for event in tiny.events(rehearsed, "memory") if event.get("rehearsal")]
     assert memory["device"] == found["measured"]["device"]
+    assert memory["seconds"] == found["seconds"]
+    sizes = [event["bytes"] for event in tiny.events(rehearsed, "checkpoint")]
+    assert found["checkpoint"]["bytes"] == pytest.approx(sizes[0], rel=0.05)
+    assert {path.name for path in (rehearsed / "checkpoints").iterdir()} == {"checkpoint-4", "checkpoint-8"}
     phases = list(dict.fromkeys(event["name"] for event in tiny.events(rehearsed, "phase")))
     assert phases.index("scoring_before") < phases.index("rehearsing") < phases.index("training")
 
@@ -184,6 +188,52 @@ def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
     (run / "result" / "result.json").unlink()
     train(run, resume=True)
     assert len(tiny.events(run, "step")) == 8
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_room_that_the_plan_did_not_see_is_used(
+    fits: bool, make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An imitated card holds 1 GiB a row, or 1.6 GiB from the fourth on, where 1.5 a row were bound."""
+    from tuiftune.engine import card, recipe, rehearsal
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.stopping import Stopping
+    from tuiftune.plan.memory import CONTEXT
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.log import EventWriter
+
+    gib = 1 << 30
+    step, seen = rehearsal.SFTTrainer.training_step, [0]
+
+    def watched(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
+        seen[0] = inputs["input_ids"].shape[0]
+        return step(trainer, model, inputs, *rest)
+
+    def memory_of(_: str) -> dict[str, int]:
+        held = seen[0] * gib if fits or seen[0] < 4 else int(1.6 * seen[0] * gib)
+        return {"allocated": held, "reserved": held - CONTEXT, "device": held}
+
+    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", watched)
+    monkeypatch.setattr(card, "memory_of", memory_of)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    changes = {"data__eval": 0.0, "evaluation__rows": 0, "training__max_steps": 4}
+    plan = {
+        "rehearse": True,
+        "memory": {"allocated": 3 * gib, "reserved": 3 * gib, "device": 3 * gib, "needs": 3 * gib},
+        "gpu": {"name": "cpu", "memory_available": 5 * gib},
+        "larger": {"micro_batch": 4, "needs": 6 * gib, "tokens_per_second": 1.0},
+    }
+    run = make_run(**changes, training__micro_batch=2, plan=plan)
+    expected = make_run(**changes, training__micro_batch=4 if fits else 2)
+    for path in (run, expected):
+        opened = RunDir.open(path)
+        report = Report(EventWriter(opened.events_path))
+        recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
+    codes = [event["code"] for event in tiny.events(run, "warning")]
+    assert codes == (["micro_batch_raised"] if fits else ["micro_batch_raised", "micro_batch_lowered"])
+    found = result_of(run)["rehearsal"]
+    assert (found["micro_batch"], found["planned_micro_batch"]) == (4 if fits else 2, 2)
+    assert losses(run) == losses(expected)
 
 
 def test_a_memory_limit_binds_the_allocator(monkeypatch: pytest.MonkeyPatch) -> None:

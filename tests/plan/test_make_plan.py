@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,6 +80,18 @@ def test_spare_memory_is_spent_on_speed() -> None:
     assert tight.resolved.training.activation_checkpointing is not False
     assert tight.memory.needs <= 24 * GIB
     assert (roomy.speed.tokens_per_second or 0) > 1.3 * (tight.speed.tokens_per_second or 0)
+
+
+def test_a_micro_batch_held_back_is_named_for_the_rehearsal() -> None:
+    tight: dict[str, Any] = {"hardware__memory_limit": "12GiB", "training__effective_batch": 64}
+    made = plan(facts=None, **tight)
+    assert made.larger is not None
+    assert made.larger.micro_batch > int(made.resolved.training.micro_batch)
+    assert made.larger.needs > 12 * GIB
+    assert made.larger.tokens_per_second > (made.speed.tokens_per_second or 0)
+    assert document(made)["larger"]["needs"] == made.larger.needs
+    asked = plan(facts=None, training__micro_batch=1, **tight)
+    assert asked.larger is None, "what was asked for is not changed"
 
 
 @pytest.mark.parametrize("effective", [1, 7, 12, 16, 64])
@@ -183,18 +194,6 @@ def test_a_billion_rows_are_answered_with_days() -> None:
     made = plan(facts=facts)
     assert made.steps > 10**8
     assert any("days" in note for note in made.notes)
-
-
-def test_a_whole_search_takes_less_than_200_ms() -> None:
-    plan()
-    best = min(_timed(lambda: plan(training__effective_batch=64)) for _ in range(5))
-    assert best < 0.2
-
-
-def _timed(call: Any) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def test_the_bar_covers_the_card_exactly() -> None:

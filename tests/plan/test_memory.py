@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,14 +92,6 @@ def test_an_unknown_architecture_is_bounded_wider() -> None:
     known = estimate(LLAMA, PLAIN)
     unknown = estimate(replace(LLAMA, family="newcomer", known=False), PLAIN)
     assert unknown.needs > 1.1 * known.needs
-
-
-def test_one_estimate_takes_less_than_two_milliseconds() -> None:
-    estimate(LLAMA, PLAIN)
-    started = time.perf_counter()
-    for length in range(100, 1100):
-        estimate(LLAMA, replace(PLAIN, length=length))
-    assert time.perf_counter() - started < 2.0
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gemma2", "gemma3_text", "phi3", "olmo2", "qwen3_moe"])

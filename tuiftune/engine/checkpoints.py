@@ -76,25 +76,34 @@ class Store:
         began = time.monotonic()
         staged = self.directory / STAGED
         final = self.directory / f"checkpoint-{step}"
+        size = self._stage(staged, step, write, progress)
         try:
-            staged.mkdir(parents=True)
-            write(staged)
-            for name in LEFT_OUT:
-                (staged / name).unlink(missing_ok=True)
-            _write_json(staged / PROGRESS, progress)
-            size = _seal(staged, step)
             if final.exists():
                 self._discard(final)
             os.rename(staged, final)
             _sync(self.directory)
-        except Exception as fault:
-            full = shutil.disk_usage(self.directory).free < FULL_BELOW
+        except OSError:
             shutil.rmtree(staged, ignore_errors=True)
-            if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault
             raise
         self._rotate(step, {step, *protect})
         return Checkpoint(step, final, size, time.monotonic() - began)
+
+    def trial(
+        self, write: Callable[[Path], None], progress: dict[str, Any], read: Callable[[Path], None]
+    ) -> int:
+        """Save as `save` does, verify it, let `read` take it up again, and remove it. Returns its bytes.
+
+        Raises OSError as `save` does, and RuntimeError where what was written isn't what is there.
+        """
+        staged = self.directory / STAGED
+        try:
+            size = self._stage(staged, 0, write, progress)
+            if why := fault_of(Checkpoint(0, staged)):
+                raise RuntimeError(f"a checkpoint written for trial does not verify: {why}")
+            read(staged)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return size
 
     def all(self) -> list[Checkpoint]:
         """Every checkpoint by name, newest first, verified or not."""
@@ -116,6 +125,22 @@ class Store:
                 return checkpoint, damaged
             damaged.append(Damaged(checkpoint.path, why))
         return None, damaged
+
+    def _stage(self, staged: Path, step: int, write: Callable[[Path], None], progress: dict[str, Any]) -> int:
+        """Write and seal a checkpoint under a name that isn't one. Returns its bytes."""
+        try:
+            staged.mkdir(parents=True)
+            write(staged)
+            for name in LEFT_OUT:
+                (staged / name).unlink(missing_ok=True)
+            _write_json(staged / PROGRESS, progress)
+            return _seal(staged, step)
+        except Exception as fault:
+            full = shutil.disk_usage(self.directory).free < FULL_BELOW
+            shutil.rmtree(staged, ignore_errors=True)
+            if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault
+            raise
 
     def _rotate(self, saved: int, protect: set[int]) -> None:
         """Keep the newest `keep` up to the one just saved, so that the last good one always stays.

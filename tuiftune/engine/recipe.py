@@ -248,7 +248,7 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
     from transformers import set_seed
 
     from tuiftune.engine.card import forget_peaks
-    from tuiftune.engine.rehearsal import TooLargeError
+    from tuiftune.engine.rehearsal import ResizeError
     from tuiftune.engine.rhythm import FinishedError
 
     trainer.when = "during"
@@ -257,7 +257,7 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
         trainer.load_weights(checkpoint.path)
         trainer.state.global_step = checkpoint.step
         return
-    too_large = False
+    resize: ResizeError | None = None
     set_seed(wanted.preset.training.seed)
     forget_peaks(trainer.args.device.type)
     try:
@@ -265,10 +265,10 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
     except FinishedError:
         trainer.is_in_train = False
         return
-    except TooLargeError:
-        too_large = True
-    if too_large and trainer.rhythm.rehearsal is not None:
-        trainer.rhythm.rehearsal.make_room(trainer)
+    except ResizeError as wanted_rows:
+        resize = wanted_rows.with_traceback(None)  # whose frames hold what is to be freed
+    if resize is not None and trainer.rhythm.rehearsal is not None:
+        trainer.rhythm.rehearsal.resize(trainer, resize)
         return _fit(trainer, start, progress, wanted)
     if trainer.rhythm.stop is None and not progress.finished:
         raise RuntimeError(f"training ended at step {trainer.state.global_step} of {trainer.args.max_steps}")

@@ -1,4 +1,5 @@
-"""Two updates and an evaluation on the longest rows before training: what memory a run needs, measured.
+"""Two updates, an evaluation, a save and a reload on the longest rows before training: what a run needs,
+measured.
 
 Nothing of it stays: weights, optimizer, random numbers and the order of the data are as if it had not been.
 """
@@ -31,11 +32,16 @@ if TYPE_CHECKING:
 
 UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
 COUNTED = ("_metrics", "_total_train_tokens")  # by TRL's own step
+LARGEST_SAVE = 6 * 2**30  # bytes; more would take a slow disk longer than a rehearsal may
 MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
 
 
-class TooLargeError(Exception):
-    """The micro batch doesn't fit into memory, half of it may."""
+class ResizeError(Exception):
+    """Another micro batch is to be rehearsed: fewer rows where memory ran out, more where it has room."""
+
+    def __init__(self, rows: int, why: str) -> None:
+        super().__init__(why)
+        self.rows, self.why = rows, why
 
 
 class Rehearsal:
@@ -43,27 +49,29 @@ class Rehearsal:
 
     def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
         self._settings, self._report, self._device, self._path = settings, report, device, path
+        self._fitting: int | None = None  # rows that were measured to fit, while more of them are tried
 
     def run(self, trainer: RunTrainer) -> None:
-        """Measure, tell and store it. TooLargeError where the micro batch has to be halved."""
+        """Measure, tell and store it. ResizeError where another micro batch has to be rehearsed."""
         began = time.monotonic()
         compiles = self._settings.preset.training.compile is True
         self._report.phase("rehearsing", "the first step compiles the layers" if compiles else "")
         card.forget_peaks(self._device)
-        too_large, broken = False, None
+        too_large, broken, measured, saved = False, None, {}, {}
         with _nothing_stays(trainer, adapted=self._settings.adapted):
             try:
                 _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
                 _evaluation(trainer)
+                measured = card.memory_of(self._device)
+                saved = _saved_and_reloaded(trainer)
             except Exception as fault:
                 end = ending_of(fault)
                 too_large = end.state == "oom" and trainer.args.per_device_train_batch_size > 1
                 broken = fault if end.state == "failed" and end.exit_code == ExitCode.FAILED else None
                 if not too_large and broken is None:
                     raise
-            measured = card.memory_of(self._device)
         if too_large:
-            raise TooLargeError
+            raise self._fewer(trainer.args.per_device_train_batch_size)
         if broken is not None:  # what only the rehearsal does must not be what a run is lost for
             self._report.warning(
                 "rehearsal_failed",
@@ -73,15 +81,58 @@ class Rehearsal:
             card.forget_peaks(self._device)
             return
         card.forget_peaks(self._device)
-        self._report.emit("memory", **measured, **self._settings.predictions, rehearsal=True)
-        self._store(trainer, measured, time.monotonic() - began)
+        held = _held(measured)
+        micro = trainer.args.per_device_train_batch_size
+        limit = self._settings.capacity
+        if self._fitting is not None and micro > self._fitting and held and limit and held > limit:
+            raise self._fewer(micro)
+        seconds = time.monotonic() - began
+        self._report.emit(
+            "memory", **measured, **self._settings.predictions, rehearsal=True, seconds=round(seconds, 2)
+        )
+        self._store(trainer, measured, saved, seconds)
+        if saved:
+            trainer.rhythm.saved(saved["seconds"])
+        if more := self._room_for_more(micro, held):
+            self._fitting = micro
+            raise more
 
-    def _store(self, trainer: RunTrainer, measured: dict[str, int | None], seconds: float) -> None:
-        from tuiftune.plan.memory import CONTEXT
+    def _fewer(self, rows: int) -> ResizeError:
+        """After `rows` at once were too many: those known to fit, else the largest part of them."""
+        if self._fitting is not None and self._fitting < rows:
+            return ResizeError(self._fitting, f"{rows} of the longest rows at once don't fit after all")
+        less = next(size for size in range(rows // 2, 0, -1) if rows % size == 0)
+        return ResizeError(less, f"{rows} of the longest rows at once are out of memory")
+
+    def _room_for_more(self, micro: int, held: int | None) -> ResizeError | None:
+        """The next larger micro batch that the plan held back, where what was measured leaves room for it.
+
+        The plan's bounds of both are scaled by measured over predicted; tried once.
+        """
+        larger, needs, limit = (
+            self._settings.larger,
+            self._settings.predicted["needs"],
+            self._settings.capacity,
+        )
+        if self._fitting is not None or larger is None or not (held and needs and limit):
+            return None
+        planned = rehearsed(self._path).get("planned_micro_batch")
+        expected = held * larger.needs / needs
+        if micro != planned or larger.micro_batch <= micro or expected > limit:
+            return None
+        gib = 2**30
+        return ResizeError(
+            larger.micro_batch,
+            f"{micro} of the longest rows at once take {held / gib:.1f} GiB, less than was planned for: "
+            f"{larger.micro_batch} should take {expected / gib:.1f} of {limit / gib:.1f}",
+        )
+
+    def _store(
+        self, trainer: RunTrainer, measured: dict[str, int | None], saved: dict[str, Any], seconds: float
+    ) -> None:
         from tuiftune.runs.directory import write_text
 
-        predicted, limit = self._settings.predicted, self._settings.capacity
-        held = None if measured["reserved"] is None else measured["reserved"] + CONTEXT
+        predicted, limit, held = self._settings.predicted, self._settings.capacity, _held(measured)
         micro = trainer.args.per_device_train_batch_size
         planned = rehearsed(self._path).get("planned_micro_batch", micro)
         document = {
@@ -90,6 +141,7 @@ class Rehearsal:
             "limit": limit,
             "micro_batch": micro,
             "planned_micro_batch": planned,
+            "checkpoint": saved or None,
             "seconds": round(seconds, 2),
         }
         write_text(self._path, json.dumps(document, indent=1))
@@ -104,26 +156,29 @@ class Rehearsal:
         if micro == planned:
             self._remember(held)
 
-    def make_room(self, trainer: RunTrainer) -> None:
-        """Fewer rows at once, more often: the effective batch stays. Kept for when the run is resumed."""
+    def resize(self, trainer: RunTrainer, wanted: ResizeError) -> None:
+        """Other rows at once, more or less often: the effective batch stays. Kept for when the run is
+        resumed.
+        """
         from tuiftune.runs.directory import write_text
 
         args = trainer.args
-        before = args.per_device_train_batch_size
-        less = next(size for size in range(before // 2, 0, -1) if before % size == 0)
-        args.per_device_train_batch_size = args.per_device_eval_batch_size = less
-        args.gradient_accumulation_steps *= before // less
+        before, rows = args.per_device_train_batch_size, wanted.rows
+        args.gradient_accumulation_steps = args.gradient_accumulation_steps * before // rows
+        args.per_device_train_batch_size = args.per_device_eval_batch_size = rows
         _begin_again(trainer)
-        trainer._fingerprint["training.micro_batch"] = less
+        trainer._fingerprint["training.micro_batch"] = rows
         planned = rehearsed(self._path).get("planned_micro_batch", before)
-        write_text(self._path, json.dumps({"micro_batch": less, "planned_micro_batch": planned}))
+        write_text(self._path, json.dumps({"micro_batch": rows, "planned_micro_batch": planned}))
         self._report.warning(
-            "micro_batch_lowered",
-            f"{before} of the longest rows at once are out of memory: {less} at once, "
+            "micro_batch_lowered" if rows < before else "micro_batch_raised",
+            f"{wanted.why}: {rows} at once, "
             f"{args.gradient_accumulation_steps} times a step, are used; the effective batch is the same",
-            "expect it a little slower; checkpointing or a smaller max_length makes room too",
+            "expect it a little slower; checkpointing or a smaller max_length makes room too"
+            if self._fitting is None
+            else "",
         )
-        if planned == before and self._settings.capacity:
+        if planned == before and rows < before and self._settings.capacity:
             self._remember(self._settings.capacity)
         gc.collect()
         card.forget_peaks(self._device)
@@ -134,6 +189,27 @@ class Rehearsal:
 
         if needs := self._settings.predicted["needs"]:
             experience.note(card.name_of(self._device), held / needs * self._settings.correction)
+
+
+def _held(measured: dict[str, int | None]) -> int | None:
+    """Bytes of the card that this process holds, to compare with a plan's `needs`; None without a card."""
+    from tuiftune.plan.memory import CONTEXT
+
+    reserved = measured["reserved"]
+    return None if reserved is None else reserved + CONTEXT
+
+
+def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
+    """Bytes and seconds of one checkpoint, there and back; nothing where it would take too long.
+
+    Raises OSError(ENOSPC) where the disk has no room for it.
+    """
+    trained = [one for one in trainer.model.parameters() if one.requires_grad]
+    if sum(one.numel() * (one.element_size() + 8) for one in trained) > LARGEST_SAVE:
+        return {}
+    began = time.monotonic()
+    size = trainer.try_saving()
+    return {"bytes": size, "seconds": round(time.monotonic() - began, 2)}
 
 
 def _updates(trainer: RunTrainer, *, paged: bool) -> None:
@@ -198,22 +274,24 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cards = torch.cuda.get_rng_state_all() if cuda else []
     optimizer: Any = trainer.optimizer
-    groups = optimizer.param_groups
-    rates = [group["lr"] for group in groups]
+    rates = [group["lr"] for group in optimizer.param_groups]
+    state = copy.deepcopy(trainer.state)
     scaler = trainer.accelerator.scaler
     scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
     trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
     weights = [one.detach().to("cpu", copy=True) for one in trained]
     counted = {name: copy.deepcopy(getattr(trainer, name)) for name in COUNTED}
-    for group in groups:
+    for group in optimizer.param_groups:
         group["lr"] = 0.0
     try:
         yield
     finally:
         trainer.model_wrapped.zero_grad(set_to_none=True)
         getattr(optimizer, "optimizer", optimizer).state.clear()
-        for group, rate in zip(groups, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
+        trainer.state.stateful_callbacks = state.stateful_callbacks
+        trainer.state.total_flos = state.total_flos
         with torch.no_grad():
             for one, weight in zip(trained, weights, strict=True):
                 one.copy_(weight)

@@ -32,6 +32,14 @@ OWN_AUTOS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Larger:
+    """The next larger micro batch, which the plan held back because its bound in bytes doesn't fit."""
+
+    micro_batch: int
+    needs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A resolved preset and what the plan expects of it.
 
@@ -48,6 +56,7 @@ class Settings:
     correction: float = 1.0  # what the plan multiplied its bound by, from earlier rehearsals here
     predicted_seconds: float | None = None  # of all steps
     rehearse: bool | None = None  # None: where there is a GPU
+    larger: Larger | None = None
 
     @property
     def technique(self) -> str:
@@ -116,6 +125,7 @@ def read(run: RunDir) -> Settings:
         correction=float(gpu.get("correction") or 1.0),
         predicted_seconds=(plan.get("time") or {}).get("seconds"),
         rehearse=plan.get("rehearse"),
+        larger=_larger(plan.get("larger")),
     )
 
 
@@ -126,6 +136,13 @@ def rehearsed(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _larger(given: Any) -> Larger | None:
+    if not isinstance(given, dict):
+        return None
+    rows, needs = _whole(given.get("micro_batch")), _whole(given.get("needs"))
+    return Larger(rows, needs) if rows and needs else None
 
 
 def _autos(node: Any, path: str = "") -> set[str]:

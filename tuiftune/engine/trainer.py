@@ -141,26 +141,37 @@ class RunTrainer(SFTTrainer):
         self._report.phase("saving", f"checkpoint at step {step}")
         self.state.log_history = self.state.log_history[-HISTORY:]
 
-        def write(staged: Path) -> None:
-            self._staged = staged
-            try:
-                super(RunTrainer, self)._save_checkpoint(model, trial)
-            finally:
-                self._staged = None
-            nested = staged / f"checkpoint-{step}"
-            for path in list(nested.iterdir()):
-                path.rename(staged / path.name)
-            nested.rmdir()
-
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
         best = self.rhythm.progress.best_step
-        saved = self._store.save(step, write, progress, protect=[] if best is None else [best])
+        saved = self._store.save(step, self._write, progress, protect=[] if best is None else [best])
         seconds = time.monotonic() - began
         self.rhythm.saved(seconds)
         self.rhythm.pause(seconds)
         self._report.emit(
             "checkpoint", step=step, path=str(saved.path), bytes=saved.bytes, seconds=round(seconds, 3)
         )
+
+    def _write(self, staged: Path) -> None:
+        """The trainer's own checkpoint, in `staged` rather than in a directory it names itself."""
+        self._staged = staged
+        try:
+            super()._save_checkpoint(self.model, None)
+        finally:
+            self._staged = None
+        nested = staged / f"checkpoint-{self.state.global_step}"
+        for path in list(nested.iterdir()):
+            path.rename(staged / path.name)
+        nested.rmdir()
+
+    def try_saving(self) -> int:
+        """Write a checkpoint, verify it, load it as a resumed run would, and remove it. Returns its bytes."""
+
+        def read(staged: Path) -> None:
+            self._load_from_checkpoint(str(staged))
+            self._load_optimizer_and_scheduler(str(staged))
+
+        progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
+        return self._store.trial(self._write, progress, read)
 
     def _finite(self) -> bool:
         """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""

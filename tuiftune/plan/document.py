@@ -24,6 +24,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "resolved": plan.resolved.model_dump(mode="json"),
         "reasons": [asdict(reason) for reason in plan.reasons],
         "alternatives": [asdict(alternative) for alternative in plan.alternatives],
+        "larger": None if plan.larger is None else asdict(plan.larger),
         "speed": {"tokens_per_second": plan.speed.tokens_per_second, "basis": plan.speed.basis},
         "time": {
             "seconds": plan.seconds,

@@ -45,6 +45,15 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Larger:
+    """The next larger micro batch: faster, but its bound does not fit. A rehearsal may find that it does."""
+
+    micro_batch: int
+    needs: int  # bytes
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
     tokens_per_second: float | None
     basis: str  # how it was predicted, or that it will be measured
@@ -64,4 +73,5 @@ class Plan:
     seconds: float | None
     usd: float | None
     usd_per_hour: float | None
+    larger: Larger | None = None
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

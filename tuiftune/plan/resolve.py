@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.models import count
 from tuiftune.plan import alternatives, cost, hyperparameters, limits, notes, search
 from tuiftune.plan.device import copies_of, device_of
-from tuiftune.plan.model import Plan, Reason, Speed
+from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.settings import GIB, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiftune.data.facts import DataFacts
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.reference import BaseModel
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+WORTH_TRYING = 1.03  # times as fast; less isn't worth a second rehearsal
 ESTIMATE_MARGIN = 1.3  # on the longest row, where lengths were estimated from characters
 
 
@@ -95,8 +98,31 @@ def make_plan(
         seconds=seconds,
         usd=usd,
         usd_per_hour=per_hour,
+        larger=larger_of(preset, chosen.found, best),
         notes=notes.of(preset, model, device, facts, lengths, amount, seconds, usd, chosen.technique),
     )
+
+
+def larger_of(preset: Preset, found: Sequence[Candidate], best: Candidate) -> Larger | None:
+    """The next larger micro batch of the chosen way, where it is worth trying: faster, bound too large."""
+    if preset.training.micro_batch != "auto" or not best.fits:
+        return None
+    more = [
+        other
+        for other in found
+        if other.settings.micro_batch > best.settings.micro_batch
+        and _lever(other.settings) == _lever(best.settings)
+    ]
+    if not more:
+        return None
+    other = min(more, key=lambda one: one.settings.micro_batch)
+    if other.fits or other.tokens_per_second < WORTH_TRYING * best.tokens_per_second:
+        return None
+    return Larger(other.settings.micro_batch, other.memory.needs, other.tokens_per_second)
+
+
+def _lever(settings: Settings) -> tuple[Any, ...]:
+    return settings.checkpointing, settings.kernels, settings.compile, settings.optimizer
 
 
 def attempt(
