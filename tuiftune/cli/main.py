@@ -40,6 +40,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("resume", "train", "resume"),
     ("logs", "runs", "logs"),
     ("report", "runs", "report"),
+    ("compare", "compare", "compare"),
+    ("export", "compare", "export"),
 )
 GROUPS = {
     "data": "Look into a dataset, repair it, see the tokens the trainer will see.",

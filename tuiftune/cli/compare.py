@@ -1,0 +1,85 @@
+"""`tuiftune compare` and `tuiftune export`: runs beside one another, and a run's measurements as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.runs.compare import Comparison
+
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Two runs or more.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    runs: Runs = None,
+) -> None:
+    """Set runs side by side: settings that differ, scores with intervals, speed, memory, cost."""
+    from tuiftune.cli import terminal
+    from tuiftune.runs.compare import compare as carry_out
+    from tuiftune.runs.find import find
+
+    comparison = carry_out([find(name, runs) for name in names])
+    if json:
+        terminal.write_json(comparison.document())
+    else:
+        _show(comparison)
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else CSV is printed."),
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Write a run's measurements as a table: loss, evaluations, speed, memory, every card."""
+    import sys
+
+    from tuiftune.cli.terminal import say
+    from tuiftune.runs import metrics
+    from tuiftune.runs.find import find
+
+    found = find(run, runs)
+    if output is None:
+        metrics.write_csv(metrics.Table.of(found), sys.stdout)
+        return
+    written = metrics.export(found, output)
+    say(f"written: {output} ({written:,} rows)")
+
+
+def _show(comparison: Comparison) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from tuiftune.cli.terminal import out, plain, unicode
+    from tuiftune.printable import printable
+    from tuiftune.runs.compare_table import rows, sentences
+
+    lead = " ★" if unicode() else " *"
+    if plain():
+        for row in rows(comparison):
+            cells = [cell + (lead if at == row.best else "") for at, cell in enumerate(row.cells)]
+            named = zip(comparison.runs, cells, strict=False)
+            words = "; ".join(f"{printable(run.name)}: {cell}" for run, cell in named)
+            out().print(Text(f"{row.label}: {words}" if words else f"\n{row.label}"), soft_wrap=True)
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("", no_wrap=True)
+        for run in comparison.runs:
+            table.add_column(printable(run.name), overflow="fold")
+        for row in rows(comparison):
+            style = "bold cyan" if not row.cells else ""
+            marked = [
+                Text(cell + (lead if at == row.best else ""), style="green" if at == row.best else "")
+                for at, cell in enumerate(row.cells)
+            ]
+            table.add_row(Text(row.label, style=style), *marked)
+        out().print(table)
+    for line in sentences(comparison):
+        out().print(Text(line), soft_wrap=plain())
