@@ -17,7 +17,7 @@ from tuiftune.data.inspect import checks_of
 from tuiftune.data.load import load
 from tuiftune.data.mix import mixed, sample, weights_of_shares, weights_of_temperature
 from tuiftune.data.split import split
-from tuiftune.data.template import CHATML, ChatTemplate, compile_template, read_template
+from tuiftune.data.template import PLAIN_TEMPLATE, ChatTemplate, compile_template, read_template
 from tuiftune.data.tokens import Counter, lengths, measure, truncation
 from tuiftune.errors import UserError
 
@@ -153,12 +153,58 @@ def test_templates_are_sandboxed(tmp_path: Path) -> None:
 
 
 def test_the_stand_in_template_marks_what_is_learnt(tmp_path: Path) -> None:
-    template = ChatTemplate(CHATML, compile_template(CHATML, "x"), {}, True, False)
+    special = {"bos_token": "<s>", "eos_token": "</s>"}
+    template = ChatTemplate(PLAIN_TEMPLATE, compile_template(PLAIN_TEMPLATE, "x"), special, True, False)
     example = next(load(write(tmp_path / "a.jsonl", [{"prompt": "a", "completion": "b"}] * 3)).examples())
     rendered = template.render(example)
-    assert rendered.text == "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n"
-    assert [rendered.text[start:end] for start, end in rendered.learnt] == ["b<|im_end|>"]
+    assert rendered.text == "<s>### User:\na\n\n### Assistant:\nb</s>"
+    assert [rendered.text[start:end] for start, end in rendered.learnt] == ["b</s>"]
     assert rendered.text.startswith(template.prompt(example.prompt))
+
+
+def weighted(first: Any, second: Any, name: str = "weight") -> dict[str, Any]:
+    """Two questions and two answers; what the row says of each answer's part in the loss."""
+    turns = [("user", "What colour?", None), ("assistant", "It is quite red.", first)]
+    turns += [("user", "And the lamp?", None), ("assistant", "Blue.", second)]
+    return {
+        "messages": [
+            {"role": role, "content": content} | ({} if said is None else {name: said})
+            for role, content, said in turns
+        ]
+    }
+
+
+@present
+@pytest.mark.parametrize("marked", [True, False], ids=["generation marks", "no marks"])
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [(0, 1, "weight"), (True, False, "train"), (1, 0.0, "weight"), (0, 0, "loss")],
+)
+def test_the_count_leaves_out_what_the_engine_leaves_out(
+    first: Any, second: Any, name: str, marked: bool, tmp_path: Path
+) -> None:
+    """Turns of weight 0 (or `train: false`): what is counted here is, token for token, the trainer's mask."""
+    from transformers import AutoTokenizer
+
+    from tuiftune.engine.tokenise import Tokeniser
+
+    source = (assets.BASE / "chat_template.jinja").read_text("utf-8")
+    if not marked:
+        source = source.replace("{% generation %}", "").replace("{% endgeneration %}", "")
+    folder = model_with(source, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(str(assets.BASE))
+    tokenizer.chat_template = source
+    dataset = load(write(tmp_path / "a.jsonl", [weighted(first, second, name)] * 9))
+    example = next(dataset.examples())
+    trained = Tokeniser(tokenizer, max_length=512, loss_on="assistant").rows([example])[0]
+    _, positions = Counter(folder).learnt_positions(example)
+    assert positions == [place for place, learnt in enumerate(trained.mask) if learnt]
+    assert bool(positions) == bool(first or second)
+    estimated = lengths(dataset, None).learnt
+    assert estimated.tolist() == [math.ceil(((16 if first else 0) + (5 if second else 0)) / 4)] * 9
+    checks = {check.check: check for check in checks_of(Subject(dataset))}
+    assert checks["muted-turns"].count == 9
+    assert checks["nothing-to-train"].count == (0 if first or second else 9)
 
 
 def test_a_model_without_a_template_gets_the_stand_in(tmp_path: Path) -> None:

@@ -168,12 +168,37 @@ def test_the_tokens_job_prints_one_document(engine: Engine, model: Path, data: P
     assert len(document["tokens"]) == 10
     assert document["mask_from"] == "generation marks"
     assert document["training"].startswith(document["inference"])
+    assert document["length"] == 10 + len(document["beyond"])
+    assert sum(token["learnt"] for token in document["beyond"]) == document["lost"]
+    assert "".join(token["text"] for token in document["tokens"] + document["beyond"]) == document["training"]
     code, said = engine.run("tokens", data, "--model", model, "--row", "3", "--row", "1")
     assert code == 0
     assert [one["row"] for one in json.loads(said)["rows"]] == [3, 1]
     code, said = engine.run("tokens", data, "--model", model, "--row", "4812")
     assert code == 2
     assert len(said.strip().splitlines()) == 1
+
+
+def test_every_token_has_its_own_text_and_muted_answers_are_told(engine: Engine, tmp_path: Path) -> None:
+    """With the embedded model: an emoji is several tokens, and joined they are the row to the character."""
+    turns = [("user", "Où est-il? 🎈\nhere", None), ("assistant", "Non 🎉 là", 0)]
+    turns += [("user", "Sure?", None), ("assistant", "Yes 日本.", 1)]
+    row = {
+        "messages": [
+            {"role": role, "content": content, **({} if weight is None else {"weight": weight})}
+            for role, content, weight in turns
+        ]
+    }
+    rows = tiny.write_rows(tmp_path / "rows.jsonl", [row] * 9)
+    code, said = engine.run("tokens", rows, "--model", "builtin:tiny", "--max-length", "12")
+    assert code == 0, said
+    document = json.loads(said)
+    tokens = document["tokens"] + document["beyond"]
+    assert "".join(token["text"] for token in tokens) == document["training"]
+    learnt = "".join(token["text"] for token in tokens if token["learnt"])
+    assert learnt.startswith("Yes 日本.")
+    assert "là" not in learnt
+    assert document["muted"] == 1
 
 
 def test_rows_without_an_answer_left_are_counted(

@@ -97,8 +97,10 @@ async def test_a_cut_and_a_difference_are_marked_with_signs(app: Callable[..., T
             {"id": 1, "piece": "a", "text": "Q: hello\n", "learnt": False},
             {"id": 2, "piece": "b", "text": "world", "learnt": True},
         ],
+        "beyond": [{"id": 3, "piece": "c", "text": " and all", "learnt": True}],
         "length": 12,
         "learnt": 1,
+        "muted": 2,
         "max_length": 2,
         "truncated": True,
         "lost": 9,
@@ -116,7 +118,10 @@ async def test_a_cut_and_a_difference_are_marked_with_signs(app: Callable[..., T
         await until(pilot, lambda: "⟦world⟧" in shown(pilot.app))
         text = shown(pilot.app)
         assert "▲ cut at 2 of 12 tokens: 9 tokens of the answer are never learnt" in text
-        assert "ChatML" in text
+        assert "── cut here: the 10 tokens below are never seen" in text
+        assert re.search("┃  and all … and 9 more", text), text
+        assert "2 answers are kept out of the loss by the row itself (weight 0)" in text
+        assert "a plain one is used" in " ".join(text.split())
         assert "▲ training and inference differ" in text
         assert "Q: {hello}⏎" in text
         assert "Q: {HELLO}⏎" in text

@@ -161,30 +161,13 @@ def tokens(
     column: Columns = None,
 ) -> None:
     """Show the very tokens and loss mask the trainer will see, and what inference will send."""
-    from itertools import islice
-
     from tuiftune.cli.data_tokens import ask_engine, render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
-    from tuiftune.data.load import load
-    from tuiftune.data.template import read_template
-    from tuiftune.data.tokens import has_tokenizer
-    from tuiftune.models.resolve import resolve
 
     arguments = [*files, "--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
     document = ask_engine([*arguments, *(["--system", system] if system else [])])
-    path = resolve(model).path
-    dataset = load(files, format=format_, columns=_columns(column), system=system)
-    example = next(islice(dataset.examples(), row - 1, None))
-    if path is not None and has_tokenizer(path) and example.messages is not None:
-        document["inference"] = read_template(path).prompt(example.prompt)
     if json:
         write_json(document)
     else:
-        render(
-            document,
-            document.get("inference"),
-            out(),
-            colour=not plain() and not out().no_color,
-            unicode=unicode(),
-        )
+        render(document, out(), colour=not plain() and not out().no_color, unicode=unicode())

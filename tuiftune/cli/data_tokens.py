@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LEARNT = "bold green underline"
+CUT = "yellow strike"
 
 
 def ask_engine(arguments: list[str]) -> dict[str, Any]:
@@ -31,33 +32,52 @@ def ask_engine(arguments: list[str]) -> dict[str, Any]:
     raise UserError(said[-1], exit_code=code)
 
 
-def render(
-    document: dict[str, Any], sent: str | None, console: Console, *, colour: bool, unicode: bool
-) -> None:
-    """Print the row. `sent` is what inference sends, where known. Without colour, marks stand instead."""
+def render(document: dict[str, Any], console: Console, *, colour: bool, unicode: bool) -> None:
+    """Print the row. Without colour, marks stand instead."""
     tokens = document["tokens"]
     learnt, total = document["learnt"], len(tokens)
     share = learnt / total if total else 0.0
     head = (
-        f"{printable(document['file'])}:{document['row']}  {total:,} tokens, {learnt:,} learnt ({share:.0%})"
+        f"{printable(document['file'])}:{document['row']}  {total:,} tokens, {learnt:,} trained ({share:.0%})"
     )
     console.print(Text(head, "bold"))
     how = printable(str(document["mask_from"]))
-    own = "" if document["own_template"] else "; the model has no chat template, ChatML is used"
+    own = "" if document["own_template"] else "; the model has no chat template, a plain one is used"
     console.print(Text(f"what is learnt: {document['loss_on']}, found by {how}{own}", "dim"))
+    if muted := document["muted"]:
+        answers = "1 answer is" if muted == 1 else f"{muted:,} answers are"
+        console.print(Text(f"{answers} kept out of the loss by the row itself (weight 0)", "cyan"))
     if document["truncated"]:
-        console.print(
-            Text(
-                f"cut: {document['length']:,} tokens, max_length {document['max_length']:,}; ", "yellow"
-            ).append(f"{document['lost']:,} learnt tokens lost", "bold yellow")
-        )
+        gone = document["length"] - document["max_length"]
+        said = Text(f"cut at {document['max_length']:,} of {document['length']:,} tokens: ", "yellow")
+        said.append(f"{gone:,} never seen, {document['lost']:,} of them of the answer", "bold yellow")
+        console.print(said)
     console.print()
     console.print(_marked(tokens, colour, unicode))
+    if document["truncated"]:
+        console.print(_beyond(document, colour, unicode))
     console.print()
-    legend = Text("learnt", LEARNT) if colour else Text(_marks(unicode)[0] + "learnt" + _marks(unicode)[1])
-    console.print(legend.append("  the rest is context: read, not learnt", "not bold not underline dim"))
-    if sent is not None:
-        console.print(compared(tokens, sent, unicode))
+    console.print(_legend(document, colour, unicode))
+    if document["inference"] is not None:
+        console.print(compared(document["training"], document["inference"], unicode))
+
+
+def _legend(document: dict[str, Any], colour: bool, unicode: bool) -> Text:
+    opening, closing = _marks(unicode)
+    out = Text("trained on", LEARNT) if colour else Text(f"{opening}trained on{closing}")
+    if document["truncated"]:
+        out.append("  ").append("cut off", CUT if colour else "")
+    return out.append("  the rest is context: read, not learnt", "not bold not underline not strike dim")
+
+
+def _beyond(document: dict[str, Any], colour: bool, unicode: bool) -> Text:
+    """What max_length takes away, struck through or between marks."""
+    text = printable("".join(token["text"] for token in document["beyond"]), lines=True)
+    rest = document["length"] - document["max_length"] - len(document["beyond"])
+    more = f" and {rest:,} more tokens" if rest else ""
+    opening, closing = ("✂ ", "") if unicode else ("[cut off: ", "]")
+    out = Text(opening, "yellow").append(text, CUT if colour else "")
+    return out.append(closing + more, "yellow")
 
 
 def _marks(unicode: bool) -> tuple[str, str]:
@@ -79,21 +99,16 @@ def _marked(tokens: list[dict[str, Any]], colour: bool, unicode: bool) -> Text:
     return out.append(closing if inside else "")
 
 
-def compared(tokens: list[dict[str, Any]], sent: str, unicode: bool) -> Text:
-    """Whether training's text before the last answer is what inference sends; else the first difference."""
-    last = max((place for place, token in enumerate(tokens) if token["learnt"]), default=-1)
-    start = last
-    while start > 0 and tokens[start - 1]["learnt"]:
-        start -= 1
-    trained = "".join(token["text"] for token in tokens[: max(start, 0)])
-    if trained == sent:
+def compared(trained: str, sent: str, unicode: bool) -> Text:
+    """Whether training's text begins with what inference sends; else the first difference."""
+    if trained.startswith(sent):
         sign = "✓" if unicode else "ok"
-        return Text(f"{sign} inference sends exactly the {start:,} tokens before the answer", "green")
+        return Text(f"{sign} inference sends exactly what training has before the last answer", "green")
     pairs = enumerate(zip(trained, sent, strict=False))
     at = next((place for place, (a, b) in pairs if a != b), min(len(trained), len(sent)))
     sign = "!" if unicode else "!!"
     out = Text(f"{sign} training and inference differ at character {at + 1:,}\n", "bold yellow")
     before = printable(trained[max(0, at - 30) : at])
-    out.append("  training:  " + before, "dim").append(printable(trained[at : at + 40]), "red")
-    out.append("\n  inference: " + before, "dim").append(printable(sent[at : at + 40]), "green")
+    out.append("  training:  " + before, "dim").append(f"{{{printable(trained[at : at + 40])}}}", "red")
+    out.append("\n  inference: " + before, "dim").append(f"{{{printable(sent[at : at + 40])}}}", "green")
     return out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError, nodes
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 
     from tuiftune.data.example import Example, Message
 
-# What stands in where a model has no template of its own (ChatML).
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
-    "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
-    "{% else %}{{ message['content'] + '<|im_end|>' }}{% endif %}{{ '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}### Assistant:\n"
+    "{% generation %}{{ message['content'] }}{{ eos_token }}{% endgeneration %}\n"
+    "{% else %}### {{ message['role'] | capitalize }}:\n{{ message['content'] }}\n\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}### Assistant:\n{% endif %}"
 )
+"""For base models that come without a chat template, in training and wherever lengths are counted.
+
+It needs no new tokens and marks the assistant's turns.
+"""
+
 # Private-use marks around what is learnt; taken out again after rendering.
 BEGIN, END = "\ue0f0\ue0f1", "\ue0f1\ue0f0"
 
@@ -49,7 +53,7 @@ class _Generation(Extension):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Text as the trainer will tokenise it, and the character spans that are learnt."""
+    """Text as the trainer will tokenise it, and the character spans that are learnt (no turn of weight 0)."""
 
     text: str
     learnt: tuple[tuple[int, int], ...]
@@ -71,8 +75,10 @@ class ChatTemplate:
             text = example.text or ""
             return Rendered(text, ((0, len(text)),))
         messages = [self._message(message) for message in example.messages]
+        switched = [message.weight != 0 for message in example.messages if message.role == "assistant"]
         if example.chosen is not None:
             messages.append(self._marked(example.chosen, "assistant"))
+            switched.append(True)
         try:
             marked = self.compiled.render(
                 messages=messages, add_generation_prompt=False, tools=None, documents=None, **self.special
@@ -83,7 +89,10 @@ class ChatTemplate:
                 place=f"{example.file}:{example.row}",
                 remedy="check the roles",
             ) from None
-        return _unmark(marked)
+        rendered = _unmark(marked)
+        if not self.marks_answers or len(rendered.learnt) != len(switched):
+            return rendered
+        return replace(rendered, learnt=tuple(compress(rendered.learnt, switched)))
 
     def prompt(self, messages: tuple[Message, ...]) -> str:
         """What inference sends: the messages and the opening of the answer."""
@@ -94,7 +103,7 @@ class ChatTemplate:
         return _unmark(marked).text
 
     def _message(self, message: Message) -> dict[str, str]:
-        if message.role == "assistant":
+        if message.role == "assistant" and message.weight != 0:
             return self._marked(message.content, message.role)
         return {"role": message.role, "content": message.content}
 
@@ -120,8 +129,8 @@ def _unmark(marked: str) -> Rendered:
 
 
 def read_template(folder: Path) -> ChatTemplate:
-    """The template of a local model directory, or ChatML where it has none. Raises UserError when it doesn't
-    compile.
+    """The template of a local model directory, or the plain one where it has none. Raises UserError when it
+    doesn't compile.
     """
     config: dict[str, Any] = {}
     place = folder / "tokenizer_config.json"
@@ -142,7 +151,7 @@ def read_template(folder: Path) -> ChatTemplate:
         value = config.get(name)
         special[name] = value.get("content", "") if isinstance(value, dict) else (value or "")
     own = isinstance(source, str) and bool(source.strip())
-    text = source if own else CHATML
+    text = source if own else PLAIN_TEMPLATE
     return ChatTemplate(
         text,
         compile_template(text, str(place)),

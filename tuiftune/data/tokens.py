@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from tuiftune.data.dataset import Dataset
@@ -118,8 +120,10 @@ class Counter:
             for index, (start, end) in enumerate(offsets)
             if any(start < right and end > left for left, right in spans)
         ]
-        if chat and not self.template.marks_answers and positions and positions[-1] + 1 < len(offsets):
-            positions.append(positions[-1] + 1)  # the end-of-turn token is learnt too
+        if chat and not self.template.marks_answers:
+            # the end-of-turn token is learnt too
+            ends = [at + 1 for at, after in zip_longest(positions, positions[1:]) if after != at + 1]
+            positions = sorted([*positions, *(at for at in ends if at < len(offsets))])
         return len(offsets), positions
 
 
@@ -168,7 +172,7 @@ def lengths(
         if len(picked) == len(usable)
         else f"a sample of {len(picked):,} of {len(usable):,} rows"
     )
-    how = "its chat template" if counter.template.own else "a ChatML template (the model has none)"
+    how = "its chat template" if counter.template.own else "a plain template (the model has none)"
     if dataset.format == "text":
         how = "no template"
     if counter.refused:
@@ -187,7 +191,7 @@ def _estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
     turns = pl.when(pl.col("messages").is_not_null()).then(pl.col("messages").list.len()).otherwise(2)
     frame = dataset.frame[indices].select(
         bytes=size("system") + size("prompt") + size("answer"),
-        answer=size("answer"),
+        answer=(size("answer") - _switched_off()).clip(0),
         turns=turns.cast(pl.Int64) + (size("system") > 0).cast(pl.Int64),
     )
     overhead = 0 if dataset.format == "text" else TEMPLATE_TOKENS
@@ -198,6 +202,17 @@ def _estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
     learnt = np.ceil(frame["answer"].to_numpy() / BYTES_PER_TOKEN).astype(np.int64)
     basis = f"estimated at {BYTES_PER_TOKEN:g} bytes a token (no tokenizer here), {len(indices):,} rows"
     return Lengths(indices, total, learnt, basis, False)
+
+
+def _switched_off() -> pl.Expr:
+    """Bytes of a row's assistant turns that its source keeps out of the loss."""
+    import polars as pl
+
+    turn = pl.element().struct
+    muted = (turn["role"] == "assistant") & (turn["weight"] == 0)
+    counted = pl.when(muted).then(turn["content"].str.len_bytes() + 1).otherwise(0)  # with its newline
+    found = pl.col("messages").list.eval(counted).list.sum().fill_null(0).cast(pl.Int64)
+    return pl.when(pl.col("rejected").is_null()).then(found).otherwise(0)
 
 
 def truncation(

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiftune.data.example import Example
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.engine.tokenise import Tokeniser, Tokens
+
+BEYOND = 4096  # tokens beyond the cut that are told one by one
 
 
 def main(given: argparse.Namespace) -> ExitCode:
@@ -28,8 +30,9 @@ def main(given: argparse.Namespace) -> ExitCode:
 
 
 def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any]]:
-    """A document a row: `tokens` [{id, text, learnt}], with what was cut, how the mask was found, what ends
-    an answer, the text of training and the text that inference sends.
+    """A document a row: `tokens` [{id, piece, text, learnt}] and, of what max_length cuts off, the first
+    4,096 as `beyond`; how the mask was found, what ends an answer, how many answers the row itself keeps out
+    of the loss (`muted`), the text of training and the text that inference sends.
 
     Among several rows one that the template refuses has `fault` instead of tokens; alone it is a UserError.
     """
@@ -63,29 +66,45 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
 
 def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
     row = tokeniser.rows([example])[0]
-    pieces = tokeniser.tokenizer.convert_ids_to_tokens(row.ids)
-    texts = [tokeniser.tokenizer.decode([token]) for token in row.ids]
+    listed = _listed(tokeniser, row)
     training = inference = None
     if example.messages is not None:
         training = tokeniser.template.render(example.messages)
         inference = tokeniser.template.render(example.prompt, prompt=True)
     return {
-        "tokens": [
-            {"id": token, "piece": piece, "text": text, "learnt": bool(learnt)}
-            for token, piece, text, learnt in zip(row.ids, pieces, texts, row.mask, strict=True)
-        ],
+        "tokens": listed[: len(row.ids)],
+        "beyond": listed[len(row.ids) :],
         "length": row.length,
         "learnt": sum(row.mask),
         "max_length": tokeniser.max_length,
         "truncated": row.truncated,
         "lost": row.lost,
         "loss_on": tokeniser.loss_on,
+        "muted": sum(turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()),
         "mask_from": tokeniser.template.method if example.messages is not None else "text",
         "own_template": tokeniser.own_template,
         "ends_with": tokeniser.stop_tokens(),
         "training": training,
         "inference": inference,
     }
+
+
+def _listed(tokeniser: Tokeniser, row: Tokens) -> list[dict[str, Any]]:
+    """The tokens with the text each stands for, up to `BEYOND` past the cut. What several tokens share (the
+    bytes of an emoji) stands at the first of them, blanks that no token covers at the next: joined, the texts
+    are the row's own.
+    """
+    ids = [*row.ids, *row.beyond[:BEYOND]]
+    mask = [*row.mask, *row.beyond_mask[:BEYOND]]
+    found = []
+    reached = 0
+    for token, piece, learnt, (start, end) in zip(
+        ids, tokeniser.tokenizer.convert_ids_to_tokens(ids), mask, row.offsets[: len(ids)], strict=True
+    ):
+        text = row.text[reached:end] if end > start else tokeniser.tokenizer.decode([token])
+        reached = max(reached, end)
+        found.append({"id": token, "piece": piece, "text": text, "learnt": bool(learnt)})
+    return found
 
 
 def _columns(pairs: list[str]) -> dict[str, str] | None:

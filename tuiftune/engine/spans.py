@@ -23,17 +23,6 @@ Span = tuple[int, int]
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
-PLAIN_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}### Assistant:\n"
-    "{% generation %}{{ message['content'] }}{{ eos_token }}{% endgeneration %}\n"
-    "{% else %}### {{ message['role'] | capitalize }}:\n{{ message['content'] }}\n\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}### Assistant:\n{% endif %}"
-)
-"""For base models that come without a chat template.
-
-It needs no new tokens and marks the assistant's turns.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Rendered:

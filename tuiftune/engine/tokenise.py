@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.engine.spans import PLAIN_TEMPLATE, Rendered, Template
+from tuiftune.data.template import PLAIN_TEMPLATE
+from tuiftune.engine.spans import Rendered, Template
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 class Tokens:
     """One row as the trainer sees it.
 
-    `mask` is 1 on learnt tokens; `length` and `learnt` count before the cut.
+    `mask` is 1 on learnt tokens; `length` and `learnt` count before the cut. `beyond` is what was cut off;
+    `offsets` are the characters of `text` that each token stands for, those beyond the cut included.
     """
 
     ids: list[int]
     mask: list[int]
     length: int
     learnt: int
+    beyond: list[int]
+    beyond_mask: list[int]
+    text: str
+    offsets: Sequence[tuple[int, int]]
 
     @property
     def truncated(self) -> bool:
@@ -123,12 +129,13 @@ class Tokeniser:
             verbose=False,
         )
         return [
-            self._cut(ids, _mask(offsets, row.spans))
+            self._cut(ids, _mask(offsets, row.spans), row.text, offsets)
             for row, ids, offsets in zip(rows, encoded["input_ids"], encoded["offset_mapping"], strict=True)
         ]
 
-    def _cut(self, ids: list[int], mask: list[int]) -> Tokens:
-        return Tokens(ids[: self.max_length], mask[: self.max_length], len(ids), sum(mask))
+    def _cut(self, ids: list[int], mask: list[int], text: str, offsets: Sequence[tuple[int, int]]) -> Tokens:
+        most = self.max_length
+        return Tokens(ids[:most], mask[:most], len(ids), sum(mask), ids[most:], mask[most:], text, offsets)
 
 
 def _mask(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:

@@ -37,6 +37,7 @@ INKS: dict[str, Ink] = {
     "good": Ink("success"),
     "trained": Ink("success", bold=True),
     "warning": Ink("warning"),
+    "cut": Ink("warning", 0.75, ansi="ansi_yellow"),
     "error": Ink("error"),
     "accent": Ink("accent"),
     "second": Ink("secondary"),

@@ -82,7 +82,7 @@ def chat_template(subject: Subject) -> Iterator[Check]:
         why = (
             "It has no {% generation %} block: which tokens are answers is found by comparing renderings."
             if template.own
-            else "The model has none (a base model): ChatML is used, whose marks it has to learn."
+            else "The model has none (a base model): a plain one is used, and saved with the result."
         )
         yield Check("template", "Chat template", "info", 0, why=why, remedy="", indices=nothing)
 

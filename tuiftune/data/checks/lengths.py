@@ -67,7 +67,7 @@ def _range(sizes: NDArray[np.integer]) -> str:
 
 
 def cut_rows(subject: Subject) -> Iterator[Check]:
-    """truncation (in answer tokens lost) and nothing-to-train."""
+    """truncation (in answer tokens lost), muted-turns and nothing-to-train."""
     found = truncation(subject.dataset, subject.lengths, subject.max_length, subject.tokenizer)
     share = found.answer_tokens_lost / max(1, found.answer_tokens)
     sampled = len(subject.lengths.indices) < int(subject.dataset.usable.sum())
@@ -84,15 +84,10 @@ def cut_rows(subject: Subject) -> Iterator[Check]:
         f"or drop these rows",
         show="answer" if subject.format == "text" else "prompt",
     )
-    muted = pl.col("messages").is_not_null() & (
-        pl.col("messages")
-        .list.eval(
-            (pl.element().struct["role"] == "assistant") & (pl.element().struct["weight"].fill_null(1.0) != 0)
-        )
-        .list.any()
-        .not_()
-    )
-    silent = subject.where(muted) if subject.format in ("chat", "sharegpt") else np.empty(0, dtype=np.intp)
+    chats = subject.format in ("chat", "sharegpt")
+    silent = subject.where(~_answers(muted=False)) if chats else np.empty(0, dtype=np.intp)
+    if chats:
+        yield _muted_turns(subject)
     nothing = np.union1d(found.nothing_left, silent).astype(np.intp)
     yield subject.verdict(
         "nothing-to-train",
@@ -103,4 +98,22 @@ def cut_rows(subject: Subject) -> Iterator[Check]:
         "and teaches nothing.",
         remedy="raise data.max_length, shorten the prompts, or drop the rows",
         show="prompt",
+    )
+
+
+def _answers(*, muted: bool) -> pl.Expr:
+    """Whether a chat has an assistant turn that its source keeps out of the loss (or one that it doesn't)."""
+    turn = pl.element().struct
+    switched = (turn["role"] == "assistant") & ((turn["weight"].fill_null(1.0) == 0) == muted)
+    return pl.col("messages").is_not_null() & pl.col("messages").list.eval(switched).list.any()
+
+
+def _muted_turns(subject: Subject) -> Check:
+    return subject.verdict(
+        "muted-turns",
+        "Answers kept out of the loss",
+        "info",
+        subject.where(_answers(muted=True)),
+        why="The rows say so, with weight 0 or train: false. They are read as context and not learnt.",
+        remedy="nothing, if that is meant; otherwise take the weights out of the rows",
     )

@@ -21,6 +21,12 @@ LEARNT = ("good", "trained")  # one token and the next, so that their bounds are
 CONTEXT = ("soft", "faint")
 
 
+def _behind(line: Line, mark: str) -> Line:
+    """The line with a mark before it, so that what is cut off is told apart without colour."""
+    line.spans.insert(0, (mark, "warning"))
+    return line
+
+
 class TokenView(Canvas):
     """Shows a document of `python -m tuiftune.engine tokens`, or a line in its place."""
 
@@ -59,8 +65,12 @@ class TokenView(Canvas):
         head.add(f"  {opening}{learnt:,} trained{closing}", "good").add(f" {percent(share)}", "strong")
         how = f"loss on {row['loss_on']}, found by {row['mask_from']}"
         if not row["own_template"]:
-            how += "; the model has no chat template, ChatML is used"
+            how += "; the model has no chat template, a plain one is used"
         lines = [head, *(Line(part, "soft") for part in wrapped(how, width, 2))]
+        if row["muted"]:
+            answers = "1 answer is" if row["muted"] == 1 else f"{row['muted']:,} answers are"
+            muted = f"{answers} kept out of the loss by the row itself (weight 0): read, not learnt"
+            lines += [Line(part, "second") for part in wrapped(muted, width, 2)]
         if row["truncated"]:
             cut = f"{self.glyphs.warning} cut at {row['max_length']:,} of {row['length']:,} tokens"
             cut += f": {row['lost']:,} tokens of the answer are never learnt"
@@ -82,9 +92,21 @@ class TokenView(Canvas):
             pieces.append((token["text"], (LEARNT if learnt else CONTEXT)[place % 2]))
         if inside:
             pieces.append((closing, "strong"))
-        if self._row["truncated"]:
-            pieces.append((f" {self.glyphs.marker} cut here", "warning"))
-        return flowing(pieces, width, "⏎" if self.glyphs.braille else "\\n")
+        newline = "⏎" if self.glyphs.braille else "\\n"
+        lines = flowing(pieces, width, newline)
+        return [*lines, *self._beyond(width, newline)] if self._row["truncated"] else lines
+
+    def _beyond(self, width: int, newline: str) -> list[Line]:
+        """What max_length takes away, under a line that says so."""
+        row = self._row
+        gone = row["length"] - row["max_length"]
+        rule = Line(f"{self.glyphs.rule * 2} cut here: the {gone:,} tokens below are never seen ", "warning")
+        rule.add(self.glyphs.rule * (width - rule.width), "warning")
+        pieces = [(token["text"], "cut" if token["learnt"] else "faint") for token in row["beyond"]]
+        if rest := gone - len(row["beyond"]):
+            pieces.append((f" {self.glyphs.more} and {rest:,} more", "warning"))
+        lines = flowing(pieces, width - 2, newline)
+        return [rule, *(_behind(line, f"{self.glyphs.marker} ") for line in lines)]
 
     def _compared(self, width: int) -> list[Line]:
         training, sent = self._row.get("training"), self._row.get("inference")
