@@ -6,13 +6,13 @@ start       run, model, technique, total_steps, epochs, rows_train, rows_eval, t
             resumed_from, predicted_seconds (of all steps)
 phase       name, detail, done, total         (loading, tokenising, rehearsing, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
-step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch
+step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time)
 eval        step, loss, perplexity, when      (before, during, after)
 score       step, when, exact_match, matched, rows
-samples     step, when, file, count           (the rows themselves stay in samples.jsonl, never in the log)
+samples     step, when, file, count, seconds  (the rows themselves stay in samples.jsonl, never in the log)
 gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w, temperature_c, throttle}],
             cpu (percent), host_memory_used, host_memory_total, disk_free
-memory      allocated, reserved, device, predicted
+memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, rehearsal
 checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase

@@ -131,7 +131,7 @@ def step_line(state: RunState) -> str:
     eta = state.eta
     if not eta.seconds:
         return words
-    basis = ", as predicted" if eta.basis.startswith("predicted") else ""
+    basis = ", as predicted" if eta.predicted else ""
     return f"{words}, about {duration(eta.seconds)} left{basis}"
 
 

@@ -15,6 +15,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 from tuiftune.runs.directory import RunDir, check_name, check_root, create, default_root, free_name
 from tuiftune.runs.registry import register
+from tuiftune.runs.saving import BYTES_PER_TRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
 
-# A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
-BYTES_PER_TRAINED = 12
 RESULT_BYTES_PER_TRAINED = 4
 SPARE_BYTES = 64 * 1024 * 1024  # logs, tokenizer, samples
 

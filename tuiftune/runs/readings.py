@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from tuiftune.printable import printable
 from tuiftune.runs.series import Series
 
 GPU_BUCKETS = 150
+GPU_LATEST = 30  # readings: a minute of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,39 @@ class HostReading:
     memory_used: float | None = None
     memory_total: float | None = None
     disk_free: float | None = None
+    process_memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """Bytes on the card: the trainer's own figures beside what the plan predicted."""
+    """Bytes on the card: the trainer's own figures beside what the plan predicted.
+
+    `allocated` and `reserved` are PyTorch's peaks, `device` is all of the card now (without a card, all of
+    the process). `predicted` belongs to `device`, the others say what they belong to.
+    """
 
     allocated: float | None = None
     reserved: float | None = None
     device: float | None = None
     predicted: float | None = None
+    predicted_allocated: float | None = None
+    predicted_reserved: float | None = None
+
+    @property
+    def pair(self) -> tuple[str, float, float | None] | None:
+        """The figure that is best compared: its name, measured and predicted bytes."""
+        if self.reserved:
+            return "reserved", self.reserved, self.predicted_reserved
+        return ("device", self.device, self.predicted) if self.device else None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Answers that were generated for a few fixed held-out rows during training; `seconds` it took."""
+
+    step: int
+    count: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +139,11 @@ class Eta:
 
     seconds: float | None
     basis: str
+
+    @property
+    def predicted(self) -> bool:
+        """Whether it is the plan's word, not yet a measurement."""
+        return self.basis.startswith("predicted")
 
 
 @dataclass(slots=True)
@@ -126,8 +156,11 @@ class GpuCurves:
     temperature: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
     throttled: Series = field(default_factory=lambda: Series(GPU_BUCKETS))  # 1 where it was, 0 where not
     causes: dict[str, int] = field(default_factory=dict)  # readings by cause of throttling
+    latest: deque[GpuReading] = field(default_factory=lambda: deque(maxlen=GPU_LATEST))  # while training
 
-    def add(self, seconds: float, reading: GpuReading) -> None:
+    def add(self, seconds: float, reading: GpuReading, *, training: bool = False) -> None:
+        if training:
+            self.latest.append(reading)
         for series, value in (
             (self.utilisation, reading.utilisation),
             (self.memory, reading.memory_used),

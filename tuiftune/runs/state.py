@@ -13,6 +13,7 @@ from tuiftune.runs.readings import (
     End,
     Eta,
     Evaluation,
+    Generated,
     GpuCurves,
     GpuReading,
     HostReading,
@@ -77,6 +78,7 @@ class RunState:
     grad_norm: float | None = None
     tokens: int | None = None
     tokens_per_second: float | None = None
+    data_wait: float | None = None  # share of the latest step that went into waiting for its rows
     not_a_number_at: int | None = None  # the first step whose loss or gradient was not a number
 
     loss_curve: Series = field(default_factory=Series)
@@ -88,6 +90,7 @@ class RunState:
     loss_means: Means = field(default_factory=Means)
     seconds_curve: Series = field(default_factory=Series)  # seconds of the run at each step
     tokens_curve: Series = field(default_factory=Series)  # tokens seen at each step
+    data_wait_curve: Series = field(default_factory=lambda: Series(150))
 
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
     best: Evaluation | None = None  # the lowest held-out loss seen during training
@@ -96,6 +99,7 @@ class RunState:
     score_before: Score | None = None
     score_after: Score | None = None
     samples_file: str = ""
+    generated: deque[Generated] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     gpus: tuple[GpuReading, ...] = ()
     gpu_curves: dict[int, GpuCurves] = field(default_factory=dict)
@@ -104,6 +108,7 @@ class RunState:
     host_memory_curve: Series = field(default_factory=lambda: Series(150))
     memory: MemoryReading = NO_MEMORY
     memory_curves: MemoryCurves = field(default_factory=MemoryCurves)
+    rehearsal: MemoryReading = NO_MEMORY  # measured on the longest rows before training
 
     warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
     checkpoints: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -210,6 +215,7 @@ class RunState:
         self.seconds_curve.add(step, self.seconds)
         speed = self._note(self.speed_curve, event, "tokens_per_second")
         self.tokens_per_second = self.tokens_per_second if speed is None else speed
+        self.data_wait = self._note(self.data_wait_curve, event, "data_wait")
         if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
             self.not_a_number_at = step
         self._smooth(event.get(MEAN_LOSS, self.loss), stands_for)
@@ -244,6 +250,7 @@ class RunState:
             self.speed_curve,
             self.seconds_curve,
             self.tokens_curve,
+            self.data_wait_curve,
         ):
             curve.rewind(step)
         self.smooth_loss = self.smooth_curve.last[1] if self.smooth_curve.last else None
@@ -285,19 +292,30 @@ class RunState:
             self.score_after = score
 
     def _samples(self, event: Event) -> None:
-        self.samples_file = text(event, "file")
+        if text(event, "when") == "during":
+            step = whole(event, "step")
+            found = Generated(
+                self.step if step is None else step, whole(event, "count"), number(event, "seconds")
+            )
+            self.generated.append(found)
+        else:
+            self.samples_file = text(event, "file")
 
     def _gpu(self, event: Event) -> None:
         gpus = event.get("gpus")
         readings = [gpu_reading(entry) for entry in gpus] if isinstance(gpus, list) else []
         self.gpus = tuple(reading for reading in readings if reading is not None)
         for reading in self.gpus:
-            self.gpu_curves.setdefault(reading.index, GpuCurves()).add(self.seconds, reading)
+            training = self.phase.name == "training" and self.pace.seconds_per_step is not None
+            self.gpu_curves.setdefault(reading.index, GpuCurves()).add(
+                self.seconds, reading, training=training
+            )
         self.host = HostReading(
             number(event, "cpu"),
             number(event, "host_memory_used"),
             number(event, "host_memory_total"),
             number(event, "disk_free"),
+            number(event, "process_memory"),
         )
         if self.host.cpu is not None:
             self.cpu_curve.add(self.seconds, self.host.cpu)
@@ -310,8 +328,12 @@ class RunState:
             number(event, "reserved"),
             number(event, "device"),
             number(event, "predicted"),
+            number(event, "predicted_allocated"),
+            number(event, "predicted_reserved"),
         )
         self.memory_curves.add(self.seconds, self.memory)
+        if event.get("rehearsal"):
+            self.rehearsal = self.memory
 
     def _checkpoint(self, event: Event) -> None:
         self.checkpoints.append(

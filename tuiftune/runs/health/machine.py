@@ -1,0 +1,177 @@
+"""Rules on the cards: heat and power, waiting for data, memory that is idle or nearly used up."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tuiftune.preset.sizes import format_size
+from tuiftune.runs.health.remark import Remark, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.runs.planned import Faster, Planned
+    from tuiftune.runs.state import RunState
+
+READINGS = 10  # while training, before a card is judged: 20 s of them
+THROTTLED_SHARE = 0.5  # of the latest readings
+BY_DESIGN = ("power cap", "clocks set", "sync boost", "display clock", "idle")  # limits that were set
+UTILISATION_LOW = 60.0  # per cent, median
+DATA_WAIT = 0.2  # of a step's time, median
+DATA_STEPS = 20
+IDLE_SHARE = 0.25  # of the card's memory, at its fullest …
+SPARED = 0.05  # … of which so much is kept free
+MATTERS = 0.005  # less than that of the card is not what idle memory is spent on
+WORTH = 1.1  # times the speed
+SETTLED_STEPS = 20  # the fullest a card gets shows in its first steps
+NEARLY_FULL = 0.97
+
+
+def _throttled(state: RunState, planned: Planned) -> Iterator[Remark]:
+    for gpu in state.gpus:
+        latest = state.gpu_curves[gpu.index].latest
+        times = [cause for reading in latest for cause in reading.throttle]
+        lasting = [one for one in dict.fromkeys(times) if times.count(one) >= THROTTLED_SHARE * len(latest)]
+        harmful = [cause for cause in lasting if cause.lower() not in BY_DESIGN]
+        why = (
+            f"the driver gave this reason at {THROTTLED_SHARE:.0%} of the last {len(latest)} readings or more"
+        )
+        if harmful:
+            hot = "" if gpu.temperature_c is None else f" at {gpu.temperature_c:.0f} °C"
+            yield Remark(
+                "throttled",
+                "warning",
+                "card throttled",
+                f"GPU {gpu.index} runs below its clock{hot}: {', '.join(harmful)}",
+                "look after cooling and power supply, or take another machine; the result is not harmed",
+                why,
+            )
+        elif "power cap" in lasting:
+            yield Remark(
+                "power_cap",
+                "info",
+                "at the power limit",
+                f"GPU {gpu.index} is at its power limit, as a card under full load may be",
+                "nothing to mend; `nvidia-smi -q -d POWER` tells whether the limit was lowered",
+                why,
+            )
+
+
+def _data_bound(state: RunState, planned: Planned) -> Iterator[Remark]:
+    waited = median(state.data_wait_curve.values()[-DATA_STEPS:])
+    if waited >= DATA_WAIT:
+        yield Remark(
+            "data_bound",
+            "warning",
+            "waiting for data",
+            f"{waited:.0%} of each step goes into waiting for its rows",
+            "end other programs on the processor, or move the rows' cache to a faster disk",
+            f"the engine times the wait for each batch; the median of the last {DATA_STEPS} steps is above "
+            f"{DATA_WAIT:.0%}",
+        )
+
+
+def _memory(state: RunState, planned: Planned) -> Iterator[Remark]:
+    idle = idle_memory(state)
+    if idle is None:
+        return
+    index, free, total = idle
+    faster = uses_idle(free, total, planned)
+    if faster is not None:
+        yield Remark(
+            "memory_unused",
+            "info",
+            f"{format_size(int(free))} idle",
+            f"{format_size(int(free))} of GPU {index}'s {format_size(int(total))} stay idle: "
+            f"{faster.says.partition(':')[0]} next time, {faster.times:.1f}×",
+            f"next time --set {' --set '.join(faster.changes)}: {faster.says}, as this run's plan predicts",
+            f"at its fullest the card leaves more than {IDLE_SHARE:.0%} free, and an alternative of the plan "
+            f"that needs {format_size(int(faster.extra))} more is at least {WORTH:g} times as fast",
+        )
+
+
+def _tight(state: RunState, planned: Planned) -> Iterator[Remark]:
+    for gpu in state.gpus:
+        highest = state.gpu_curves[gpu.index].memory.highest
+        if highest is None or not gpu.memory_total:
+            continue
+        held, reserved, allocated = highest, state.memory.reserved, state.memory.allocated
+        if reserved and allocated and len(state.gpus) == 1:  # what is only kept in reserve can be given back
+            held = max(0.0, highest - reserved) + allocated
+        share = held / gpu.memory_total
+        if share > NEARLY_FULL:
+            yield Remark(
+                "memory_tight",
+                "warning",
+                "card nearly full",
+                f"GPU {gpu.index} is {share:.0%} full",
+                "a longer row may not fit; a smaller micro batch or data.max_length leaves room",
+                f"more than {NEARLY_FULL:.0%} of the card was held at its fullest, reserves left out",
+            )
+
+
+def _idle(state: RunState, planned: Planned) -> Iterator[Remark]:
+    for gpu in state.gpus:
+        latest = [reading.utilisation for reading in state.gpu_curves[gpu.index].latest]
+        busy = [value for value in latest if value is not None]
+        if len(busy) >= READINGS and median(busy) < UTILISATION_LOW:
+            best = next((one for one in planned.faster if one.times >= WORTH), None)
+            advice = f"next time --set {' --set '.join(best.changes)}: {best.says}" if best else ""
+            yield Remark(
+                "gpu_idle",
+                "info",
+                "card often idle",
+                f"GPU {gpu.index} is busy only {median(busy):.0f} % of the time",
+                advice or "a larger micro batch or packing keeps it busier; a small model may not fill it",
+                f"the median of the last {len(busy)} readings in training is below {UTILISATION_LOW:.0f} %",
+            )
+
+
+def idle_memory(state: RunState) -> tuple[int, float, float] | None:
+    """The fullest card's index, the bytes that were free at its fullest, and all it has."""
+    found = []
+    for gpu in state.gpus:
+        highest = state.gpu_curves[gpu.index].memory.highest
+        if highest is not None and gpu.memory_total:
+            found.append((gpu.index, gpu.memory_total - highest, gpu.memory_total))
+    return min(found, key=lambda one: one[1], default=None)
+
+
+def uses_idle(free: float, total: float, planned: Planned) -> Faster | None:
+    """The fastest alternative of the plan that the idle memory would pay for."""
+    if free < IDLE_SHARE * total:
+        return None
+    least, most = MATTERS * total, free - SPARED * total
+    return next((one for one in planned.faster if one.times >= WORTH and least < one.extra <= most), None)
+
+
+def _trained_on_cards(state: RunState, planned: Planned) -> bool:
+    return bool(state.gpus) and all(len(state.gpu_curves[gpu.index].latest) >= READINGS for gpu in state.gpus)
+
+
+def _filled(state: RunState, planned: Planned) -> bool:
+    seen = [state.gpu_curves[gpu.index].memory for gpu in state.gpus]
+    return bool(seen) and state.step >= SETTLED_STEPS and all(curve.count >= READINGS for curve in seen)
+
+
+def _has_cards(state: RunState, planned: Planned) -> bool:
+    return state.end is None and bool(state.gpus)
+
+
+def _now(state: RunState, planned: Planned) -> bool:
+    return state.end is None and _trained_on_cards(state, planned)
+
+
+RULES = (
+    Rule("card", _throttled, _now, _has_cards),
+    Rule("card", _idle, _now, _has_cards),
+    Rule(
+        "data",
+        _data_bound,
+        lambda state, _: len(state.data_wait_curve) >= DATA_STEPS,
+        lambda state, _: state.end is None and len(state.data_wait_curve) > 0,
+    ),
+    Rule("memory", _memory, _filled, _has_cards),
+    Rule("memory", _tight, _now, _has_cards),
+)
