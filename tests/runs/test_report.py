@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs import health
 from tuiftune.runs.log import EventWriter
 from tuiftune.runs.plot import loss_svg
 from tuiftune.runs.report import markdown, write
@@ -118,30 +117,3 @@ def test_a_run_that_was_never_started_has_a_report_too(new_run: NewRun) -> None:
     assert "State: **new**" in text
     assert "Nothing was measured yet." in text
     ElementTree.fromstring(loss_svg(RunState(), "idle"))
-
-
-def of(losses: list[float], held_out: dict[int, float] | None = None, total: int = 100) -> list[str]:
-    state = RunState()
-    state.fold({"type": "start", "total_steps": total, "t": 0.0})
-    state.fold({"type": "phase", "name": "training", "t": 0.0})
-    for step, loss in enumerate(losses, 1):
-        state.fold({"type": "step", "step": step, "loss": loss, "t": float(step)})
-        if held_out and step in held_out:
-            state.fold(
-                {"type": "eval", "step": step, "loss": held_out[step], "when": "during", "t": float(step)}
-            )
-    return [remark.code for remark in health.remarks(state)]
-
-
-def test_a_healthy_run_gets_no_remark() -> None:
-    assert of([9.0 * 0.93**step + 0.5 for step in range(60)], {20: 3.0, 40: 1.2, 60: 0.8}) == []
-
-
-def test_overfitting_plateau_spike_and_explosion_are_told_apart() -> None:
-    falling = [2.0 * 0.97**step for step in range(60)]
-    assert of(falling, {20: 1.2, 40: 1.5, 60: 1.9}) == ["overfitting"]
-    assert of([1.5] * 60) == ["plateau"]
-    spiked = list(falling)
-    spiked[30] = 30.0
-    assert of(spiked) == ["spike"]
-    assert of([*falling[:30], *[1.0 * 1.3**step for step in range(10)]]) == ["exploding"]
