@@ -7,9 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.bytestream import LONE_SURROGATE, mend
+from tuiftune.data.judges import turn_style
+from tuiftune.data.names import ROLE_NAMES
 from tuiftune.data.turns import Turns, answer_text, transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
 
     from tuiftune.data.json_rows import Row
@@ -38,10 +42,12 @@ def schema() -> dict[str, Any]:
 class Converter:
     """Turns batches into frames. `lost` counts what conversion drops, by sentence."""
 
-    def __init__(self, recognition: Recognition, system: str | None = None) -> None:
+    def __init__(
+        self, recognition: Recognition, system: str | None = None, lost: Counter[str] | None = None
+    ) -> None:
         self.recognition = recognition
         self.system = system or None
-        self.lost: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter() if lost is None else lost
         self.mended = 0
         self.turns = Turns(self.lost)
 
@@ -142,13 +148,34 @@ class Converter:
         return made
 
     def _prompt_completion(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
+        columns = self.recognition.columns
+        if turn_style([row.get(columns["completion"]) for row in rows]):
+            return self._turns_in_two(rows, faults)
         made: dict[str, list[Any]] = {
             "prompt": self._column(rows, "prompt", faults),
             "answer": self._column(rows, "completion", faults),
         }
+        if "context" in columns:
+            contexts = self._column(rows, "context", faults, needed=False)
+            made["prompt"] = [
+                f"{context}\n\n{asked}" if context and context.strip() and asked else asked
+                for context, asked in zip(contexts, made["prompt"], strict=True)
+            ]
         if "system" in self.recognition.columns:
             made["system"] = self._column(rows, "system", faults, needed=False)
         return made
+
+    def _turns_in_two(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
+        """Prompt and completion as turns: answers within the prompt are read, not learnt."""
+        columns = self.recognition.columns
+        joined = []
+        for row in rows:
+            before = _as_turns(row.get(columns["prompt"]), "user")
+            after = _as_turns(row.get(columns["completion"]), "assistant")
+            read = [{**turn, "weight": 0} if _answers(turn) else turn for turn in before]
+            joined.append({**row, columns["prompt"]: read + after})
+        whole = {**columns, "messages": columns["prompt"]}
+        return self._chat(joined, faults, whole)
 
     def _classification(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         labels = self._column(rows, "label", faults)
@@ -164,8 +191,10 @@ class Converter:
     def _text(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         return {"answer": self._column(rows, "text", faults)}
 
-    def _chat(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
-        columns = self.recognition.columns
+    def _chat(
+        self, rows: list[Row], faults: dict[int, str], columns: Mapping[str, str] | None = None
+    ) -> dict[str, list[Any]]:
+        columns = columns or self.recognition.columns
         tools, systems = columns.get("tools"), columns.get("system")
         made: dict[str, list[Any]] = {"messages": [], "prompt": [], "answer": [], "system": []}
         for index, row in enumerate(rows):
@@ -221,9 +250,13 @@ class Converter:
                     texts.append(turns[-1]["content"] if turns else None)
                     if len(turns) > 1 and not messages:
                         system, messages = own_system or system, turns[:-1]
+                    if own_system and not system:
+                        system = own_system
                 else:
                     found.append(f"type:{role}")
                     texts.append(answer_text(side))
+            if len(messages) > 1 and messages[-1]["role"] == "assistant" and messages[-1]["content"] in texts:
+                messages = messages[:-1]  # the conversation was kept with one of its answers
             prompt = prompts[index]
             if prompt is not None and not messages:
                 messages = [{"role": "user", "content": prompt, "weight": None}]
@@ -246,6 +279,16 @@ class Converter:
         )
         made["label"] = self._column(rows, "label", faults)
         return made
+
+
+def _as_turns(value: Any, role: str) -> list[Any]:
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _answers(turn: Any) -> bool:
+    return isinstance(turn, dict) and ROLE_NAMES.get(str(turn.get("role", turn.get("from")))) == "assistant"
 
 
 def _add(faults: dict[int, str], index: int, fault: str) -> None:

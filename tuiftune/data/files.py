@@ -97,7 +97,7 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
         inside = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
     except PermissionError:
         raise UserError("no permission to read it", place=str(folder)) from None
-    data = [path for path in inside if suffix_of(path) in DATA_SUFFIXES]
+    data = [path for path in inside if suffix_of(path) in DATA_SUFFIXES and not _left_over(path)]
     rows = [
         path for path in data if SUFFIX_KINDS[suffix_of(path)] != "text" and path.name.lower() not in NOT_ROWS
     ]
@@ -116,10 +116,15 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
         notes.append(f"{others} files of other kinds in {folder} were left aside")
     train = [path for path in chosen if not _held_out(path.relative_to(folder))]
     if train and len(train) < len(chosen):
-        aside = ", ".join(path.name for path in chosen if path not in train)[:120]
+        aside = ", ".join(str(path.relative_to(folder)) for path in chosen if path not in train)[:120]
         notes.append(f"left aside as held out, by their names: {aside}")
         chosen = train
     return chosen
+
+
+def _left_over(path: Path) -> bool:
+    """What `datasets` caches beside the rows that it saved."""
+    return path.name.startswith(("cache-", "tmp")) and (path.parent / "state.json").is_file()
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -20,7 +20,7 @@ ROLES_OF = {
     "instruction": ("instruction", "input", "output", "system", "history"),
     "chat": ("messages", "system", "tools"),
     "sharegpt": ("messages", "system", "tools"),
-    "prompt-completion": ("prompt", "completion", "system"),
+    "prompt-completion": ("prompt", "completion", "context", "system"),
     "classification": ("text", "label", "system"),
     "text": ("text",),
     "preference": ("prompt", "messages", "chosen", "rejected", "system"),

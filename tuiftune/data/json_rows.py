@@ -8,12 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.bytestream import open_text
+from tuiftune.data.names import KNOWN_NAMES
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -224,6 +225,8 @@ def rows_in(document: Any, path: Path) -> list[Any]:
                 return value
             if isinstance(value, dict):
                 return rows_in(value, path)
+    if nested := _nested(document, lowered, path):
+        return nested
     lists = {key: value for key, value in document.items() if isinstance(value, list)}
     tables = [value for value in lists.values() if value and isinstance(value[0], dict)]
     if len(lists) == len(document) > 1 and not tables and len({len(value) for value in lists.values()}) == 1:
@@ -233,6 +236,34 @@ def rows_in(document: Any, path: Path) -> list[Any]:
     return [document]
 
 
+def _nested(document: dict[str, Any], lowered: Mapping[str, str], path: Path) -> list[Any] | None:
+    """Sentences under their labels, rows under their names, or rows somewhere in the one object inside."""
+    values = list(document.values())
+    named = bool(lowered.keys() & KNOWN_NAMES)
+    by_label = len(values) > 1 and all(
+        isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts) for texts in values
+    )
+    uneven = by_label and len({len(texts) for texts in values}) > 1
+    if uneven or (by_label and len(values) > 2 and not named):
+        return [
+            {"text": text, "label": label}
+            for label, texts in document.items()
+            if label.lower() not in HELD_OUT_KEYS
+            for text in texts
+        ]
+    if named:
+        return None
+    objects = [value for value in values if isinstance(value, dict) and value]
+    if (
+        len(objects) == len(values) > 1
+        and len({frozenset(value) for value in objects}) <= 1 + len(values) // 10
+    ):
+        return objects
+    if len(objects) == 1 and not any(isinstance(value, list) and value for value in values):
+        return rows_in(objects[0], path)
+    return None
+
+
 def lists_beside(document: Any, rows: list[Any]) -> list[str]:
     """Names of the lists (other splits) in one JSON object that are not the rows."""
     if not isinstance(document, dict) or (rows and rows[0] is document):
@@ -240,7 +271,10 @@ def lists_beside(document: Any, rows: list[Any]) -> list[str]:
     return [
         key
         for key, value in document.items()
-        if isinstance(value, list) and value and value is not rows and isinstance(value[0], dict | list)
+        if isinstance(value, list | dict)
+        and value
+        and value is not rows
+        and (key.lower() in HELD_OUT_KEYS or (isinstance(value, list) and isinstance(value[0], dict | list)))
     ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data import names
 from tuiftune.data.formats import Recognition
+from tuiftune.data.turns import in_pairs
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -42,15 +44,26 @@ def turn_style(values: list[Any]) -> str | None:
         if value is None:
             continue
         seen += 1
+        if isinstance(value, str) and value.lstrip()[:1] == "[":
+            value = _parsed(value)
         if isinstance(value, dict):
-            value = [value]
+            nested = list(value.values())
+            value = nested if nested and all(isinstance(turn, dict) for turn in nested) else [value]
         if isinstance(value, list) and value:
             turn = next((item for item in value if isinstance(item, dict)), {})
-            chat += "role" in turn
+            chat += "role" in turn or in_pairs(turn) is not None
             share += "from" in turn and "value" in turn
     if seen and max(chat, share) >= 0.5 * seen:
         return "sharegpt" if share > chat else "chat"
     return None
+
+
+def _parsed(text: str) -> Any:
+    """A list that is kept as JSON in a text cell."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _extras(known: list[str]) -> dict[str, str]:
@@ -62,7 +75,8 @@ def _turns_column(sample: list[Row], known: list[str]) -> tuple[str, str] | None
     ordered = [name for wanted in names.MESSAGES if (name := _named(known, (wanted,)))]
     for name in ordered + [name for name in known if name not in ordered]:
         style = turn_style([row.get(name) for row in sample])
-        if style and isinstance(first(sample, name), list):
+        value = first(sample, name)
+        if style and (isinstance(value, list) or (isinstance(value, dict | str) and name in ordered)):
             return name, style
     return None
 
@@ -73,8 +87,9 @@ def preference_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         return None
     columns = {"chosen": chosen, "rejected": rejected}
     rest = [name for name in known if name not in (chosen, rejected)]
-    turns = _turns_column(sample, rest)
-    prompt = _named(known, names.PROMPTS)
+    prompt = _named(rest, names.PROMPTS)
+    asked = _turns_column(sample, [prompt]) if prompt else None
+    turns = asked or _turns_column(sample, rest)
     if turns:
         columns["messages"] = turns[0]
     elif prompt:
@@ -96,6 +111,9 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         return None
     name, style = found
     keys = "from and value" if style == "sharegpt" else "role and content"
+    completion = _named([other for other in known if other != name], names.ANSWERS)
+    if completion and name.lower() in names.PROMPTS and _turns_column(sample, [completion]):
+        return _turns_in_two(sample, known, name, completion)
     evidence = [
         f'"{name}" is a list of turns with {keys} in {_present(sample, name):.0%} of the rows looked at'
     ]
@@ -105,6 +123,20 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         evidence.append(f'"{label}" is true or false')
         return Recognition("kto", 0.95, tuple(evidence), {**columns, "label": label})
     return Recognition(style, round(0.5 + 0.5 * _present(sample, name), 2), tuple(evidence), columns)
+
+
+def _turns_in_two(sample: list[Row], known: list[str], prompt: str, completion: str) -> Recognition:
+    """A prompt and its completion, each a list of turns."""
+    share = min(_present(sample, prompt), _present(sample, completion))
+    evidence = f'"{prompt}" and "{completion}" are lists of turns in {share:.0%} of the rows looked at'
+    rest = [other for other in known if other not in (prompt, completion)]
+    columns = {"prompt": prompt, "completion": completion, **_system(rest)}
+    label = _named(rest, names.KTO_LABELS)
+    if label and all(isinstance(row.get(label), bool) for row in sample if row.get(label) is not None):
+        return Recognition(
+            "kto", 0.95, (evidence, f'"{label}" is true or false'), {**columns, "label": label}
+        )
+    return Recognition("prompt-completion", round(0.5 + 0.5 * share, 2), (evidence,), columns)
 
 
 def kto_pairs(sample: list[Row], known: list[str]) -> Recognition | None:
@@ -150,12 +182,13 @@ def pairs_rows(sample: list[Row], known: list[str]) -> Recognition | None:
             if right in names.LABELS and left in names.CLASSIFIED and _surely_labels(sample, completion):
                 continue
             share = min(_present(sample, prompt), _present(sample, completion))
-            return Recognition(
-                "prompt-completion",
-                round(0.5 + 0.48 * share, 2),
-                (f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows looked at',),
-                {"prompt": prompt, "completion": completion, **_system(known)},
-            )
+            columns = {"prompt": prompt, "completion": completion, **_system(known)}
+            evidence = [f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows looked at']
+            context = _named([name for name in known if name not in (prompt, completion)], names.CONTEXTS)
+            if left in names.ASKED and context and isinstance(first(sample, context), str):
+                columns["context"] = context
+                evidence.append(f'"{context}" goes before the question')
+            return Recognition("prompt-completion", round(0.5 + 0.48 * share, 2), tuple(evidence), columns)
     return None
 
 
@@ -203,8 +236,11 @@ def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     if name is None or not isinstance(first(sample, name), str):
         return None
     others = [other for other in known if other != name]
-    confidence = 0.95 if not others else 0.7
+    known_about = all(other.lower() in names.ABOUT for other in others)
+    confidence = 0.95 if not others else 0.9 if known_about else 0.7
     evidence = f'one text column, "{name}"' + (f", beside {listed(others)}" if others else "")
+    if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
+        confidence, evidence = 0.5, evidence + ": prompts without answers"
     return Recognition("text", confidence, (evidence,), {"text": name})
 
 

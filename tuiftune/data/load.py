@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.convert import Converter, schema
+from tuiftune.data.convert import schema
 from tuiftune.data.csv_rows import csv_rows
 from tuiftune.data.dataset import Dataset
 from tuiftune.data.files import SourceFile, expand
+from tuiftune.data.formats import SAMPLE
+from tuiftune.data.heldout import HeldOutRows
 from tuiftune.data.json_rows import json_document, json_lines
-from tuiftune.data.recognise import SAMPLE, recognise
+from tuiftune.data.layouts import is_threads, threads
+from tuiftune.data.part import Part, joined
 from tuiftune.data.table_rows import table_rows
 from tuiftune.data.text_rows import text_rows
 from tuiftune.errors import UserError
@@ -22,13 +26,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.json_rows import Batch, Row
 
-_READERS: dict[str, Callable[..., Iterator[Batch]]] = {
-    "jsonl": json_lines,
-    "json": json_document,
-    "csv": csv_rows,
-    "table": table_rows,
-    "text": text_rows,
-}
+_READERS: dict[str, Callable[..., Iterator[Batch]]] = {"jsonl": json_lines, "csv": csv_rows}
 
 
 def load(
@@ -50,41 +48,69 @@ def load(
 
     sources, notes = expand(train)
     place = str(sources[0].path) if len(sources) == 1 else f"{len(sources)} files"
-    batches = _batches(sources, notes)
-    held: list[tuple[int, Batch]] = []
+    memory = _Memory(place)
+    frames: list[pl.DataFrame] = []
+    parts: list[Part] = []
+    lost: Counter[str] = Counter()
+    done = 0
+    for index, source in enumerate(sources):
+        batches = _batches(source, notes, lost)
+        held, sample = _sampled(batches)
+        if not sample:
+            continue
+        if not columns and format == "auto" and is_threads(sample):
+            whole = threads(chain(held, batches), lost)
+            held, batches, sample = [whole], iter(()), whole[1][:SAMPLE]
+            notes.append(f"{len(whole[1]):,} conversations, put together from messages and what they answer")
+        part = parts[0] if parts and parts[0].reads(sample) else None
+        if part is None:
+            part = Part.of(sample, format, columns, str(source.path), lost, system)
+            if parts:
+                joined(parts[0], part, str(source.path), notes)
+            parts.append(part)
+        aside = HeldOutRows.among(sample, columns)
+        for numbers, rows in aside.of(chain(held, batches)) if aside else chain(held, batches):
+            done += len(rows)
+            made = part.frame(index, numbers, rows)
+            memory.add(int(made.estimated_size()))
+            frames.append(made)
+            if progress:
+                progress(done)
+        if aside:
+            aside.say(notes)
+    if not parts:
+        raise UserError("no rows", place=place, remedy="name a file with rows")
+    frame = pl.concat(frames, rechunk=False) if frames else pl.DataFrame(schema=schema())
+    said = [f"{sentence} ({count:,} times)" for sentence, count in lost.most_common()]
+    said += [sentence for part in parts if (sentence := part.pictures())]
+    if unused := _unused(parts):
+        said.append("columns not used: " + unused)
+    kinds = _kinds([row for part in parts for row in part.sample])
+    recognition = parts[0].recognition
+    return Dataset(recognition, frame, [source.path for source in sources], kinds, said, notes)
+
+
+def _batches(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterator[Batch]:
+    if source.kind == "json":
+        yield from json_document(source.path, notes)
+    elif source.kind == "table":
+        yield from table_rows(source.path, lost)
+    elif source.kind == "text":
+        yield from text_rows(source.path, lost)
+    else:
+        yield from _READERS[source.kind](source.path)
+
+
+def _sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
+    """The first batches, and of their rows those that are looked at."""
+    held: list[Batch] = []
     sample: list[Row] = []
-    for file, batch in batches:
-        held.append((file, batch))
+    for batch in batches:
+        held.append(batch)
         sample.extend(batch[1][: SAMPLE - len(sample)])
         if len(sample) >= SAMPLE:
             break
-    if not sample:
-        raise UserError("no rows", place=place, remedy="name a file with rows")
-    recognition = recognise(sample, format, columns, place)
-    converter = Converter(recognition, system)
-    memory = _Memory(place)
-    frames: list[pl.DataFrame] = []
-    done = 0
-    for file, (numbers, rows) in chain(held, batches):
-        made = converter.frame(file, numbers, rows)
-        memory.add(int(made.estimated_size()))
-        frames.append(made)
-        done += len(rows)
-        if progress:
-            progress(done)
-    frame = pl.concat(frames, rechunk=False) if frames else pl.DataFrame(schema=schema())
-    lost = [f"{sentence} ({count:,} times)" for sentence, count in converter.lost.most_common()]
-    unused = _unused(sample, recognition.columns)
-    if unused:
-        lost.append("columns not used: " + unused)
-    return Dataset(recognition, frame, [source.path for source in sources], _kinds(sample), lost, notes)
-
-
-def _batches(sources: list[SourceFile], notes: list[str]) -> Iterator[tuple[int, Batch]]:
-    for index, source in enumerate(sources):
-        reader = _READERS[source.kind]
-        for batch in json_document(source.path, notes) if source.kind == "json" else reader(source.path):
-            yield index, batch
+    return held, sample
 
 
 def _kinds(sample: list[Row]) -> dict[str, str]:
@@ -103,12 +129,11 @@ def _kind(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _unused(sample: list[Row], columns: Mapping[str, str]) -> str:
+def _unused(parts: list[Part]) -> str:
     from tuiftune.printable import printable
 
-    used = set(columns.values())
-    rest = list(dict.fromkeys(printable(name)[:40] for row in sample for name in row if name not in used))
-    return ", ".join(rest[:8]) + (" …" if len(rest) > 8 else "")
+    rest = dict.fromkeys(printable(name)[:40] for part in parts for name in part.unused())
+    return ", ".join(list(rest)[:8]) + (" …" if len(rest) > 8 else "")
 
 
 class _Memory:

@@ -38,6 +38,7 @@ CLASSIFIED = (
     "text",
     "sentence",
     "utterance",
+    "utt",
     "query",
     "content",
     "review",
@@ -65,12 +66,38 @@ LABELS = (
     "answer",
 )
 TEXT = ("text", "content", "document", "body", "article", "page", "raw", "markdown")
-CHOSEN = ("chosen", "preferred", "accepted", "winner", "chosen_response", "chosen_messages")
-REJECTED = ("rejected", "dispreferred", "loser", "rejected_response", "rejected_messages")
+CHOSEN = (
+    "chosen",
+    "preferred",
+    "accepted",
+    "winner",
+    "chosen_response",
+    "chosen_messages",
+    "preferred_output",
+)
+REJECTED = (
+    "rejected",
+    "dispreferred",
+    "loser",
+    "rejected_response",
+    "rejected_messages",
+    "non_preferred_output",
+)
 PROMPTS = tuple(dict.fromkeys(left for left, _ in PAIRS)) + INSTRUCTION
 ANSWERS = tuple(dict.fromkeys(right for _, right in PAIRS))
 KTO_LABELS = ("label", "kto_tag", "desirable", "thumbs_up")
 TOOLS = ("tools", "functions")
+CONTEXTS = ("context", "passage", "paragraph", "background", "evidence", "knowledge")
+ASKED = ("question", "query", "q")  # what a context may stand before
+PARTITIONS = ("split", "partition", "fold", "subset", "set")
+# Columns that say where a text is from.
+ABOUT = frozenset(
+    (
+        "id", "idx", "index", "uid", "url", "uri", "source", "src", "title", "timestamp", "date", "time",
+        "lang", "language", "meta", "metadata", "author", "domain", "license", "score", "file", "path",
+    )
+)  # fmt: skip
+PICTURES = frozenset(("image", "images", "video", "videos", "audio", "audios", "picture", "pictures"))
 
 KNOWN_NAMES = frozenset(
     MESSAGES

@@ -15,23 +15,26 @@ from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
     from tuiftune.data.json_rows import Batch, Row
 
 LONG_LINE = 80  # characters: median above which a line without blank neighbours is a document
+MATTER_LINES = 200
+_MATTER = ("---", "+++")
 _HEADING = re.compile(r"#{1,6} ")
 
 
-def text_rows(path: Path) -> Iterator[Batch]:
-    """Batches of (line at which the document starts, {"text": …})."""
+def text_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
+    """Batches of (line at which the document starts, {"text": …}). What is left out is counted in `lost`."""
     markdown = (
         path.name.lower().removesuffix(".gz").removesuffix(".zst").endswith((".md", ".markdown", ".mdx"))
     )
     numbers: list[int] = []
     rows: list[Row] = []
-    for number, document in _sections(path) if markdown else _paragraphs(path):
+    for number, document in _sections(path, lost) if markdown else _paragraphs(path):
         numbers.append(number)
         rows.append({"text": document})
         if len(rows) == BATCH_ROWS:
@@ -73,9 +76,24 @@ def _paragraphs(path: Path) -> Iterator[tuple[int, str]]:
         yield start, "".join(held).strip()
 
 
-def _sections(path: Path) -> Iterator[tuple[int, str]]:
+def _closes(path: Path, mark: str) -> bool:
+    """Whether the mark on the first line is met again, so that it isn't a mere rule."""
+    return any(line.rstrip() == mark for number, line in _numbered(path) if 1 < number < MATTER_LINES)
+
+
+def _sections(path: Path, lost: Counter[str] | None) -> Iterator[tuple[int, str]]:
     start, held, fenced = 1, list[str](), False
+    matter = ""  # what closes the front matter that the line is in
     for number, line in _numbered(path):
+        if number == 1 and line.rstrip() in _MATTER and _closes(path, line.rstrip()):
+            matter = line.rstrip()
+            if lost is not None:
+                lost["front matter of a Markdown file is left out"] += 1
+            continue
+        if matter:
+            matter = "" if line.rstrip() == matter else matter
+            start = number + 1
+            continue
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
         if (

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.names import ROLE_NAMES
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
 Turn = dict[str, Any]  # role, content, weight
 
 
-def _weight(item: Turn) -> float | None:
-    """How much a turn counts in the loss, under the names that trainers use; None where nothing is said."""
-    for name in ("weight", "loss_weight", "loss", "train"):
-        said = item.get(name)
-        if isinstance(said, int | float):
-            return float(said)
-    return None
+WEIGHTS = ("weight", "loss_weight", "loss", "train", "training")
+KNOWN_KEYS = frozenset(
+    ("role", "from", "content", "value", "text", "tool_calls", "function_call", "train_detail", *WEIGHTS)
+) | {"reasoning_content", "thinking", "reasoning"}
+PAIRED = (("human", "assistant"), ("user", "assistant"), ("question", "answer"), ("prompt", "response"))
+
+
+def in_pairs(item: Turn) -> tuple[str, str] | None:
+    """The names under which an object holds a question and its answer, where it isn't one turn."""
+    if "role" in item or "from" in item:
+        return None
+    lowered = {str(key).lower(): key for key in item}
+    return next(
+        ((lowered[left], lowered[right]) for left, right in PAIRED if left in lowered and right in lowered),
+        None,
+    )
 
 
 def answer_text(value: Any) -> str:
@@ -59,12 +69,14 @@ class Turns:
             return None, [], ["missing:messages"]
         if isinstance(value, str):
             value = self._from_text(value)
+        if isinstance(value, dict):
+            value = self._from_object(value)
         if not isinstance(value, list):
             return None, [], ["type:messages"]
         system: str | None = None
         turns: list[Turn] = []
         faults: list[str] = []
-        for item in value:
+        for item in self._single(value):
             if not isinstance(item, dict):
                 faults.append("type:turn" if item is not None else "missing:turn")
                 continue
@@ -74,7 +86,7 @@ class Turns:
                     faults.append("order:system")
                 system = content if system is None else f"{system}\n\n{content}"
                 continue
-            turns.append({"role": role, "content": content, "weight": _weight(item)})
+            turns.append({"role": role, "content": content, "weight": self._weight(item, role)})
         if not turns:
             faults.append("missing:turns")
         else:
@@ -87,6 +99,48 @@ class Turns:
             return json.loads(value)
         except ValueError:
             return value
+
+    def _from_object(self, value: Turn) -> Any:
+        """One turn, turns under a name of their own, or turns numbered by their keys."""
+        for name in ("messages", "conversations"):
+            if isinstance(value.get(name), list):
+                return value[name]
+        if value and all(isinstance(turn, dict) for turn in value.values()):
+            return list(value.values())
+        return [value]
+
+    def _single(self, items: list[Any]) -> list[Any]:
+        """Turns one by one, where an element holds a question with its answer."""
+        if not any(isinstance(item, dict) and in_pairs(item) for item in items):
+            return items
+        turns: list[Any] = []
+        for item in items:
+            pair = in_pairs(item) if isinstance(item, dict) else None
+            if pair is None:
+                turns.append(item)
+            else:
+                turns += [{"role": "user", "content": item[pair[0]]}]
+                turns += [{"role": "assistant", "content": item[pair[1]]}]
+        return turns
+
+    def _weight(self, item: Turn, role: str) -> float | None:
+        """How much a turn counts in the loss, under the names that trainers use; None: nothing is said."""
+        weight = next(
+            (float(item[name]) for name in WEIGHTS if isinstance(item.get(name), int | float)), None
+        )
+        if detail := item.get("train_detail"):
+            said = {bool(part.get("train", True)) for part in detail if isinstance(part, dict)}
+            if said == {False}:
+                return 0.0
+            if False in said:
+                self.lost[
+                    "parts of an answer kept out of the loss (train_detail) are learnt like the rest"
+                ] += 1
+        if weight is not None and role == "assistant" and weight not in (0.0, 1.0):
+            self.lost["turn weights other than 0 and 1 count as 1"] += 1
+        if weight and role != "assistant":
+            self.lost["turns marked to be learnt that aren't the assistant's are not"] += 1
+        return weight
 
     def _turn(self, item: dict[str, Any], faults: list[str]) -> tuple[str, str]:
         said = item.get("role", item.get("from"))
@@ -106,8 +160,12 @@ class Turns:
             text = f"<tool_call>\n{text}\n</tool_call>"
         elif content is None:
             faults.append("missing:content")
-        if item.get("reasoning_content") or item.get("thinking"):
+        if item.get("reasoning_content") or item.get("thinking") or item.get("reasoning"):
             self.lost["reasoning kept apart from the answer is dropped"] += 1
+        if not item.keys() <= KNOWN_KEYS:
+            for name in item.keys() - KNOWN_KEYS:
+                if item[name] is not None:
+                    self.lost[f'"{printable(str(name))[:30]}" of a turn is dropped'] += 1
         return role, text
 
     def _content(self, content: Any, faults: list[str]) -> str:
@@ -168,10 +226,12 @@ class Turns:
             if any(turn["role"] == "assistant" and not turn["content"].strip() for turn in turns):
                 faults.append("empty:answer")
 
-    def with_tools(self, system: str | None, tools: Any) -> str:
+    def with_tools(self, system: str | None, tools: Any) -> str | None:
         """The system message with the tool list under it, as most templates without a tool slot would want
         it.
         """
+        if not tools or (isinstance(tools, str) and tools.strip() in ("[]", "{}", "null", "")):
+            return system
         self.lost["the list of tools is kept as text in the system message"] += 1
         listed = answer_text(tools)
         return f"{system}\n\n# Tools\n{listed}" if system else f"# Tools\n{listed}"
