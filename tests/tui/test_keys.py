@@ -23,6 +23,7 @@ SCREENS = {
     "tokens": ("tokens", "TokenRows"),
     "cut": ("cut", "Cut"),
     "repair": ("repair", "Repair"),
+    "cards": ("cards", "Cards"),
     **STEP_SCREENS,
 }
 

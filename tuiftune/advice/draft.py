@@ -20,7 +20,8 @@ class Draft:
     """Everything the wizard has been told. Nothing is validated before `preset()`; a change is a new draft.
 
     `recommended` and `overrides` are values by dotted preset key (`training.epochs`); what the user sets in
-    `overrides` wins over what was recommended. `answers` are those of `advice.questions`.
+    `overrides` wins over what was recommended. `answers` are those of `advice.questions`. `card` plans for
+    another card (`NAME[:COUNT]`) and `save_as` is where the preset goes: neither is in the preset.
     """
 
     model: str = ""
@@ -32,6 +33,8 @@ class Draft:
     recommended: Mapping[str, Value] = field(default_factory=dict)
     overrides: Mapping[str, Value] = field(default_factory=dict)
     name: str = ""
+    card: str = ""
+    save_as: str = ""
 
     def with_(self, **changes: Any) -> Draft:
         """A copy with fields replaced: `draft.with_(model="builtin:tiny")`."""

@@ -29,8 +29,8 @@ STEPS: tuple[Step, ...] = (
         "Machine",
         "What this machine can train.",
         "Nothing to answer here: cards, memory and disks are read from the machine. Without a card the tiny "
-        "built-in model and the smallest open ones still train on the processor, and a plan can be made for "
-        "another card with `tuiftune plan --gpu`.",
+        "built-in model and the smallest open ones still train on the processor, and the model step plans "
+        "for a card you could rent just as well.",
         detects=("cards", "memory", "disk"),
     ),
     Step(

@@ -93,6 +93,30 @@ def suggest(
     return [*explained[: many - 1], *_builtin(capacity)]
 
 
+def least(
+    model: BaseModel, capacity: int, length: int, *, kind: str = "cuda", technique: str = "auto"
+) -> tuple[str, int]:
+    """The best technique that fits, and the bytes it needs with one row at a time and checkpointing.
+
+    LoRA before QLoRA; the last one tried where none fits. A technique that is asked for is the only one.
+    `kind`: cuda or cpu.
+    """
+    from tuiftune.plan.hyperparameters import TINY
+
+    if technique != "auto":
+        names: tuple[str, ...] = (technique,)
+    elif model.parameters <= TINY:
+        names = ("full",)
+    else:
+        names = ("lora",) if kind == "cpu" or model.quantization else ("lora", "qlora")
+    name, needs = "", 0
+    for name in names:
+        needs = _needs(model.architecture, name, length, kind)
+        if needs <= capacity:
+            break
+    return name, needs
+
+
 def _bound(answers: Mapping[str, str]) -> float:
     bound = ENOUGH.get(answers.get("task", ""), 16e9)
     return min(bound, URGENT) if answers.get("volume") == "urgent" else bound

@@ -3,6 +3,14 @@ their sources there."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from tuiftune.advice.quality import Circumstances
+
+if TYPE_CHECKING:
+    from tuiftune.plan.model import Reason
+    from tuiftune.tui.settings import Setting
+
 EXPLANATIONS: dict[str, str] = {
     "home": (
         "Every run this machine knows, wherever its directory lies. A run is a directory: preset, plan, "
@@ -19,7 +27,7 @@ EXPLANATIONS: dict[str, str] = {
         "gradients, optimiser states and activations must all fit. Cards from compute capability 8.0 on "
         "calculate in bfloat16, which is both faster and steadier than float16. Without a card the built-in "
         "tiny model trains on the processor in a minute or two; larger models can still be planned for "
-        "another card (tuiftune plan --gpu NAME) and the preset taken there."
+        "another card (g in the model step) and the preset taken there."
     ),
     "goal": (
         "Fine-tuning teaches a model how to answer: style, format, a fixed set of labels, the steps of a "
@@ -62,6 +70,12 @@ EXPLANATIONS: dict[str, str] = {
         "shows what one card must hold, part by part, against what it has. Change a value and the plan is "
         "made again."
     ),
+    "cards": (
+        "The same run on every card the program knows, as predicted: whether it fits, by which technique, "
+        "how long it takes and what it costs at the price table's middle. Several cards of a kind each hold "
+        "a copy of everything and share the rows: faster, and no roomier. Taking one changes the plan that "
+        "is shown and nothing else; save the preset and run it there."
+    ),
     "review": (
         "The preset as it will be saved: YAML with a comment on every line. Values left at `auto` are "
         "settled by the plan on the machine that runs it, so the file can go to another one. The command "
@@ -80,3 +94,28 @@ EXPLANATIONS: dict[str, str] = {
         "The answers side by side are generated, not picked."
     ),
 }
+
+
+def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | None) -> str:
+    """A setting of the wizard: what it is, why it has its value, and what each of its values does to
+    quality."""
+    from tuiftune.advice.quality import quality
+    from tuiftune.preset.words import keys
+    from tuiftune.tui.settings import written
+
+    known = keys().get(setting.key)
+    parts = [f"{setting.name} ({setting.key})"]
+    if known is not None:
+        parts.append(f"{known.does}: {known.allows}.")
+    if reason is not None:
+        who = "Yours" if reason.source == "preset" else "Recommended"
+        parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
+    lines: list[str] = []
+    for choice in setting.choices:
+        inside = Circumstances(str(choice), around.parameters, around.facts)
+        found = quality(setting.key, choice, inside if setting.key == "method.technique" else around)
+        if found is not None and found.says not in " ".join(lines):
+            lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
+    if lines:
+        parts += ["What it does to quality:", *lines]
+    return "\n".join(parts)

@@ -31,7 +31,7 @@ class Findings:
 
     def __init__(self, runs_root: Path | None = None) -> None:
         self._runs_root = runs_root
-        self._known: dict[Hashable, Any] = {}
+        self._known: dict[tuple[str, Hashable], Any] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -41,8 +41,9 @@ class Findings:
         with lock:
             if (kind, key) not in self._known:
                 self._known[(kind, key)] = find()
-                while len(self._known) > KEPT:
-                    self._known.pop(next(iter(self._known)))
+                same = [known for known in list(self._known) if known[0] == kind]
+                for oldest in same[: max(0, len(same) - KEPT)]:
+                    self._known.pop(oldest)
             return self._known[(kind, key)]
 
     def machine(self, *, fresh: bool = False) -> Machine:
@@ -53,6 +54,31 @@ class Findings:
             self._known.pop(("machine", None), None)
         machine: Machine = self._once("machine", None, lambda: detect(self._runs_root))
         return machine
+
+    def machine_of(self, draft: Draft) -> Machine:
+        """This machine, or one with the card that the draft names instead of its own."""
+        from dataclasses import replace
+
+        from tuiftune.hardware import cards
+        from tuiftune.hardware.machine import Gpu
+        from tuiftune.plan.device import parse_gpu
+
+        machine = self.machine()
+        if not draft.card:
+            return machine
+        name, number = parse_gpu(draft.card)
+        card = cards.find(name)
+        gpus = [
+            Gpu(
+                index=index,
+                name=card.name,
+                memory_total=card.memory_bytes,
+                memory_free=card.memory_bytes,
+                compute_capability=card.compute_capability,
+            )
+            for index in range(number or 1)
+        ]
+        return replace(machine, gpus=tuple(gpus))
 
     def model(self, reference: str) -> BaseModel:
         from tuiftune.models.resolve import resolve
@@ -96,14 +122,17 @@ class Findings:
         return facts
 
     def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
-        """The plan of the draft on this machine."""
+        """The plan of the draft on this machine, or on the card that the draft names."""
         from tuiftune.plan.resolve import make_plan
 
         preset = draft.preset() if preset is None else preset
         model = self.model(preset.model.base)
         facts = self.facts(draft, model)
-        key = (preset.model_dump_json(), _data_key(draft))
-        plan: Plan = self._once("plan", key, lambda: make_plan(preset, self.machine(), model, facts))
+        card = draft.card or None
+        key = (preset.model_dump_json(), _data_key(draft), card)
+        plan: Plan = self._once(
+            "plan", key, lambda: make_plan(preset, self.machine(), model, facts, gpu=card)
+        )
         return plan
 
 

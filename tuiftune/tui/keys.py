@@ -36,6 +36,7 @@ RESULT = "result"
 TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
+CARDS = "cards"
 DIALOG = "dialog"
 TITLES = {
     APP: "Everywhere",
@@ -48,6 +49,7 @@ TITLES = {
     CUT: "Where rows are cut",
     REPAIR: "Repair",
     "model": "Model and method",
+    CARDS: "Another card",
     "review": "Review",
     DASHBOARD: "Dashboard",
     RESULT: "Result",
@@ -150,6 +152,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "model", "alternatives", "a,ctrl+l", "a", "Options", "Other ways to run it, and what each costs", 40
     ),
+    Action("model", "card", "g", "g", "Card", "What if: fit, time and money on another card", 42),
     Action("model", "filter", "slash", "/", "Filter", "Find a model by its name", 45),
     Action("model", "type_model", "m", "m", "Other", "Any hub id or a directory on this machine", 50),
     Action("model", "type_value", "e", "e", "Type", "Type a value for the setting", 0),
@@ -164,6 +167,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("model", "down", "j", "j k", "Move", "Move through the list (arrows too)"),
     Action("model", "up", "k", "", "", ""),
+    Action(CARDS, "move(1)", "down,j", "↓ ↑", "Card", "The next or the previous card", 30),
+    Action(CARDS, "move(-1)", "up,k", "", "", ""),
+    Action(CARDS, "number(1)", "right,l", "← →", "Number", "More or fewer cards of a kind", 20),
+    Action(CARDS, "number(-1)", "left,h", "", "", ""),
+    Action(CARDS, "take", "enter", "Enter", "Take", "Plan for this card; the machine stays as it is", 10),
+    Action(CARDS, "close", "escape,q,g", "Esc", "Back", "Back to the plan, as it was", 40),
     Action("review", "start", "s,ctrl+s", "s", "Start", "Save the preset and start training", 10),
     Action("review", "export", "e,ctrl+o", "e", "Export", "Save the preset to the path given", 30),
     Action("review", "copy", "c,ctrl+y", "c", "Copy", "Copy the command for a script", 35),

@@ -31,7 +31,22 @@ SETTINGS: tuple[Setting, ...] = (
         ("auto", 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3),
         "auto",
     ),
-    Setting("training.activation_checkpointing", "checkpointing", ("auto", False, True), "auto"),
+    Setting("training.activation_checkpointing", "checkpointing", ("auto", False, 4, 2, True), "auto"),
+    Setting("method.target_modules", "adapts", ("all-linear", "attention"), "all-linear"),
+    Setting("method.alpha", "alpha", ("auto", 8, 16, 32, 64, 128, 256), "auto"),
+    Setting("method.dropout", "dropout", (0.0, 0.05, 0.1), 0.0),
+    Setting("data.packing", "packing", ("auto", False, True), "auto"),
+    Setting(
+        "training.optimizer",
+        "optimizer",
+        ("auto", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"),
+        "auto",
+    ),
+    Setting("training.warmup_ratio", "warm-up", (0.0, 0.03, 0.1), 0.03),
+    Setting("data.loss_on", "loss on", ("assistant", "completion", "all"), "assistant"),
+    Setting("data.eval", "held out", (0.0, 0.05, 0.1, 0.2), 0.05),
+    Setting("evaluation.rows", "scored rows", (0, 16, 64, 256), 64),
+    Setting("hardware.gpus", "cards", ("auto", 1, 2, 4, 8), "auto"),
 )
 
 
@@ -45,8 +60,13 @@ def stepped(draft: Draft, setting: Setting, by: int) -> Draft:
     """The draft with the next (or previous) choice for a setting; from a value between choices to its
     neighbour."""
     now = wanted(draft, setting)
-    if now in setting.choices:
+    same = [at for at, choice in enumerate(setting.choices) if choice == now and type(choice) is type(now)]
+    if same:
+        at = same[0] + by
+    elif now in setting.choices:
         at = setting.choices.index(now) + by
+    elif not isinstance(now, int | float):
+        at = 0
     else:
         numbers = [choice for choice in setting.choices if not isinstance(choice, str)]
         below = [choice for choice in numbers if choice < now]

@@ -9,27 +9,35 @@ from textual import on
 from textual.containers import Container, Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
+from textual.worker import get_current_worker
 
+from tuiftune.advice.quality import Circumstances
 from tuiftune.errors import UserError
+from tuiftune.tui.effect import against, quality_of
 from tuiftune.tui.keys import bindings
-from tuiftune.tui.modelrows import rows_of
+from tuiftune.tui.modelrows import Fit, rows_of
 from tuiftune.tui.screens.wizard import WizardStep
 from tuiftune.tui.settings import stepped, written
+from tuiftune.tui.units import size
 from tuiftune.tui.widgets.memorybar import MemoryBar
 from tuiftune.tui.widgets.modellist import ModelList
 from tuiftune.tui.widgets.settingslist import SettingsList
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.timer import Timer
 
     from tuiftune.advice.draft import Draft
     from tuiftune.advice.recommend import Recommendation
+    from tuiftune.data.facts import DataFacts
     from tuiftune.plan.model import Plan, Reason
     from tuiftune.tui.modelrows import ModelRow
 
-DEBOUNCE_SECONDS = 0.2
+DEBOUNCE_SECONDS = 0.05  # a plan takes some 10 ms: the bar follows a key that is held down
+FITS_AT_ONCE = 20
 
 
 class Offered(Message):
@@ -41,11 +49,28 @@ class Offered(Message):
 
 
 class Planned(Message):
-    """A plan of `draft` (or why there is none), and what was recommended for it."""
+    """A plan of `draft` (or why there is none), what was recommended for it, and the plan of that alone."""
 
-    def __init__(self, draft: Draft, plan: Plan | None, advice: Recommendation | None, error: str) -> None:
+    def __init__(
+        self,
+        draft: Draft,
+        plan: Plan | None,
+        advice: Recommendation | None,
+        error: str,
+        recommended: Plan | None = None,
+        facts: DataFacts | None = None,
+    ) -> None:
         super().__init__()
         self.draft, self.plan, self.advice, self.error = draft, plan, advice, error
+        self.recommended, self.facts = recommended, facts
+
+
+class Fitted(Message):
+    """Whether models of the list fit, as far as `about` (length, technique, card) goes."""
+
+    def __init__(self, about: Hashable, found: dict[str, Fit]) -> None:
+        super().__init__()
+        self.about, self.found = about, found
 
 
 class ModelStep(WizardStep):
@@ -63,6 +88,10 @@ class ModelStep(WizardStep):
     def __init__(self) -> None:
         super().__init__()
         self.plan: Plan | None = None
+        self._last: Plan | None = None  # shown until the next one is made
+        self._facts: DataFacts | None = None
+        self._fitted_for: Hashable = None
+        self._rows: list[ModelRow] = []
         self._advice: Recommendation | None = None
         self._timer: Timer | None = None
         self._go_on = False
@@ -78,7 +107,6 @@ class ModelStep(WizardStep):
 
     def on_mount(self) -> None:
         self.query_one(ModelList).border_title = "base model"
-        self.query_one(SettingsList).border_title = "method"
         self.query_one("#filter").display = False
         self.query_one(ModelList).focus()
         self.query_one(SettingsList).show(self.draft, None)
@@ -96,6 +124,7 @@ class ModelStep(WizardStep):
         if message.error:
             self.say(message.error, "error")
             return
+        self._rows = message.rows
         if not self.draft.model and message.rows:
             self.draft = self.draft.with_(model=message.rows[0].reference)
         self.query_one(ModelList).show(message.rows, self.draft.model)
@@ -105,7 +134,7 @@ class ModelStep(WizardStep):
     def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
         """Make a plan once nothing has changed for a moment."""
         self.plan = None
-        self.query_one(SettingsList).show(self.draft, None)
+        self.query_one(SettingsList).show(self.draft, self._last)
         self.query_one(MemoryBar).planning()
         if self._timer is not None:
             self._timer.stop()
@@ -128,26 +157,62 @@ class ModelStep(WizardStep):
         try:
             model = findings.model(draft.model)
             facts = findings.facts(draft, model)
-            advice = recommend(draft.answers, findings.machine(), model, facts)
+            advice = recommend(draft.answers, findings.machine_of(draft), model, facts)
             plan = findings.plan(advice.apply(draft))
         except UserError as error:
             self.post_message(Planned(draft, None, advice, str(error)))
         else:
-            self.post_message(Planned(draft, plan, advice, ""))
+            alone = self._recommended(advice.apply(draft.with_(overrides={}))) if draft.overrides else None
+            self.post_message(Planned(draft, plan, advice, "", alone, facts))
+
+    def _recommended(self, draft: Draft) -> Plan | None:
+        """The plan without the user's own values; None where there is none to compare with."""
+        try:
+            return self.app.findings.plan(draft)
+        except UserError:
+            return None
+
+    def _look_for_fits(self, about: Hashable, draft: Draft) -> None:
+        """Mark every model of the list: a few at a time, so that the first ones do not wait for the last."""
+        from tuiftune.tui.modelrows import fits_of
+
+        worker = get_current_worker()
+        found: dict[str, Fit] = {}
+        try:
+            for reference, fit in fits_of(self.app.findings, draft, self._rows):
+                if worker.is_cancelled:
+                    return
+                found[reference] = fit
+                if len(found) == FITS_AT_ONCE:
+                    self.post_message(Fitted(about, found))
+                    found = {}
+        except UserError:
+            return  # the plan says what is wrong with the draft
+        self.post_message(Fitted(about, found))
+
+    @on(Fitted)
+    def _fitted(self, message: Fitted) -> None:
+        if message.about == self._fitted_for:
+            self.query_one(ModelList).fitted(message.found)
+            self._explain()
 
     @on(Planned)
     def _planned(self, message: Planned) -> None:
         if message.draft != self.draft:
             return  # something changed meanwhile; its plan is on the way
-        self._advice, self.plan = message.advice, message.plan
+        self._advice, self.plan, self._facts = message.advice, message.plan, message.facts
+        self._last = message.plan or self._last
         if message.advice is not None:
             self.draft = message.advice.apply(self.draft)
         self.query_one(SettingsList).show(self.draft, self.plan)
-        self.query_one(MemoryBar).show(self.plan)
+        self.query_one(MemoryBar).show(
+            self.plan, against(self.plan, message.recommended) if self.plan else ""
+        )
+        self._explain()
         if message.error:
             self.say(message.error, "error")
         elif self.plan is not None:
-            self.query_one(ModelList).fitted(self.draft.model, self.plan.fits)
+            self._mark_fits(self.plan)
             advice = message.advice.advice if message.advice else ()
             fit = next((other.says for other in self.plan.alternatives if other.fits), "")
             if not self.plan.fits:
@@ -157,6 +222,27 @@ class ModelStep(WizardStep):
         if self._go_on:
             self._go_on = False
             self.action_forward()
+
+    def _mark_fits(self, plan: Plan) -> None:
+        """The planned model's own mark, and all others' when what they depend on has changed."""
+        method, need = plan.resolved.method, plan.memory.needs
+        about = (self.draft.card, plan.resolved.data.max_length, self.draft.value("method.technique"))
+        if about != self._fitted_for:
+            self._fitted_for = about
+            self.run_worker(
+                partial(self._look_for_fits, about, self.draft),
+                thread=True,
+                exclusive=True,
+                exit_on_error=False,
+                group="fits",
+            )
+        elif not plan.fits:
+            mark = {self.draft.model: Fit(False, str(method.technique), need)}
+            self.query_one(ModelList).fitted(mark)
+
+    def _explain(self) -> None:
+        """What stands under the cursor, below the memory."""
+        self._explain_setting() if self.query_one(SettingsList).has_focus else self._explain_model()
 
     @on(ModelList.Pointed)
     def _model_pointed(self, message: ModelList.Pointed) -> None:
@@ -169,11 +255,17 @@ class ModelStep(WizardStep):
         row = self.query_one(ModelList).current
         if row is None:
             return
+        fit = self.query_one(ModelList).fit_of(row.reference)
+        least = ""
+        if fit is not None:
+            least = f"{fit.technique} from {size(fit.needs)} on: {'fits' if fit.fits else 'does not fit'}"
         facts = [
             row.why,
+            least,
             f"licence {row.licence}" if row.licence else "",
             "gated: accept its terms first" if row.gated else "",
         ]
+        self.query_one(MemoryBar).judge(None)
         self.query_one(MemoryBar).explain(row.short, "; ".join(fact for fact in facts if fact), "")
 
     @on(SettingsList.Pointed)
@@ -183,6 +275,10 @@ class ModelStep(WizardStep):
     def _explain_setting(self) -> None:
         setting = self.query_one(SettingsList).current
         reason = self._reason(setting.key)
+        if self._last is not None:
+            model = self.query_one(ModelList).current
+            parameters = model.parameters if model and model.parameters else None
+            self.query_one(MemoryBar).judge(quality_of(self._last, setting.key, parameters, self._facts))
         if (
             reason is not None
             and setting.key in self.draft.overrides
@@ -210,10 +306,22 @@ class ModelStep(WizardStep):
             self._replan()
 
     def on_descendant_focus(self) -> None:
-        if self.query_one(SettingsList).has_focus:
-            self._explain_setting()
-        elif self.query_one(ModelList).has_focus:
-            self._explain_model()
+        if self.query_one(SettingsList).has_focus or self.query_one(ModelList).has_focus:
+            self._explain()
+
+    def help_topic(self) -> str:
+        """The step, or in depth the setting under the cursor."""
+        from tuiftune.tui.explain import setting_in_depth
+
+        if not self.query_one(SettingsList).has_focus:
+            return super().help_topic()
+        setting = self.query_one(SettingsList).current
+        model = self.query_one(ModelList).current
+        known = model.parameters if model else None
+        around = Circumstances(
+            str(self._last.resolved.method.technique) if self._last else "lora", known or 10**9, self._facts
+        )
+        return setting_in_depth(setting, around, self._reason(setting.key))
 
     def action_forward(self) -> None:
         if self.query_one("#filter").has_focus:
@@ -348,5 +456,32 @@ class ModelStep(WizardStep):
             return
         draft = self.draft
         for key, value in self.plan.alternatives[index].changes.items():
-            draft = draft.with_(model=value) if key == "model.base" else draft.override(key, value)
-        self._change(draft)
+            if key in ("model.base", "--gpu"):
+                draft = draft.with_(**{"model" if key == "model.base" else "card": value})
+            else:
+                draft = draft.override(key, value)
+        self._take(draft)
+
+    def _take(self, draft: Draft) -> None:
+        """A draft whose model or card may be another: the list follows."""
+        if draft.card != self.draft.card:
+            self.draft = draft
+            self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
+        elif draft.model != self.draft.model:
+            self.draft = draft
+            self.query_one(ModelList).show(self._rows, draft.model)
+            self._explain_model()
+            self._replan()
+        else:
+            self._change(draft)
+
+    def action_card(self) -> None:
+        """What if another card was rented: fit, time and money on each."""
+        from tuiftune.tui.screens.cards import Cards
+
+        if self.plan is not None:
+            self.app.push_screen(Cards(self.draft), self._take_card)
+
+    def _take_card(self, card: str | None) -> None:
+        if card is not None:
+            self._take(self.draft.with_(card=card))

@@ -96,7 +96,7 @@ class MachineView(Canvas):
                 )
             lines.append(line.add(f" {size(one.needs)} of {size(one.capacity)}", "soft"))
         if not machine.gpus:
-            says = "Larger ones: plan for another card (tuiftune plan --gpu NAME), and take the preset there."
+            says = "Larger ones: plan for a card you could rent (g in the model step)."
             lines += [Line(" " * LABEL).add(part, "faint") for part in wrapped(says, width - LABEL)]
         return lines
 

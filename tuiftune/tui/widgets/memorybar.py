@@ -10,6 +10,7 @@ from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
 if TYPE_CHECKING:
+    from tuiftune.advice.quality import Quality
     from tuiftune.plan.bar import Segment
     from tuiftune.plan.model import Plan
 
@@ -28,6 +29,14 @@ INKS = {
     "margin": "error",
     "free": "faint",
 }
+# Which way quality leans next to what the guides would take: a sign beside the colour.
+LEANS = {
+    "better": ("▲", "good"),
+    "same": ("=", "soft"),
+    "worse": ("▼", "warning"),
+    "unsure": ("?", "warning"),
+}
+ASCII_LEANS = {"better": "+", "same": "=", "worse": "-", "unsure": "?"}
 
 
 class MemoryBar(Canvas):
@@ -37,6 +46,8 @@ class MemoryBar(Canvas):
         super().__init__(id="memory", classes=classes)
         self._plan: Plan | None = None
         self._note = ("", "", "")
+        self._against = ""
+        self._quality: Quality | None = None
         self._doing = ""
 
     def planning(self) -> None:
@@ -45,8 +56,9 @@ class MemoryBar(Canvas):
         self._title()
         self.redraw()
 
-    def show(self, plan: Plan | None) -> None:
-        self._plan, self._doing = plan, ""
+    def show(self, plan: Plan | None, against: str = "") -> None:
+        """`against`: what it costs or wins next to the recommended plan."""
+        self._plan, self._against, self._doing = plan, against, ""
         self._title()
         self.redraw()
 
@@ -55,13 +67,20 @@ class MemoryBar(Canvas):
         self._note = (title, why, source)
         self.redraw()
 
+    def judge(self, quality: Quality | None) -> None:
+        """What the value under the cursor does to quality."""
+        self._quality = quality
+        self.redraw()
+
     def _title(self) -> None:
         name = ""
         if self._plan is not None:
             gpu = self._plan.gpu
             name = "this processor" if gpu.get("kind") == "cpu" else str(gpu.get("name"))
             if (gpu.get("count") or 1) > 1:
-                name += f", each of {gpu['count']}"
+                name += f", each of {gpu['count']} copies, as predicted"
+            if gpu.get("source") == "--gpu":
+                name += " (not in this machine)"
         self.entitle(f"memory: {name}" if name else "memory")
         self.border_subtitle = self._doing
 
@@ -82,13 +101,29 @@ class MemoryBar(Canvas):
         verdict.add(f"  needs {size(plan.memory.needs)} of {size(capacity)}", "strong")
         lines = [
             bar,
-            *self._legend(parts, width, letters, 2 if height < 9 else 4),
-            verdict.add(self._doing, "soft"),
+            *self._legend(parts, width, letters, 1 if height < 9 else 4),
+            verdict,
         ]
         lines.append(self._cost(plan, width))
+        if self._against:
+            lines.append(Line(self._against, "accent"))
+        lines += self._judged(width, 2 if height >= 9 else 1)
+        notes: list[Line] = []
         for note in plan.notes[:2] if height >= 12 else ():
-            lines += [Line(part, "faint") for part in wrapped(note, width, 2)]
-        return lines + self._reason(width, height - len(lines))
+            notes += [Line(part, "faint") for part in wrapped(note, width, 2)]
+        return lines + self._reason(width, height - len(lines) - len(notes)) + notes
+
+    def _judged(self, width: int, most: int) -> list[Line]:
+        found = self._quality
+        if found is None:
+            return []
+        sign, ink = LEANS[found.leans]
+        head = f"quality {sign if self.glyphs.braille else ASCII_LEANS[found.leans]} "
+        words = wrapped(f"{head}{found.says} [{found.source}]", width, most, self.glyphs.more)
+        return [
+            Line(words[0][: len(head)], ink).add(words[0][len(head) :]),
+            *(Line(part) for part in words[1:]),
+        ]
 
     def _legend(self, parts: list[Segment], width: int, letters: bool, most: int) -> list[Line]:
         lines = [Line()]

@@ -12,7 +12,7 @@ from tuiftune.tui.widgets.canvas import Canvas, Line
 if TYPE_CHECKING:
     from textual.events import Click, MouseScrollDown, MouseScrollUp
 
-    from tuiftune.tui.modelrows import ModelRow
+    from tuiftune.tui.modelrows import Fit, ModelRow
 
 
 class ModelList(Canvas):
@@ -32,7 +32,7 @@ class ModelList(Canvas):
         self._filter = ""
         self._at = 0
         self._top = 0
-        self._fits: dict[str, bool] = {}
+        self._fits: dict[str, Fit] = {}
 
     @property
     def current(self) -> ModelRow | None:
@@ -57,10 +57,14 @@ class ModelList(Canvas):
         self._at = names.index(chosen) if chosen in names else 0
         self.redraw()
 
-    def fitted(self, reference: str, fits: bool) -> None:
-        """What the plan said of a model."""
-        self._fits[reference] = fits
+    def fitted(self, found: dict[str, Fit]) -> None:
+        """Whether these models fit; what was known of others stays."""
+        self._fits |= found
         self.redraw()
+
+    def fit_of(self, reference: str) -> Fit | None:
+        """What is known of a model."""
+        return self._fits.get(reference)
 
     def move(self, by: int) -> None:
         at = max(0, min(len(self._rows) - 1, self._at + by))
@@ -92,13 +96,14 @@ class ModelList(Canvas):
     def _line(self, row: ModelRow, here: bool, width: int) -> Line:
         glyphs = self.glyphs
         line = Line(f"{glyphs.pointer} " if here else "  ", "accent")
-        fits = self._fits.get(row.reference, row.fits)
+        fit = self._fits.get(row.reference)
+        fits = fit.fits if fit else row.fits
         sign, ink = {True: (glyphs.ok, "good"), False: (glyphs.error, "error"), None: (glyphs.dot, "faint")}[
             fits
         ]
         line.add(f"{sign} ", ink)
         first = row.kind == "suggested" and row is self._all[0]
-        tail = count(row.parameters).rjust(7)
+        tail = (fit.technique if fit and fit.fits else "").ljust(5) + count(row.parameters).rjust(8)
         wide = width >= 60
         if wide:
             tail += "  " + row.licence[:14].ljust(14) + (" gated" if row.gated else "      ")

@@ -1,0 +1,151 @@
+"""The model step: every model marked, every setting judged, and another card tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from showing import SMALL, shown, until
+
+from tuiftune.advice.draft import Draft
+from tuiftune.advice.quality import Circumstances, quality
+from tuiftune.hardware.cards import CARDS
+from tuiftune.tui.effect import against
+from tuiftune.tui.findings import Findings
+from tuiftune.tui.screens.cards import Cards
+from tuiftune.tui.screens.model import ModelStep
+from tuiftune.tui.settings import SETTINGS
+from tuiftune.tui.widgets.cardlist import CardList
+from tuiftune.tui.widgets.modellist import ModelList
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.tui.app import TuneApp
+
+TICKETS = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
+
+
+async def model_step(pilot: Any) -> ModelStep:
+    pilot.app.open_step("model")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ModelStep) and pilot.app.screen.plan is not None)
+    screen = pilot.app.screen
+    assert isinstance(screen, ModelStep)
+    return screen
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 40)], ids=["80x24", "120x40"])
+async def test_every_model_of_the_list_gets_its_mark(
+    app: Callable[..., TuneApp], size: tuple[int, int]
+) -> None:
+    async with app(draft=TICKETS).run_test(size=size) as pilot:
+        screen = await model_step(pilot)
+        models = screen.query_one(ModelList)
+        await until(pilot, lambda: all(models.fit_of(row.reference) for row in screen._rows))
+        assert len(screen._rows) >= 100
+        huge = models.fit_of("meta-llama/Llama-3.1-70B-Instruct")
+        assert huge is not None
+        assert not huge.fits
+        lines = [line for line in shown(pilot.app).splitlines() if "Llama-3.1-8B" in line]
+        assert lines
+        assert all("✗" in line or "✓" in line for line in lines)
+
+
+async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., TuneApp]) -> None:
+    async with app(draft=TICKETS).run_test(size=SMALL) as pilot:
+        await model_step(pilot)
+        assert "against the recommended" not in shown(pilot.app)
+        await pilot.press("tab", *["down"] * 5, "right", "right")
+        await until(pilot, lambda: "against the recommended: same memory" in shown(pilot.app))
+        assert "as long" in shown(pilot.app)
+        assert "quality ▼ begins to learn its rows by heart" in shown(pilot.app)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "What it does to quality" in shown(pilot.app))
+        await pilot.press("escape", "backspace")
+        await until(pilot, lambda: "against the recommended" not in shown(pilot.app))
+        await pilot.press(*["down"] * 12)
+        await until(pilot, lambda: "cards" in shown(pilot.app) and "18/18" in shown(pilot.app))
+
+
+async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
+    async with app(draft=TICKETS.with_(model="Qwen/Qwen3-8B")).run_test(size=SMALL) as pilot:
+        screen = await model_step(pilot)
+        assert screen.plan is not None
+        assert screen.plan.gpu["kind"] == "cpu"
+        await pilot.press("g")
+        await until(pilot, lambda: "RTX 3070" in shown(pilot.app))
+        assert isinstance(pilot.app.screen, Cards)
+        table = pilot.app.screen.query_one(CardList)
+        await until(pilot, lambda: len(table._rows) == len(CARDS) + 1)
+        await pilot.press("right")
+        await until(pilot, lambda: len(table._rows) == len(CARDS) + 1)
+        await pilot.press(*["pagedown"] * 6)
+        await until(pilot, lambda: "B200: 2 cards, each" in shown(pilot.app))
+        card = next(line for line in shown(pilot.app).splitlines() if "▸" in line and "B200" in line)
+        assert "$" in card
+        assert "lora" in card
+        await pilot.press("enter")
+        await until(pilot, lambda: "not in this machine" in shown(pilot.app))
+        await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["source"] == "--gpu")
+        assert screen.plan.gpu["count"] == 2
+        assert "each of 2 copies" in shown(pilot.app)
+        assert pilot.app.draft.card.endswith(":2")  # type: ignore[attr-defined]
+        assert pilot.app.draft.preset().hardware.gpus == "auto", "the preset stays portable"  # type: ignore[attr-defined]
+        await pilot.press("g")
+        await until(pilot, lambda: "this machine" in shown(pilot.app))
+        await pilot.press(*["pageup"] * 6, "enter")
+        await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["kind"] == "cpu")
+
+
+def test_quality_says_what_the_guides_say() -> None:
+    lora = Circumstances("lora", 8 * 10**9)
+
+    def leans(key: str, value: object, around: Circumstances = lora) -> str:
+        found = quality(key, value, around)
+        assert found is not None
+        return found.leans
+
+    assert leans("method.technique", "qlora") == "worse"
+    assert leans("method.rank", 4) == "worse"
+    assert leans("method.rank", 16) == "same"
+    assert leans("training.epochs", 5) == "worse"
+    assert leans("training.learning_rate", 1e-3) == "worse"
+    assert leans("training.learning_rate", 2e-5, Circumstances("full", 8 * 10**9)) == "same"
+    assert leans("training.micro_batch", 8) == "same"
+    assert quality("training.learning_rate", "auto", lora) is None
+    spoken = [
+        quality(setting.key, choice, lora)
+        for setting in SETTINGS
+        for choice in setting.choices
+        if setting.key not in ("data.max_length", "evaluation.rows") and choice != "auto"
+    ]
+    assert all(found is not None and found.source for found in spoken), (
+        "every choice is judged, with a source"
+    )
+
+
+def test_rows_that_are_cut_are_counted_from_the_data() -> None:
+    findings = Findings()
+    facts = findings.facts(TICKETS, findings.model("builtin:tiny"))
+    around = Circumstances("lora", 10**9, facts)
+    cut, whole = quality("data.max_length", 50, around), quality("data.max_length", 128, around)
+    assert cut is not None
+    assert cut.leans == "worse"
+    assert "% of the rows lose" in cut.says
+    assert whole is not None
+    assert "no row is cut" in whole.says
+
+
+def test_the_difference_names_memory_time_and_money() -> None:
+    findings = Findings()
+    first = findings.plan(TICKETS.with_(card="H100", model="Qwen/Qwen3-8B"))
+    other = findings.plan(
+        TICKETS.with_(card="H100", model="Qwen/Qwen3-8B")
+        .override("training.epochs", 30)
+        .override("method.rank", 64)
+    )
+    assert against(first, first) == ""
+    said = against(other, first)
+    assert "GiB" in said or "MiB" in said
+    assert "as long" in said
+    assert "+$" in said

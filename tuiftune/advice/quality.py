@@ -1,0 +1,203 @@
+"""What a value does to quality, in words: the guides' experience, or what the rows themselves say.
+
+Guides A–E are the practitioners' guides that `advice.signals` names. Nothing here is a prediction: no
+formula knows the score of a run before it has been measured on held-out rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.data.facts import DataFacts
+
+TINY = 50_000_000  # parameters below which the guides' figures do not apply
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`leans`: better, worse, same or unsure, next to what the guides would take."""
+
+    leans: str
+    says: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the effect of a value depends on. `facts` None before the data is known."""
+
+    technique: str
+    parameters: int
+    facts: DataFacts | None = None
+
+
+def quality(key: str, value: Any, around: Circumstances) -> Quality | None:
+    """What the value of a dotted preset key does to the result; None where nothing is known of it."""
+    found = _ABOUT.get(key)
+    return None if found is None or value is None or value == "auto" else found(value, around)
+
+
+_TECHNIQUES = {
+    "full": Quality(
+        "better", "the most it can learn, and the most it forgets; wants many rows", "guides A–C"
+    ),
+    "lora": Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
+    "dora": Quality("better", "above LoRA at the same rank, for more time a step", "guides A–C"),
+    "qlora": Quality("worse", "slightly below LoRA: take it where LoRA does not fit", "guides A–C"),
+}
+_NONE = "none: the same numbers come out, only memory and speed change"
+
+
+def _technique(value: Any, around: Circumstances) -> Quality | None:
+    del around
+    return _TECHNIQUES.get(str(value))
+
+
+def _rank(value: Any, around: Circumstances) -> Quality:
+    if around.technique == "full":
+        return Quality("same", "none: full tuning has no adapters", "technique")
+    low, high = (16, 32) if around.technique == "qlora" else (8, 64)
+    source = f"guides A–C: {low}–{high}, start at 16"
+    if value < low:
+        return Quality("worse", f"below {low} little beyond fixed labels is learnt", source)
+    if value > high:
+        return Quality("unsure", f"above {high} it learns single rows by heart before it learns more", source)
+    if value > 16:
+        return Quality("unsure", "room for more: pays with tens of thousands of rows, else memorises", source)
+    return Quality("same", "enough for most tasks" if value >= 16 else "enough for fixed labels", source)
+
+
+def _alpha(value: Any, around: Circumstances) -> Quality:
+    del value, around
+    return Quality(
+        "same", "scales what the adapters say, as the learning rate does: twice the rank", "guides A–C"
+    )
+
+
+def _dropout(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == 0:
+        return Quality(
+            "unsure", "the guides take 0.05, which holds back memorising where rows are few", "guides"
+        )
+    if value <= 0.1:
+        return Quality("same", "holds back memorising where rows are few", "guides: 0.05")
+    return Quality("worse", "far above what the guides take: little is left to learn with", "guides: 0.05")
+
+
+def _targets(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == "all-linear":
+        return Quality("same", "every linear layer learns: today's default", "guides: q and v are the least")
+    return Quality("worse", "fewer layers learn than with all-linear", "guides: q and v are the least")
+
+
+def _epochs(value: Any, around: Circumstances) -> Quality:
+    del around
+    source = "guides: 1–3, above 3 overfits"
+    if value > 3:
+        return Quality("worse", "begins to learn its rows by heart: watch the held-out loss turn up", source)
+    if value < 1:
+        return Quality("worse", "some rows are never seen", source)
+    return Quality("same", "within what the guides advise; the best checkpoint is kept", source)
+
+
+def _learning_rate(value: Any, around: Circumstances) -> Quality:
+    if around.parameters <= TINY:
+        return Quality(
+            "unsure", "the guides speak of models a hundred times this size: judge by the loss", "size"
+        )
+    low, high = (1e-5, 5e-5) if around.technique == "full" else (1e-4, 2e-4)
+    usual = "2e-5" if around.technique == "full" else "1e-4 … 2e-4"
+    source = f"guides A–C: {usual}"
+    if value > high:
+        return Quality("worse", "above the guides: spikes, forgetting, at worst not a number", source)
+    if value < low:
+        return Quality("worse", "below the guides: the loss stays flat, little is learnt", source)
+    return Quality("same", "where the guides begin; too high spikes, too low stays flat", source)
+
+
+def _length(value: Any, around: Circumstances) -> Quality | None:
+    facts = around.facts
+    if facts is None:
+        return None
+    source = f"your rows ({facts.basis})"
+    if value >= facts.longest:
+        return Quality("same", f"no row is cut: the longest has {facts.longest:,} tokens", source)
+    below = sum(quantile <= value for quantile in facts.quantiles)
+    cut = max(1, 100 - 5 * max(0, below - 1)) if below < len(facts.quantiles) else 1
+    words = f"about {cut} % of the rows lose the end of their answer, and learn not to stop"
+    return Quality("worse", words, source)
+
+
+def _batch(value: Any, around: Circumstances) -> Quality:
+    del around
+    source = "guides: 16–32"
+    if value < 16:
+        return Quality("unsure", "more steps, each noisier; fits few rows", source)
+    if value > 32:
+        return Quality("unsure", "steadier but fewer steps: few rows are then hardly learnt", source)
+    return Quality("same", "steady steps, and enough of them", source)
+
+
+def _warmup(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == 0:
+        return Quality("worse", "the first steps jump at the full rate", "guide C: 0.03; guide B: 0.1")
+    return Quality("same", "settles the optimizer before the full rate", "guide C: 0.03; guide B: 0.1")
+
+
+def _held_out(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == 0:
+        return Quality(
+            "unsure", "nothing is measured: nobody can say whether it got better", "pitfall of all guides"
+        )
+    return Quality(
+        "same", "measured on rows it never trains on", "guides: 80/10/10, or 90/5/5 of larger sets"
+    )
+
+
+def _loss_on(value: Any, around: Circumstances) -> Quality:
+    if value == "all" and (around.facts is None or around.facts.format != "text"):
+        return Quality("worse", "learns to ask as much as to answer", "pitfall: loss on the prompt")
+    return Quality("same", "the loss is taken on what it should say", "pitfall: loss on the prompt")
+
+
+def _optimizer(value: Any, around: Circumstances) -> Quality:
+    if "8bit" in str(value):
+        leans = "same" if around.technique == "qlora" else "unsure"
+        return Quality(
+            leans, "moments in 8 bits: the guides take them for QLoRA", "guides: AdamW, 8-bit for QLoRA"
+        )
+    return Quality("same", "AdamW, as the guides have it", "guides: AdamW, 8-bit for QLoRA")
+
+
+def _without_effect(value: Any, around: Circumstances) -> Quality:
+    del value, around
+    return Quality("same", _NONE, "arithmetic")
+
+
+_ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
+    "method.technique": _technique,
+    "method.rank": _rank,
+    "method.alpha": _alpha,
+    "method.dropout": _dropout,
+    "method.target_modules": _targets,
+    "data.max_length": _length,
+    "data.eval": _held_out,
+    "data.loss_on": _loss_on,
+    "data.packing": _without_effect,
+    "training.epochs": _epochs,
+    "training.learning_rate": _learning_rate,
+    "training.effective_batch": _batch,
+    "training.warmup_ratio": _warmup,
+    "training.optimizer": _optimizer,
+    "training.micro_batch": _without_effect,
+    "training.activation_checkpointing": _without_effect,
+    "hardware.gpus": _without_effect,
+}
