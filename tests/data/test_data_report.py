@@ -188,6 +188,23 @@ def test_clean_from_the_command_line(tmp_path: Path) -> None:
     assert cli("clean", str(tmp_path / "a.jsonl"), "-o", "x", "--mask", "some").returncode == 2
 
 
+def test_a_mixture_is_counted_from_the_command_line(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    main = write(tmp_path / "main.jsonl", seeded.pairs(90, rng))
+    general = write(tmp_path / "general.jsonl", seeded.pairs(300, rng))
+    done = cli("mix", main, "--eval", "0", "--with", f"{general}=10%", "--json")
+    found = json.loads(done.stdout)
+    assert [portion["seen"] for portion in found["portions"]] == [90, 10]
+    assert found["preset"] == {"mix": [{"path": general, "share": 0.1}]}
+    done = cli("mix", main, "--eval", "0", "--with", general, "--temperature", "2")
+    assert "An epoch is 254 rows" in done.stdout  # 90 + 90 · √(300/90)
+    assert "mix_temperature: 2" in done.stdout
+    for wrong in (f"{general}=much", f"{general}=100%", f"{general}=-1", "nowhere=1"):
+        done = cli("mix", main, "--with", wrong)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert cli("mix", main, "--with", f"{general}=2", "--temperature", "2").returncode == 2
+
+
 @pytest.mark.skipif(not (assets.BASE / "tokenizer.json").is_file(), reason="the base model isn't built yet")
 def test_tokens_from_the_command_line() -> None:
     done = cli("tokens", "builtin:tickets", "--model", "builtin:tiny", "--row", "2")

@@ -44,7 +44,7 @@ run: {{save_every: 4}}
     prepared = prepare(loads(text, "mixed.yaml"), tmp_path / "runs", rehearse=True)
     plan = prepared.plan()
     (source,) = plan["resolved"]["data"]["mix"]
-    assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5}
+    assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5, "share": None}
     assert plan["data"]["rows"] == 64 + 15
     assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
 

@@ -112,6 +112,19 @@ def test_faults_name_line_and_remedy(text: str, place: str, said: str) -> None:
             "model: {base: x}\ndata:\n  train: y\n  mix:\n  - {path: a}\n  - {path: b, wieght: 1}\n",
             "`weight`",
         ),
+        (
+            "model: {base: x}\ndata: {train: y, mix: [{path: a, weight: 2.0, share: 0.1}]}\n",
+            "a weight and a share",
+        ),
+        (
+            "model: {base: x}\ndata: {train: y, mix: [{path: a, share: 0.6}, {path: b, share: 0.5}]}\n",
+            "leave nothing for the training data",
+        ),
+        (
+            "model: {base: x}\ndata: {train: y, mix: [{path: a, share: 0.6}], mix_temperature: 2.0}\n",
+            "take the weights and shares out",
+        ),
+        ("model: {base: x}\ndata: {train: y, mix_temperature: 0.5}\n", "from 1"),
     ],
 )
 def test_what_is_missing_or_empty_is_said(text: str, said: str) -> None:

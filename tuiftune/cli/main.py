@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("advise", "advise", "advise"),
     ("data inspect", "data", "inspect"),
     ("data clean", "data", "clean"),
+    ("data mix", "data_mix", "mix"),
     ("data tokens", "data", "tokens"),
     ("plan", "plan", "plan"),
     ("preset check", "preset", "check"),

@@ -1,14 +1,14 @@
-"""Several sources in one training set: each row is seen `weight` times an epoch, and all is counted.
+"""Several sources in one training set: how often each row is seen in an epoch, and all is counted.
 
-Replaying some general data beside the task's own keeps what the model knew (guides A and C); weights may be
-chosen from shares or from a temperature.
+Replaying some general data beside the task's own keeps what the model knew (guides A and C). The training
+data is seen once; every other source has a weight, a share of the rows seen, or follows a temperature.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.load import load
 from tuiftune.errors import UserError
@@ -17,8 +17,72 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuiftune.data.example import Example
+    from tuiftune.preset.schema import DataSection
 
 LARGEST_WEIGHT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A further source of rows. A `share` of all rows seen, where there is one, decides, not the `weight`."""
+
+    path: str
+    weight: float = 1.0
+    share: float | None = None
+
+    def describe(self) -> str:
+        """The source and how much of it is wanted, in words that change with either."""
+        return f"{self.path} × {self.weight:g}" if self.share is None else f"{self.path} as {self.share:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is mixed in. With a temperature the sizes decide: shares ∝ rows^(1/T)."""
+
+    sources: tuple[Source, ...] = ()
+    temperature: float | None = None
+
+    @classmethod
+    def of(cls, data: DataSection) -> Mix:
+        """As a preset says it."""
+        return cls(tuple(Source(one.path, one.weight, one.share) for one in data.mix), data.mix_temperature)
+
+    def values(self) -> dict[str, Any]:
+        """As the preset's `data` says it, keys that are at their default left out."""
+
+        def amount(source: Source) -> dict[str, float]:
+            if self.temperature is not None:
+                return {}
+            return {"weight": source.weight} if source.share is None else {"share": source.share}
+
+        values: dict[str, Any] = {"mix": [{"path": source.path, **amount(source)} for source in self.sources]}
+        return values if self.temperature is None else {**values, "mix_temperature": self.temperature}
+
+    def __bool__(self) -> bool:
+        return bool(self.sources)
+
+    def weights(self, main: int, sizes: Sequence[int]) -> list[float]:
+        """How often each source's rows are seen, the `main` rows once; 0 for a source without rows.
+
+        Raises UserError where shares leave nothing for the main rows.
+        """
+        if self.temperature is not None:
+            found = [size for size in sizes if size]
+            weights = iter(weights_of_temperature([max(1, main), *found], self.temperature)[1:])
+            return [next(weights) if size else 0.0 for size in sizes]
+        taken = sum(source.share or 0.0 for source in self.sources)
+        if taken >= 1:
+            raise UserError("the shares leave nothing for the training data", place="data.mix")
+        pairs = list(zip(self.sources, sizes, strict=True))
+        counted = main + sum(source.weight * size for source, size in pairs if source.share is None)
+        return [
+            source.weight
+            if source.share is None
+            else source.share / (1 - taken) * counted / size
+            if size
+            else 0.0
+            for source, size in pairs
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +97,7 @@ class Portion:
 
     def describe(self) -> str:
         """The source and how much of it is seen, in words."""
-        words = f"{self.source} × {self.weight:g}: {self.seen:,} rows an epoch"
+        words = f"{self.source} × {self.weight:.3g}: {self.seen:,} rows an epoch"
         return words + (f", {self.left_out:,} held-out prompts left out" if self.left_out else "")
 
 
@@ -49,39 +113,44 @@ class Mixture:
         return portion.seen / max(1, len(self.examples))
 
 
-def mixed(
-    train: list[Example],
-    held_out: list[Example],
-    sources: Sequence[tuple[str, float]],
-    seed: int,
-    name: str = "train",
-) -> Mixture:
-    """The main training rows with further (path, weight) sources.
+def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, name: str = "train") -> Mixture:
+    """The main training rows with further sources.
 
     Weight 0.25 takes a quarter of a source's rows (by content and seed), 2 takes each twice, 2.5 half of them
-    a third time. Rows whose prompt is held out are left out. Raises UserError for an unreadable source, a
-    weight that isn't in (0, 100], or preference rows beside others.
+    a third time. Rows whose prompt is held out are left out before anything is counted. Raises UserError for
+    an unreadable source, a weight that isn't in (0, 100], or preference rows beside others.
     """
     held = {prompt_of(example) for example in held_out}
-    examples = list(train)
-    portions = [Portion(name, 1.0, len(train), len(train))]
     kind = _kind(train)
-    for path, weight in sources:
-        if not 0 < weight <= LARGEST_WEIGHT:
+    read: list[tuple[int, list[Example]]] = []
+    for source in mix.sources:
+        if source.share is None and not 0 < source.weight <= LARGEST_WEIGHT:
             raise UserError(
-                f"{weight:g} is no weight", place="data.mix", remedy=f"above 0, at most {LARGEST_WEIGHT:g}"
+                f"{source.weight:g} is no weight",
+                place="data.mix",
+                remedy=f"above 0, at most {LARGEST_WEIGHT:g}",
             )
-        rows = list(load(path).examples())
+        rows = list(load(source.path).examples())
         if rows and train and _kind(rows) != kind:
             raise UserError(
                 f"its rows are for {_kind(rows)}, the others for {kind}",
-                place=path,
+                place=source.path,
                 remedy="mix sources of one stage",
             )
-        fresh = [example for example in rows if prompt_of(example) not in held]
+        read.append((len(rows), [example for example in rows if prompt_of(example) not in held]))
+    examples = list(train)
+    portions = [Portion(name, 1.0, len(train), len(train))]
+    weights = mix.weights(len(train), [len(fresh) for _, fresh in read])
+    for source, weight, (rows_read, fresh) in zip(mix.sources, weights, read, strict=True):
+        if weight > LARGEST_WEIGHT:
+            raise UserError(
+                f"its {len(fresh):,} rows would each be seen {weight:,.0f} times an epoch",
+                place=source.path,
+                remedy=f"a smaller share or temperature: {LARGEST_WEIGHT:g} times is the most",
+            )
         taken = sample(fresh, weight, seed)
         examples += taken
-        portions.append(Portion(path, weight, len(rows), len(taken), len(rows) - len(fresh)))
+        portions.append(Portion(source.path, weight, rows_read, len(taken), rows_read - len(fresh)))
     return Mixture(examples, tuple(portions))
 
 

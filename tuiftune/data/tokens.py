@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
-    from tuiftune.data.mix import Portion
+    from tuiftune.data.mix import Mix, Portion
     from tuiftune.data.template import ChatTemplate
 
 COUNTED = 20_000  # rows tokenised at most; beyond that an even sample
@@ -248,15 +248,14 @@ def measure(
     model: LocalModel | None,
     eval_spec: float | str = 0.05,
     *,
-    mix: Sequence[tuple[str, float]] = (),
+    mix: Mix | None = None,
     seed: int = 42,
     watch: Callable[[int], None] | None = None,
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
-    `mix` are further (path, weight) sources; their rows count as often as they are seen in an epoch. At most
-    20,000
-    rows of a source are tokenised, evenly spaced; `basis` says so. Raises UserError when nothing can be
+    Rows of what is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are
+    tokenised, evenly spaced; `basis` says so. Raises UserError when nothing can be
     trained on.
     """
     import numpy as np
@@ -298,7 +297,7 @@ def measure(
         mean_length=float(np.average(totals, weights=weights)),
         longest=int(totals.max()),
         quantiles=tuple(int(value) for value in totals[order][at]),
-        basis=found.basis + (f", with {len(mix)} sources mixed in" if mix else ""),
+        basis=found.basis + (f", with {_sources(mix)} mixed in" if mix else ""),
         format=dataset.format,
         labels=labels,
         portions=portions,
@@ -323,14 +322,16 @@ def _longest_answer(examples: Iterator[Example], folder: Path | None) -> int | N
     )
 
 
-def _portions(
-    dataset: Dataset, eval_spec: float | str, mix: Sequence[tuple[str, float]], seed: int
-) -> tuple[Portion, ...]:
+def _portions(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> tuple[Portion, ...]:
     from tuiftune.data.mix import mixed
     from tuiftune.data.split import split
 
     train, held = split(dataset, eval_spec, seed)
     return mixed(train, held, mix, seed, ", ".join(str(file) for file in dataset.files)).portions
+
+
+def _sources(mix: Mix) -> str:
+    return "1 source" if len(mix.sources) == 1 else f"{len(mix.sources)} sources"
 
 
 def _mixed_in(

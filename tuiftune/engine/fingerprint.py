@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.mix import Mix
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def fingerprint(
     The rows' digest covers data, split, template, tokenizer and length.
     """
     preset = settings.preset
+    mix = Mix.of(preset.data)
     training = preset.training.model_dump(
         mode="json", exclude={"activation_checkpointing", "kernels", "compile"}
     )
@@ -31,11 +33,8 @@ def fingerprint(
         "data.max_length": preset.data.max_length,
         "rows of training": train.digest,
         "rows held out": held_out.digest if held_out else None,
-        **(
-            {"data.mix": [f"{one.path} × {one.weight:g}" for one in preset.data.mix]}
-            if preset.data.mix
-            else {}
-        ),
+        **({"data.mix": [source.describe() for source in mix.sources]} if mix else {}),
+        **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
         "processes": world,
         "method.adapter_dtype": settings.adapter_dtype,
         **{f"method.{key}": value for key, value in preset.method.model_dump(mode="json").items()},

@@ -51,7 +51,7 @@ class Prepared:
 def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
     from tuiftune.data.load import load as load_data
-    from tuiftune.data.mix import mixed
+    from tuiftune.data.mix import Mix, mixed
     from tuiftune.data.split import split
 
     data = preset.data
@@ -79,8 +79,7 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     files = [str(file) for file in dataset.files]
     if data.mix:
         report.phase("loading", "data mixed in")
-        sources = [(source.path, source.weight) for source in data.mix]
-        mixture = mixed(train, held_out, sources, preset.training.seed, place)
+        mixture = mixed(train, held_out, Mix.of(data), preset.training.seed, place)
         check()
         train = mixture.examples
         files += [portion.describe() for portion in mixture.portions[1:]]

@@ -35,15 +35,16 @@ def prepare(name_or_path: str, overrides: Sequence[str], gpu: str | None = None)
 def facts_of(preset: Preset, model: BaseModel) -> tuple[DataFacts | None, str]:
     """What the training data is, or None and why where the file is not there."""
     from tuiftune.data import load, tokens
+    from tuiftune.data.mix import Mix
 
     data = preset.data
-    mix = [(source.path, source.weight) for source in data.mix]
+    mix = Mix.of(data)
     try:
         dataset = load.load(data.train, format=data.format, columns=data.columns, system=data.system)
         return tokens.measure(dataset, model, data.eval, mix=mix, seed=preset.training.seed), ""
     except UserError as error:
         train = [data.train] if isinstance(data.train, str) else data.train
-        if not _absent([*train, *(path for path, _ in mix)]):
+        if not _absent([*train, *(source.path for source in mix.sources)]):
             raise
         return None, f"planned without data: {error.message}."
 

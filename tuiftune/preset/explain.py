@@ -87,7 +87,7 @@ def _nearest(name: str) -> str | None:
     if leaf.lower() in SYNONYMS:
         return SYNONYMS[leaf.lower()]
     if section == "data.mix":
-        return next(iter(difflib.get_close_matches(leaf, ["path", "weight"], 1)), None)
+        return next(iter(difflib.get_close_matches(leaf, ["path", "weight", "share"], 1)), None)
     leaves = {key.rpartition(".")[2]: key for key in reversed(known)}
     near = difflib.get_close_matches(leaf, leaves, 1, 0.75)
     return leaves[near[0]] if near else next(iter(difflib.get_close_matches(name, known, 1)), None)

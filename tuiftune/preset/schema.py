@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from tuiftune.preset.sizes import parse_size
 
@@ -68,8 +68,17 @@ class MixSource(Section):
 
     path: Text = Field(description="a file, a glob or a directory")
     weight: float = Field(
-        1.0, gt=0, description="how often it is drawn from, next to the training data's 1.0"
+        1.0, gt=0, description="how often each row is seen in an epoch, next to the training data's 1.0"
     )
+    share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="instead of a weight: its part of all rows seen, e.g. 0.1"
+    )
+
+    @model_validator(mode="after")
+    def _a_weight_or_a_share(self) -> MixSource:
+        if self.share is not None and self.weight != 1.0:
+            raise ValueError("has a weight and a share; write one of them")
+        return self
 
 
 class DataSection(Section):
@@ -94,7 +103,27 @@ class DataSection(Section):
     loss_on: Literal["assistant", "completion", "all"] = Field(
         "assistant", description="which tokens are learnt"
     )
-    mix: list[MixSource] = Field(default_factory=list, description="further sources with weights")
+    mix: list[MixSource] = Field(
+        default_factory=list, description="further sources, each with a weight or a share of the rows seen"
+    )
+    mix_temperature: Annotated[float, Field(ge=1)] | None = Field(
+        None, description="instead of weights: shares go with rows^(1/T); 1: as they are, large: all alike"
+    )
+
+    @field_validator("mix")
+    @classmethod
+    def _shares_leave_room(cls, value: list[MixSource]) -> list[MixSource]:
+        if sum(source.share or 0.0 for source in value) >= 1:
+            raise ValueError("the shares leave nothing for the training data; they must sum to less than 1")
+        return value
+
+    @field_validator("mix_temperature")
+    @classmethod
+    def _temperature_or_weights(cls, value: float | None, info: ValidationInfo) -> float | None:
+        sources: list[MixSource] = info.data.get("mix") or []
+        if value is not None and any(one.weight != 1.0 or one.share is not None for one in sources):
+            raise ValueError("sets every weight; take the weights and shares out of data.mix")
+        return value
 
     @field_validator("eval")
     @classmethod

@@ -75,6 +75,7 @@ def resolve(
     """Look at machine, model and data, and plan. UserError where one of them can't be trained with."""
     from tuiftune.data import tokens
     from tuiftune.data.load import load
+    from tuiftune.data.mix import Mix
     from tuiftune.hardware.detect import detect
     from tuiftune.models import resolve as models
     from tuiftune.plan.resolve import make_plan
@@ -98,8 +99,7 @@ def resolve(
             remedy="model.safetensors (or all of its parts) must be in it",
         )
     tell(f"measuring {dataset.rows:,} rows")
-    mix = [(source.path, source.weight) for source in wanted.mix]
-    facts = tokens.measure(dataset, model, wanted.eval, mix=mix, seed=preset.training.seed)
+    facts = tokens.measure(dataset, model, wanted.eval, mix=Mix.of(wanted), seed=preset.training.seed)
     tell("planning")
     plan = make_plan(preset, detect(root or default_root()), model, facts)
     return Resolved(preset, plan, model, dataset, facts)

@@ -149,7 +149,7 @@ def _data(plan: dict[str, Any], state: RunState) -> str:
             f"({escape(str(data.get('basis', '')))}); cut at {_count(wanted.get('max_length'))}"
         )
     lines += [
-        f"- mixed in: {escape(str(one['source']))} × {one['weight']:g}, {one['seen']:,} rows a pass"
+        f"- mixed in: {escape(str(one['source']))} × {one['weight']:.3g}, {one['seen']:,} rows a pass"
         for one in (data.get("portions") or [])[1:]
     ]
     lines += [f"- {escape(str(loss))}" for loss in data.get("lost") or []]

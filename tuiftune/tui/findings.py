@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.facts import DataFacts
+    from tuiftune.data.mix import Mix
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.model import Plan
@@ -111,8 +112,7 @@ class Findings:
         spec = draft.value("data.eval")
         share: float | str = 0.05 if spec is None else spec
         tokenizer = model.reference if model.path is not None else ""
-        sources: Any = draft.value("data.mix") or []
-        mix = tuple((str(source["path"]), float(source.get("weight", 1.0))) for source in sources)
+        mix = mix_of(draft)
         seed: Any = draft.value("training.seed")
         seed = 42 if seed is None else seed
         key = (_data_key(draft), tokenizer, share, mix, seed)
@@ -134,6 +134,21 @@ class Findings:
             "plan", key, lambda: make_plan(preset, self.machine(), model, facts, gpu=card)
         )
         return plan
+
+
+def mix_of(draft: Draft) -> Mix:
+    """What the draft mixes in beside its own data."""
+    from tuiftune.data.mix import Mix, Source
+
+    sources: Any = draft.value("data.mix") or []
+    temperature: Any = draft.value("data.mix_temperature")
+    return Mix(
+        tuple(
+            Source(str(source["path"]), float(source.get("weight", 1.0)), source.get("share"))
+            for source in sources
+        ),
+        temperature,
+    )
 
 
 def trainable(dataset: Dataset) -> None:
