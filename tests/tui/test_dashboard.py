@@ -153,7 +153,7 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
         assert isinstance(pilot.app.screen, Dashboard), "Esc leaves the zoom first"
         assert pilot.app.screen.query_one("#log").display
         await pilot.press("shift+tab")
-        for title in ("learning rate", "gradient norm", "tokens/s", "loss"):
+        for title in ("learning rate", "gradient norm", "tokens/s", "memory", "processor", "host", "loss"):
             await pilot.press("c")
             await pilot.pause(0.1)
             assert str(pilot.app.screen.query_one("#chart").border_title).startswith(title)

@@ -37,6 +37,9 @@ class Glyphs:
     line: str
     rule: str
     marker: str
+    level: str
+    guide: str
+    upright: str
     missing: str
     more: str
     dot: str
@@ -69,6 +72,9 @@ UNICODE = Glyphs(
     line="━",
     rule="─",
     marker="┃",
+    level="╌",
+    guide="·",
+    upright="╎",
     missing="—",
     more="…",
     dot="·",
@@ -96,6 +102,9 @@ ASCII = Glyphs(
     line="-",
     rule="-",
     marker="|",
+    level="=",
+    guide=".",
+    upright=":",
     missing="--",
     more="...",
     dot="-",

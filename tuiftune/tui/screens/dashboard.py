@@ -14,10 +14,10 @@ from tuiftune.runs.state import RunState
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
 from tuiftune.tui.tail import Arrived, Opened, Seen, follow
-from tuiftune.tui.units import real
 from tuiftune.tui.widgets.chart import Chart
-from tuiftune.tui.widgets.curves import CURVES, layers, load_history
+from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
 from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.lens import Lens
 from tuiftune.tui.widgets.logpanel import LogPanel
 from tuiftune.tui.widgets.machinepanel import MachinePanel
 from tuiftune.tui.widgets.numbers import Numbers
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tuiftune.runs.events import Event
     from tuiftune.tui.app import TuneApp
     from tuiftune.tui.widgets.canvas import Canvas
+    from tuiftune.tui.widgets.curves import Curve
 
+SMALL_CHARTS = CURVES[1:4]
 PANELS = ("chart", "numbers", "machine", "scores", "log")
 
 
@@ -72,7 +74,7 @@ class Dashboard(TellsFaults, Screen[None]):
                     yield self._panel(Numbers(id="numbers", classes="panel"), "now")
                     yield self._panel(Chart(id="history", classes="panel", empty="no readings yet"), "")
             with Horizontal(id="small"):
-                for curve in CURVES[1:]:
+                for curve in SMALL_CHARTS:
                     yield self._panel(Chart(id=f"chart-{curve.key}", classes="panel"), curve.title)
             with Horizontal(id="lower"):
                 yield self._panel(MachinePanel(id="machine", classes="panel"), "machine")
@@ -133,11 +135,11 @@ class Dashboard(TellsFaults, Screen[None]):
         self._stale = False
         state = self.state
         self.query_one(RunHeader).show(state, self.status)
-        self._show_curve(self.query_one("#chart", Chart), self._curve)
-        for index, small in enumerate(CURVES[1:], 1):
+        self._show_curve(self.query_one("#chart", Chart), self._main_curve)
+        for small in SMALL_CHARTS:
             chart = self.query_one(f"#chart-{small.key}", Chart)
             if chart.display and chart.size.height:
-                self._show_curve(chart, index)
+                self._show_curve(chart, small)
         history = self.query_one("#history", Chart)
         if history.display and history.size.height:
             title, drawn = load_history(state)
@@ -152,21 +154,15 @@ class Dashboard(TellsFaults, Screen[None]):
             self._seen_running = False
             self.action_result()  # one who waited for it sees at once what it brought
 
-    def _show_curve(self, chart: Chart, index: int) -> None:
-        curve = CURVES[index]
-        chart.entitle(f"loss   {self._legend()}" if curve.key == "loss" else curve.title)
-        chart.show(
-            layers(self.state, curve.key, self.app.glyphs), floor=curve.floor, total=self.state.total_steps
-        )
+    @property
+    def _main_curve(self) -> Curve:
+        there = available([self.state])
+        return there[self._curve % len(there)]
 
-    def _legend(self) -> str:
-        glyphs = self.app.glyphs
-        parts = [f"{glyphs.raw} raw", f"{glyphs.line} smooth"]
-        if len(self.state.eval_curve):
-            parts.append(f"{glyphs.point} eval")
-        if self.state.best is not None:
-            parts.append(f"{glyphs.best} {real(self.state.best.loss)}")
-        return "  ".join(parts)
+    def _show_curve(self, chart: Chart, curve: Curve) -> None:
+        drawn = drawing(curve, [Source(self.run.name, self.state)], Lens(), self.app.glyphs)
+        chart.entitle(curve.title)
+        chart.show_drawing(drawn, Lens(), floor=curve.floor)
 
     def on_resize(self) -> None:
         self._stale = True
@@ -256,8 +252,8 @@ class Dashboard(TellsFaults, Screen[None]):
         self._stale = True
 
     def action_curve(self) -> None:
-        self._curve = (self._curve + 1) % len(CURVES)
-        self._show_curve(self.query_one("#chart", Chart), self._curve)
+        self._curve = (self._curve + 1) % len(available([self.state]))
+        self._show_curve(self.query_one("#chart", Chart), self._main_curve)
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(LogPanel).scroll(lines)

@@ -1,18 +1,28 @@
-"""A chart of curves over steps with its axes: a view of the layers it is given."""
+"""A chart of curves with its axes, legend and cursor: a view of the layers it is given."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tuiftune.tui.widgets.axis import MARKERS, Scale
 from tuiftune.tui.widgets.canvas import Canvas, Line
-from tuiftune.tui.widgets.plot import Layer, extent, finite, grid, label, steadied, ticks
+from tuiftune.tui.widgets.plot import Layer, clipped, extent, finite, grid, steadied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuiftune.tui.widgets.curves import Drawing, Entry
+    from tuiftune.tui.widgets.lens import Lens, Range
+    from tuiftune.tui.widgets.plot import Cell
+
+LEGEND_FROM = 7  # rows; a lower chart has its place for the curve alone
+RULE_FROM = 11
+UNITS = {"step": "step", "seconds": "time", "time": "time", "tokens": "tokens"}
+
 
 class Chart(Canvas):
-    """Curves with a scale on the left and the range of steps below. `show` replaces what is drawn."""
+    """Curves with a scale on the left and round numbers below. `show` replaces what is drawn."""
 
     def __init__(
         self,
@@ -27,6 +37,11 @@ class Chart(Canvas):
         self._unit = "step"
         self._floor: float | None = None
         self._total: float | None = None
+        self._legend: tuple[Entry, ...] = ()
+        self._window: Range | None = None
+        self._cursor: float | None = None
+        self._bounds: Range | None = None
+        self._scale = Scale()
 
     def show(
         self,
@@ -35,55 +50,184 @@ class Chart(Canvas):
         unit: str = "step",
         floor: float | None = None,
         total: float | None = None,
+        legend: Sequence[Entry] = (),
+        window: Range | None = None,
+        cursor: float | None = None,
+        log: bool = False,
+        bounds: Range | None = None,
+        empty: str = "",
     ) -> None:
-        """Draw these layers; `floor` is a y that the scale reaches down to at least, `total` the last x to
-        come."""
+        """Draw these layers. `unit` is step, seconds, time or tokens; `floor` a y that the scale reaches down
+        to at least; `total` the last x to come; `window` the part of x that is seen, None for all; `cursor`
+        an x; `log` draws y by its logarithm; `bounds` fixes the range of y."""
         self._layers = tuple(layer for layer in map(finite, layers) if layer.xs)
-        self._unit = unit
-        self._floor = floor
-        self._total = total
+        self._unit, self._floor, self._total = unit, floor, total
+        self._legend, self._window, self._cursor = tuple(legend), window, cursor
+        self._scale, self._bounds = Scale(log), bounds
+        self._empty = empty or self._empty
         self.redraw()
 
+    def show_drawing(
+        self,
+        drawn: Drawing,
+        lens: Lens,
+        *,
+        floor: float | None = None,
+        window: Range | None = None,
+        cursor: float | None = None,
+    ) -> None:
+        """Draw a chart of the table of curves; `window` and `cursor` are in units of its own axis."""
+        self.show(
+            drawn.layers,
+            unit=drawn.axis,
+            floor=floor,
+            total=drawn.total,
+            legend=drawn.legend,
+            window=window,
+            cursor=cursor,
+            log=lens.log and drawn.bounds is None,
+            bounds=drawn.bounds,
+            empty=drawn.empty,
+        )
+
+    @property
+    def columns(self) -> int:
+        """About how many cells the curve has across: what a step of the cursor is measured by."""
+        return max(1, self.size.width - 7)
+
     def paint(self, width: int, height: int) -> list[Line]:
-        box = extent(self._layers)
-        if box is None or height < 2 or width < 12:
-            return [Line()] * max(0, (height - 1) // 2) + [
-                Line().to(max(0, (width - len(self._empty)) // 2)).add(self._empty, "faint")
-            ]
-        x0, x1, y0, y1 = steadied(box, self._total)
-        if self._floor is not None:
-            y0 = min(y0, self._floor)
-        rows = height - 1
-        marks = ticks(y0, y1, max(1, min(rows // 2, 6)))
-        step = marks[1] - marks[0] if len(marks) > 1 else None
-        labels: dict[int, str] = {}
-        for value in marks:
-            row = round((y1 - value) / (y1 - y0) * (rows - 1))
-            labels.setdefault(row, label(value, step))
+        seen = [*self._placed()]
+        curves = [layer for layer in seen if layer.kind != "level"]
+        if not curves or height < 2 or width < 12:
+            return self._nothing(width, height)
+        lines = [self._legend_line(width)] if self._legend and height >= LEGEND_FROM else []
+        ruled = height >= RULE_FROM
+        rows = height - len(lines) - 1 - ruled
+        x0, x1, y0, y1 = self._box(seen)
+        labels = self._labels(y0, y1, rows)
         gutter = max((len(text) for text in labels.values()), default=1) + 1
-        axis = "┤" if self.glyphs.braille else "+"
-        wall = "│" if self.glyphs.braille else "|"
-        lines = []
-        for row, cells in enumerate(
-            grid(self._layers, max(1, width - gutter - 1), rows, (x0, x1, y0, y1), self.glyphs)
-        ):
-            line = Line(labels.get(row, "").rjust(gutter - 1), "soft").add(" " if gutter else "")
+        across = max(1, width - gutter - 1)
+        marks = MARKERS[UNITS[self._unit]](x0, x1, max(2, across // 14))
+        places = [(round((x - x0) / (x1 - x0) * (across - 1)), text) for x, text in marks]
+        cells = grid(seen, across, rows, (x0, x1, y0, y1), self.glyphs)
+        self._guides(cells, labels, across)
+        cursor = self._cursor_cell(cells, x0, x1, across)
+        wall, axis = ("│", "┤") if self.glyphs.braille else ("|", "+")
+        for row, line_cells in enumerate(cells):
+            line = Line(labels.get(row, "").rjust(gutter - 1), "soft").add(" ")
             line.add(axis if row in labels else wall, "faint")
-            for text, ink in _runs(cells):
+            for text, ink in _runs(line_cells):
                 line.add(text, ink)
             lines.append(line)
-        left, right = f"{label(x0, 1)}", f"{label(x1, 1)}"
-        foot = Line().to(gutter + 1).add(left, "soft")
-        middle = gutter + 1 + (width - gutter - 1 - len(self._unit)) // 2
-        if middle > foot.width + 1 and middle + len(self._unit) + 1 < width - len(right):
-            foot.to(middle).add(self._unit, "faint")
-        lines.append(foot.right(right, "soft", width))
+        if ruled:
+            lines.append(self._rule(gutter, across, {place for place, _ in places}, cursor))
+        lines.append(self._foot(gutter, width, places))
         return lines
 
+    def _placed(self) -> list[Layer]:
+        """The layers within the window, on the scale of y."""
+        found = []
+        for layer in self._layers:
+            part = clipped(layer, *self._window) if self._window else layer
+            if self._scale.log:
+                kept = [
+                    (x, place)
+                    for x, y in zip(part.xs, part.ys, strict=True)
+                    if (place := self._scale.place(y)) is not None
+                ]
+                part = replace(part, xs=[x for x, _ in kept], ys=[y for _, y in kept])
+            if part.xs:
+                found.append(part)
+        return found
 
-def _runs(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    def _box(self, seen: Sequence[Layer]) -> tuple[float, float, float, float]:
+        box = extent(seen)
+        assert box is not None
+        x0, x1, y0, y1 = steadied(box, self._total)
+        if self._window:
+            x0, x1 = self._window
+        if self._floor is not None and not self._scale.log and not self._window:
+            y0 = min(y0, self._floor)
+        if self._bounds is not None:
+            y0, y1 = self._bounds
+        return x0, x1, y0, y1
+
+    def _labels(self, y0: float, y1: float, rows: int) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for place, text in self._scale.marks(y0, y1, max(1, min(rows // 2, 6))):
+            row = round((y1 - place) / (y1 - y0) * (rows * 4 - 1)) // 4
+            if 0 <= row < rows:
+                found.setdefault(row, text)
+        return found
+
+    def _guides(self, cells: list[list[Cell]], labels: dict[int, str], across: int) -> None:
+        for row in labels:
+            for column in range(3, across, 4):
+                if cells[row][column][0] == " ":
+                    cells[row][column] = (self.glyphs.guide, "guide")
+
+    def _cursor_cell(self, cells: list[list[Cell]], x0: float, x1: float, across: int) -> int | None:
+        if self._cursor is None or not x0 <= self._cursor <= x1:
+            return None
+        column = round((self._cursor - x0) / (x1 - x0) * (across - 1))
+        for row in cells:
+            text, ink = row[column]
+            row[column] = (self.glyphs.upright, "accent") if ink in ("", "guide") else (text, "cursor")
+        return column
+
+    def _rule(self, gutter: int, across: int, places: set[int], cursor: int | None) -> Line:
+        corner, flat, tick, here = ("└", "─", "┴", "▲") if self.glyphs.braille else ("+", "-", "+", "^")
+        line = Line().to(gutter).add(corner, "faint")
+        for text, ink in _runs(
+            [
+                (here, "accent") if column == cursor else (tick if column in places else flat, "faint")
+                for column in range(across)
+            ]
+        ):
+            line.add(text, ink)
+        return line
+
+    def _foot(self, gutter: int, width: int, places: Sequence[tuple[int, str]]) -> Line:
+        """The numbers below, each under its place, as many as fit; then what they count."""
+        unit = UNITS[self._unit]
+        foot = Line()
+        room = width - len(unit) - 1
+        for place, text in places:
+            start = gutter + 1 + place - (len(text) // 2 if place else 0)
+            start = min(start, width - len(text))
+            if start > foot.width + (1 if foot.width else -1) and (
+                start + len(text) <= room or not self._roomy(places, width)
+            ):
+                foot.to(start).add(text, "soft")
+        return foot.right(unit, "faint", width)
+
+    @staticmethod
+    def _roomy(places: Sequence[tuple[int, str]], width: int) -> bool:
+        return len(places) > 2 or width > 60
+
+    def _legend_line(self, width: int) -> Line:
+        """Sign, words and value of each curve; the words give way where there is no room for them."""
+        for worded in (True, False):
+            line = Line()
+            for sign, words, value, ink in self._legend:
+                told = " ".join(
+                    part for part in ((words, value) if worded or not value else (value,)) if part
+                )
+                line.add("  " if line.width else " ").add(f"{sign} ", ink).add(told, "soft")
+            if line.width <= width:
+                break
+        return line
+
+    def _nothing(self, width: int, height: int) -> list[Line]:
+        words = self._empty if not self._window or not self._layers else "nothing was measured in this part"
+        return [Line()] * max(0, (height - 1) // 2) + [
+            Line().to(max(0, (width - len(words)) // 2)).add(words, "faint")
+        ]
+
+
+def _runs(cells: list[Cell]) -> list[Cell]:
     """Neighbouring cells of one ink joined into one span."""
-    runs: list[tuple[str, str]] = []
+    runs: list[Cell] = []
     for text, ink in cells:
         if runs and runs[-1][1] == ink:
             runs[-1] = (runs[-1][0] + text, ink)

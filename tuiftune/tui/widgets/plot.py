@@ -7,11 +7,12 @@ and not with the number of points.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiftune.tui.glyphs import Glyphs
 
@@ -22,26 +23,48 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille bit 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """Points in order of x. `line` joins bucket means, `dots` shows each bucket's extremes, `marks` one sign
-    each."""
+    each, `level` a dashed line at each y. `tag` is a sign that stands on a line here and there."""
 
     xs: Sequence[float]
     ys: Sequence[float]
     ink: str
-    kind: Literal["line", "dots", "marks"] = "line"
+    kind: Literal["line", "dots", "marks", "level"] = "line"
     mark: str = ""
+    tag: str = ""
 
 
 def finite(layer: Layer) -> Layer:
     """The layer without points that are not numbers."""
     kept = [(x, y) for x, y in zip(layer.xs, layer.ys, strict=True) if math.isfinite(y) and math.isfinite(x)]
-    return Layer([x for x, _ in kept], [y for _, y in kept], layer.ink, layer.kind, layer.mark)
+    return replace(layer, xs=[x for x, _ in kept], ys=[y for _, y in kept])
+
+
+def clipped(layer: Layer, x0: float, x1: float) -> Layer:
+    """The part of a layer within x0…x1; a line is cut where it crosses the edges."""
+    if layer.kind == "level" or not layer.xs or (layer.xs[0] >= x0 and layer.xs[-1] <= x1):
+        return layer
+    first, last = bisect_left(layer.xs, x0), bisect_right(layer.xs, x1)
+    xs, ys = list(layer.xs[first:last]), list(layer.ys[first:last])
+    if layer.kind == "line":
+        if 0 < first < len(layer.xs) and (not xs or xs[0] > x0):
+            xs.insert(0, x0)
+            ys.insert(0, _between(layer, first, x0))
+        if 0 < last < len(layer.xs) and xs and xs[-1] < x1:
+            xs.append(x1)
+            ys.append(_between(layer, last, x1))
+    return replace(layer, xs=xs, ys=ys)
+
+
+def _between(layer: Layer, after: int, x: float) -> float:
+    """y at x on the line from the point before `after` to it."""
+    (xa, xb), (ya, yb) = layer.xs[after - 1 : after + 1], layer.ys[after - 1 : after + 1]
+    return ya if xb <= xa else ya + (yb - ya) * (x - xa) / (xb - xa)
 
 
 def extent(layers: Sequence[Layer]) -> tuple[float, float, float, float] | None:
     """`(x0, x1, y0, y1)` over all layers, never empty in either direction; None without points."""
-    xs = [x for layer in layers for x in (layer.xs[:1] or ())] + [
-        x for layer in layers for x in (layer.xs[-1:] or ())
-    ]
+    ends = [layer for layer in layers if layer.kind != "level"]
+    xs = [x for layer in ends for x in (*layer.xs[:1], *layer.xs[-1:])]
     lows = [min(layer.ys) for layer in layers if layer.ys]
     highs = [max(layer.ys) for layer in layers if layer.ys]
     if not xs:
@@ -97,15 +120,17 @@ def grid(
     box: tuple[float, float, float, float],
     glyphs: Glyphs,
 ) -> list[list[Cell]]:
-    """`height` rows of `width` cells; later layers cover earlier ones."""
+    """`height` rows of `width` cells; where layers share a cell their dots are joined, in the later ink."""
     x0, x1, y0, y1 = box
     cells: list[list[Cell]] = [[(" ", "")] * width for _ in range(height)]
+    bits = [[0] * width for _ in range(height)]
     rows = height * 4
 
     def row_of(y: float) -> int:
         return max(0, min(rows - 1, round((y1 - y) / (y1 - y0) * (rows - 1))))
 
-    for layer in layers:
+    tags: list[tuple[int, int, Cell]] = []
+    for index, layer in enumerate(layers):
         if not layer.xs:
             continue
         if layer.kind == "marks":
@@ -113,26 +138,44 @@ def grid(
                 if x0 <= x <= x1 and y0 <= y <= y1:
                     column = round((x - x0) / (x1 - x0) * (width - 1))
                     cells[row_of(y) // 4][column] = (layer.mark, layer.ink)
+                    bits[row_of(y) // 4][column] = 0
             continue
-        bits = [[0] * width for _ in range(height)]
-        parts = buckets(layer, x0, x1, width * 2)
-        previous: tuple[int, int] | None = None
-        for column, part in enumerate(parts):
-            if part is None:
-                continue
-            if layer.kind == "dots":
-                for row in {row_of(part[0]), row_of(part[1])}:
-                    bits[row // 4][column // 2] |= _DOTS[row % 4][column % 2]
-                continue
-            row = row_of(part[2])
-            for dot_column, dot_row in _joined(previous, (column, row)):
-                bits[dot_row // 4][dot_column // 2] |= _DOTS[dot_row % 4][dot_column % 2]
-            previous = (column, row)
-        for y in range(height):
-            for x in range(width):
-                if bits[y][x]:
-                    cells[y][x] = (_character(bits[y][x], glyphs, layer.kind), layer.ink)
+        if layer.kind == "level":
+            for y in layer.ys:
+                if y0 <= y <= y1:
+                    row = cells[row_of(y) // 4]
+                    row[::2] = [(glyphs.level, layer.ink)] * len(row[::2])
+            continue
+        dots = [*_dots_of(layer, x0, x1, width, row_of)]
+        for column, dot_row in dots:
+            bits[dot_row // 4][column // 2] |= _DOTS[dot_row % 4][column % 2]
+        for x, y in {(column // 2, dot_row // 4) for column, dot_row in dots}:
+            cells[y][x] = (_character(bits[y][x], glyphs, layer.kind), layer.ink)
+        if layer.tag and dots:
+            every = max(12, width // 4)
+            at = {column // 2: dot_row // 4 for column, dot_row in dots}
+            places = [x for x in at if x % every == (3 + 5 * index) % every]
+            tags += [(at[x], x, (layer.tag, layer.ink)) for x in (*places, max(at))]
+    for y, x, cell in tags:
+        cells[y][x] = cell
     return cells
+
+
+def _dots_of(
+    layer: Layer, x0: float, x1: float, width: int, row_of: Callable[[float], int]
+) -> Iterator[tuple[int, int]]:
+    """Column and row of each dot that is set, two columns and four rows a cell."""
+    previous: tuple[int, int] | None = None
+    for column, part in enumerate(buckets(layer, x0, x1, width * 2)):
+        if part is None:
+            continue
+        if layer.kind == "dots":
+            yield column, row_of(part[0])
+            yield column, row_of(part[1])
+            continue
+        place = (column, row_of(part[2]))
+        yield from _joined(previous, place)
+        previous = place
 
 
 def _joined(start: tuple[int, int] | None, stop: tuple[int, int]) -> list[tuple[int, int]]:
