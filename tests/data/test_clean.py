@@ -220,3 +220,66 @@ def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path:
     for bad in ("80", "a/b", "50/50/0", "1/2/3/4"):
         with pytest.raises(UserError, match="is no split"):
             clean(load(source), tmp_path / "g.jsonl", Settings(split=bad))
+
+
+def test_rows_that_ask_the_same_are_merged(tmp_path: Path) -> None:
+    def row(prompt: str, completion: str, **more: str) -> dict[str, str]:
+        return {"prompt": prompt, "completion": completion, **more}
+
+    rows: list[dict[str, Any]] = seeded.pairs(40, random.Random(11))
+    rows += [
+        row("Where is it?", "In the garden."),  # 40
+        row("where  is it?", "It stands in the garden, behind the shed."),  # 41: the longest
+        row("When?", "Now, if you ask me and everybody else."),  # 42
+        row("When?", "Tomorrow."),  # 43: what most say
+        row("When?", "tomorrow. "),  # 44
+        row("Who?", "The gardener.", system="Be polite."),  # 45
+        row("Who?", "The gardener, I should think.", system=""),  # 46: stays, and is told to be polite
+        row("Why?", "Because.", system="Be short."),  # 47 and 48 are told different things: both stay
+        row("Why?", "There are several reasons.", system="Be long."),
+    ]
+    done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(duplicates="merge"))
+    (merged,) = done.removed
+    assert merged.why == "merged: asks the same"
+    assert merged.partner is not None
+    pairs = dict(zip(merged.indices.tolist(), merged.partner.tolist(), strict=True))
+    assert pairs == {40: 41, 42: 43, 44: 43, 45: 46}
+    out = [entry["messages"] for entry in read(tmp_path / "b.jsonl")]
+    assert len(out) == 45
+    assert out[42] == [
+        {"role": "system", "content": "Be polite."},
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": "The gardener, I should think."},
+    ]
+    changes = read(tmp_path / "b.changes.jsonl")
+    assert any(entry.get("changed") == ["system message taken over"] for entry in changes)
+    assert {entry["stays"] for entry in changes if "stays" in entry} == {
+        f"{tmp_path / 'a.jsonl'}:{number}" for number in (42, 44, 47)
+    }
+    again = {check.check: check.count for check in checks_of(Subject(load(str(tmp_path / "b.jsonl"))))}
+    assert again["conflicting-answers"] == 0
+
+
+def test_labels_are_merged_by_majority_and_a_tie_is_nobodys(tmp_path: Path) -> None:
+    rows = seeded.labelled(80, random.Random(12))
+    rows += [{"text": "Is it open?", "label": label} for label in ("opening hours", "travel", "travel ")]
+    rows += [{"text": "Is it late?", "label": label} for label in ("delivery", "travel")]
+    done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(duplicates="merge"))
+    gone = {removal.why: removal.indices.tolist() for removal in done.removed}
+    assert gone == {
+        "exact duplicate": [82],
+        "labels contradict evenly": [83, 84],
+        "merged: asks the same": [80],
+    }
+
+
+def test_of_near_duplicates_the_fullest_stays(tmp_path: Path) -> None:
+    rng = random.Random(13)
+    rows = seeded.pairs(60, rng)
+    rows.append({**rows[7], "completion": rows[7]["completion"] + " " + "Indeed it is."})
+    dataset = load(write(tmp_path / "a.jsonl", rows))
+    dropped = clean(dataset, tmp_path / "b.jsonl", Settings(near=True))
+    assert [removal.indices.tolist() for removal in dropped.removed] == [[60]]
+    merged = clean(dataset, tmp_path / "c.jsonl", Settings(near=True, duplicates="merge"))
+    assert [removal.indices.tolist() for removal in merged.removed] == [[7]]
+    assert "Indeed it is." in (tmp_path / "c.jsonl").read_text("utf-8")

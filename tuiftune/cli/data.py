@@ -98,7 +98,17 @@ def clean(
         str | None,
         typer.Option(metavar="80/10/10", help="Also split: FILE.train.jsonl, FILE.validation.jsonl …"),
     ] = None,
-    near: Annotated[bool, typer.Option("--near", help="Also drop near-duplicates.")] = False,
+    near: Annotated[
+        bool, typer.Option("--near", help="Near-duplicates too: the first of each group stays.")
+    ] = False,
+    duplicates: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="drop exact ones, or merge rows that ask the same too: the answer most of them give stays, "
+            "else the longest; of near-duplicates the fullest.",
+        ),
+    ] = "drop",
     mask: Annotated[
         str, typer.Option(metavar="WHAT", help="Mask: none, secrets, or all (personal data too).")
     ] = "secrets",
@@ -121,6 +131,7 @@ def clean(
     from tuiftune.cli.terminal import err, write_json
     from tuiftune.data.clean.account import Settings
     from tuiftune.data.clean.account import clean as repair
+    from tuiftune.data.clean.merge import Duplicates
     from tuiftune.data.clean.removal import Outliers
     from tuiftune.data.clean.repair import Mask
     from tuiftune.data.load import load
@@ -130,10 +141,11 @@ def clean(
     for option, value, allowed in (
         ("--mask", mask, get_args(Mask)),
         ("--outliers", outliers, get_args(Outliers)),
+        ("--duplicates", duplicates, get_args(Duplicates)),
     ):
         if value not in allowed:
             raise UserError(f"{value} is no choice", place=option, remedy="one of " + ", ".join(allowed))
-    settings = Settings(mask, near, outliers, split, against, seed)  # type: ignore[arg-type]
+    settings = Settings(mask, near, duplicates, outliers, split, against, seed)  # type: ignore[arg-type]
     with watching() as watch:
         dataset = load(
             files,

@@ -21,17 +21,21 @@ def normalised(column: str) -> pl.Expr:
     return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
-def duplicates(subject: Subject) -> Iterator[Check]:
-    """exact-duplicates (all but the first of equal rows) and conflicting-answers."""
-    key = pl.struct(
+def content_key() -> pl.Expr:
+    """Equal for rows that are equal but for blanks at their ends."""
+    return pl.struct(
         pl.col(name).fill_null("").str.strip_chars().hash(seed) for seed, name in enumerate(CONTENT)
     )
+
+
+def duplicates(subject: Subject) -> Iterator[Check]:
+    """exact-duplicates (all but the first of equal rows) and conflicting-answers."""
     filled = pl.col("answer").is_not_null()
     yield subject.verdict(
         "exact-duplicates",
         "Exact duplicates",
         "warning",
-        subject.where(~key.is_first_distinct() & filled),
+        subject.where(~content_key().is_first_distinct() & filled),
         why="Repeated rows weigh more than the others, are learnt by heart, and leak between splits.",
         remedy="drop them: tuiftune data clean",
         show="answer" if subject.format == "text" else "prompt",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.clean.merge import Duplicates, with_systems
 from tuiftune.data.clean.partition import NAMES, parse_shares, partition
-from tuiftune.data.clean.removal import Outliers, Removal, kept, removals, trimmed
+from tuiftune.data.clean.removal import MERGED, NEAR_MERGED, Outliers, Removal, kept, removals, trimmed
 from tuiftune.data.clean.repair import Change, Mask, repaired
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.write import as_row, write_files
@@ -30,6 +31,7 @@ class Settings:
 
     mask: Mask = "secrets"
     near: bool = False
+    duplicates: Duplicates = "drop"
     outliers: Outliers = "keep"
     split: str | None = None
     against: str | None = None
@@ -100,7 +102,22 @@ def survey(
         before = mended
         mended, cut = trimmed(mended)
         changes += [Change(index, ("trimmed",), _text(before, index), _text(mended, index)) for index in cut]
-    removed = removals(mended, near=settings.near, outlying=settings.outliers, against=against, watch=watch)
+    removed = removals(
+        mended,
+        near=settings.near,
+        repeats=settings.duplicates,
+        outlying=settings.outliers,
+        against=against,
+        watch=watch,
+    )
+    twins = [
+        pair
+        for removal in removed
+        if removal.partner is not None and removal.why in (MERGED, NEAR_MERGED)
+        for pair in zip(removal.indices.tolist(), removal.partner.tolist(), strict=True)
+    ]
+    mended, taken = with_systems(mended, twins)
+    changes += taken
     return mended, changes, removed, kept(mended, removed)
 
 
@@ -185,7 +202,12 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def rows_of(indices: NDArray[np.intp], dataset: Dataset, most: int = 6) -> str:
-    """The first row numbers, for a sentence."""
+def rows_of(
+    indices: NDArray[np.intp], dataset: Dataset, most: int = 6, partner: NDArray[np.intp] | None = None
+) -> str:
+    """The first row numbers, for a sentence; with those that stay in their place, `57→12`."""
+    most = most if partner is None else most - 2
     rows = dataset.frame["row"].gather(indices[:most]).to_list()
-    return ", ".join(map(str, rows)) + (" …" if len(indices) > most else "")
+    stay = [] if partner is None else dataset.frame["row"].gather(partner[:most]).to_list()
+    said = [f"{row}→{other}" for row, other in zip(rows, stay, strict=True)] if stay else map(str, rows)
+    return ", ".join(said) + (" …" if len(indices) > most else "")

@@ -90,11 +90,11 @@ def without_tokens(text: str) -> str:
     return _TOKENS.sub("", text)
 
 
-def masked(text: str, kinds: frozenset[str]) -> str:
-    """The text with secrets or personal data of these kinds replaced by their kind in brackets."""
+def masked(text: str, kinds: frozenset[str], sign: str | None = None) -> str:
+    """The text with secrets or personal data of these kinds replaced by their kind in brackets, or a sign."""
     pieces, last = [], 0
     for kind, start, end in found_in(text):
         if kind in kinds:
-            pieces += [text[last:start], MASKS.get(kind, "[SECRET]")]
+            pieces += [text[last:start], sign or MASKS.get(kind, "[SECRET]")]
             last = end
     return "".join([*pieces, text[last:]]) if pieces else text

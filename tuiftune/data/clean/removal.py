@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.checks.check import Subject
-from tuiftune.data.checks.duplicates import duplicates
+from tuiftune.data.checks.duplicates import content_key, duplicates
 from tuiftune.data.checks.lengths import DEVIATIONS, TIMES, outliers
 from tuiftune.data.checks.near import Compared, Groups
+from tuiftune.data.clean.merge import Duplicates, alike, same_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
 
 Outliers = Literal["keep", "drop", "trim"]
+MERGED = "merged: asks the same"
+NEAR_MERGED = "merged: near-duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,16 @@ def removals(
     dataset: Dataset,
     *,
     near: bool = False,
+    repeats: Duplicates = "drop",
     outlying: Outliers = "keep",
     against: Dataset | None = None,
     watch: Callable[[str, float], None] | None = None,
 ) -> list[Removal]:
     """What goes, each row for the first reason that holds.
 
-    Always: rows with nothing to train on, exact duplicates. On demand: near-duplicates (one of each group
-    stays),
-    length outliers, rows that are (nearly) in `against`, an evaluation set.
+    Always: rows with nothing to train on, exact duplicates. On demand: near-duplicates (the first of each
+    group stays), length outliers, rows that are (nearly) in `against`, an evaluation set. Where repeats are
+    merged, rows that ask the same become one, and of near-duplicates the fullest stays, see `merge`.
     """
     gone = np.zeros(dataset.rows, dtype=bool)
     found: list[Removal] = []
@@ -56,9 +60,14 @@ def removals(
             gone[indices] = True
 
     take("nothing to train on", (~dataset.usable).arg_true().to_numpy().astype(np.intp))
+    if repeats == "merge":  # every row has its say, those that say the same too
+        asking_same = same_input(dataset, np.flatnonzero(~gone))
     repeated = next(check for check in duplicates(Subject(dataset)) if check.check == "exact-duplicates")
     if repeated.indices is not None:
-        take("exact duplicate", repeated.indices)
+        take("exact duplicate", repeated.indices, _first_equal(dataset, repeated.indices))
+    if repeats == "merge":
+        take("labels contradict evenly", asking_same.contradicting)
+        take(MERGED, asking_same.indices, asking_same.partner)
     if near or against is not None:
         both = [dataset] if against is None else [dataset, against]
         groups = Groups(Compared(both), (lambda done: watch("near duplicates", done)) if watch else None)
@@ -68,6 +77,10 @@ def removals(
             take("is in the evaluation set", np.flatnonzero(np.isin(own, held)))
         if near:
             left = np.flatnonzero(~gone)
+            if repeats == "merge":
+                fullest = alike(dataset, left, own[left])
+                take(NEAR_MERGED, fullest.indices, fullest.partner)
+                left = left[:0]
             _, first, inverse = np.unique(own[left], return_index=True, return_inverse=True)
             stays = left[first[inverse]]
             twin = stays != left
@@ -75,7 +88,37 @@ def removals(
     if outlying == "drop":
         strange = [outliers(sizes(dataset, part)) for part in _parts(dataset)]
         take("length outlier", np.union1d(*strange).astype(np.intp))
-    return found
+    return _followed(found)
+
+
+def _followed(found: list[Removal]) -> list[Removal]:
+    """The same, each partner being a row that stays: what a row was merged into may have gone after it."""
+    pairs = [
+        (removal.indices.tolist(), removal.partner.tolist())
+        for removal in found
+        if removal.partner is not None
+    ]
+    to = {gone: stays for indices, partners in pairs for gone, stays in zip(indices, partners, strict=True)}
+
+    def end(index: int) -> int:
+        while index in to:
+            index = to[index]
+        return index
+
+    return [
+        removal
+        if removal.partner is None
+        else replace(removal, partner=np.array([end(at) for at in removal.partner.tolist()], dtype=np.intp))
+        for removal in found
+    ]
+
+
+def _first_equal(dataset: Dataset, repeated: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each repeated row the first that is equal to it."""
+    keys = dataset.frame.select(content_key().alias("key"))["key"]
+    wanted = pl.DataFrame({"key": keys.gather(repeated)})
+    seen = pl.DataFrame({"key": keys, "at": np.arange(dataset.rows)}).unique("key", keep="first")
+    return wanted.join(seen, on="key", how="left", maintain_order="left")["at"].to_numpy().astype(np.intp)
 
 
 def kept(dataset: Dataset, removed: list[Removal]) -> NDArray[np.intp]:

@@ -23,6 +23,7 @@ MASKED: dict[str, frozenset[str]] = {
     "secrets": frozenset(SECRETS),
     "all": frozenset(SECRETS) | frozenset(PERSONAL),
 }
+HIDDEN = "•" * 8  # a secret before it is masked: told, not shown
 TEXTS = ("system", "prompt", "answer", "rejected")
 ORDER = r"(^| )(order:|missing:(turn|content)( |$))"
 
@@ -65,7 +66,7 @@ def repaired(
             watch("repairing", number / len(indices))
         fresh, done = _row(row, kinds)
         if done:
-            changes.append(Change(index, tuple(done), _shown(row, kinds), _shown(fresh, kinds)))
+            changes.append(Change(index, tuple(done), shown(row, kinds, HIDDEN), shown(fresh, kinds)))
             rows.append(fresh)
             places.append(index)
     if not rows:
@@ -124,7 +125,8 @@ def in_order(turns: list[dict[str, Any]], *, open_end: bool) -> list[dict[str, A
             continue
         if out and out[-1]["role"] == turn["role"] and turn["role"] in ("user", "assistant"):
             both = f"{out[-1]['content']}\n\n{turn['content']}"
-            out[-1] = {**out[-1], "content": both}
+            muted = 0 in (out[-1]["weight"], turn["weight"])  # what the source won't have learnt, stays so
+            out[-1] = {**out[-1], "content": both, "weight": 0.0 if muted else turn["weight"]}
         else:
             out.append(turn)
     if not open_end:
@@ -133,10 +135,10 @@ def in_order(turns: list[dict[str, Any]], *, open_end: bool) -> list[dict[str, A
     return out
 
 
-def _shown(row: dict[str, Any], kinds: frozenset[str]) -> str:
-    """The row's texts in one, with secrets masked: what a diff may show."""
+def shown(row: dict[str, Any], kinds: frozenset[str] = MASKED["secrets"], sign: str | None = None) -> str:
+    """The row's texts in one, with secrets masked (behind `sign`): what a diff may show."""
     text = "\n".join(row[name] for name in TEXTS if row[name])
-    return masked(text, kinds | MASKED["secrets"])
+    return masked(text, kinds | MASKED["secrets"], sign)
 
 
 def sound(dataset: Dataset) -> pl.Series:

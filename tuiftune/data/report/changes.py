@@ -28,7 +28,7 @@ def render(account: Account, console: Console) -> None:
         Text(f"{account.rows:,} rows read, {account.rows - left:,} removed, {left:,} written", "bold")
     )
     for removal in account.removed:
-        rows = rows_of(removal.indices, account.dataset)
+        rows = rows_of(removal.indices, account.dataset, partner=removal.partner)
         console.print(
             Text(f"  - {len(removal.indices):>7,} {removal.why}", "red").append(f"  rows {rows}", "dim")
         )
