@@ -13,6 +13,7 @@ import json
 import math
 import os
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -215,20 +216,28 @@ def measure_dashboard(home: Path, size: tuple[int, int], number: int, seconds: f
     }
 
 
-def measure_long_run(home: Path, events: int) -> float:
-    run = make_run(home / "runs", "long")
+def write_long_log(path: Path, events: int) -> None:
     t = time.time() - events * 0.5
-    with run.events_path.open("wb") as file:
+    with path.open("wb") as file:
         file.write(
             serialise({"v": 1, "seq": 1, "t": t, "type": "start", "run": "long", "total_steps": events})
         )
         for number in range(2, events + 1):
             payload = step_payload(number)
             file.write(serialise({"v": 1, "seq": number, "t": t + number * 0.5, "type": "step", **payload}))
+
+
+def measure_long_run(home: Path, events: int) -> tuple[float, float, float]:
+    """Seconds from the start of the process until the run's state stands there, and until all of its log is
+    read; processor seconds by then, those of its children included."""
     screen = Screen(["watch", "long"], (120, 40), home)
-    taken = screen.wait_for(f"step {events:,}")
+    shown = screen.wait_for(f"step {events:,}")
+    while any("reading the log" in line for line in screen.pyte.display):
+        screen.read(0.01)
+    whole = time.perf_counter() - screen.began
+    used = psutil.Process(screen.child.pid).cpu_times()
     screen.close()
-    return taken
+    return shown, whole, used.user + used.system + used.children_user + used.children_system
 
 
 def main() -> None:
@@ -258,9 +267,25 @@ def main() -> None:
     )
     if given.long:
         with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            run = make_run(home / "runs", "long")
+            write_long_log(run.events_path, given.long)
+            size = run.events_path.stat().st_size / 1e6
             print(
-                f"opening a run of {given.long:,} events: {measure_long_run(Path(folder), given.long):.2f} s"
+                f"opening a run of {given.long:,} events, {size:,.0f} MB, `tuiftune watch` from its start on:"
             )
+            for name, keep in (("for the first time", False), ("again", True)):
+                times = []
+                for _ in range(given.times):
+                    if not keep:
+                        shutil.rmtree(home / "state", ignore_errors=True)
+                    times.append(measure_long_run(home, given.long))
+                first, whole, spent = (statistics.median(column) for column in zip(*times, strict=True))
+                print(
+                    f"  {name}: state shown after {first:.2f} s, all of it after {whole:.2f} s; "
+                    f"{spent:.2f} s of the processor"
+                )
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.alive import Vitals, vitals
@@ -30,13 +31,13 @@ class Follower:
 
     def each(self) -> Iterator[Event]:
         """The same one by one, each as soon as it is folded: `state` is as it was right after it."""
-        events = self.reader.poll(thin=True)
-        if self.reader.generation != self._generation:
-            self._generation = self.reader.generation
-            self.state = RunState()
-        for event in events:
-            self.state.fold(event)
-            yield event
+        for _, events in chain(self.reader.catch_up(), [(1.0, [])]):
+            if self.reader.generation != self._generation:
+                self._generation = self.reader.generation
+                self.state = RunState()
+            for event in events:
+                self.state.fold(event)
+                yield event
 
     def vitals(self) -> Vitals:
         """Whether it runs, and how it ended: a fresh look at the process as well as the log."""

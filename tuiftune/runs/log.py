@@ -16,15 +16,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.runs.events import EVENT_VERSION, Event
-from tuiftune.runs.thin import block_bytes, thinned
+from tuiftune.runs.lines import CHUNK_BYTES, WholeLines
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 FILE_MODE = 0o644  # narrowed further by the umask, never wider: run files are not world-writable
 TAIL_BYTES = 64 * 1024
-CHUNK_BYTES = 16 * 1024 * 1024
 THIN_BYTES = 4 * 1024 * 1024  # a longer backlog is thinned,
+DIGEST_BYTES = 32 * 1024 * 1024  # and one that takes a third of a second is kept as its digest
 WHOLE_BYTES = 256 * 1024  # but for its newest part
 HEAD_BYTES = 64
 
@@ -144,6 +145,17 @@ def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
         return b""
 
 
+def first_and_last(path: Path) -> list[Event]:
+    """The events at the beginning and the end of a log, all of a short one: enough to say how it stands."""
+    tail = read_tail(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(TAIL_BYTES) if os.fstat(file.fileno()).st_size > len(tail) + TAIL_BYTES else b""
+    except OSError:
+        head = b""
+    return [*parse_lines(head), *parse_lines(tail)]
+
+
 def parse_lines(data: bytes) -> list[Event]:
     """The events of the whole lines in `data`; damaged ones are left out."""
     return [event for line in data.split(b"\n")[:-1] if (event := parse_line(line)) is not None]
@@ -168,12 +180,20 @@ class EventReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.skipped = 0
         self.generation = 0
-        self.offset = 0
+        self._lines = WholeLines()
+        self._damaged = 0
         self._identity: tuple[int, int] | None = None
         self._head = b""
-        self._overlong = False
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the log that were read."""
+        return self._lines.offset
+
+    @property
+    def skipped(self) -> int:
+        return self._damaged + self._lines.skipped
 
     def poll(self, *, thin: bool = False) -> list[Event]:
         """The events since the last poll, oldest first; [] when there are none or the file is not there
@@ -183,12 +203,26 @@ class EventReader:
         all that is there is read, and of a long backlog only the events that shape the folded state are
         returned (`tuiftune.runs.thin`).
         """
+        if thin:
+            return [event for _, events in self.catch_up() for event in events]
         try:
             with self.path.open("rb") as file:
                 self._check_same_file(file.fileno())
-                return self._read_thinned(file.fileno()) if thin else self._read_some(file.fileno())
+                return self._read_some(file.fileno())
         except OSError:
             return []
+
+    def catch_up(self) -> Generator[tuple[float, list[Event]]]:
+        """The same as `poll(thin=True)` in parts as they are read, each with the share (0–1) read by then.
+
+        A long log that was read before is read from its digest (`tuiftune.runs.digest`).
+        """
+        try:
+            with self.path.open("rb") as file:
+                self._check_same_file(file.fileno())
+                yield from self._catch_up(file.fileno())
+        except OSError:
+            return
 
     def _check_same_file(self, descriptor: int) -> None:
         seen = os.fstat(descriptor)
@@ -198,55 +232,48 @@ class EventReader:
         if not same:
             if self._identity is not None:
                 self.generation += 1
-            self._identity, self._overlong = identity, False
-            self.offset = self.skipped = 0
+            self._identity = identity
+            self._lines, self._damaged = WholeLines(), 0
         self._head = head
 
     def _read_some(self, descriptor: int) -> list[Event]:
         while True:
-            data = self._whole_lines(descriptor, CHUNK_BYTES)
+            data = self._lines.take(descriptor, CHUNK_BYTES)
             if not data:
                 return []
             if events := self._parse(data.split(b"\n")):
                 return events
 
-    def _read_thinned(self, descriptor: int) -> list[Event]:
-        backlog = os.fstat(descriptor).st_size - self.offset
-        newest = self.offset + backlog - WHOLE_BYTES
-        events: list[Event] = []
-        if backlog > THIN_BYTES:
-            size = block_bytes(backlog)
-            while self.offset < newest and (block := self._whole_lines(descriptor, size)):
-                events += thinned(block, self._parse)
-        while data := self._whole_lines(descriptor, CHUNK_BYTES):
-            events += self._parse(data.split(b"\n"))
-        return events
+    def _catch_up(self, descriptor: int) -> Iterator[tuple[float, list[Event]]]:
+        size = os.fstat(descriptor).st_size
+        newest = size - WHOLE_BYTES
+        if size - self.offset > THIN_BYTES:
+            yield from self._long(descriptor, newest, size)
+        while data := self._lines.take(descriptor, CHUNK_BYTES):
+            yield 1.0, self._parse(data.split(b"\n"))
 
-    def _whole_lines(self, descriptor: int, size: int) -> bytes:
-        """About `size` bytes of complete lines, newline at the end; b"" when there are none.
+    def _long(self, descriptor: int, stop: int, size: int) -> Iterator[tuple[float, list[Event]]]:
+        from tuiftune.runs import digest
+        from tuiftune.runs.scan import DAMAGED, scan
 
-        A line longer than a chunk is skipped and counted.
-        """
-        while True:
-            data = os.pread(descriptor, size, self.offset)
-            last = data.rfind(b"\n")
-            if last < 0:
-                if len(data) < size:
-                    return b""
-                if size < CHUNK_BYTES:
-                    size = CHUNK_BYTES
-                else:
-                    self.offset += len(data)
-                    self._overlong = True
-                continue
-            self.offset += last + 1
-            data = data[: last + 1]
-            if self._overlong:
-                self._overlong = False
-                self.skipped += 1
-                data = data[data.index(b"\n") + 1 :]
-            if data:
-                return data
+        known = digest.load(self.path, descriptor) if self.offset == 0 else None
+        kept: list[bytes] = []
+        if known is not None:
+            kept = known.lines
+            self._lines = WholeLines(known.offset)
+            yield known.offset / size, self._parse(kept)
+        start, complete = self.offset, self.offset == 0 or known is not None
+        if stop - start <= THIN_BYTES:
+            return
+        self._damaged += self._lines.skipped
+        for reached, lines in scan(descriptor, start, stop):
+            self._lines = WholeLines(reached)
+            damaged = self._damaged
+            yield reached / size, self._parse(lines)
+            sound = self._damaged == damaged
+            kept += lines if sound else [line if parse_line(line) else DAMAGED for line in lines]
+        if complete and self.offset - start >= max(DIGEST_BYTES, start // 4):
+            digest.save(self.path, descriptor, self.offset, kept)
 
     def _parse(self, lines: list[bytes]) -> list[Event]:
         events = []
@@ -255,7 +282,7 @@ class EventReader:
                 continue
             event = parse_line(line)
             if event is None:
-                self.skipped += 1
+                self._damaged += 1
             else:
                 events.append(event)
         return events

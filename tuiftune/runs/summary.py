@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 from tuiftune.runs.alive import Vitals, vitals
 from tuiftune.runs.find import last_active
-from tuiftune.runs.log import TAIL_BYTES, parse_lines, read_tail
+from tuiftune.runs.log import first_and_last
 from tuiftune.runs.state import RunState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.runs.directory import RunDir
 
 
@@ -59,7 +57,7 @@ class Summary:
 def summarise(run: RunDir) -> Summary:
     """Look at a run's process, result and the first and last events. Never raises for a damaged run."""
     state = RunState()
-    for event in [*_first_events(run.events_path), *parse_lines(read_tail(run.events_path))]:
+    for event in first_and_last(run.events_path):
         state.fold(event)
     before, after = _scores(run)
     return Summary(
@@ -76,16 +74,6 @@ def summarise(run: RunDir) -> Summary:
         created=_created(run, state),
         active=last_active(run),
     )
-
-
-def _first_events(path: Path) -> list[dict[str, Any]]:
-    """The events at the beginning of a log that is too long for its tail to hold them."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(2 * TAIL_BYTES)
-            return parse_lines(head[:TAIL_BYTES]) if len(head) > TAIL_BYTES else []
-    except OSError:
-        return []
 
 
 def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:

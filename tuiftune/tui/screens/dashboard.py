@@ -13,7 +13,7 @@ from tuiftune.errors import UserError
 from tuiftune.runs.state import RunState
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
-from tuiftune.tui.tail import Arrived, Opened, Seen, follow
+from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
 from tuiftune.tui.widgets.keybar import KeyBar
@@ -105,7 +105,13 @@ class Dashboard(TellsFaults, Screen[None]):
         log.clear()
         self._take(message.events, fold=False)
         self._standing(message.vitals.state)
+        self.query_one(RunHeader).reading = message.share if message.share < 1.0 else None
         self._draw()
+
+    @on(Reading)
+    def _reading(self, message: Reading) -> None:
+        self.query_one(RunHeader).reading = message.share
+        self._stale = True
 
     @on(Arrived)
     def _arrived(self, message: Arrived) -> None:

@@ -45,13 +45,17 @@ def standing(glyphs: Glyphs, status: str) -> tuple[str, str, str]:
 
 
 class RunHeader(Canvas):
-    """`show` takes the folded state and the status from the process table."""
+    """`show` takes the folded state and the status from the process table.
+
+    `reading` is the share of a long log that was read, as long as the state does not know all of it.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._run_name = name
         self._state: RunState | None = None
         self._status = "starting"
+        self.reading: float | None = None
 
     def show(self, state: RunState, status: str) -> None:
         self._state, self._status = state, status
@@ -98,6 +102,8 @@ class RunHeader(Canvas):
             what += f": {state.phase.detail}"
         if state.end is not None or self._status == "died":
             what = ""
+        if self.reading is not None:
+            what = f"reading the log, {percent(self.reading)}"
         right = f"{what}  {tail} " if what else f"{tail} "
         left = Line(f" {step}  {percent(share)} " if state.total_steps else f" {step} ", "strong")
         room = width - left.width - len(right) - 1
