@@ -24,6 +24,8 @@ SCREENS = {
     "cut": ("cut", "Cut"),
     "repair": ("repair", "Repair"),
     "cards": ("cards", "Cards"),
+    "prompting": ("prompt_starter", "PromptStarter"),
+    "retrieval": ("retrieval_starter", "RetrievalStarter"),
     **STEP_SCREENS,
 }
 

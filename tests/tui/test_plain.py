@@ -39,11 +39,27 @@ def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> 
 
 
 def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
-    given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", "", "", "tone", LEAVE)
+    given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", "", "", "", "tone", LEAVE)
     done = tuiftune(["new", "--plain"], given)
     assert done.returncode == 0, done.stderr
     assert "Verdict: Fine-tuning (clear)" in done.stderr
     assert "+3 fine-tune: a fixed taxonomy" in done.stderr
+
+
+def test_the_ways_on_are_the_same_as_the_apps(place: Path) -> None:
+    Path("docs").mkdir()
+    Path("docs/moving.md").write_text("To send an order to another address, write before noon.\n")
+    nine = ("5", "4", "4", "4", "1", "1", "1", "1", "1")  # knowledge, documents, weekly, required
+    starters = ("1", "", "how do I change the address of an order?", "", "3", "", "mine")
+    given = answers("y", *nine, *starters, "1", "", "", "", "tone", LEAVE)
+    done = tuiftune(["new", "--plain"], given)
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: Retrieval (RAG)" in done.stderr
+    assert "moving.md:1" in done.stderr
+    assert "| {input}" in done.stderr, "the prompt is shown before it is written"
+    assert "{input}" in Path("mine/prompt.md").read_text()
+    assert len(Path("mine/few-shot.jsonl").read_text().splitlines()) == 6
+    assert "Step 5 of 5" in done.stderr
 
 
 def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) -> None:

@@ -104,6 +104,18 @@ def decide(answers: Mapping[str, str]) -> Verdict:
     )
 
 
+def swings(answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers that decide: by question, the approach there would be without that answer."""
+    given = checked(answers)
+    now = decide(given).approach
+    found = {}
+    for key in given:
+        without = decide({other: option for other, option in given.items() if other != key}).approach
+        if without != now:
+            found[key] = without
+    return found
+
+
 def _holds(signal: Signal, given: Mapping[str, str]) -> bool:
     return all(given.get(key, "") in options for key, options in signal.when.items())
 

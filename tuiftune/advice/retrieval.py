@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.advice import bm25
+from tuiftune.advice import bm25, prompting
 from tuiftune.advice.bm25 import Hit, Index, Passage
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
@@ -13,6 +13,8 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from tuiftune.data.example import Example
 
 SUFFIXES = (".txt", ".md", ".markdown", ".rst", ".jsonl", ".json")
 WORDS = 180  # a passage: a few paragraphs, small enough for five of them in a prompt
@@ -49,6 +51,15 @@ def ask(built: Index, questions: Iterable[str], many: int = 5) -> dict[str, list
     return {question: bm25.search(built, question, many) for question in questions}
 
 
+def sample_questions(examples: Iterable[Example], many: int = 8) -> tuple[str, ...]:
+    """Questions from the user's rows that differ as much as possible; none where no row asks anything."""
+    try:
+        made = prompting.starter(examples, shots=many)
+    except UserError:
+        return ()
+    return tuple(" ".join(shot.prompt.split()) for shot in made.shots)
+
+
 def prompt(question: str, hits: Sequence[Hit]) -> str:
     """A prompt that answers from the passages alone, with numbered sources to cite."""
     sources = [
@@ -75,6 +86,25 @@ def save(built: Index, path: Path) -> None:
             else f"cannot be written ({error.strerror})"
         )
         raise UserError(why, place=printable(str(path)), remedy="name another file") from error
+
+
+def write(built: Index, question: str, many: int, directory: Path) -> tuple[Path, Path]:
+    """Write `index.json` and `prompt.md` (a question answered from what was found). Overwrites nothing."""
+    text, passages = directory / "prompt.md", directory / "index.json"
+    place = printable(str(directory))
+    for path in (text, passages):
+        if path.exists():
+            raise UserError(f"{path.name} is there already", place=place, remedy="name another directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with text.open("x", encoding="utf-8") as file:
+            file.write(prompt(question, bm25.search(built, question, many)) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"cannot be written ({error.strerror})", place=place, remedy="name another directory"
+        ) from error
+    save(built, passages)
+    return text, passages
 
 
 def load(path: Path) -> Index:

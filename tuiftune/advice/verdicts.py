@@ -19,6 +19,15 @@ class Step:
     command: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of the three things to go on with, whatever the verdict: what it is and what comes of it."""
+
+    key: str  # prompt, rag or fine-tune
+    title: str
+    says: str
+
+
 BOTH, PRETRAIN = "fine-tune+rag", "cpt+fine-tune"
 TITLES = {
     PROMPT: "Prompting",
@@ -75,6 +84,33 @@ _STEPS = {
         Step("Then train on the examples, with the first run's model as base.", "tuiftune new"),
     ),
 }
+WAYS = {
+    PROMPT: Way(
+        PROMPT,
+        "A prompt with examples from your rows",
+        "A template and a few-shot file, written where you say: an hour's work, and the mark to beat.",
+    ),
+    RAG: Way(
+        RAG,
+        "See what retrieval would find",
+        "Indexes your documents here and now, and shows the passages each question would get.",
+    ),
+    TUNE: Way(TUNE, "Train", "Go on to the data, the model and the method."),
+}
+_ORDER = {
+    PROMPT: (PROMPT, RAG, TUNE),
+    RAG: (RAG, PROMPT, TUNE),
+    TUNE: (TUNE, PROMPT, RAG),
+    BOTH: (TUNE, RAG, PROMPT),
+    PRETRAIN: (TUNE, PROMPT, RAG),
+}
+
+
+def ways(approach: str) -> tuple[Way, ...]:
+    """What one can go on with, what the verdict advises first."""
+    return tuple(WAYS[key] for key in _ORDER[approach])
+
+
 _COLLECT = Step("Collect at least 100 good examples, better 500: below that tuning has little to learn from.")
 
 

@@ -7,9 +7,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiftune.advice.approach import decide
+from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
+from tuiftune.advice.signals import PROMPT, TUNE
 from tuiftune.advice.steps import STEPS
+from tuiftune.advice.verdicts import TITLES, ways
 from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
@@ -108,8 +110,25 @@ class Plain:
         for dispute in verdict.disagreements:
             if dispute.matters:
                 say(f"    the guides disagree on {dispute.topic}: the verdict depends on whom you follow")
+        for key, without in swings(self.draft.answers).items():
+            say(f"    '{key}' decides: without that answer, {TITLES[without].lower()}")
         for step in verdict.steps:
             say(f"    next: {step.says}" + (f" ({step.command})" if step.command else ""))
+        if any(known.get(key) != option for key, option in self.draft.answers.items()):
+            self._ways(verdict.approach)
+
+    def _ways(self, approach: str) -> None:
+        """The same ways on as the app's: what is advised first; training ends the asking."""
+        from tuiftune.cli import plain_starters
+
+        choices = [Choice(way.key, f"{way.title}. {way.says}") for way in ways(approach)]
+        while True:
+            chosen = self._asks.choose("Where to go from here?", choices, choices[0].key)
+            if chosen == TUNE:
+                return
+            begin = plain_starters.prompt if chosen == PROMPT else plain_starters.retrieval
+            begin(self._asks, self._findings, self.draft)
+            choices.sort(key=lambda choice: choice.key != TUNE)  # what is left to do
 
     def _data(self) -> None:
         while True:

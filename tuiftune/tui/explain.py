@@ -70,6 +70,19 @@ EXPLANATIONS: dict[str, str] = {
         "shows what one card must hold, part by part, against what it has. Change a value and the plan is "
         "made again."
     ),
+    "prompting": (
+        "The cheapest thing that may work: an instruction, and a few of your own rows as examples. The rows "
+        "are of ordinary length and as different from one another as possible, an answer that is not shown "
+        "yet first. Two files are written: prompt.md, where {input} stands for the request, and "
+        "few-shot.jsonl, the same examples as chat messages. Score it on held-out rows: that is what a "
+        "tuned model has to beat."
+    ),
+    "retrieval": (
+        "Before building anything: do your documents hold the answers, and do the words of a question find "
+        "them? The documents are cut into passages of some 180 words and ranked by BM25, the classic of "
+        "search by words. Each question shows the passages it would get. Where the right one is not among "
+        "the first five, a better cut or search by meaning is needed before any model is."
+    ),
     "cards": (
         "The same run on every card the program knows, as predicted: whether it fits, by which technique, "
         "how long it takes and what it costs at the price table's middle. Several cards of a kind each hold "

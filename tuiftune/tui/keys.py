@@ -37,6 +37,8 @@ TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
 CARDS = "cards"
+PROMPTING = "prompting"
+RETRIEVAL = "retrieval"
 DIALOG = "dialog"
 TITLES = {
     APP: "Everywhere",
@@ -50,6 +52,8 @@ TITLES = {
     REPAIR: "Repair",
     "model": "Model and method",
     CARDS: "Another card",
+    PROMPTING: "A prompt from your rows",
+    RETRIEVAL: "What retrieval would find",
     "review": "Review",
     DASHBOARD: "Dashboard",
     RESULT: "Result",
@@ -106,10 +110,22 @@ ACTIONS: tuple[Action, ...] = (
         "v",
         "v",
         "Weighing",
-        "Every weight, where the guides disagree, what to do next",
+        "Every weight, which answers decide, where the guides disagree",
         40,
     ),
+    Action("goal", "ways", "t", "t", "Begin", "Begin what the verdict says: prompt, retrieval, training", 35),
     Action("goal", "skip_all", "s", "s", "Skip", "Leave the rest unanswered and go on to the data", 50),
+    Action(PROMPTING, "write", "ctrl+s", "^s", "Write", "Write the prompt and its examples there", 10),
+    Action(PROMPTING, "read", "ctrl+r", "^r", "Read", "Read the rows again, or other ones", 20),
+    Action(PROMPTING, "scroll(3)", "down,pagedown", "↓ ↑", "Scroll", "Further down, or up again", 30),
+    Action(PROMPTING, "scroll(-3)", "up,pageup", "", "", ""),
+    Action(PROMPTING, "close", "escape", "Esc", "Back", "Back to the goal", 40),
+    Action(RETRIEVAL, "sample(1)", "down", "↓ ↑", "Sample", "The next question from your rows", 20),
+    Action(RETRIEVAL, "sample(-1)", "up", "", "", ""),
+    Action(RETRIEVAL, "write", "ctrl+s", "^s", "Write", "Write the index and a prompt with sources", 30),
+    Action(RETRIEVAL, "scroll(6)", "pagedown", "PgDn", "Scroll", "Further down, or up again", 35),
+    Action(RETRIEVAL, "scroll(-6)", "pageup", "", "", ""),
+    Action(RETRIEVAL, "close", "escape", "Esc", "Back", "Back to the goal", 40),
     Action("data", "tree", "ctrl+t", "^t", "Files", "Pick a file from the folders", 30),
     Action("data", "checks", "ctrl+g", "^g", "Checks", "Every check with its reason, rows and remedy", 40),
     Action("data", "tokens", "ctrl+y", "^y", "Tokens", "A row's tokens and what is learnt, as trained", 45),

@@ -9,8 +9,9 @@ from textual import on
 from textual.containers import Container
 from textual.message import Message
 
-from tuiftune.advice.approach import decide
+from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
+from tuiftune.advice.signals import PROMPT, RAG, TUNE
 from tuiftune.errors import UserError
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.screens.wizard import WizardStep
@@ -126,8 +127,31 @@ class GoalStep(WizardStep):
         return not last
 
     def action_forward(self) -> None:
-        """Enter takes the marked answer; after the last question it goes on to the data."""
-        if not self._take():
+        """Enter takes the marked answer; after the last question it shows the ways on, or goes straight to
+        the data where nothing was answered."""
+        if self._take():
+            return
+        if any(self._detected.get(key) != option for key, option in self.draft.answers.items()):
+            self.action_ways()
+        else:
+            super().action_forward()
+
+    def action_ways(self) -> None:
+        """The next step for the verdict: a prompt, retrieval, or training."""
+        from tuiftune.tui.screens.ways import Ways
+
+        self.app.push_screen(Ways(decide(self.draft.answers)), self._go_way)
+
+    def _go_way(self, way: str | None) -> None:
+        if way == PROMPT:
+            from tuiftune.tui.screens.prompt_starter import PromptStarter
+
+            self.app.push_screen(PromptStarter(self.draft))
+        elif way == RAG:
+            from tuiftune.tui.screens.retrieval_starter import RetrievalStarter
+
+            self.app.push_screen(RetrievalStarter(self.draft))
+        elif way == TUNE:
             super().action_forward()
 
     def action_skip_all(self) -> None:
@@ -136,4 +160,4 @@ class GoalStep(WizardStep):
     def action_weighing(self) -> None:
         from tuiftune.tui.screens.weighing import Weighing
 
-        self.app.push_screen(Weighing(decide(self.draft.answers)))
+        self.app.push_screen(Weighing(decide(self.draft.answers), swings(self.draft.answers)))

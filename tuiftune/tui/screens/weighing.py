@@ -14,6 +14,8 @@ from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 class FullVerdict(VerdictView):
     """All of it, one below another."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, swings: Mapping[str, str]) -> None:
         super().__init__(full=True)
         self._verdict = verdict
+        self._swings = swings
 
     def paint(self, width: int, height: int) -> list[Line]:
         del height
@@ -54,6 +57,9 @@ class FullVerdict(VerdictView):
         lines += [Line(), Line("what moved it", "title")]
         for one in verdict.contributions:
             lines += self.contribution(one, width, "")
+            if one.question in self._swings:
+                other = TITLES[self._swings[one.question]].lower()
+                lines.append(Line("    ").add(f"this one decides: without it, {other}", "accent"))
         return lines
 
 
@@ -66,15 +72,15 @@ class Weighing(ModalScreen[None]):
         ("k,up", "scroll(-1)", "Up"),
     ]
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, swings: Mapping[str, str]) -> None:
         super().__init__()
-        self._verdict = verdict
+        self._verdict, self._swings = verdict, swings
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
             box.border_title = "How it was weighed"
             box.border_subtitle = "Esc closes"
-            yield FullVerdict(self._verdict)
+            yield FullVerdict(self._verdict, self._swings)
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#help").scroll_relative(y=by * 2, animate=False)

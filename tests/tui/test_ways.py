@@ -1,0 +1,113 @@
+"""The ways on from a verdict: a prompt from the rows, retrieval over the documents, training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from showing import SMALL, shown, until
+
+from tuiftune.advice.approach import decide, swings
+from tuiftune.advice.draft import Draft
+from tuiftune.advice.verdicts import TITLES, ways
+from tuiftune.tui.screens.data import DataStep
+from tuiftune.tui.screens.goal import GoalStep
+from tuiftune.tui.screens.prompt_starter import PromptStarter
+from tuiftune.tui.screens.retrieval_starter import RetrievalStarter
+from tuiftune.tui.screens.ways import Ways
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.tui.app import TuneApp
+
+LARGE = (120, 40)
+
+
+async def goal(pilot: Any, *keys: str) -> None:
+    pilot.app.open_step("goal")
+    await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep) and "of 9" in shown(pilot.app))
+    await pilot.press(*keys)
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
+async def test_a_prompt_is_shown_first_and_written_where_one_says(
+    app: Callable[..., TuneApp], size: tuple[int, int]
+) -> None:
+    async with app().run_test(size=size) as pilot:
+        await goal(pilot, "1", "t")
+        await until(pilot, lambda: "Where to go from here" in shown(pilot.app))
+        assert "advised" in shown(pilot.app)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PromptStarter))
+        await until(pilot, lambda: "6 examples of 1,014 rows" in shown(pilot.app))
+        assert "# Task" in shown(pilot.app)
+        assert not list(Path().glob("*/prompt.md")), "nothing is written before one says so"
+        await pilot.press(*["backspace"] * 20, *"mine", "enter")
+        await until(pilot, lambda: "Written: mine/prompt.md" in shown(pilot.app))
+        rows = [json.loads(line) for line in Path("mine/few-shot.jsonl").read_text().splitlines()]
+        assert len(rows) == 6
+        assert "{input}" in Path("mine/prompt.md").read_text()
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "is there already" in shown(pilot.app))
+        await pilot.press("down", "shift+tab", *["backspace"] * 20, *"nowhere.csv", "enter")
+        await until(pilot, lambda: "✗" in shown(pilot.app) and "nowhere.csv" in shown(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
+
+
+async def test_documents_are_searched_as_one_types(app: Callable[..., TuneApp]) -> None:
+    Path("docs").mkdir()
+    Path("docs/moving.md").write_text("To send an order to another address, write before noon.\n")
+    Path("docs/money.txt").write_text("A refund is paid within five days.\n")
+    draft = Draft(data=("builtin:tickets",), answers={"task": "knowledge", "facts": "documents"})
+    async with app(draft=draft).run_test(size=SMALL) as pilot:
+        await goal(pilot, "t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ways))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RetrievalStarter))
+        await until(pilot, lambda: "2 passages of 2 files" in shown(pilot.app))
+        await until(pilot, lambda: "moving.md:1" in shown(pilot.app) or "money.txt:1" in shown(pilot.app))
+        await pilot.press(*"when do I get a refund")
+        await until(pilot, lambda: "1 money.txt:1" in shown(pilot.app))
+        assert "A refund is paid within five days." in shown(pilot.app)
+        await pilot.press("down")
+        await until(pilot, lambda: "when do I get a refund" not in shown(pilot.app))
+        await pilot.press("ctrl+s", *["backspace"] * 30, *"mine", "enter")
+        await until(pilot, lambda: "Written: mine/prompt.md" in shown(pilot.app))
+        assert "Answer the question from the sources alone" in Path("mine/prompt.md").read_text()
+        assert len(json.loads(Path("mine/index.json").read_text())["passages"]) == 2
+        await pilot.press("shift+tab", *["backspace"] * 9, *"nowhere", "enter")
+        await until(pilot, lambda: "no such file" in shown(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
+
+
+async def test_the_last_answer_leads_to_the_ways_and_training_goes_on(app: Callable[..., TuneApp]) -> None:
+    async with app().run_test(size=SMALL) as pilot:
+        await goal(pilot, "1", *["0"] * 7, "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Ways))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+
+
+async def test_without_an_answer_of_ones_own_enter_goes_straight_on(app: Callable[..., TuneApp]) -> None:
+    async with app().run_test(size=SMALL) as pilot:
+        await goal(pilot, *["enter"] * 9)
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+
+
+@pytest.mark.parametrize("approach", list(TITLES))
+def test_every_verdict_has_its_first_step_in_the_app(approach: str) -> None:
+    offered = [way.key for way in ways(approach)]
+    assert sorted(offered) == ["fine-tune", "prompt", "rag"]
+    assert offered[0] in approach
+
+
+def test_what_decides_is_named() -> None:
+    answers = {"task": "classify", "tried": "prompting"}
+    assert decide(answers).approach == "fine-tune"
+    assert swings(answers) == {"task": "prompt"}
+    assert swings({}) == {}
