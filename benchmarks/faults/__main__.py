@@ -8,9 +8,9 @@ import random
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,39 +34,29 @@ OTHERS = (
     classes.spoilt_log,
     classes.stale_pid,
 )
-SHORT_SECONDS = 30.0  # with its preparations within a minute on two cores
+SHORT = {"kinds": 2, "kills": 50, "workers": 2}  # within a minute on two cores
 
 
 def tries(times: int) -> list[Try]:
     """Every fault but the kills, `times` times."""
     once: list[Try] = [("damage", partial(damage.damaged, file=f, way=w)) for f, w in damage.DAMAGES]
-    once += [(number.name, partial(classes.signalled, number=number)) for number in classes.SIGNALS]
-    once += [(what, partial(classes.not_a_number, what=what)) for what in NUMBERS]
+    once += [("signal", partial(classes.signalled, number=number)) for number in classes.SIGNALS]
+    once += [("number", partial(classes.not_a_number, what=what)) for what in NUMBERS]
     once += [("changed", partial(classes.changed_settings, what=what)) for what in classes.CHANGED]
     once += [(attempt.__name__, attempt) for attempt in OTHERS]
     return once * times
 
 
+def firsts(todo: list[Try]) -> list[Try]:
+    """One of each kind."""
+    return list({name: one for one in todo for name in [one[0]]}.values())
+
+
 def work(world: World, todo: list[Try], kills: int, until: float) -> Iterator[Outcome]:
-    """The tries that are left in `todo` (shared by all workers), then this worker's kills."""
+    """This worker's kills, then of the tries that are left in `todo`, which all workers share."""
+    yield from classes.kills(world, kills, until)
     while todo and time.monotonic() < until:
         _, attempt = todo.pop()
-        outcome = attempt(world)
-        if outcome is not None:
-            yield outcome
-    yield from classes.kills(world, kills, until)
-
-
-def short(world: World, until: float) -> Iterator[Outcome]:
-    """One of each kind of fault in an order by chance, kills in between, until the time is up."""
-    todo = tries(1)
-    world.random.shuffle(todo)
-    seen: set[str] = set()
-    firsts = [one for one in todo if one[0] not in seen and not seen.add(one[0])]  # type: ignore[func-returns-value]
-    for _, attempt in firsts:
-        yield from classes.kills(world, 2, until)
-        if time.monotonic() > until:
-            return
         outcome = attempt(world)
         if outcome is not None:
             yield outcome
@@ -90,40 +80,42 @@ def main(arguments: list[str] | None = None) -> int:
     """0 when nothing was lost and nothing silent."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--kills", type=int)
     parser.add_argument("--times", type=int, default=1, help="how often each other fault is tried")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--minutes", type=float, default=60.0, help="stop trying after that long")
-    parser.add_argument("--short", action="store_true", help="what fits into a minute")
+    parser.add_argument("--short", action="store_true", help="50 kills and one of each other fault")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every try there")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     began = time.monotonic()
+    until = began + given.minutes * 60
+    whole = {"kinds": len(KINDS), "kills": 200, "workers": 1}
+    amount = {
+        **(SHORT if given.short else whole),
+        **{key: value for key, value in vars(given).items() if value},
+    }
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="tuiftune-faults-") as folder:
-        first = World(Path(folder) / "0", given.seed, kinds=1 if given.short else len(KINDS))
+        first = World(Path(folder) / "0", given.seed, kinds=amount["kinds"])
         worlds = [first] + [
             World(Path(folder) / str(number), given.seed + number, first)
-            for number in range(1, given.workers)
+            for number in range(1, amount["workers"])
         ]
-        until = time.monotonic() + SHORT_SECONDS if given.short else began + given.minutes * 60
         todo = tries(given.times)
         first.random.shuffle(todo)
-        share = -(-given.kills // len(worlds))
+        todo = firsts(todo) if given.short else todo
+        share = -(-amount["kills"] // len(worlds))
 
         def run(world: World) -> None:
-            source = short(world, until) if given.short else work(world, todo, share, until)
-            for outcome in source:
+            for outcome in work(world, todo, share, until):
                 outcomes.append(outcome)
                 if outcome.lost or outcome.silent:
                     print(f"! {outcome}", file=sys.stderr, flush=True)
-            world.server.close()
 
-        threads = [threading.Thread(target=run, args=(world,)) for world in worlds]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(worlds)) as pool:
+            list(pool.map(run, worlds))  # raises what one of them raised
+        first.parent.close()
     print(f"seed {given.seed}, {time.monotonic() - began:.0f} s\n")
     print(table(outcomes))
     if given.json:

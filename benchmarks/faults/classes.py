@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.faults.world import SAVE_EVERY, STEPS, events, last_step, last_why, phase
+from benchmarks.faults.world import SAVE_EVERY, STEPS, accumulation, events, last_step, last_why, phase
 from tuiftune.runs import control
 from tuiftune.runs.alive import status
 from tuiftune.runs.directory import RunDir
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from benchmarks.faults.world import World
 
-KILLS_A_RUN = 5  # at most; a run is then let finish
+KILLS_A_RUN = 12  # at most; a run is then let finish
+# Of 25 kills, so many at each place; "the clock": wherever it is at a random moment.
+PLACES = {"training": 6, "saving": 6, "rotating": 5, "evaluating": 4, "any file": 2, "the clock": 2}
+ROTATION = 14  # operations on files of one removed checkpoint, about
 
 
 @dataclass(frozen=True)
@@ -36,38 +39,49 @@ class Outcome:
 
 
 def kills(world: World, wanted: int, until: float) -> Iterator[Outcome]:
-    """`kill -9` at random moments, several times a run: by the clock, at a file operation, in evaluation."""
-    done = 0
-    while done < wanted and time.monotonic() < until:
+    """`kill -9`, again and again in a run until one comes too late, spread over `PLACES`."""
+    places = [place for place, share in PLACES.items() for _ in range(share)]
+    todo = [places[number % len(places)] for number in range(wanted)]
+    world.random.shuffle(todo)
+    while todo and time.monotonic() < until:
         kind = world.kind()
         run = world.make(kind)
-        places: list[tuple[str, str]] = []
-        for _ in range(min(world.random.randint(1, KILLS_A_RUN), wanted - done)):
-            where = _kill_once(world, run, kind)
+        told: list[tuple[str, str]] = []
+        while todo and len(told) < KILLS_A_RUN:
+            where = _kill_once(world, run, kind, todo[-1])
             if where is None:
+                world.random.shuffle(todo)  # else one that always comes too late would be tried for ever
                 break
-            places.append(where)
+            todo.pop()
+            told.append(where)
         lost = world.difference(run, kind) if status(RunDir.open(run)) == "done" else world.finish(run, kind)
-        done += len(places)
-        for number, (where, silent) in enumerate(places, start=1):
-            last = number == len(places)
-            yield Outcome(f"kill -9 while {where}", kind, lost if last else "", silent)
+        for number, (where, silent) in enumerate(told, start=1):
+            yield Outcome(f"kill -9 while {where}", kind, lost if number == len(told) else "", silent)
         if not lost:
             shutil.rmtree(run)
 
 
-def _kill_once(world: World, run: Path, kind: str) -> tuple[str, str] | None:
+def _kill_once(world: World, run: Path, kind: str, place: str) -> tuple[str, str] | None:
     """Where it was killed and what that left unsaid; None if it came to its end before."""
-    chance = world.random.random()
-    fault: dict[str, Any] | None = None
-    seconds = world.random.uniform(0, world.references[kind].seconds)
-    if chance < 0.35:
-        number = world.random.randint(1, 260)
-        fault = {"kind": "kill_at_file", "folder": str(run), "number": number}
-    elif chance < 0.5:
-        fault = {"kind": "kill_in_evaluation", "batch": world.random.randint(1, 12)}
-    job = world.start(run, fault)
-    if fault is None:
+    chance = world.random
+    steps_ = chance.randint(1, 2 * SAVE_EVERY + 1)
+    faults: dict[str, dict[str, Any]] = {
+        "training": {
+            "kind": "kill in training",
+            "number": steps_ * accumulation(kind) - chance.randint(0, 1),
+        },
+        "evaluating": {"kind": "kill in evaluation", "number": chance.randint(1, 8)},
+        "saving": {"kind": "kill at a file", "within": "/.staged", "number": chance.randint(1, 90)},
+        "rotating": {
+            "kind": "kill at a file",
+            "within": "/.discarded-",
+            "number": chance.randint(1, ROTATION),
+        },
+        "any file": {"kind": "kill at a file", "within": str(run), "number": chance.randint(1, 260)},
+    }
+    job = world.start(run, faults.get(place))
+    if place == "the clock":
+        seconds = chance.uniform(0, world.references[kind].seconds)
         while job.poll() is None and time.monotonic() - job.began < seconds:
             time.sleep(0.002)
         job.send(signal.SIGKILL)
@@ -76,7 +90,8 @@ def _kill_once(world: World, run: Path, kind: str) -> tuple[str, str] | None:
         return None
     state = status(RunDir.open(run))
     told = state in ("died", "done") or (state == "new" and not (run / "events.jsonl").exists())
-    return phase(run), "" if told else f"its state is told as {state}"
+    where = place if place == "rotating" else phase(run)
+    return where, "" if told else f"its state is told as {state}"
 
 
 def _expect(run: Path, code: int, expected: int, state: str) -> str:
@@ -158,9 +173,12 @@ def disk_full(world: World) -> Outcome:
     """From a random file operation on, nothing can be created: exit 7; later there is room again."""
     kind = world.kind()
     run = world.make(kind)
-    folder = str(run / "checkpoints")
-    number = world.random.randint(1, 60)
-    code = world.start(run, {"kind": "full_at_file", "folder": folder, "number": number}).wait()
+    fault = {
+        "kind": "full at a file",
+        "within": str(run / "checkpoints"),
+        "number": world.random.randint(1, 90),
+    }
+    code = world.start(run, fault).wait()
     silent = _expect(run, code, 7, "disk") if code else ""
     left = [path.name for path in (run / "checkpoints").iterdir() if not path.name.startswith("checkpoint-")]
     silent = silent or (f"left behind: {left}" if left and code else "")

@@ -12,44 +12,55 @@ import signal
 import sys
 from typing import Any
 
-# Audit events of operations on files, with the position of the path in their arguments.
-FILE_EVENTS = {"open": 0, "os.rename": 0, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "shutil.rmtree": 0}
+# Audit events of operations on files, with the positions of the paths in their arguments.
+FILE_EVENTS = {
+    "open": (0,),
+    "os.rename": (0, 1),
+    "os.remove": (0,),
+    "os.rmdir": (0,),
+    "os.mkdir": (0,),
+    "shutil.rmtree": (0,),
+}
 
 
-def arm(fault: dict[str, Any] | None) -> None:
-    """`fault`: {"kind": …} and what that kind needs; None for none."""
-    if fault is None:
-        return
+def arm(fault: dict[str, Any]) -> None:
+    """`fault`: {"kind": …} and what that kind needs."""
     kind = fault["kind"]
-    if kind in ("kill_at_file", "full_at_file"):
-        _at_file_operation(fault)
-    elif kind == "kill_in_evaluation":
-        _kill_in_evaluation(fault["batch"])
+    if kind in ("kill at a file", "full at a file"):
+        _at_file_operation(fault["within"], int(fault["number"]), kill=kind == "kill at a file")
+    elif kind == "kill in evaluation":
+        _kill_in_evaluation(fault["number"])
+    elif kind == "kill in training":
+        _kill_in_training(fault["number"])
+    elif kind == "host memory":
+        _swallow_memory(fault["step"])
     else:
         _spoil(kind, fault["step"])
 
 
-def _at_file_operation(fault: dict[str, Any]) -> None:
-    """At the n-th file operation under `folder`: end as by `kill -9`, or find the disk full from then on."""
-    left = int(fault["number"])
-    folder = str(fault["folder"])
-    kill = fault["kind"] == "kill_at_file"
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _at_file_operation(within: str, number: int, *, kill: bool) -> None:
+    """At the n-th operation on a file whose path holds `within`: end as by `kill -9`, or find the disk full
+    from then on.
+    """
+    left = number
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal left
-        place = FILE_EVENTS.get(event)
-        if place is None or not isinstance(args[place], str | bytes | os.PathLike):
-            return
-        path = os.fsdecode(args[place])
-        if not path.startswith(folder):
+        places = FILE_EVENTS.get(event, ())
+        paths = [os.fsdecode(args[at]) for at in places if isinstance(args[at], str | bytes | os.PathLike)]
+        if not any(within in path for path in paths):
             return
         left -= 1
         if left > 0:
             return
         if kill:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _kill()
         elif event == "os.mkdir" or (event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), paths[0])
 
     sys.addaudithook(hook)
 
@@ -65,10 +76,43 @@ def _kill_in_evaluation(batch: int) -> None:
         if self.is_in_train and not model.training:
             left -= 1
             if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                _kill()
         return compute(self, model, *args, **kwargs)
 
     trainer.RunTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
+
+
+def _kill_in_training(backward: int) -> None:
+    """At the n-th forward and backward pass, so within an accumulation as well."""
+    from trl import SFTTrainer
+
+    left = backward
+    training_step = SFTTrainer.training_step
+
+    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        loss = training_step(self, *args, **kwargs)
+        left -= 1
+        if left <= 0:
+            _kill()
+        return loss
+
+    SFTTrainer.training_step = counted
+
+
+def _swallow_memory(step: int) -> None:
+    """From one step on, all the host memory there is."""
+    from trl import SFTTrainer
+
+    training_step = SFTTrainer.training_step
+
+    def swallowing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        while self.state.global_step + 1 >= step:
+            swallowed.append(b"x" * 10_000_000)
+        return training_step(self, *args, **kwargs)
+
+    swallowed: list[bytes] = []
+    SFTTrainer.training_step = swallowing
 
 
 def _spoil(kind: str, step: int) -> None:

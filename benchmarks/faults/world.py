@@ -9,10 +9,9 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
 
 import tiny  # noqa: E402
+from warm import Parent  # noqa: E402
 
 from tuiftune.engine.checkpoints import Store  # noqa: E402
 from tuiftune.runs import control  # noqa: E402
 from tuiftune.runs.directory import RunDir  # noqa: E402
 from tuiftune.runs.launch import engine_command  # noqa: E402
 
-STEPS = 16
-SAVE_EVERY = 4
+STEPS = 12
+SAVE_EVERY = 2
 LONGEST = 120.0  # seconds for one process; a run that takes longer hangs
 COMMON: dict[str, Any] = {
     "training__max_steps": STEPS,
@@ -63,61 +63,22 @@ KEPT = (
 )
 
 
-class Server:
-    """One warm parent of engine processes."""
-
-    def __init__(self) -> None:
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        self._lock = threading.Lock()
-        self._parent = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.faults.warm"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        )
-        assert self._read() == {"ready": True}
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            assert self._parent.stdin
-            self._parent.stdin.write(json.dumps(request) + "\n")
-            self._parent.stdin.flush()
-            return self._read()
-
-    def close(self) -> None:
-        assert self._parent.stdin
-        self._parent.stdin.close()
-        self._parent.wait(timeout=30)
-
-    def _read(self) -> dict[str, Any]:
-        assert self._parent.stdout
-        line = self._parent.stdout.readline()
-        if not line:
-            raise RuntimeError("the warm parent died")
-        document = json.loads(line)
-        assert isinstance(document, dict)
-        return document
-
-
 class Job:
     """One engine process."""
 
-    def __init__(self, server: Server, run: Path, fault: dict[str, Any] | None = None) -> None:
-        self.run, self._server = run, server
+    def __init__(self, parent: Parent, run: Path, fault: dict[str, Any] | None = None) -> None:
+        self.run, self._parent = run, parent
         directory = RunDir.open(run)
         control.clear(directory)  # as every launch does
         command = engine_command(directory)
         arguments = command[command.index("train") :]
         self.code: int | None = None
         self.began = time.monotonic()
-        self.pid = int(server.ask({"args": arguments, "output": str(run / "said"), "inject": fault})["pid"])
+        self.pid = parent.start([arguments], run / "said", fault)
 
     def poll(self) -> int | None:
         if self.code is None:
-            self.code = self._server.ask({"pid": self.pid})["code"]
+            self.code = self._parent.poll(self.pid)
         return self.code
 
     def wait(self, longest: float = LONGEST) -> int:
@@ -127,7 +88,7 @@ class Job:
             if time.monotonic() > until:
                 self.send(signal.SIGKILL)
                 until = float("inf")
-            time.sleep(0.01)
+            time.sleep(0.02)
         assert self.code is not None
         return self.code
 
@@ -161,15 +122,17 @@ class World:
     ) -> None:
         self.scratch = scratch
         self.random = random.Random(seed)
-        self.server = Server()
+        self.parent = shared.parent if shared else Parent()
         self._numbers = itertools.count(1)
         scratch.mkdir(parents=True, exist_ok=True)
         if shared is None:
-            self.model = tiny.make_model(scratch / "model")
+            self.model = self.parent.make_model(scratch / "model")
             self.data = tiny.write_rows(scratch / "rows.jsonl", tiny.rows())
-            chosen = self.random.sample(list(KINDS), kinds)
-            self.references = {kind: self._reference(kind) for kind in chosen}
-            self.templates = {kind: self._template(kind) for kind in chosen}
+            start = self.random.randrange(0, len(KINDS), 2)  # an adapter and full tuning at least
+            chosen = [*KINDS, *KINDS][start : start + kinds]
+            with ThreadPoolExecutor(2) as pool:
+                self.references = dict(zip(chosen, pool.map(self._reference, chosen), strict=True))
+                self.templates = dict(zip(chosen, pool.map(self._template, chosen), strict=True))
         else:
             self.model, self.data = shared.model, shared.data
             self.references, self.templates = shared.references, shared.templates
@@ -189,7 +152,7 @@ class World:
         return path
 
     def start(self, run: Path, fault: dict[str, Any] | None = None) -> Job:
-        return Job(self.server, run, fault)
+        return Job(self.parent, run, fault and {"module": "benchmarks.faults.inject", **fault})
 
     def finish(self, run: Path, kind: str) -> str:
         """Resume to the end and compare to the last bit. What differs; "" when nothing does."""
@@ -252,6 +215,11 @@ class World:
         if job.wait() != 4:
             raise RuntimeError(f"{kind} doesn't stop: {last_why(run)}")
         return run
+
+
+def accumulation(kind: str) -> int:
+    """Forward and backward passes a step."""
+    return 8 // int(KINDS[kind].get("training__micro_batch", 4))
 
 
 def events(run: Path, kind: str | None = None) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tiny  # noqa: E402
+from warm import Parent  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +32,11 @@ class Job:
     output: Path
 
     def wait(self, timeout: float = LONGEST) -> int:
-        code = self.engine.ask({"pid": self.pid, "timeout": timeout})["code"]
-        assert code is not None, "the engine did not end in time"
-        return int(code)
+        until = time.monotonic() + timeout
+        while (code := self.engine.parent.poll(self.pid)) is None:
+            assert time.monotonic() < until, "the engine did not end in time"
+            time.sleep(0.01)
+        return code
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -57,28 +58,11 @@ class Engine:
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         self.numbers = itertools.count()
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-        self.parent = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("warm.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
-        )
-        assert self._read() == {"ready": True}
+        self.parent = Parent()
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self.parent.stdin
-        self.parent.stdin.write(json.dumps(request) + "\n")
-        self.parent.stdin.flush()
-        return self._read()
-
-    def start(self, *args: str | Path) -> Job:
+    def start(self, *args: str | Path, fault: dict[str, Any] | None = None) -> Job:
         output = self.scratch / f"output-{next(self.numbers)}"
-        answer = self.ask({"args": [str(arg) for arg in args], "output": str(output)})
-        return Job(self, answer["pid"], output)
+        return Job(self, self.parent.start([[str(arg) for arg in args]], output, fault), output)
 
     def run(self, *args: str | Path) -> tuple[int, str]:
         """Exit code and everything it said on its own standard output and error."""
@@ -88,27 +72,17 @@ class Engine:
     def train(self, run: Path, *options: str) -> int:
         return self.run("train", run, *options)[0]
 
-    def _read(self) -> dict[str, Any]:
-        assert self.parent.stdout
-        line = self.parent.stdout.readline()
-        assert line, "the warm parent died"
-        document = json.loads(line)
-        assert isinstance(document, dict)
-        return document
-
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     engine = Engine(tmp_path_factory.mktemp("output"))
     yield engine
-    assert engine.parent.stdin
-    engine.parent.stdin.close()
-    engine.parent.wait(timeout=10)
+    engine.parent.close()
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.make_model(tmp_path_factory.mktemp("model"))
+def model(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return engine.parent.make_model(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(scope="session")

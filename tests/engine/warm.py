@@ -1,15 +1,100 @@
-"""Engine processes without the seconds of imports: a warm parent that forks one real process a job.
+"""Engine processes without the seconds of imports: a warm parent forks one real process a job.
 
-Each child leads its own session, as a launched engine does, and ends with the job's exit code.
+Each child leads its own session, as a launched engine does, ends with the job's exit code, and may carry a
+fault: `{"module": NAME, …}`, whose `arm` is called with it before the engine starts.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
+import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE = "tuiftune.engine.__main__:main"
+# What an engine imports on its way, some of it only once it knows the model.
+IMPORTED = (
+    "datasets",
+    "numpy.ctypeslib",
+    "peft",
+    "polars",  # its threads begin with its first work, which is a child's
+    "torch",
+    "trl.trainer.sft_trainer",
+    "transformers.models.llama.modeling_llama",
+    "tuiftune.data.load",
+    "tuiftune.engine.job",
+    "tuiftune.engine.recipe",
+    "tuiftune.engine.score",
+    "tuiftune.engine.tokenise",
+    "tuiftune.engine.trainer",
+)
+
+
+class Parent:
+    """The warm parent, seen from outside. Several threads may ask it."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        )
+        assert self._read() == {"ready": True}
+
+    def start(
+        self, args: list[Any], output: Path, fault: dict[str, Any] | None = None, call: str = ENGINE
+    ) -> int:
+        """The process id of a new engine; what it says on its standard output and error goes to `output`."""
+        request = {"call": call, "args": args, "output": str(output), "fault": fault}
+        return int(self._ask(request)["pid"])
+
+    def make_model(self, directory: Path) -> Path:
+        """The tiny model, by a process that has the libraries for it."""
+        directory.mkdir(parents=True, exist_ok=True)
+        said = directory.with_name(directory.name + ".said")
+        pid = self.start([str(directory)], said, call="tiny:make_model")
+        while (code := self.poll(pid)) is None:
+            time.sleep(0.01)
+        assert code == 0, said.read_text()
+        return directory
+
+    def poll(self, pid: int) -> int | None:
+        """Its exit code, negative for a signal; None while it runs. To be asked once it is known no more."""
+        code = self._ask({"pid": pid})["code"]
+        return None if code is None else int(code)
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            assert self._process.stdin
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the warm parent died"
+        document = json.loads(line)
+        assert isinstance(document, dict)
+        return document
 
 
 def serve() -> None:
@@ -17,34 +102,39 @@ def serve() -> None:
     from tuiftune.engine import quiet
 
     quiet.environment()
-    import datasets
-    import peft
+    for name in IMPORTED:
+        importlib.import_module(name)
     import torch
-    import trl.trainer.sft_trainer  # noqa: F401
 
     torch.set_num_threads(1)
-    assert datasets
-    assert peft
     gc.collect()
     gc.freeze()  # or each child's first collection copies all of it
-    answer({"ready": True})
+    _answer({"ready": True})
     for line in sys.stdin:
         request = json.loads(line)
-        answer(start(request) if "args" in request else wait(**request))
+        _answer(_start(request) if "args" in request else _poll(request["pid"]))
 
 
-def start(request: dict[str, object]) -> dict[str, int]:
+def _start(request: dict[str, Any]) -> dict[str, int]:
     pid = os.fork()
     if pid == 0:
-        os.setsid()
-        out = os.open(str(request["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(out, 1)
-        os.dup2(out, 2)
-        from tuiftune.engine.__main__ import main
-
         code = 1
         try:
-            code = main(request["args"])  # type: ignore[arg-type]
+            os.setsid()
+            out = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for target in (1, 2):
+                os.dup2(out, target)
+            if request["fault"]:
+                importlib.import_module(request["fault"]["module"]).arm(request["fault"])
+            module, _, name = request["call"].partition(":")
+            returned = getattr(importlib.import_module(module), name)(*request["args"])
+            code = returned if isinstance(returned, int) else 0
+        except SystemExit as over:
+            code = int(over.code or 0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -52,17 +142,12 @@ def start(request: dict[str, object]) -> dict[str, int]:
     return {"pid": pid}
 
 
-def wait(pid: int, timeout: float) -> dict[str, int | None]:
-    until = time.monotonic() + timeout
-    while time.monotonic() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return {"code": os.waitstatus_to_exitcode(status)}
-        time.sleep(0.01)
-    return {"code": None}
+def _poll(pid: int) -> dict[str, int | None]:
+    done, status = os.waitpid(pid, os.WNOHANG)
+    return {"code": os.waitstatus_to_exitcode(status) if done else None}
 
 
-def answer(document: dict[str, object]) -> None:
+def _answer(document: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 

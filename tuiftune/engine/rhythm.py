@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from tuiftune.engine.card import memory_of
+from tuiftune.plan import cost
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.stopping import Stop, Stopping
 
-LONGEST_UNSAVED = 300.0  # seconds of work that may be lost; a save that takes long is allowed more
+TOLERANCE = 1.25  # of the share that may be lost, or the clock would save just before each save that is due
 SAVING_SHARE = 0.05  # of the time may go into saves that only the clock asked for
 SPEED_WINDOW = 16  # steps
 MEMORY_EVERY = 10.0  # seconds
@@ -129,7 +130,7 @@ class Rhythm(TrainerCallback):
         self.progress.evaluate_first = evaluates and urgent
         self.progress.finished = last and not self.progress.evaluate_first
         control.should_evaluate = evaluates and not urgent
-        control.should_save = due or self.stop is not None or self._too_long_unsaved()
+        control.should_save = due or self.stop is not None or self._too_much_unsaved(state)
         control.should_training_stop = last or self.stop is not None
         self._tell_memory(step)
 
@@ -182,8 +183,19 @@ class Rhythm(TrainerCallback):
         (began, before), (now, after) = self._speeds[0], self._speeds[-1]
         return round((after - before) / (now - began), 2) if now > began else None
 
-    def _too_long_unsaved(self) -> bool:
-        return time.monotonic() - self._saved_at > max(LONGEST_UNSAVED, self._save_took / SAVING_SHARE)
+    def _too_much_unsaved(self, state: TrainerState) -> bool:
+        """Whether a kill within the next step could cost more than 5 minutes or 2 % of the run.
+
+        The plan has chosen `run.save_every` so by the speed it foresaw; here it goes by the clock.
+        """
+        step = self._step_seconds()
+        share = cost.LOST_SHARE * TOLERANCE * state.max_steps * step
+        most = min(cost.LOST_SECONDS, max(cost.SHORTEST_INTERVAL, share))
+        return time.monotonic() + step - self._saved_at > max(most, self._save_took / SAVING_SHARE)
+
+    def _step_seconds(self) -> float:
+        (began, _), (now, _) = self._speeds[0], self._speeds[-1]
+        return (now - began) / max(1, len(self._speeds) - 1)
 
     def _tell_memory(self, step: int) -> None:
         now = time.monotonic()

@@ -1,0 +1,85 @@
+"""What may stand in an engine's way, armed in its process before it starts."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+def arm(fault: dict[str, Any]) -> None:
+    """`fault`: its other keys name functions of this module, called with their values."""
+    for name, value in fault.items():
+        if name != "module":
+            globals()[name](value)
+
+
+def slow_steps(seconds: float) -> None:
+    _in_training(lambda step: time.sleep(seconds))
+
+
+def hangs_at(step: int) -> None:
+    """In that step for longer than any test waits."""
+    _in_training(lambda now: time.sleep(600) if now == step else None)
+
+
+def hangs_saving(step: int) -> None:
+    """With all files of that step's checkpoint written, but not yet in its place."""
+    from tuiftune.engine import checkpoints
+
+    sealed = checkpoints._seal
+
+    def seal(directory: Any, now: int) -> int:
+        size = sealed(directory, now)
+        if now == step:
+            time.sleep(600)
+        return size
+
+    checkpoints._seal = seal
+
+
+def may_lose(seconds: list[float]) -> None:
+    """The shortest and the longest time between two saves."""
+    from tuiftune.plan import cost
+
+    cost.SHORTEST_INTERVAL, cost.LOST_SECONDS = seconds
+
+
+def stuck_after(seconds: float) -> None:
+    from tuiftune.engine import card
+
+    card.STUCK_AFTER, card.HEARTBEAT_EVERY = seconds, seconds / 4
+
+
+def loader_processes(count: int) -> None:
+    from tuiftune.engine import arguments
+
+    arrange = arguments.arrange
+
+    def arranged(*args: Any, **kwargs: Any) -> Any:
+        found = arrange(*args, **kwargs)
+        found.args.dataloader_num_workers = count
+        return found
+
+    arguments.arrange = arranged
+
+
+def raises(words: str) -> None:
+    """A RuntimeError of these words in the third step."""
+
+    def at(step: int) -> None:
+        if step == 3:
+            raise RuntimeError(words)
+
+    _in_training(at)
+
+
+def _in_training(do: Any) -> None:
+    from trl import SFTTrainer
+
+    training_step = SFTTrainer.training_step
+
+    def stepped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        do(self.state.global_step + 1)
+        return training_step(self, *args, **kwargs)
+
+    SFTTrainer.training_step = stepped

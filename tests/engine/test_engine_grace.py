@@ -1,0 +1,125 @@
+"""How much a run may lose: the clock saves where the plan misjudged, a grace too short costs one interval."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+
+from tuiftune.plan import cost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+GRACE = 0.4  # seconds between SIGTERM and SIGKILL; hosts give 5 and more, a hindered step takes 600
+QUIET: dict[str, Any] = {"data__eval": 0.0, "evaluation__rows": 0}
+
+
+def losses(run: Path) -> dict[int, float]:
+    return {event["step"]: event["loss"] for event in tiny.events(run, "step")}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about in time"
+        time.sleep(0.01)
+
+
+def test_a_grace_too_short_costs_one_interval(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """A step, then a save, that doesn't end before SIGKILL follows SIGTERM: the last save carries."""
+    changes = {"training__max_steps": 8, "run__save_every": 2, "method__dropout": 0.1}
+    whole, broken = make_run(**changes), make_run(**changes)
+    assert engine.train(whole) == 0
+
+    job = engine.start("train", broken, fault={"module": "hindered", "hangs_at": 4})
+    job.wait_for_step(broken, 3)
+    job.send(signal.SIGTERM)
+    time.sleep(GRACE)
+    job.send(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL, "it would have ended in time"
+
+    job = engine.start("train", broken, "--resume", fault={"module": "hindered", "hangs_saving": 6})
+    wait_until((broken / "checkpoints" / ".staged" / "manifest.json").exists)
+    job.send(signal.SIGTERM)
+    time.sleep(GRACE)
+    job.send(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert engine.train(broken, "--resume") == 0
+    assert [event["resumed_from"] for event in tiny.events(broken, "start")] == [None, 2, 4]
+    assert losses(broken) == losses(whole)
+
+
+def test_the_clock_saves_where_the_interval_is_too_long(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    changes = {"training__max_steps": 20, "run__save_every": 1000, "method__dropout": 0.1, **QUIET}
+    whole, clocked = make_run(**changes), make_run(**changes)
+    assert engine.train(whole) == 0
+    assert [event["step"] for event in tiny.events(whole, "checkpoint")] == [20]
+    hindrance = {"module": "hindered", "slow_steps": 0.02, "may_lose": [0.05, 0.1]}
+    job = engine.start("train", clocked, fault=hindrance)
+    assert job.wait() == 0
+    assert len(tiny.events(clocked, "checkpoint")) > 2
+    assert losses(clocked) == losses(whole)
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "most"),
+    [(100_000, 10.0, 300.0), (1000, 4.0, 100.0), (100, 1.0, 10.0), (10, 400.0, 300.0)],
+    ids=["5 minutes of a long run", "2 % and a tolerance", "not below 10 s", "a step longer than it all"],
+)
+def test_at_most_5_minutes_or_2_percent(
+    steps: int, seconds: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of `seconds` by a clock of our own: the last save is at most `most` ago, or a step."""
+    from tuiftune.engine import rhythm
+
+    now = 1000.0
+    monkeypatch.setattr(rhythm.time, "monotonic", lambda: now)
+    made = rhythm.Rhythm.__new__(rhythm.Rhythm)
+    made._saved_at, made._save_took = now, 0.0
+    made._speeds = rhythm.deque([(now, 0)], maxlen=rhythm.SPEED_WINDOW)
+    state = SimpleNamespace(max_steps=steps)
+    longest = 0.0
+    for _ in range(min(steps, 200)):
+        now += seconds
+        made._speeds.append((now, 0))
+        longest = max(longest, now - made._saved_at)
+        if made._too_much_unsaved(state):  # type: ignore[arg-type]
+            made._saved_at = now
+    assert longest <= max(most, seconds)
+    assert longest > 0.7 * most or seconds > most, "it saves no oftener than it must"
+    made._save_took = most  # a save that takes as long may only take its share of the time
+    assert not made._too_much_unsaved(state) or seconds > most  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds"), [(None, 2.0), (40_000, 2.0), (3000, 1.0), (50, 0.1), (7, 900.0)]
+)
+def test_the_plan_chooses_the_same(steps: int | None, seconds: float) -> None:
+    every, why = cost.save_every(steps, seconds)
+    work = float("inf") if steps is None else steps * seconds
+    assert every * seconds <= max(min(300.0, max(0.02 * work, 10.0)), seconds)
+    assert every >= 1
+    assert "at most" in why
+
+
+def test_a_stuck_step_is_told_while_it_lasts(engine: Engine, make_run: Callable[..., Path]) -> None:
+    run = make_run(training__max_steps=8, **QUIET)
+    job = engine.start("train", run, fault={"module": "hindered", "hangs_at": 3, "stuck_after": 0.4})
+    wait_until(lambda: run.joinpath("events.jsonl").exists() and tiny.events(run, "warning"))
+    (warning,) = tiny.events(run, "warning")
+    assert warning["code"] == "stuck"
+    assert warning["message"].startswith("step 3 has taken")
+    assert "resume" in warning["remedy"]
+    os.kill(job.pid, signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
