@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 # Audit events of operations on files, with the positions of the paths in their arguments.
@@ -24,22 +25,30 @@ FILE_EVENTS = {
 
 
 def arm(fault: dict[str, Any]) -> None:
-    """`fault`: {"kind": …} and what that kind needs."""
+    """`fault`: {"kind": …} and what that kind needs; with a `rank`, in training it strikes only there."""
     kind = fault["kind"]
+    rank = str(fault.get("rank", os.environ.get("RANK", "0")))
     if kind in ("kill at a file", "full at a file"):
         _at_file_operation(fault["within"], int(fault["number"]), kill=kind == "kill at a file")
     elif kind == "kill in evaluation":
         _kill_in_evaluation(fault["number"])
     elif kind == "kill in training":
-        _kill_in_training(fault["number"])
+        _kill_in_training(fault["number"], rank)
+    elif kind == "hang":
+        _hang(fault["step"], rank)
     elif kind == "host memory":
         _swallow_memory(fault["step"])
     else:
-        _spoil(kind, fault["step"])
+        _spoil(kind, fault["step"], rank)
 
 
 def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is(rank: str) -> bool:
+    """Whether this process is that one of its run. Asked when it is due: ranks are forked armed."""
+    return os.environ.get("RANK", "0") == rank
 
 
 def _at_file_operation(within: str, number: int, *, kill: bool) -> None:
@@ -82,7 +91,7 @@ def _kill_in_evaluation(batch: int) -> None:
     trainer.RunTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
 
 
-def _kill_in_training(backward: int) -> None:
+def _kill_in_training(backward: int, rank: str) -> None:
     """At the n-th forward and backward pass, so within an accumulation as well."""
     from trl import SFTTrainer
 
@@ -93,11 +102,27 @@ def _kill_in_training(backward: int) -> None:
         nonlocal left
         loss = training_step(self, *args, **kwargs)
         left -= 1
-        if left <= 0:
+        if left <= 0 and _is(rank):
             _kill()
         return loss
 
     SFTTrainer.training_step = counted
+
+
+def _hang(step: int, rank: str) -> None:
+    """One rank hangs before that step, as if waiting for gradients that nobody sends; the others are gone."""
+    from trl import SFTTrainer
+
+    training_step = SFTTrainer.training_step
+
+    def hanging(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step + 1 == step:
+            if _is(rank):
+                time.sleep(3600)
+            _kill()
+        return training_step(self, *args, **kwargs)
+
+    SFTTrainer.training_step = hanging
 
 
 def _swallow_memory(step: int) -> None:
@@ -115,7 +140,7 @@ def _swallow_memory(step: int) -> None:
     SFTTrainer.training_step = swallowing
 
 
-def _spoil(kind: str, step: int) -> None:
+def _spoil(kind: str, step: int, rank: str) -> None:
     """NaN or infinity in the loss, a gradient or a weight, or a card without memory, at one step."""
     import torch
     from trl import SFTTrainer
@@ -124,7 +149,7 @@ def _spoil(kind: str, step: int) -> None:
     optimizer_step = torch.optim.AdamW.step
 
     def spoilt(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
-        due = self.state.global_step + 1 == step
+        due = self.state.global_step + 1 == step and _is(rank)
         if due and kind == "oom":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB (injected)")
         loss = training_step(self, model, *args, **kwargs)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FILES = ("adapter_model.safetensors", *(name for name in NEEDED if name != PROGRESS))
+FILES = ("adapter_model.safetensors", "rng_state.pth", *(name for name in NEEDED if name != PROGRESS))
 
 
 def write(folder: Path) -> None:
@@ -135,3 +135,23 @@ def test_a_damaged_one_further_on_doesnt_count_among_those_kept(tmp_path: Path) 
     cut(tmp_path / "checkpoint-30" / "optimizer.pt")
     save(store, 25)
     assert [one.step for one in store.all()] == [25, 20]
+
+
+def test_every_process_keeps_its_random_numbers(tmp_path: Path) -> None:
+    """A checkpoint of two processes without the second's is damaged, by its files or by its own list."""
+    store = Store(tmp_path, keep=3, processes=2)
+
+    def write_both(folder: Path) -> None:
+        write(folder)
+        for rank in range(2):
+            (folder / f"rng_state_{rank}.pth").write_bytes(bytes(50))
+
+    store.save(5, write_both, {}, ())
+    store.save(10, write_both, {}, ())
+    (tmp_path / "checkpoint-10" / "rng_state_1.pth").unlink()
+    found, damaged = store.newest_whole()
+    assert found is not None
+    assert found.step == 5
+    assert [one.why for one in damaged] == ["rng_state_1.pth is missing"]
+    store.save(10, write, {}, ())
+    assert "rng_state_0.pth, rng_state_1.pth" in str(store.newest_whole()[1][0].why)

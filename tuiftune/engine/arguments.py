@@ -32,12 +32,14 @@ def arrange(settings: Settings, rows: int, output: Path, device: str, report: Re
     preset = settings.preset
     training = preset.training
     micro = int(training.micro_batch)
-    accumulation = max(1, round(training.effective_batch / micro))
-    if accumulation * micro != training.effective_batch:
+    processes = settings.processes
+    accumulation = max(1, round(training.effective_batch / micro / processes))
+    if (used := accumulation * micro * processes) != training.effective_batch:
+        among = f", with {processes} processes" if processes > 1 else ""
         report.warning(
             "batch_rounded",
-            f"an effective batch of {training.effective_batch} isn't a multiple of the micro batch {micro}; "
-            f"{accumulation * micro} rows a step are used",
+            f"an effective batch of {training.effective_batch} isn't a multiple of the micro batch {micro}"
+            f"{among}; {used} rows a step are used",
             "choose a micro batch that divides it",
         )
     precision = levers.autocast_dtype(settings)
@@ -69,6 +71,9 @@ def arrange(settings: Settings, rows: int, output: Path, device: str, report: Re
             eval_strategy="no",
             report_to=list(preset.run.report_to) or "none",
             disable_tqdm=True,
+            average_tokens_across_devices=True,  # every learnt token counts the same, on whichever process
+            ddp_backend="gloo" if device == "cpu" and processes > 1 else None,
+            ddp_broadcast_buffers=False,  # all have loaded the same, and none changes
             dataloader_num_workers=0,
             dataloader_pin_memory=device == "cuda",
             use_cpu=device == "cpu",

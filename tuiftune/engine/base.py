@@ -119,7 +119,7 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     section = settings.preset.model
     dtype = getattr(torch, section.dtype)
     attention = "sdpa" if section.attention == "auto" else section.attention
-    extra: dict[str, Any] = {"device_map": {"": 0}} if device == "cuda" else {}
+    extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
     if settings.quantised:
         extra["quantization_config"] = quantisation(dtype)
     try:

@@ -74,21 +74,15 @@ def share_of(limit: int, total: int) -> float:
     return min(1.0, max(limit, 1) / total)
 
 
-def show_only(cards: int | list[int] | str) -> str | None:
-    """Show PyTorch one card, before it is imported; a process of its own is what each further card would
-    need.
-
-    Returns a warning in words where the plan counts on more. A launcher such as torchrun has chosen already.
+def show_only(cards: int | list[int] | str, count: int) -> None:
+    """Show PyTorch as many cards as there are processes, before it is imported. All see the same ones: they
+    reach into one another's memory.
     """
-    if "WORLD_SIZE" in os.environ:
-        return None
     wanted = [str(card) for card in cards] if isinstance(cards, list) else []
     given = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
-    chosen = wanted[:1] or given[:1] or ["0"]
+    chosen = (wanted or given or [str(card) for card in range(count)])[:count]
     if os.environ.get("CUDA_VISIBLE_DEVICES") != "":  # empty means that no card is to be used
-        os.environ["CUDA_VISIBLE_DEVICES"] = chosen[0]
-    count = len(wanted) or (cards if isinstance(cards, int) else 1)
-    return f"the plan is for {count} cards, but the engine uses one" if count > 1 else None
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
 
 
 def name_of(device: str) -> str:

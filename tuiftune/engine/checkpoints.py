@@ -26,7 +26,7 @@ STAGED = ".staged"
 DISCARDED = ".discarded-"
 NAME = re.compile(r"checkpoint-(\d+)")
 CHUNK = 8 * 1024 * 1024
-NEEDED = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", PROGRESS)
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a card without scores
 FULL_BELOW = 1024 * 1024  # bytes free
@@ -53,9 +53,11 @@ class Damaged:
 class Store:
     """The checkpoints of one run."""
 
-    def __init__(self, directory: Path, keep: int) -> None:
+    def __init__(self, directory: Path, keep: int, processes: int = 1) -> None:
         self.directory = directory
         self.keep = keep
+        self.processes = processes
+        self.staged = directory / STAGED
 
     def clean(self) -> None:
         """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
@@ -74,7 +76,7 @@ class Store:
         Raises OSError(ENOSPC) when the disk is full; then only the partial checkpoint is gone.
         """
         began = time.monotonic()
-        staged = self.directory / STAGED
+        staged = self.staged
         final = self.directory / f"checkpoint-{step}"
         size = self._stage(staged, step, write, progress)
         try:
@@ -95,7 +97,7 @@ class Store:
 
         Raises OSError as `save` does, and RuntimeError where what was written isn't what is there.
         """
-        staged = self.directory / STAGED
+        staged = self.staged
         try:
             size = self._stage(staged, 0, write, progress)
             if why := fault_of(Checkpoint(0, staged)):
@@ -134,7 +136,7 @@ class Store:
             for name in LEFT_OUT:
                 (staged / name).unlink(missing_ok=True)
             _write_json(staged / PROGRESS, progress)
-            return _seal(staged, step)
+            return _seal(staged, step, self.processes)
         except Exception as fault:
             full = shutil.disk_usage(self.directory).free < FULL_BELOW
             shutil.rmtree(staged, ignore_errors=True)
@@ -170,7 +172,8 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
         files = manifest["files"]
         if manifest["step"] != checkpoint.step:
             return f"its manifest is of step {manifest['step']}"
-        missing = [name for name in NEEDED if name not in files]
+        needed = (*NEEDED, *random_states(manifest.get("processes", 1)))
+        missing = [name for name in needed if name not in files]
         if missing or not any(name in files for name in WEIGHTS):
             return f"its manifest lacks {', '.join(missing) or 'the weights'}"
         for name, listed in files.items():
@@ -188,6 +191,11 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
     return None
 
 
+def random_states(processes: int) -> list[str]:
+    """The files that hold the random numbers' states: one a process, as the trainer names them."""
+    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+
+
 def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
     document = json.loads((checkpoint.path / PROGRESS).read_bytes())
@@ -196,13 +204,13 @@ def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
     return document
 
 
-def _seal(directory: Path, step: int) -> int:
+def _seal(directory: Path, step: int, processes: int) -> int:
     """Sync every file and list it with size and hash. Returns the bytes."""
     files = {}
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         _sync(path)
         files[path.relative_to(directory).as_posix()] = {"size": path.stat().st_size, "sha256": _hash(path)}
-    _write_json(directory / MANIFEST, {"version": 1, "step": step, "files": files})
+    _write_json(directory / MANIFEST, {"version": 1, "step": step, "processes": processes, "files": files})
     _sync(directory)
     return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())
 

@@ -12,11 +12,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tuiftune.engine.ranks import VARIABLES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.engine.report import Report
-    from tuiftune.preset.schema import Preset
+    from tuiftune.engine.settings import Settings
     from tuiftune.runs.directory import RunDir
 
 RECORD = "downsized.json"
@@ -24,7 +26,8 @@ TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro
 
 
 def smaller(micro: int, effective: int) -> int | None:
-    """The next smaller micro batch (rows) that divides the effective batch; None below 1 or where none can.
+    """The next smaller micro batch (rows) that divides a process's share of the effective batch; None below 1
+    or where none can.
 
     >>> smaller(4, 16), smaller(6, 12), smaller(1, 8)
     (2, 3, None)
@@ -43,13 +46,14 @@ def recorded(run: RunDir) -> int | None:
     return rows if rows > 0 else None
 
 
-def downsize(run: RunDir, preset: Preset, report: Report) -> bool:
+def downsize(run: RunDir, settings: Settings, report: Report) -> bool:
     """Record and announce the next smaller micro batch. False where that can't help or there is none."""
     from tuiftune.runs.directory import write_text
 
-    planned, effective = int(preset.training.micro_batch), int(preset.training.effective_batch)
-    now = recorded(run) or planned
-    rows = smaller(now, effective)
+    training, processes = settings.preset.training, settings.processes
+    planned, effective = settings.planned_micro_batch, int(training.effective_batch)
+    now = int(training.micro_batch)
+    rows = smaller(now, effective // processes)
     if rows is None or report.phase_name not in TRAINING:
         return False
     document = {"micro_batch": rows, "planned": planned, "step": report.step}
@@ -62,7 +66,7 @@ def downsize(run: RunDir, preset: Preset, report: Report) -> bool:
         "micro_batch_halved",
         f"out of GPU memory after step {report.step}: it goes on from the "
         f"{'last checkpoint' if saved else 'beginning'} with a micro batch of {rows} instead of {now} "
-        f"and an accumulation of {effective // rows}; the effective batch stays {effective}",
+        f"and an accumulation of {effective // rows // processes}; the effective batch stays {effective}",
         f"training.micro_batch: {rows} in the preset saves the detour",
     )
     report.emit("control", what="restart", by="the engine")
@@ -82,6 +86,8 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
                 fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
             except OSError:  # the listing's own
                 continue
+    for name in VARIABLES:  # or it would take itself for one of several
+        os.environ.pop(name, None)
     command = [sys.executable, "-P", "-m", "tuiftune.engine", "train", str(run)]
     if any((run / "checkpoints").glob("checkpoint-*")):
         command.append("--resume")

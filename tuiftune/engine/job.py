@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tuiftune.engine import downsize, settings
 from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
+from tuiftune.engine.group import Group, is_broken_connection
+from tuiftune.engine.ranks import ECHO, MEETING_PLACE, Ranks, say
 from tuiftune.engine.report import Report
 from tuiftune.engine.stopping import Stopping
 from tuiftune.errors import ExitCode, UserError
@@ -27,45 +30,114 @@ def train(path: Path, *, resume: bool, force: bool) -> ExitCode:
     """Run the job in a run directory. Raises UserError only where nothing may be written there."""
     from tuiftune.runs import control
     from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.log import EventWriter
 
     run = RunDir.open(path)
     os.umask(os.umask(0o077) | 0o002)  # what libraries create isn't for all to write either
-    with _alone(run):
+    with _alone(run) as lock:
         _refuse_to_repeat(run, resume)
+        ranks = Ranks(_size(run))
         stopping = Stopping(lambda: control.stop_requested(run))
         stopping.listen()
         _announce(run)
         terminal = _silence(run)
-        writer = EventWriter(run.events_path)
-        report = Report(writer)
-        pulse = Pulse(report, run.path)
-        ending = Ending("failed", ExitCode.FAILED, "the engine ended without a reason")
-        again = False
-        try:
-            report.phase("loading", "starting")
-            pulse.start()
-            if run.result() is None:
-                from tuiftune.engine import recipe
+        rank, pipe = ranks.start(run.control_path / MEETING_PLACE)
+        if rank:
+            os.close(lock)
+            _follow(run, Group(rank, ranks.size), pipe, resume=resume, force=force)
+        return _lead(run, ranks, stopping, terminal, resume=resume, force=force)
 
-                recipe.train(run, report, stopping, resume=resume, force=force)
-            ending = Ending("done", ExitCode.DONE, "")
-        except BaseException as fault:
-            ending = ending_of(fault)
-            if ending.state in ("failed", "oom", "disk", "nan"):
-                traceback.print_exc()
-            if ending.state == "oom" and stopping.asked() is None:
-                again = downsize.downsize(run, settings.read(run).preset, report)
-        finally:
-            pulse.stop()
-            if not again:
-                report.emit("end", state=ending.state, exit_code=int(ending.exit_code), why=ending.why)
-            writer.close()
-            if not again:
-                _last_word(terminal, ending)
+
+def _lead(
+    run: RunDir, ranks: Ranks, stopping: Stopping, terminal: int | None, *, resume: bool, force: bool
+) -> ExitCode:
+    """Rank 0, and for most runs the only one."""
+    from tuiftune.runs.log import EventWriter
+
+    writer = EventWriter(run.events_path)
+    report = Report(writer)
+    pulse = Pulse(report, run.path)
+    once = threading.Lock()
+
+    def conclude(ending: Ending) -> None:
+        once.acquire()  # for good: whoever comes second waits for the process to end
+        again = ending.state == "oom" and stopping.asked() is None
+        again = again and downsize.downsize(run, settings.read(run), report)
+        ranks.end()
+        pulse.stop()
+        if not again:
+            report.emit("end", state=ending.state, exit_code=int(ending.exit_code), why=ending.why)
+        writer.close()
         if again:
             downsize.become_fresh(run.path, force=force, terminal=terminal)
+        _last_word(terminal, ending)
+        if ranks.size > 1:  # a broken connection between ranks may hang in being taken down
+            _exit(ending.exit_code)
+
+    ranks.guard(conclude)
+    try:
+        report.phase("loading", "starting")
+        pulse.start()
+        if run.result() is None:
+            from tuiftune.engine import recipe
+
+            group = Group(0, ranks.size)
+            recipe.train(run, report, stopping, resume=resume, force=force, group=group)
+        ending = Ending("done", ExitCode.DONE, "")
+    except BaseException as fault:
+        ending = _ending(fault, ranks, run)
+    conclude(ending)
     return ending.exit_code
+
+
+def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) -> NoReturn:
+    """Any other rank: it says nothing but its last word, and only rank 0 tells it to stop."""
+    from tuiftune.runs.log import Silence
+
+    ending = Ending("done", ExitCode.DONE, "")
+    try:
+        if run.result() is None:
+            from tuiftune.engine import recipe
+
+            nobody = Stopping(lambda: None)
+            recipe.train(run, Report(Silence()), nobody, resume=resume, force=force, group=group)
+    except BaseException as fault:
+        ending = ending_of(fault)
+        if is_broken_connection(fault):
+            ending = Ending(ECHO, ExitCode.FAILED, ending.why)
+        elif ending.state in ("failed", "oom", "disk") and not isinstance(fault, UserError):
+            traceback.print_exc()
+    say(pipe, ending)
+    _exit(ending.exit_code)
+
+
+def _ending(fault: BaseException, ranks: Ranks, run: RunDir) -> Ending:
+    """What ended the run: the fault, or that of the rank whose end it is the echo of."""
+    from tuiftune.runs.control import killed_for_memory_since
+
+    ending = ending_of(fault)
+    if ending.state in ("failed", "oom", "disk", "nan"):
+        traceback.print_exc()
+    if ranks.size == 1 or not is_broken_connection(fault):
+        return ending
+    ending = ranks.cause() or ending
+    if ending.state == "failed" and killed_for_memory_since(run):
+        why = f"out of host memory ({ending.why}); fewer processes or a smaller model need less"
+        return Ending("failed", ExitCode.FAILED, why)
+    return ending
+
+
+def _exit(code: ExitCode) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(int(code))
+
+
+def _size(run: RunDir) -> int:
+    """Processes of the run. A plan that can't be read is told of by the one process."""
+    try:
+        return settings.read(run).processes
+    except UserError:
+        return 1
 
 
 def _refuse_to_repeat(run: RunDir, resume: bool) -> None:
@@ -101,7 +173,7 @@ def _announce(run: RunDir) -> None:
 
 
 @contextmanager
-def _alone(run: RunDir) -> Iterator[None]:
+def _alone(run: RunDir) -> Iterator[int]:
     """Hold the run: two engines in one directory would ruin each other's checkpoints."""
     run.control_path.mkdir(exist_ok=True)
     descriptor = os.open(run.control_path / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -114,7 +186,7 @@ def _alone(run: RunDir) -> Iterator[None]:
                 place=run.name,
                 remedy=f"`tuiftune watch {run.name}` shows it",
             ) from None
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiftune.engine.settings import Settings
+
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")  # in a model's configuration
 
 
 def check(settings: Settings, device: str) -> None:
@@ -69,6 +72,20 @@ def checkpoint_activations(model: Any, every: int) -> None:
     for index, layer in enumerate(layers):
         layer.gradient_checkpointing = bool(every) and index % every == 0
         layer._gradient_checkpointing_func = recompute
+
+
+def may_leave_out(model: Any) -> bool:
+    """Whether a step may pass by trained weights: experts that no token is sent to, towers that text doesn't
+    enter. DDP would wait for their gradients forever unless it looks for them, which takes time.
+    """
+    config = getattr(model, "config", None)
+    experts = any(
+        getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts")
+    )
+    return experts or any(
+        weight.requires_grad and re.fullmatch(adapters.OTHER_TOWERS, name)
+        for name, weight in model.named_parameters()
+    )
 
 
 def compile_layers(model: Any) -> None:

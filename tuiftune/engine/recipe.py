@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine import base as bases
 from tuiftune.engine import checkpoints, export, rows, settings
+from tuiftune.engine.group import Group
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,27 +32,38 @@ class Resume:
     saved: dict[str, Any]
 
 
-def train(run: RunDir, report: Report, stopping: Stopping, *, resume: bool, force: bool) -> None:
-    """Train a run to its result.
+def train(
+    run: RunDir,
+    report: Report,
+    stopping: Stopping,
+    *,
+    resume: bool,
+    force: bool,
+    group: Group | None = None,
+) -> None:
+    """Train a run to its result, as one of the group's processes, or alone.
 
     Raises StoppedError, NotANumberError, UserError or what the libraries raise.
     """
+    group = group or Group()
     report.phase("loading", "settings")
     wanted = settings.read(run)
     base = bases.find(wanted)
-    store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints))
-    start = _resume_point(store, report, resume)
+    store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
+    start = _resume_point(store, report, resume) if group.leads else Resume(None, {})
     stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
     examples = rows.load(wanted.preset, report, stopping.check)
 
     report.phase("loading", "libraries")
     from tuiftune.engine import card, levers, quiet
+    from tuiftune.engine.ranks import MEETING_PLACE
     from tuiftune.engine.tokenise import Tokeniser
 
-    if warning := card.show_only(wanted.preset.hardware.gpus):
-        report.warning("one_card", warning, "the effective batch is kept; expect the speed of one card")
+    card.show_only(wanted.preset.hardware.gpus, wanted.processes)
     quiet.libraries(base)
     device = bases.choose_device(wanted)
+    group.join(device, run.control_path / MEETING_PLACE)
+    start = group.first(start)
     if device == "cuda":
         card.keep_within(wanted.preset.hardware.memory_limit_bytes)
     levers.check(wanted, device)
@@ -68,7 +80,7 @@ def train(run: RunDir, report: Report, stopping: Stopping, *, resume: bool, forc
     stopping.check()
 
     trainer = _trainer(
-        wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, force
+        wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, group, force
     )
     progress = trainer.rhythm.progress
     _say_start(run, wanted, base, trainer, training, held_out, device, start, report)
@@ -76,15 +88,18 @@ def train(run: RunDir, report: Report, stopping: Stopping, *, resume: bool, forc
 
     from tuiftune.engine.score import Scorer
 
-    scorer = Scorer(wanted, examples.held_out, tokeniser, report, stopping.check)
-    before = _score_before(run, scorer, trainer, start)
+    scorer = Scorer(wanted, examples.held_out, tokeniser, report, stopping.check, group)
+    before = _score_before(run, scorer, trainer, start, group)
     _fit(trainer, start, progress, wanted)
     if trainer.rhythm.stop is not None:
         from tuiftune.engine.stopping import StoppedError
 
         raise StoppedError(trainer.rhythm.stop)
-    _take_best(trainer, store, progress, report)
+    _take_best(trainer, store, progress, report, group)
     after = scorer.score(trainer, "after")
+    group.part()
+    if not group.leads:
+        return
     _export(run, wanted, base, trainer, examples, (training, held_out), scorer, before, after, report)
 
 
@@ -135,6 +150,7 @@ def _trainer(
     start: Resume,
     report: Report,
     stopping: Stopping,
+    group: Group,
     force: bool,
 ) -> RunTrainer:
     """The model with its adapters and levers, in a trainer that knows where it goes on from."""
@@ -147,7 +163,11 @@ def _trainer(
     from tuiftune.engine.trainer import RunTrainer
 
     arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
-    print_ = fingerprint(wanted, base, training, held_out, arranged.args.world_size)
+    print_ = fingerprint(wanted, base, training, held_out, group.size)
+    if group.first(print_) != print_:
+        raise UserError(
+            "the files changed while its processes read them", place="data", remedy="start it again"
+        )
     if start.saved and not force:
         compare(
             start.saved.get("fingerprint", {}), print_, str(start.checkpoint.path if start.checkpoint else "")
@@ -164,6 +184,7 @@ def _trainer(
         report.phase("loading", "adapters")
         model = adapters.adapt(model, wanted)
     levers.checkpoint_activations(model, wanted.checkpoint_every)
+    arranged.args.ddp_find_unused_parameters = levers.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
     rhythm = Rhythm(
         wanted,
@@ -172,6 +193,7 @@ def _trainer(
         Progress(**known),
         evaluates=held_out is not None and held_out.rows > 0,
         device=device,
+        group=group,
     )
     report.phase("loading", "trainer")
     trainer = RunTrainer(
@@ -179,6 +201,7 @@ def _trainer(
         store=store,
         rhythm=rhythm,
         report=report,
+        group=group,
         stop_check=stopping.check,
         fingerprint=print_,
         parameters=parameters,
@@ -190,7 +213,7 @@ def _trainer(
     )
     arguments.settle_steps(trainer, wanted)
     wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
-    if wanted_here and start.checkpoint is None and trainer.args.world_size == 1:
+    if wanted_here and start.checkpoint is None and group.size == 1:
         path = store.directory.parent / settings.REHEARSAL
         rhythm.rehearsal = Rehearsal(wanted, report, device, path)
     if wanted.adapted:
@@ -226,21 +249,24 @@ def _say_start(
         trainable=trainer.trainable,
         parameters=trainer.parameters,
         device=name_of(device),
+        processes=trainer.group.size,
         resumed_from=start.checkpoint.step if start.checkpoint else None,
         predicted_seconds=wanted.predicted_seconds,
     )
     report.emit("memory", **memory_of(device), **wanted.predictions)
 
 
-def _score_before(run: RunDir, scorer: Scorer, trainer: RunTrainer, start: Resume) -> Score:
+def _score_before(run: RunDir, scorer: Scorer, trainer: RunTrainer, start: Resume, group: Group) -> Score:
     """The untuned model's score: measured at the beginning of the run, kept for its later processes."""
     from tuiftune.engine import score
 
     path = run.result_path / BEFORE
-    if kept := score.saved(path, len(scorer.questions)) if start.checkpoint else None:
+    kept = score.saved(path, len(scorer.questions)) if start.checkpoint and group.leads else None
+    if kept := group.first(kept):
         return kept
     before = scorer.score(trainer, "before", untuned=True)
-    score.save(before, path)
+    if group.leads:
+        score.save(before, path)
     return before
 
 
@@ -274,13 +300,16 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
         raise RuntimeError(f"training ended at step {trainer.state.global_step} of {trainer.args.max_steps}")
 
 
-def _take_best(trainer: RunTrainer, store: checkpoints.Store, progress: Progress, report: Report) -> None:
+def _take_best(
+    trainer: RunTrainer, store: checkpoints.Store, progress: Progress, report: Report, group: Group
+) -> None:
     """Go back to the weights with the lowest held-out loss, where those aren't the last ones."""
     best = progress.best_step
     if best is None or best == trainer.state.global_step:
         return
     checkpoint = next((one for one in store.all() if one.step == best), None)
-    why = "it is gone" if checkpoint is None else checkpoints.fault_of(checkpoint)
+    why = "it is gone" if checkpoint is None else checkpoints.fault_of(checkpoint) if group.leads else None
+    checkpoint, why = group.first((checkpoint, why))
     if checkpoint is None or why:
         report.warning(
             "best_lost",

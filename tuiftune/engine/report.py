@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuiftune.runs.log import EventWriter
+    from tuiftune.runs.log import EventWriter, Silence
 
 PROGRESS_EVERY = 0.25  # seconds between two progress reports of one phase
 
@@ -15,7 +15,7 @@ PROGRESS_EVERY = 0.25  # seconds between two progress reports of one phase
 class Report:
     """The event log with the engine's place in the story. Safe to use from several threads."""
 
-    def __init__(self, writer: EventWriter) -> None:
+    def __init__(self, writer: EventWriter | Silence) -> None:
         self._writer = writer
         self._lock = threading.Lock()
         self._progress_at = 0.0

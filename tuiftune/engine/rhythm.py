@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, set_seed
 
 from tuiftune.engine.card import memory_of
 from tuiftune.plan import cost
@@ -16,6 +16,7 @@ from tuiftune.plan import cost
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from tuiftune.engine.group import Group
     from tuiftune.engine.rehearsal import Rehearsal
     from tuiftune.engine.report import Report
     from tuiftune.engine.settings import Settings
@@ -65,17 +66,19 @@ class Rhythm(TrainerCallback):
         *,
         evaluates: bool,
         device: str,
+        group: Group,
     ) -> None:
         self.trainer: Any = None
         self.rehearsal: Rehearsal | None = None
         self.progress = progress
         self.stop: Stop | None = None
+        self._seed = settings.preset.training.seed
         self._patience = settings.preset.training.early_stopping
         self._every = int(settings.preset.run.save_every)
         self._compiles = settings.preset.training.compile is True
         self._predicted = settings.predictions
         self._report, self._stopping = report, stopping
-        self._evaluates, self._device = evaluates, device
+        self._evaluates, self._device, self._group = evaluates, device, group
         self._began = time.monotonic() - progress.seconds
         self._paused = 0.0
         self._saved_at, self._save_took = time.monotonic(), 0.0
@@ -99,6 +102,8 @@ class Rhythm(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._report.step = state.global_step
+        if self._group.rank:  # or all would drop the same weights; a resumed run has its own states
+            set_seed(self._seed + self._group.rank)
         if self.rehearsal is not None:
             self.rehearsal.run(self.trainer)
         self._saved_at = time.monotonic()
@@ -120,17 +125,19 @@ class Rhythm(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         step = self._report.step = state.global_step
-        self.progress.tokens += self.trainer.take_tokens()
+        own = self.trainer.take_tokens(), self._stopping.asked(), self._too_much_unsaved(state)
+        every = self._group.gather(own)
+        _, self.stop, too_much = every[0]  # rank 0 hears the signals and looks at the clock
+        self.progress.tokens += sum(tokens for tokens, _, _ in every)
         self._speeds.append((time.monotonic() - self._paused, self.progress.tokens))
         last = step >= state.max_steps
         due = last or step % self._every == 0
-        self.stop = self._stopping.asked()
         evaluates = self._evaluates and due
         urgent = self.stop is not None and self.stop.state == "preempted"
         self.progress.evaluate_first = evaluates and urgent
         self.progress.finished = last and not self.progress.evaluate_first
         control.should_evaluate = evaluates and not urgent
-        control.should_save = due or self.stop is not None or self._too_much_unsaved(state)
+        control.should_save = due or self.stop is not None or too_much
         control.should_training_stop = last or self.stop is not None
         self._tell_memory(step)
 

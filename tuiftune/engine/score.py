@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.data.example import Example
+    from tuiftune.engine.group import Group
     from tuiftune.engine.report import Report
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.tokenise import Tokeniser
@@ -58,8 +59,10 @@ class Scorer:
         tokeniser: Tokeniser,
         report: Report,
         check: Callable[[], None],
+        group: Group,
     ) -> None:
         wanted = settings.preset.evaluation
+        self._group = group
         self._report, self._check, self._tokeniser = report, check, tokeniser
         self.held_out = len(examples)
         self.room = (
@@ -100,23 +103,30 @@ class Scorer:
         return score
 
     def _answers(self, trainer: RunTrainer, when: str) -> list[str]:
+        """One answer a question; each process writes those to its share of them."""
         if not self.questions:
             return []
+        rank, size = self._group.rank, self._group.size
 
         def progress(done: int) -> None:
             self._check()
-            self._report.phase(f"scoring_{when}", "answers", done=done, total=len(self.questions))
+            total = len(self.questions)
+            self._report.phase(f"scoring_{when}", "answers", done=min(done * size, total), total=total)
 
         progress(0)
         with levers.eager_layers(trainer.model):
-            return answers.generate(
+            written = answers.generate(
                 trainer.model,
-                self.questions,
+                self.questions[rank::size],
                 self._tokeniser,
                 max_new_tokens=self.room,
                 autocast=trainer.accelerator.autocast,
                 progress=progress,
             )
+        every = [""] * len(self.questions)
+        for number, part in enumerate(self._group.gather(written)):
+            every[number::size] = part
+        return every
 
     def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
         """Every scored row: prompt, reference, and both answers."""

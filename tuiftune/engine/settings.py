@@ -25,6 +25,7 @@ OWN_AUTOS = frozenset(
         "evaluation.score",
         "evaluation.max_new_tokens",
         "hardware.gpus",
+        "hardware.processes",
         "method.adapter_dtype",
         "model.attention",
     }
@@ -79,6 +80,16 @@ class Settings:
     @property
     def adapted(self) -> bool:
         return self.technique != "full"
+
+    @property
+    def processes(self) -> int:
+        """Data-parallel processes: one a card, or as many as were asked for."""
+        hardware = self.preset.hardware
+        if hardware.processes != "auto":
+            return hardware.processes
+        if hardware.gpus == "auto" or self.gpu == "cpu":
+            return 1
+        return len(hardware.gpus) if isinstance(hardware.gpus, list) else hardware.gpus
 
     @property
     def checkpoint_every(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.engine.checkpoints import Store
+    from tuiftune.engine.group import Group
     from tuiftune.engine.report import Report
     from tuiftune.engine.rhythm import Rhythm
     from tuiftune.engine.settings import Settings
@@ -37,20 +39,24 @@ class RunTrainer(SFTTrainer):
         store: Store,
         rhythm: Rhythm,
         report: Report,
+        group: Group,
         stop_check: Callable[[], None],
         fingerprint: dict[str, Any],
         parameters: int,
         **kwargs: Any,
     ) -> None:
         self._settings, self._store, self.rhythm, self._report = settings, store, rhythm, report
-        self.parameters = parameters
+        self.parameters, self.group = parameters, group
         self._stop_check = stop_check
         self._fingerprint = fingerprint
         self._staged: Path | None = None
         self._tokens: Any = 0
         self._overflows = 0
+        self._not_finite: Any = False  # a loss of this step, on this process
         self.when = "before"
         super().__init__(callbacks=[rhythm], **kwargs)
+        if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
+            self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
         self.remove_callback(PrinterCallback)
         self._clip = self.accelerator.clip_grad_norm_
@@ -70,7 +76,10 @@ class RunTrainer(SFTTrainer):
         mask = inputs.get("attention_mask")
         self._tokens = self._tokens + (inputs["input_ids"].numel() if mask is None else mask.sum())
         loss = super().training_step(model, inputs, *args, **kwargs)
-        if not torch.isfinite(loss):
+        self._not_finite = self._not_finite | ~torch.isfinite(loss)
+        # Before the last micro step the other processes don't wait for this one, and would wait forever then.
+        asked = self.group.size == 1 or self.accelerator.sync_gradients
+        if asked and self.group.any(bool(self._not_finite)):
             raise NotANumberError("loss", self.state.global_step + 1)
         return loss
 
@@ -105,19 +114,39 @@ class RunTrainer(SFTTrainer):
         return metrics
 
     def _held_out_loss(self) -> float:
-        loader = self.get_eval_dataloader()
+        loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
         total, learnt = 0.0, 0
         self.model.eval()
-        for batch in self._reported(loader):
-            inputs = self._prepare_inputs(batch)
-            count = int((inputs["labels"][:, 1:] != -100).sum())
-            if not count:
-                continue
-            with torch.no_grad(), self.accelerator.autocast():
-                total += float(self.compute_loss(self.model, inputs)) * count
-            learnt += count
+        with self._own_metrics():
+            for batch in self._reported(loader):
+                inputs = self._prepare_inputs(batch)
+                count = int((inputs["labels"][:, 1:] != -100).sum())
+                if not count:
+                    continue
+                with torch.no_grad(), self.accelerator.autocast():
+                    total += float(self.compute_loss(self.model, inputs)) * count
+                learnt += count
         self._metrics["eval"].clear()
-        return total / max(learnt, 1)
+        parts = self.group.gather((total, learnt))
+        return sum(loss for loss, _ in parts) / max(sum(count for _, count in parts), 1)
+
+    def _share_held_out(self) -> Any:
+        """This process's held-out rows. accelerate would repeat some to make the shares even."""
+        rows = self._remove_unused_columns(self.eval_dataset, description="evaluation")
+        share = rows.shard(num_shards=self.group.size, index=self.group.rank, contiguous=False)
+        return torch.utils.data.DataLoader(
+            share, batch_size=self.args.eval_batch_size, collate_fn=self.data_collator
+        )
+
+    @contextmanager
+    def _own_metrics(self) -> Iterator[None]:
+        """TRL gathers its metrics at every batch, where uneven shares would wait for one another."""
+        gather = self.accelerator.gather_for_metrics
+        self.accelerator.gather_for_metrics = lambda value, *args, **kwargs: value
+        try:
+            yield
+        finally:
+            self.accelerator.gather_for_metrics = gather
 
     def _reported(self, loader: Any) -> Iterator[Any]:
         phase = "evaluating" if self.is_in_train else f"scoring_{self.when}"
@@ -136,14 +165,17 @@ class RunTrainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         began = time.monotonic()
-        if not self._finite():
+        if self.group.any(not self._finite()):
             raise NotANumberError("weights", step)
+        if not self.group.leads:
+            return self._help_saving()
         self._report.phase("saving", f"checkpoint at step {step}")
         self.state.log_history = self.state.log_history[-HISTORY:]
 
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
         best = self.rhythm.progress.best_step
         saved = self._store.save(step, self._write, progress, protect=[] if best is None else [best])
+        self.group.meet()  # saved
         seconds = time.monotonic() - began
         self.rhythm.saved(seconds)
         self.rhythm.pause(seconds)
@@ -153,15 +185,28 @@ class RunTrainer(SFTTrainer):
 
     def _write(self, staged: Path) -> None:
         """The trainer's own checkpoint, in `staged` rather than in a directory it names itself."""
+        self.group.meet()  # the directory is there
         self._staged = staged
         try:
             super()._save_checkpoint(self.model, None)
         finally:
             self._staged = None
+        self.group.meet()  # every process has written its random numbers
         nested = staged / f"checkpoint-{self.state.global_step}"
         for path in list(nested.iterdir()):
             path.rename(staged / path.name)
         nested.rmdir()
+
+    def _help_saving(self) -> None:
+        """Put this process's random numbers into the checkpoint that rank 0 writes."""
+        self.group.meet()
+        self._staged = self._store.staged
+        try:
+            super()._save_checkpoint(self.model, None)
+        finally:
+            self._staged = None
+        self.group.meet()
+        self.group.meet()
 
     def try_saving(self) -> int:
         """Write a checkpoint, verify it, load it as a resumed run would, and remove it. Returns its bytes."""

@@ -210,7 +210,10 @@ class HardwareSection(Section):
     """Which cards, and how much of them."""
 
     gpus: Auto | PositiveInt | Annotated[list[CardIndex], Field(min_length=1)] = Field(
-        "auto", description="how many cards, or which"
+        "auto", description="how many cards, or which; each beyond one trains a copy of the model"
+    )
+    processes: Auto | PositiveInt = Field(
+        "auto", description="data-parallel copies: one a card; on a machine without one, auto is 1"
     )
     memory_limit: str | None = Field(
         None,

@@ -3,7 +3,7 @@
 Every event has `v`, `seq`, `t` (UTC seconds) and `type`. Payloads, by type (None where not known):
 
 start       run, model, technique, total_steps, epochs, rows_train, rows_eval, trainable, parameters, device,
-            resumed_from, predicted_seconds (of all steps)
+            processes (data-parallel), resumed_from, predicted_seconds (of all steps)
 phase       name, detail, done, total         (loading, tokenising, rehearsing, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
 step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time)

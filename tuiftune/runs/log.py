@@ -93,6 +93,13 @@ class EventWriter:
         self.last_failure = why
 
 
+class Silence:
+    """The log of a process that has nothing to say, as all but the first of a run have."""
+
+    def emit(self, kind: str, /, **payload: Any) -> bool:
+        return True
+
+
 def serialise(event: Mapping[str, Any]) -> bytes:
     """One line of the log, newline included. What JSON has no form for is kept as text, never dropped."""
     try:

@@ -1,0 +1,222 @@
+"""Two data-parallel processes are one run: they agree, stop, fail, end and go on together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+import tiny
+
+from tuiftune.engine.ranks import VARIABLES, Ranks
+from tuiftune.errors import UserError
+from tuiftune.runs import control
+from tuiftune.runs.alive import status
+from tuiftune.runs.directory import RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine, Job
+
+STEPS = 24
+GONE_WITHIN = 10.0  # seconds
+PAIR: dict[str, Any] = {"hardware__processes": 2, "training__micro_batch": 2}  # 2 × 2 × 2 = 8 rows a step
+ENDLESS = {
+    **PAIR,
+    "training__max_steps": 100_000,
+    "run__save_every": 50_000,
+    "data__eval": 0.0,
+    "evaluation__rows": 0,
+}
+INJECT = {"module": "benchmarks.faults.inject"}
+
+
+def losses(run: Path) -> dict[int, float]:
+    """The loss of each step; where a step ran twice, of its last time."""
+    return {event["step"]: event["loss"] for event in tiny.events(run, "step")}
+
+
+def end_of(run: Path) -> dict[str, Any]:
+    return tiny.events(run, "end")[-1]
+
+
+def kept(run: Path, step: int) -> dict[str, str]:
+    """Hashes of weights, optimizer, schedule and both processes' random numbers."""
+    folder = run / "checkpoints" / f"checkpoint-{step}"
+    names = [
+        "adapter_model.safetensors",
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state_0.pth",
+        "rng_state_1.pth",
+    ]
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def second_of(job: Job) -> psutil.Process:
+    (second,) = psutil.Process(job.pid).children()
+    return second
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether it ends in time; one that is only to be reaped has ended."""
+    until = time.monotonic() + GONE_WITHIN
+    while time.monotonic() < until:
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """Same rows a step, same losses, scores and tokens but for rounding; each has its share of the rows."""
+    one, two = make_run(training__micro_batch=4), make_run(**PAIR)
+    assert engine.train(one) == 0
+    assert engine.train(two) == 0
+    assert [start["processes"] for run in (one, two) for start in tiny.events(run, "start")] == [1, 2]
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    for kind, key in (("step", "tokens"), ("step", "lr"), ("eval", "step"), ("score", "rows")):
+        assert [e[key] for e in tiny.events(two, kind)] == [e[key] for e in tiny.events(one, kind)]
+    results = [json.loads((run / "result" / "result.json").read_text()) for run in (one, two)]
+    assert results[1]["after"]["loss"] == pytest.approx(results[0]["after"]["loss"], rel=1e-4)
+    assert [len(result["samples"]) for result in results] == [3, 3]
+    assert [event["seq"] for event in tiny.events(two)] == list(range(1, len(tiny.events(two)) + 1))
+
+
+def test_stopped_and_killed_they_resume_to_the_bit(engine: Engine, make_run: Callable[..., Path]) -> None:
+    changes = {**PAIR, "training__max_steps": STEPS, "run__save_every": 5, "method__dropout": 0.1}
+    whole, broken = make_run(**changes), make_run(**changes)
+    assert engine.train(whole) == 0
+
+    job = engine.start("train", broken)
+    job.wait_for_step(broken, 2)
+    control.request_stop(RunDir.open(broken), "a test")
+    assert job.wait() == 4
+    assert end_of(broken)["state"] == "stopped"
+    stopped_at = max(losses(broken))
+    assert set(
+        json.loads((broken / "checkpoints" / f"checkpoint-{stopped_at}" / "manifest.json").read_text())[
+            "files"
+        ]
+    ) >= set(kept(broken, stopped_at))
+    control.clear(RunDir.open(broken))
+
+    job = engine.start("train", broken, "--resume")
+    job.wait_for_step(broken, stopped_at + 2)
+    os.kill(second_of(job).pid, signal.SIGKILL)
+    assert job.wait() == 1
+    assert end_of(broken)["state"] == "failed"
+    assert "process 2 of 2 was ended by SIGKILL" in end_of(broken)["why"]
+
+    job = engine.start("train", broken, "--resume")
+    job.wait_for_step(broken, stopped_at + 4)
+    second = second_of(job)
+    job.send(signal.SIGKILL)
+    job.wait()
+    assert gone(second)
+    assert status(RunDir.open(broken)) == "died"
+
+    assert engine.train(broken, "--resume") == 0
+    assert losses(broken) == losses(whole)
+    assert kept(broken, STEPS) == kept(whole, STEPS)
+    results = [json.loads((run / "result" / "result.json").read_text()) for run in (whole, broken)]
+    for key in ("before", "after", "best_step", "steps", "tokens", "samples"):
+        assert results[0][key] == results[1][key], key
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "whom"),
+    [
+        (signal.SIGTERM, "preempted", "all"),
+        (signal.SIGUSR1, "preempted", "first"),
+        (signal.SIGINT, "stopped", "all"),
+    ],
+)
+def test_signals_save_on_both(
+    number: signal.Signals, state: str, whom: str, engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    """To the engine, or to all of its group, as a service or a batch system sends them."""
+    run = make_run(**ENDLESS)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 1)
+    second = second_of(job)
+    os.killpg(job.pid, signal.SIGHUP)
+    second.send_signal(number)  # the first decides
+    job.wait_for_step(run, max(losses(run)) + 3)
+    if whom == "all":
+        os.killpg(job.pid, number)
+    else:
+        job.send(number)
+    assert job.wait() == 4
+    assert gone(second)
+    assert (end_of(run)["state"], end_of(run)["why"]) == (state, f"{number.name} received")
+    (saved,) = tiny.events(run, "checkpoint")
+    assert saved["step"] == max(losses(run))
+    assert (run / "checkpoints" / f"checkpoint-{saved['step']}" / "rng_state_1.pth").is_file()
+
+
+def test_another_number_of_processes_is_refused(engine: Engine, make_run: Callable[..., Path]) -> None:
+    run = make_run(**{**PAIR, "training__max_steps": STEPS})
+    job = engine.start("train", run)
+    job.wait_for_step(run, 2)
+    job.send(signal.SIGTERM)
+    assert job.wait() == 4
+    plan = json.loads((run / "plan.json").read_text())
+    plan["resolved"]["hardware"]["processes"] = "auto"
+    (run / "plan.json").write_text(json.dumps(plan))
+    assert engine.train(run, "--resume") == 2
+    assert "processes was 2, is 1" in end_of(run)["why"]
+
+
+def test_what_only_one_of_them_meets_ends_both(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """One row leads to NaN, in one micro batch of one process: both end at that step, with nothing of it."""
+    poisoned = tiny.make_model(tmp_path / "poisoned", poisoned="Ġring")
+    healthy = [row for row in tiny.rows() if "ring" not in row["messages"][0]["content"]]
+    rows = tiny.write_rows(tmp_path / "rows.jsonl", [*healthy, tiny.rows()[-1]])
+    changes = {"run__save_every": 1, "data__eval": 0.0, "evaluation__rows": 0, "training__epochs": 1}
+    run = make_run(base=poisoned, rows=rows, **PAIR, **changes)
+    assert engine.train(run) == 5
+    steps = tiny.events(run, "step")
+    assert end_of(run)["state"] == "nan"
+    assert f"the loss is not a finite number at step {len(steps) + 1};" in end_of(run)["why"]
+
+
+def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """Its engine starts afresh, with two processes again and the same rows a step."""
+    changes = {**PAIR, "training__micro_batch": 4, "run__save_every": 2}
+    whole, broken = make_run(**changes), make_run(**changes)
+    assert engine.train(whole) == 0
+    job = engine.start("train", broken, fault={**INJECT, "kind": "oom", "step": 3, "rank": 1})
+    assert job.wait() == 0
+    (warning,) = [event for event in tiny.events(broken, "warning") if event["code"] == "micro_batch_halved"]
+    assert "micro batch of 2 instead of 4 and an accumulation of 2" in warning["message"]
+    assert [(e["processes"], e["resumed_from"]) for e in tiny.events(broken, "start")] == [(2, None), (2, 2)]
+    assert losses(broken) == pytest.approx(losses(whole), rel=1e-4)
+    assert [event["state"] for event in tiny.events(broken, "end")] == ["done"]
+
+
+def test_a_first_that_hangs_is_ended_with_the_second(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """As under NCCL, where rank 0 waits for gradients that nobody sends, and no connection breaks."""
+    run = make_run(**ENDLESS)
+    job = engine.start("train", run, fault={**INJECT, "kind": "hang", "step": 3, "rank": 0})
+    assert job.wait() == 1
+    assert "process 2 of 2 was ended by SIGKILL" in end_of(run)["why"]
+
+
+def test_a_launcher_of_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match=r"one of 2 processes.*without torchrun"):
+        Ranks(2)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    Ranks(1)
+    assert not any(name in os.environ for name in VARIABLES)
