@@ -160,6 +160,26 @@ def test_a_price_says_how_old_it_is() -> None:
     assert any("autumn 2026" in note and "budget.usd_per_hour" in note for note in made.notes)
 
 
+def test_processes_share_the_effective_batch() -> None:
+    """One a card, also where only they are asked for; on a processor only when they are."""
+    for values in ({"hardware__gpus": 2}, {"hardware__processes": 2}, {"hardware__gpus": [1, 0]}):
+        made = plan(gpu="H200:4", **values)
+        training, hardware = made.resolved.training, made.resolved.hardware
+        assert made.gpu["count"] == hardware.processes == 2
+        assert hardware.gpus == ([1, 0] if isinstance(values.get("hardware__gpus"), list) else 2)
+        why = {reason.key: reason.why for reason in made.reasons}
+        assert training.effective_batch % (2 * int(training.micro_batch)) == 0
+        assert "× 2 processes = 16 rows a step" in why["training.micro_batch"]
+        assert why["hardware.processes"] == "data-parallel copies, each 8 of 16 rows a step"
+    one = plan(gpu="H200:4", hardware__gpus=1)
+    assert made.memory.device > one.memory.device, "gradients stay in their buckets, and NCCL has its own"
+    assert plan("Qwen/Qwen2.5-0.5B", gpu=None, hardware__gpus=2).gpu["count"] == 1, "there is no card"
+    pair = plan("Qwen/Qwen2.5-0.5B", gpu=None, hardware__processes=2)
+    alone = plan("Qwen/Qwen2.5-0.5B", gpu=None)
+    assert (pair.gpu["count"], pair.resolved.hardware.processes, pair.resolved.hardware.gpus) == (2, 2, 1)
+    assert pair.gpu["memory_available"] == alone.gpu["memory_available"] // 2
+
+
 def test_money_is_hours_times_the_price_given() -> None:
     made = plan(budget__usd_per_hour=3.0)
     assert made.seconds is not None
@@ -180,6 +200,9 @@ def test_money_is_hours_times_the_price_given() -> None:
         ({}, "H9000", "H9000"),
         ({}, "H200:0", "--gpu"),
         ({"hardware__gpus": 4}, "H200:2", "hardware.gpus"),
+        ({"hardware__processes": 4}, "H200:2", "hardware.processes"),
+        ({"hardware__gpus": [0], "hardware__processes": 2}, "H200:2", "hardware.processes"),
+        ({"training__effective_batch": 5, "hardware__processes": 2}, None, "training.effective_batch"),
     ],
 )
 def test_bad_input_is_one_line_with_its_place(values: dict[str, Any], gpu: str | None, words: str) -> None:

@@ -200,4 +200,5 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.micro_batch": _without_effect,
     "training.activation_checkpointing": _without_effect,
     "hardware.gpus": _without_effect,
+    "hardware.processes": _without_effect,
 }

@@ -73,13 +73,14 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     """Bytes at the step's peak by component, and whether the forms are exact for this model and settings.
 
     `gradients` are those of all trainable weights: they stay from one micro step to the next in
-    accumulation, and beside the optimizer's states when it runs.
+    accumulation, in the buckets that several processes exchange them in, and beside the optimizer's states
+    when it runs.
     """
     family, exact = coefficients.traced(_family(arch, settings))
     values = monomials(arch, settings)
     best: list[float] = []
     for form, found in _moments(family, arch, settings, values):
-        if settings.accumulation > 1:
+        if settings.accumulation > 1 or settings.copies > 1:
             found[GRADIENTS] = gradients + _new_gradients(form, arch, settings, values)
         if sum(found) > sum(best):
             best = found

@@ -69,25 +69,45 @@ def device_of(preset: Preset, machine: Machine, gpu: str | None) -> Device:
 
 
 def copies_of(preset: Preset, device: Device) -> int:
-    """Data-parallel processes: what `hardware.gpus` asks for, else one. UserError for more than there are."""
-    asked = preset.hardware.gpus
-    if asked == "auto":
-        return device.count if device.source == "--gpu" and device.count > 1 else 1
-    count = len(asked) if isinstance(asked, list) else int(asked)
-    if count == 0:
-        raise UserError(
-            "an empty list of cards", place="hardware.gpus", remedy="name at least one, or write auto"
-        )
+    """Data-parallel processes: one for each card that `hardware.gpus` or `hardware.processes` asks for, else
+    one. UserError where the two differ, or for more than there are.
+    """
+    gpus, processes = preset.hardware.gpus, preset.hardware.processes
     if device.kind == "cpu":
-        return 1
+        return 1 if processes == "auto" else processes
+    count = len(gpus) if isinstance(gpus, list) else gpus
+    place = "hardware.gpus"
+    if count == "auto":
+        if processes == "auto":
+            return device.count if device.source == "--gpu" and device.count > 1 else 1
+        count, place = processes, "hardware.processes"
+    elif processes not in ("auto", count):
+        raise UserError(
+            f"{processes} processes on {count} {'card' if count == 1 else 'cards'}: each has its own",
+            place="hardware.processes",
+            remedy="leave it at auto",
+        )
     if count > device.count:
         have = "1 card" if device.count == 1 else f"{device.count} cards"
         raise UserError(
             f"{count} cards are asked for, {have} there",
-            place="hardware.gpus",
+            place=place,
             remedy=f"ask for at most {device.count}",
         )
     return count
+
+
+def shared_by(device: Device, copies: int) -> Device:
+    """What one of the processes has of a device: a card of its own, or its part of the processor."""
+    if device.kind != "cpu" or copies == 1:
+        return device
+    return replace(
+        device,
+        memory=device.memory // copies,
+        capacity=device.capacity // copies,
+        flops=device.flops / copies,
+        bandwidth=device.bandwidth / copies,
+    )
 
 
 def _named(text: str) -> Device:

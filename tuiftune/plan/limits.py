@@ -35,14 +35,14 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
     effective = preset.training.effective_batch
     if effective % copies:
         raise UserError(
-            f"{effective} rows a step cannot be shared by {copies} cards",
+            f"{effective} rows a step cannot be shared by {copies} processes",
             place="training.effective_batch",
             remedy=f"a multiple of {copies}, such as {(effective // copies + 1) * copies}",
         )
     micro = preset.training.micro_batch
     if micro != "auto" and (effective // copies) % micro:
         raise UserError(
-            f"{micro} does not divide the {effective // copies} rows a step on each card",
+            f"{micro} does not divide the {effective // copies} rows a step of each process",
             place="training.micro_batch",
             remedy=f"one of {', '.join(str(d) for d in _divisors(effective // copies))}, or auto",
         )

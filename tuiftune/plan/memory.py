@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CONTEXT = int(
     0.75 * GIB
 )  # CUDA context and kernels outside the allocator: one H200, every single-process run
+# What NCCL holds beside the allocator to exchange gradients in: its channels' buffers. Not measured here yet.
+EXCHANGE = int(0.5 * GIB)
 # What is lost in the pieces that memory is taken in: 2 and 20 MiB and up on a card, smaller on a host.
 SEGMENTS = {"cuda": 256 << 20, "cpu": 64 << 20}
 HOST_CONTEXT = int(0.9 * GIB)  # resident Python, torch, transformers, peft and trl on a CPU-only machine
@@ -31,6 +33,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     allocated = sum(components.values())
     low, high = _allocator_share(settings)
     context = HOST_CONTEXT if settings.device == "cpu" else CONTEXT
+    if settings.copies > 1 and settings.device == "cuda":
+        context += EXCHANGE
     reserved = int(allocated * (1 + low))
     components["allocator"] = reserved - allocated
     components["context"] = context

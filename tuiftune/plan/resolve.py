@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.models import count
 from tuiftune.plan import alternatives, cost, hyperparameters, limits, notes, search
-from tuiftune.plan.device import copies_of, device_of
+from tuiftune.plan.device import copies_of, device_of, shared_by
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.settings import GIB, Settings
@@ -52,6 +52,7 @@ def make_plan(
     """
     device = device_of(preset, machine, gpu)
     copies = copies_of(preset, device)
+    device = shared_by(device, copies)
     limits.check(preset, model, device, copies)
     lengths = lengths_of(facts, preset.data.max_length)
     names, why_technique, technique_source = hyperparameters.techniques(preset, model.parameters, device)
@@ -209,7 +210,7 @@ def _reasons(
     elif kept is not False:
         why_kept = f"every {kept}th layer recomputes: the fewest that make it fit"
     rows = settings.micro_batch
-    batch = f"{rows} × {best.accumulation} accumulated" + (f" × {copies} cards" if copies > 1 else "")
+    batch = f"{rows} × {best.accumulation} accumulated" + (f" × {copies} processes" if copies > 1 else "")
     why_rows = f"{batch} = {training.effective_batch} rows a step; the fastest split that fits"
     if not best.fits:
         why_rows = f"{batch} = {training.effective_batch} rows a step; still {-room:.1f} GiB too much"
@@ -221,7 +222,6 @@ def _reasons(
         if settings.compile
         else _why_no_compile(device)
     )
-    gpus = training.effective_batch // (settings.micro_batch * best.accumulation)
     reasons = [
         technique,
         chosen.dtype,
@@ -249,15 +249,32 @@ def _reasons(
             every[0] if preset.run.save_every == "auto" else preset.run.save_every,
             every[1],
         ),
-        Reason(
-            "hardware.gpus",
-            preset.hardware.gpus if isinstance(preset.hardware.gpus, list) else gpus,
-            "one process" if preset.hardware.gpus == "auto" and gpus == 1 else f"{gpus} data-parallel copies",
-            FORMULA if preset.hardware.gpus == "auto" else YOURS,
-        ),
+        *_processes(preset, device, copies),
     ]
     form = hyperparameters.data_format(preset, facts)
     return reasons if form is None else [*reasons, form]
+
+
+def _processes(preset: Preset, device: Device, copies: int) -> tuple[Reason, Reason]:
+    """How many cards, and processes on them."""
+    hardware = preset.hardware
+    cards = copies if device.kind == "cuda" else 1
+    gpus = hardware.gpus if isinstance(hardware.gpus, list) else cards
+    why_gpus = f"each of {copies} trains a copy"
+    if device.kind == "cpu":
+        why_gpus = "there is none here: it trains on the processor"
+    elif copies == 1:
+        why_gpus = "one process" + (
+            f"; each of the {device.count} may train a copy" if device.count > 1 else ""
+        )
+    share = (
+        f"each {preset.training.effective_batch // copies} of {preset.training.effective_batch} rows a step"
+    )
+    why = "one process" if copies == 1 else f"data-parallel copies, {share}"
+    return (
+        Reason("hardware.gpus", gpus, why_gpus, FORMULA if hardware.gpus == "auto" else YOURS),
+        Reason("hardware.processes", copies, why, FORMULA if hardware.processes == "auto" else YOURS),
+    )
 
 
 def _why_optimizer(settings: Settings) -> str:
