@@ -175,19 +175,18 @@ def test_another_number_of_processes_is_refused(engine: Engine, make_run: Callab
     assert "processes was 2, is 1" in end_of(run)["why"]
 
 
+@pytest.mark.parametrize("what", ["loss inf", "gradient nan"])
 def test_what_only_one_of_them_meets_ends_both(
-    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+    what: str, engine: Engine, make_run: Callable[..., Path]
 ) -> None:
-    """One row leads to NaN, in one micro batch of one process: both end at that step, with nothing of it."""
-    poisoned = tiny.make_model(tmp_path / "poisoned", poisoned="Ġring")
-    healthy = [row for row in tiny.rows() if "ring" not in row["messages"][0]["content"]]
-    rows = tiny.write_rows(tmp_path / "rows.jsonl", [*healthy, tiny.rows()[-1]])
-    changes = {"run__save_every": 1, "data__eval": 0.0, "evaluation__rows": 0, "training__epochs": 1}
-    run = make_run(base=poisoned, rows=rows, **PAIR, **changes)
-    assert engine.train(run) == 5
-    steps = tiny.events(run, "step")
+    """In an accumulation, where the others don't wait for it; both end at that step."""
+    run = make_run(**PAIR, run__save_every=1, data__eval=0.0, evaluation__rows=0)
+    job = engine.start("train", run, fault={**INJECT, "kind": what, "step": 3, "rank": 1})
+    assert job.wait() == 5
     assert end_of(run)["state"] == "nan"
-    assert f"the loss is not a finite number at step {len(steps) + 1};" in end_of(run)["why"]
+    assert "is not a finite number at step 3;" in end_of(run)["why"]
+    assert max(losses(run)) == 2
+    assert not (run / "checkpoints" / "checkpoint-3").exists()
 
 
 def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Callable[..., Path]) -> None:

@@ -30,7 +30,8 @@ VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADD
 MEETING_PLACE = "ranks"
 ECHO = "echo"  # the state of a rank that only saw another's end
 AGREED = ("done", "stopped", "preempted")  # ends that all ranks come to together
-GRACE = 20.0  # seconds for rank 0 to see for itself that another has failed
+GRACE = 3.0  # seconds for rank 0 to see for itself that another has failed
+REAPING = 20.0  # seconds for the end of a process to be known to its parent, on a busy machine
 PR_SET_PDEATHSIG = 1
 LONGEST_WORD = 4096
 
@@ -100,7 +101,7 @@ class Ranks:
         if self.size > 1:
             threading.Thread(target=look, name="guard", daemon=True).start()
 
-    def cause(self, seconds: float = GRACE) -> Ending | None:
+    def cause(self, seconds: float = REAPING) -> Ending | None:
         """How the rank ended that rank 0 lost its connection to; None where none has failed."""
         self._concluding.set()
         with self._changed:
@@ -115,7 +116,7 @@ class Ranks:
                 if rank not in self._endings:  # and so not reaped: the process id is still its own
                     os.kill(pid, signal.SIGKILL)
         for watcher in self._watchers:
-            watcher.join(timeout=GRACE)
+            watcher.join(timeout=REAPING)
 
     def _failed(self, *, echoes: bool = True) -> Ending | None:
         failed = [ending for ending in self._endings.values() if ending.state not in AGREED]
