@@ -147,7 +147,8 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
         assert "base model: exact match 8 % (5 of 64)" in shown(pilot.app)
         await pilot.press("tab")
         await pilot.pause(0.2)
-        assert pilot.app.screen.query_one("#chart").size.height > 15, "the next panel takes the place"
+        assert pilot.app.screen.query_one("#health").size.height > 15, "the next panel takes the place"
+        await pilot.press("1")
         await pilot.press("escape")
         await pilot.pause(0.2)
         assert isinstance(pilot.app.screen, Dashboard), "Esc leaves the zoom first"

@@ -26,6 +26,7 @@ SCREENS = {
     "cards": ("cards", "Cards"),
     "prompting": ("prompt_starter", "PromptStarter"),
     "retrieval": ("retrieval_starter", "RetrievalStarter"),
+    "why": ("why", "Why"),
     **STEP_SCREENS,
 }
 

@@ -10,7 +10,7 @@ WINDOW = 200  # steps; long enough to hold evaluations and checkpoints, which co
 ENOUGH = 3  # steps before a figure is given
 SETTLED = 20  # steps after which what is measured takes the place of what was predicted
 BEFORE_TRAINING = ("", "loading", "tokenising", "rehearsing", "scoring_before")
-AFTER_TRAINING = ("saving", "scoring_after", "exporting")
+AFTER_TRAINING = ("scoring_after", "exporting")
 
 
 class Pace:

@@ -33,6 +33,7 @@ HOME = "home"
 WIZARD = "wizard"
 DASHBOARD = "dashboard"
 RESULT = "result"
+WHY = "why"
 TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
@@ -57,6 +58,7 @@ TITLES = {
     "review": "Review",
     DASHBOARD: "Dashboard",
     RESULT: "Result",
+    WHY: "Why a number is what it is",
     DIALOG: "Questions",
 }
 
@@ -200,8 +202,22 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, gradient norm, tokens/s", 50
     ),
+    Action(DASHBOARD, "why", "w", "w", "Why", "Every number and remark with its reason", 45),
+    Action(DASHBOARD, "panel('chart')", "1", "1", "Chart", "The large chart"),
+    Action(DASHBOARD, "panel('numbers')", "2", "2", "Numbers", "The numbers of the moment"),
+    Action(DASHBOARD, "panel('machine')", "3", "3", "Machine", "Cards, processor, host memory"),
+    Action(DASHBOARD, "panel('scores')", "4", "4", "Scores", "Before and after"),
+    Action(DASHBOARD, "panel('log')", "5", "5", "Log", "What happened, with remedies"),
+    Action(DASHBOARD, "panel('health')", "6", "6", "Health", "What is the matter, and what to do"),
+    Action(DASHBOARD, "panel('time')", "7", "7", "Cost", "Time and money: spent, left, cap"),
+    Action(DASHBOARD, "panel('room')", "8", "8", "Room", "Memory and disk: predicted, used, needed"),
+    Action(DASHBOARD, "panel('saves')", "9", "9", "Saves", "The checkpoints on the disk"),
     Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 60),
     Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
+    Action(WHY, "move(1)", "down,j", "↓ ↑", "Move", "The next or the previous number", 10),
+    Action(WHY, "move(-1)", "up,k", "", "", ""),
+    Action(WHY, "group(1)", "right,l,tab", "← →", "Group", "The next or the previous group of numbers", 15),
+    Action(WHY, "group(-1)", "left,h,shift+tab", "", "", ""),
     Action(RESULT, "close", "escape,r", "Esc", "Back", "Back to the dashboard", 10),
     Action(RESULT, "quit", "q", "q", "Quit", "Leave the app", 70),
     Action(DIALOG, "cancel", "escape", "Esc", "Cancel", "Close without doing anything", 20),

@@ -85,7 +85,7 @@ def _memory(state: RunState, planned: Planned) -> Iterator[Remark]:
             f"{format_size(int(free))} idle",
             f"{format_size(int(free))} of GPU {index}'s {format_size(int(total))} stay idle: "
             f"{faster.says.partition(':')[0]} next time, {faster.times:.1f}×",
-            f"next time --set {' --set '.join(faster.changes)}: {faster.says}, as this run's plan predicts",
+            f"--set {' --set '.join(faster.changes)} ({faster.says.partition(': ')[2]}, by the plan)",
             f"at its fullest the card leaves more than {IDLE_SHARE:.0%} free, and an alternative of the plan "
             f"that needs {format_size(int(faster.extra))} more is at least {WORTH:g} times as fast",
         )

@@ -10,18 +10,24 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from tuiftune.errors import UserError
+from tuiftune.runs import health, saving, standing
+from tuiftune.runs.planned import NOTHING
 from tuiftune.runs.state import RunState
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
+from tuiftune.tui.look import Beside, look
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
+from tuiftune.tui.widgets.factlines import FactLines
+from tuiftune.tui.widgets.healthpanel import HealthPanel
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lens import Lens
 from tuiftune.tui.widgets.logpanel import LogPanel
 from tuiftune.tui.widgets.machinepanel import MachinePanel
 from tuiftune.tui.widgets.numbers import Numbers
 from tuiftune.tui.widgets.runheader import RunHeader
+from tuiftune.tui.widgets.saves import Saves
 from tuiftune.tui.widgets.scores import Scores
 
 if TYPE_CHECKING:
@@ -30,12 +36,26 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.directory import RunDir
     from tuiftune.runs.events import Event
+    from tuiftune.runs.planned import Planned
+    from tuiftune.runs.saving import Stored
     from tuiftune.tui.app import TuneApp
     from tuiftune.tui.widgets.canvas import Canvas
     from tuiftune.tui.widgets.curves import Curve
 
 SMALL_CHARTS = CURVES[1:4]
-PANELS = ("chart", "numbers", "machine", "scores", "log")
+PANELS = ("chart", "numbers", "machine", "scores", "log", "health", "time", "room", "saves")
+GROUP_OF = {  # where "why?" begins, by the panel that has the focus
+    "chart": "learning",
+    "numbers": "learning",
+    "machine": "machine",
+    "scores": "learning",
+    "log": "health",
+    "health": "health",
+    "time": "time",
+    "room": "memory",
+    "saves": "disk",
+}
+ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
 
 class Dashboard(TellsFaults, Screen[None]):
@@ -48,11 +68,6 @@ class Dashboard(TellsFaults, Screen[None]):
         *bindings(DASHBOARD),
         ("up,k", "scroll_log(1)", "Earlier"),
         ("down,j", "scroll_log(-1)", "Later"),
-        ("1", "panel('chart')", "Chart"),
-        ("2", "panel('numbers')", "Numbers"),
-        ("3", "panel('machine')", "Machine"),
-        ("4", "panel('scores')", "Scores"),
-        ("5", "panel('log')", "Log"),
     ]
     app: TuneApp
 
@@ -61,6 +76,8 @@ class Dashboard(TellsFaults, Screen[None]):
         self.run = run
         self.state = RunState()
         self.status = "starting"
+        self.planned: Planned = NOTHING
+        self.stored: tuple[Stored, ...] = ()
         self._curve = 0
         self._stale = True
         self._seen_running = False
@@ -79,7 +96,13 @@ class Dashboard(TellsFaults, Screen[None]):
             with Horizontal(id="lower"):
                 yield self._panel(MachinePanel(id="machine", classes="panel"), "machine")
                 yield self._panel(Scores(id="scores", classes="panel"), "before and after")
-            yield self._panel(LogPanel(id="log", classes="panel"), "log")
+            with Horizontal(id="bottom"):
+                yield self._panel(LogPanel(id="log", classes="panel"), "log")
+                yield self._panel(HealthPanel(id="health", classes="panel"), "health")
+            with Horizontal(id="more"):
+                yield self._panel(FactLines("time", "money", id="time", classes="panel"), "time and money")
+                yield self._panel(FactLines("memory", "disk", id="room", classes="panel"), "memory and disk")
+                yield self._panel(Saves(id="saves", classes="panel"), "checkpoints")
         yield KeyBar(DASHBOARD)
 
     @staticmethod
@@ -95,6 +118,13 @@ class Dashboard(TellsFaults, Screen[None]):
             exit_on_error=False,
             group="tail",
             description="event log",
+        )
+        self.run_worker(
+            partial(look, self.run, self),
+            thread=True,
+            exit_on_error=False,
+            group="look",
+            description="plan and checkpoints",
         )
         self.set_interval(self.app.draw_seconds, self._draw)
 
@@ -121,6 +151,11 @@ class Dashboard(TellsFaults, Screen[None]):
     def _seen(self, message: Seen) -> None:
         self._standing(message.vitals.state)
 
+    @on(Beside)
+    def _beside(self, message: Beside) -> None:
+        self.planned, self.stored = message.planned, message.stored
+        self._stale = True
+
     def _take(self, events: list[Event], *, fold: bool) -> None:
         if fold:
             for event in events:
@@ -140,7 +175,8 @@ class Dashboard(TellsFaults, Screen[None]):
             return
         self._stale = False
         state = self.state
-        self.query_one(RunHeader).show(state, self.status)
+        judged = health.judge(state, self.planned)
+        self.query_one(RunHeader).show(state, self.status, judged, self.planned)
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
         for small in SMALL_CHARTS:
             chart = self.query_one(f"#chart-{small.key}", Chart)
@@ -154,6 +190,11 @@ class Dashboard(TellsFaults, Screen[None]):
         self.query_one(Numbers).show(state)
         self.query_one(MachinePanel).show(state)
         self.query_one(Scores).show(state)
+        self.query_one(HealthPanel).show(state, judged)
+        facts = standing.facts(state, self.planned)
+        for panel in self.query(FactLines):
+            panel.show(facts)
+        self.query_one(Saves).show(state, self.stored, saving.upcoming(state, self.planned))
         self.query_one(LogPanel).redraw()
         self.query_one(KeyBar).redraw()
         if self._seen_running and self.status == "done" and self.app.screen is self:
@@ -229,14 +270,19 @@ class Dashboard(TellsFaults, Screen[None]):
         self._go_to_panel(-1)
 
     def _go_to_panel(self, by: int) -> None:
+        zoomed = self.query_one("#panels").has_class("-zoomed")
+        there = [name for name in PANELS if zoomed or self._on_screen(name)]
         at = next(
-            (i for i, name in enumerate(PANELS) if self.query_one(f"#{name}").has_focus), -1 if by > 0 else 0
+            (i for i, name in enumerate(there) if self.query_one(f"#{name}").has_focus), -1 if by > 0 else 0
         )
-        self.action_panel(PANELS[(at + by) % len(PANELS)])
+        self.action_panel(there[(at + by) % len(there)])
+
+    def _on_screen(self, name: str) -> bool:
+        return self.query_one(f"#{name}").region.height > 0
 
     def action_panel(self, name: str) -> None:
-        panels = self.query_one("#panels")
-        if panels.has_class("-zoomed"):
+        """To a panel; one for which this terminal has no room beside the others is shown in full."""
+        if self.query_one("#panels").has_class("-zoomed") or not self._on_screen(name):
             self._zoom(name)
         self.query_one(f"#{name}").focus()
 
@@ -252,7 +298,7 @@ class Dashboard(TellsFaults, Screen[None]):
         self.query_one("#panels").set_class(bool(name), "-zoomed")
         for panel in PANELS:
             self.query_one(f"#{panel}").set_class(panel == name, "-full")
-        for row in ("upper", "aside", "lower"):
+        for row in ROWS:
             box = self.query_one(f"#{row}")
             box.set_class(bool(box.query(".panel.-full")), "-full")
         self._stale = True
@@ -260,6 +306,14 @@ class Dashboard(TellsFaults, Screen[None]):
     def action_curve(self) -> None:
         self._curve = (self._curve + 1) % len(available([self.state]))
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
+
+    def action_why(self) -> None:
+        from tuiftune.tui.screens.why import Why, remarked
+
+        judged = health.judge(self.state, self.planned)
+        listed = [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
+        focused = next((name for name in PANELS if self.query_one(f"#{name}").has_focus), "health")
+        self.app.push_screen(Why(listed, GROUP_OF[focused]))
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(LogPanel).scroll(lines)

@@ -1,13 +1,19 @@
-"""The two lines over a dashboard: what runs, how it stands, how far it is and how long it will take."""
+"""The lines over a dashboard: what runs, how it stands, how far it is, how long it will take, its health
+and what it costs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.runs.planned import NOTHING
+from tuiftune.runs.standing.course import money_line
 from tuiftune.tui.units import count, duration, percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.healthpanel import headline
 
 if TYPE_CHECKING:
+    from tuiftune.runs.health import Health
+    from tuiftune.runs.planned import Planned
     from tuiftune.runs.state import RunState
     from tuiftune.tui.glyphs import Glyphs
 
@@ -56,9 +62,12 @@ class RunHeader(Canvas):
         self._state: RunState | None = None
         self._status = "starting"
         self.reading: float | None = None
+        self._health: Health | None = None
+        self._planned: Planned = NOTHING
 
-    def show(self, state: RunState, status: str) -> None:
+    def show(self, state: RunState, status: str, health: Health, planned: Planned) -> None:
         self._state, self._status = state, status
+        self._health, self._planned = health, planned
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -71,7 +80,18 @@ class RunHeader(Canvas):
         if state is None:
             return [first, Line(" reading the event log", "soft")]
         first.right(f"{self._right(state, width)} ", "soft", width)
-        return [first, self._progress(state, width)]
+        return [first, self._progress(state, width), self._judged(state, width)]
+
+    def _judged(self, state: RunState, width: int) -> Line:
+        """Health at the left, money at the right."""
+        money = money_line(state, self._planned)
+        while len(money) > width // 2 and ", " in money:
+            money = money.rpartition(", ")[0]
+        line = Line(" ")
+        if self._health is not None:
+            words, ink = headline(self.glyphs, self._health, width - len(money) - 5)
+            line.add(words, ink)
+        return line.right(f"{money} ", "strong", width)
 
     def _right(self, state: RunState, width: int) -> str:
         model = state.model.rsplit("/", 1)[-1]
@@ -92,7 +112,7 @@ class RunHeader(Canvas):
         elif self._status == "died":
             tail = f"after {duration(state.seconds)}"
         elif state.eta.seconds is not None:
-            tail = f"{duration(state.eta.seconds)} left"
+            tail = f"{duration(state.eta.seconds)} left, {'predicted' if state.eta.predicted else 'measured'}"
         else:
             tail = f"{duration(state.seconds)} so far"
         what = PHASES.get(state.phase.name, state.phase.name or "starting")

@@ -1,0 +1,58 @@
+"""The checkpoints that lie on the disk: step, age, size, whether each is whole, and which is the best."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tuiftune.tui.units import ago, duration, real, size
+from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.wrap import wrapped
+
+if TYPE_CHECKING:
+    from tuiftune.runs.saving import Next, Stored
+    from tuiftune.runs.state import RunState
+
+
+class Saves(Canvas):
+    """`show` takes what was found in the run's directory, newest first."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._state: RunState | None = None
+        self._stored: tuple[Stored, ...] = ()
+        self._next: Next | None = None
+
+    def show(self, state: RunState, stored: tuple[Stored, ...], coming: Next | None) -> None:
+        self._state, self._stored, self._next = state, stored, coming
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        state = self._state
+        if state is None:
+            return []
+        lines = []
+        if self._next is not None:
+            when = "" if self._next.seconds is None else f" in {duration(self._next.seconds)}"
+            needs = "" if self._next.bytes is None else f", needs {size(self._next.bytes)}"
+            free = "" if state.host.disk_free is None else f", {size(state.host.disk_free)} free"
+            words = f"step {self._next.step:,}{when}{needs}{free}"
+            lines.append(Line("next  ", "soft").add(wrapped(words, width - 6, 1, self.glyphs.more)[0]))
+        if not self._stored:
+            lines.append(Line("no checkpoint lies on the disk", "faint"))
+            return lines
+        lines.append(Line(f"{'step':>9}  {'age':>5}  {'size':>8}  ", "faint").add("held-out", "faint"))
+        losses = {seen.step: seen.loss for seen in state.evaluations if seen.when == "during"}
+        best = state.best.step if state.best is not None else None
+        for one in self._stored:
+            age = ago(max(0.0, time.time() - one.t)) if one.t else self.glyphs.missing
+            line = Line(f"{one.step:>9,}  {age:>5}  {size(one.bytes):>8}  ", "strong")
+            line.add(f"{real(losses.get(one.step)):<8}  ", "soft")
+            if one.fault:
+                line.add(f"{self.glyphs.error} {one.fault}", "error")
+            else:
+                line.add(f"{self.glyphs.ok} whole", "good")
+            if one.step == best:
+                line.add(f"  {self.glyphs.best} best", "accent")
+            lines.append(line)
+        return lines
