@@ -81,7 +81,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(APP, "save_picture", "f4", "F4", "Picture", "Save this screen as an SVG picture"),
     Action(APP, "suspend_process", "ctrl+z", "^z", "Suspend", "Back to the shell for a while; fg comes back"),
     Action(HOME, "new", "n", "n", "New", "Set up a new run, step by step", 10),
-    Action(HOME, "open", "enter,o", "Enter", "Open", "Open the dashboard, or the result, of the run", 20),
+    Action(HOME, "open", "enter", "Enter", "Open", "Open the dashboard, or the result, of the run", 20),
     Action(
         HOME, "demo", "d", "d", "Demo", "Fine-tune the built-in model on built-in data, on any machine", 30
     ),
@@ -89,6 +89,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(HOME, "resume", "r", "r", "Resume", "Go on from the newest good checkpoint", 50),
     Action(HOME, "delete", "x,delete", "x", "Delete", "Delete the run's directory, after a question", 60),
     Action(HOME, "preset", "p", "p", "Presets", "Start from a shipped preset", 35),
+    Action(HOME, "clone", "c", "c", "Clone", "Its preset in the wizard, under a new name", 45),
+    Action(HOME, "filter", "slash", "/", "Filter", "Only the runs with these words", 65),
+    Action(HOME, "unfilter", "escape", "Esc", "All", "All runs again", 66),
+    Action(HOME, "order", "o", "o", "Order", "By time, name, state, score or loss", 67),
     Action(HOME, "quit", "q", "q", "Quit", "Leave; running trainings go on", 80),
     Action(HOME, "down", "j", "j k", "Move", "Move through the list (arrows too)"),
     Action(HOME, "up", "k", "", "", ""),

@@ -4,7 +4,7 @@ log."""
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
@@ -15,6 +15,8 @@ from tuiftune.runs.log import parse_lines, read_tail
 from tuiftune.runs.readings import number, whole
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.runs.directory import RunDir
 
 
@@ -78,6 +80,36 @@ def summarise(run: RunDir) -> Summary:
         data=_text(resolved, "data", "train"),
         idle=max(0.0, time.time() - last_active(run)),
     )
+
+
+class Summaries:
+    """Summaries that are read again only when a file of their run has changed: many runs stay cheap."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[object, Summary]] = {}
+
+    def of(self, run: RunDir) -> Summary:
+        """The summary of a run as it stands. One that runs is always read: its process may be gone."""
+        stamp = _stamp(run)
+        known = self._known.get(run.path)
+        if known is not None and known[0] == stamp and known[1].status != "running":
+            return replace(known[1], idle=max(0.0, time.time() - last_active(run)))
+        summary = summarise(run)
+        self._known[run.path] = (stamp, summary)
+        return summary
+
+
+def _stamp(run: RunDir) -> object:
+    """What changes when a run's log, plan, process or result does."""
+    stamps: list[object] = []
+    for path in (run.events_path, run.path / "plan.json", run.pid_path, run.result_path / "result.json"):
+        try:
+            seen = path.stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return tuple(stamps)
 
 
 def _document(read: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,11 +11,13 @@ from textual import on
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import HOME, bindings
+from tuiftune.tui.summary import Summaries
 from tuiftune.tui.units import size
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rundetail import RunDetail
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.summary import Summary
 
 REFRESH_SECONDS = 2.0
+FIRST_ROWS = 40
 
 
 class Listed(Message):
@@ -43,6 +48,14 @@ class Listed(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Listed)
+
+
+class Sized(Message):
+    """What deleting a run would free, in bytes."""
+
+    def __init__(self, run: RunDir, size: int) -> None:
+        super().__init__()
+        self.run, self.size = run, size
 
 
 class Looked(Message):
@@ -84,11 +97,13 @@ class Home(TellsFaults, Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._empty = False
+        self._summaries = Summaries()
 
     def compose(self) -> ComposeResult:
         yield TitleBar("runs on this machine")
         yield Welcome(id="welcome")
         yield RunList(id="runs", classes="panel")
+        yield Input(placeholder="words of a name, model, data or state", id="run-filter")
         with Horizontal(id="detail"):
             yield RunDetail(classes="panel")
         yield KeyBar(HOME)
@@ -97,7 +112,7 @@ class Home(TellsFaults, Screen[None]):
         from tuiftune.runs.directory import default_root
         from tuiftune.runs.find import all_runs
 
-        self.query_one(RunList).entitle("runs")
+        self.query_one("#run-filter").display = False
         self._show_empty(not all_runs(self.app.runs_root or default_root()))
         self.set_interval(REFRESH_SECONDS, self._list)
         self._list()
@@ -120,19 +135,21 @@ class Home(TellsFaults, Screen[None]):
         from tuiftune.hardware.disks import disk_of
         from tuiftune.runs.directory import default_root
         from tuiftune.runs.find import all_runs
-        from tuiftune.tui.summary import summarise
 
         worker = get_current_worker()
         root = self.app.runs_root or default_root()
-        rows = []
-        for run in all_runs(root):
-            if worker.is_cancelled:
-                return
-            rows.append(summarise(run))
         try:
             free: int | None = disk_of(root).free
         except OSError:
             free = None
+        rows = []
+        first = not self.query_one(RunList).known
+        for run in all_runs(root):
+            if worker.is_cancelled:
+                return
+            rows.append(self._summaries.of(run))
+            if first and len(rows) == FIRST_ROWS:
+                self.post_message(Listed(list(rows), free))  # the latest at once, where there are many
         self.post_message(Listed(rows, free))
 
     @on(Listed)
@@ -148,7 +165,7 @@ class Home(TellsFaults, Screen[None]):
         self.query_one(TitleBar).say(title, f" {self.app.glyphs.dot} ".join(facts))
         runs.show(message.rows)
         wanted = welcome if empty else runs
-        if self.focused is not wanted:
+        if self.focused is not wanted and not self.query_one("#run-filter").has_focus:
             wanted.focus()
         self.query_one(KeyBar).redraw()
         if runs.current is not None and runs.current.status == "running":
@@ -195,8 +212,12 @@ class Home(TellsFaults, Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
         current = self.query_one(RunList).current if self.is_mounted else None
-        if action in {"delete"}:
+        if action == "delete":
             return current is not None and current.status != "running"
+        if action in {"mark", "clone", "compare", "order", "filter"}:
+            return current is not None or (action in {"order", "filter"} and not self._empty)
+        if action == "unfilter":
+            return bool(self.query_one("#run-filter", Input).value)
         if action == "stop":
             return current is not None and current.status == "running"
         if action == "resume":
@@ -286,16 +307,74 @@ class Home(TellsFaults, Screen[None]):
         if current is not None:
             self._try(partial(launch, current.run), f"{current.name}: going on")
 
-    def action_delete(self) -> None:
-        from tuiftune.tui.screens.dialog import Confirm
+    def action_mark(self) -> None:
+        self.query_one(RunList).mark()
+        self.query_one(KeyBar).redraw()
+
+    def action_order(self) -> None:
+        self.query_one(RunList).next_order()
+
+    def action_filter(self) -> None:
+        field = self.query_one("#run-filter", Input)
+        field.display = True
+        field.focus()
+
+    def action_unfilter(self) -> None:
+        """All runs again."""
+        field = self.query_one("#run-filter", Input)
+        field.value = ""
+        field.display = False
+        self.query_one(RunList).focus()
+
+    @on(Input.Changed, "#run-filter")
+    def _filter(self, message: Input.Changed) -> None:
+        self.query_one(RunList).filter(message.value)
+
+    @on(Input.Submitted, "#run-filter")
+    def _filtered(self, message: Input.Submitted) -> None:
+        message.input.display = bool(message.value)
+        self.query_one(RunList).focus()
+
+    def action_clone(self) -> None:
+        """The run's preset in the wizard, under a new name."""
+        from tuiftune.runs.directory import default_root
+        from tuiftune.tui.cloning import clone
 
         current = self.query_one(RunList).current
         if current is None:
             return
-        detail = f"{current.run.path}\nits checkpoints and its result will be gone."
+        try:
+            draft = clone(current.run, self.app.runs_root or default_root())
+        except UserError as error:
+            self.post_message(Failed(str(error)))
+            return
+        self.app.open_wizard(draft)
+        self.notify(f"{current.name} as {draft.name}: everything is kept, change what you like", markup=False)
+
+    def action_delete(self) -> None:
+        current = self.query_one(RunList).current
+        if current is not None:
+            self.run_worker(
+                partial(self._measure, current.run), thread=True, exit_on_error=False, group="measure"
+            )
+
+    def _measure(self, run: RunDir) -> None:
+        size = 0
+        for folder, _, names in os.walk(run.path):
+            for name in names:
+                with suppress(OSError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+        self.post_message(Sized(run, size))
+
+    @on(Sized)
+    def _sized(self, message: Sized) -> None:
+        from tuiftune.tui.screens.dialog import Confirm
+
+        run = message.run
+        detail = f"{run.path}\nits checkpoints and its result will be gone; {size(message.size)} become free."
         self.app.push_screen(
-            Confirm(f"Delete {current.name}?", detail, "Delete", "Keep", harmful=True),
-            partial(self._do_delete, current.run),
+            Confirm(f"Delete {run.name}?", detail, "Delete", "Keep", harmful=True),
+            partial(self._do_delete, run),
         )
 
     def _do_delete(self, run: RunDir, confirmed: bool | None) -> None:

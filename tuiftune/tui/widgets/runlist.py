@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from tuiftune.tui.runorder import ORDERS, arranged
 from tuiftune.tui.units import ago, percent, real
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.runheader import standing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.events import Click, MouseScrollDown, MouseScrollUp
 
+    from tuiftune.runs.directory import RunDir
     from tuiftune.tui.summary import Summary
 
 SHORT = {"running": "running", "new": "not begun", "died": "died", "nan": "not a number", "oom": "GPU full"}
@@ -33,7 +37,11 @@ class RunList(Canvas):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
+        self._all: list[Summary] = []
         self._rows: list[Summary] = []
+        self._marked: set[Path] = set()
+        self._order = ORDERS[0]
+        self._words = ""
         self._at = 0
         self._top = 0
 
@@ -42,14 +50,55 @@ class RunList(Canvas):
         """The run under the cursor."""
         return self._rows[self._at] if self._rows else None
 
+    @property
+    def marked(self) -> list[RunDir]:
+        """The marked runs, latest first."""
+        return [row.run for row in self._all if row.run.path in self._marked]
+
+    @property
+    def known(self) -> int:
+        """How many runs there are, shown or not."""
+        return len(self._all)
+
     def show(self, rows: list[Summary]) -> None:
-        """Replace the list; the cursor stays on its run."""
+        """Replace the list; the cursor stays on its run, marks on theirs."""
+        self._all = rows
+        self._marked &= {row.run.path for row in rows}
+        self._arrange()
+
+    def filter(self, words: str) -> None:
+        """Show only the runs that have all of the words."""
+        self._words = words
+        self._arrange()
+
+    def next_order(self) -> None:
+        """Sort by the next of the orders."""
+        self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
+        self._arrange()
+
+    def mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go on to the next."""
+        if self.current is not None:
+            self._marked ^= {self.current.run.path}
+            self.move(1)
+            self._title()
+            self.redraw()
+
+    def _title(self) -> None:
+        shown, there = len(self._rows), len(self._all)
+        parts = [f"{shown} of {there} runs" if shown < there else "1 run" if there == 1 else f"{there} runs"]
+        parts += [f"by {self._order}"] if self._order != ORDERS[0] else []
+        parts += [f"{len(self._marked)} marked"] if self._marked else []
+        self.entitle(", ".join(parts))
+
+    def _arrange(self) -> None:
         here = self.current
-        self._rows = rows
+        rows = self._rows = arranged(self._all, self._order, self._words)
         paths = [row.run.path for row in rows]
         if here is not None and here.run.path in paths:
             self._at = paths.index(here.run.path)
         self._at = max(0, min(self._at, len(rows) - 1))
+        self._title()
         self.redraw()
         if self.current != here:
             self.post_message(self.Moved(self.current))
@@ -66,9 +115,11 @@ class RunList(Canvas):
         self._top = max(0, min(self._top, self._at, len(self._rows) - room))
         if self._at >= self._top + room:
             self._top = self._at - room + 1
+        if not self._rows:
+            return [Line("no run has these words: Esc shows all of them" if self._all else "", "soft")]
         exact = width >= 95
-        name = max(14, min(36, width - (70 if exact else 59)))
-        head = Line("  " + "run".ljust(name) + " state          progress            ", "faint")
+        name = max(14, min(36, width - (71 if exact else 60)))
+        head = Line("   " + "run".ljust(name) + " state          progress            ", "faint")
         head.add("loss".rjust(15), "faint")
         if exact:
             head.add("exact match".rjust(13), "faint")
@@ -81,7 +132,8 @@ class RunList(Canvas):
         sign, ink, words = standing(self.glyphs, row.status)
         words = SHORT.get(row.status, words.split(",", maxsplit=1)[0])
         title = row.name if len(row.name) <= name else row.name[: name - 1] + self.glyphs.more[:1]
-        line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
+        line = Line(self.glyphs.pointer if here else " ", "accent")
+        line.add(f"{self.glyphs.here if row.run.path in self._marked else ' '} ", "accent")
         line.add(title.ljust(name), "strong" if here else "").add(f" {sign} ", ink).add(words.ljust(12), ink)
         bar = "good" if row.status == "running" else "c0"
         line.bar(self.glyphs, row.progress, 12, bar).add(f" {percent(row.progress):>5} ", "soft")

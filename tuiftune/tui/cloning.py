@@ -1,0 +1,33 @@
+"""A run's preset as a new draft: everything kept, the name changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuiftune.advice.draft import Draft
+    from tuiftune.runs.directory import RunDir
+
+
+def clone(run: RunDir, root: Path) -> Draft:
+    """A draft that edits the run's preset, under a name that is free in `root`. UserError without a preset.
+
+    Data named relative to where the run was started is found there when it is not here.
+    """
+    from tuiftune.advice.draft import Draft
+    from tuiftune.runs.directory import free_name
+
+    draft = Draft.of(run.preset)
+    home = run.path.parent.parent  # runs/ lies where the run was started, unless it was put elsewhere
+    data = tuple(_found(source, home) for source in draft.data)
+    name = free_name(root, run.preset.name)
+    return draft.with_(data=data, name=free_name(root, f"{name}-2") if name == run.preset.name else name)
+
+
+def _found(source: str, home: Path) -> str:
+    path = Path(source).expanduser()
+    if path.is_absolute() or path.exists() or not (home / path).exists():
+        return source
+    return os.path.relpath(home / path) if (home / path).is_relative_to(Path.cwd()) else str(home / path)
