@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,12 @@ async def test_a_split_sets_what_is_measured_on(app: Callable[..., TuneApp]) -> 
     Path("rows.jsonl").write_bytes(spoilt())
     async with app(wizard=True, draft=Draft(data=("rows.jsonl",))).run_test(size=SMALL) as pilot:
         await look(pilot)
-        await pilot.press("right")
+        await pilot.press("2")
         await until(pilot, lambda: "one of each group stays" in shown(pilot.app))
-        await pilot.press("down", "down", "down", "right")
-        await until(pilot, lambda: "80/10/10" in shown(pilot.app))
+        await pilot.press("6", "right")
+        await until(pilot, lambda: "split  train " in shown(pilot.app))
+        text = shown(pilot.app)
+        assert "validation" in text
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.draft.data == ("rows.clean.train.jsonl",))
         assert pilot.app.draft.overrides["data.eval"] == "rows.clean.validation.jsonl"
@@ -104,3 +107,39 @@ async def test_a_folder_that_cannot_be_written_to_is_told(
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
         assert pilot.app.draft.data == ("rows.jsonl",)
+
+
+async def test_shares_an_evaluation_set_and_the_target_are_typed(app: Callable[..., TuneApp]) -> None:
+    Path("rows.jsonl").write_bytes(spoilt())
+    held = [json.loads(line) for line in spoilt().splitlines()[40:50]]
+    Path("held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in held))
+    Path("taken.jsonl").write_text("{}")
+    async with app(wizard=True, draft=Draft(data=("rows.jsonl",))).run_test(size=SMALL) as pilot:
+        await look(pilot)
+
+        async def give(choice: str, text: str) -> None:
+            """Mark the choice, and type over what it has."""
+            await pilot.press(choice)
+            if isinstance(pilot.app.screen, Repair):
+                await pilot.press("e")
+            await until(pilot, lambda: not isinstance(pilot.app.screen, Repair))
+            await pilot.press("ctrl+u", "ctrl+k", *text, "enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, Repair))
+
+        await give("5", "held.jsonl")
+        await until(pilot, lambda: "- 10 is in the evaluation set" in shown(pilot.app))
+        await give("6", "7/3/1/1")
+        await until(pilot, lambda: "7/3/1/1 is no split" in shown(pilot.app))
+        await give("6", "70/30")
+        await until(pilot, lambda: re.search(r"split  train \d+ \(7\d%\) · validation \d+", shown(pilot.app)))
+        await give("7", "taken.jsonl")
+        await until(pilot, lambda: "taken.jsonl: is there already" in shown(pilot.app))
+        await give("7", "mine")
+        await until(pilot, lambda: "mine.jsonl" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: pilot.app.draft.data == ("mine.train.jsonl",))
+        assert pilot.app.draft.overrides["data.eval"] == "mine.validation.jsonl"
+    kept = rows_in("mine.train.jsonl") + rows_in("mine.validation.jsonl")
+    asked = {row["messages"][0]["content"] for row in kept}
+    assert len(kept) == 112
+    assert not asked & {row["prompt"] for row in held}

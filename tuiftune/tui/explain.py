@@ -60,8 +60,10 @@ EXPLANATIONS: dict[str, str] = {
         "What `tuiftune data clean` would do, before it does it: rows that go, with the row that stays in "
         "their place, and rows that are mended, what goes in [- -] and what comes in {+ +}. The rows are "
         "written to a new file beside the old one, with a manifest (hashes of both) and a list of every "
-        "change; the original stays as it is. The new file then takes the old one's place in this preset; a "
-        "split also sets what is measured on."
+        "change; the original stays as it is. Merging makes one row of those that ask the same: the answer "
+        "that most of them give, else the longest; of contradicting labels the majority, and none where they "
+        "stand even. The new file then takes the old one's place in this preset; a split also sets what is "
+        "measured on."
     ),
     "model": (
         "Full fine-tuning trains every weight. LoRA trains a small pair of matrices beside each linear "

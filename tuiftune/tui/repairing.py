@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,6 +33,20 @@ def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
         if not any((folder / f"{stem}{ending}").exists() for ending in ENDINGS):
             return folder / f"{stem}.jsonl"
         number += 1
+
+
+def free(text: str) -> Path:
+    """The name of a new file. UserError where it, or what is written beside it, is there already."""
+    path = Path(text).expanduser()
+    if not path.name or path.is_dir():
+        raise UserError("is a folder", place=text or "write to", remedy="name a file in it")
+    if path.suffix.lower() not in {".jsonl", ".ndjson", ".json"}:
+        path = path.with_name(f"{path.name}.jsonl")
+    stem = path.with_suffix("").name
+    taken = next((path.with_name(stem + end) for end in ENDINGS if path.with_name(stem + end).exists()), None)
+    if taken is not None:
+        raise UserError("is there already", place=str(taken), remedy="take another name")
+    return path
 
 
 def repaired(draft: Draft, written: Sequence[Path]) -> Draft:

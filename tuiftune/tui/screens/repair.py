@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,12 +16,14 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import REPAIR, bindings
-from tuiftune.tui.repairing import output_of
+from tuiftune.tui.repairing import free, output_of
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.repairview import RepairChanges, RepairChoices, Survey
 from tuiftune.tui.widgets.titlebar import TitleBar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -29,14 +32,33 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
     from tuiftune.tui.app import TuneApp
 
-# setting of a clean run, its name, (value, as shown, what it means)
-CHOICES: tuple[tuple[str, str, tuple[tuple[Any, str, str], ...]], ...] = (
-    (
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A setting of a clean run: (value, as shown, what it means) to step through, or typed after `asks`."""
+
+    key: str
+    name: str
+    values: tuple[tuple[Any, str, str], ...]
+    asks: str = ""
+    hint: str = ""
+
+
+CHOICES: tuple[Choice, ...] = (
+    Choice(
+        "duplicates",
+        "same question",
+        (
+            ("drop", "drop", "exact repeats go; other answers stay"),
+            ("merge", "merge", "one row: what most answer, else the longest"),
+        ),
+    ),
+    Choice(
         "near",
         "near-duplicates",
         ((False, "keep", "exact ones go in any case"), (True, "drop", "one of each group stays")),
     ),
-    (
+    Choice(
         "mask",
         "mask",
         (
@@ -45,19 +67,35 @@ CHOICES: tuple[tuple[str, str, tuple[tuple[Any, str, str], ...]], ...] = (
             ("none", "nothing", "as it is"),
         ),
     ),
-    (
+    Choice(
         "outliers",
         "length outliers",
         (("keep", "keep", "as they are"), ("drop", "drop", "far off"), ("trim", "trim", "at a sentence")),
     ),
-    (
+    Choice(
+        "against",
+        "not in",
+        ((None, "any file", "rows like those of a file go: e types it"),),
+        "Which rows must not be trained on?",
+        "a file to measure on; rows that are (nearly) in it are dropped; empty: none",
+    ),
+    Choice(
         "split",
         "split",
         (
             (None, "no split", "one file"),
-            ("80/10/10", "80/10/10", "to train, to validate, to test; alike rows stay together"),
-            ("90/10", "90/10", "to train and to validate; alike rows stay together"),
+            ("80/10/10", "80/10/10", "train, validate, test; alike rows together"),
+            ("90/10", "90/10", "train, validate; alike rows together"),
         ),
+        "Which shares?",
+        "train/validation/test such as 70/20/10, or train/validation such as 95/5",
+    ),
+    Choice(
+        "output",
+        "write to",
+        (),
+        "Which file?",
+        "a new JSONL file; the parts of a split are named after it",
     ),
 )
 
@@ -94,16 +132,19 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(REPAIR)
     app: TuneApp
 
-    def __init__(self, draft: Draft, dataset: Dataset) -> None:
+    def __init__(self, draft: Draft, dataset: Dataset, chosen: Mapping[str, Any] | None = None) -> None:
+        """`chosen` are settings to begin with, by key, as a check's remedy wants them."""
         super().__init__()
         self._dataset = dataset
         self._output = output_of(draft.data, dataset.files)
-        self._chosen = [0] * len(CHOICES)
-        self._at = 0
+        self._values = {choice.key: choice.values[0][0] for choice in CHOICES if choice.values}
+        self._values |= chosen or {}
+        first = next(iter(chosen), "") if chosen else ""
+        self._at = next((place for place, choice in enumerate(CHOICES) if choice.key == first), 0)
         self._writing = False
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("Repair", right=f"writes {self._output.name}")
+        yield TitleBar("Repair", right="the original stays as it is")
         yield RepairChoices()
         with VerticalScroll(id="repair"):
             yield RepairChanges()
@@ -117,14 +158,14 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
         """The choices as `data clean` takes them."""
         from tuiftune.data.clean.account import Settings
 
-        chosen = zip(CHOICES, self._chosen, strict=True)
-        return Settings(**{key: values[at][0] for (key, _, values), at in chosen})
+        return Settings(**self._values)
 
     def _show(self) -> None:
-        rows = [
-            (name, values[at][1], values[at][2])
-            for (_, name, values), at in zip(CHOICES, self._chosen, strict=True)
-        ]
+        rows = []
+        for choice in CHOICES:
+            now = str(self._output) if choice.key == "output" else self._values[choice.key]
+            known = {value: (shown, says) for value, shown, says in choice.values}
+            rows.append((choice.name, *known.get(now, (str(now), "")), bool(choice.asks)))
         self.query_one(RepairChoices).show(rows, self._at)
 
     def _survey(self) -> None:
@@ -142,6 +183,7 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
 
     def _look(self, settings: Settings) -> None:
         from tuiftune.data.clean.account import survey
+        from tuiftune.data.clean.partition import NAMES, parse_shares, partition
 
         worker = get_current_worker()
 
@@ -151,13 +193,19 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
             self.post_message(Doing(what))
 
         try:
-            found = survey(self._dataset, settings, watch)
+            mended, changes, removed, stay = survey(self._dataset, settings, watch)
+            parts: list[tuple[str, int]] = []
+            if settings.split and len(stay):
+                shares = parse_shares(settings.split)
+                split = partition(mended, stay, shares, settings.seed, lambda done: watch("splitting", done))
+                parts = [(name, len(rows)) for name, rows in zip(NAMES, split, strict=False)]
         except AbandonedError:
             return
         except UserError as error:
             self.post_message(Wrote([], str(error)))
         else:
-            self.post_message(Surveyed(settings, Survey(self._dataset, *found)))
+            found = Survey(self._dataset, mended, changes, removed, stay, parts)
+            self.post_message(Surveyed(settings, found))
 
     @on(Doing)
     def _doing(self, message: Doing) -> None:
@@ -174,13 +222,57 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
 
     def action_change(self, by: int) -> None:
         """The next or previous value of the marked choice."""
+        choice = CHOICES[self._at]
         if self._writing:
             return
-        key, _, values = CHOICES[self._at]
-        self._chosen[self._at] = (self._chosen[self._at] + by) % len(values)
+        if len(choice.values) < 2:
+            self.action_type_value()
+            return
+        known = [value for value, _, _ in choice.values]
+        now = self._values[choice.key]
+        self._set(choice, known[(known.index(now) + by) % len(known)] if now in known else known[0])
+
+    def action_choose(self, place: int) -> None:
+        """Mark the choice with this number and take its next value."""
+        if place == self._at or not CHOICES[place].asks:
+            self._at = place
+            self.action_change(1)
+            return
+        self._at = place
         self._show()
-        if key != "split":
-            self._survey()
+
+    def action_type_value(self) -> None:
+        """Type a value of the marked choice."""
+        from tuiftune.tui.screens.ask import Ask
+
+        choice = CHOICES[self._at]
+        if self._writing or not choice.asks:
+            return
+        now = str(self._output) if choice.key == "output" else self._values[choice.key] or ""
+        self.app.push_screen(Ask(choice.asks, now, choice.hint, paths=choice.key != "split"), self._typed)
+
+    def _typed(self, text: str | None) -> None:
+        choice = CHOICES[self._at]
+        if text is None:
+            return
+        try:
+            if choice.key == "output":
+                self._output = free(text)
+                self._show()
+                return
+            if choice.key == "split" and text:
+                from tuiftune.data.clean.partition import parse_shares
+
+                parse_shares(text)
+        except UserError as error:
+            self.query_one(RepairChanges).doing(f"{self.app.glyphs.error} {error}", "error")
+            return
+        self._set(choice, text or None)
+
+    def _set(self, choice: Choice, value: Any) -> None:
+        self._values[choice.key] = value
+        self._show()
+        self._survey()
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#repair").scroll_relative(y=by, animate=False)

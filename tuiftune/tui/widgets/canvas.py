@@ -17,6 +17,8 @@ from tuiftune.tui.glyphs import UNICODE, Glyphs, bar
 from tuiftune.tui.inks import style_of
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from rich.style import Style
     from textual.color import Color
     from textual.geometry import Size
@@ -107,6 +109,14 @@ class Canvas(Widget):
         self._strips = fresh
         if changed:
             self.refresh(*changed)
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """As Textual's; a new layout is painted anew even where it comes out at the same size."""
+        if layout:
+            self._painted = (0, 0)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
         self._painted = (0, 0)

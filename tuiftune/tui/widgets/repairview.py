@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiftune.data.excerpt import excerpt
@@ -34,6 +34,7 @@ class Survey:
     changes: list[Change]
     removed: list[Removal]
     stay: NDArray[np.intp]
+    parts: list[tuple[str, int]] = field(default_factory=list)  # of a split: name and rows
 
 
 class RepairChoices(Canvas):
@@ -41,24 +42,31 @@ class RepairChoices(Canvas):
 
     def __init__(self) -> None:
         super().__init__(id="repair-choices")
-        self._rows: list[tuple[str, str, str]] = []
+        self._rows: list[tuple[str, str, str, bool]] = []
         self._at = 0
 
-    def show(self, rows: list[tuple[str, str, str]], at: int) -> None:
-        """(name, value, what it means) and which is marked."""
+    def show(self, rows: list[tuple[str, str, str, bool]], at: int) -> None:
+        """(name, value, what it means, whether one can be typed) and which is marked."""
         self._rows, self._at = rows, at
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
-        del width, height
+        del height
         left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
         lines = []
-        for place, (name, value, says) in enumerate(self._rows):
+        for place, (name, value, says, typed) in enumerate(self._rows):
             here = place == self._at
-            line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
-            line.add(name.ljust(17), "strong" if here else "soft")
-            line.add(f"{left} " if here else "  ", "accent").add(value, "strong")
-            lines.append(line.add(f" {right}" if here else "", "accent").to(36).add(says, "faint"))
+            line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent").add(f"{place + 1} ", "key")
+            line.add(name.ljust(16), "strong" if here else "soft")
+            line.add(f"{left} " if here else "  ", "accent")
+            room = width - line.width - 4
+            line.add(value if len(value) <= room else self.glyphs.more + value[-room + 1 :], "strong")
+            line.add(f" {right}" if here else "", "accent")
+            if says:
+                line.to(36).add(says, "faint")
+            elif here and typed:
+                line.add("  e types another", "faint")
+            lines.append(line)
         return lines
 
 
@@ -92,6 +100,12 @@ class RepairChanges(Canvas):
         head = Line(f"{found.dataset.rows:,} rows", "strong").add(f" {self.glyphs.to} ", "soft")
         head.add(f"{len(found.stay):,} rows", "good").add(f", {gone:,} go", "error" if gone else "soft")
         lines.append(head.add(f", {len(found.changes):,} are mended", "warning" if found.changes else "soft"))
+        if found.parts:
+            whole = max(1, sum(rows for _, rows in found.parts))
+            parts = f" {self.glyphs.dot} ".join(
+                f"{name} {rows:,} ({rows / whole:.0%})" for name, rows in found.parts
+            )
+            lines.append(Line("split  ", "soft").add(parts, "strong"))
         for removal in found.removed:
             lines += self._removal(removal, found, width)
         tally = Counter(what for change in found.changes for what in change.done)
