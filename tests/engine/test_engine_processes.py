@@ -112,8 +112,8 @@ def test_stopped_and_killed_they_resume_to_the_bit(engine: Engine, make_run: Cal
     job.wait_for_step(broken, stopped_at + 2)
     os.kill(second_of(job).pid, signal.SIGKILL)
     assert job.wait() == 1
-    assert end_of(broken)["state"] == "failed"
-    assert "process 2 of 2 was ended by SIGKILL" in end_of(broken)["why"]
+    assert status(RunDir.open(broken)) == "died"
+    assert "process 2 of 2 was ended by SIGKILL" in tiny.events(broken, "warning")[-1]["message"]
 
     job = engine.start("train", broken, "--resume")
     job.wait_for_step(broken, stopped_at + 4)
@@ -208,7 +208,8 @@ def test_a_first_that_hangs_is_ended_with_the_second(engine: Engine, make_run: C
     run = make_run(**ENDLESS)
     job = engine.start("train", run, fault={**INJECT, "kind": "hang", "step": 3, "rank": 0})
     assert job.wait() == 1
-    assert "process 2 of 2 was ended by SIGKILL" in end_of(run)["why"]
+    assert status(RunDir.open(run)) == "died"
+    assert "process 2 of 2 was ended by SIGKILL" in tiny.events(run, "warning")[-1]["message"]
 
 
 def test_a_launcher_of_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

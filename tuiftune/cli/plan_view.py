@@ -59,8 +59,11 @@ def memory_lines(plan: Plan, capacity: int, width: int) -> list[Text]:
 
 def _verdict(plan: Plan, capacity: int) -> Text:
     count = plan.gpu["count"]
-    where = "this processor's memory" if plan.gpu.get("kind") == "cpu" else printable(str(plan.gpu["name"]))
+    where = printable(str(plan.gpu["name"]))
     many = f"{count} × " if count > 1 else ""
+    if plan.gpu.get("kind") == "cpu":
+        where = "this processor's memory"
+        many = f"{count} processes, each its part of " if count > 1 else ""
     method = str(plan.resolved.method.technique)
     needs, there = plan.memory.needs / GIB, capacity / GIB
     head = f"{printable(plan.resolved.model.base)} · {_TECHNIQUES.get(method, method)} · {many}{where}"

@@ -14,7 +14,7 @@ from tuiftune.engine import downsize, settings
 from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
 from tuiftune.engine.group import Group, is_broken_connection
-from tuiftune.engine.ranks import ECHO, MEETING_PLACE, Ranks, say
+from tuiftune.engine.ranks import DIED, ECHO, MEETING_PLACE, Ranks, say
 from tuiftune.engine.report import Report
 from tuiftune.engine.stopping import Stopping
 from tuiftune.errors import ExitCode, UserError
@@ -64,7 +64,11 @@ def _lead(
         again = again and downsize.downsize(run, settings.read(run), report)
         ranks.end()
         pulse.stop()
-        if not again:
+        if (
+            ending.state == DIED
+        ):  # so has the run, whose processes are one; whoever keeps it alive goes by that
+            report.warning("process_lost", f"{ending.why}, so the run ends", f"`tuiftune resume {run.name}`")
+        elif not again:
             report.emit("end", state=ending.state, exit_code=int(ending.exit_code), why=ending.why)
         writer.close()
         if again:
@@ -84,7 +88,7 @@ def _lead(
             recipe.train(run, report, stopping, resume=resume, force=force, group=group)
         ending = Ending("done", ExitCode.DONE, "")
     except BaseException as fault:
-        ending = _ending(fault, ranks, run)
+        ending = _ending(fault, ranks)
     conclude(ending)
     return ending.exit_code
 
@@ -110,19 +114,13 @@ def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) 
     _exit(ending.exit_code)
 
 
-def _ending(fault: BaseException, ranks: Ranks, run: RunDir) -> Ending:
+def _ending(fault: BaseException, ranks: Ranks) -> Ending:
     """What ended the run: the fault, or that of the rank whose end it is the echo of."""
-    from tuiftune.runs.control import killed_for_memory_since
-
+    if ranks.size > 1 and is_broken_connection(fault) and (cause := ranks.cause()):
+        return cause
     ending = ending_of(fault)
     if ending.state in ("failed", "oom", "disk", "nan"):
         traceback.print_exc()
-    if ranks.size == 1 or not is_broken_connection(fault):
-        return ending
-    ending = ranks.cause() or ending
-    if ending.state == "failed" and killed_for_memory_since(run):
-        why = f"out of host memory ({ending.why}); fewer processes or a smaller model need less"
-        return Ending("failed", ExitCode.FAILED, why)
     return ending
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 MEETING_PLACE = "ranks"
 ECHO = "echo"  # the state of a rank that only saw another's end
+DIED = "died"  # that of one which ended without a word, as a whole run may
 AGREED = ("done", "stopped", "preempted")  # ends that all ranks come to together
 GRACE = 3.0  # seconds for rank 0 to see for itself that another has failed
 REAPING = 20.0  # seconds for the end of a process to be known to its parent, on a busy machine
@@ -56,6 +57,7 @@ class Ranks:
         self._endings: dict[int, Ending] = {}
         self._watchers: list[threading.Thread] = []
         self._concluding = threading.Event()
+        self._meeting_place: Path | None = None
 
     def start(self, meeting_place: Path) -> tuple[int, int]:
         """Fork the others. Returns the rank, and the end of a pipe for its last word (-1 for rank 0).
@@ -64,6 +66,7 @@ class Ranks:
         """
         if self.size == 1:
             return 0, -1
+        self._meeting_place = meeting_place
         meeting_place.unlink(missing_ok=True)
         leader = os.getpid()
         share = max(1, len(os.sched_getaffinity(0)) // self.size) if hasattr(os, "sched_getaffinity") else 1
@@ -117,6 +120,8 @@ class Ranks:
                     os.kill(pid, signal.SIGKILL)
         for watcher in self._watchers:
             watcher.join(timeout=REAPING)
+        if self._meeting_place is not None:
+            self._meeting_place.unlink(missing_ok=True)
 
     def _failed(self, *, echoes: bool = True) -> Ending | None:
         failed = [ending for ending in self._endings.values() if ending.state not in AGREED]
@@ -149,7 +154,7 @@ class Ranks:
             )
         except (ValueError, KeyError, TypeError):
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-            return Ending("failed", ExitCode.FAILED, f"{which} {how}; see engine.log")
+            return Ending(DIED, ExitCode.FAILED, f"{which} {how} without a word")
 
 
 def say(pipe: int, ending: Ending) -> None:
