@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SCREENS = {
     "home": ("home", "Home"),
     "dashboard": ("dashboard", "Dashboard"),
+    "charts": ("charts", "Charts"),
+    "compare": ("compare", "Compare"),
     "result": ("result", "ResultScreen"),
     "wizard": ("machine", "MachineStep"),
     "tokens": ("tokens", "TokenRows"),

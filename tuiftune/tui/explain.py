@@ -103,6 +103,20 @@ EXPLANATIONS: dict[str, str] = {
         "learning its rows by heart, and the star marks the point to keep. The gradient norm should stay "
         "within a small range; spikes mean the learning rate is high. Detaching stops nothing."
     ),
+    "charts": (
+        "Every series of the log. The cursor reads all of them at a step; of a very long run the nearest "
+        "point that was kept, with its step. Magnify about the cursor, follow the latest steps, smooth more "
+        "where noise hides the course, take the logarithmic scale where the loss fell far. Charts of cards "
+        "and host are always along time. Several runs are told apart by the letter on their line, and "
+        "aligned by step, time or tokens: by tokens when their batches differ. Memory is what the trainer "
+        "measured on the card, beside the dashed line of what the plan predicted."
+    ),
+    "compare": (
+        "Only settings that differ are shown. The star marks the leader of a row, and is left out where the "
+        "runs are not comparable. Exact match comes with its 95 % interval (Wilson): where intervals "
+        "overlap much, look at the sentence below, McNemar's test on the rows that both answered. Tokens/s "
+        "is from the first to the last step, evaluations and checkpoints included."
+    ),
     "result": (
         "Measured on the held-out rows before and after: loss (lower is better), perplexity (the number of "
         "tokens the model hesitates between), and how many generated answers equal the reference exactly. "

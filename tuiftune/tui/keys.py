@@ -32,6 +32,8 @@ APP = "app"
 HOME = "home"
 WIZARD = "wizard"
 DASHBOARD = "dashboard"
+CHARTS = "charts"
+COMPARE = "compare"
 RESULT = "result"
 WHY = "why"
 TOKENS = "tokens"
@@ -57,6 +59,8 @@ TITLES = {
     RETRIEVAL: "What retrieval would find",
     "review": "Review",
     DASHBOARD: "Dashboard",
+    CHARTS: "Charts",
+    COMPARE: "Runs side by side",
     RESULT: "Result",
     WHY: "Why a number is what it is",
     DIALOG: "Questions",
@@ -221,10 +225,44 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "panel('saves')", "9", "9", "Saves", "The checkpoints on the disk"),
     Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 60),
     Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
+    Action(DASHBOARD, "charts", "v", "v", "Charts", "Charts in full: magnify, move, read at a cursor", 45),
+    Action(DASHBOARD, "overlay", "o", "o", "Overlay", "Other runs drawn into this one's charts"),
+    Action(DASHBOARD, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet"),
     Action(WHY, "move(1)", "down,j", "↓ ↑", "Move", "The next or the previous number", 10),
     Action(WHY, "move(-1)", "up,k", "", "", ""),
     Action(WHY, "group(1)", "right,l,tab", "← →", "Group", "The next or the previous group of numbers", 15),
     Action(WHY, "group(-1)", "left,h,shift+tab", "", "", ""),
+    Action(CHARTS, "cursor(1)", "right", "← →", "Cursor", "Read the values at a step; Shift goes faster", 10),
+    Action(CHARTS, "cursor(-1)", "left", "", "", ""),
+    Action(CHARTS, "cursor(10)", "shift+right", "", "", ""),
+    Action(CHARTS, "cursor(-10)", "shift+left", "", "", ""),
+    Action(CHARTS, "cursor_to('first')", "home", "Home", "Ends", "The cursor to the first point; End: last"),
+    Action(CHARTS, "cursor_to('last')", "end", "", "", ""),
+    Action(CHARTS, "cursor_to('best')", "b", "b", "Best", "The cursor to the best evaluation", 60),
+    Action(CHARTS, "zoom(1)", "plus,equals_sign,up,k", "+ -", "Zoom", "Magnify, or less (↑ ↓, j k)", 20),
+    Action(CHARTS, "zoom(-1)", "minus,down,j", "", "", ""),
+    Action(CHARTS, "pan(1)", "l", "h l", "Pan", "Move what is magnified to the left or right", 22),
+    Action(CHARTS, "pan(-1)", "h", "", "", ""),
+    Action(CHARTS, "reset", "0", "0", "All", "The whole run again, without a cursor", 24),
+    Action(CHARTS, "follow", "f", "f", "Follow", "Keep to the latest steps", 55),
+    Action(CHARTS, "next_chart(1)", "tab,n", "Tab", "Chart", "The next chart; 1 to 9 go to one", 15),
+    Action(CHARTS, "next_chart(-1)", "shift+tab,p", "", "", ""),
+    Action(CHARTS, "grid", "g", "g", "Grid", "One chart in full, or several side by side", 30),
+    Action(CHARTS, "axis", "x", "x", "Axis", "Along steps, time or tokens", 35),
+    Action(CHARTS, "log", "y", "y", "Log", "Logarithmic scale, or linear", 40),
+    Action(
+        CHARTS, "smooth(1)", "right_square_bracket,s", "[ ]", "Smooth", "Smooth the curves less, or more", 45
+    ),
+    Action(CHARTS, "smooth(-1)", "left_square_bracket,S", "", "", ""),
+    Action(CHARTS, "overlay", "o", "o", "Overlay", "Other runs drawn with this one", 50),
+    Action(CHARTS, "compare", "c", "c", "Compare", "The runs side by side: settings, scores, cost", 65),
+    Action(CHARTS, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet", 70),
+    Action(CHARTS, "close", "escape", "Esc", "Back", "The whole run again; then back", 80),
+    Action(CHARTS, "back", "q,v", "", "Close", "Back at once (q or v)"),
+    Action(COMPARE, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 20),
+    Action(COMPARE, "scroll(-2)", "up,k", "", "", ""),
+    Action(COMPARE, "charts", "v", "v", "Charts", "Their curves in one chart", 10),
+    Action(COMPARE, "close", "escape,q", "Esc", "Back", "Back to where you were", 40),
     Action(RESULT, "close", "escape,r", "Esc", "Back", "Back to the dashboard", 10),
     Action(RESULT, "quit", "q", "q", "Quit", "Leave the app", 70),
     Action(DIALOG, "cancel", "escape", "Esc", "Cancel", "Close without doing anything", 20),

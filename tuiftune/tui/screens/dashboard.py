@@ -13,6 +13,7 @@ from tuiftune.errors import UserError
 from tuiftune.runs import health, saving, standing
 from tuiftune.runs.planned import NOTHING
 from tuiftune.runs.state import RunState
+from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
 from tuiftune.tui.look import Beside, look
@@ -58,7 +59,7 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
 
-class Dashboard(TellsFaults, Screen[None]):
+class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
@@ -314,6 +315,15 @@ class Dashboard(TellsFaults, Screen[None]):
         listed = [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
         focused = next((name for name in PANELS if self.query_one(f"#{name}").has_focus), "health")
         self.app.push_screen(Why(listed, GROUP_OF[focused]))
+
+    def action_charts(self) -> None:
+        from tuiftune.tui.screens.charts import Charts
+
+        self.app.push_screen(Charts(self, key=self._main_curve.key))
+
+    def action_overlay(self) -> None:
+        self.action_charts()
+        self.app.call_later(self.app.screen.run_action, "overlay")
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(LogPanel).scroll(lines)

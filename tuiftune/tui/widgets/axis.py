@@ -36,8 +36,7 @@ class Scale:
                 values = ticks(low, high, 2 * count)
             step = values[1] - values[0] if len(values) > 1 else None
             return [(value, label(value, step)) for value in values]
-        fine = count >= 2 * (high - low)
-        factors = (1, 2, 5) if fine else (1,)
+        factors = (1, 2, 5) if count >= 3 * (high - low) else (1,)
         found = [
             factor * 10.0**power
             for power in range(math.floor(low), math.ceil(high) + 1)
@@ -49,7 +48,7 @@ class Scale:
             step = values[1] - values[0] if len(values) > 1 else None
             return [(math.log10(value), label(value, step)) for value in values if value > 0]
         inside = inside[:: max(1, round(len(inside) / max(count, 1)))]
-        return [(math.log10(value), label(value, None if value < 1 else value)) for value in inside]
+        return [(math.log10(value), label(value, value)) for value in inside]
 
 
 def steps(first: float, last: float, count: int) -> list[Mark]:

@@ -12,6 +12,8 @@ from tuiftune.tui.widgets.plot import Layer, clipped, extent, finite, grid, stea
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.geometry import Offset
+
     from tuiftune.tui.widgets.curves import Drawing, Entry
     from tuiftune.tui.widgets.lens import Lens, Range
     from tuiftune.tui.widgets.plot import Cell
@@ -42,6 +44,7 @@ class Chart(Canvas):
         self._cursor: float | None = None
         self._bounds: Range | None = None
         self._scale = Scale()
+        self._across: tuple[int, int, float, float] | None = None  # first column, columns, x at both ends
 
     def show(
         self,
@@ -95,6 +98,14 @@ class Chart(Canvas):
         """About how many cells the curve has across: what a step of the cursor is measured by."""
         return max(1, self.size.width - 7)
 
+    def place_at(self, offset: Offset | None) -> float | None:
+        """The x under a place of the widget, None beside the curves."""
+        if offset is None or self._across is None:
+            return None
+        start, across, x0, x1 = self._across
+        column = offset.x - start
+        return x0 + (x1 - x0) * column / max(1, across - 1) if 0 <= column < across else None
+
     def paint(self, width: int, height: int) -> list[Line]:
         seen = [*self._placed()]
         curves = [layer for layer in seen if layer.kind != "level"]
@@ -107,7 +118,8 @@ class Chart(Canvas):
         labels = self._labels(y0, y1, rows)
         gutter = max((len(text) for text in labels.values()), default=1) + 1
         across = max(1, width - gutter - 1)
-        marks = MARKERS[UNITS[self._unit]](x0, x1, max(2, across // 14))
+        self._across = (gutter + 1, across, x0, x1)
+        marks = MARKERS[UNITS[self._unit]](x0, x1, max(2, across // 10))
         places = [(round((x - x0) / (x1 - x0) * (across - 1)), text) for x, text in marks]
         cells = grid(seen, across, rows, (x0, x1, y0, y1), self.glyphs)
         self._guides(cells, labels, across)

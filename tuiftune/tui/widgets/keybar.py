@@ -62,6 +62,6 @@ class KeyBar(Canvas):
         for start, stop, name in self._places:
             if start <= event.x < stop:
                 await self.screen.run_action(name) if hasattr(
-                    self.screen, f"action_{name}"
+                    self.screen, f"action_{name.partition('(')[0]}"
                 ) else await self.app.run_action(name)
                 return
