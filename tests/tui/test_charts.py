@@ -261,3 +261,24 @@ async def test_ascii_alone_draws_ascii_only(
         await until(pilot, lambda: "GPU throttling" in shown(pilot.app))
         others = {char for char in shown(pilot.app) if not char.isascii()}
         assert others <= set("°←→—↓↑·"), others
+
+
+async def test_runs_marked_at_home_are_compared_and_drawn_together(
+    app: Callable[..., TuneApp], recorded: dict[str, RunDir]
+) -> None:
+    async with app().run_test(size=SMALL, notifications=True) as pilot:
+        await until(pilot, lambda: all(name in shown(pilot.app) for name in recorded))
+        home = pilot.app.screen
+        await pilot.press("m")
+        await until(pilot, lambda: "mark two or more" in shown(pilot.app))
+        await pilot.press("space", "m")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Compare) and "Outcome" in shown(pilot.app))
+        await pilot.press("escape", "space", "space")
+        await until(pilot, lambda: "3 marked" in shown(pilot.app))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "C " in shown(pilot.app))
+        screen = pilot.app.screen
+        await until(pilot, lambda: all(each.opened for each in screen.query(Watched)))
+        await until(pilot, lambda: all(name in shown(pilot.app) for name in ("A ", "B ", "demo 0.0172")))
+        await pilot.press("v")
+        await until(pilot, lambda: pilot.app.screen is home)

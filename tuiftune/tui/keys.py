@@ -94,6 +94,9 @@ ACTIONS: tuple[Action, ...] = (
     Action(HOME, "delete", "x,delete", "x", "Delete", "Delete the run's directory, after a question", 60),
     Action(HOME, "preset", "p", "p", "Presets", "Start from a shipped preset", 35),
     Action(HOME, "clone", "c", "c", "Clone", "Its preset in the wizard, under a new name", 45),
+    Action(HOME, "mark", "space", "Spc", "Mark", "Mark the run, to look at several together", 55),
+    Action(HOME, "compare", "m", "m", "Compare", "Marked runs side by side: settings, scores, cost", 56),
+    Action(HOME, "charts", "v", "v", "Charts", "Marked runs in one chart, or the one under the cursor", 57),
     Action(HOME, "filter", "slash", "/", "Filter", "Only the runs with these words", 65),
     Action(HOME, "unfilter", "escape", "Esc", "All", "All runs again", 66),
     Action(HOME, "order", "o", "o", "Order", "By time, name, state, score or loss", 67),
@@ -210,9 +213,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 30),
     Action(DASHBOARD, "previous_panel", "shift+tab", "", "", ""),
     Action(DASHBOARD, "zoom", "z", "z", "Zoom", "The panel in full, or all panels again", 40),
-    Action(
-        DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, gradient norm, tokens/s", 50
-    ),
+    Action(DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, …, memory, cards", 50),
     Action(DASHBOARD, "why", "w", "w", "Why", "Every number and remark with its reason", 45),
     Action(DASHBOARD, "panel('chart')", "1", "1", "Chart", "The large chart"),
     Action(DASHBOARD, "panel('numbers')", "2", "2", "Numbers", "The numbers of the moment"),

@@ -12,7 +12,7 @@ from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import CHARTS, bindings
 from tuiftune.tui.widgets.chart import Chart
-from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing
+from tuiftune.tui.widgets.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lens import AXES, SMOOTHINGS, Lens
 from tuiftune.tui.widgets.readout import Readout
@@ -38,7 +38,6 @@ CELL = (38, 9)  # the least a chart of the grid takes
 GRID_FROM = (160, 50)
 ZOOM = 1.5
 PAN = 0.25  # of what is shown
-MOST_RUNS = 6
 
 
 class Followed(Protocol):

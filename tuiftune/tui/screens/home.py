@@ -18,6 +18,7 @@ from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import HOME, bindings
 from tuiftune.tui.summary import Summaries
+from tuiftune.tui.together import LooksTogether
 from tuiftune.tui.units import size
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rundetail import RunDetail
@@ -82,7 +83,7 @@ class Began(Message):
         self.run = run
 
 
-class Home(TellsFaults, Screen[None]):
+class Home(TellsFaults, LooksTogether, Screen[None]):
     CSS_PATH = "../styles/home.tcss"
     SCOPES = (HOME,)
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -214,7 +215,7 @@ class Home(TellsFaults, Screen[None]):
         current = self.query_one(RunList).current if self.is_mounted else None
         if action == "delete":
             return current is not None and current.status != "running"
-        if action in {"mark", "clone", "compare", "order", "filter"}:
+        if action in {"mark", "clone", "compare", "charts", "order", "filter"}:
             return current is not None or (action in {"order", "filter"} and not self._empty)
         if action == "unfilter":
             return bool(self.query_one("#run-filter", Input).value)
@@ -306,10 +307,6 @@ class Home(TellsFaults, Screen[None]):
         current = self.query_one(RunList).current
         if current is not None:
             self._try(partial(launch, current.run), f"{current.name}: going on")
-
-    def action_mark(self) -> None:
-        self.query_one(RunList).mark()
-        self.query_one(KeyBar).redraw()
 
     def action_order(self) -> None:
         self.query_one(RunList).next_order()

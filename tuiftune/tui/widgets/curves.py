@@ -24,6 +24,7 @@ Entry = tuple[str, str, str, str]  # of a legend: sign, words, value, ink
 GIB = 1 << 30
 RUN_INKS = ("c0", "c2", "c3", "c4", "c1", "c5")
 RUN_SIGNS = "ABCDEF"
+MOST_RUNS = len(RUN_SIGNS)
 
 
 @dataclass(frozen=True, slots=True)

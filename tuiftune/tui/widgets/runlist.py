@@ -56,6 +56,14 @@ class RunList(Canvas):
         return [row.run for row in self._all if row.run.path in self._marked]
 
     @property
+    def together(self) -> list[RunDir]:
+        """The runs to look at together: those that are marked, with the one under the cursor if they are
+        fewer than two."""
+        runs = self.marked
+        here = [self.current.run] if self.current is not None and len(runs) < 2 else []
+        return [*runs, *(run for run in here if run not in runs)]
+
+    @property
     def known(self) -> int:
         """How many runs there are, shown or not."""
         return len(self._all)
