@@ -46,6 +46,19 @@ def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
     assert "+3 fine-tune: a fixed taxonomy" in done.stderr
 
 
+def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> None:
+    changes = ("2", "training.epochs=9", "", "4", "H1000", "H200:2", "3", "2")
+    done = tuiftune(["new", "--plain"], answers("n", "", "", *changes, "1", "tone", "2", LEAVE))
+    assert done.returncode == 0, done.stderr
+    assert "against the recommended: same memory, 3× as long" in done.stderr
+    assert "quality, worse: begins to learn its rows by heart" in done.stderr
+    assert "RTX 4090, " in done.stderr
+    assert "unknown card `H1000`" in done.stderr
+    assert "on H200, each of 2 copies, which is not this machine" in done.stderr
+    assert "fits by lora" in done.stderr, "models are marked here too"
+    assert "gpus: auto" in done.stderr, "the preset stays portable"
+
+
 def test_the_ways_on_are_the_same_as_the_apps(place: Path) -> None:
     Path("docs").mkdir()
     Path("docs/moving.md").write_text("To send an order to another address, write before noon.\n")
@@ -70,9 +83,10 @@ def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) ->
         "nowhere.jsonl",
         "sums.jsonl",
         "",
-        "y",
+        "2",
         "method.rnk=8",
         "training.epochs=1",
+        "",
         "",
         "sums",
         "3",

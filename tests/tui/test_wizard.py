@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from showing import SMALL, shown, until
+from test_terminal import ROOT
 
 from tuiftune.advice.draft import Draft
 from tuiftune.preset import file
+from tuiftune.runs.control import kill
+from tuiftune.runs.directory import RunDir
 from tuiftune.tui.screens.data import DataStep
 from tuiftune.tui.screens.goal import GoalStep
 from tuiftune.tui.screens.machine import MachineStep
@@ -256,8 +262,50 @@ async def test_the_preset_is_exported_as_it_is_shown(app: Callable[..., TuneApp]
         await pilot.press("shift+tab", "shift+tab", *"/nowhere/x.yaml", "enter")
         await until(pilot, lambda: "directory does not exist" in shown(pilot.app).splitlines()[2])
         await pilot.press("tab", "tab", "c")
-        await pilot.pause(0.3)
-        assert "tuiftune train" in (Path("state") / "tuiftune" / "copied.txt").read_text()
+        await pilot.pause(0.2)
+        assert not (Path("state") / "tuiftune" / "copied.txt").exists(), (
+            "a command that cannot work is not copied"
+        )
+
+
+async def test_the_command_that_is_copied_works_from_another_directory(
+    app: Callable[..., TuneApp], place: Path
+) -> None:
+    (place / "rows").mkdir()
+    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(60)]
+    (place / "rows" / "my sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    draft = Draft(data=("rows/my sums.jsonl",), model="builtin:tiny", name="sums")
+    async with app(draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
+        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "c saves it and copies" in shown(pilot.app))
+        await pilot.press("shift+tab", "shift+tab", *["backspace"] * 30, *"rows/mine.yaml", "tab", "tab")
+        assert not Path("rows/mine.yaml").exists()
+        await pilot.press("c")
+        copied = Path("state") / "tuiftune" / "copied.txt"
+        await until(pilot, copied.exists)
+        await until(pilot, lambda: "saved, works as it stands" in shown(pilot.app))
+        assert pilot.app.draft.save_as == "rows/mine.yaml"  # type: ignore[attr-defined]
+        await pilot.press("escape")
+        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "rows/mine.yaml" in shown(pilot.app))
+    command = f"{copied.read_text().strip()} --set training.max_steps=1 --set evaluation.rows=0 --detach"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-c", command],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    try:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(place / "kept" / "sums")
+        assert RunDir(place / "kept" / "sums").preset.training.max_steps == 1
+    finally:
+        kill(RunDir(place / "kept" / "sums"))
 
 
 @pytest.mark.parametrize("name", ["../up", "a b", ".hidden-", "x" * 70])

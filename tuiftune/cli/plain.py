@@ -12,19 +12,19 @@ from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.advice.signals import PROMPT, TUNE
 from tuiftune.advice.steps import STEPS
 from tuiftune.advice.verdicts import TITLES, ways
+from tuiftune.cli import plain_model
 from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
+from tuiftune.tui import headless
 from tuiftune.tui.findings import Findings, trainable
-from tuiftune.tui.units import count, duration, money, percent, size
+from tuiftune.tui.units import count, percent, size
 
 if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.hardware.machine import Machine
-    from tuiftune.plan.model import Plan
 
 BUILTIN = "builtin:tickets"
-MODELS_SHOWN = 12
 
 
 def ask(draft: Draft, root: Path | None) -> int:
@@ -61,7 +61,7 @@ class Plain:
                 self._heading(chosen)
                 walks[chosen]()
                 if chosen == "data":
-                    self._recommend()
+                    self.draft = plain_model.recommended(self._findings, self.draft)
                 continue
             if chosen in {"export", "show"}:
                 self._export() if chosen == "export" else self._show()
@@ -167,59 +167,7 @@ class Plain:
                 say(f"  row {example.row} {message.role}: {message.content[:200]}")
 
     def _model(self) -> None:
-        from tuiftune.tui.modelrows import rows_of
-
-        rows = rows_of(self._findings, self.draft)
-        choices = [
-            Choice(
-                row.reference,
-                f"{row.reference}, {count(row.parameters)} weights" + (f"; {row.why}" if row.why else ""),
-            )
-            for row in rows[:MODELS_SHOWN]
-        ]
-        choices.append(Choice("other", "another: a hub id or a directory"))
-        chosen = self._asks.choose("Base model", choices, self.draft.model or rows[0].reference)
-        if chosen == "other":
-            chosen = self._asks.text("Hub id or directory", self.draft.model or "builtin:tiny")
-        self.draft = self.draft.with_(model=chosen)
-        self._recommend()
-        plan = self._plan()
-        for line in _plan_lines(plan):
-            say(f"  {line}")
-        for reason in plan.reasons:
-            say(f"  {reason.key} = {reason.value}: {reason.why} ({reason.source})")
-        if self._asks.yes("Change a setting?", False):
-            self._change()
-
-    def _recommend(self) -> None:
-        from tuiftune.advice.recommend import recommend
-
-        model = self._findings.model(self.draft.model)
-        facts = self._findings.facts(self.draft, model)
-        advice = recommend(self.draft.answers, self._findings.machine(), model, facts)
-        self.draft = advice.apply(self.draft)
-        for line in advice.advice:
-            say(f"  {line}")
-
-    def _plan(self) -> Plan:
-        return self._findings.plan(self.draft)
-
-    def _change(self) -> None:
-        from tuiftune.preset.file import override
-
-        while True:
-            text = self._asks.text("KEY=VALUE, such as method.rank=8; nothing when done", "")
-            if not text:
-                return
-            try:
-                key = text.partition("=")[0].strip()
-                made = override(self.draft.preset(), [text])
-                section, _, name = key.partition(".")
-                self.draft = self.draft.override(key, getattr(getattr(made, section), name))
-                for line in _plan_lines(self._plan()):
-                    say(f"  {line}")
-            except UserError as error:
-                say(f"  {error}")
+        self.draft = plain_model.model(self._asks, self._findings, self.draft)
 
     def _review(self) -> str:
         from tuiftune.tui.naming import suggested_name
@@ -231,7 +179,7 @@ class Plain:
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:
                 say(f"  {section}.{key}: {value}" if key else f"  {section}: {value}")
         say("  everything else is at its default")
-        for line in _plan_lines(self._plan()):
+        for line in plain_model.plan_lines(self._findings.plan(self.draft)):
             say(f"  {line}")
         choices = [
             Choice("start", "start training"),
@@ -249,7 +197,7 @@ class Plain:
             say(line)
 
     def _command(self) -> str:
-        return f"tuiftune train {shlex.quote(self.draft.name + '.yaml')}"
+        return headless.train(f"{self.draft.name}.yaml", self._root)
 
     def _export(self) -> None:
         from tuiftune.preset.file import save
@@ -262,7 +210,8 @@ class Plain:
         except UserError as error:
             say(f"  {error}")
         else:
-            say(f"  saved; the same run from a script: tuiftune train {shlex.quote(str(path))}")
+            command = headless.train_from_anywhere(str(path), self._root)
+            say(f"  saved; the same run from a script: {command}")
 
     def _start(self) -> int:
         import sys
@@ -295,17 +244,4 @@ def _machine_lines(machine: Machine) -> list[str]:
     lines.append(f"memory: {size(machine.host.memory_available)} free of {size(machine.memory)}")
     lines += [f"disk for {disk.path}: {size(disk.free)} free of {size(disk.total)}" for disk in machine.disks]
     lines.append(f"processor: {machine.host.cpu}, {machine.host.cores} cores")
-    return lines
-
-
-def _plan_lines(plan: Plan) -> list[str]:
-    there = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
-    lines = [f"{'fits' if plan.fits else 'DOES NOT FIT'}: needs {size(plan.memory.needs)} of {size(there)}"]
-    parts = sorted(plan.memory.components.items(), key=lambda item: -item[1])
-    lines.append("memory: " + ", ".join(f"{name} {size(amount)}" for name, amount in parts if amount))
-    lines.append(f"{plan.steps:,} steps, about {duration(plan.seconds)}")
-    if plan.usd is not None:
-        lines.append(f"about {money(plan.usd)}")
-    if not plan.fits:
-        lines += [f"would fit: {other.says}" for other in plan.alternatives if other.fits]
     return lines

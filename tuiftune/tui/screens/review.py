@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Button, Input, Label
 
 from tuiftune.errors import UserError
+from tuiftune.tui import headless
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.naming import suggested_name
 from tuiftune.tui.screens.wizard import WizardStep
@@ -21,6 +21,8 @@ from tuiftune.tui.widgets.command import CommandLine
 from tuiftune.tui.widgets.yamlview import YamlView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -89,15 +91,13 @@ class ReviewStep(WizardStep):
         if not self.draft.name:
             self.draft = self.draft.with_(name=suggested_name(self.draft))
             self.query_one("#name", Input).value = self.draft.name
-        self.query_one("#save-as", Input).value = f"{self.draft.name}.yaml"
+        self.query_one("#save-as", Input).value = self.draft.save_as or f"{self.draft.name}.yaml"
         self.query_one("#start").focus()
         self._show()
         self.run_worker(self._sum, thread=True, exit_on_error=False, group="sum")
 
     def _show(self) -> None:
         """Preset, command, or what is wrong with them."""
-        from tuiftune.preset.file import dump
-
         try:
             self._preset = self.draft.preset()
         except UserError as error:
@@ -105,14 +105,29 @@ class ReviewStep(WizardStep):
             self.say(str(error), "error")
             return
         path = self._path()
-        self.query_one(YamlView).show(dump(self._preset, header=f"{self.draft.name}: {self._command(path)}"))
-        self.query_one(CommandLine).show(self._command(path))
+        self.query_one(YamlView).show(self._text())
+        self.query_one(CommandLine).show(self._command(path), self._is_saved())
 
     def _path(self) -> str:
         return self.query_one("#save-as", Input).value.strip() or f"{self.draft.name}.yaml"
 
     def _command(self, path: str) -> str:
-        return f"tuiftune train {shlex.quote(path)}"
+        return headless.train(path, self.app.runs_root)
+
+    def _text(self) -> str:
+        """The file as it is saved."""
+        from tuiftune.preset.file import dump
+
+        assert self._preset is not None
+        return dump(self._preset, header=f"{self._preset.name}: tuiftune train {Path(self._path()).name}")
+
+    def _is_saved(self) -> bool:
+        """Whether the file at the path given is this preset, so that the command works as it stands."""
+        try:
+            there = Path(self._path()).expanduser().read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return False
+        return self._preset is not None and there == self._text()
 
     def _sum(self) -> None:
         try:
@@ -135,6 +150,8 @@ class ReviewStep(WizardStep):
         if plan.usd is not None:
             parts.append(f"about {money(plan.usd)}")
         words = ", ".join(parts)
+        if self.draft.card:
+            words = f"{words} on {self.draft.card}, which is not this machine: export it, and run it there"
         self.say(words if plan.fits else f"does not fit here: {words}", "ok" if plan.fits else "error")
 
     @on(Input.Changed, "#name")
@@ -148,7 +165,9 @@ class ReviewStep(WizardStep):
         self._show()
 
     @on(Input.Changed, "#save-as")
-    def _saved_as(self) -> None:
+    def _saved_as(self, message: Input.Changed) -> None:
+        own = message.value.strip() not in {"", f"{self.draft.name}.yaml"}
+        self.draft = self.draft.with_(save_as=message.value.strip() if own else "")
         self._show()
 
     @on(Input.Submitted)
@@ -172,6 +191,9 @@ class ReviewStep(WizardStep):
 
     def action_export(self) -> None:
         """Write the preset to the path given."""
+        self._save(lambda path: self._tell_user(f"saved as {path}", "ok"))
+
+    def _save(self, then: Callable[[Path], None]) -> None:
         if self._preset is None:
             return
         path = Path(self._path()).expanduser()
@@ -182,12 +204,12 @@ class ReviewStep(WizardStep):
                 Confirm(
                     f"Write over {path}?", "There is a file of this name already.", "Write over", harmful=True
                 ),
-                partial(self._write, path),
+                partial(self._write, path, then),
             )
         else:
-            self._write(path, True)
+            self._write(path, then, True)
 
-    def _write(self, path: Path, confirmed: bool | None) -> None:
+    def _write(self, path: Path, then: Callable[[Path], None], confirmed: bool | None) -> None:
         from tuiftune.preset.file import save
 
         if not confirmed or self._preset is None:
@@ -197,15 +219,41 @@ class ReviewStep(WizardStep):
         except UserError as error:
             self._tell_user(str(error), "error")
         else:
-            self._tell_user(f"saved as {path}", "ok")
+            self._show()
+            then(path)
 
     def action_copy(self) -> None:
+        """Copy the command that works from any directory; what it runs is saved first."""
+        if self._preset is None:
+            return
+        if self._is_saved():
+            self._copy(Path(self._path()))
+        else:
+            self._save(self._copy)
+
+    def _copy(self, path: Path) -> None:
         from tuiftune.tui.clipboard import copy
 
-        self.notify(copy(self._command(self._path()), self.app.copy_to_clipboard), markup=False)
+        command = headless.train_from_anywhere(self._path(), self.app.runs_root)
+        self._tell_user(f"saved as {path}; the command is copied with its directory", "ok")
+        self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 
     def action_start(self) -> None:
+        """Start, after a question where the plan was made for another card."""
         if self._starting or self._preset is None:
+            return
+        if self.draft.card:
+            from tuiftune.tui.screens.dialog import Confirm
+
+            detail = f"The plan you saw is for {self.draft.card}. Here another one is made, and may not fit."
+            self.app.push_screen(
+                Confirm("Start on this machine?", detail, "Start here", "Not here", harmful=True), self._begin
+            )
+        else:
+            self._begin(True)
+
+    def _begin(self, confirmed: bool | None) -> None:
+        if not confirmed or self._preset is None:
             return
         self._starting = True
         self.query_one("#start", Button).label = "Starting …"
