@@ -59,12 +59,14 @@ def generate(
     max_new_tokens: int,
     autocast: Callable[[], Any],
     progress: Callable[[int], None],
+    criteria: Sequence[Any] = (),
 ) -> list[str]:
     """One greedy answer a question, in their order.
 
-    Questions of similar length share a batch, padded on the left.
+    Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
     """
     import torch
+    from transformers import StoppingCriteriaList
 
     tokenizer = tokeniser.tokenizer
     stops = tokeniser.stop_tokens()
@@ -89,6 +91,7 @@ def generate(
                     top_k=None,
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=stops,
+                    stopping_criteria=StoppingCriteriaList(criteria),
                 )
         except torch.OutOfMemoryError:
             if size == 1:

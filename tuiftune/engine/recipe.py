@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.report import Report
     from tuiftune.engine.rhythm import Progress
     from tuiftune.engine.rows import Examples, Prepared
+    from tuiftune.engine.samples import Samples
     from tuiftune.engine.score import Score, Scorer
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.stopping import Stopping
@@ -90,6 +91,7 @@ def train(
 
     scorer = Scorer(wanted, examples.held_out, tokeniser, report, stopping.check, group)
     before = _score_before(run, scorer, trainer, start, group)
+    samples = _samples(run, wanted, scorer, before, tokeniser, trainer, report, stopping)
     _fit(trainer, start, progress, wanted)
     if trainer.rhythm.stop is not None:
         from tuiftune.engine.stopping import StoppedError
@@ -98,8 +100,9 @@ def train(
     _take_best(trainer, store, progress, report, group)
     after = scorer.score(trainer, "after")
     group.part()
-    if not group.leads:
+    if not group.leads or samples is None:
         return
+    samples.finish(after, trainer.state.global_step)
     _export(run, wanted, base, trainer, examples, (training, held_out), scorer, before, after, report)
 
 
@@ -268,6 +271,27 @@ def _score_before(run: RunDir, scorer: Scorer, trainer: RunTrainer, start: Resum
     if group.leads:
         score.save(before, path)
     return before
+
+
+def _samples(
+    run: RunDir,
+    wanted: Settings,
+    scorer: Scorer,
+    before: Score,
+    tokeniser: Any,
+    trainer: RunTrainer,
+    report: Report,
+    stopping: Stopping,
+) -> Samples | None:
+    """What answers a few rows at each evaluation; on rank 0 alone, which has the whole model."""
+    from tuiftune.engine.samples import Samples
+
+    if not trainer.group.leads:
+        return None
+    count = wanted.preset.evaluation.samples
+    trainer.samples = Samples(scorer, tokeniser, report, stopping.asked, run.path, count=count)
+    trainer.samples.begin(before)
+    return trainer.samples
 
 
 def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Settings) -> None:

@@ -84,6 +84,7 @@ class Rhythm(TrainerCallback):
         self._saved_at, self._save_took = time.monotonic(), 0.0
         self._speeds: deque[tuple[float, int]] = deque(maxlen=SPEED_WINDOW)
         self._memory_at = 0.0
+        self._logged_at: float | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """The progress as it is now, for a checkpoint."""
@@ -174,6 +175,7 @@ class Rhythm(TrainerCallback):
             tokens=self.progress.tokens,
             tokens_per_second=self._speed(),
             epoch=state.epoch,
+            data_wait=self._data_wait(),
         )
 
     def on_save(
@@ -185,6 +187,14 @@ class Rhythm(TrainerCallback):
     def _say_training(self, state: TrainerState) -> None:
         detail = "the first step compiles the layers" if self._compiles and not self._speeds else ""
         self._report.phase("training", detail, done=state.global_step, total=state.max_steps)
+
+    def _data_wait(self) -> float | None:
+        """The share of the time since the last step that went into waiting for rows; None for the first."""
+        now, waited = time.monotonic() - self._paused, self.trainer.take_waited()
+        before, self._logged_at = self._logged_at, now
+        if before is None or now <= before:
+            return None
+        return round(min(1.0, waited / (now - before)), 3)
 
     def _speed(self) -> float | None:
         (began, before), (now, after) = self._speeds[0], self._speeds[-1]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.group import Group
     from tuiftune.engine.report import Report
     from tuiftune.engine.rhythm import Rhythm
+    from tuiftune.engine.samples import Samples
     from tuiftune.engine.settings import Settings
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
@@ -53,7 +54,9 @@ class RunTrainer(SFTTrainer):
         self._tokens: Any = 0
         self._overflows = 0
         self._not_finite: Any = False  # a loss of this step, on this process
+        self._waited = 0.0
         self.when = "before"
+        self.samples: Samples | None = None
         super().__init__(callbacks=[rhythm], **kwargs)
         if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
@@ -71,6 +74,17 @@ class RunTrainer(SFTTrainer):
         """Tokens trained on since last asked, padding left out."""
         tokens, self._tokens = int(self._tokens), 0
         return tokens
+
+    def take_waited(self) -> float:
+        """Seconds spent waiting for rows since last asked."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        began = time.monotonic()
+        batch = super().get_batch_samples(*args, **kwargs)
+        self._waited += time.monotonic() - began
+        return batch
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         mask = inputs.get("attention_mask")
@@ -105,6 +119,8 @@ class RunTrainer(SFTTrainer):
         if not math.isfinite(loss):
             raise NotANumberError("held-out loss", step)
         self._report.emit("eval", step=step, loss=loss, perplexity=perplexity(loss), when=self.when)
+        if self.is_in_train and self.samples is not None:
+            self.samples.take(self)
         metrics = {"eval_loss": loss, "eval_perplexity": perplexity(loss)}
         if self.is_in_train:
             self.rhythm.progress.judge(loss, step)

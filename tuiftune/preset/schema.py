@@ -203,7 +203,9 @@ class EvaluationSection(Section):
     max_new_tokens: Auto | PositiveInt = Field(
         "auto", description="auto: the longest reference answer, at most 256"
     )
-    samples: int = Field(3, ge=0, description="answers shown side by side")
+    samples: int = Field(
+        3, ge=0, description="answers shown side by side, and generated at each evaluation; 0 for none"
+    )
 
 
 class HardwareSection(Section):
