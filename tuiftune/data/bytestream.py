@@ -60,7 +60,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 16)
     if magic == ZSTD:
         import zstandard
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.bytestream import HEAD, open_text
-from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW
+from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, next_line, too_long, too_wide
 from tuiftune.data.names import KNOWN_NAMES
 from tuiftune.errors import UserError
 
@@ -66,11 +66,13 @@ def csv_rows(path: Path) -> Iterator[Batch]:
         head = text.read(HEAD)
         text.seek(0)
         delimiter = delimiter_of(head, path.suffix.lower())
-        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+        reader = csv.reader(_lines(text, path), delimiter=delimiter, strict=True)
         try:
             first = next(reader, None)
             if first is None:
                 return
+            if len(first) > MOST_COLUMNS:
+                raise too_wide(len(first), f"{path}:1")
             header = [cell.strip() for cell in first]
             named = has_header(first)
             if not named:
@@ -88,8 +90,9 @@ def csv_rows(path: Path) -> Iterator[Batch]:
                 if not record:
                     continue
                 if len(record) != width:
+                    cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
                     raise UserError(
-                        f"{len(record)} cells where the header has {width} (data row {number + 1})",
+                        f"{cells} where the header has {width} (data row {number + 1})",
                         place=f"{path}:{reader.line_num}",
                         remedy="quote cells that hold a comma, a quote or a line end",
                     )
@@ -107,6 +110,10 @@ def csv_rows(path: Path) -> Iterator[Batch]:
             ) from None
 
 
-def _lines(text: Any) -> Iterator[str]:
-    while line := text.readline(LONGEST_ROW):
+def _lines(text: Any, path: Path) -> Iterator[str]:
+    number = 0
+    while line := next_line(text, path, number + 1):
+        number += 1
+        if len(line) >= LONGEST_ROW:
+            raise too_long(path, number)
         yield line

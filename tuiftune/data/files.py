@@ -33,6 +33,11 @@ DATA_SUFFIXES = frozenset(SUFFIX_KINDS)
 NOT_ROWS = frozenset(
     ("dataset_info.json", "state.json", "dataset_dict.json", "dataset_infos.json", "readme.md")
 )
+NOT_DATA = (  # what stands where a download was meant to
+    ("version https://git-lfs", "a Git LFS pointer", "git lfs pull"),
+    ("<!doctype html", "a web page", "fetch the file itself, not the page about it"),
+    ("<html", "a web page", "fetch the file itself, not the page about it"),
+)
 BUILTIN = "builtin:tickets"
 
 
@@ -79,6 +84,10 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
         return _in_directory(path, notes)
     if path.exists() or not glob.has_magic(part):
         if not path.exists():
+            if path.is_symlink():
+                raise UserError(
+                    "a link that leads nowhere", place=part, remedy="mend the link, or name its target"
+                )
             near = _nearest(path)
             raise UserError(
                 "no such file", place=part, remedy=f"did you mean {near}?" if near else "check the path"
@@ -155,6 +164,9 @@ def kind_of(path: Path) -> str:
     beginning = head.decode(encoding, "replace").lstrip("\ufeff")
     if not beginning.strip() and len(head) < 8192:
         raise UserError("the file is empty", place=str(path), remedy="name a file with rows")
+    for opening, what, remedy in NOT_DATA:
+        if beginning[:40].lstrip().lower().startswith(opening):
+            raise UserError(f"this is {what}, not the data", place=f"{path}:1", remedy=remedy)
     suffix = suffix_of(path)
     kind = SUFFIX_KINDS.get(suffix)
     if kind == "table":
@@ -181,5 +193,6 @@ def _nearest(path: Path) -> str | None:
         names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError:
         names = []
+    names = [name for name in names if name != path.name]
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
     return str(path.parent / close[0]) if close else None

@@ -21,9 +21,11 @@ Row = dict[str, Any]
 Batch = tuple[list[int], list[Row]]
 
 BATCH_ROWS = 4096
-LONGEST_ROW = 64 << 20  # characters; a row beyond this is no training example
+LONGEST_ROW = 16 << 20  # characters, some four million tokens; a row beyond this is no training example
 LONGEST_DOCUMENT = 256 << 20  # characters of one JSON object that holds all the rows
+LONGEST_LINE = 1 << 30  # characters of an array that is written without a single line end
 PIECE = 1 << 20
+MOST_COLUMNS = 10_000
 
 TRAIN_KEYS = ("train", "training", "data", "rows", "examples", "instances", "items", "records", "samples")
 HELD_OUT_KEYS = ("validation", "valid", "val", "test", "dev", "eval", "evaluation")
@@ -40,7 +42,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+def _no_number(_: str) -> None:
+    """NaN and Infinity are no JSON: such a value is missing."""
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
 _scan: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
@@ -68,10 +74,10 @@ def json_lines(path: Path) -> Iterator[Batch]:
     rows: list[Row] = []
     with open_text(path) as text:
         number = 0
-        while line := text.readline(LONGEST_ROW):
+        while line := next_line(text, path, number + 1):
             number += 1
             if len(line) >= LONGEST_ROW:
-                raise _too_long(path, number)
+                raise too_long(path, number)
             stripped = line.strip()
             if not stripped:
                 continue
@@ -82,6 +88,16 @@ def json_lines(path: Path) -> Iterator[Batch]:
                 numbers, rows = [], []
     if rows:
         yield numbers, rows
+
+
+def next_line(text: io.TextIOWrapper, path: Path, number: int) -> str:
+    """A line of at most LONGEST_ROW characters. UserError with its number where the archive ends in it."""
+    try:
+        return text.readline(LONGEST_ROW)
+    except EOFError:
+        raise UserError(
+            "the compressed file is cut off", place=f"{path}:{number}", remedy="fetch it again"
+        ) from None
 
 
 def _parse(line: str, path: Path, number: int) -> Any:
@@ -108,6 +124,8 @@ def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]
         buffer = text.read(PIECE)
         start = len(buffer) - len(buffer.lstrip())
         if buffer[start : start + 1] == "[":
+            if "\n" not in buffer and path.stat().st_size > LONGEST_LINE:
+                raise _one_line(path)
             yield from _array(text, buffer, start + 1, path)
             return
         pieces, size = [buffer], len(buffer)
@@ -159,11 +177,16 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> It
     rows: list[Row] = []
     ended = False
     want = PIECE
+    read = len(buffer)
     while True:
         while position < len(buffer) and buffer[position] in " \t\n\r,":
             line += buffer[position] == "\n"
             position += 1
         if position < len(buffer) and buffer[position] == "]":
+            rest = buffer[position + 1 :] + text.read(PIECE)
+            if rest.strip():
+                line += rest.count("\n", 0, len(rest) - len(rest.lstrip()))
+                raise _bad_json(path, line, "something follows the end of the array", rest.strip(), 0)
             break
         try:
             if position >= len(buffer):
@@ -182,8 +205,11 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> It
                 at = fault.pos if isinstance(fault, json.JSONDecodeError) else position
                 raise _bad_json(path, line, f"element {element + 1}: not JSON", buffer, at) from None
             if len(buffer) - position > LONGEST_ROW:
-                raise _too_long(path, line, element + 1) from None
+                raise too_long(path, line, element + 1) from None
             piece = text.read(want)
+            read += len(piece)
+            if read > LONGEST_LINE and line == 1:
+                raise _one_line(path) from None
             want = min(want * 2, LONGEST_ROW)
             ended = not piece
             buffer, position = buffer[position:] + piece, 0
@@ -287,8 +313,12 @@ def _in_batches(values: list[Any], path: Path) -> Iterator[Batch]:
 
 def _as_row(value: Any, path: Path, number: int) -> Row:
     if type(value) is dict:
+        if len(value) > MOST_COLUMNS:
+            raise too_wide(len(value), f"{path}:{number}")
         return value
     if isinstance(value, list):
+        if len(value) > MOST_COLUMNS:
+            raise too_wide(len(value), f"{path}:{number}")
         if value and all(isinstance(item, dict) for item in value):
             return {"messages": value}
         return {f"column_{index}": cell for index, cell in enumerate(value, 1)}
@@ -300,7 +330,24 @@ def _as_row(value: Any, path: Path, number: int) -> Row:
     )
 
 
-def _too_long(path: Path, number: int, element: int | None = None) -> UserError:
+def too_wide(count: int, place: str) -> UserError:
+    """For a row, or rows together, with more columns than any training data has."""
+    return UserError(
+        f"{count:,} columns, more than {MOST_COLUMNS:,}",
+        place=place,
+        remedy="write one row a line, with the few columns that are trained on",
+    )
+
+
+def _one_line(path: Path) -> UserError:
+    return UserError(
+        f"one line of more than {LONGEST_LINE >> 20} MiB",
+        place=f"{path}:1",
+        remedy="write one row a line (JSONL)",
+    )
+
+
+def too_long(path: Path, number: int, element: int | None = None) -> UserError:
     which = f"element {element}" if element else "one row"
     return UserError(
         f"{which} is longer than {LONGEST_ROW >> 20} million characters",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, Recognition
+from tuiftune.data.json_rows import MOST_COLUMNS, too_wide
 from tuiftune.data.judges import (
     chat_rows,
     classification_rows,
@@ -35,6 +36,10 @@ def recognise(
     UserError.
     """
     known = list(dict.fromkeys(key for row in sample for key in row))
+    if not known:
+        raise UserError("the rows are empty", place=place, remedy="name a file whose rows have columns")
+    if len(known) > MOST_COLUMNS:
+        raise too_wide(len(known), place)
     mapped = dict(columns or {})
     for role, column in mapped.items():
         if column not in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.bytestream import ARROW_FILE, PARQUET, head_of
-from tuiftune.data.json_rows import BATCH_ROWS
+from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, too_long, too_wide
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -42,9 +42,16 @@ def table_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
         ) from None
     except pl.exceptions.PanicException:
         raise UserError("the table is damaged", place=str(path), remedy="write it again") from None
+    if frame.width > MOST_COLUMNS:
+        raise too_wide(frame.width, str(path))
     for name, kind in frame.schema.items():
         if kind == pl.Binary:
             frame = _as_text(frame, name, lost)
+    for name, kind in frame.schema.items():
+        if kind == pl.String:
+            long = (frame[name].str.len_bytes() > LONGEST_ROW).arg_true()
+            if len(long):
+                raise too_long(path, int(long[0]) + 1)
     hollow = [name for name, kind in frame.schema.items() if _nested(kind)]
     for start in range(0, frame.height, BATCH_ROWS):
         piece = frame.slice(start, BATCH_ROWS)

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tuiftune.data.bytestream import HEAD, open_text
-from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW
+from tuiftune.data.json_rows import BATCH_ROWS, LONGEST_ROW, next_line
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def text_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
 def _numbered(path: Path) -> Iterator[tuple[int, str]]:
     with open_text(path) as text:
         number = 0
-        while line := text.readline(LONGEST_ROW):
+        while line := next_line(text, path, number + 1):
             number += 1
             if len(line) >= LONGEST_ROW:
                 raise UserError(

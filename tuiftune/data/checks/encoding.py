@@ -27,9 +27,10 @@ PLACEHOLDER = (
 
 
 def parts(subject: Subject) -> list[str]:
-    """The columns that hold text of this dataset."""
+    """The columns that hold text of this dataset; at least the answers, be they all missing."""
     names = ["prompt", "answer", "system", "rejected"]
-    return [name for name in names if subject.frame[name].null_count() < subject.frame.height]
+    filled = [name for name in names if subject.frame[name].null_count() < subject.frame.height]
+    return filled or ["answer"]
 
 
 def encoding(subject: Subject) -> Iterator[Check]:
