@@ -283,3 +283,20 @@ def test_of_near_duplicates_the_fullest_stays(tmp_path: Path) -> None:
     merged = clean(dataset, tmp_path / "c.jsonl", Settings(near=True, duplicates="merge"))
     assert [removal.indices.tolist() for removal in merged.removed] == [[7]]
     assert "Indeed it is." in (tmp_path / "c.jsonl").read_text("utf-8")
+
+
+def test_rows_that_a_check_flags_are_dropped_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = seeded.pairs(80, random.Random(14))
+    rows[3]["completion"] = "I'm sorry, but I can't help with that."
+    rows[5]["completion"] = "I don't know."
+    rows[8]["prompt"] += " Write to {{name}}."
+    dataset = load(write(tmp_path / "a.jsonl", rows))
+    assert clean(dataset, tmp_path / "b.jsonl", Settings()).removed == []
+    asked = Settings(drop=("refusals", "placeholders", "rare-labels"))
+    done = clean(dataset, tmp_path / "c.jsonl", asked)
+    assert {removal.why: removal.indices.tolist() for removal in done.removed} == {
+        "flagged: Refusals": [3],
+        "flagged: Placeholders that were not filled in": [8],
+    }
+    with pytest.raises(UserError, match="label-balance is no check"):
+        clean(dataset, tmp_path / "d.jsonl", Settings(drop=("label-balance",)))

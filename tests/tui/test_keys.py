@@ -25,6 +25,8 @@ SCREENS = {
     "tokens": ("tokens", "TokenRows"),
     "cut": ("cut", "Cut"),
     "repair": ("repair", "Repair"),
+    "checks": ("checks", "Checks"),
+    "rows": ("rows", "Rows"),
     "cards": ("cards", "Cards"),
     "prompting": ("prompt_starter", "PromptStarter"),
     "retrieval": ("retrieval_starter", "RetrievalStarter"),

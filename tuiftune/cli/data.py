@@ -118,6 +118,10 @@ def clean(
     against: Annotated[
         str | None, typer.Option(metavar="FILE", help="Drop rows that are (nearly) in this evaluation set.")
     ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Drop the rows that a check flags, e.g. refusals; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the split, with the content.")] = 42,
     json: Annotated[bool, typer.Option("--json", help="The manifest on standard output.")] = False,
     format_: Format = "auto",
@@ -145,7 +149,8 @@ def clean(
     ):
         if value not in allowed:
             raise UserError(f"{value} is no choice", place=option, remedy="one of " + ", ".join(allowed))
-    settings = Settings(mask, near, duplicates, outliers, split, against, seed)  # type: ignore[arg-type]
+    dropped = tuple(drop or ())
+    settings = Settings(mask, near, duplicates, outliers, split, against, seed, dropped)  # type: ignore[arg-type]
     with watching() as watch:
         dataset = load(
             files,

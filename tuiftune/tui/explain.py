@@ -56,6 +56,17 @@ EXPLANATIONS: dict[str, str] = {
         "longest batch must fit. Move the slider and watch all four: rows cut, answer tokens lost, memory, "
         "time and money. Beyond the longest row nothing is gained."
     ),
+    "checks": (
+        "Everything that was looked at, worst first: errors spoil a run, warnings cost quality, the rest is "
+        "worth knowing. Of the marked one you see why it matters, what to do, and its rows; Enter opens them "
+        "one by one, with the fault in braces. Where a program can help, f opens the repair with the right "
+        "option set (or the slider for max_length), as a preview: nothing is written before Enter there."
+    ),
+    "rows": (
+        "The rows that a check flags, in full and as they will be trained on. What is at fault stands in "
+        "braces, as far as it lies in one place; a row that is like an earlier one has that one below it, "
+        "with what differs in braces in both."
+    ),
     "repair": (
         "What `tuiftune data clean` would do, before it does it: rows that go, with the row that stays in "
         "their place, and rows that are mended, what goes in [- -] and what comes in {+ +}. The rows are "

@@ -39,6 +39,8 @@ WHY = "why"
 TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
+CHECKS = "checks"
+ROWS = "rows"
 CARDS = "cards"
 PROMPTING = "prompting"
 RETRIEVAL = "retrieval"
@@ -53,6 +55,8 @@ TITLES = {
     TOKENS: "As the trainer sees it",
     CUT: "Where rows are cut",
     REPAIR: "Repair",
+    CHECKS: "Checks",
+    ROWS: "Flagged rows",
     "model": "Model and method",
     CARDS: "Another card",
     PROMPTING: "A prompt from your rows",
@@ -158,12 +162,28 @@ ACTIONS: tuple[Action, ...] = (
     Action(CUT, "end(1)", "end", "", "", ""),
     Action(CUT, "take", "enter", "Enter", "Take", "Put this length into the preset", 20),
     Action(CUT, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 30),
+    Action(CHECKS, "move(1)", "down,j", "↓ ↑", "Check", "The next or the previous check", 30),
+    Action(CHECKS, "move(-1)", "up,k", "", "", ""),
+    Action(CHECKS, "rows", "enter", "Enter", "Rows", "The rows it flags, from the first one on", 10),
+    Action(CHECKS, "mend", "f", "f", "Mend", "What helps against it: a repair, or another max_length", 20),
+    Action(CHECKS, "scroll(6)", "pagedown,d", "d u", "Scroll", "Further down in what is said, or up", 50),
+    Action(CHECKS, "scroll(-6)", "pageup,u", "", "", ""),
+    Action(CHECKS, "close", "escape,q", "Esc", "Back", "Back to the data", 40),
+    Action(ROWS, "next(1)", "n", "n p", "Flagged", "The next or the previous flagged row", 10),
+    Action(ROWS, "next(-1)", "p", "", "", ""),
+    Action(ROWS, "move(1)", "right,l", "← →", "Any row", "The row after or before, flagged or not", 20),
+    Action(ROWS, "move(-1)", "left,h", "", "", ""),
+    Action(ROWS, "tokens", "t", "t", "Tokens", "This row as the trainer sees it", 40),
+    Action(ROWS, "mend", "f", "f", "Mend", "What helps against the check", 30),
+    Action(ROWS, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 50),
+    Action(ROWS, "scroll(-2)", "up,k", "", "", ""),
+    Action(ROWS, "close", "escape,q", "Esc", "Back", "Back to the checks", 45),
     Action(REPAIR, "move(1)", "down,j", "↓ ↑", "Choice", "The next or the previous choice", 30),
     Action(REPAIR, "move(-1)", "up,k", "", "", ""),
     Action(REPAIR, "change(1)", "right,l", "← →", "Change", "Another value of the choice", 20),
     Action(REPAIR, "change(-1)", "left,h", "", "", ""),
-    *(Action(REPAIR, f"choose({place})", str(place + 1), "", "", "") for place in range(1, 7)),
-    Action(REPAIR, "choose(0)", "1", "1-7", "Pick", "The choice with this number, and its next value", 25),
+    *(Action(REPAIR, f"choose({place})", str(place + 1), "", "", "") for place in range(1, 8)),
+    Action(REPAIR, "choose(0)", "1", "1-8", "Pick", "The choice with this number, and its next value", 25),
     Action(REPAIR, "type_value", "e", "e", "Type", "Type a split, an evaluation set or the file's name", 28),
     Action(REPAIR, "write", "enter,w", "Enter", "Write", "Write the repaired rows to a new file", 10),
     Action(REPAIR, "scroll(8)", "pagedown,d", "d u", "Scroll", "Further down among the changes, or up", 40),

@@ -27,8 +27,8 @@ SHOWN_EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`rows` are the first 50 row numbers in their file; `indices` all positions in the frame, for repair and
-    tests.
+    """`rows` are the first 50 row numbers in their file; `indices` all positions in the frame, `partner` the
+    row that each of them is like, where it is like another.
     """
 
     check: str  # a stable name, e.g. exact-duplicates
@@ -41,6 +41,7 @@ class Check:
     why: str = ""
     remedy: str = ""
     indices: NDArray[np.intp] | None = field(default=None, compare=False, repr=False)
+    partner: NDArray[np.intp] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
@@ -105,6 +106,7 @@ class Subject:
         remedy: str,
         examples: Iterable[str] | None = None,
         show: str = "answer",
+        partner: NDArray[np.intp] | None = None,
     ) -> Check:
         """A check with its rows and examples; `ok` when no row is concerned. `show` is the column quoted."""
         if not len(indices):
@@ -121,5 +123,5 @@ class Subject:
                 f"{row}: {excerpt(text or '(nothing)')}" for row, text in zip(rows, texts, strict=False)
             ]
         return Check(
-            check, title, severity, len(indices), rows, places, tuple(examples), why, remedy, indices
+            check, title, severity, len(indices), rows, places, tuple(examples), why, remedy, indices, partner
         )

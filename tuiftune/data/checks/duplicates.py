@@ -11,6 +11,9 @@ from tuiftune.data.excerpt import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tuiftune.data.checks.check import Check, Subject
 
 CONTENT = ("system", "prompt", "answer", "rejected", "label")
@@ -28,16 +31,27 @@ def content_key() -> pl.Expr:
     )
 
 
+def _first_equal(frame: pl.DataFrame, repeated: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each repeated row the first that is equal to it."""
+    keys = frame.select(key=content_key())["key"]
+    wanted = pl.DataFrame({"key": keys.gather(repeated)})
+    seen = pl.DataFrame({"key": keys}).with_row_index("at")
+    first = seen.filter(pl.col("key").is_in(wanted["key"].unique().implode())).unique("key", keep="first")
+    return wanted.join(first, on="key", maintain_order="left")["at"].to_numpy().astype("intp")
+
+
 def duplicates(subject: Subject) -> Iterator[Check]:
     """exact-duplicates (all but the first of equal rows) and conflicting-answers."""
     filled = pl.col("answer").is_not_null()
+    repeated = subject.where(~content_key().is_first_distinct() & filled)
     yield subject.verdict(
         "exact-duplicates",
         "Exact duplicates",
         "warning",
-        subject.where(~content_key().is_first_distinct() & filled),
+        repeated,
         why="Repeated rows weigh more than the others, are learnt by heart, and leak between splits.",
         remedy="drop them: tuiftune data clean",
+        partner=_first_equal(subject.frame, repeated),
         show="answer" if subject.format == "text" else "prompt",
     )
     if subject.format not in ("text", "preference"):
@@ -51,7 +65,13 @@ def _conflicts(subject: Subject) -> Check:
     at = again.arg_true()
     said = subject.frame[at].select(at=at, ask=asked["ask"].gather(at), said=normalised("answer").hash(2))
     several = said.filter(pl.col("said").n_unique().over("ask") > 1)
-    indices = several.sort("at")["at"].to_numpy().astype("intp")
+    ordered = several.sort("at").with_columns(
+        other=pl.col("at").filter(pl.col("said") != pl.col("said").first()).first().over("ask"),
+        one=pl.col("at").first().over("ask"),
+        first=pl.col("said").first().over("ask"),
+    )
+    indices = ordered["at"].to_numpy().astype("intp")
+    partner = ordered.select(pl.when(pl.col("said") == pl.col("first")).then("other").otherwise("one"))
     examples = []
     for group in several.sort("ask", "at").partition_by("ask", maintain_order=True)[:3]:
         picked = subject.frame[group["at"].to_numpy()]
@@ -69,4 +89,5 @@ def _conflicts(subject: Subject) -> Check:
         else "The model learns an average of them; harmful where only one is right.",
         remedy="agree on one answer, or add what tells the cases apart to the prompt",
         examples=examples,
+        partner=partner.to_series().to_numpy().astype("intp"),
     )

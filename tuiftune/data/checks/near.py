@@ -117,6 +117,7 @@ def _near(subject: Subject, groups: Groups, own: int) -> Check:
         "much to memorise." + short,
         remedy="keep one of each group: tuiftune data clean --near",
         examples=examples,
+        partner=groups.root[repeated].astype(np.intp),
     )
 
 
@@ -153,4 +154,7 @@ def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
         f"would be flattered.",
         remedy="drop these training rows, or split with tuiftune data clean --split 80/10/10",
         examples=examples,
+        partner=None
+        if held_out is not None
+        else np.array([partner[int(groups.root[index])] for index in leaking.tolist()], dtype=np.intp),
     )

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to do. `split` is like 80/10/10; `against` an evaluation set whose rows must not stay."""
+    """What to do. `split` is like 80/10/10; `against` an evaluation set whose rows must not stay.
+
+    `drop` are checks whose flagged rows go, see `flagged.DROPPABLE`.
+    """
 
     mask: Mask = "secrets"
     near: bool = False
@@ -36,6 +39,7 @@ class Settings:
     split: str | None = None
     against: str | None = None
     seed: int = 42
+    drop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ def survey(
         near=settings.near,
         repeats=settings.duplicates,
         outlying=settings.outliers,
+        drop=settings.drop,
         against=against,
         watch=watch,
     )

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.checks.check import Subject
-from tuiftune.data.checks.duplicates import content_key, duplicates
+from tuiftune.data.checks.duplicates import duplicates
 from tuiftune.data.checks.lengths import DEVIATIONS, TIMES, outliers
 from tuiftune.data.checks.near import Compared, Groups
+from tuiftune.data.clean.flagged import flagged
 from tuiftune.data.clean.merge import Duplicates, alike, same_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,12 +42,14 @@ def removals(
     near: bool = False,
     repeats: Duplicates = "drop",
     outlying: Outliers = "keep",
+    drop: Sequence[str] = (),
     against: Dataset | None = None,
     watch: Callable[[str, float], None] | None = None,
 ) -> list[Removal]:
     """What goes, each row for the first reason that holds.
 
-    Always: rows with nothing to train on, exact duplicates. On demand: near-duplicates (the first of each
+    Always: rows with nothing to train on, exact duplicates. On demand: what the checks in `drop` flag,
+    near-duplicates (the first of each
     group stays), length outliers, rows that are (nearly) in `against`, an evaluation set. Where repeats are
     merged, rows that ask the same become one, and of near-duplicates the fullest stays, see `merge`.
     """
@@ -60,11 +63,14 @@ def removals(
             gone[indices] = True
 
     take("nothing to train on", (~dataset.usable).arg_true().to_numpy().astype(np.intp))
+    for check in flagged(dataset, drop):
+        if check.indices is not None:
+            take(f"flagged: {check.title}", check.indices)
     if repeats == "merge":  # every row has its say, those that say the same too
         asking_same = same_input(dataset, np.flatnonzero(~gone))
     repeated = next(check for check in duplicates(Subject(dataset)) if check.check == "exact-duplicates")
     if repeated.indices is not None:
-        take("exact duplicate", repeated.indices, _first_equal(dataset, repeated.indices))
+        take("exact duplicate", repeated.indices, repeated.partner)
     if repeats == "merge":
         take("labels contradict evenly", asking_same.contradicting)
         take(MERGED, asking_same.indices, asking_same.partner)
@@ -111,14 +117,6 @@ def _followed(found: list[Removal]) -> list[Removal]:
         else replace(removal, partner=np.array([end(at) for at in removal.partner.tolist()], dtype=np.intp))
         for removal in found
     ]
-
-
-def _first_equal(dataset: Dataset, repeated: NDArray[np.intp]) -> NDArray[np.intp]:
-    """For each repeated row the first that is equal to it."""
-    keys = dataset.frame.select(content_key().alias("key"))["key"]
-    wanted = pl.DataFrame({"key": keys.gather(repeated)})
-    seen = pl.DataFrame({"key": keys, "at": np.arange(dataset.rows)}).unique("key", keep="first")
-    return wanted.join(seen, on="key", how="left", maintain_order="left")["at"].to_numpy().astype(np.intp)
 
 
 def kept(dataset: Dataset, removed: list[Removal]) -> NDArray[np.intp]:

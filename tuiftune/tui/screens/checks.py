@@ -1,78 +1,108 @@
-"""All checks of a dataset with their reasons, rows and remedies."""
+"""All checks of a dataset: the list, and of the marked one why it matters, its rows and what to do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Container, VerticalScroll
+from textual.screen import Screen
 
-from tuiftune.tui.keys import DIALOG, bindings
-from tuiftune.tui.widgets.canvas import Canvas, Line
-from tuiftune.tui.widgets.checklist import INKS
-from tuiftune.tui.widgets.wrap import wrapped
+from tuiftune.tui.faults import TellsFaults
+from tuiftune.tui.keys import CHECKS, bindings
+from tuiftune.tui.remedies import remedy_of
+from tuiftune.tui.widgets.checkpicker import CheckDetail, CheckPicker
+from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.titlebar import TitleBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from tuiftune.advice.draft import Draft
     from tuiftune.data.checks.check import Check
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.tui.app import TuneApp
 
-ROWS = 12
 
+class Checks(TellsFaults, Screen["Check | None"]):
+    """Dismissed with the check whose remedy is asked for, or None."""
 
-class CheckDetails(Canvas):
-    def __init__(self, checks: list[Check]) -> None:
+    SCOPES = (CHECKS,)
+    CSS_PATH = "../styles/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CHECKS)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, dataset: Dataset, checks: list[Check]) -> None:
         super().__init__()
-        self._checks = checks
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        del height
-        lines: list[Line] = []
-        for check in self._checks:
-            ink = INKS[check.severity]
-            head = Line(f"{self.glyphs.severity(check.severity)} ", ink).add(check.title, "title")
-            lines.append(head.add(f"  {check.count:,} rows" if check.count else "  in order", ink))
-            for name, text, most in (("why", check.why, 3), ("do", check.remedy, 3)):
-                if text and check.severity != "ok":
-                    parts = wrapped(text, width - 6, most)
-                    lines += [
-                        Line("  " + ("" if row else name).ljust(4), "soft").add(part)
-                        for row, part in enumerate(parts)
-                    ]
-            if check.rows:
-                numbers = ", ".join(str(row) for row in check.rows[:ROWS])
-                more = f" and {check.count - ROWS:,} more" if check.count > ROWS else ""
-                lines.append(Line("  rows ", "soft").add(f"{numbers}{more}", "soft"))
-            lines += [
-                Line("       ").add(wrapped(example, width - 7, 1)[0], "faint")
-                for example in check.examples[:2]
-            ]
-            lines.append(Line())
-        return lines or [Line("no checks have run yet", "faint")]
-
-
-class AllChecks(ModalScreen[None]):
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("q", "cancel", "Close"),
-        ("j,down", "scroll(2)", "Down"),
-        ("k,up", "scroll(-2)", "Up"),
-    ]
-
-    def __init__(self, checks: list[Check]) -> None:
-        super().__init__()
-        self._checks = checks
+        self._draft, self._dataset, self._checks = draft, dataset, checks
+        self._marked = checks[0].check if checks else ""
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help") as box:
-            box.border_title = "Checks"
-            box.border_subtitle = "Esc closes"
-            yield CheckDetails(self._checks)
+        yield TitleBar("Checks")
+        with Container(id="all-checks"):
+            yield CheckPicker()
+            with VerticalScroll(id="one-check", can_focus=False):
+                yield CheckDetail()
+        yield KeyBar(CHECKS)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def take(self, checks: list[Check]) -> None:
+        """The results so far, worst first; what is marked stays marked."""
+        self._checks = checks
+        self._marked = self._marked or checks[0].check
+        self._show()
+
+    @property
+    def marked(self) -> Check | None:
+        return next((check for check in self._checks if check.check == self._marked), None)
+
+    def help_topic(self) -> str:
+        check = self.marked
+        return f"{check.title}\n{check.why}\n{check.remedy}".strip() if check else ""
+
+    def _show(self) -> None:
+        found = sum(check.severity != "ok" for check in self._checks)
+        in_order = len(self._checks) - found
+        self.query_one(TitleBar).say(right=f"{found} to look at, {in_order} in order")
+        self.query_one(CheckPicker).show(self._checks, self._marked)
+        check = self.marked
+        if check is not None:
+            remedy = remedy_of(check, self._draft.value("data.eval"))
+            self.query_one(CheckDetail).show(check, remedy.says if remedy else "")
+            self.query_one("#one-check").scroll_home(animate=False)
+
+    def action_move(self, by: int) -> None:
+        names = [check.check for check in self._checks]
+        if self._marked in names:
+            self._marked = names[max(0, min(len(names) - 1, names.index(self._marked) + by))]
+            self._show()
+
+    def action_rows(self) -> None:
+        """The flagged rows, from the first one on."""
+        from tuiftune.tui.screens.rows import Rows
+
+        check = self.marked
+        if check is None or check.indices is None or not len(check.indices):
+            self.notify("It flags no rows.", timeout=3)
+            return
+        self.app.push_screen(Rows(self._draft, self._dataset, check), self._left_rows)
+
+    def _left_rows(self, mend: bool | None) -> None:
+        if mend:
+            self.action_mend()
+
+    def action_mend(self) -> None:
+        """What helps against the marked check, as far as a key can do it."""
+        check = self.marked
+        if check is None or remedy_of(check, self._draft.value("data.eval")) is None:
+            self.notify("There is no key for that: see what it says under do.", timeout=4)
+            return
+        self.dismiss(check)
 
     def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
+        self.query_one("#one-check").scroll_relative(y=by, animate=False)
 
-    def action_cancel(self) -> None:
+    def action_close(self) -> None:
         self.dismiss(None)

@@ -82,6 +82,7 @@ class DataStep(WizardStep):
         super().__init__()
         self._ready: tuple[str, ...] | None = None  # the sources that were read and can be trained on
         self._read_data: Dataset | None = None
+        self._seen: Dataset | None = None  # what was read last, whether it can be trained on or not
         self._found = ""  # what it is, in a line
         self._go_on = False
 
@@ -151,7 +152,7 @@ class DataStep(WizardStep):
         return any(worker.group == "data" and worker.is_running for worker in self.workers)
 
     def _inspect(self, given: tuple[str, ...]) -> None:
-        self._ready = None
+        self._ready = self._seen = None
         for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
             view.clear()
         self.query_one(SampleRows).show([])
@@ -217,6 +218,7 @@ class DataStep(WizardStep):
     def _was_read(self, message: Read) -> None:
         if message.about != self.draft.data:
             return
+        self._seen = message.dataset
         self.query_one(DataFactsView).show(message.dataset)
         self.query_one(SampleRows).show(message.samples)
         if message.fault or not message.samples:
@@ -232,8 +234,13 @@ class DataStep(WizardStep):
 
     @on(Checked)
     def _checked(self, message: Checked) -> None:
+        from tuiftune.tui.screens.checks import Checks
+
         if message.about == self.draft.data:
-            self.query_one(CheckList).add(message.check)
+            view = self.query_one(CheckList)
+            view.add(message.check)
+            if isinstance(self.app.screen, Checks):
+                self.app.screen.take(view.checks)
 
     @on(Measured)
     def _measured(self, message: Measured) -> None:
@@ -249,9 +256,27 @@ class DataStep(WizardStep):
             self.say(message.error, "error")
 
     def action_checks(self) -> None:
-        from tuiftune.tui.screens.checks import AllChecks
+        from tuiftune.tui.screens.checks import Checks
 
-        self.app.push_screen(AllChecks(self.query_one(CheckList).checks))
+        checks = self.query_one(CheckList).checks
+        if self._seen is None or not checks:
+            self.say("There are no checks yet: they run once there are rows.", "warning")
+            return
+        self.app.push_screen(Checks(self.draft, self._seen, checks), self._mend)
+
+    def _mend(self, check: Check | None) -> None:
+        """Go where the check's remedy is, with its option set."""
+        from tuiftune.tui.remedies import remedy_of
+        from tuiftune.tui.screens.cut import Cut
+        from tuiftune.tui.screens.repair import Repair
+
+        remedy = remedy_of(check, self.draft.value("data.eval")) if check else None
+        if remedy is None or self._seen is None:
+            return
+        if remedy.cut:
+            self.app.push_screen(Cut(self.draft, self._seen), self._take_length)
+        else:
+            self.app.push_screen(Repair(self.draft, self._seen, remedy.chosen), self._take_repaired)
 
     def action_tree(self) -> None:
         from tuiftune.tui.screens.files import Files

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
+from tuiftune.data.clean.flagged import DROPPABLE
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import REPAIR, bindings
@@ -71,6 +72,13 @@ CHOICES: tuple[Choice, ...] = (
         "outliers",
         "length outliers",
         (("keep", "keep", "as they are"), ("drop", "drop", "far off"), ("trim", "trim", "at a sentence")),
+    ),
+    Choice(
+        "drop",
+        "flagged rows",
+        (((), "keep", "e names checks whose rows go"),),
+        "Rows of which checks shall go?",
+        ", ".join(DROPPABLE),
     ),
     Choice(
         "against",
@@ -146,7 +154,7 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
     def compose(self) -> ComposeResult:
         yield TitleBar("Repair", right="the original stays as it is")
         yield RepairChoices()
-        with VerticalScroll(id="repair"):
+        with VerticalScroll(id="repair", can_focus=False):
             yield RepairChanges()
         yield KeyBar(REPAIR)
 
@@ -163,10 +171,17 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
     def _show(self) -> None:
         rows = []
         for choice in CHOICES:
-            now = str(self._output) if choice.key == "output" else self._values[choice.key]
+            now = self._now(choice)
             known = {value: (shown, says) for value, shown, says in choice.values}
             rows.append((choice.name, *known.get(now, (str(now), "")), bool(choice.asks)))
         self.query_one(RepairChoices).show(rows, self._at)
+
+    def _now(self, choice: Choice) -> Any:
+        """The value as it is shown: the target's name, and checks as one text."""
+        if choice.key == "output":
+            return str(self._output)
+        value = self._values[choice.key]
+        return ", ".join(value) if value and isinstance(value, tuple) else value
 
     def _survey(self) -> None:
         self._tell("looking through the rows")
@@ -248,8 +263,9 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
         choice = CHOICES[self._at]
         if self._writing or not choice.asks:
             return
-        now = str(self._output) if choice.key == "output" else self._values[choice.key] or ""
-        self.app.push_screen(Ask(choice.asks, now, choice.hint, paths=choice.key != "split"), self._typed)
+        now = self._now(choice) or ""
+        paths = choice.key in ("against", "output")
+        self.app.push_screen(Ask(choice.asks, now, choice.hint, paths=paths), self._typed)
 
     def _typed(self, text: str | None) -> None:
         choice = CHOICES[self._at]
@@ -267,7 +283,10 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
         except UserError as error:
             self.query_one(RepairChanges).doing(f"{self.app.glyphs.error} {error}", "error")
             return
-        self._set(choice, text or None)
+        if choice.key == "drop":
+            self._set(choice, tuple(dict.fromkeys(text.replace(",", " ").split())))
+        else:
+            self._set(choice, text or None)
 
     def _set(self, choice: Choice, value: Any) -> None:
         self._values[choice.key] = value
