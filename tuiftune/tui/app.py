@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
+from textual.events import InputEvent
 
 from tuiftune.tui import terminal, themes
+from tuiftune.tui.collector import LOOK_SECONDS, Collector
 from tuiftune.tui.glyphs import ASCII, choose
 from tuiftune.tui.keys import APP, bindings
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
     from textual.command import Provider
+    from textual.events import Event
     from textual.screen import Screen
 
     from tuiftune.advice.draft import Draft
@@ -65,8 +68,10 @@ class TuneApp(App[str]):
         draft: Draft | None = None,
         wizard: bool = False,
         runs_root: Path | None = None,
+        collector: Collector | None = None,
     ) -> None:
         super().__init__()
+        self._collector = collector
         self.glyphs = choose()
         self.draw_seconds = terminal.draw_seconds()
         self.animation_level = "none"
@@ -103,6 +108,14 @@ class TuneApp(App[str]):
             self.open_run(self._first_run)
         elif self._first_wizard:
             self.open_wizard()
+        if self._collector is not None:
+            self.call_after_refresh(self._collector.settled)
+            self.set_interval(LOOK_SECONDS, self._collector.look)
+
+    async def on_event(self, event: Event) -> None:
+        if self._collector is not None and isinstance(event, InputEvent):
+            self._collector.touched()
+        await super().on_event(event)
 
     def open_run(self, run: RunDir) -> None:
         """Show a run's dashboard; it shows the result itself when the run is over."""
@@ -173,8 +186,9 @@ def run_app(
     runs_root: Path | None = None,
 ) -> int:
     """Run the app in this terminal until it is left; prints its farewell. Returns the exit code."""
-    app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root)
-    farewell = app.run()
+    with Collector() as collector:
+        app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root, collector=collector)
+        farewell = app.run()
     if farewell:
         import sys
 

@@ -1,0 +1,300 @@
+"""What every key of every screen costs the event loop, while a run's data streams in.
+
+    python benchmarks/keys.py [--size 120x40] [--repeat 3] [--above 10]
+
+The app runs in this very process, without a terminal. For each key: the processor time of the event loop's
+thread from the press until the app is at rest again (what a key costs, whatever else the machine does), and
+the longest single stretch the loop was held up (what another key would have to wait). Keys come from the
+table (`tuiftune.tui.keys`) and from the screen's own bindings; each is pressed on a screen that was just
+opened. The first press pays what is imported on first use, so it is given beside the median of the later
+ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from asyncio import events
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import Feed, make_run
+
+from tuiftune.advice.draft import Draft
+from tuiftune.runs.log import EventWriter
+from tuiftune.tui.app import TuneApp
+from tuiftune.tui.collector import Collector
+from tuiftune.tui.keys import APP, actions
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+ROWS = 5_000
+RUNS = 30
+LEFT_OUT = {
+    "ctrl+c",  # leave the app, or stop this process, or write files
+    "ctrl+q",
+    "ctrl+z",
+    "f4",
+}
+STARTS = {("home", "d"), ("review", "s"), ("review", "ctrl+s"), ("review", "ctrl+n"), ("review", "enter")}
+AWAY = {("home", "q"), ("dashboard", "q"), ("result", "q"), ("home", "x"), ("home", "delete")}
+
+
+@dataclass
+class Watch:
+    """Times every callback of the loop while it is on."""
+
+    longest: float = 0.0
+    spans: list[float] = field(default_factory=list)
+
+    def install(self) -> None:
+        run = events.Handle._run
+
+        def timed(handle: Any) -> None:
+            began = time.thread_time()
+            run(handle)
+            self.longest = max(self.longest, time.thread_time() - began)
+
+        events.Handle._run = timed  # type: ignore[method-assign]
+
+
+WATCH = Watch()
+
+
+@dataclass
+class Cost:
+    screen: str
+    key: str
+    total: list[float] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        later = self.total[1:] or self.total
+        stall = self.longest[1:] or self.longest
+        return (
+            f"{self.screen:<14}{self.key:<15}{statistics.median(later) * 1e3:8.1f}{max(later) * 1e3:8.1f}"
+            f"{max(stall) * 1e3:9.1f}{self.total[0] * 1e3:9.1f}{self.longest[0] * 1e3:9.1f}"
+        )
+
+    @property
+    def worst(self) -> float:
+        return max(self.longest[1:] or self.longest)
+
+
+def write_rows(path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(ROWS):
+            row = {
+                "prompt": f"Ticket {n}: where is order {n * 7919 % 100_000}, it was due {n % 28} days ago?",
+                "completion": f"It is on its way since {n % 28} days; " * (1 + n % 9),
+            }
+            file.write(json.dumps(row) + "\n")
+
+
+def write_runs(root: Path) -> None:
+    for number in range(RUNS):
+        run = make_run(root, f"run-{number:02}")
+        run.pid_path.unlink()
+        writer = EventWriter(run.events_path)
+        writer.emit("start", run=run.name, model="acme/model-8b", technique="lora", total_steps=100)
+        for step in range(1, 101):
+            writer.emit("step", step=step, loss=2 / step, lr=1e-4, grad_norm=1.0, tokens=step * 100)
+        writer.emit("end", state="done", exit_code=0, why="")
+        writer.close()
+        result = {"before": {"loss": 2.0, "exact_match": 0.1}, "after": {"loss": 1.0, "exact_match": 0.8}}
+        samples = [{"prompt": "p" * 80, "reference": "r", "before": "b", "after": "r"}] * 20
+        (run.result_path / "result.json").write_text(json.dumps({**result, "samples": samples, "steps": 100}))
+
+
+async def until(pilot: Any, condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waiting on {pilot.app.screen}")
+        await pilot.pause(0.02)
+
+
+def shows(pilot: Any, name: str) -> bool:
+    return type(pilot.app.screen).__name__ == name
+
+
+async def home(pilot: Any) -> None:
+    while not shows(pilot, "Home"):
+        pilot.app.pop_screen()
+        await pilot.pause()
+    await pilot.pause(0.1)
+
+
+async def dashboard(pilot: Any) -> None:
+    from tuiftune.runs.directory import RunDir
+
+    pilot.app.open_run(RunDir(Path("runs/live")))
+    await until(pilot, lambda: shows(pilot, "Dashboard") and pilot.app.screen.state.step > 3000)
+
+
+async def result(pilot: Any) -> None:
+    from tuiftune.runs.directory import RunDir
+    from tuiftune.tui.screens.result import ResultScreen
+
+    pilot.app.push_screen(ResultScreen(RunDir(Path("runs/run-03"))))
+    await until(pilot, lambda: shows(pilot, "ResultScreen"))
+    await pilot.pause(0.2)
+
+
+def step(key: str, name: str, ready: Callable[[Any], object]) -> Callable[[Any], Awaitable[None]]:
+    async def reach(pilot: Any) -> None:
+        pilot.app.draft = Draft(data=("rows.jsonl",), model="Qwen/Qwen2.5-7B-Instruct", name="tone")
+        pilot.app.open_step(key)
+        await until(pilot, lambda: shows(pilot, name) and ready(pilot.app.screen))
+        await pilot.pause(0.1)
+
+    return reach
+
+
+def above(
+    below: Callable[[Any], Awaitable[None]], keys: tuple[str, ...], name: str
+) -> Callable[[Any], Awaitable[None]]:
+    async def reach(pilot: Any) -> None:
+        await below(pilot)
+        await pilot.press(*keys)
+        await until(pilot, lambda: shows(pilot, name))
+        await pilot.pause(0.3)
+
+    return reach
+
+
+machine = step("machine", "MachineStep", lambda screen: not any(w.is_running for w in screen.workers))
+goal = step("goal", "GoalStep", lambda screen: True)
+data = step("data", "DataStep", lambda screen: screen._ready)
+model = step("model", "ModelStep", lambda screen: screen.plan is not None)
+review = step("review", "ReviewStep", lambda screen: screen._preset is not None)
+
+SCREENS: dict[str, Callable[[Any], Awaitable[None]]] = {
+    "home": home,
+    "dashboard": dashboard,
+    "result": result,
+    "machine": machine,
+    "goal": goal,
+    "weighing": above(goal, ("1", "2", "1", "v"), "Weighing"),
+    "data": data,
+    "checks": above(data, ("ctrl+g",), "AllChecks"),
+    "files": above(data, ("ctrl+t",), "Files"),
+    "cut": above(data, ("ctrl+l",), "Cut"),
+    "repair": above(data, ("ctrl+r",), "Repair"),
+    "model": model,
+    "settings": above(model, ("tab", "down"), "ModelStep"),
+    "reasons": above(model, ("w",), "Reasons"),
+    "alternatives": above(model, ("a",), "Alternatives"),
+    "review": review,
+    "presets": above(home, ("p",), "Presets"),
+    "help": above(home, ("question_mark",), "Help"),
+    "palette": above(home, ("ctrl+p",), "CommandPalette"),
+}
+TYPED = {"data": "rows.jsonl", "review": "ab", "model": "", "palette": "new", "home": ""}
+
+
+def keys_of(name: str, screen: Any) -> list[str]:
+    """Every key that does something here: of the table, of the screen's own bindings, and those of lists."""
+    found = [key for one in actions(*getattr(screen, "SCOPES", ()), APP) for key in one.keys.split(",")]
+    found += list(screen._bindings.key_to_bindings)
+    found += ["up", "down", "left", "right", "tab", "enter", "pagedown", "escape", *TYPED.get(name, "")]
+    unwanted = LEFT_OUT | {key for screen_name, key in STARTS | AWAY if screen_name == name}
+    return [key for key in dict.fromkeys(found) if key not in unwanted]
+
+
+async def press(pilot: Any, cost: Cost) -> None:
+    WATCH.longest = 0.0
+    began = time.thread_time()
+    await pilot.press(cost.key)
+    await pilot.pause()
+    cost.total.append(time.thread_time() - began)
+    cost.longest.append(WATCH.longest)
+
+
+async def measure(size: tuple[int, int], repeat: int, only: list[str]) -> list[Cost]:
+    with Collector() as collector:
+        app = TuneApp(collector=collector)
+        app.draw_seconds = 1.0
+        return await walk(app, size, repeat, only)
+
+
+async def walk(app: TuneApp, size: tuple[int, int], repeat: int, only: list[str]) -> list[Cost]:
+    costs: list[Cost] = []
+    async with app.run_test(size=size) as pilot:
+        for name, reach in SCREENS.items():
+            if only and name not in only:
+                continue
+            try:
+                await home(pilot)
+                WATCH.longest = 0.0
+                opening = Cost(name, "(opening)")
+                began = time.thread_time()
+                await reach(pilot)
+                opening.total.append(time.thread_time() - began)
+                opening.longest.append(WATCH.longest)
+                costs.append(opening)
+            except TimeoutError as fault:
+                print(f"{name}: not reached ({fault})")
+                continue
+            for key in keys_of(name, pilot.app.screen):
+                cost = Cost(name, key)
+                for _ in range(repeat):
+                    await home(pilot)
+                    await reach(pilot)
+                    await press(pilot, cost)
+                costs.append(cost)
+                print(cost.line(), file=sys.stderr, flush=True)
+    return costs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", default="120x40")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument(
+        "--above", type=float, default=10.0, help="list keys whose longest stretch is above, ms"
+    )
+    parser.add_argument("--screen", action="append", default=[], help="this screen only; may be repeated")
+    given = parser.parse_args()
+    width, height = (int(part) for part in given.size.split("x"))
+    WATCH.install()
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {
+            "XDG_STATE_HOME": f"{folder}/state",
+            "HF_HOME": f"{folder}/hf",
+            "TERM": "xterm-256color",
+        }
+        os.chdir(folder)
+        write_rows(Path("rows.jsonl"))
+        write_runs(Path("runs"))
+        with Feed(make_run(Path("runs"), "live"), 8):
+            costs = asyncio.run(measure((width, height), given.repeat, given.screen))
+        os.chdir(here)
+    print(f"{'screen':<14}{'key':<15}{'median':>8}{'worst':>8}{'stretch':>9}{'first':>9}{'stretch':>9}   ms")
+    listed = sorted(costs, key=lambda cost: -cost.worst)
+    for cost in listed:
+        if cost.worst * 1e3 >= given.above:
+            print(cost.line())
+    everyday = [cost for cost in costs if cost.key != "(opening)"]
+    times = [time for cost in everyday for time in cost.total[1:] or cost.total]
+    print(
+        f"{len(everyday)} keys on {len({cost.screen for cost in costs})} screens at {width}×{height}: "
+        f"median {statistics.median(times) * 1e3:.1f} ms, worst {max(times) * 1e3:.1f} ms of the loop's "
+        f"processor time; longest stretch {max(cost.worst for cost in everyday) * 1e3:.1f} ms"
+    )
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
