@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int)
     parser.add_argument("--times", type=int, default=1, help="how often each other fault is tried")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--processes", type=int, choices=(1, 2), default=1, help="data-parallel, a run")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop trying after that long")
     parser.add_argument("--short", action="store_true", help="50 kills and one of each other fault")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every try there")
@@ -97,9 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     }
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="tuiftune-faults-") as folder:
-        first = World(Path(folder) / "0", given.seed, kinds=amount["kinds"])
+        first = World(Path(folder) / "0", given.seed, kinds=amount["kinds"], processes=given.processes)
         worlds = [first] + [
-            World(Path(folder) / str(number), given.seed + number, first)
+            World(Path(folder) / str(number), given.seed + number, first, processes=given.processes)
             for number in range(1, amount["workers"])
         ]
         todo = tries(given.times)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.faults.world import SAVE_EVERY, STEPS, accumulation, events, last_step, last_why, phase
+from benchmarks.faults.world import SAVE_EVERY, STEPS, events, last_step, last_why, phase
 from tuiftune.runs import control
 from tuiftune.runs.alive import status
 from tuiftune.runs.directory import RunDir
@@ -68,9 +68,9 @@ def _kill_once(world: World, run: Path, kind: str, place: str) -> tuple[str, str
     faults: dict[str, dict[str, Any]] = {
         "training": {
             "kind": "kill in training",
-            "number": steps_ * accumulation(kind) - chance.randint(0, 1),
+            "number": steps_ * world.accumulation(kind) - chance.randint(0, 1),
         },
-        "evaluating": {"kind": "kill in evaluation", "number": chance.randint(1, 8)},
+        "evaluating": {"kind": "kill in evaluation", "number": chance.randint(1, 8 // world.processes)},
         "saving": {"kind": "kill at a file", "within": "/.staged", "number": chance.randint(1, 90)},
         "rotating": {
             "kind": "kill at a file",
@@ -79,19 +79,27 @@ def _kill_once(world: World, run: Path, kind: str, place: str) -> tuple[str, str
         },
         "any file": {"kind": "kill at a file", "within": str(run), "number": chance.randint(1, 260)},
     }
-    job = world.start(run, faults.get(place))
+    rank = world.rank()
+    fault = faults.get(place)
+    # Rank 0 alone rotates; the others do little in files.
+    within_all = fault and {**fault, "rank": rank if place in ("training", "evaluating") else None}
+    job = world.start(run, within_all)
     if place == "the clock":
         seconds = chance.uniform(0, world.references[kind].seconds)
         while job.poll() is None and time.monotonic() - job.began < seconds:
             time.sleep(0.002)
-        job.send(signal.SIGKILL)
-    code = job.wait()
-    if code >= 0:
+        if rank:
+            job.kill_a_worker()
+        else:
+            job.send(signal.SIGKILL)
+    code, state = job.wait(), status(RunDir.open(run))
+    if code >= 0 and state != "died":
         return None
-    state = status(RunDir.open(run))
     told = state in ("died", "done") or (state == "new" and not (run / "events.jsonl").exists())
     where = place if place == "rotating" else phase(run)
-    return where, "" if told else f"its state is told as {state}"
+    if world.processes > 1:
+        where += ", of the engine" if code < 0 else ", of a worker"
+    return where, job.orphans() or ("" if told else f"its state is told as {state}")
 
 
 def _expect(run: Path, code: int, expected: int, state: str) -> str:
@@ -115,7 +123,7 @@ def signalled(world: World, number: signal.Signals) -> Outcome:
     run = world.make(kind)
     job = world.start(run)
     job.wait_for_step(world.random.randint(1, STEPS - 2))
-    job.send(number)
+    job.send(number, to_all=world.rank() > 0)
     code = job.wait()
     silent = ""
     if code != 0:
@@ -134,7 +142,7 @@ def hung_up(world: World) -> Outcome:
     job = world.start(run)
     for _ in range(2):
         job.wait_for_step(world.random.randint(1, STEPS - 1))
-        job.send(signal.SIGHUP)
+        job.send(signal.SIGHUP, to_all=world.rank() > 0)
     code = job.wait()
     return Outcome("SIGHUP", kind, world.difference(run, kind) if code == 0 else f"it ended with {code}")
 
@@ -159,8 +167,8 @@ def not_a_number(world: World, what: str) -> Outcome:
     step = world.random.randint(2, STEPS - 1)
     if what.startswith("weight nan"):  # right before a checkpoint
         step = world.random.randrange(SAVE_EVERY, STEPS, SAVE_EVERY)
-    code = world.start(run, {"kind": what, "step": step}).wait()
-    silent = _expect(run, code, 5, "nan")
+    job = world.start(run, {"kind": what, "step": step, "rank": world.rank()})
+    silent = _expect(run, job.wait(), 5, "nan") or job.orphans()
     if not silent and last_step(run) > step:
         silent = f"it went on to step {last_step(run)} after step {step}"
     for path in (run / "checkpoints").glob("checkpoint-*/*.safetensors"):
@@ -220,6 +228,7 @@ CHANGED: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "length": ("data.max_length", lambda value: value // 2, "data.max_length"),
     "packing": ("data.packing", lambda value: not value, "data.packing"),
     "rows": ("data.train", lambda value: value, "rows"),
+    "processes": ("hardware.processes", lambda value: 2 if value == "auto" else 1, "processes was"),
 }
 
 

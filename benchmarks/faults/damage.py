@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.faults.classes import Outcome
 from benchmarks.faults.world import events
+from tuiftune.engine.checkpoints import random_states
 
 if TYPE_CHECKING:
     import random
@@ -70,6 +71,8 @@ def damaged(world: World, file: str, way: str) -> Outcome:
     found = sorted((run / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
     older, newest = found[-2:]
     name = next(path.name for path in newest.glob("*model.safetensors")) if file == "weights" else file
+    if file == "rng_state.pth":
+        name = world.random.choice(random_states(world.processes))
     ({**WAYS, **MORE})[way](newest / name, world.random)
     lost = world.finish(run, kind)
     told = [event for event in events(run, "warning") if event["code"] == "checkpoint_damaged"]

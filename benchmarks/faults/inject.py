@@ -25,13 +25,12 @@ FILE_EVENTS = {
 
 
 def arm(fault: dict[str, Any]) -> None:
-    """`fault`: {"kind": …} and what that kind needs; with a `rank`, in training it strikes only there."""
-    kind = fault["kind"]
-    rank = str(fault.get("rank", os.environ.get("RANK", "0")))
+    """`fault`: {"kind": …} and what that kind needs; with a `rank`, it strikes only that process."""
+    kind, rank = fault["kind"], fault.get("rank")
     if kind in ("kill at a file", "full at a file"):
-        _at_file_operation(fault["within"], int(fault["number"]), kill=kind == "kill at a file")
+        _at_file_operation(fault["within"], int(fault["number"]), rank, kill=kind == "kill at a file")
     elif kind == "kill in evaluation":
-        _kill_in_evaluation(fault["number"])
+        _kill_in_evaluation(fault["number"], rank)
     elif kind == "kill in training":
         _kill_in_training(fault["number"], rank)
     elif kind == "hang":
@@ -46,12 +45,12 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _is(rank: str) -> bool:
-    """Whether this process is that one of its run. Asked when it is due: ranks are forked armed."""
-    return os.environ.get("RANK", "0") == rank
+def _is(rank: int | None) -> bool:
+    """Whether this process is that one of its run, or any will do. Ranks are forked armed."""
+    return rank is None or os.environ.get("RANK", "0") == str(rank)
 
 
-def _at_file_operation(within: str, number: int, *, kill: bool) -> None:
+def _at_file_operation(within: str, number: int, rank: int | None, *, kill: bool) -> None:
     """At the n-th operation on a file whose path holds `within`: end as by `kill -9`, or find the disk full
     from then on.
     """
@@ -64,7 +63,7 @@ def _at_file_operation(within: str, number: int, *, kill: bool) -> None:
         if not any(within in path for path in paths):
             return
         left -= 1
-        if left > 0:
+        if left > 0 or not _is(rank):
             return
         if kill:
             _kill()
@@ -74,7 +73,7 @@ def _at_file_operation(within: str, number: int, *, kill: bool) -> None:
     sys.addaudithook(hook)
 
 
-def _kill_in_evaluation(batch: int) -> None:
+def _kill_in_evaluation(batch: int, rank: int | None) -> None:
     from tuiftune.engine import trainer
 
     left = batch
@@ -84,14 +83,14 @@ def _kill_in_evaluation(batch: int) -> None:
         nonlocal left
         if self.is_in_train and not model.training:
             left -= 1
-            if left <= 0:
+            if left <= 0 and _is(rank):
                 _kill()
         return compute(self, model, *args, **kwargs)
 
     trainer.RunTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
 
 
-def _kill_in_training(backward: int, rank: str) -> None:
+def _kill_in_training(backward: int, rank: int | None) -> None:
     """At the n-th forward and backward pass, so within an accumulation as well."""
     from trl import SFTTrainer
 
@@ -109,7 +108,7 @@ def _kill_in_training(backward: int, rank: str) -> None:
     SFTTrainer.training_step = counted
 
 
-def _hang(step: int, rank: str) -> None:
+def _hang(step: int, rank: int | None) -> None:
     """One rank hangs before that step, as if waiting for gradients that nobody sends; the others are gone."""
     from trl import SFTTrainer
 
@@ -140,7 +139,7 @@ def _swallow_memory(step: int) -> None:
     SFTTrainer.training_step = swallowing
 
 
-def _spoil(kind: str, step: int, rank: str) -> None:
+def _spoil(kind: str, step: int, rank: int | None) -> None:
     """NaN or infinity in the loss, a gradient or a weight, or a card without memory, at one step."""
     import torch
     from trl import SFTTrainer

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,6 +36,7 @@ from tuiftune.runs.launch import engine_command  # noqa: E402
 STEPS = 12
 SAVE_EVERY = 2
 LONGEST = 120.0  # seconds for one process; a run that takes longer hangs
+GONE_WITHIN = 10.0  # seconds after the engine's end, for what it has started
 COMMON: dict[str, Any] = {
     "training__max_steps": STEPS,
     "run__save_every": SAVE_EVERY,
@@ -60,6 +63,8 @@ KEPT = (
     "optimizer.pt",
     "scheduler.pt",
     "rng_state.pth",
+    "rng_state_0.pth",
+    "rng_state_1.pth",
 )
 
 
@@ -92,15 +97,37 @@ class Job:
         assert self.code is not None
         return self.code
 
-    def send(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals, *, to_all: bool = False) -> None:
         if self.poll() is None:
             with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                (os.killpg if to_all else os.kill)(self.pid, number)
+
+    def kill_a_worker(self) -> None:
+        """Any of the processes that the engine has started; itself where there is none yet."""
+        with suppress(psutil.NoSuchProcess):
+            workers = psutil.Process(self.pid).children()
+            (workers or [psutil.Process(self.pid)])[0].kill()
+
+    def orphans(self) -> str:
+        """What is left of the engine's session after its end; "" when all are gone in time."""
+        until = time.monotonic() + GONE_WITHIN
+        while left := [one.pid for one in psutil.process_iter() if _session(one) == self.pid]:
+            if time.monotonic() > until:
+                return f"processes {left} outlived it"
+            time.sleep(0.02)
+        return ""
 
     def wait_for_step(self, step: int) -> None:
         """Until it has logged `step` or has ended."""
         while self.poll() is None and last_step(self.run) < step:
             time.sleep(0.005)
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return None if process.status() == psutil.STATUS_ZOMBIE else os.getsid(process.pid)
+    except (psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -118,9 +145,14 @@ class World:
     """Makes runs, starts engines, and knows what must come out. Used by one thread."""
 
     def __init__(
-        self, scratch: Path, seed: int, shared: World | None = None, kinds: int = len(KINDS)
+        self,
+        scratch: Path,
+        seed: int,
+        shared: World | None = None,
+        kinds: int = len(KINDS),
+        processes: int = 1,
     ) -> None:
-        self.scratch = scratch
+        self.scratch, self.processes = scratch, processes
         self.random = random.Random(seed)
         self.parent = shared.parent if shared else Parent()
         self._numbers = itertools.count(1)
@@ -137,11 +169,20 @@ class World:
             self.model, self.data = shared.model, shared.data
             self.references, self.templates = shared.references, shared.templates
 
+    def rank(self) -> int:
+        """One of a run's processes."""
+        return self.random.randrange(self.processes)
+
+    def accumulation(self, kind: str) -> int:
+        """Forward and backward passes a step, of each process."""
+        return 8 // self.processes // int(KINDS[kind].get("training__micro_batch", 4))
+
     def kind(self) -> str:
         return self.random.choice(list(self.references))
 
     def make(self, kind: str, root: Path | None = None) -> Path:
-        preset = tiny.resolved(self.model, self.data, **COMMON, **KINDS[kind])
+        several = {"hardware__processes": self.processes} if self.processes > 1 else {}
+        preset = tiny.resolved(self.model, self.data, **COMMON, **KINDS[kind], **several)
         return tiny.make_run(root or self.scratch / "runs", f"run-{next(self._numbers)}", preset)
 
     def half_done(self, kind: str) -> Path:
@@ -215,11 +256,6 @@ class World:
         if job.wait() != 4:
             raise RuntimeError(f"{kind} doesn't stop: {last_why(run)}")
         return run
-
-
-def accumulation(kind: str) -> int:
-    """Forward and backward passes a step."""
-    return 8 // int(KINDS[kind].get("training__micro_batch", 4))
 
 
 def events(run: Path, kind: str | None = None) -> list[dict[str, Any]]:
