@@ -41,6 +41,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("resume", "train", "resume"),
     ("logs", "runs", "logs"),
     ("report", "runs", "report"),
+    ("serve", "serve", "serve"),
     ("compare", "compare", "compare"),
     ("export", "compare", "export"),
 )

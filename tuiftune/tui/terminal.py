@@ -25,6 +25,8 @@ def draw_seconds(environment: Mapping[str, str] | None = None) -> float:
 def plain(environment: Mapping[str, str] | None = None, stdin: Any = None, stdout: Any = None) -> bool:
     """Whether a full-screen app would be wrong here: not a terminal, or one that cannot move its cursor."""
     environment = os.environ if environment is None else environment
+    if environment.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
+        return False  # a browser is at the other end of these pipes
     streams = (sys.stdin if stdin is None else stdin, sys.stdout if stdout is None else stdout)
     if environment.get("TERM", "") in {"", "dumb"}:
         return True

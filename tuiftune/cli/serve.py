@@ -1,0 +1,93 @@
+"""`tuiftune serve`: the same app in a browser, through textual-serve, for this machine's user alone."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import shlex
+import socket
+import sys
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import typer
+
+from tuiftune.errors import UserError
+
+HOST = "127.0.0.1"
+PORT = 8000
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of this machine's loopback.")
+    ] = PORT,
+) -> None:
+    """Show the app in a browser on this machine; needs `pip install 'tuiftune[browser]'`.
+
+    Only the link it prints opens it, from this machine or through `ssh -L PORT:127.0.0.1:PORT`. Ctrl-C ends
+    it; what is training goes on.
+    """
+    from tuiftune.cli.terminal import say
+
+    if find_spec("textual_serve") is None:
+        raise UserError(
+            "textual-serve is not installed", place="serve", remedy="pip install 'tuiftune[browser]'"
+        )
+    _check_free(port)
+    key = secrets.token_urlsafe(24)
+    say(f"the app in a browser: http://{HOST}:{port}/?key={key}")
+    say("the link is the key to it: whoever has it can do what you can here; Ctrl-C ends it")
+    _server(port, key).serve()
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as fault:
+            raise UserError(
+                f"cannot listen on {HOST}:{port} ({fault.strerror or fault})",
+                place="--port",
+                remedy=f"name another: --port {port + 1 if port < 65535 else PORT}",
+            ) from None
+
+
+def _server(port: int, key: str) -> Any:
+    """A textual-serve server that lets nobody in without the key.
+
+    Its own checks neither who asks nor from which page: without this, any account of the machine and any web
+    page open in the browser could drive the app.
+    """
+    from aiohttp import web
+    from textual_serve.server import Server
+
+    command = shlex.join([sys.executable, "-m", "tuiftune"])
+    own = f"{HOST}:{port}"
+    cookie = f"tuiftune-{port}"
+
+    async def guard(request: Any, handler: Any) -> Any:
+        given = request.query.get("key") or request.cookies.get(cookie, "")
+        known = hmac.compare_digest(given.encode(), key.encode())
+        from_here = request.headers.get("Origin", f"http://{own}") == f"http://{own}"
+        if not known or not from_here or request.host != own:
+            raise web.HTTPForbidden(text="Open the link that `tuiftune serve` printed.\n")
+        response = await handler(request)
+        if request.path == "/":
+            response.set_cookie(cookie, key, httponly=True, samesite="Strict")
+        return response
+
+    server: Any = Server(command, host=HOST, port=port, title="tuiftune")
+    make_app = server._make_app
+
+    async def guarded() -> Any:
+        made = await make_app()
+        made.middlewares.append(web.middleware(guard))
+        return made
+
+    async def nothing(app: Any) -> None:
+        """In place of its banner."""
+
+    server._make_app, server.on_startup, server.initialize_logging = guarded, nothing, lambda: None
+    return server
