@@ -28,11 +28,12 @@ async def test_an_empty_home_says_what_to_begin_with(app: Callable[..., TuneApp]
             "A new run",
             "The demo",
             "A shipped preset",
+            "A tour",
             "tuiftune doctor",
         )
         await until(pilot, lambda: all(offer in shown(pilot.app) for offer in offers))
         assert "Delete" not in shown(pilot.app)
-        await pilot.press("down", "down", "up", "up", "enter")
+        await pilot.press("down", "down", "up", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MachineStep))
         await pilot.press("escape")
         await until(pilot, lambda: "Nothing has been trained" in shown(pilot.app))

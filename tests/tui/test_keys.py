@@ -28,6 +28,7 @@ SCREENS = {
     "checks": ("checks", "Checks"),
     "rows": ("rows", "Rows"),
     "cards": ("cards", "Cards"),
+    "tour": ("coach", "Coach"),
     "prompting": ("prompt_starter", "PromptStarter"),
     "retrieval": ("retrieval_starter", "RetrievalStarter"),
     "why": ("why", "Why"),

@@ -1,4 +1,4 @@
-"""What the package carries so that it works offline: a tiny base model and a dataset to tune it on."""
+"""What the package carries so that it works offline: a tiny base model, a dataset to tune it on, a run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ BASE: Final = _HERE / "base"
 
 TRAIN: Final = _HERE / "tickets.jsonl"
 """Chats of two messages: a customer's message, and the ticket line that the house wants for it."""
+
+RECORDED: Final = _HERE / "recorded"
+"""A run directory: the demo as it once ran, for the tour to show."""
 
 MODEL_NAME: Final = "builtin:tiny"
 DATA_NAME: Final = "builtin:tickets"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.runs.directory import RunDir
     from tuiftune.tui.findings import Findings
+    from tuiftune.tui.tour import Tour
 
 
 STEP_SCREENS = {
@@ -79,6 +80,7 @@ class TuneApp(App[str]):
         self._first_run = run
         self._first_wizard = wizard
         self._draft = draft
+        self._tour: Tour | None = None
         for theme in themes.OWN:
             self.register_theme(theme)
         self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
@@ -143,6 +145,36 @@ class TuneApp(App[str]):
         module, name = STEP_SCREENS[key]
         self.push_screen(getattr(import_module(f"tuiftune.tui.screens.{module}"), name)())
 
+    def show_tour(self, at: int = 0) -> None:
+        """Begin the tour, or go on to another of its stops."""
+        from tuiftune.tui import tour
+
+        if self._tour is None:
+            tour.remember()
+            self._tour = tour.Tour(self)
+        self._tour.show(at)
+        if at >= len(tour.STOPS):
+            self._tour = None
+
+    def end_tour(self) -> None:
+        if self._tour is not None:
+            self._tour.end()
+            self._tour = None
+
+    def put_draft_aside(self) -> Draft | None:
+        """The user's draft, while the tour edits one of its own."""
+        from tuiftune.advice.draft import Draft
+
+        aside = self._draft
+        answers = {"task": "classify", "facts": "request", "tried": "prompting"}
+        self._draft = Draft(
+            model="builtin:tiny", data=("builtin:tickets",), answers=answers, name="tickets-tiny"
+        )
+        return aside
+
+    def take_draft_back(self, draft: Draft | None) -> None:
+        self._draft = draft
+
     def leave_wizard(self, run: RunDir) -> None:
         """The draft became a run: its dashboard takes the place of the steps, and the next draft is a new
         one."""
@@ -162,6 +194,7 @@ class TuneApp(App[str]):
 
     def action_leave(self) -> None:
         """Leave from wherever one is; what is training goes on."""
+        self.end_tour()
         farewell = getattr(self.screen, "farewell", str)()
         self.exit(farewell, return_code=0)
 

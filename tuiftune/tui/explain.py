@@ -17,6 +17,10 @@ EXPLANATIONS: dict[str, str] = {
         "event log, checkpoints and result. Trainings go on when the app is closed, the line drops or the "
         "terminal is killed; come back with `tuiftune watch NAME`."
     ),
+    "tour": (
+        "Real screens, the built-in data and a run that was recorded: look, nothing you press here changes "
+        "anything. Your own draft waits where you left it."
+    ),
     "wizard": (
         "Five short steps make a preset: machine, goal, data, model and method, review. Enter takes what is "
         "recommended. Going back loses nothing, and nothing is written before the last step. The wizard is "

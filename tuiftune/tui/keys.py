@@ -44,6 +44,7 @@ ROWS = "rows"
 CARDS = "cards"
 PROMPTING = "prompting"
 RETRIEVAL = "retrieval"
+TOUR = "tour"
 DIALOG = "dialog"
 TITLES = {
     APP: "Everywhere",
@@ -59,6 +60,7 @@ TITLES = {
     ROWS: "Flagged rows",
     "model": "Model and method",
     CARDS: "Another card",
+    TOUR: "The tour",
     PROMPTING: "A prompt from your rows",
     RETRIEVAL: "What retrieval would find",
     "review": "Review",
@@ -104,9 +106,13 @@ ACTIONS: tuple[Action, ...] = (
     Action(HOME, "filter", "slash", "/", "Filter", "Only the runs with these words", 65),
     Action(HOME, "unfilter", "escape", "Esc", "All", "All runs again", 66),
     Action(HOME, "order", "o", "o", "Order", "By time, name, state, score or loss", 67),
+    Action(HOME, "tour", "t", "t", "Tour", "A walk through every screen, over a recorded run", 75),
     Action(HOME, "quit", "q", "q", "Quit", "Leave; running trainings go on", 80),
     Action(HOME, "down", "j", "j k", "Move", "Move through the list (arrows too)"),
     Action(HOME, "up", "k", "", "", ""),
+    Action(TOUR, "move(1)", "enter,space,right,l,n", "Enter", "Next", "The next stop", 10),
+    Action(TOUR, "move(-1)", "left,h,b,backspace", "←", "Back", "The stop before", 20),
+    Action(TOUR, "skip", "escape,q", "Esc", "Skip", "Leave the tour; t at home shows it again", 30),
     Action(WIZARD, "forward", "ctrl+n", "Enter", "Next", "Take what is marked and go on (ctrl+n too)", 15),
     Action(WIZARD, "back", "escape", "Esc", "Back", "Back one step; nothing is lost", 20),
     Action("goal", "down", "j", "j k", "Move", "Move through the answers (arrows too)"),

@@ -126,6 +126,7 @@ class Home(TellsFaults, LooksTogether, Screen[None]):
         self.query_one("#detail").display = not empty
 
     def on_screen_resume(self) -> None:
+        self.query_one(Welcome).refresh_offers()
         self._list()
 
     def _list(self) -> None:
@@ -249,6 +250,9 @@ class Home(TellsFaults, LooksTogether, Screen[None]):
 
     def action_new(self) -> None:
         self.app.open_wizard()
+
+    def action_tour(self) -> None:
+        self.app.show_tour()
 
     def action_preset(self) -> None:
         from tuiftune.tui.screens.presets import Presets

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from tuiftune.tui.tour import seen
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -41,6 +42,7 @@ OFFERS = (
     Offer(
         "preset", "p", "A shipped preset", ("Start from settings that are known to work, and change them.",)
     ),
+    Offer("tour", "t", "A tour", ("Two minutes through every screen, over a recorded run; Esc ends it.",)),
 )
 
 
@@ -52,29 +54,37 @@ class Welcome(Canvas):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
+        # The tour is offered first until it was begun or skipped once.
+        self._offers = OFFERS if seen() else (OFFERS[-1], *OFFERS[:-1])
         self._at = 0
         self._places: list[tuple[int, int, int]] = []
 
     @property
     def current(self) -> str:
         """The action of the offer under the cursor."""
-        return OFFERS[self._at].action
+        return self._offers[self._at].action
+
+    def refresh_offers(self) -> None:
+        """After the tour it is offered last."""
+        if seen() and self._offers[0].action == "tour":
+            self._offers, self._at = OFFERS, 0
+            self.redraw()
 
     def move(self, by: int) -> None:
-        self._at = (self._at + (1 if by > 0 else -1)) % len(OFFERS)
+        self._at = (self._at + (1 if by > 0 else -1)) % len(self._offers)
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         glyphs = self.glyphs
-        roomy = height >= 19
-        lines = [Line()] * (1 if not roomy else max(1, (height - 22) // 3))
+        roomy = height >= 25
+        lines = [Line()] * (1 if not roomy else max(1, (height - 28) // 3))
         lines += [
             Line("   From your data and your GPU to a model that is measurably better.", "title"),
             Line(),
         ]
         lines += [Line("   Nothing has been trained here yet. Begin with", "soft"), Line()]
         self._places = []
-        for index, offer in enumerate(OFFERS):
+        for index, offer in enumerate(self._offers):
             here = index == self._at
             start = len(lines)
             lines.append(

@@ -1,0 +1,37 @@
+"""The coach of the tour: a few words below a real screen. Keys go to it alone, so that nothing is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.screen import ModalScreen
+
+from tuiftune.tui.keys import TOUR, bindings
+from tuiftune.tui.widgets.coachline import CoachLine
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.tour import Stop
+
+
+class Coach(ModalScreen[None]):
+    SCOPES = (TOUR,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TOUR)
+    app: TuneApp
+
+    def __init__(self, stop: Stop, at: int, total: int) -> None:
+        super().__init__()
+        self._stop, self._at, self._total = stop, at, total
+
+    def compose(self) -> ComposeResult:
+        yield CoachLine(self._stop, self._at, self._total)
+
+    def action_move(self, by: int) -> None:
+        """The next stop, or the one before."""
+        self.app.show_tour(self._at + by)
+
+    def action_skip(self) -> None:
+        self.app.end_tour()
