@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SCREENS = {
     "home": ("home", "Home"),
     "dashboard": ("dashboard", "Dashboard"),
+    "replay": ("replay", "ReplayScreen"),
     "charts": ("charts", "Charts"),
     "compare": ("compare", "Compare"),
     "result": ("result", "ResultScreen"),

@@ -118,6 +118,12 @@ EXPLANATIONS: dict[str, str] = {
         "learning its rows by heart, and the star marks the point to keep. The gradient norm should stay "
         "within a small range; spikes mean the learning rate is high. Detaching stops nothing."
     ),
+    "replay": (
+        "The log played again through the same fold as the live view: every number is what stood there at "
+        "that moment. Pauses between a stop and a resume are left out. Charts (v) play along; the cursor and "
+        "the magnifier work in them as ever. Of a very long log only the events that shape the curves are "
+        "played. The checkpoints shown are those on the disk now."
+    ),
     "charts": (
         "Every series of the log. The cursor reads all of them at a step; of a very long run the nearest "
         "point that was kept, with its step. Magnify about the cursor, follow the latest steps, smooth more "

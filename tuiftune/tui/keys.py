@@ -32,6 +32,7 @@ APP = "app"
 HOME = "home"
 WIZARD = "wizard"
 DASHBOARD = "dashboard"
+REPLAY = "replay"
 CHARTS = "charts"
 COMPARE = "compare"
 RESULT = "result"
@@ -65,6 +66,7 @@ TITLES = {
     RETRIEVAL: "What retrieval would find",
     "review": "Review",
     DASHBOARD: "Dashboard",
+    REPLAY: "Replay",
     CHARTS: "Charts",
     COMPARE: "Runs side by side",
     RESULT: "Result",
@@ -261,12 +263,20 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 60),
     Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
     Action(DASHBOARD, "charts", "v", "v", "Charts", "Charts in full: magnify, move, read at a cursor", 45),
+    Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 65),
     Action(DASHBOARD, "overlay", "o", "o", "Overlay", "Other runs drawn into this one's charts"),
     Action(DASHBOARD, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet"),
     Action(WHY, "move(1)", "down,j", "↓ ↑", "Move", "The next or the previous number", 10),
     Action(WHY, "move(-1)", "up,k", "", "", ""),
     Action(WHY, "group(1)", "right,l,tab", "← →", "Group", "The next or the previous group of numbers", 15),
     Action(WHY, "group(-1)", "left,h,shift+tab", "", "", ""),
+    Action(REPLAY, "pause", "space", "Spc", "Pause", "Pause, or go on; from the beginning at the end", 1),
+    Action(REPLAY, "faster(1)", "plus,equals_sign", "+ -", "Speed", "Faster, or slower", 2),
+    Action(REPLAY, "faster(-1)", "minus", "", "", ""),
+    Action(REPLAY, "jump(1)", "right,l", "← →", "Seek", "A twentieth of the run on, or back", 3),
+    Action(REPLAY, "jump(-1)", "left,h", "", "", ""),
+    Action(REPLAY, "jump_to('first')", "home", "Home", "Ends", "To the beginning; End: as it stands now"),
+    Action(REPLAY, "jump_to('last')", "end", "", "", ""),
     Action(CHARTS, "cursor(1)", "right", "← →", "Cursor", "Read the values at a step; Shift goes faster", 10),
     Action(CHARTS, "cursor(-1)", "left", "", "", ""),
     Action(CHARTS, "cursor(10)", "shift+right", "", "", ""),
@@ -292,6 +302,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(CHARTS, "overlay", "o", "o", "Overlay", "Other runs drawn with this one", 50),
     Action(CHARTS, "compare", "c", "c", "Compare", "The runs side by side: settings, scores, cost", 65),
     Action(CHARTS, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet", 70),
+    Action(CHARTS, "pause", "space", "Spc", "Pause", "Pause the replay that is drawn, or go on", 12),
     Action(CHARTS, "close", "escape", "Esc", "Back", "The whole run again; then back", 80),
     Action(CHARTS, "back", "q,v", "", "Close", "Back at once (q or v)"),
     Action(COMPARE, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 20),

@@ -258,7 +258,12 @@ class Charts(TellsFaults, ExportsMetrics, Screen[None]):
         del parameters
         if action == "compare":
             return len(self._watched) + (self._beneath is not None) > 1
+        if action == "pause":
+            return hasattr(self._beneath, "action_pause")
         return True
+
+    def action_pause(self) -> None:
+        getattr(self._beneath, "action_pause", bool)()
 
     def action_overlay(self) -> None:
         """Draw other runs with this one, or no longer."""

@@ -64,7 +64,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
     arrives."""
 
     CSS_PATH = "../styles/dashboard.tcss"
-    SCOPES = (DASHBOARD,)
+    SCOPES: ClassVar[tuple[str, ...]] = (DASHBOARD,)
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(DASHBOARD),
         ("up,k", "scroll_log(1)", "Earlier"),
@@ -104,7 +104,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
                 yield self._panel(FactLines("time", "money", id="time", classes="panel"), "time and money")
                 yield self._panel(FactLines("memory", "disk", id="room", classes="panel"), "memory and disk")
                 yield self._panel(Saves(id="saves", classes="panel"), "checkpoints")
-        yield KeyBar(DASHBOARD)
+        yield KeyBar(*self.SCOPES)
 
     @staticmethod
     def _panel(panel: Canvas, title: str) -> Canvas:
@@ -112,7 +112,8 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         panel.can_focus = True
         return panel
 
-    def on_mount(self) -> None:
+    def follow(self) -> None:
+        """Begin to take in events."""
         self.run_worker(
             partial(follow, self.run, self),
             thread=True,
@@ -120,6 +121,9 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
             group="tail",
             description="event log",
         )
+
+    def on_mount(self) -> None:
+        self.follow()
         self.run_worker(
             partial(look, self.run, self),
             thread=True,
@@ -324,6 +328,11 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
     def action_overlay(self) -> None:
         self.action_charts()
         self.app.call_later(self.app.screen.run_action, "overlay")
+
+    def action_replay(self) -> None:
+        from tuiftune.tui.screens.replay import ReplayScreen
+
+        self.app.push_screen(ReplayScreen(self.run))
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(LogPanel).scroll(lines)

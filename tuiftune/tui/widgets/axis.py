@@ -32,10 +32,10 @@ class Scale:
         """About `count` round values between two places of the scale."""
         if not self.log:
             values = ticks(low, high, count)
-            if len(values) < 3 <= count:
+            if len(values) < min(3, count + 1):
                 values = ticks(low, high, 2 * count)
-            step = values[1] - values[0] if len(values) > 1 else None
-            return [(value, label(value, step)) for value in values]
+            step = values[1] - values[0] if len(values) > 1 else abs(*values) if values else None
+            return [(value, label(value, step or 1.0)) for value in values]
         factors = (1, 2, 5) if count >= 3 * (high - low) else (1,)
         found = [
             factor * 10.0**power

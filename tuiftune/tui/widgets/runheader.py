@@ -32,6 +32,7 @@ STANDINGS = {
     "running": ("running", "good", "running"),
     "starting": ("waiting", "second", "starting"),
     "stopping": ("running", "warning", "stopping at the next checkpoint"),
+    "replay": ("running", "second", "replayed"),
     "done": ("ok", "good", "done"),
     "stopped": ("stopped", "warning", "stopped, can be resumed"),
     "preempted": ("stopped", "warning", "preempted, can be resumed"),
