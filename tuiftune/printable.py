@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Controls and format characters (bidi overrides, zero-width joins) repaint a terminal or hide text;
 # lone surrogates (Cs) cannot be encoded at all.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_NOT_PLAIN = {False: re.compile("[^ -~]"), True: re.compile("[^ -~\n\t]")}
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -14,14 +16,11 @@ def printable(text: str, *, lines: bool = False) -> str:
 
     With `lines`, newlines and tabs are kept, for text that is shown as a block.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_safe(char, lines) for char in text)
+    return _NOT_PLAIN[lines].sub(_safe, text)
 
 
-def _safe(char: str, lines: bool) -> str:
-    if lines and char in "\n\t":
-        return char
+def _safe(found: re.Match[str]) -> str:
+    char = found[0]
     if unicodedata.category(char) in _UNSAFE:
         return char.encode("unicode_escape").decode("ascii")
     return char

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -26,13 +27,14 @@ def show(run: RunDir, *, follow: bool, last: int | None) -> None:
     except FileNotFoundError:
         say(f"{run.name} has no engine.log: it was never started")
         return
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     with file:
         if last is not None:
             _seek_last(file, last)
         try:
             while True:
                 running = follow and status(run) == "running"
-                _copy(file)
+                _copy(file, decoder)
                 if not running:
                     break
                 time.sleep(POLL_SECONDS)
@@ -40,21 +42,30 @@ def show(run: RunDir, *, follow: bool, last: int | None) -> None:
             return
 
 
-def _copy(file: BinaryIO) -> None:
-    while chunk := file.readlines(CHUNK):
-        text = b"".join(chunk).decode("utf-8", errors="replace")
-        sys.stdout.write(printable(text, lines=True))
+def _copy(file: BinaryIO, decoder: codecs.IncrementalDecoder) -> None:
+    """Print what is there from here on, a piece at a time: a line may be as long as the file."""
+    while chunk := file.read(CHUNK):
+        sys.stdout.write(printable(decoder.decode(chunk), lines=True))
     sys.stdout.flush()
 
 
 def _seek_last(file: BinaryIO, count: int) -> None:
     """Move to where the last `count` lines begin."""
-    end = file.seek(0, 2)
-    start, newlines = end, 0
-    while start > 0 and newlines <= count:
-        start = max(0, start - CHUNK)
-        file.seek(start)
-        newlines = file.read(end - start).count(b"\n")
-    file.seek(start)
-    lines = file.read(end - start).splitlines(keepends=True)
-    file.seek(end - sum(map(len, lines[len(lines) - min(count, len(lines)) :])))
+    start = end = file.seek(0, 2)
+    left = count + (_at(file, max(0, end - 1), 1) == b"\n")  # newlines back from the end
+    while count and start:
+        size = min(CHUNK, start)
+        start -= size
+        chunk = _at(file, start, size)
+        place = size
+        for _ in range(min(left, chunk.count(b"\n"))):
+            place, left = chunk.rindex(b"\n", 0, place), left - 1
+        if not left:
+            file.seek(start + place + 1)
+            return
+    file.seek(0 if count else end)
+
+
+def _at(file: BinaryIO, place: int, size: int) -> bytes:
+    file.seek(place)
+    return file.read(size)

@@ -65,10 +65,12 @@ def vitals(run: RunDir) -> Vitals:
         return Vitals(state, text(ended, "why"), None, silent_for, 1 if code is None else code)
     if engine is not None and engine.alive:
         return Vitals("running", pid=engine.pid, silent_for=silent_for)
-    if engine is not None and engine.host != socket.gethostname():
+    if engine is None or engine.host != socket.gethostname():
+        where = f"on {engine.host}" if engine else "somewhere"  # a file system may not show its process yet
         if silent_for is not None and silent_for <= SILENT_AFTER:
-            return Vitals("running", f"on {engine.host}, by its heartbeat", None, silent_for)
-        return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
+            return Vitals("running", f"{where}, by its heartbeat", None, silent_for)
+        if engine is not None:
+            return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
     return Vitals("died", "the engine ended without saying why; see engine.log", None, silent_for, 1)
 
 

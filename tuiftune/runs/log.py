@@ -28,6 +28,8 @@ THIN_BYTES = 4 * 1024 * 1024  # a longer backlog is thinned,
 DIGEST_BYTES = 32 * 1024 * 1024  # and one that takes a third of a second is kept as its digest
 WHOLE_BYTES = 256 * 1024  # but for its newest part
 HEAD_BYTES = 64
+PAGE_BYTES = 4096
+ARRIVES_WITHIN = 5.0  # seconds
 
 
 class EventWriter:
@@ -134,7 +136,9 @@ def _end_of_log(path: Path) -> tuple[int, bool]:
 
 
 def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
-    """The last `size` bytes of a file (more, to hold a line), from a line start on; b"" if unreadable."""
+    """The last `size` bytes of a file (more, to hold a line, within bounds), from a line start on; b"" if
+    unreadable.
+    """
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -147,6 +151,8 @@ def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
                 first = tail.find(b"\n")
                 if 0 <= first < len(tail) - 1:
                     return tail[first + 1 :]
+                if size >= CHUNK_BYTES:
+                    return tail  # no line is that long: damage
                 size *= 8
     except OSError:
         return b""
@@ -180,9 +186,10 @@ def parse_line(line: bytes) -> Event | None:
 class EventReader:
     """Tails a log. `poll` returns what is new; `skipped` counts damaged lines.
 
-    The file is opened anew for every poll, which is what makes network file systems show fresh data. When it
-    was truncated or replaced, reading starts over and `generation` goes up: whoever folds the events starts
-    afresh too.
+    The file is opened anew for every poll, which is what makes network file systems show fresh data. They may
+    show its size before what was written: zero pages at its end are waited for, for a while, before they
+    count as damaged. When the file was truncated or replaced, reading starts over and `generation` goes up:
+    whoever folds the events starts afresh too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -192,6 +199,7 @@ class EventReader:
         self._damaged = 0
         self._identity: tuple[int, int] | None = None
         self._head = b""
+        self._zeros_since: float | None = None
 
     @property
     def offset(self) -> int:
@@ -245,7 +253,7 @@ class EventReader:
 
     def _read_some(self, descriptor: int) -> list[Event]:
         while True:
-            data = self._lines.take(descriptor, CHUNK_BYTES)
+            data = self._take(descriptor)
             if not data:
                 return []
             if events := self._parse(data.split(b"\n")):
@@ -256,8 +264,35 @@ class EventReader:
         newest = size - WHOLE_BYTES
         if size - self.offset > THIN_BYTES:
             yield from self._long(descriptor, newest, size)
-        while data := self._lines.take(descriptor, CHUNK_BYTES):
+        while data := self._take(descriptor):
             yield 1.0, self._parse(data.split(b"\n"))
+
+    def _take(self, descriptor: int) -> bytes:
+        """Whole lines, without those from the first one on that may not have arrived yet."""
+        data = self._lines.take(descriptor, CHUNK_BYTES)
+        zero = data.find(b"\0")
+        if zero < 0:
+            self._zeros_since = None
+        elif self._may_arrive(descriptor, data, zero):
+            whole = data.rfind(b"\n", 0, zero) + 1
+            self._lines.offset -= len(data) - whole
+            return data[:whole]
+        return data
+
+    def _may_arrive(self, descriptor: int, data: bytes, zero: int) -> bool:
+        """Whether the zero bytes may be what a network file system shows for what is on its way: pages at the
+        end of a file that was written to just now, and not for long.
+        """
+        now, seen = time.monotonic(), os.fstat(descriptor)
+        self._zeros_since = self._zeros_since or now
+        page = self._lines.offset - len(data) + zero
+        page += len(data) - zero - len(data[zero:].lstrip(b"\0"))
+        return (
+            page % PAGE_BYTES == 0
+            and page > seen.st_size - TAIL_BYTES
+            and abs(time.time() - seen.st_mtime) < ARRIVES_WITHIN
+            and now - self._zeros_since < ARRIVES_WITHIN
+        )
 
     def _long(self, descriptor: int, stop: int, size: int) -> Iterator[tuple[float, list[Event]]]:
         from tuiftune.runs import digest
