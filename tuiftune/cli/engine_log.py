@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiftune.cli.terminal import say
-from tuiftune.printable import printable
+from tuiftune.printable import printable, without_secrets
 from tuiftune.runs.alive import status
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def show(run: RunDir, *, follow: bool, last: int | None) -> None:
 def _copy(file: BinaryIO, decoder: codecs.IncrementalDecoder) -> None:
     """Print what is there from here on, a piece at a time: a line may be as long as the file."""
     while chunk := file.read(CHUNK):
-        sys.stdout.write(printable(decoder.decode(chunk), lines=True))
+        sys.stdout.write(printable(without_secrets(decoder.decode(chunk)), lines=True))
     sys.stdout.flush()
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiftune.printable import printable
+from tuiftune.printable import printable, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,8 +44,8 @@ def err() -> Console:
 
 
 def say(text: str) -> None:
-    """One plain line to the person, on standard error; control characters are shown as escapes."""
-    sys.stderr.write(printable(text) + "\n")
+    """One plain line to the person, on standard error: control characters are shown as escapes, tokens hidden."""
+    sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 
 def write_json(document: Any) -> None:

@@ -112,7 +112,7 @@ def _stage(path: Path, lines: Iterable[str]) -> tuple[str, int, str]:
                 count += 1
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o664 & ~_umask())
     except BaseException:
         os.unlink(temporary)
         raise

@@ -10,7 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuiftune.errors import UserError
-from tuiftune.printable import printable
+from tuiftune.printable import holds_secret, printable
 
 KeyPath = tuple[str | int, ...]
 
@@ -92,6 +92,12 @@ class _Reader:
         return result
 
     def scalar(self, node: Node) -> Any:
+        if holds_secret(str(node.value)):
+            raise self.fault(
+                node,
+                "a token has no place in a preset",
+                "put it into the environment: HF_TOKEN, WANDB_API_KEY …",
+            )
         kind = str(node.tag).removeprefix(_TAG)
         if kind in {"str", "timestamp"}:  # a date is a name here, as people write it
             return str(node.value)

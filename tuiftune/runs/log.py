@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.printable import without_secrets
 from tuiftune.runs.events import EVENT_VERSION, Event
 from tuiftune.runs.lines import CHUNK_BYTES, WholeLines
 
@@ -29,6 +30,7 @@ DIGEST_BYTES = 32 * 1024 * 1024  # and one that takes a third of a second is kep
 WHOLE_BYTES = 256 * 1024  # but for its newest part
 HEAD_BYTES = 64
 PAGE_BYTES = 4096
+NUMBERS_ONLY = ("step", "gpu", "memory", "heartbeat")
 ARRIVES_WITHIN = 5.0  # seconds
 
 
@@ -50,7 +52,7 @@ class EventWriter:
     def emit(self, kind: str, /, **payload: Any) -> bool:
         """Append one event. Returns whether it was written.
 
-        NaN and infinities become null, with `<key>_text` beside them.
+        NaN and infinities become null, with `<key>_text` beside them; tokens are hidden.
         """
         with self._lock:
             self._seq += 1
@@ -62,6 +64,8 @@ class EventWriter:
                 **payload,
             }
             line = serialise(event)
+            if kind not in NUMBERS_ONLY:
+                line = without_secrets(line.decode("ascii")).encode("ascii")
             data = b"\n" + line if self._torn else line
             try:
                 if self._descriptor is None:

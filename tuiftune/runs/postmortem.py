@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
-from tuiftune.printable import printable
+from tuiftune.printable import printable, without_secrets
 from tuiftune.runs import control
 from tuiftune.runs.log import parse_lines, read_tail
 from tuiftune.runs.process import Identity, boot_id
@@ -35,7 +35,7 @@ SIGNALS = {
 def last_lines(run: RunDir, count: int = LINES) -> list[str]:
     """The last lines of the engine's log that are not empty, safe to show."""
     text = read_tail(run.log_path, 16 * 1024).decode("utf-8", errors="replace")
-    return [printable(line.rstrip()) for line in text.splitlines() if line.strip()][-count:]
+    return [printable(without_secrets(line.rstrip())) for line in text.splitlines() if line.strip()][-count:]
 
 
 def cause(run: RunDir, returned: int | None = None) -> str:
