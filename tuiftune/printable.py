@@ -1,4 +1,4 @@
-"""Text that came from a file, a model name or another program, made safe to show on a terminal and to keep."""
+"""Text that came from a file, a model name or another program, made safe to show and to keep."""
 
 from __future__ import annotations
 

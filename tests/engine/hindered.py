@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -11,6 +12,10 @@ def arm(fault: dict[str, Any]) -> None:
     for name, value in fault.items():
         if name != "module":
             globals()[name](value)
+
+
+def environment(values: dict[str, str]) -> None:
+    os.environ.update(values)
 
 
 def slow_steps(seconds: float) -> None:

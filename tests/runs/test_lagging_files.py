@@ -124,10 +124,15 @@ def test_a_log_that_is_there_before_the_name_of_its_process(new_run: NewRun) -> 
     run = new_run()
     EventWriter(run.events_path).emit("heartbeat", step=1, phase="training")
     assert (vitals(run).state, vitals(run).pid) == ("running", None)
-    mine = identify(os.getpid())
-    assert mine is not None
-    run.pid_path.write_text(mine.dump())
-    assert vitals(run).pid == os.getpid()
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        engine = identify(process.pid)
+        assert engine is not None
+        run.pid_path.write_text(engine.dump())
+        assert vitals(run).pid == process.pid
+    finally:
+        process.kill()
+        process.wait()
     run.pid_path.unlink()
     event = {"v": 1, "seq": 2, "t": time.time() - 3600, "type": "heartbeat"}
     run.events_path.write_bytes(serialise(event))

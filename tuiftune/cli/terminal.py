@@ -44,7 +44,7 @@ def err() -> Console:
 
 
 def say(text: str) -> None:
-    """One plain line to the person, on standard error: control characters are shown as escapes, tokens hidden."""
+    """One plain line to the person, on standard error; control characters are escaped, tokens hidden."""
     sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 
