@@ -13,7 +13,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.runs.find import all_runs, find
-from tuiftune.runs.log import EventWriter
+from tuiftune.runs.log import serialise
 from tuiftune.runs.process import identify
 from tuiftune.runs.registry import known, register, registry_path
 
@@ -114,7 +114,7 @@ def test_without_a_name_the_running_one_is_meant(new_run: NewRun, root: Path) ->
     mine = identify(os.getpid())
     assert mine is not None
     running.pid_path.write_text(mine.dump())
-    EventWriter(later.events_path).emit("heartbeat")
+    later.events_path.write_bytes(serialise({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"}))
     assert find(None, root) == running
     running.pid_path.write_text(json.dumps({}))
     assert find(None, root) == later
