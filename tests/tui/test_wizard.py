@@ -17,6 +17,7 @@ from tuiftune.advice.draft import Draft
 from tuiftune.preset import file
 from tuiftune.runs.control import kill
 from tuiftune.runs.directory import RunDir
+from tuiftune.tui.paths import first_data
 from tuiftune.tui.screens.data import DataStep
 from tuiftune.tui.screens.goal import GoalStep
 from tuiftune.tui.screens.machine import MachineStep
@@ -163,7 +164,7 @@ async def test_rows_with_escapes_are_shown_and_not_sent(app: Callable[..., TuneA
 
 async def test_what_was_read_before_is_not_taken_for_what_is_typed(app: Callable[..., TuneApp]) -> None:
     Path("other.csv").write_text("question,answer\nWho?,Me\nWhen?,Now\n", encoding="utf-8")
-    async with app(wizard=True).run_test(size=SMALL) as pilot:
+    async with app(wizard=True, draft=Draft(data=("builtin:tickets",))).run_test(size=SMALL) as pilot:
         await reach(pilot, DataStep)
         await until(pilot, lambda: "1,014 rows" in shown(pilot.app))
         await pilot.press(*["backspace"] * len("builtin:tickets"), *"other.csv")
@@ -172,6 +173,20 @@ async def test_what_was_read_before_is_not_taken_for_what_is_typed(app: Callable
         await until(pilot, lambda: "2 rows" in shown(pilot.app))
         assert "Below is still" not in shown(pilot.app)
         assert isinstance(pilot.app.screen, DataStep), "the first Enter reads, the next goes on"
+
+
+async def test_the_one_data_file_that_is_here_is_proposed(app: Callable[..., TuneApp]) -> None:
+    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(150)]
+    Path("my sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("notes.md").write_text("no rows")
+    assert first_data() == "'my sums.jsonl'"
+    async with app(wizard=True).run_test(size=SMALL) as pilot:
+        await reach(pilot, DataStep)
+        await until(pilot, lambda: "150 rows" in shown(pilot.app))
+        await reach(pilot, ReviewStep)
+        assert pilot.app.draft.preset().data.train == "my sums.jsonl"  # type: ignore[attr-defined]
+    Path("more.csv").write_text("a,b\n")
+    assert first_data() == "builtin:tickets", "which of several is not guessed"
 
 
 async def test_a_path_is_completed_and_the_files_can_be_picked(app: Callable[..., TuneApp]) -> None:

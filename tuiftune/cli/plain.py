@@ -18,13 +18,12 @@ from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.tui import headless
 from tuiftune.tui.findings import Findings, trainable
+from tuiftune.tui.paths import first_data
 from tuiftune.tui.units import count, percent, size
 
 if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.hardware.machine import Machine
-
-BUILTIN = "builtin:tickets"
 
 
 def ask(draft: Draft, root: Path | None) -> int:
@@ -132,7 +131,7 @@ class Plain:
 
     def _data(self) -> None:
         while True:
-            now = shlex.join(self.draft.data) if self.draft.data else BUILTIN
+            now = shlex.join(self.draft.data) if self.draft.data else first_data()
             text = self._asks.text("File, folder or glob", now)
             given = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
             draft = self.draft.with_(data=given)

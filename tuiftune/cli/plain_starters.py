@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.tui.paths import first_data
 
 if TYPE_CHECKING:
     from tuiftune.advice.bm25 import Hit
@@ -24,7 +25,7 @@ def prompt(asks: Prompts, findings: Findings, draft: Draft) -> None:
     """Choose rows, show the prompt, and write it where the user says; nothing is written over."""
     from tuiftune.advice import prompting
 
-    text = asks.text("Rows: a file, a folder or a glob", shlex.join(draft.data) or "builtin:tickets")
+    text = asks.text("Rows: a file, a folder or a glob", shlex.join(draft.data) or first_data())
     data = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
     try:
         made = prompting.starter(

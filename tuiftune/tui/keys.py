@@ -233,7 +233,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(CARDS, "number(-1)", "left,h", "", "", ""),
     Action(CARDS, "take", "enter", "Enter", "Take", "Plan for this card; the machine stays as it is", 10),
     Action(CARDS, "close", "escape,q,g", "Esc", "Back", "Back to the plan, as it was", 40),
-    Action("review", "start", "s,ctrl+s", "s", "Start", "Save the preset and start training", 10),
+    Action("review", "start", "s,ctrl+s", "s", "Start", "Start training; the run keeps the preset", 10),
     Action("review", "export", "e,ctrl+o", "e", "Export", "Save the preset to the path given", 30),
     Action(
         "review",

@@ -18,7 +18,7 @@ from tuiftune.printable import printable
 from tuiftune.tui import repairing
 from tuiftune.tui.findings import trainable
 from tuiftune.tui.keys import bindings
-from tuiftune.tui.paths import PathSuggester
+from tuiftune.tui.paths import PathSuggester, first_data
 from tuiftune.tui.screens.wizard import WizardStep
 from tuiftune.tui.widgets.checklist import CheckList
 from tuiftune.tui.widgets.datafacts import DataFactsView
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
 
-BUILTIN = "builtin:tickets"
 SAMPLES = 40
 
 
@@ -89,7 +88,7 @@ class DataStep(WizardStep):
     def body(self) -> ComposeResult:
         with Horizontal(id="source"):
             yield Label(" File ")
-            given = shlex.join(self.draft.data) if self.draft.data else BUILTIN
+            given = shlex.join(self.draft.data) if self.draft.data else first_data()
             yield Input(
                 given,
                 id="path",

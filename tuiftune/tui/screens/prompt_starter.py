@@ -17,7 +17,7 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import PROMPTING, bindings
-from tuiftune.tui.paths import PathSuggester
+from tuiftune.tui.paths import PathSuggester, first_data
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
 from tuiftune.tui.widgets.promptview import PromptView
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tuiftune.advice.prompting import Prompt
     from tuiftune.tui.app import TuneApp
 
-BUILTIN = "builtin:tickets"
 FOLDER = "prompt-starter"
 
 
@@ -59,7 +58,7 @@ class PromptStarter(TellsFaults, Screen[None]):
         yield Lead("An instruction and a few of your rows as examples.")
         with Horizontal(classes="field"):
             yield Label(" Rows       ")
-            given = shlex.join(self._draft.data) if self._draft.data else BUILTIN
+            given = shlex.join(self._draft.data) if self._draft.data else first_data()
             yield Input(given, id="rows", suggester=PathSuggester(), placeholder="a file, a folder or a glob")
         with Horizontal(classes="field"):
             yield Label(" Write into ")

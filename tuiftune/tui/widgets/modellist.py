@@ -107,8 +107,8 @@ class ModelList(Canvas):
         wide = width >= 60
         if wide:
             tail += "  " + row.licence[:14].ljust(14) + (" gated" if row.gated else "      ")
-        name = row.reference if wide else row.short
         room = width - line.width - len(tail) - 3
+        name = row.reference if wide and len(row.reference) <= room else row.short
         name = name if len(name) <= room else name[: room - 1] + glyphs.more[:1]
         line.add(name, "strong" if here else "").add(f" {glyphs.best}" if first else "", "accent")
         return line.to(width - len(tail)).add(tail, "soft")
