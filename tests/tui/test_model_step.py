@@ -9,12 +9,13 @@ from showing import SMALL, shown, until
 
 from tuiftune.advice.draft import Draft
 from tuiftune.advice.quality import Circumstances, quality
+from tuiftune.advice.recommend import recommend
 from tuiftune.hardware.cards import CARDS
 from tuiftune.tui.effect import against
 from tuiftune.tui.findings import Findings
 from tuiftune.tui.screens.cards import Cards
 from tuiftune.tui.screens.model import ModelStep
-from tuiftune.tui.settings import SETTINGS
+from tuiftune.tui.settings import SETTINGS, stepped
 from tuiftune.tui.widgets.cardlist import CardList
 from tuiftune.tui.widgets.modellist import ModelList
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 TICKETS = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
+
+
+# Without an effect on quality to speak of, or told from the rows.
+SILENT = ("data.max_length", "evaluation.rows", "run.save_every", "budget.max_usd", "budget.max_hours")
 
 
 async def model_step(pilot: Any) -> ModelStep:
@@ -63,8 +68,9 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await until(pilot, lambda: "What it does to quality" in shown(pilot.app))
         await pilot.press("escape", "backspace")
         await until(pilot, lambda: "against the recommended" not in shown(pilot.app))
-        await pilot.press(*["down"] * 12)
-        await until(pilot, lambda: "cards" in shown(pilot.app) and "18/18" in shown(pilot.app))
+        await pilot.press(*["pagedown"] * 4)
+        last = f"{len(SETTINGS)}/{len(SETTINGS)}"
+        await until(pilot, lambda: SETTINGS[-1].name in shown(pilot.app) and last in shown(pilot.app))
 
 
 async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
@@ -119,7 +125,7 @@ def test_quality_says_what_the_guides_say() -> None:
         quality(setting.key, choice, lora)
         for setting in SETTINGS
         for choice in setting.choices
-        if setting.key not in ("data.max_length", "evaluation.rows") and choice != "auto"
+        if setting.key not in SILENT and choice != "auto"
     ]
     assert all(found is not None and found.source for found in spoken), (
         "every choice is judged, with a source"
@@ -151,3 +157,21 @@ def test_the_difference_names_memory_time_and_money() -> None:
     assert "GiB" in said or "MiB" in said
     assert "as long" in said
     assert "+$" in said
+
+
+def test_every_value_that_is_recommended_or_resolved_can_be_changed_in_the_app() -> None:
+    findings = Findings()
+    base, facts = findings.model("builtin:tiny"), findings.facts(TICKETS, findings.model("builtin:tiny"))
+    advice = recommend({}, findings.machine(), base, facts)
+    plan = findings.plan(advice.apply(TICKETS))
+    keys = {reason.key for reason in (*advice.reasons, *plan.reasons)}
+    told = {"data.format", "evaluation.max_new_tokens"}  # by the data step, and by the longest answer
+    assert keys - told <= {setting.key for setting in SETTINGS}
+    for setting in SETTINGS:
+        changed = TICKETS
+        for _ in setting.choices:
+            changed = stepped(changed, setting, 1)
+            changed.preset()
+        assert changed.value(setting.key) == setting.choices[-1]
+        for _ in setting.choices:
+            changed = stepped(changed, setting, -1)

@@ -177,6 +177,53 @@ def _optimizer(value: Any, around: Circumstances) -> Quality:
     return Quality("same", "AdamW, as the guides have it", "guides: AdamW, 8-bit for QLoRA")
 
 
+def _schedule(value: Any, around: Circumstances) -> Quality:
+    del around
+    if str(value).startswith("constant"):
+        return Quality("worse", "never settles: the last steps are as large as the first", "guides: cosine")
+    return Quality("same", "ends in small steps, which settle what was learnt", "guides: cosine")
+
+
+def _early_stopping(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == 0:
+        return Quality("unsure", "goes on past the best point, which is kept", "guides: stop early")
+    return Quality("same", "ends when the held-out loss no longer falls", "guides: stop early, keep the best")
+
+
+def _decay(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value > 0.01:
+        return Quality("unsure", "pulls the weights harder than the guides do", "guides: 0.01")
+    return Quality("same", "a light pull towards zero, or none", "guides: 0.01")
+
+
+def _precision(value: Any, around: Circumstances) -> Quality:
+    source = "guides: bf16 where the card has it, fp16 otherwise"
+    if value == "float16":
+        leans = "worse" if around.technique == "full" else "unsure"
+        return Quality(leans, "a small range: large values overflow, which bfloat16 avoids", source)
+    return Quality("same", "enough range and precision to train in", source)
+
+
+def _adapter_precision(value: Any, around: Circumstances) -> Quality:
+    if value == "bfloat16" and around.technique != "qlora":
+        return Quality("unsure", "the smallest updates are rounded away", "PEFT's default: float32")
+    return Quality("same", "as published for this technique", "QLoRA paper; PEFT's default: float32")
+
+
+def _score(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == "none":
+        return Quality("unsure", "only the loss is compared, not the answers", "guides: held-out rows")
+    return Quality("same", "answers are compared with the held-out references", "guides: held-out rows")
+
+
+def _rounding(value: Any, around: Circumstances) -> Quality:
+    del value, around
+    return Quality("same", "none beyond rounding: the same computation in another order", "arithmetic")
+
+
 def _without_effect(value: Any, around: Circumstances) -> Quality:
     del value, around
     return Quality("same", _NONE, "arithmetic")
@@ -197,6 +244,15 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.effective_batch": _batch,
     "training.warmup_ratio": _warmup,
     "training.optimizer": _optimizer,
+    "training.schedule": _schedule,
+    "training.early_stopping": _early_stopping,
+    "training.weight_decay": _decay,
+    "training.kernels": _rounding,
+    "training.compile": _rounding,
+    "model.attention": _rounding,
+    "model.dtype": _precision,
+    "method.adapter_dtype": _adapter_precision,
+    "evaluation.score": _score,
     "training.micro_batch": _without_effect,
     "training.activation_checkpointing": _without_effect,
     "hardware.gpus": _without_effect,

@@ -46,7 +46,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data.loss_on", "loss on", ("assistant", "completion", "all"), "assistant"),
     Setting("data.eval", "held out", (0.0, 0.05, 0.1, 0.2), 0.05),
     Setting("evaluation.rows", "scored rows", (0, 16, 64, 256), 64),
+    Setting("evaluation.score", "score", ("auto", "exact_match", "none"), "auto"),
+    Setting(
+        "training.schedule", "schedule", ("cosine", "linear", "constant", "constant_with_warmup"), "cosine"
+    ),
+    Setting("training.early_stopping", "stop early", (0, 2, 3, 5), 3),
+    Setting("training.weight_decay", "weight decay", (0.0, 0.01, 0.1), 0.01),
+    Setting("training.kernels", "kernels", ("auto", "none", "liger"), "auto"),
+    Setting("training.compile", "compile", ("auto", False, True), "auto"),
+    Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
+    Setting("method.adapter_dtype", "adapters in", ("auto", "float32", "bfloat16"), "auto"),
+    Setting("model.attention", "attention", ("auto", "sdpa", "eager", "flash_attention_2"), "auto"),
+    Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "cards", ("auto", 1, 2, 4, 8), "auto"),
+    Setting("hardware.processes", "processes", ("auto", 1, 2, 4, 8), "auto"),
+    Setting("budget.max_usd", "at most, $", (None, 1, 5, 10, 50, 100), None),
+    Setting("budget.max_hours", "at most, h", (None, 1, 4, 12, 24), None),
 )
 
 
@@ -95,7 +110,7 @@ def resolved(plan: Plan | None, key: str) -> Any:
 def written(value: Any) -> str:
     """A setting's value in few cells."""
     if value is None:
-        return ""
+        return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
