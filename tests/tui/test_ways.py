@@ -106,6 +106,15 @@ def test_every_verdict_has_its_first_step_in_the_app(approach: str) -> None:
     assert offered[0] in approach
 
 
+async def test_a_large_screen_shows_all_questions_with_their_answers(app: Callable[..., TuneApp]) -> None:
+    async with app().run_test(size=(200, 60)) as pilot:
+        await goal(pilot, "1", "0", "3")
+        await until(pilot, lambda: "all of them" in shown(pilot.app))
+        lines = [line[:96] for line in shown(pilot.app).splitlines()]
+        assert any("weekly, daily, all the time" in line for line in lines)
+        assert any("Do you have answers ranked against each other?" in line for line in lines)
+
+
 def test_what_decides_is_named() -> None:
     answers = {"task": "classify", "tried": "prompting"}
     assert decide(answers).approach == "fine-tune"

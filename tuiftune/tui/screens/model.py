@@ -88,6 +88,7 @@ class ModelStep(WizardStep):
     def __init__(self) -> None:
         super().__init__()
         self.plan: Plan | None = None
+        self._alone: Plan | None = None  # without the user's own values
         self._last: Plan | None = None  # shown until the next one is made
         self._facts: DataFacts | None = None
         self._fitted_for: Hashable = None
@@ -201,7 +202,7 @@ class ModelStep(WizardStep):
         if message.draft != self.draft:
             return  # something changed meanwhile; its plan is on the way
         self._advice, self.plan, self._facts = message.advice, message.plan, message.facts
-        self._last = message.plan or self._last
+        self._alone, self._last = message.recommended, message.plan or self._last
         if message.advice is not None:
             self.draft = message.advice.apply(self.draft)
         self.query_one(SettingsList).show(self.draft, self.plan)
@@ -279,13 +280,10 @@ class ModelStep(WizardStep):
             model = self.query_one(ModelList).current
             parameters = model.parameters if model and model.parameters else None
             self.query_one(MemoryBar).judge(quality_of(self._last, setting.key, parameters, self._facts))
-        if (
-            reason is not None
-            and setting.key in self.draft.overrides
-            and setting.key in self.draft.recommended
-        ):
-            why = f"yours; recommended is {written(self.draft.recommended[setting.key])}: {reason.why}"
-            self.query_one(MemoryBar).explain(setting.name, why, reason.source)
+        advised = self._advised(setting.key)
+        if advised is not None and setting.key in self.draft.overrides:
+            why = f"yours; recommended is {written(advised.value)}: {advised.why}"
+            self.query_one(MemoryBar).explain(setting.name, why, advised.source)
         elif reason is not None:
             self.query_one(MemoryBar).explain(setting.name, reason.why, reason.source)
         else:
@@ -299,6 +297,14 @@ class ModelStep(WizardStep):
         if key in self.draft.recommended and key not in self.draft.overrides:
             reasons.reverse()
         return next((reason for reason in reasons if reason.key == key), None)
+
+    def _advised(self, key: str) -> Reason | None:
+        """What would be taken without the user's own value, and why."""
+        found = [
+            *(self._advice.reasons if self._advice else ()),
+            *(self._alone.reasons if self._alone else ()),
+        ]
+        return next((reason for reason in found if reason.key == key), None)
 
     def _change(self, draft: Draft) -> None:
         if draft != self.draft:
@@ -321,7 +327,7 @@ class ModelStep(WizardStep):
         around = Circumstances(
             str(self._last.resolved.method.technique) if self._last else "lora", known or 10**9, self._facts
         )
-        return setting_in_depth(setting, around, self._reason(setting.key))
+        return setting_in_depth(setting, around, self._advised(setting.key) or self._reason(setting.key))
 
     def action_forward(self) -> None:
         if self.query_one("#filter").has_focus:

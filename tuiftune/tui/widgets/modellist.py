@@ -108,7 +108,7 @@ class ModelList(Canvas):
         if wide:
             tail += "  " + row.licence[:14].ljust(14) + (" gated" if row.gated else "      ")
         room = width - line.width - len(tail) - 3
-        name = row.reference if wide and len(row.reference) <= room else row.short
+        name = row.reference if width >= 84 else row.short
         name = name if len(name) <= room else name[: room - 1] + glyphs.more[:1]
         line.add(name, "strong" if here else "").add(f" {glyphs.best}" if first else "", "accent")
         return line.to(width - len(tail)).add(tail, "soft")

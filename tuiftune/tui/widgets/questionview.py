@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SKIP = "not sure, or it does not matter"
 
 
+def _said(question: Question, key: str | None) -> str:
+    return next((option.says for option in question.options if option.key == key), "")
+
+
 class QuestionView(Canvas):
     """The first line skips the question; the others are its options, numbered."""
 
@@ -36,6 +40,7 @@ class QuestionView(Canvas):
         self._question: Question | None = None
         self._number = (0, 0)
         self._marks: tuple[bool, ...] = ()
+        self._all: tuple[tuple[str, str], ...] = ()
         self._answer: str | None = None
         self._from_data = False
         self._places: list[int] = []
@@ -53,6 +58,7 @@ class QuestionView(Canvas):
         fresh = question is not self._question
         self._question, self._number = question, (at, len(questions))
         self._marks = tuple(known.key in answers for known in questions)
+        self._all = tuple((known.asks, _said(known, answers.get(known.key))) for known in questions)
         self._answer = answers.get(question.key)
         self._from_data = detected.get(question.key) == self._answer and self._answer is not None
         if fresh:
@@ -100,6 +106,12 @@ class QuestionView(Canvas):
             lines.append(row)
         if height >= len(lines) + 8:
             lines += [Line(), *(Line(part, "soft") for part in wrapped(question.deeper, min(width, 90)))]
+        if height >= len(lines) + 3 * len(self._all) + 3:
+            lines += [Line(), Line("all of them", "title")]
+            for index, (asks, said) in enumerate(self._all):
+                here = index == at
+                lines.append(Line(f"  {glyphs.here if here else ' '} ", "accent").add(asks, "soft"))
+                lines.append(Line("      ").add(said or glyphs.missing, "good" if said else "faint"))
         return lines
 
     def on_click(self, event: Click) -> None:
