@@ -27,6 +27,7 @@ SCREENS = {
     "cut": ("cut", "Cut"),
     "repair": ("repair", "Repair"),
     "checks": ("checks", "Checks"),
+    "mix": ("mix", "Mixing"),
     "rows": ("rows", "Rows"),
     "cards": ("cards", "Cards"),
     "tour": ("coach", "Coach"),

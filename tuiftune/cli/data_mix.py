@@ -59,20 +59,9 @@ def _source(text: str) -> Source:
     from pathlib import Path
 
     from tuiftune.data.mix import Source
-    from tuiftune.errors import UserError
 
     path, equals, amount = text.rpartition("=")
-    if not equals or Path(text).exists():
-        return Source(text)
-    try:
-        value = float(amount.removesuffix("%"))
-    except ValueError:
-        value = 0.0
-    if value <= 0 or (amount.endswith("%") and value >= 100):
-        raise UserError(
-            f"{amount} is no amount", place=f"--with {text}", remedy="write a weight (0.5, 2) or 10%"
-        )
-    return Source(path, share=value / 100) if amount.endswith("%") else Source(path, value)
+    return Source(text) if not equals or Path(text).exists() else Source.amount(path, amount)
 
 
 def _document(mixture: Mixture, wanted: Mix) -> dict[str, Any]:

@@ -7,6 +7,7 @@ data is seen once; every other source has a weight, a share of the rows seen, or
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,17 @@ class Source:
     path: str
     weight: float = 1.0
     share: float | None = None
+
+    @classmethod
+    def amount(cls, path: str, text: str) -> Source:
+        """A source with a weight (`0.5`, `2`) or a share (`10%`) as it is typed. Raises UserError."""
+        try:
+            value = float(text.removesuffix("%"))
+        except ValueError:
+            value = 0.0
+        if not 0 < value < (100 if text.endswith("%") else math.inf):
+            raise UserError(f"{text} is no amount", place=path, remedy="write a weight (0.5, 2) or 10%")
+        return cls(path, share=value / 100) if text.endswith("%") else cls(path, value)
 
     def describe(self) -> str:
         """The source and how much of it is wanted, in words that change with either."""
@@ -121,8 +133,33 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
     an unreadable source, a weight that isn't in (0, 100], or preference rows beside others.
     """
     held = {prompt_of(example) for example in held_out}
-    kind = _kind(train)
-    read: list[tuple[int, list[Example]]] = []
+    read = [fresh_rows(source.path, held, train[0] if train else None) for source in mix.sources]
+    found = portions(name, len(train), [(rows, len(fresh)) for rows, fresh in read], mix)
+    examples = list(train)
+    for portion, (_, fresh) in zip(found[1:], read, strict=True):
+        examples += sample(fresh, portion.weight, seed)
+    return Mixture(examples, found)
+
+
+def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, list[Example]]:
+    """(rows read, those whose prompt isn't held out) of a source. UserError where they are of another stage
+    than `like`.
+    """
+    rows = list(load(path).examples())
+    if rows and like is not None and _kind(rows[0]) != _kind(like):
+        raise UserError(
+            f"its rows are for {_kind(rows[0])}, the others for {_kind(like)}",
+            place=path,
+            remedy="mix sources of one stage",
+        )
+    return len(rows), [example for example in rows if prompt_of(example) not in held]
+
+
+def portions(name: str, main: int, sizes: Sequence[tuple[int, int]], mix: Mix) -> tuple[Portion, ...]:
+    """What is seen of the `main` rows and of each source, by its (rows read, rows not held out).
+
+    UserError for a weight out of bounds, given or come about.
+    """
     for source in mix.sources:
         if source.share is None and not 0 < source.weight <= LARGEST_WEIGHT:
             raise UserError(
@@ -130,36 +167,29 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
                 place="data.mix",
                 remedy=f"above 0, at most {LARGEST_WEIGHT:g}",
             )
-        rows = list(load(source.path).examples())
-        if rows and train and _kind(rows) != kind:
-            raise UserError(
-                f"its rows are for {_kind(rows)}, the others for {kind}",
-                place=source.path,
-                remedy="mix sources of one stage",
-            )
-        read.append((len(rows), [example for example in rows if prompt_of(example) not in held]))
-    examples = list(train)
-    portions = [Portion(name, 1.0, len(train), len(train))]
-    weights = mix.weights(len(train), [len(fresh) for _, fresh in read])
-    for source, weight, (rows_read, fresh) in zip(mix.sources, weights, read, strict=True):
+    found = [Portion(name, 1.0, main, main)]
+    weights = mix.weights(main, [fresh for _, fresh in sizes])
+    for source, weight, (rows, fresh) in zip(mix.sources, weights, sizes, strict=True):
         if weight > LARGEST_WEIGHT:
             raise UserError(
-                f"its {len(fresh):,} rows would each be seen {weight:,.0f} times an epoch",
+                f"its {fresh:,} rows would each be seen {weight:,.0f} times an epoch",
                 place=source.path,
                 remedy=f"a smaller share or temperature: {LARGEST_WEIGHT:g} times is the most",
             )
-        taken = sample(fresh, weight, seed)
-        examples += taken
-        portions.append(Portion(source.path, weight, rows_read, len(taken), rows_read - len(fresh)))
-    return Mixture(examples, tuple(portions))
+        found.append(Portion(source.path, weight, rows, _seen(fresh, weight), rows - fresh))
+    return tuple(found)
+
+
+def _seen(rows: int, weight: float) -> int:
+    return rows * int(weight) + round((weight - int(weight)) * rows)
 
 
 def sample(rows: list[Example], weight: float, seed: int) -> list[Example]:
     """Each row ⌊weight⌋ times, and the fraction's share once more: those with the smallest hash of content
     and seed.
     """
-    whole, fraction = int(weight), weight - int(weight)
-    count = round(fraction * len(rows))
+    whole = int(weight)
+    count = _seen(len(rows), weight) - whole * len(rows)
     if not count:
         return rows * whole
     order = sorted(range(len(rows)), key=lambda index: (_key(rows[index], seed), index))
@@ -193,8 +223,8 @@ def prompt_of(example: Example) -> str:
     return " ".join(("\n".join(turns) if turns else example.text or "").lower().split())
 
 
-def _kind(rows: list[Example]) -> str:
-    return "preferences" if rows and rows[0].chosen is not None else "supervised tuning"
+def _kind(example: Example) -> str:
+    return "preferences" if example.chosen is not None else "supervised tuning"
 
 
 def _key(example: Example, seed: int) -> bytes:

@@ -60,6 +60,13 @@ EXPLANATIONS: dict[str, str] = {
         "longest batch must fit. Move the slider and watch all four: rows cut, answer tokens lost, memory, "
         "time and money. Beyond the longest row nothing is gained."
     ),
+    "mix": (
+        "Other data beside your own, such as general chats against forgetting. Your rows are seen once an "
+        "epoch. A weight says how often each row of a source is seen: 0.1 is a tenth of them, 3 is each "
+        "three times. A share fixes its part of all rows seen, whatever its size. A temperature settles all "
+        "of them by size: shares go with rows^(1/T), so 1 leaves sizes as they are and a large one makes "
+        "all alike. Rows whose prompt is held out are never mixed in."
+    ),
     "checks": (
         "Everything that was looked at, worst first: errors spoil a run, warnings cost quality, the rest is "
         "worth knowing. Of the marked one you see why it matters, what to do, and its rows; Enter opens them "

@@ -41,6 +41,7 @@ TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
 CHECKS = "checks"
+MIX = "mix"
 ROWS = "rows"
 CARDS = "cards"
 PROMPTING = "prompting"
@@ -58,6 +59,7 @@ TITLES = {
     CUT: "Where rows are cut",
     REPAIR: "Repair",
     CHECKS: "Checks",
+    MIX: "What is mixed in",
     ROWS: "Flagged rows",
     "model": "Model and method",
     CARDS: "Another card",
@@ -156,6 +158,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("data", "tokens", "ctrl+y", "^y", "Tokens", "A row's tokens and what is learnt, as trained", 45),
     Action("data", "cut", "ctrl+l", "^l", "Cut", "max_length: rows cut, answers lost, memory, time", 46),
     Action("data", "repair", "ctrl+r", "^r", "Mend", "What a repair would change, then write a new file", 47),
+    Action("data", "mix", "ctrl+o", "^o", "Mix", "Mix other data in, and count what is seen of each", 48),
     Action("data", "rows(1)", "down", "↓ ↑", "Rows", "Further rows of the data", 50),
     Action("data", "rows(-1)", "up", "", "", ""),
     Action(TOKENS, "move(1)", "right,l,n", "← →", "Row", "The next or the previous row", 10),
@@ -170,6 +173,15 @@ ACTIONS: tuple[Action, ...] = (
     Action(CUT, "end(1)", "end", "", "", ""),
     Action(CUT, "take", "enter", "Enter", "Take", "Put this length into the preset", 20),
     Action(CUT, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 30),
+    Action(MIX, "move(1)", "down,j", "↓ ↑", "Source", "The next or the previous source", 30),
+    Action(MIX, "move(-1)", "up,k", "", "", ""),
+    Action(MIX, "change(1)", "right,l", "← →", "Change", "More or less of the source, or temperature", 20),
+    Action(MIX, "change(-1)", "left,h", "", "", ""),
+    Action(MIX, "add", "a,plus", "a", "Add", "Another file to mix in", 12),
+    Action(MIX, "type_value", "e", "e", "Type", "Type a weight (0.5, 2), a share (10%) or a temperature", 22),
+    Action(MIX, "remove", "x,delete", "x", "Remove", "Take the source out again", 25),
+    Action(MIX, "take", "enter", "Enter", "Take", "Put this into the preset", 10),
+    Action(MIX, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 27),
     Action(CHECKS, "move(1)", "down,j", "↓ ↑", "Check", "The next or the previous check", 30),
     Action(CHECKS, "move(-1)", "up,k", "", "", ""),
     Action(CHECKS, "rows", "enter", "Enter", "Rows", "The rows it flags, from the first one on", 10),

@@ -22,15 +22,19 @@ class Ask(ModalScreen[str | None]):
     SCOPES = (DIALOG,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
 
-    def __init__(self, question: str, value: str, hint: str, *, paths: bool = False) -> None:
+    def __init__(
+        self, question: str, value: str, hint: str, *, paths: bool = False, files: bool = False
+    ) -> None:
+        """`paths`: folders are completed as they are typed; `files`: files too."""
         super().__init__()
-        self._question, self._value, self._hint, self._paths = question, value, hint, paths
+        self._question, self._value, self._hint = question, value, hint
+        self._suggests = PathSuggester(files=files) if paths or files else None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Static(self._question, id="dialog-question", markup=False)
             yield Static(self._hint, id="dialog-detail", markup=False)
-            yield Input(self._value, suggester=PathSuggester(files=False) if self._paths else None)
+            yield Input(self._value, suggester=self._suggests)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())

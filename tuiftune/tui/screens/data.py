@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
+    from tuiftune.data.mix import Mix, Portion
 
 SAMPLES = 40
 
@@ -64,6 +65,14 @@ class Measured(Message):
     def __init__(self, about: tuple[str, ...], lengths: dict[str, Any]) -> None:
         super().__init__()
         self.about, self.lengths = about, lengths
+
+
+class Mixed(Message):
+    """What is seen of each source where some are mixed in, or why that can't be said."""
+
+    def __init__(self, about: tuple[str, ...], portions: tuple[Portion, ...], fault: str = "") -> None:
+        super().__init__()
+        self.about, self.portions, self.fault = about, portions, fault
 
 
 class Unreadable(Message):
@@ -195,6 +204,8 @@ class DataStep(WizardStep):
             self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
             folder = self.app.findings.model(draft.model or "builtin:tiny").path
             limit = draft.value("data.max_length") or 2048
+            if not fault:
+                self.post_message(self._mixed(about, draft, dataset))
             subject = Subject(dataset, folder, limit, draft.value("data.eval") or 0.05, 42, watch)
             self.post_message(Measured(about, length_document(subject)))
             for check in checks_of(subject):
@@ -204,6 +215,30 @@ class DataStep(WizardStep):
             return
         except UserError as error:
             self.post_message(Unreadable(about, str(error)))
+
+    def _mixed(self, about: tuple[str, ...], draft: Draft, dataset: Dataset) -> Mixed:
+        """In the thread: the sources of the draft, counted."""
+        from tuiftune.data.mix import mixed
+        from tuiftune.data.split import split
+        from tuiftune.tui.findings import mix_of
+
+        mix = mix_of(draft)
+        if not mix:
+            return Mixed(about, ())
+        spec, seed = draft.value("data.eval"), draft.value("training.seed")
+        seed = 42 if seed is None else int(seed)
+        try:
+            train, held = split(dataset, 0.05 if spec is None else spec, seed)
+            return Mixed(about, mixed(train, held, mix, seed, "your data").portions)
+        except UserError as error:
+            return Mixed(about, (), str(error))
+
+    @on(Mixed)
+    def _was_mixed(self, message: Mixed) -> None:
+        if message.about == self.draft.data:
+            self.query_one(DataFactsView).show_mix(message.portions)
+            if message.fault:
+                self.say(f"What is mixed in can't be read: {message.fault}", "error")
 
     @on(Reading)
     def _reading(self, message: Reading) -> None:
@@ -253,6 +288,21 @@ class DataStep(WizardStep):
             self.query_one(DataFactsView).clear()
             self.query_one(CheckList).doing("")
             self.say(message.error, "error")
+
+    def action_mix(self) -> None:
+        from tuiftune.tui.screens.mix import Mixing
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Mixing(self.draft, dataset), self._take_mix)
+
+    def _take_mix(self, mix: Mix | None) -> None:
+        if mix is None:
+            return
+        values = mix.values() if mix else {}
+        for key in ("mix", "mix_temperature"):
+            self.draft = self.draft.override(f"data.{key}", values.get(key))
+        self._inspect(self._given())
 
     def action_checks(self) -> None:
         from tuiftune.tui.screens.checks import Checks

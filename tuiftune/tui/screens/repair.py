@@ -264,8 +264,8 @@ class Repair(TellsFaults, Screen[list[Path] | None]):
         if self._writing or not choice.asks:
             return
         now = self._now(choice) or ""
-        paths = choice.key in ("against", "output")
-        self.app.push_screen(Ask(choice.asks, now, choice.hint, paths=paths), self._typed)
+        kinds = {"paths": choice.key == "output", "files": choice.key == "against"}
+        self.app.push_screen(Ask(choice.asks, now, choice.hint, **kinds), self._typed)
 
     def _typed(self, text: str | None) -> None:
         choice = CHOICES[self._at]

@@ -151,7 +151,8 @@ class CutView(Canvas):
         sign = self.glyphs.ok if plan.fits else self.glyphs.error
         place = "this processor" if plan.gpu.get("kind") == "cpu" else str(plan.gpu.get("name"))
         notes = [f"{'fits' if plan.fits else 'does not fit'} {size(capacity)}", place]
-        notes.append(f"{plan.resolved.training.micro_batch} rows at once")
+        rows = plan.resolved.training.micro_batch
+        notes.append("1 row at once" if rows == 1 else f"{rows} rows at once")
         share = plan.memory.needs / capacity if capacity else None
         ink = "good" if plan.fits else "error"
         return self._column("memory", f"{sign} {size(plan.memory.needs)}", ink, share, notes)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.tui.units import count, percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.mixview import source_name
 from tuiftune.tui.widgets.wrap import wrapped
 
 if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
+    from tuiftune.data.mix import Portion
 
 LABEL = 9
 MOST_LABELS = 8
@@ -23,11 +25,12 @@ class DataFactsView(Canvas):
         self._dataset: Dataset | None = None
         self._lengths: dict[str, Any] = {}
         self._reading: int | None = None
+        self._portions: tuple[Portion, ...] = ()
         self._label_counts: list[tuple[str, int]] = []
 
     def clear(self) -> None:
         self._dataset, self._lengths, self._reading = None, {}, None
-        self._label_counts = []
+        self._label_counts, self._portions = [], ()
         self.redraw()
 
     def reading(self, rows: int) -> None:
@@ -41,6 +44,11 @@ class DataFactsView(Canvas):
 
         self._dataset = dataset
         self._label_counts = label_counts(Subject(dataset)) if dataset.format == "classification" else []
+        self.redraw()
+
+    def show_mix(self, portions: tuple[Portion, ...]) -> None:
+        """What is seen of each source in an epoch; empty where nothing is mixed in."""
+        self._portions = portions
         self.redraw()
 
     def show_lengths(self, lengths: dict[str, Any]) -> None:
@@ -64,11 +72,20 @@ class DataFactsView(Canvas):
         roles = ", ".join(f"{role}: {column}" for role, column in data.columns.items())
         if roles:
             lines += self._wrapped("columns", roles, width, 2)
+        if self._portions:
+            lines += self._wrapped("epoch", self._mixture(), width, 3)
         for lost in data.lost[:2]:
             lines += self._wrapped("lost", lost, width, 1, "warning")
         room = height - len(lines)
         labels = self._labels(width, room - 4)
         return lines + labels + self._histogram(width, max(3, min(room - len(labels), 12)))
+
+    def _mixture(self) -> str:
+        total = max(1, sum(portion.seen for portion in self._portions))
+        parts = [
+            f"{source_name(portion.source)} {percent(portion.seen / total)}" for portion in self._portions
+        ]
+        return f"{total:,} rows: {', '.join(parts)}"
 
     def _labels(self, width: int, room: int) -> list[Line]:
         """The most frequent labels as bars, as many as there is room for; the rest in a line."""
