@@ -293,7 +293,7 @@ async def test_the_command_that_is_copied_works_from_another_directory(
     async with app(draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
         pilot.app.open_step("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "c saves it and copies" in shown(pilot.app))
-        await pilot.press("shift+tab", "shift+tab", *["backspace"] * 30, *"rows/mine.yaml", "tab", "tab")
+        await pilot.press("shift+tab", "shift+tab", "ctrl+u", *"rows/mine.yaml", "tab", "tab")
         assert not Path("rows/mine.yaml").exists()
         await pilot.press("c")
         copied = Path("state") / "tuiftune" / "copied.txt"

@@ -160,4 +160,9 @@ class GoalStep(WizardStep):
     def action_weighing(self) -> None:
         from tuiftune.tui.screens.weighing import Weighing
 
-        self.app.push_screen(Weighing(decide(self.draft.answers), swings(self.draft.answers)))
+        answers = self.draft.answers
+        self.app.push_screen(Weighing(decide(answers), swings(answers)), self._weighed)
+
+    def _weighed(self, begin: bool | None) -> None:
+        if begin:
+            self.action_ways()

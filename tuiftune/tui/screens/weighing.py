@@ -36,7 +36,7 @@ class FullVerdict(VerdictView):
         assert verdict is not None
         lines = self.head(verdict, width)
         lines += [Line(), *(Line(part, "soft") for part in wrapped(verdict.summary, width))]
-        lines += [Line(), Line("next", "title")]
+        lines += [Line(), Line("next", "title").add("  t begins here and now", "accent")]
         for step in verdict.steps:
             lines += [Line("  ").add(part) for part in wrapped(step.says, width - 2)]
             if step.command:
@@ -63,11 +63,14 @@ class FullVerdict(VerdictView):
         return lines
 
 
-class Weighing(ModalScreen[None]):
+class Weighing(ModalScreen[bool]):
+    """Dismissed with True when one wants to begin what the verdict says."""
+
     SCOPES = (DIALOG,)
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(DIALOG),
         ("v,q", "cancel", "Close"),
+        ("t", "begin", "Begin"),
         ("j,down", "scroll(1)", "Down"),
         ("k,up", "scroll(-1)", "Up"),
     ]
@@ -85,5 +88,8 @@ class Weighing(ModalScreen[None]):
     def action_scroll(self, by: int) -> None:
         self.query_one("#help").scroll_relative(y=by * 2, animate=False)
 
+    def action_begin(self) -> None:
+        self.dismiss(True)
+
     def action_cancel(self) -> None:
-        self.dismiss(None)
+        self.dismiss(False)
