@@ -300,3 +300,24 @@ def test_rows_that_a_check_flags_are_dropped_where_that_is_asked_for(tmp_path: P
     }
     with pytest.raises(UserError, match="label-balance is no check"):
         clean(dataset, tmp_path / "d.jsonl", Settings(drop=("label-balance",)))
+
+
+def test_long_chats_lose_their_last_exchanges_first(tmp_path: Path) -> None:
+    rng = random.Random(15)
+    rows = seeded.chats(120, rng)
+    usual = len(rows[0]["messages"][1]["content"])
+    long = " ".join(seeded.sentence(rng) for _ in range(40))
+    rows[4]["messages"] += [{"role": "user", "content": "More?"}, {"role": "assistant", "content": long}]
+    rows[9]["messages"] = [rows[9]["messages"][0], {"role": "assistant", "content": long}]
+    source = write(tmp_path / "a.jsonl", rows)
+    done = clean(load(source), tmp_path / "b.jsonl", Settings(outliers="trim"))
+    assert sorted(change.index for change in done.changes) == [4, 9]
+    out = read(tmp_path / "b.jsonl")
+    assert out[4]["messages"] == rows[4]["messages"][:4]
+    asked, answer = out[9]["messages"]
+    assert asked == rows[9]["messages"][0]
+    assert long.startswith(answer["content"])
+    assert answer["content"].endswith(".")
+    assert usual < len(answer["content"]) < len(long)
+    again = checks_of(Subject(load(str(tmp_path / "b.jsonl"))))
+    assert next(check.count for check in again if check.check == "length-outliers") == 0

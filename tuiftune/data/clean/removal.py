@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -137,7 +137,9 @@ def _parts(dataset: Dataset) -> tuple[str, str]:
 
 
 def trimmed(dataset: Dataset) -> tuple[Dataset, list[int]]:
-    """Texts far longer than the others cut at the last sentence within bounds; chats are left alone."""
+    """Texts far longer than the others cut at the last sentence within bounds; chats lose their last turns
+    first. Preferences and KTO rows with turns are left alone: what was judged must stay.
+    """
     frame = dataset.frame
     touched: set[int] = set()
     for part in dict.fromkeys(_parts(dataset)):
@@ -156,7 +158,50 @@ def trimmed(dataset: Dataset) -> tuple[Dataset, list[int]]:
                 values[index] = cut(values[index], bound)
             frame = frame.with_columns(pl.Series(part, values, dtype=pl.String))
             touched.update(long)
+        if dataset.format in ("chat", "sharegpt", "instruction"):
+            chats = [index for index in outliers(size).tolist() if size[index] > bound and not single[index]]
+            frame = _shorter_chats(frame, chats, part, bound)
+            touched.update(chats)
     return (replace(dataset, frame=frame), sorted(touched)) if touched else (dataset, [])
+
+
+def _shorter_chats(frame: pl.DataFrame, rows: list[int], part: str, bound: int) -> pl.DataFrame:
+    if not rows:
+        return frame
+    columns = {name: frame[name].to_list() for name in ("messages", "prompt", "answer")}
+    for index in rows:
+        turns = shorter(columns["messages"][index], part, bound)
+        said: dict[bool, list[str]] = {True: [], False: []}
+        for turn in turns:
+            said[turn["role"] == "assistant"].append(turn["content"])
+        columns["messages"][index] = turns
+        columns["answer"][index], columns["prompt"][index] = "\n".join(said[True]), "\n".join(said[False])
+    return frame.with_columns(
+        pl.Series(name, values, dtype=frame.schema[name]) for name, values in columns.items()
+    )
+
+
+def shorter(turns: list[dict[str, Any]], part: str, bound: int) -> list[dict[str, Any]]:
+    """The chat with at most about `bound` characters of answers (or of the rest, for `prompt`): whole
+    exchanges go from its end while one is left, then the longest turn of that part is cut.
+    """
+    left = list(turns)
+
+    def of_part() -> list[int]:
+        return [at for at, turn in enumerate(left) if (turn["role"] == "assistant") == (part == "answer")]
+
+    def size() -> int:
+        return sum(len(left[at]["content"]) for at in of_part())
+
+    while size() > bound and sum(turn["role"] == "assistant" for turn in left) > 1:
+        left.pop()
+        while left[-1]["role"] != "assistant":
+            left.pop()
+    if size() > bound:
+        longest = max(of_part(), key=lambda at: len(left[at]["content"]))
+        text = left[longest]["content"]
+        left[longest] = {**left[longest], "content": cut(text, max(1, bound - (size() - len(text))))}
+    return left
 
 
 def cut(text: str, bound: int) -> str:
