@@ -34,6 +34,7 @@ SCREENS = {
     "prompting": ("prompt_starter", "PromptStarter"),
     "retrieval": ("retrieval_starter", "RetrievalStarter"),
     "why": ("why", "Why"),
+    "answering": ("answering", "Answering"),
     **STEP_SCREENS,
 }
 

@@ -81,13 +81,21 @@ def append(path: Path, document: dict[str, Any]) -> None:
         os.close(descriptor)
 
 
+def size(run: RunDir) -> int:
+    """Bytes written so far: it only ever grows."""
+    try:
+        return (run.path / FILE).stat().st_size
+    except OSError:
+        return 0
+
+
 def read(run: RunDir) -> Generations:
     """What was generated so far; nothing where there is no file. Damaged and unfinished lines are left
     out."""
     try:
         with (run.path / FILE).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - MOST_BYTES))
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - MOST_BYTES))
             lines = file.read().split(b"\n")[:-1]
     except OSError:
         return NONE

@@ -145,6 +145,12 @@ EXPLANATIONS: dict[str, str] = {
         "overlap much, look at the sentence below, McNemar's test on the rows that both answered. Tokens/s "
         "is from the first to the last step, evaluations and checkpoints included."
     ),
+    "answering": (
+        "A few held-out rows, the same ones all along, answered greedily at each evaluation. Equal answers "
+        "in a row are one entry; what differs from the answer before is bright. A tick marks an answer that "
+        "equals the reference but for white space; dots at its end say that length or time cut it off. The "
+        "rows stay in samples.jsonl in the run's directory; the event log never holds any."
+    ),
     "result": (
         "Measured on the held-out rows before and after: loss (lower is better), perplexity (the number of "
         "tokens the model hesitates between), and how many generated answers equal the reference exactly. "

@@ -37,6 +37,7 @@ CHARTS = "charts"
 COMPARE = "compare"
 RESULT = "result"
 WHY = "why"
+ANSWERING = "answering"
 TOKENS = "tokens"
 CUT = "cut"
 REPAIR = "repair"
@@ -73,6 +74,7 @@ TITLES = {
     COMPARE: "Runs side by side",
     RESULT: "Result",
     WHY: "Why a number is what it is",
+    ANSWERING: "Answers from evaluation to evaluation",
     DIALOG: "Questions",
 }
 
@@ -263,6 +265,9 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "zoom", "z", "z", "Zoom", "The panel in full, or all panels again", 40),
     Action(DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, …, memory, cards", 50),
     Action(DASHBOARD, "why", "w", "w", "Why", "Every number and remark with its reason", 45),
+    Action(
+        DASHBOARD, "answers", "a", "a", "Answers", "A few held-out rows, and how their answers change", 48
+    ),
     Action(DASHBOARD, "panel('chart')", "1", "1", "Chart", "The large chart"),
     Action(DASHBOARD, "panel('numbers')", "2", "2", "Numbers", "The numbers of the moment"),
     Action(DASHBOARD, "panel('machine')", "3", "3", "Machine", "Cards, processor, host memory"),
@@ -278,6 +283,11 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 65),
     Action(DASHBOARD, "overlay", "o", "o", "Overlay", "Other runs drawn into this one's charts"),
     Action(DASHBOARD, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet"),
+    Action(ANSWERING, "row(1)", "right,l,n,tab", "← →", "Row", "The next or the previous row", 10),
+    Action(ANSWERING, "row(-1)", "left,h,p,shift+tab", "", "", ""),
+    Action(ANSWERING, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 20),
+    Action(ANSWERING, "scroll(-2)", "up,k", "", "", ""),
+    Action(ANSWERING, "close", "escape,a,q", "Esc", "Back", "Back to the dashboard", 30),
     Action(WHY, "move(1)", "down,j", "↓ ↑", "Move", "The next or the previous number", 10),
     Action(WHY, "move(-1)", "up,k", "", "", ""),
     Action(WHY, "group(1)", "right,l,tab", "← →", "Group", "The next or the previous group of numbers", 15),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tuiftune.runs import planned, saving
+from tuiftune.runs import generations, planned, saving
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
     from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.generations import Generations
     from tuiftune.runs.planned import Planned
     from tuiftune.runs.saving import Stored
 
@@ -24,9 +25,9 @@ LOOK_EVERY = 8  # polls
 class Beside(Message):
     """What was found, whenever it differs from before."""
 
-    def __init__(self, planned: Planned, stored: tuple[Stored, ...]) -> None:
+    def __init__(self, planned: Planned, stored: tuple[Stored, ...], generated: Generations) -> None:
         super().__init__()
-        self.planned, self.stored = planned, stored
+        self.planned, self.stored, self.generated = planned, stored, generated
 
 
 def look(run: RunDir, target: DOMNode) -> None:
@@ -36,14 +37,17 @@ def look(run: RunDir, target: DOMNode) -> None:
 
     worker = get_current_worker()
     wait = threading.Event()
-    before: tuple[Planned, tuple[Stored, ...]] | None = None
+    before: tuple[Planned, tuple[Stored, ...], Generations] | None = None
+    size, generated = -1, generations.NONE
     polls = 0
     while not worker.is_cancelled:
         polls += 1
         if (polls - 1) % LOOK_EVERY:
             wait.wait(POLL_SECONDS)
             continue
-        found = planned.read(run), saving.stored(run)
+        if (there := generations.size(run)) != size:
+            size, generated = there, generations.read(run)
+        found = planned.read(run), saving.stored(run), generated
         if found != before:
             before = found
             target.post_message(Beside(*found))

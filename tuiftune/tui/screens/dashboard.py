@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from tuiftune.errors import UserError
-from tuiftune.runs import health, saving, standing
+from tuiftune.runs import generations, health, saving, standing
 from tuiftune.runs.planned import NOTHING
 from tuiftune.runs.state import RunState
 from tuiftune.tui.exporting import ExportsMetrics
@@ -18,6 +18,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
 from tuiftune.tui.look import Beside, look
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
+from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
 from tuiftune.tui.widgets.factlines import FactLines
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.widgets.curves import Curve
 
 SMALL_CHARTS = CURVES[1:4]
-PANELS = ("chart", "numbers", "machine", "scores", "log", "health", "time", "room", "saves")
+PANELS = ("chart", "numbers", "machine", "scores", "log", "health", "time", "room", "saves", "latest")
 GROUP_OF = {  # where "why?" begins, by the panel that has the focus
     "chart": "learning",
     "numbers": "learning",
@@ -55,6 +56,7 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
     "time": "time",
     "room": "memory",
     "saves": "disk",
+    "latest": "learning",
 }
 ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
@@ -79,6 +81,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         self.status = "starting"
         self.planned: Planned = NOTHING
         self.stored: tuple[Stored, ...] = ()
+        self.generated = generations.NONE
         self._curve = 0
         self._stale = True
         self._seen_running = False
@@ -104,6 +107,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
                 yield self._panel(FactLines("time", "money", id="time", classes="panel"), "time and money")
                 yield self._panel(FactLines("memory", "disk", id="room", classes="panel"), "memory and disk")
                 yield self._panel(Saves(id="saves", classes="panel"), "checkpoints")
+                yield self._panel(LatestAnswers(id="latest", classes="panel"), "latest answers")
         yield KeyBar(*self.SCOPES)
 
     @staticmethod
@@ -158,8 +162,13 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
 
     @on(Beside)
     def _beside(self, message: Beside) -> None:
+        from tuiftune.tui.screens.answering import Answering
+
         self.planned, self.stored = message.planned, message.stored
+        self.generated = message.generated
         self._stale = True
+        if isinstance(self.app.screen, Answering):
+            self.app.screen.show(self.generated)
 
     def _take(self, events: list[Event], *, fold: bool) -> None:
         if fold:
@@ -200,6 +209,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         for panel in self.query(FactLines):
             panel.show(facts)
         self.query_one(Saves).show(state, self.stored, saving.upcoming(state, self.planned))
+        self.query_one(LatestAnswers).show(self.generated)
         self.query_one(LogPanel).redraw()
         self.query_one(KeyBar).redraw()
         if self._seen_running and self.status == "done" and self.app.screen is self:
@@ -311,6 +321,11 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
     def action_curve(self) -> None:
         self._curve = (self._curve + 1) % len(available([self.state]))
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
+
+    def action_answers(self) -> None:
+        from tuiftune.tui.screens.answering import Answering
+
+        self.app.push_screen(Answering(self.run.name, self.generated))
 
     def action_why(self) -> None:
         from tuiftune.tui.screens.why import Why, remarked

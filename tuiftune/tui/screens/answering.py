@@ -1,0 +1,69 @@
+"""A few held-out rows, and how the answer to each changes as training goes: one row at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+
+from tuiftune.tui.keys import ANSWERING, bindings
+from tuiftune.tui.widgets.answercourse import AnswerCourse
+from tuiftune.tui.widgets.keybar import KeyBar
+from tuiftune.tui.widgets.titlebar import TitleBar
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.generations import Generations
+
+
+class Answering(Screen[None]):
+    """The dashboard that opened it hands over what is new: `show`."""
+
+    CSS_PATH = "../styles/dashboard.tcss"
+    SCOPES = (ANSWERING,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWERING)
+
+    def __init__(self, name: str, seen: Generations) -> None:
+        super().__init__()
+        self._run_name, self._seen, self._row = name, seen, 0
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(f"{self._run_name}: how the answers change")
+        with VerticalScroll(id="answering"):
+            yield AnswerCourse()
+        yield KeyBar(ANSWERING)
+
+    def on_mount(self) -> None:
+        self.query_one("#answering").focus()
+        self.show(self._seen)
+
+    def show(self, seen: Generations) -> None:
+        """Take in what was generated so far."""
+        self._seen = seen
+        count = len(seen.questions)
+        self._row = max(0, min(self._row, count - 1))
+        course = self.query_one(AnswerCourse)
+        course.show(seen, self._row)
+        course.refresh(layout=True)
+        self.query_one(TitleBar).say(right=f"row {self._row + 1} of {count}" if count else "")
+        self.query_one(KeyBar).redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return len(self._seen.questions) > 1 if action.startswith("row") else True
+
+    def action_row(self, by: int) -> None:
+        count = len(self._seen.questions)
+        if count:
+            self._row = (self._row + by) % count
+            self.query_one("#answering").scroll_home(animate=False)
+            self.show(self._seen)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#answering").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()
