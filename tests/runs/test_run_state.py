@@ -142,7 +142,7 @@ def test_the_prediction_holds_until_twenty_steps_are_measured() -> None:
     state.fold({**step(21), "t": 65.0})
     assert state.eta.seconds == pytest.approx(79 * 3.0)
     assert state.eta.basis == "mean of the last 20 steps"
-    assert step_line(state).endswith("about 4 min left")
+    assert step_line(state).endswith("about 4 min left, as measured")
     state.fold({"type": "phase", "name": "saving"})
     assert state.eta.seconds == pytest.approx(79 * 3.0), "a checkpoint on the way is no end"
     state.fold({"type": "phase", "name": "scoring_after"})

@@ -73,7 +73,11 @@ async def test_every_panel_is_a_key_away_on_a_small_screen(app: Callable[..., Tu
             "6": ("✓ healthy", "too early for: held-out loss"),
             "7": ("left          about", "% of the cap of $2.00 used", "to finish     $0.5"),
             "8": ("on the card   4.0 GiB, 5.0 GiB predicted", "next save     step 60, in "),
-            "9": ("20    now       7 B  1.400     ✓ whole  ★ best", "needs 12.0 MiB, 51.0 GiB free"),
+            "9": (
+                "20 ★   now       7 B  1.400    ✓ whole",
+                "★ the best so far",
+                "needs 12.0 MiB, 51.0 GiB free",
+            ),
         }
         for key, told in wanted.items():
             await pilot.press(key)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode
-from tuiftune.runs import control, launch, postmortem
+from tuiftune.runs import control, launch, planned, postmortem
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.narrate import Narrator
+from tuiftune.runs.notices import Notices
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,6 +55,7 @@ class Following:
         self._heed_signals()
         self._bar = _bar()
         self._narrator = Narrator(steps=self._bar is None)
+        self._notices = Notices(planned.read(self.run))
         try:
             while not self._ended():
                 if self._signalled and not self.asked_to_stop:
@@ -94,10 +96,8 @@ class Following:
         for event in self._follower.each():
             ended = event["type"] == "end"
             line = self._narrator.tell(event, self._follower.state)
-            if line and self._bar:
-                self._bar.say(line)
-            elif line:
-                say(line)
+            for told in ([line] if line else []) + self._notices.tell(event, self._follower.state):
+                self._bar.say(told) if self._bar else say(told)
         if self._bar:
             self._bar.show(self._follower.state)
         return ended

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiftune.printable import printable
+from tuiftune.runs import notices, planned
 from tuiftune.runs.alive import vitals
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.log import EventReader
@@ -25,14 +26,20 @@ POLL_SECONDS = 0.25
 def in_lines(run: RunDir) -> int:
     """Tell the run from its beginning and follow it. Returns its exit code; 0 when left with Ctrl-C."""
     follower, narrator = Follower(run), Narrator()
+    noticed = notices.Notices(planned.read(run))
 
     def tell() -> bool:
         new = False
         for event in follower.each():
             new = True
+            if event["type"] == "end":
+                for sum_up in notices.closing(follower.state, noticed.planned):
+                    _print(sum_up)
             line = narrator.tell(event, follower.state)
             if line:
                 _print(line)
+            for notice in noticed.tell(event, follower.state):
+                _print(notice)
         return new
 
     return _to_end(run, tell)

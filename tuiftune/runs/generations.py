@@ -70,6 +70,16 @@ class Generations:
 NONE = Generations()
 
 
+def when(change: Change) -> str:
+    """ "untuned", "step 40", "40–120, 3×" or "result"."""
+    names = {"before": "untuned", "after": "result"}
+    first = names.get(change.first.when, f"step {change.first.step:,}")
+    if change.times == 1:
+        return first
+    last = names.get(change.last.when, f"{change.last.step:,}")
+    return f"{first.removeprefix('step ')}–{last}"
+
+
 def append(path: Path, document: dict[str, Any]) -> None:
     """Add one line in one write. Raises OSError."""
     line = json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"

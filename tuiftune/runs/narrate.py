@@ -95,6 +95,13 @@ class Narrator:
         of = f" ({matched} of {rows})" if matched is not None and rows else ""
         return f"answers exactly right {when} training: {percent(number(event, 'exact_match'))}{of}"
 
+    def _samples(self, event: Event, state: RunState) -> str | None:
+        if text(event, "when") != "during":
+            return None
+        took = number(event, "seconds")
+        words = f"{whole(event, 'count') or 0} held-out rows answered" + (f" in {took:.1f} s" if took else "")
+        return f"{words}: {text(event, 'file')} in the run's directory"
+
     def _checkpoint(self, event: Event, state: RunState) -> str:
         return f"checkpoint at step {whole(event, 'step') or 0:,}"
 
@@ -131,7 +138,7 @@ def step_line(state: RunState) -> str:
     eta = state.eta
     if not eta.seconds:
         return words
-    basis = ", as predicted" if eta.predicted else ""
+    basis = ", as predicted" if eta.predicted else ", as measured"
     return f"{words}, about {duration(eta.seconds)} left{basis}"
 
 
@@ -169,6 +176,7 @@ _TELLERS = {
     "step": Narrator._step,
     "eval": Narrator._eval,
     "score": Narrator._score,
+    "samples": Narrator._samples,
     "checkpoint": Narrator._checkpoint,
     "memory": Narrator._memory,
     "warning": Narrator._warning,

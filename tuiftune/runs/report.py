@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.runs import health, scores
+from tuiftune.runs import generations, health, planned, scores, standing
 from tuiftune.runs.directory import write_text
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.narrate import duration, figure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.alive import Vitals
     from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.planned import Planned
     from tuiftune.runs.state import RunState
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -51,6 +52,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
     follower.refresh()
     state, vitals = follower.state, follower.vitals()
     plan, result = run.plan(), run.result() or {}
+    foreseen = planned.of(plan)
     rows = list(_answers(run))
     parts = [
         f"# {escape(run.name)}",
@@ -59,11 +61,13 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         scores.section(state, result, rows),
         *_course(state, plot, result.get("rehearsal")),
         *_side_by_side(rows),
+        *_answers_over_time(run),
+        *_standing(state, foreseen),
         "## Data",
         _data(plan, state),
         "## Settings, and why",
         _settings(plan),
-        *_remarks(state),
+        *_remarks(state, foreseen),
         "## Where it lies",
         _places(run),
     ]
@@ -167,14 +171,43 @@ def _settings(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _remarks(state: RunState) -> list[str]:
+def _standing(state: RunState, foreseen: Planned) -> list[str]:
+    """Every number of time, money and room with its reason."""
+    said = [fact for fact in standing.facts(state, foreseen) if fact.group in TOLD]
+    lines = ["| | | Why |", "|---|---|---|"]
+    lines += [f"| {escape(fact.name)} | {escape(fact.value)} | {escape(fact.why)} |" for fact in said]
+    return ["## Time, money, memory, disk", "\n".join(lines)] if state.seq and said else []
+
+
+def _answers_over_time(run: RunDir) -> list[str]:
+    """How the answers to the sampled rows changed; equal ones in a row are one entry."""
+    seen = generations.read(run)
+    blocks = []
+    for number, (prompt, reference) in enumerate(seen.questions):
+        changes = seen.changes(number)
+        if len(changes) < 2:
+            continue
+        lines = [f"**Prompt**\n\n{_quoted(prompt)}", f"**Reference**\n\n{_quoted(reference)}"]
+        lines += [
+            f"**{generations.when(change).capitalize()}**\n\n{_quoted(change.answer)}" for change in changes
+        ]
+        blocks.append("\n\n".join(lines))
+    return ["## How the answers changed", "\n\n---\n\n".join(blocks)] if blocks else []
+
+
+TOLD = ("time", "money", "memory", "disk", "machine")
+
+
+def _remarks(state: RunState, foreseen: Planned) -> list[str]:
     lines = [
         f"- {escape(warned.message)}"
         + (f" — {escape(warned.remedy)}" if warned.remedy else "")
         + (f" ({warned.times} times)" if warned.times > 1 else "")
         for warned in state.warnings
     ]
-    lines += [f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state)]
+    lines += [
+        f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state, foreseen)
+    ]
     return ["## Warnings and remarks", "\n".join(lines)] if lines else []
 
 

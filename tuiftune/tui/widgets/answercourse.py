@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.runs.generations import NONE
+from tuiftune.runs.generations import NONE, when
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -76,16 +76,6 @@ class AnswerCourse(Canvas):
                 line.add(f"{' ' if place else ''}{word}", "soft" if word in known else "strong")
             lines.append(line)
         return lines
-
-
-def when(change: Change) -> str:
-    """ "untuned", "step 40", "40–120, 3×" or "result"."""
-    names = {"before": "untuned", "after": "result"}
-    first = names.get(change.first.when, f"step {change.first.step:,}")
-    if change.times == 1:
-        return first
-    last = names.get(change.last.when, f"{change.last.step:,}")
-    return f"{first.removeprefix('step ')}–{last}"
 
 
 class LatestAnswers(Canvas):

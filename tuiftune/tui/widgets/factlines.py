@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.glyphs import Glyphs
 
 NAME = 14
+ROOMY = 70  # cells: less would leave but a few words of a reason
 INKS = {"warning": "warning", "error": "error"}
 
 
@@ -31,7 +32,7 @@ class FactLines(Canvas):
         if not self._facts:
             return [Line("nothing is known yet", "faint")]
         plain = [[row(fact, width, self.glyphs)] for fact in self._facts]
-        for most in (None, 1):  # reasons in full, or a line of each
+        for most in (None, 1) if width >= ROOMY else (None,):  # reasons in full, or a line of each
             parts = [wrapped(fact.why, width - NAME, most, self.glyphs.more) for fact in self._facts]
             told = sum(map(len, parts)) + len(parts)
             if told <= height:

@@ -46,6 +46,10 @@ def entry(event: Event) -> Entry | None:
         matched, rows = whole(event, "matched"), whole(event, "rows")
         of = f" ({matched} of {rows})" if matched is not None and rows is not None else ""
         return at, "info", f"{whose}: exact match {percent(number(event, 'exact_match'))}{of}", ""
+    if kind == "samples" and text(event, "when") == "during":
+        took = number(event, "seconds")
+        words = f"{whole(event, 'count') or 0} held-out rows answered"
+        return at, "info", words + (f" in {took:.1f} s" if took is not None else ""), ""
     if kind == "checkpoint":
         took = number(event, "seconds")
         words = f"checkpoint at step {whole(event, 'step') or 0:,}, {size(number(event, 'bytes'))}"

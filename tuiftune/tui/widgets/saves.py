@@ -41,18 +41,20 @@ class Saves(Canvas):
         if not self._stored:
             lines.append(Line("no checkpoint lies on the disk", "faint"))
             return lines
-        lines.append(Line(f"{'step':>9}  {'age':>5}  {'size':>8}  ", "faint").add("held-out", "faint"))
+        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  held-out", "faint"))
         losses = {seen.step: seen.loss for seen in state.evaluations if seen.when == "during"}
         best = state.best.step if state.best is not None else None
         for one in self._stored:
             age = ago(max(0.0, time.time() - one.t)) if one.t else self.glyphs.missing
-            line = Line(f"{one.step:>9,}  {age:>5}  {size(one.bytes):>8}  ", "strong")
-            line.add(f"{real(losses.get(one.step)):<8}  ", "soft")
+            star = self.glyphs.best if one.step == best else ""
+            line = Line(f"{one.step:>8,} ", "strong").add(star, "accent").to(11)
+            line.add(f"{age:>5} {size(one.bytes):>9}  ", "strong")
+            line.add(f"{real(losses.get(one.step)):<8} ", "soft")
             if one.fault:
                 line.add(f"{self.glyphs.error} {one.fault}", "error")
             else:
                 line.add(f"{self.glyphs.ok} whole", "good")
-            if one.step == best:
-                line.add(f"  {self.glyphs.best} best", "accent")
             lines.append(line)
+        if any(one.step == best for one in self._stored):
+            lines.append(Line(f"{self.glyphs.best} the best so far, by its held-out loss", "faint"))
         return lines
