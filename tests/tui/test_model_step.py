@@ -108,6 +108,22 @@ async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp])
         await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["kind"] == "cpu")
 
 
+async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable[..., TuneApp]) -> None:
+    draft = TICKETS.with_(model="meta-llama/Llama-3.1-70B", card="L4")
+    async with app(draft=draft).run_test(size=SMALL) as pilot:
+        screen = await model_step(pilot)
+        assert screen.plan is not None
+        assert not screen.plan.fits
+        assert "✗ does not fit" in shown(pilot.app)
+        places = [at for at, other in enumerate(screen.plan.alternatives) if "--gpu" in other.changes]
+        assert places, "a card that would hold it is named"
+        await pilot.press("a")
+        await until(pilot, lambda: "Other ways to run it" in shown(pilot.app))
+        await pilot.press(*["j"] * places[0], "enter")
+        await until(pilot, lambda: screen.plan is not None and screen.plan.fits)
+        assert pilot.app.draft.card not in ("", "L4")  # type: ignore[attr-defined]
+
+
 def test_quality_says_what_the_guides_say() -> None:
     lora = Circumstances("lora", 8 * 10**9)
 

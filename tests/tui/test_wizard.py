@@ -175,6 +175,18 @@ async def test_what_was_read_before_is_not_taken_for_what_is_typed(app: Callable
         assert isinstance(pilot.app.screen, DataStep), "the first Enter reads, the next goes on"
 
 
+async def test_a_path_that_was_typed_and_not_read_is_kept(
+    app: Callable[..., TuneApp],
+) -> None:
+    async with app(wizard=True).run_test(size=SMALL) as pilot:
+        await pilot.press("enter", "s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "1,014" in shown(pilot.app))
+        await pilot.press("ctrl+u", *"half/a/pa", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "half/a/pa" in shown(pilot.app))
+
+
 async def test_the_one_data_file_that_is_here_is_proposed(app: Callable[..., TuneApp]) -> None:
     rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(150)]
     Path("my sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -122,6 +122,13 @@ class DataStep(WizardStep):
         field.cursor_position = len(field.value)
         self._inspect(self._given())
 
+    def action_back(self) -> None:
+        """Back, with what is typed kept even where it was not read yet."""
+        given = self._given()
+        if given and shlex.join(given) != first_data():
+            self.draft = self.draft.with_(data=given)
+        super().action_back()
+
     def _given(self) -> tuple[str, ...]:
         """The sources in the input; a path with blanks is one source if it exists as it stands."""
         text = self.query_one("#path", Input).value.strip()
