@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from tuiftune.tui.effect import against
 from tuiftune.tui.findings import Findings
 from tuiftune.tui.screens.cards import Cards
 from tuiftune.tui.screens.model import ModelStep
+from tuiftune.tui.screens.review import ReviewStep
 from tuiftune.tui.settings import SETTINGS, stepped
 from tuiftune.tui.widgets.cardlist import CardList
 from tuiftune.tui.widgets.modellist import ModelList
@@ -122,6 +124,17 @@ async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable
         await pilot.press(*["j"] * places[0], "enter")
         await until(pilot, lambda: screen.plan is not None and screen.plan.fits)
         assert pilot.app.draft.card not in ("", "L4")  # type: ignore[attr-defined]
+
+
+async def test_a_plan_for_another_card_asks_before_it_starts_here(app: Callable[..., TuneApp]) -> None:
+    async with app(draft=TICKETS.with_(card="H100:2")).run_test(size=SMALL) as pilot:
+        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "on 2 × H100, not on this machine" in " ".join(shown(pilot.app).split()))
+        await pilot.press("s")
+        await until(pilot, lambda: "Start on this machine?" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ReviewStep))
+        assert not Path("runs").exists()
 
 
 def test_quality_says_what_the_guides_say() -> None:

@@ -70,3 +70,9 @@ def ago(seconds: float | None) -> str:
         if seconds >= limit:
             return f"{int(seconds // limit)} {unit}"
     return "now"
+
+
+def cards(spec: str) -> str:
+    """`NAME[:COUNT]` in words: 2 × H100."""
+    name, colon, number = spec.rpartition(":")
+    return f"{number} × {name}" if colon else spec

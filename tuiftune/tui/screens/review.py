@@ -16,7 +16,7 @@ from tuiftune.tui import headless
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.naming import suggested_name
 from tuiftune.tui.screens.wizard import WizardStep
-from tuiftune.tui.units import count, duration, money, size
+from tuiftune.tui.units import cards, count, duration, money, size
 from tuiftune.tui.widgets.command import CommandLine
 from tuiftune.tui.widgets.yamlview import YamlView
 
@@ -151,7 +151,7 @@ class ReviewStep(WizardStep):
             parts.append(f"about {money(plan.usd)}")
         words = ", ".join(parts)
         if self.draft.card:
-            words = f"{words} on {self.draft.card}, which is not this machine: export it, and run it there"
+            words = f"{words} on {cards(self.draft.card)}, not on this machine: export it, and run it there"
         self.say(words if plan.fits else f"does not fit here: {words}", "ok" if plan.fits else "error")
 
     @on(Input.Changed, "#name")
@@ -245,7 +245,7 @@ class ReviewStep(WizardStep):
         if self.draft.card:
             from tuiftune.tui.screens.dialog import Confirm
 
-            detail = f"The plan you saw is for {self.draft.card}. Here another one is made, and may not fit."
+            detail = f"The plan is for {cards(self.draft.card)}. Here another one is made, and may not fit."
             self.app.push_screen(
                 Confirm("Start on this machine?", detail, "Start here", "Not here", harmful=True), self._begin
             )
