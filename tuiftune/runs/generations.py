@@ -53,6 +53,11 @@ class Generations:
     questions: tuple[tuple[str, str], ...] = ()
     rounds: tuple[Round, ...] = ()
 
+    def until(self, step: int, *, scored: bool) -> Generations:
+        """What was there at a step of the run; `scored`: its result was too."""
+        there = [one for one in self.rounds if (scored if one.when == "after" else one.step <= step)]
+        return Generations(self.questions, tuple(there))
+
     def changes(self, question: int) -> list[Change]:
         """How the answer to one question changed; equal ones in a row are one entry."""
         found: list[Change] = []

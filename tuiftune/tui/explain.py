@@ -123,7 +123,8 @@ EXPLANATIONS: dict[str, str] = {
         "Training loss (dots raw, line smoothed) should fall; evaluation loss (diamonds) is measured on "
         "rows that are never trained on: when it turns up while the training loss falls, the model is "
         "learning its rows by heart, and the star marks the point to keep. The gradient norm should stay "
-        "within a small range; spikes mean the learning rate is high. Detaching stops nothing."
+        "within a small range; spikes mean the learning rate is high. The third line says how healthy it is "
+        "and what it costs; every number answers w (why), every panel has a digit. Detaching stops nothing."
     ),
     "replay": (
         "The log played again through the same fold as the live view: every number is what stood there at "

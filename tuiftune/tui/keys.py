@@ -262,7 +262,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "detach", "d,escape", "d", "Detach", "Back to the list; training goes on", 20),
     Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 30),
     Action(DASHBOARD, "previous_panel", "shift+tab", "", "", ""),
-    Action(DASHBOARD, "zoom", "z", "z", "Zoom", "The panel in full, or all panels again", 40),
+    Action(DASHBOARD, "zoom", "z", "z", "Zoom", "The panel in full, or all panels again", 62),
     Action(DASHBOARD, "curve", "c", "c", "Curve", "Next curve: loss, learning rate, …, memory, cards", 50),
     Action(DASHBOARD, "why", "w", "w", "Why", "Every number and remark with its reason", 45),
     Action(
@@ -277,7 +277,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "panel('time')", "7", "7", "Cost", "Time and money: spent, left, cap"),
     Action(DASHBOARD, "panel('room')", "8", "8", "Room", "Memory and disk: predicted, used, needed"),
     Action(DASHBOARD, "panel('saves')", "9", "9", "Saves", "The checkpoints on the disk"),
-    Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 60),
+    Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 22),
     Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
     Action(DASHBOARD, "charts", "v", "v", "Charts", "Charts in full: magnify, move, read at a cursor", 45),
     Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 65),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Answering(Screen[None]):
-    """The dashboard that opened it hands over what is new: `show`."""
+    """The dashboard that opened it hands over what is new: `take`."""
 
     CSS_PATH = "../styles/dashboard.tcss"
     SCOPES = (ANSWERING,)
@@ -38,11 +38,17 @@ class Answering(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#answering").focus()
-        self.show(self._seen)
+        self._show()
 
-    def show(self, seen: Generations) -> None:
-        """Take in what was generated so far."""
-        self._seen = seen
+    def take(self, seen: Generations) -> None:
+        """What was generated so far."""
+        if seen != self._seen:
+            self._seen = seen
+            if self.is_mounted:
+                self._show()
+
+    def _show(self) -> None:
+        seen = self._seen
         count = len(seen.questions)
         self._row = max(0, min(self._row, count - 1))
         course = self.query_one(AnswerCourse)
@@ -60,7 +66,7 @@ class Answering(Screen[None]):
         if count:
             self._row = (self._row + by) % count
             self.query_one("#answering").scroll_home(animate=False)
-            self.show(self._seen)
+            self._show()
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#answering").scroll_relative(y=by, animate=False)

@@ -38,9 +38,11 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.directory import RunDir
     from tuiftune.runs.events import Event
+    from tuiftune.runs.generations import Generations
     from tuiftune.runs.planned import Planned
     from tuiftune.runs.saving import Stored
     from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.screens.answering import Answering
     from tuiftune.tui.widgets.canvas import Canvas
     from tuiftune.tui.widgets.curves import Curve
 
@@ -82,6 +84,7 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         self.planned: Planned = NOTHING
         self.stored: tuple[Stored, ...] = ()
         self.generated = generations.NONE
+        self._answering: Answering | None = None
         self._curve = 0
         self._stale = True
         self._seen_running = False
@@ -162,13 +165,9 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
 
     @on(Beside)
     def _beside(self, message: Beside) -> None:
-        from tuiftune.tui.screens.answering import Answering
-
         self.planned, self.stored = message.planned, message.stored
         self.generated = message.generated
         self._stale = True
-        if isinstance(self.app.screen, Answering):
-            self.app.screen.show(self.generated)
 
     def _take(self, events: list[Event], *, fold: bool) -> None:
         if fold:
@@ -209,7 +208,10 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         for panel in self.query(FactLines):
             panel.show(facts)
         self.query_one(Saves).show(state, self.stored, saving.upcoming(state, self.planned))
-        self.query_one(LatestAnswers).show(self.generated)
+        answered = self._answered
+        self.query_one(LatestAnswers).show(answered)
+        if self._answering is not None and self._answering.is_current:
+            self._answering.take(answered)
         self.query_one(LogPanel).redraw()
         self.query_one(KeyBar).redraw()
         if self._seen_running and self.status == "done" and self.app.screen is self:
@@ -322,10 +324,16 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
         self._curve = (self._curve + 1) % len(available([self.state]))
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
 
+    @property
+    def _answered(self) -> Generations:
+        """The answers up to the moment that is shown, which may be one of a replay."""
+        return self.generated.until(self.state.step, scored=self.state.score_after is not None)
+
     def action_answers(self) -> None:
         from tuiftune.tui.screens.answering import Answering
 
-        self.app.push_screen(Answering(self.run.name, self.generated))
+        self._answering = Answering(self.run.name, self._answered)
+        self.app.push_screen(self._answering)
 
     def action_why(self) -> None:
         from tuiftune.tui.screens.why import Why, remarked
