@@ -282,3 +282,33 @@ async def test_runs_marked_at_home_are_compared_and_drawn_together(
         await until(pilot, lambda: all(name in shown(pilot.app) for name in ("A ", "B ", "demo 0.0172")))
         await pilot.press("v")
         await until(pilot, lambda: pilot.app.screen is home)
+
+
+async def test_a_hidden_dashboard_paints_nothing_and_one_beneath_a_question_does(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = new_run()
+    live(log)
+    log.start(100)
+    log.steps(1, 20)
+    made = app(run=log.run)
+    async with made.run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "20/100" in shown(made))
+        beneath = made.screen
+        assert isinstance(beneath, Dashboard)
+        await pilot.press("s")
+        await until(pilot, lambda: made.screen is not beneath)
+        assert beneath.is_current, "it shows through"
+        await pilot.press("escape", "v")
+        await until(pilot, lambda: "step 20 " in shown(made))
+        painted: list[object] = []
+        paint = Dashboard._compositor_refresh
+        monkeypatch.setattr(
+            Dashboard, "_compositor_refresh", lambda self: (painted.append(1), paint(self))[1]
+        )
+        log.steps(21, 40)
+        await until(pilot, lambda: "step 40 " in shown(made))
+        assert not painted
+        await pilot.press("escape")
+        await until(pilot, lambda: made.screen is beneath and "40/100" in shown(made))
+        assert painted

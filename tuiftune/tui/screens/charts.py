@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from textual.containers import Container
 from textual.screen import Screen
 
+from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import CHARTS, bindings
@@ -48,7 +49,7 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(TellsFaults, ExportsMetrics, Screen[None]):
+class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = "../styles/charts.tcss"
@@ -132,7 +133,7 @@ class Charts(TellsFaults, ExportsMetrics, Screen[None]):
     def _draw(self) -> None:
         followed = self._followed()
         seen = (self._lens, [(id(each.state), each.state.seq, each.status) for each in followed])
-        if seen == self._drawn or self.app.screen is not self:
+        if seen == self._drawn or self.hidden:
             return
         if self._curves() != self._there:  # a card gave its first reading
             self._arrange()

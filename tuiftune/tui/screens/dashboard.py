@@ -13,6 +13,7 @@ from tuiftune.errors import UserError
 from tuiftune.runs import generations, health, saving, standing
 from tuiftune.runs.planned import NOTHING
 from tuiftune.runs.state import RunState
+from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
@@ -63,7 +64,7 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
 
-class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
+class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
@@ -183,8 +184,11 @@ class Dashboard(TellsFaults, ExportsMetrics, Screen[None]):
             self.status = status
             self._stale = True
 
+    def on_screen_resume(self) -> None:
+        self._draw()
+
     def _draw(self) -> None:
-        if not self._stale:
+        if not self._stale or self.hidden:
             return
         self._stale = False
         state = self.state

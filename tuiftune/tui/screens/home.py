@@ -15,6 +15,7 @@ from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
+from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import HOME, bindings
 from tuiftune.tui.summary import Summaries
@@ -83,7 +84,7 @@ class Began(Message):
         self.run = run
 
 
-class Home(TellsFaults, LooksTogether, Screen[None]):
+class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
     CSS_PATH = "../styles/home.tcss"
     SCOPES = (HOME,)
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -218,13 +218,19 @@ class Chart(Canvas):
         return len(places) > 2 or width > 60
 
     def _legend_line(self, width: int) -> Line:
-        """Sign, words and value of each curve; the words give way where there is no room for them."""
-        for worded in (True, False):
+        """Sign, words and value of each curve. Where there is no room for all the words give way, then where
+        the best was, then the last entries."""
+        line = Line()
+        for brevity in range(3):
             line = Line()
             for sign, words, value, ink in self._legend:
+                short = value.partition(" at ")[0] if brevity == 2 else value
                 told = " ".join(
-                    part for part in ((words, value) if worded or not value else (value,)) if part
+                    part for part in ((words, value) if not brevity or not value else (short,)) if part
                 )
+                room = width - line.width - len(sign) - len(told) - 3
+                if brevity == 2 and room < 0:
+                    break
                 line.add("  " if line.width else " ").add(f"{sign} ", ink).add(told, "soft")
             if line.width <= width:
                 break

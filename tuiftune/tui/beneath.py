@@ -1,0 +1,29 @@
+"""A screen that another one hides is left alone: nothing of it is drawn."""
+
+from __future__ import annotations
+
+from textual.app import ScreenStackError
+from textual.screen import Screen
+
+
+class HiddenBeneath:
+    """Mixed into screens that are fed while another one lies on top.
+
+    Textual takes the screen right beneath for visible even when the top one is opaque, and then paints both
+    anew as a whole for every message that reaches it: over a hundred kilobytes a second over a live log.
+    """
+
+    @property
+    def hidden(self) -> bool:
+        """Whether an opaque screen covers this one."""
+        assert isinstance(self, Screen)
+        try:
+            top = self.app.screen
+        except ScreenStackError:
+            return True
+        return top is not self and not top.is_modal
+
+    @property
+    def is_current(self) -> bool:
+        """Textual's own, but for what is hidden."""
+        return not self.hidden and bool(super().is_current)  # type: ignore[misc]
