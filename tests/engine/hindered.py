@@ -33,8 +33,8 @@ def hangs_saving(step: int) -> None:
 
     sealed = checkpoints._seal
 
-    def seal(directory: Any, now: int) -> int:
-        size = sealed(directory, now)
+    def seal(directory: Any, now: int, processes: int) -> int:
+        size = sealed(directory, now, processes)
         if now == step:
             time.sleep(600)
         return size
