@@ -14,6 +14,7 @@ import pytest
 from tuiftune import assets
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.preset.file import loads
+from tuiftune.runs import planned
 from tuiftune.runs.prepare import prepare
 from tuiftune.runs.registry import known
 
@@ -50,6 +51,15 @@ def test_a_prepared_run_holds_from_any_directory(here: Path) -> None:
     assert run.preset.data.train == "train.jsonl"  # what the user wants stays portable
     assert [entry.path for entry in known()] == [run.path]
     assert told[0] == "reading train.jsonl"
+
+
+def test_a_cap_in_money_needs_a_price(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of a processor none is known
+    with pytest.raises(UserError, match=r"budget\.max_usd: no price of .*budget\.usd_per_hour=PRICE"):
+        prepare(preset(budget="{max_usd: 5}"), here / "runs")
+    assert not (here / "runs").exists()
+    capped = prepare(preset(budget="{max_usd: 5, usd_per_hour: 2}"), here / "runs")
+    assert planned.read(capped).limit_seconds == 2.5 * 3600
 
 
 def test_without_a_name_the_next_free_one_is_taken_with_one_it_must_be_free(here: Path) -> None:

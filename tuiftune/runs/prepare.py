@@ -65,6 +65,7 @@ def prepare(
     check_root(root)
     resolved = resolve(preset, root, say=say)
     check_fits(resolved, root)
+    _check_cap(resolved)
     free = name or free_name(root, preset.name)
     return _create(resolved, root, free, text, rehearse)
 
@@ -128,6 +129,18 @@ def check_fits(resolved: Resolved, root: Path) -> None:
             place=printable(str(root)),
             remedy="keep fewer with --set run.checkpoints=1, free some space, or use another disk: --runs",
             exit_code=ExitCode.DOES_NOT_FIT,
+        )
+
+
+def _check_cap(resolved: Resolved) -> None:
+    """UserError for a cap in money where no price is known: it could not be kept."""
+    cap = resolved.preset.budget.max_usd
+    if cap is not None and resolved.plan.usd_per_hour is None:
+        machine = printable(str(resolved.plan.gpu.get("name")))
+        raise UserError(
+            f"no price of {machine} is known, so ${cap:g} can't be kept to",
+            place="budget.max_usd",
+            remedy="give yours with --set budget.usd_per_hour=PRICE, or cap the time: budget.max_hours",
         )
 
 
