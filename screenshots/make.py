@@ -51,6 +51,9 @@ PICTURES = (
     Picture("dashboard", SMALL, run="demo"),
     Picture("dashboard-large", LARGE, run="demo"),
     Picture("dashboard-h200", LARGE, run="h200-lora"),
+    Picture("charts", LARGE, run="h200-lora", keys=("v", 0.5, "g", 0.5)),
+    Picture("charts-cursor", SMALL, run="demo", keys=("v", 0.5, "y", "b", 0.5)),
+    Picture("compare", SMALL, keys=("runs on this machine ", 1.0, "space", "space", "m", "Outcome ")),
     Picture("dashboard-light", LARGE, run="demo", keys=("f3", 0.5)),
     Picture("result", LARGE, run="demo", keys=("r", 0.5)),
 )

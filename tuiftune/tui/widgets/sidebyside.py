@@ -41,7 +41,7 @@ class SideBySide(Canvas):
         del height
         if not self._names:
             return [Line(), *[Line(f" {part}", "soft") for part in wrapped(self._waiting, width - 2)]]
-        label = min(LABEL, max(16, width // 4))
+        label = min(LABEL, max(16, width // (len(self._names) + 1)))
         column = max(8, (width - label - 1) // len(self._names))
         head = Line().to(label)
         for at, name in enumerate(self._names):
