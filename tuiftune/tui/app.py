@@ -11,6 +11,7 @@ from textual.events import InputEvent
 
 from tuiftune.tui import terminal, themes
 from tuiftune.tui.collector import LOOK_SECONDS, Collector
+from tuiftune.tui.encoding import write_alike
 from tuiftune.tui.glyphs import ASCII, choose
 from tuiftune.tui.keys import APP, bindings
 
@@ -219,6 +220,7 @@ def run_app(
     runs_root: Path | None = None,
 ) -> int:
     """Run the app in this terminal until it is left; prints its farewell. Returns the exit code."""
+    write_alike()
     with Collector() as collector:
         app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root, collector=collector)
         farewell = app.run()

@@ -1,0 +1,186 @@
+"""The app in real terminals that are put aside, resized in a storm, lost, or little able."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import psutil
+import pyte
+import pytest
+from rich.cells import cell_len
+from test_journey import Terminal, wait
+from test_terminal import ROOT
+
+from tuiftune.tui.encoding import alike
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+WATCH = f"{sys.executable} -m tuiftune watch tone"
+
+
+class Line:
+    """A pseudo-terminal whose other end can be resized or torn off."""
+
+    def __init__(self, place: Path, size: tuple[int, int] = (80, 24), **environment: str) -> None:
+        self.display = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self.display)
+        self.sent = b""
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "tuiftune", "watch", "tone"],
+            dimensions=(size[1], size[0]),
+            cwd=str(place),
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            timeout=60,
+        )
+
+    def read(self) -> None:
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.05)
+        except pexpect.TIMEOUT:
+            return
+        self.sent += data
+        self._stream.feed(data)
+
+    def resize(self, width: int, height: int) -> None:
+        self.child.setwinsize(height, width)
+        self.display.resize(height, width)
+
+    def text(self) -> str:
+        return "\n".join(self.display.display)
+
+    def until(self, condition: Callable[[], object], seconds: float = 40.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {seconds} s; the screen shows\n{self.text()}")
+            self.read()
+
+
+@pytest.fixture
+def line(tmp_path: Path, finished: object) -> Iterator[Callable[..., Line]]:
+    opened: list[Line] = []
+
+    def make(**options: Any) -> Line:
+        opened.append(Line(tmp_path, **options))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.child.close(force=True)
+
+
+def test_a_hundred_sizes_in_a_storm_end_in_the_right_layout(line: Callable[..., Line]) -> None:
+    one = line()
+    one.until(lambda: "? Help" in one.text())
+    sizes = [(200, 60), (40, 10), (120, 40), (20, 6), (1, 1), (81, 25), (132, 43)]
+    for number in range(100):
+        one.resize(*sizes[number % len(sizes)])
+        one.read()
+    one.resize(120, 40)
+    one.until(lambda: "? Help" in one.display.display[39] and "done" in one.display.display[0])
+    assert one.child.isalive()
+    one.resize(80, 24)
+    one.until(lambda: "? Help" in one.display.display[23] and "before and after" in one.text())
+
+
+def test_a_line_that_drops_ends_the_app(line: Callable[..., Line]) -> None:
+    one = line()
+    one.until(lambda: "? Help" in one.text())
+    app = psutil.Process(one.child.pid)
+    one.child.close(force=False)  # the other end is gone: nothing can be read or written any more
+    psutil.wait_procs([app], timeout=20)
+    assert not app.is_running() or app.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    ("term", "environment", "ascii_only"),
+    [
+        ("xterm", {"COLORTERM": ""}, False),
+        ("linux", {"COLORTERM": ""}, True),
+        ("xterm-256color", {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, True),
+    ],
+)
+def test_little_able_terminals_get_what_they_can_show(
+    line: Callable[..., Line], term: str, environment: dict[str, str], ascii_only: bool
+) -> None:
+    one = line(TERM=term, **environment)
+    one.until(lambda: "? Help" in one.text() and "exact match" in one.text())
+    if "256" not in term:
+        assert b"\x1b[38;2;" not in one.sent, "no mixed colours where there are sixteen"
+        assert b"38;5;" not in one.sent
+    assert "\\u" not in one.text()
+    drawn = {sign for sign in one.text() if not sign.isascii()}
+    if environment.get("LANG") == "C":
+        assert drawn == set()
+    elif ascii_only:
+        assert drawn <= set("─│╭╮╰╯┌┐└┘—·…→"), drawn
+    else:
+        assert "★" in drawn
+
+
+def test_signs_that_cannot_be_encoded_keep_their_width() -> None:
+    text = "— é … → 日本 ✓ ☃"
+    assert alike(text) == "- e . > ???? + ?"
+    assert len(alike(text)) == cell_len(text)
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_put_aside_with_ctrl_z_and_back(tmp_path: Path, finished: object) -> None:
+    terminal = Terminal(tmp_path)
+    try:
+        terminal.open("PS1='shell> ' sh -i")
+        wait(lambda: "shell>" in terminal.screen(), 20, terminal.screen)
+        terminal.press(WATCH, "Enter")
+        wait(lambda: "? Help" in terminal.screen(), 40, terminal.screen)
+        terminal.press("C-z")
+        wait(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
+        assert "? Help" not in terminal.screen(), "the shell's own screen is back"
+        terminal.press("echo between", "Enter")
+        wait(lambda: "\nbetween\n" in terminal.screen(), 20, terminal.screen)
+        terminal.press("fg", "Enter")
+        wait(lambda: "? Help" in terminal.screen(), 20, terminal.screen)
+        terminal.press("?")
+        wait(lambda: "Esc closes" in terminal.screen(), 20, terminal.screen)
+        terminal.press("Escape")
+        wait(lambda: "Esc closes" not in terminal.screen(), 20, terminal.screen)
+        terminal.press("q")
+        wait(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
+    finally:
+        terminal.close()
+
+
+@pytest.mark.skipif(shutil.which("screen") is None, reason="GNU screen is not installed")
+def test_within_gnu_screen(tmp_path: Path, finished: object) -> None:
+    sockets = tmp_path / "s"
+    sockets.mkdir(mode=0o700)
+    display = pyte.Screen(80, 24)
+    stream = pyte.ByteStream(display)
+    child = pexpect.spawn(
+        "screen",
+        ["-c", "/dev/null", "-U", *WATCH.split()],
+        dimensions=(24, 80),
+        cwd=str(tmp_path),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCREENDIR": str(sockets), "TERM": "xterm-256color"},
+        timeout=60,
+    )
+    try:
+        deadline = time.monotonic() + 40
+        while "? Help" not in "\n".join(display.display):
+            assert time.monotonic() < deadline, "\n".join(display.display)
+            try:
+                stream.feed(child.read_nonblocking(65536, timeout=0.1))
+            except pexpect.TIMEOUT:
+                continue
+        assert "before and after" in "\n".join(display.display)
+        child.send("q")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close(force=True)
