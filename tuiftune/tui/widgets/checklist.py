@@ -54,7 +54,8 @@ class CheckList(Canvas):
         passed = [check.title for check in self._checks if check.severity == "ok"]
         tail: list[Line] = []
         if passed:
-            parts = wrapped("in order: " + ", ".join(passed), width - 2, 3, self.glyphs.more)
+            room = max(3, height - len(lines) - bool(self._doing))
+            parts = wrapped("in order: " + ", ".join(passed), width - 2, room, self.glyphs.more)
             tail = [
                 Line("  " if row else f"{self.glyphs.ok} ", "good").add(part, "soft")
                 for row, part in enumerate(parts)

@@ -77,7 +77,7 @@ class CutView(Canvas):
             below.append(line)
         foot = [Line(" ").add(part, "faint") for part in wrapped(self._found.basis, width, 2)]
         room = height - len(below) - len(foot) - 5
-        return [*self._slider(width, max(3, min(room, 16))), Line(), *below, Line(), *foot]
+        return [*self._slider(width, max(3, min(room, 26))), Line(), *below, Line(), *foot]
 
     def _slider(self, width: int, height: int) -> list[Line]:
         """A histogram over the slider's places; what is beyond the cut in another ink."""
