@@ -233,12 +233,13 @@ async def test_a_run_that_goes_on_grows_in_its_charts(
         await pilot.press("v", "g")
         await until(pilot, lambda: "step 20 " in shown(pilot.app))
         log.steps(21, 60)
-        log.gpus(2, throttle=["power cap"])
+        log.gpus(8, throttle=["power cap"])
         await until(pilot, lambda: "step 60 " in shown(pilot.app))
+        await until(pilot, lambda: "8 GPUs 93 % 71.0 GiB 612 W 61 °C 8 throttled" in shown(pilot.app))
         await pilot.press("g", "9")
         await until(pilot, lambda: "GPU temperature" in shown(pilot.app), 20)
         await pilot.press("tab")
-        await until(pilot, lambda: "▲ power cap 2 readings" in shown(pilot.app))
+        await until(pilot, lambda: "▲ power cap 8 readings" in shown(pilot.app))
 
 
 async def test_clicking_into_a_chart_and_turning_the_wheel(

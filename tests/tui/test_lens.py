@@ -179,6 +179,6 @@ def test_a_card_alone_is_drawn_where_it_was_throttled() -> None:
         ]
         state.fold({"v": 1, "seq": at, "t": 100.0 + at, "type": "gpu", "gpus": cards})
     drawn = drawing(BY_KEY["throttle"], [Source("x", state)], Lens(), UNICODE)
-    assert [list(layer.xs) for layer in drawn.layers] == [[], [5.0, 6.0]]
-    assert list(drawn.layers[1].ys) == [1.0, 1.0]
+    assert [list(layer.xs) for layer in drawn.layers] == [[0.0, 19.0], [], [5.0, 6.0]]
+    assert list(drawn.layers[2].ys) == [1.0, 1.0]
     assert drawn.legend == ((UNICODE.warning, "thermal", "2 readings", "warning"),)

@@ -193,6 +193,10 @@ def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
         _marks([(x, float(index)) for x, held in curves.throttled if held], f"c{index % 8}", glyphs.warning)
         for index, curves in cards
     ]
+    if any(layer.xs for layer in found):  # as wide as what was looked at, not as what was found
+        looked = [curves.throttled.points() for _, curves in cards]
+        ends = [min(points[0][0] for points in looked), max(points[-1][0] for points in looked)]
+        found.insert(0, Layer(ends, [0.0, 0.0], "", "marks", " "))
     causes: dict[str, int] = {}
     for _, curves in cards:
         for cause, times in curves.causes.items():

@@ -14,6 +14,7 @@ from tuiftune.tui.widgets.timeline import Timeline, latest, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tuiftune.runs.readings import GpuCurves
     from tuiftune.runs.series import Series
     from tuiftune.runs.state import RunState
     from tuiftune.tui.widgets.curves import Source
@@ -41,15 +42,12 @@ class Readout(Canvas):
             return []
         if len(self._sources) > 1:
             return [self._one(index, source, width) for index, source in enumerate(self._sources[:height])]
-        lines: list[Line] = []
         state = self._sources[0].state
-        line = Line(" ")
-        for name, value in (*_places(state, self._lens), *_values(state, self._lens)):
-            if line.width + cell_len(name) + cell_len(value) + 2 > width:
-                lines.append(line)
-                line = Line(" ")
-            line.add(f"{name} ", "soft").add(value, "strong").add("  ")
-        return [*lines, line][:height]
+        values = [*_places(state, self._lens), *_values(state, self._lens)]
+        lines = _filled([*values, *_each_card(state, self._lens)], width)
+        if len(lines) > height:
+            lines = _filled([*values, *_all_cards(state, self._lens)], width)
+        return lines[:height]
 
     def _one(self, index: int, source: Source, width: int) -> Line:
         """A run of several in one line: as many of its values as fit."""
@@ -95,19 +93,57 @@ def _values(state: RunState, lens: Lens) -> Iterator[Value]:
         yield "memory", f"{held[1] / GIB:.1f} GiB{beside}"
     if not state.gpu_curves and (load := latest(state.cpu_curve, seconds)) is not None:
         yield "processor", f"{load[1]:.0f} %"
+
+
+def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
+    _, seconds = _where(state, lens)
     for index, card in sorted(state.gpu_curves.items()):
         parts = [
             f"{reading[1] / unit:.{digits}f} {word}"
-            for curve, unit, digits, word in (
-                (card.utilisation, 1, 0, "%"),
-                (card.memory, GIB, 1, "GiB"),
-                (card.power, 1, 0, "W"),
-                (card.temperature, 1, 0, "°C"),
-            )
+            for curve, unit, digits, word in _of_card(card)
             if (reading := latest(curve, seconds)) is not None
         ]
         held = latest(card.throttled, seconds)
         yield f"GPU {index}", " ".join(parts) + (" throttled" if held and held[1] else "")
+
+
+def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
+    """The cards in one: of each reading the lowest and the highest."""
+    _, seconds = _where(state, lens)
+    parts = []
+    for curves in zip(*(_of_card(card) for card in state.gpu_curves.values()), strict=True):
+        seen = [reading[1] / unit for curve, unit, _, _ in curves if (reading := latest(curve, seconds))]
+        _, _, digits, word = curves[0]
+        if seen:
+            low, high = f"{min(seen):.{digits}f}", f"{max(seen):.{digits}f}"
+            parts.append(f"{low} {word}" if low == high else f"{low}–{high} {word}")
+    held = [latest(card.throttled, seconds) for card in state.gpu_curves.values()]
+    throttled = sum(bool(reading and reading[1]) for reading in held)
+    if parts:
+        parts += [f"{throttled} throttled"] if throttled else []
+        yield f"{len(held)} GPUs", " ".join(parts)
+
+
+def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
+    """Each curve of a card with its unit in that of the log, digits and the unit's name."""
+    return [
+        (card.utilisation, 1.0, 0, "%"),
+        (card.memory, float(GIB), 1, "GiB"),
+        (card.power, 1.0, 0, "W"),
+        (card.temperature, 1.0, 0, "°C"),
+    ]
+
+
+def _filled(values: Sequence[Value], width: int) -> list[Line]:
+    """Values one after another on as many lines as they take."""
+    lines: list[Line] = []
+    line = Line(" ")
+    for name, value in values:
+        if line.width + cell_len(name) + cell_len(value) + 2 > width:
+            lines.append(line)
+            line = Line(" ")
+        line.add(f"{name} ", "soft").add(value, "strong").add("  ")
+    return [*lines, line]
 
 
 def _near(curve: Series, step: float, digits: int = 4) -> str:
