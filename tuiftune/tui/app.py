@@ -111,9 +111,14 @@ class TuneApp(App[str]):
             self.open_run(self._first_run)
         elif self._first_wizard:
             self.open_wizard()
+        self.app_resume_signal.subscribe(self, self._resumed)
         if self._collector is not None:
             self.call_after_refresh(self._collector.settled)
             self.set_interval(LOOK_SECONDS, self._collector.look)
+
+    def _resumed(self, _: App[Any]) -> None:
+        """After `fg`: Textual refreshes the lowest screen, and what lies on it would stay blank."""
+        self.call_later(self.screen.refresh, layout=True)
 
     async def on_event(self, event: Event) -> None:
         if self._collector is not None and isinstance(event, InputEvent):
