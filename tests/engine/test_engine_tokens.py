@@ -212,3 +212,32 @@ def test_rows_without_an_answer_left_are_counted(
     assert said["rows_cut"].startswith("1 of 41")
     assert said["rows_dropped"].startswith("1 of 41")
     assert tiny.events(run, "start")[0]["rows_train"] == 40
+
+
+@pytest.mark.parametrize("trimmed", [False, True], ids=["blanks kept", "blanks trimmed"])
+def test_the_mask_from_the_ends_is_the_mask_from_every_token(trimmed: bool) -> None:
+    """What is taken from the ends of the spans agrees with a look at each token, bytes of emoji included."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    from tuiftune.engine.spans import Rendered
+    from tuiftune.engine.tokenise import _mask, learnt_mask
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.post_processor = processors.ByteLevel(trim_offsets=trimmed)
+    text = "def f():\n        return 'naïve 🎈🎈'   # a tea\n\n    pass 你好  "
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator([text] * 3, trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet))
+    (encoded,) = made.encode_batch([text], add_special_tokens=False)
+    for start in range(len(text)):
+        for end in range(start + 1, len(text) + 1):
+            spans = ((start, end),)
+            fast = learnt_mask(encoded, Rendered(text, spans), whole=True)
+            slow = _mask(encoded.offsets, spans)
+            if trimmed:  # blanks at the very end of a span stand for no character then
+                assert [on for on, (a, b) in zip(fast, encoded.offsets, strict=True) if b > a] == [
+                    on for on, (a, b) in zip(slow, encoded.offsets, strict=True) if b > a
+                ]
+            else:
+                assert fast == slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
+WORKERS = (
+    2  # one encodes without Python's lock while another renders and masks; encoding itself uses all cores
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,12 @@ def prepare(
         if not row.teaches:
             dropped += 1
             continue
-        ids.append(row.ids)
-        labels.append(row.labels)
-        digest.update(array("q", [len(row.ids), *row.ids, *row.labels]).tobytes())
+        row_ids, row_labels = array("q", row.ids), array("q", row.labels)
+        ids.append(row_ids)
+        labels.append(row_labels)
+        digest.update(len(row_ids).to_bytes(8, sys.byteorder))
+        digest.update(row_ids)
+        digest.update(row_labels)
         learnt += sum(row.mask)
         longest = max(longest, len(row.ids))
     if cut:
@@ -155,7 +162,7 @@ class _Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def append(self, row: Sequence[int]) -> None:
+    def append(self, row: array[int]) -> None:
         self.values.extend(row)
         self.offsets.append(len(self.values))
 

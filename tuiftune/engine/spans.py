@@ -83,7 +83,7 @@ class Template:
 
     def _by_prefixes(self, text: str, messages: Sequence[Message], index: int) -> Span | None:
         before = self.render(messages[:index], prompt=True) if index else ""
-        until = self.render(messages[: index + 1])
+        until = text if index + 1 == len(messages) else self.render(messages[: index + 1])
         if (
             not index
             or not text.startswith(before)

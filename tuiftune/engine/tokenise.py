@@ -15,6 +15,8 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tokenizers import Encoding
+
     from tuiftune.data.example import Example, Message
 
 
@@ -23,7 +25,7 @@ class Tokens:
     """One row as the trainer sees it.
 
     `mask` is 1 on learnt tokens; `length` and `learnt` count before the cut. `beyond` is what was cut off;
-    `offsets` are the characters of `text` that each token stands for, those beyond the cut included.
+    `encoded` is what the tokenizer made of `text`.
     """
 
     ids: list[int]
@@ -33,7 +35,12 @@ class Tokens:
     beyond: list[int]
     beyond_mask: list[int]
     text: str
-    offsets: Sequence[tuple[int, int]]
+    encoded: Encoding
+
+    @property
+    def offsets(self) -> Sequence[tuple[int, int]]:
+        """The characters of `text` that each token stands for, those beyond the cut included."""
+        return self.encoded.offsets
 
     @property
     def truncated(self) -> bool:
@@ -121,28 +128,61 @@ class Tokeniser:
     def _encode(self, rows: Sequence[Rendered], *, add_special_tokens: bool) -> list[Tokens]:
         if not rows:
             return []
-        encoded = self.tokenizer(
-            [row.text for row in rows],
-            add_special_tokens=add_special_tokens,
-            return_offsets_mapping=True,
-            return_attention_mask=False,
-            verbose=False,
-        )
+        # The backend itself: what the library's own call builds around it takes as long as half the encoding.
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = bool(getattr(self.tokenizer, "split_special_tokens", False))
+        texts = [row.text for row in rows]
+        made = backend.encode_batch(texts, add_special_tokens=add_special_tokens)
         return [
-            self._cut(ids, _mask(offsets, row.spans), row.text, offsets)
-            for row, ids, offsets in zip(rows, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            self._cut(row.text, encoded, learnt_mask(encoded, row, whole=not add_special_tokens))
+            for row, encoded in zip(rows, made, strict=True)
         ]
 
-    def _cut(self, ids: list[int], mask: list[int], text: str, offsets: Sequence[tuple[int, int]]) -> Tokens:
-        most = self.max_length
-        return Tokens(ids[:most], mask[:most], len(ids), sum(mask), ids[most:], mask[most:], text, offsets)
+    def _cut(self, text: str, encoded: Encoding, mask: list[int]) -> Tokens:
+        most, ids = self.max_length, encoded.ids
+        if len(ids) <= most:
+            return Tokens(ids, mask, len(ids), sum(mask), [], [], text, encoded)
+        return Tokens(ids[:most], mask[:most], len(ids), sum(mask), ids[most:], mask[most:], text, encoded)
+
+
+def learnt_mask(encoded: Encoding, row: Rendered, *, whole: bool) -> list[int]:
+    """1 for each token that begins inside a span. A token that begins before one belongs to the prompt.
+
+    Only the tokens at the ends of the spans are looked at. `whole`: every token stands for some of the text,
+    none was added around it; else, and where an end lies in characters without a token, all are looked at.
+    """
+    count = len(encoded)
+    mask = [0] * count
+    for start, end in row.spans:
+        first = _token_from(encoded, start) if whole else None
+        last = count if end == len(row.text) else _token_from(encoded, end)
+        if first is None or last is None:
+            return _mask(encoded.offsets, row.spans)
+        mask[first:last] = [1] * (last - first)
+    return mask
+
+
+def _token_from(encoded: Encoding, character: int) -> int | None:
+    """The first token that begins at a character or after it; None where no token holds the character."""
+    index = encoded.char_to_token(character)
+    if index is None:
+        return None
+    begins = encoded.token_to_chars(index)
+    return index if begins is None or begins[0] >= character else index + 1
 
 
 def _mask(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
-    """1 for each token that begins inside a span. A token that begins before one belongs to the prompt."""
-    mask, turn = [], 0
-    for start, end in offsets:
-        while turn < len(spans) and start >= spans[turn][1]:
-            turn += 1
-        mask.append(int(turn < len(spans) and end > start >= spans[turn][0]))
+    """The same from the characters of every token. Between two learnt tokens of a span, tokens that stand for
+    no character (some tokenizers count blanks to no token) are learnt too.
+    """
+    mask = [0] * len(offsets)
+    for left, right in spans:
+        inside = [
+            index for index, (start, end) in enumerate(offsets) if end > start >= left and start < right
+        ]
+        if inside:
+            first, last = inside[0], inside[-1] + 1
+            mask[first:last] = [1] * (last - first)
     return mask
