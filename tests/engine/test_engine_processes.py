@@ -162,6 +162,16 @@ def test_signals_save_on_both(
     assert (run / "checkpoints" / f"checkpoint-{saved['step']}" / "rng_state_1.pth").is_file()
 
 
+def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path]) -> None:
+    run = make_run(**ENDLESS)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 1)
+    second = second_of(job)
+    assert control.kill(RunDir.open(run))
+    assert job.wait() == -signal.SIGKILL
+    assert gone(second)
+
+
 def test_another_number_of_processes_is_refused(engine: Engine, make_run: Callable[..., Path]) -> None:
     run = make_run(**{**PAIR, "training__max_steps": STEPS})
     job = engine.start("train", run)
@@ -189,13 +199,15 @@ def test_what_only_one_of_them_meets_ends_both(
     assert not (run / "checkpoints" / "checkpoint-3").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Callable[..., Path]) -> None:
     """Its engine starts afresh, with two processes again and the same rows a step."""
     changes = {**PAIR, "training__micro_batch": 4, "run__save_every": 2}
     whole, broken = make_run(**changes), make_run(**changes)
     assert engine.train(whole) == 0
     job = engine.start("train", broken, fault={**INJECT, "kind": "oom", "step": 3, "rank": 1})
-    assert job.wait() == 0
+    assert job.wait(240) == 0, "two processes import all the libraries anew"
     (warning,) = [event for event in tiny.events(broken, "warning") if event["code"] == "micro_batch_halved"]
     assert "micro batch of 2 instead of 4 and an accumulation of 2" in warning["message"]
     assert [(e["processes"], e["resumed_from"]) for e in tiny.events(broken, "start")] == [(2, None), (2, 2)]
