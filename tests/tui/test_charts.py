@@ -233,6 +233,8 @@ async def test_a_run_that_goes_on_grows_in_its_charts(
         await pilot.press("v", "g")
         await until(pilot, lambda: "step 20 " in shown(pilot.app))
         log.steps(21, 60)
+        log.add("memory", allocated=1 << 30, reserved=2 << 30, device=70 << 30, predicted=72 << 30)
+        log.add("eval", step=60, loss=1.0, perplexity=2.7, when="during")
         log.gpus(8, throttle=["power cap"])
         await until(pilot, lambda: "step 60 " in shown(pilot.app))
         await until(pilot, lambda: "8 GPUs 93 % 71.0 GiB 612 W 61 °C 8 throttled" in shown(pilot.app))

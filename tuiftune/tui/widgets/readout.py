@@ -45,7 +45,8 @@ class Readout(Canvas):
         state = self._sources[0].state
         values = [*_places(state, self._lens), *_values(state, self._lens)]
         lines = _filled([*values, *_each_card(state, self._lens)], width)
-        if len(lines) > height:
+        if len(lines) > height and state.gpu_curves:  # theirs holds what the trainer's memory would say
+            values = [value for value in values if value[0] != "memory"]
             lines = _filled([*values, *_all_cards(state, self._lens)], width)
         return lines[:height]
 
