@@ -130,7 +130,7 @@ def test_a_storm_of_sizes_and_sixteen_colours(terminal: Terminal, finished: obje
         terminal.tmux("resize-window", "-x", str(width), "-y", str(height))
         time.sleep(0.3)
     wait(
-        lambda: "before and after" in terminal.screen() and "q Quit" in terminal.screen(), 10, terminal.screen
+        lambda: "before and after" in terminal.screen() and "? Help" in terminal.screen(), 10, terminal.screen
     )
     coloured = terminal.tmux("capture-pane", "-p", "-e")
     assert "\x1b[38;2;" not in coloured, "no mixed colours where there are sixteen"
