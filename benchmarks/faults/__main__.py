@@ -30,6 +30,7 @@ OTHERS = (
     classes.stop_file,
     classes.disk_full,
     classes.small_disk,
+    classes.host_memory,
     classes.torn_log,
     classes.spoilt_log,
     classes.stale_pid,

@@ -7,18 +7,20 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.faults.world import SAVE_EVERY, STEPS, events, last_step, last_why, phase
 from tuiftune.runs import control
 from tuiftune.runs.alive import status
 from tuiftune.runs.directory import RunDir
+from tuiftune.runs.postmortem import cause
 from tuiftune.runs.process import Identity, boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from benchmarks.faults.world import World
 
@@ -211,6 +213,40 @@ def small_disk(world: World) -> Outcome | None:
         return Outcome("disk full, a real small one", kind, lost, silent)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def host_memory(world: World) -> Outcome | None:
+    """A control group too small for the run: the kernel kills it, and that is named. None where none can be
+    made.
+    """
+    kind = world.kind()
+    run = world.make(kind)
+    group, limit = _group(f"tuiftune-faults-{run.name}-{world.random.randrange(10**9)}")
+    if limit is None:
+        return None
+    try:
+        job = world.start(run, {"kind": "host memory", "step": world.random.randint(2, STEPS - 1)})
+        (group / "cgroup.procs").write_text(str(job.pid))
+        limit.write_text(str(400_000_000))
+        code = job.wait()
+        why = cause(RunDir.open(run), code)
+        named = code == -signal.SIGKILL and "host memory" in why and "unless" not in why
+        silent = "" if named else f"exit {code}: {why}"
+    finally:
+        group.rmdir()
+    return Outcome("host memory full, a real limit", kind, world.finish(run, kind), silent)
+
+
+def _group(name: str) -> tuple[Path, Path | None]:
+    """A new control group and the file of its limit of memory (versions 1 and 2)."""
+    for top, limit in (("memory", "memory.limit_in_bytes"), (".", "memory.max")):
+        group = Path("/sys/fs/cgroup") / top / name
+        with suppress(OSError):
+            group.mkdir()
+            if (group / limit).exists():
+                return group, group / limit
+            group.rmdir()
+    return Path(), None
 
 
 def _mount(disk: Path, options: str) -> bool:

@@ -125,14 +125,14 @@ def _hang(step: int, rank: int | None) -> None:
 
 
 def _swallow_memory(step: int) -> None:
-    """From one step on, all the host memory there is."""
+    """At one step, a gigabyte of host memory: more than the process's control group has."""
     from trl import SFTTrainer
 
     training_step = SFTTrainer.training_step
 
     def swallowing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        while self.state.global_step + 1 >= step:
-            swallowed.append(b"x" * 10_000_000)
+        if self.state.global_step + 1 == step:
+            swallowed.extend(b"x" * 10_000_000 for _ in range(100))
         return training_step(self, *args, **kwargs)
 
     swallowed: list[bytes] = []
