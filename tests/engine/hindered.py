@@ -55,19 +55,6 @@ def stuck_after(seconds: float) -> None:
     card.STUCK_AFTER, card.HEARTBEAT_EVERY = seconds, seconds / 4
 
 
-def loader_processes(count: int) -> None:
-    from tuiftune.engine import arguments
-
-    arrange = arguments.arrange
-
-    def arranged(*args: Any, **kwargs: Any) -> Any:
-        found = arrange(*args, **kwargs)
-        found.args.dataloader_num_workers = count
-        return found
-
-    arguments.arrange = arranged
-
-
 def raises(words: str) -> None:
     """A RuntimeError of these words in the third step."""
 

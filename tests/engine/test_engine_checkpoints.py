@@ -81,6 +81,22 @@ def test_damage_falls_back_and_is_named(kind: str, tmp_path: Path) -> None:
     assert damaged[0].why
 
 
+def test_no_bit_of_a_manifest_is_without_a_meaning(tmp_path: Path) -> None:
+    """At its beginning and its end, where the keys stand that are no file's."""
+    store = Store(tmp_path, keep=1)
+    save(store, 5)
+    manifest = tmp_path / "checkpoint-5" / "manifest.json"
+    whole = manifest.read_bytes()
+    for place in (*range(40), *range(len(whole) - 60, len(whole))):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            manifest.write_bytes(flipped)
+            assert fault_of(store.all()[0]) is not None, (bytes(flipped[-60:]), bit)
+    manifest.write_bytes(whole)
+    assert fault_of(store.all()[0]) is None
+
+
 def test_there_are_at_least_21_kinds_of_damage() -> None:
     assert len(DAMAGE) >= 21
 

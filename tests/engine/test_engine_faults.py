@@ -176,3 +176,23 @@ def test_a_step_that_does_not_end_is_noticed_once() -> None:
     assert watch.look("training", 1, slow) is None
     assert watch.look("training", 1, slow + 2 * STUCK_AFTER) is None, "steps are slow here"
     assert watch.look("training", 1, slow + STUCK_TIMES * (STUCK_AFTER + 10)) is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("CUDA error: uncorrectable ECC error encountered", "an uncorrectable memory error on the card"),
+        ("CUDA error: an illegal memory access was encountered", "resume the run"),
+        ("NCCL communicator was aborted on rank 1", "the connection between the processes failed"),
+        ("DataLoader worker (pid 7) is killed by signal: Bus error.", "a process that loads the data died"),
+    ],
+)
+def test_a_card_or_a_loader_that_fails_is_named(
+    message: str, words: str, engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    run = make_run(evaluation__rows=0, data__eval=0.0)
+    assert engine.start("train", run, fault={"module": "hindered", "raises": message}).wait() == 1
+    end = the_end(run)
+    assert end["state"] == "failed"
+    assert words in end["why"]
+    assert message in end["why"]

@@ -131,3 +131,27 @@ def test_a_signal_to_the_supervisor_ends_both(new_run: NewRun, when: str) -> Non
     assert process.returncode == (4 if when == "running" else 1)
     assert restarts(run) == 0
     assert not vitals(run).running
+
+
+def test_a_keeper_that_is_killed_leaves_the_run_going_and_another_takes_it_up(new_run: NewRun) -> None:
+    """No orphan: the engine is known by its name, seen, stopped, and kept alive by the next keeper."""
+    run = new_run()
+    first = keeper(run, "steady")
+    wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+    engine = vitals(run).pid
+    assert engine is not None
+    first.kill()
+    first.communicate(timeout=20)
+    at = len(all_events(run))
+    wait_for(lambda: len(all_events(run)) > at + 2)
+    assert vitals(run).pid == engine, "it goes on by itself"
+    second = keeper(run, "steady")  # would be started only after this one
+    assert second.stderr
+    assert "step" in second.stderr.readline()
+    os.kill(engine, signal.SIGTERM)
+    wait_for(lambda: restarts(run) == 1 and vitals(run).running)
+    assert vitals(run).pid != engine
+    wait_for(lambda: all_events(run)[-1]["type"] == "step")
+    control.request_stop(run, "the test")
+    second.communicate(timeout=60)
+    assert (second.returncode, status(run)) == (4, "stopped")

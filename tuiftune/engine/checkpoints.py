@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = {"version", "step", "processes", "files"}
+VERSION = 1
 PROGRESS = "progress.json"
 STAGED = ".staged"
 DISCARDED = ".discarded-"
@@ -170,9 +172,13 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
     try:
         manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
         files = manifest["files"]
+        if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
+            return f"{MANIFEST} isn't one of version {VERSION}"
         if manifest["step"] != checkpoint.step:
             return f"its manifest is of step {manifest['step']}"
-        needed = (*NEEDED, *random_states(manifest.get("processes", 1)))
+        if (processes := manifest.get("processes", 1)) < 1:
+            return f"its manifest is of {processes} processes"
+        needed = (*NEEDED, *random_states(processes))
         missing = [name for name in needed if name not in files]
         if missing or not any(name in files for name in WEIGHTS):
             return f"its manifest lacks {', '.join(missing) or 'the weights'}"
@@ -210,7 +216,9 @@ def _seal(directory: Path, step: int, processes: int) -> int:
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         _sync(path)
         files[path.relative_to(directory).as_posix()] = {"size": path.stat().st_size, "sha256": _hash(path)}
-    _write_json(directory / MANIFEST, {"version": 1, "step": step, "processes": processes, "files": files})
+    _write_json(
+        directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
+    )
     _sync(directory)
     return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LONGEST_REASON = 300
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 FULL_DISK_WORDS = ("no space left on device", "os error 28", "disk quota exceeded", "os error 122")
+LOADER_WORDS = "dataloader worker"
 OUT_OF_MEMORY_WORDS = ("cuda out of memory", "cublas_status_alloc_failed", "cuda error: out of memory")
 
 
@@ -56,6 +57,10 @@ def ending_of(fault: BaseException) -> Ending:
         return Ending("failed", fault.exit_code, printable(str(fault)))
     if isinstance(fault, MemoryError):
         return Ending("failed", ExitCode.FAILED, "out of host memory; a smaller model or dataset needs less")
+    if any(LOADER_WORDS in str(link).lower() for link in chain):
+        why = f"a process that loads the data died ({_one_line(fault)})"
+        why += "; too little shared memory is the usual cause: a container needs --shm-size; then resume"
+        return Ending("failed", ExitCode.FAILED, why)
     if words := next(filter(None, (of_message(str(link)) for link in chain)), None):
         return Ending("failed", ExitCode.FAILED, f"{words} ({_one_line(fault)})")
     return Ending("failed", ExitCode.FAILED, f"{type(fault).__name__}: {_one_line(fault)}")
