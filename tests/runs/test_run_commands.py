@@ -134,6 +134,45 @@ def test_several_watch_and_any_may_stop(new_run: NewRun, start: Start, root: Pat
     assert "stopped" in told[1]
 
 
+def test_dashboards_lines_and_json_at_once_and_one_of_them_stops(new_run: NewRun, start: Start) -> None:
+    """Two dashboards beside plain lines and JSON; the stop comes from a dashboard, and all tell it."""
+    run = new_run()
+    start(run, "steady")
+    environment = {**os.environ, "PYTHONPATH": str(ENGINE.parents[2])}
+    told = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tuiftune", "watch", str(run.path), flag],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for flag in ("--json", "--plain")
+    ]
+    dashboards = [
+        pexpect.spawn(
+            sys.executable,
+            ["-m", "tuiftune", "watch", str(run.path)],
+            env={**environment, "TERM": "xterm-256color"},
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=60,
+        )
+        for _ in range(2)
+    ]
+    for dashboard in dashboards:
+        dashboard.expect("training")
+    dashboards[0].send("s")
+    dashboards[0].expect("Stop try")
+    dashboards[0].send("y")
+    lines = [one.communicate(timeout=60)[0] for one in told]
+    assert [one.returncode for one in told] == [4, 4]
+    assert json.loads(lines[0].splitlines()[-1])["why"] == "the dashboard"
+    assert "stopped" in lines[1].splitlines()[-1]
+    for dashboard in dashboards:
+        dashboard.expect("stopped")
+        dashboard.close(force=True)
+
+
 def test_stopping_what_does_not_run_changes_nothing(new_run: NewRun, root: Path, tmp_path: Path) -> None:
     run = new_run()
     answer = tuiftune("stop", "try", "--runs", str(root), cwd=tmp_path)
