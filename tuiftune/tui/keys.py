@@ -280,7 +280,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "result", "r", "r", "Result", "What the training changed", 22),
     Action(DASHBOARD, "quit", "q", "q", "Quit", "Leave the app; training goes on", 70),
     Action(DASHBOARD, "charts", "v", "v", "Charts", "Charts in full: magnify, move, read at a cursor", 45),
-    Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 65),
+    Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 75),
     Action(DASHBOARD, "overlay", "o", "o", "Overlay", "Other runs drawn into this one's charts"),
     Action(DASHBOARD, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet"),
     Action(ANSWERING, "row(1)", "right,l,n,tab", "← →", "Row", "The next or the previous row", 10),
