@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -27,6 +28,15 @@ def losses(run: Path) -> dict[int, float]:
     return {event["step"]: event["loss"] for event in tiny.events(run, "step")}
 
 
+def staged_step(run: Path) -> int | None:
+    """The step of the checkpoint that is written whole, but not yet in its place."""
+    try:
+        document = json.loads((run / "checkpoints" / ".staged" / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return int(document["step"])
+
+
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
@@ -48,7 +58,7 @@ def test_a_grace_too_short_costs_one_interval(engine: Engine, make_run: Callable
     assert job.wait() == -signal.SIGKILL, "it would have ended in time"
 
     job = engine.start("train", broken, "--resume", fault={"module": "hindered", "hangs_saving": 6})
-    wait_until((broken / "checkpoints" / ".staged" / "manifest.json").exists)
+    wait_until(lambda: staged_step(broken) == 6)
     job.send(signal.SIGTERM)
     time.sleep(GRACE)
     job.send(signal.SIGKILL)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.events import Event
     from textual.screen import Screen
+    from textual.timer import Timer
 
     from tuiftune.advice.draft import Draft
     from tuiftune.runs.directory import RunDir
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.tour import Tour
 
 
+SETTLED_SECONDS = 0.1  # without another size: the window has the one it will keep
 STEP_SCREENS = {
     "machine": ("machine", "MachineStep"),
     "goal": ("goal", "GoalStep"),
@@ -82,6 +84,7 @@ class TuneApp(App[str]):
         self._first_wizard = wizard
         self._draft = draft
         self._tour: Tour | None = None
+        self._repaint: Timer | None = None
         for theme in themes.OWN:
             self.register_theme(theme)
         self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
@@ -119,6 +122,15 @@ class TuneApp(App[str]):
     def _resumed(self, _: App[Any]) -> None:
         """After `fg`: Textual refreshes the lowest screen, and what lies on it would stay blank."""
         self.call_later(self.screen.refresh, layout=True)
+
+    def on_resize(self) -> None:
+        """Paint the whole top screen once the size has settled.
+
+        Textual paints all of it only by way of the screen beneath, which is left alone where it is hidden.
+        """
+        if self._repaint is not None:
+            self._repaint.stop()
+        self._repaint = self.set_timer(SETTLED_SECONDS, lambda: self.screen.refresh())
 
     async def on_event(self, event: Event) -> None:
         if self._collector is not None and isinstance(event, InputEvent):
