@@ -4,60 +4,147 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from showing import SMALL, shown
+from showing import SMALL, shown, until
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import Screen
 
-from tuiftune.tui.app import STEP_SCREENS, TuneApp
-from tuiftune.tui.keys import ACTIONS, APP, actions
+import tuiftune.tui
+from tuiftune.tui.app import TuneApp
+from tuiftune.tui.keys import ACTIONS, APP, TITLES, actions
+from tuiftune.tui.screens.dialog import Confirm
+from tuiftune.tui.screens.files import Files
+from tuiftune.tui.screens.help import Help
+from tuiftune.tui.screens.wizard import WizardStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SCREENS = {
-    "home": ("home", "Home"),
-    "dashboard": ("dashboard", "Dashboard"),
-    "replay": ("replay", "ReplayScreen"),
-    "charts": ("charts", "Charts"),
-    "compare": ("compare", "Compare"),
-    "result": ("result", "ResultScreen"),
-    "wizard": ("machine", "MachineStep"),
-    "tokens": ("tokens", "TokenRows"),
-    "cut": ("cut", "Cut"),
-    "repair": ("repair", "Repair"),
-    "checks": ("checks", "Checks"),
-    "mix": ("mix", "Mixing"),
-    "rows": ("rows", "Rows"),
-    "cards": ("cards", "Cards"),
-    "tour": ("coach", "Coach"),
-    "prompting": ("prompt_starter", "PromptStarter"),
-    "retrieval": ("retrieval_starter", "RetrievalStarter"),
-    "why": ("why", "Why"),
-    "answering": ("answering", "Answering"),
-    **STEP_SCREENS,
-}
+PACKAGE = Path(tuiftune.tui.__file__).parent
+# Where letters are typed into a field, or the letters move what the arrows do not.
+TYPED_INTO = {"DataStep", "PromptStarter", "RetrievalStarter"}
+LIKE = {"down": "j", "up": "k", "left": "h", "right": "l"}
 
 
-def screen_of(scope: str) -> type:
-    module, name = SCREENS[scope]
-    found = getattr(importlib.import_module(f"tuiftune.tui.screens.{module}"), name)
-    assert isinstance(found, type)
+def classes() -> list[type[DOMNode]]:
+    """Every app, screen and widget that the package defines."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = importlib.import_module(
+            ".".join(["tuiftune.tui", *path.relative_to(PACKAGE).with_suffix("").parts])
+        )
+        found += [
+            thing
+            for thing in vars(module).values()
+            if isinstance(thing, type) and issubclass(thing, DOMNode) and thing.__module__ == module.__name__
+        ]
     return found
 
 
-@pytest.mark.parametrize("action", [action for action in ACTIONS if action.scope not in {"dialog"}], ids=str)
-def test_every_action_of_the_table_is_there_to_be_done(action: object) -> None:
-    scope, name = action.scope, action.name.partition("(")[0]  # type: ignore[attr-defined]
-    owner = TuneApp if scope == APP else screen_of(scope)
-    assert callable(getattr(owner, f"action_{name}"))
+CLASSES = classes()
+SCREENS = [one for one in CLASSES if issubclass(one, Screen) and hasattr(one, "SCOPES")]
 
 
-@pytest.mark.parametrize("scope", [*SCREENS])
-def test_no_key_means_two_things_on_one_screen(scope: str) -> None:
-    scopes = {*screen_of(scope).SCOPES, APP}  # type: ignore[attr-defined]
+def bound(screen: type[DOMNode]) -> dict[str, str]:
+    """The action of each key that is bound on this class or on those of ours that it is made from."""
+    ours = [one for one in reversed(screen.__mro__) if one.__module__.startswith("tuiftune")]
+    found = [each for one in ours for each in vars(one).get("BINDINGS", ())]
+    return {each.key: each.action for each in Binding.make_bindings(found)}
+
+
+def test_the_walk_finds_every_screen() -> None:
+    files = {path.stem for path in (PACKAGE / "screens").glob("*.py")} - {"__init__"}
+    assert {one.__module__.rpartition(".")[2] for one in SCREENS} == files
+    assert len(CLASSES) > 80
+
+
+@pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.__name__)
+def test_every_key_comes_from_the_table(one: type[DOMNode]) -> None:
+    scopes = (APP,) if issubclass(one, TuneApp) else getattr(one, "SCOPES", ())
+    table = {(key, action.name) for action in actions(*scopes) for key in action.keys.split(",")}
+    assert set(bound(one).items()) - table == set()
+    own = [name for name in vars(one) if name.startswith("key_") or name in {"on_key", "_on_key"}]
+    assert own == [], "keys that no table knows of"
+
+
+@pytest.mark.parametrize("screen", [TuneApp, *SCREENS], ids=lambda screen: screen.__name__)
+def test_every_action_of_the_table_is_there_to_be_done(screen: type[DOMNode]) -> None:
+    if screen is WizardStep:
+        return  # never shown itself
+    scopes = getattr(screen, "SCOPES", (APP,))
+    for action in actions(*scopes):
+        assert callable(getattr(screen, f"action_{action.name.partition('(')[0]}", None)), action
+        for key in action.keys.split(","):
+            assert bound(screen).get(key) == action.name, "in the table, and bound"
+
+
+def test_every_scope_of_the_table_has_a_screen() -> None:
+    used = {scope for screen in SCREENS for scope in screen.SCOPES}  # type: ignore[attr-defined]
+    assert {action.scope for action in ACTIONS} <= used | {APP}
+    assert {action.scope for action in ACTIONS} <= {*TITLES}
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_no_key_means_two_things_on_one_screen(screen: type[DOMNode]) -> None:
+    scopes: set[str] = {*screen.SCOPES, APP}  # type: ignore[attr-defined]
     keys = Counter(key for action in actions(*scopes) for key in action.keys.split(","))
-    assert [key for key, times in keys.items() if times > 1] == []
+    twice = {key for key, times in keys.items() if times > 1}
+    assert twice == ({"question_mark", "f1"} if screen is Help else set()), "what opened the help closes it"
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_arrows_and_letters_move_alike(screen: type[DOMNode]) -> None:
+    keys = bound(screen)
+    if screen.__name__ in TYPED_INTO:
+        assert not {*LIKE.values()} & {*keys}
+        return
+    if screen.__name__ == "Charts":  # arrows read at a cursor, h and l move what is magnified
+        assert {*LIKE, *LIKE.values()} <= {*keys}
+        assert keys["up"] == keys["k"]
+        assert keys["down"] == keys["j"]
+        return
+    for arrow, letter in LIKE.items():
+        assert keys.get(arrow) == keys.get(letter), (arrow, letter)
+
+
+@pytest.mark.parametrize("key", ["h", "l", "left", "right"])
+async def test_both_answers_of_a_question_are_reached(app: Callable[..., TuneApp], key: str) -> None:
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.push_screen(Confirm("Delete it?", "All of it.", "Delete", harmful=True))
+        await until(pilot, lambda: pilot.app.focused is not None and pilot.app.focused.id == "no")
+        await pilot.press(key)
+        await until(pilot, lambda: pilot.app.focused is not None and pilot.app.focused.id == "yes")
+        await pilot.press(key)
+        await until(pilot, lambda: pilot.app.focused is not None and pilot.app.focused.id == "no")
+
+
+async def test_folders_are_walked_with_letters(app: Callable[..., TuneApp], place: Path) -> None:
+    inside = place / "rows" / "deeper"
+    inside.mkdir(parents=True)
+    (inside / "tickets.jsonl").write_text("{}\n")
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.push_screen(Files(place / "rows"))
+        await until(pilot, lambda: "deeper" in shown(pilot.app))
+        await pilot.press("j", "l")
+        await until(pilot, lambda: "tickets.jsonl" in shown(pilot.app))
+        assert "+ rows" not in shown(pilot.app)
+        await pilot.press("h")
+        await until(pilot, lambda: "+ rows" in shown(pilot.app))
+
+
+async def test_the_keys_fit_an_ascii_terminal(
+    app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch, finished: object
+) -> None:
+    monkeypatch.setenv("TUIFTUNE_ASCII", "1")
+    async with app().run_test(size=(120, 40)) as pilot:
+        pilot.app.open_step("goal")
+        await until(pilot, lambda: "Question" in shown(pilot.app).splitlines()[-1])
+        assert shown(pilot.app).splitlines()[-1].isascii()
+        assert "< >" in shown(pilot.app).splitlines()[-1]
 
 
 def test_no_key_that_tmux_or_screen_take_for_themselves() -> None:
@@ -67,8 +154,6 @@ def test_no_key_that_tmux_or_screen_take_for_themselves() -> None:
 
 
 async def test_help_lists_every_key_of_the_screen(app: Callable[..., TuneApp]) -> None:
-    from tuiftune.tui.screens.help import Help
-
     async with app().run_test(size=SMALL) as pilot:
         await pilot.press("question_mark")
         await pilot.pause()

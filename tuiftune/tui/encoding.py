@@ -10,7 +10,16 @@ from io import TextIOWrapper
 from rich.cells import cell_len
 
 NAME = "tuiftune-alike"
-_LIKE = {"-": "—–─━▔", ".": "·•…░", ">": "→▸", "<": "←", "^": "↑▲", "v": "↓", "|": "│┃┤├", "+": "╭╮╰╯┌┐└┘┼✓"}
+_LIKE = {
+    "-": "—–─━▔",
+    ".": "·•…░",
+    ">": "→▸",
+    "<": "←⌫‹",
+    "^": "↑▲",
+    "v": "↓",
+    "|": "│┃┤├",
+    "+": "╭╮╰╯┌┐└┘┼✓",
+}
 _LIKE |= {"x": "×✗", '"': "“”", "'": "‘’", "*": "●★◆", "o": "○", "#": "█", "_": "▁"}
 ALIKE = {ord(sign): drawn for drawn, signs in _LIKE.items() for sign in signs}
 

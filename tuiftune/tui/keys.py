@@ -49,6 +49,16 @@ PROMPTING = "prompting"
 RETRIEVAL = "retrieval"
 TOUR = "tour"
 DIALOG = "dialog"
+CONFIRM = "confirm"
+LIST = "list"
+FILES = "files"
+PICK = "pick"
+READING = "reading"
+HELP = "help"
+REASONS = "reasons"
+WEIGHING = "weighing"
+WAYS = "ways"
+ALTERNATIVES = "alternatives"
 TITLES = {
     APP: "Everywhere",
     HOME: "Home: the runs on this machine",
@@ -76,6 +86,16 @@ TITLES = {
     WHY: "Why a number is what it is",
     ANSWERING: "Answers from evaluation to evaluation",
     DIALOG: "Questions",
+    CONFIRM: "Yes or no",
+    LIST: "A list",
+    FILES: "Files",
+    PICK: "Runs to draw together",
+    READING: "Reading",
+    HELP: "Help",
+    REASONS: "Why these values",
+    WEIGHING: "How it was weighed",
+    WAYS: "Where to go from here",
+    ALTERNATIVES: "Other ways to run it",
 }
 
 ACTIONS: tuple[Action, ...] = (
@@ -114,15 +134,21 @@ ACTIONS: tuple[Action, ...] = (
     Action(HOME, "order", "o", "o", "Order", "By time, name, state, score or loss", 67),
     Action(HOME, "tour", "t", "t", "Tour", "A walk through every screen, over a recorded run", 75),
     Action(HOME, "quit", "q", "q", "Quit", "Leave; running trainings go on", 80),
-    Action(HOME, "down", "j", "j k", "Move", "Move through the list (arrows too)"),
-    Action(HOME, "up", "k", "", "", ""),
+    Action(HOME, "down", "down,j", "j k", "Move", "Move through the list (arrows too)"),
+    Action(HOME, "up", "up,k", "", "", ""),
+    Action(HOME, "move(8)", "pagedown", "PgDn", "Page", "Further down the list; PgUp: up"),
+    Action(HOME, "move(-8)", "pageup", "", "", ""),
     Action(TOUR, "move(1)", "enter,space,right,l,n", "Enter", "Next", "The next stop", 10),
     Action(TOUR, "move(-1)", "left,h,b,backspace", "←", "Back", "The stop before", 20),
     Action(TOUR, "skip", "escape,q", "Esc", "Skip", "Leave the tour; t at home shows it again", 30),
-    Action(WIZARD, "forward", "ctrl+n", "Enter", "Next", "Take what is marked and go on (ctrl+n too)", 15),
+    Action(
+        WIZARD, "forward", "enter,ctrl+n", "Enter", "Next", "Take what is marked and go on (ctrl+n too)", 15
+    ),
     Action(WIZARD, "back", "escape", "Esc", "Back", "Back one step; nothing is lost", 20),
-    Action("goal", "down", "j", "j k", "Move", "Move through the answers (arrows too)"),
-    Action("goal", "up", "k", "", "", ""),
+    Action("goal", "down", "down,j", "j k", "Move", "Move through the answers (arrows too)"),
+    Action("goal", "up", "up,k", "", "", ""),
+    Action("goal", "answer(1)", "1", "1-7", "Answer", "The answer with this number; 0: not sure"),
+    *(Action("goal", f"answer({number})", str(number), "", "", "") for number in (0, *range(2, 8))),
     Action(
         "goal",
         "previous_question",
@@ -214,7 +240,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "model",
         "switch_list",
-        "tab",
+        "tab,shift+tab",
         "Tab",
         "Method",
         "From the models to the method's settings and back",
@@ -239,10 +265,14 @@ ACTIONS: tuple[Action, ...] = (
         "Back to the recommended value of the setting",
         0,
     ),
-    Action("model", "down", "j", "j k", "Move", "Move through the list (arrows too)"),
-    Action("model", "up", "k", "", "", ""),
+    Action("model", "down", "down,j", "j k", "Move", "Move through the list (arrows too)"),
+    Action("model", "up", "up,k", "", "", ""),
+    Action("model", "page(1)", "pagedown", "PgDn", "Page", "Further down the list; PgUp: up"),
+    Action("model", "page(-1)", "pageup", "", "", ""),
     Action(CARDS, "move(1)", "down,j", "↓ ↑", "Card", "The next or the previous card", 30),
     Action(CARDS, "move(-1)", "up,k", "", "", ""),
+    Action(CARDS, "move(8)", "pagedown", "PgDn", "Page", "Further down the list; PgUp: up"),
+    Action(CARDS, "move(-8)", "pageup", "", "", ""),
     Action(CARDS, "number(1)", "right,l", "← →", "Number", "More or fewer cards of a kind", 20),
     Action(CARDS, "number(-1)", "left,h", "", "", ""),
     Action(CARDS, "take", "enter", "Enter", "Take", "Plan for this card; the machine stays as it is", 10),
@@ -258,6 +288,10 @@ ACTIONS: tuple[Action, ...] = (
         "Save the preset, and copy the command that runs it from anywhere",
         35,
     ),
+    Action("review", "scroll(1)", "down,j", "j k", "Scroll", "Further down the preset (arrows too)"),
+    Action("review", "scroll(-1)", "up,k", "", "", ""),
+    Action("review", "scroll(10)", "pagedown", "PgDn", "Page", "A page down the preset; PgUp: up"),
+    Action("review", "scroll(-10)", "pageup", "", "", ""),
     Action(DASHBOARD, "stop", "s", "s", "Stop", "Write a checkpoint, then end the run", 10),
     Action(DASHBOARD, "detach", "d,escape", "d", "Detach", "Back to the list; training goes on", 20),
     Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 30),
@@ -282,6 +316,8 @@ ACTIONS: tuple[Action, ...] = (
     Action(DASHBOARD, "charts", "v", "v", "Charts", "Charts in full: magnify, move, read at a cursor", 45),
     Action(DASHBOARD, "replay", "p", "p", "Replay", "The run played again, in fast forward", 75),
     Action(DASHBOARD, "overlay", "o", "o", "Overlay", "Other runs drawn into this one's charts"),
+    Action(DASHBOARD, "scroll_log(1)", "up,k", "j k", "Scroll", "Earlier in the log, or later (arrows too)"),
+    Action(DASHBOARD, "scroll_log(-1)", "down,j", "", "", ""),
     Action(DASHBOARD, "export", "e", "e", "Export", "Every measurement into a file: CSV, JSONL, Parquet"),
     Action(ANSWERING, "row(1)", "right,l,n,tab", "← →", "Row", "The next or the previous row", 10),
     Action(ANSWERING, "row(-1)", "left,h,p,shift+tab", "", "", ""),
@@ -292,6 +328,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(WHY, "move(-1)", "up,k", "", "", ""),
     Action(WHY, "group(1)", "right,l,tab", "← →", "Group", "The next or the previous group of numbers", 15),
     Action(WHY, "group(-1)", "left,h,shift+tab", "", "", ""),
+    Action(WHY, "cancel", "escape,w,q", "Esc", "Close", "Back to the dashboard", 20),
     Action(REPLAY, "pause", "space", "Spc", "Pause", "Pause, or go on; from the beginning at the end", 1),
     Action(REPLAY, "faster(1)", "plus,equals_sign", "+ -", "Speed", "Faster, or slower", 2),
     Action(REPLAY, "faster(-1)", "minus", "", "", ""),
@@ -314,6 +351,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(CHARTS, "follow", "f", "f", "Follow", "Keep to the latest steps", 55),
     Action(CHARTS, "next_chart(1)", "tab,n", "Tab", "Chart", "The next chart; 1 to 9 go to one", 15),
     Action(CHARTS, "next_chart(-1)", "shift+tab,p", "", "", ""),
+    *(Action(CHARTS, f"chart({place})", str(place + 1), "", "", "") for place in range(9)),
     Action(CHARTS, "grid", "g", "g", "Grid", "One chart in full, or several side by side", 30),
     Action(CHARTS, "axis", "x", "x", "Axis", "Along steps, time or tokens", 35),
     Action(CHARTS, "log", "y", "y", "Log", "Logarithmic scale, or linear", 40),
@@ -329,11 +367,31 @@ ACTIONS: tuple[Action, ...] = (
     Action(CHARTS, "back", "q,v", "", "Close", "Back at once (q or v)"),
     Action(COMPARE, "scroll(2)", "down,j", "↓ ↑", "Scroll", "Further down, or up again", 20),
     Action(COMPARE, "scroll(-2)", "up,k", "", "", ""),
+    Action(COMPARE, "scroll(12)", "pagedown,space", "PgDn", "Page", "A page down; PgUp: up"),
+    Action(COMPARE, "scroll(-12)", "pageup", "", "", ""),
     Action(COMPARE, "charts", "v", "v", "Charts", "Their curves in one chart", 10),
     Action(COMPARE, "close", "escape,q", "Esc", "Back", "Back to where you were", 40),
     Action(RESULT, "close", "escape,r", "Esc", "Back", "Back to the dashboard", 10),
+    Action(RESULT, "scroll(2)", "down,j", "j k", "Scroll", "Further down, or up again (arrows too)"),
+    Action(RESULT, "scroll(-2)", "up,k", "", "", ""),
     Action(RESULT, "quit", "q", "q", "Quit", "Leave the app", 70),
     Action(DIALOG, "cancel", "escape", "Esc", "Cancel", "Close without doing anything", 20),
+    Action(CONFIRM, "yes", "y", "y", "Yes", "Do it", 10),
+    Action(CONFIRM, "cancel", "escape,n", "n", "No", "Leave things as they are", 20),
+    Action(CONFIRM, "other", "right,l,left,h", "h l", "Other", "The other answer (arrows too)", 30),
+    Action(LIST, "down", "down,j", "j k", "Move", "Move through the list (arrows too)", 10),
+    Action(LIST, "up", "up,k", "", "", ""),
+    Action(FILES, "inner", "right,l", "h l", "Folder", "Open the folder, or one folder up (arrows too)", 20),
+    Action(FILES, "outer", "left,h,backspace", "", "", ""),
+    Action(PICK, "mark", "space", "Spc", "Mark", "Mark the run, to draw several", 20),
+    Action(READING, "scroll(2)", "down,j", "j k", "Scroll", "Further down, or up again (arrows too)", 10),
+    Action(READING, "scroll(-2)", "up,k", "", "", ""),
+    Action(HELP, "cancel", "escape,question_mark,f1,q", "Esc", "Close", "Close the help", 20),
+    Action(REASONS, "cancel", "escape,w,q", "Esc", "Close", "Back to the values", 20),
+    Action(WEIGHING, "begin", "t", "t", "Begin", "Begin what the verdict says", 20),
+    Action(WEIGHING, "cancel", "escape,v,q", "Esc", "Close", "Back to the questions", 30),
+    Action(WAYS, "cancel", "escape,t,q", "Esc", "Close", "Back to the questions", 20),
+    Action(ALTERNATIVES, "cancel", "escape,a,q", "Esc", "Close", "Back to the plan, as it was", 20),
 )
 
 

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from tuiftune.printable import printable
 from tuiftune.tui.glyphs import UNICODE
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import ALTERNATIVES, LIST, bindings
 from tuiftune.tui.settings import written
 from tuiftune.tui.units import size
 
@@ -26,13 +26,8 @@ if TYPE_CHECKING:
 class Alternatives(ModalScreen[int | None]):
     """Dismissed with the place of the alternative in the plan, or None."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("a,q", "cancel", "Close"),
-        ("j", "down", "Down"),
-        ("k", "up", "Up"),
-    ]
+    SCOPES = (ALTERNATIVES, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ALTERNATIVES, LIST)
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()

@@ -42,11 +42,7 @@ class Cards(TellsFaults, ModalScreen[str | None]):
 
     CSS_PATH = "../styles/wizard.tcss"
     SCOPES = (CARDS,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(CARDS),
-        ("pagedown", "move(8)", "Page down"),
-        ("pageup", "move(-8)", "Page up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CARDS)
     app: TuneApp
 
     def __init__(self, draft: Draft) -> None:

@@ -54,10 +54,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
 
     CSS_PATH = "../styles/charts.tcss"
     SCOPES = (CHARTS,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(CHARTS),
-        *[(str(number), f"chart({number - 1})", f"Chart {number}") for number in range(1, 10)],
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CHARTS)
     app: TuneApp
 
     def __init__(

@@ -40,11 +40,7 @@ class Compare(TellsFaults, Screen[None]):
 
     CSS_PATH = "../styles/charts.tcss"
     SCOPES = (COMPARE,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(COMPARE),
-        ("pagedown,space", "scroll(12)", "Page down"),
-        ("pageup", "scroll(-12)", "Page up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE)
     app: TuneApp
 
     def __init__(self, runs: Sequence[RunDir]) -> None:

@@ -70,11 +70,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
 
     CSS_PATH = "../styles/dashboard.tcss"
     SCOPES: ClassVar[tuple[str, ...]] = (DASHBOARD,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DASHBOARD),
-        ("up,k", "scroll_log(1)", "Earlier"),
-        ("down,j", "scroll_log(-1)", "Later"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DASHBOARD)
     app: TuneApp
 
     def __init__(self, run: RunDir) -> None:

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import CONFIRM, bindings
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Confirm(ModalScreen[bool]):
     """Dismissed with True for the action, False for keeping things as they are. `y` and `n` answer too."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(DIALOG), ("y", "yes", "Yes"), ("n", "cancel", "No")]
+    SCOPES = (CONFIRM,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CONFIRM)
 
     def __init__(
         self, question: str, detail: str, yes: str, no: str = "Cancel", *, harmful: bool = False
@@ -46,10 +46,9 @@ class Confirm(ModalScreen[bool]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
-    def on_key(self, event: object) -> None:
-        key = getattr(event, "key", "")
-        if key in {"left", "right", "h", "l"}:
-            self.focus_next() if key in {"right", "l"} else self.focus_previous()
+    def action_other(self) -> None:
+        """To the other of the two answers."""
+        self.focus_next()
 
     def action_yes(self) -> None:
         self.dismiss(True)

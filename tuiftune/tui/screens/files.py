@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DirectoryTree
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import DIALOG, FILES, LIST, bindings
 from tuiftune.tui.paths import DATA
 
 if TYPE_CHECKING:
@@ -37,13 +37,8 @@ class DataTree(DirectoryTree):
 class Files(ModalScreen[Path | None]):
     """Dismissed with the file that was chosen, or None."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("j", "down", "Down"),
-        ("k", "up", "Up"),
-        ("backspace", "outer", "Outer folder"),
-    ]
+    SCOPES = (DIALOG, FILES, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, FILES, LIST)
 
     def __init__(self, start: Path) -> None:
         super().__init__()
@@ -69,6 +64,12 @@ class Files(ModalScreen[Path | None]):
 
     def action_up(self) -> None:
         self.query_one(DataTree).action_cursor_up()
+
+    def action_inner(self) -> None:
+        """Show what is in the folder under the cursor."""
+        node = self.query_one(DataTree).cursor_node
+        if node is not None and node.allow_expand:
+            node.expand()
 
     def action_outer(self) -> None:
         self._start = self._start.parent

@@ -36,12 +36,7 @@ class FromData(Message):
 class GoalStep(WizardStep):
     KEY: ClassVar[str] = "goal"
     SCOPES = ("wizard", "goal")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("goal"),
-        ("down", "down", "Down"),
-        ("up", "up", "Up"),
-        *((str(number), f"answer({number})", "Answer") for number in range(8)),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("goal")
 
     def __init__(self) -> None:
         super().__init__()

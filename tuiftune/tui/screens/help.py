@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuiftune.tui.explain import EXPLANATIONS
-from tuiftune.tui.keys import APP, DIALOG, TITLES, actions, bindings
+from tuiftune.tui.keys import APP, HELP, READING, TITLES, actions, bindings
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 class Help(ModalScreen[None]):
     """`topic` is more to explain first, such as the question that is being asked."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("question_mark,q,f1", "cancel", "Close"),
-        ("j,down", "scroll_down", "Down"),
-        ("k,up", "scroll_up", "Up"),
-    ]
+    SCOPES = (HELP, READING)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(HELP, READING)
 
     def __init__(self, scopes: tuple[str, ...], topic: str = "") -> None:
         super().__init__()
@@ -64,11 +59,8 @@ class Help(ModalScreen[None]):
             parts.append(Content("\n"))
         return Content("").join(parts)
 
-    def action_scroll_down(self) -> None:
-        self.query_one("#help").scroll_down(animate=False)
-
-    def action_scroll_up(self) -> None:
-        self.query_one("#help").scroll_up(animate=False)
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#help").scroll_relative(y=by, animate=False)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

@@ -87,13 +87,7 @@ class Began(Message):
 class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
     CSS_PATH = "../styles/home.tcss"
     SCOPES = (HOME,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(HOME),
-        ("down", "down", "Down"),
-        ("up", "up", "Up"),
-        ("pagedown", "move(8)", "Page down"),
-        ("pageup", "move(-8)", "Page up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
     app: TuneApp
 
     def __init__(self) -> None:

@@ -76,14 +76,7 @@ class Fitted(Message):
 class ModelStep(WizardStep):
     KEY: ClassVar[str] = "model"
     SCOPES = ("wizard", "model")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("model"),
-        ("down", "down", "Down"),
-        ("up", "up", "Up"),
-        ("pagedown", "page(1)", "Page down"),
-        ("pageup", "page(-1)", "Page up"),
-        ("shift+tab", "switch_list", "Switch"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("model")
 
     def __init__(self) -> None:
         super().__init__()

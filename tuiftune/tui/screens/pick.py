@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import DIALOG, LIST, PICK, bindings
 from tuiftune.tui.units import ago, real
 
 if TYPE_CHECKING:
@@ -29,13 +29,8 @@ class PickRuns(ModalScreen["list[RunDir] | None"]):
     """Dismissed with the runs that are marked, the one it is about not among them; None leaves things as
     they are."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("j", "down", "Down"),
-        ("k", "up", "Up"),
-        ("space", "mark", "Mark"),
-    ]
+    SCOPES = (DIALOG, PICK, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, PICK, LIST)
     app: TuneApp
 
     def __init__(self, about: RunDir, marked: Sequence[RunDir], most: int) -> None:

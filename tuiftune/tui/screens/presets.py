@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import DIALOG, LIST, bindings
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Presets(ModalScreen[str | None]):
     """Dismissed with the name of the preset, or None."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(DIALOG), ("j", "down", "Down"), ("k", "up", "Up")]
+    SCOPES = (DIALOG, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, LIST)
 
     def compose(self) -> ComposeResult:
         from tuiftune.preset import shipped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import READING, REASONS, bindings
 from tuiftune.tui.settings import written
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
@@ -40,13 +40,8 @@ class ReasonLines(Canvas):
 
 
 class Reasons(ModalScreen[None]):
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("w,q", "cancel", "Close"),
-        ("j,down", "scroll(2)", "Down"),
-        ("k,up", "scroll(-2)", "Up"),
-    ]
+    SCOPES = (REASONS, READING)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(REASONS, READING)
 
     def __init__(self, plan: Plan, advice: Recommendation | None) -> None:
         super().__init__()

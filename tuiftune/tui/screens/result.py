@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 class ResultScreen(Screen[None]):
     CSS_PATH = "../styles/dashboard.tcss"
     SCOPES = (RESULT,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(RESULT),
-        ("down,j", "scroll(2)", "Down"),
-        ("up,k", "scroll(-2)", "Up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(RESULT)
     app: TuneApp
 
     def __init__(self, run: RunDir) -> None:

@@ -56,13 +56,7 @@ class Started(Message):
 class ReviewStep(WizardStep):
     KEY: ClassVar[str] = "review"
     SCOPES = ("wizard", "review")
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("review"),
-        ("down,j", "scroll(1)", "Down"),
-        ("up,k", "scroll(-1)", "Up"),
-        ("pagedown", "scroll(10)", "Page down"),
-        ("pageup", "scroll(-10)", "Page up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("review")
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.advice.verdicts import ways
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import LIST, WAYS, bindings
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
@@ -47,13 +47,8 @@ class Head(VerdictView):
 class Ways(ModalScreen[str | None]):
     """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("t,q", "cancel", "Close"),
-        ("j", "down", "Down"),
-        ("k", "up", "Up"),
-    ]
+    SCOPES = (WAYS, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WAYS, LIST)
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__()

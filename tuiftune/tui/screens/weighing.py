@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from tuiftune.advice.verdicts import TITLES
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import READING, WEIGHING, bindings
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
@@ -66,14 +66,8 @@ class FullVerdict(VerdictView):
 class Weighing(ModalScreen[bool]):
     """Dismissed with True when one wants to begin what the verdict says."""
 
-    SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(DIALOG),
-        ("v,q", "cancel", "Close"),
-        ("t", "begin", "Begin"),
-        ("j,down", "scroll(1)", "Down"),
-        ("k,up", "scroll(-1)", "Up"),
-    ]
+    SCOPES = (WEIGHING, READING)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WEIGHING, READING)
 
     def __init__(self, verdict: Verdict, swings: Mapping[str, str]) -> None:
         super().__init__()
@@ -86,7 +80,7 @@ class Weighing(ModalScreen[bool]):
             yield FullVerdict(self._verdict, self._swings)
 
     def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by * 2, animate=False)
+        self.query_one("#help").scroll_relative(y=by, animate=False)
 
     def action_begin(self) -> None:
         self.dismiss(True)

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from tuiftune.runs.standing import Fact
-from tuiftune.tui.keys import DIALOG, WHY, bindings
+from tuiftune.tui.keys import WHY, bindings
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.factlines import row
 from tuiftune.tui.widgets.wrap import wrapped
@@ -120,8 +120,8 @@ class Reason(Canvas):
 class Why(ModalScreen[None]):
     """`group` is where the cursor begins: that of the panel one comes from."""
 
-    SCOPES = (WHY, DIALOG)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(WHY), *bindings(DIALOG), ("w,q", "cancel", "Close")]
+    SCOPES = (WHY,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WHY)
 
     def __init__(self, facts: list[Fact], group: str) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ class WizardStep(TellsFaults, Screen[None]):
 
     KEY: ClassVar[str]
     CSS_PATH = "../styles/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(WIZARD), ("enter", "forward", "Next")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WIZARD)
     SCOPES: tuple[str, ...] = (WIZARD,)
     app: TuneApp
 

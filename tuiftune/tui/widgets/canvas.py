@@ -13,7 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuiftune.printable import printable
-from tuiftune.tui.glyphs import UNICODE, Glyphs, bar
+from tuiftune.tui.encoding import ALIKE
+from tuiftune.tui.glyphs import ASCII, UNICODE, Glyphs, bar
 from tuiftune.tui.inks import style_of
 
 if TYPE_CHECKING:
@@ -139,10 +140,13 @@ class Canvas(Widget):
         lines = self.paint(width, height)[:height]
         inks: dict[str, Style] = {"": self._ink("")}
         strips = []
+        ascii_only = self.glyphs is ASCII
         for line in lines:
             segments = []
             room = width
             for text, ink in line.spans:
+                if ascii_only and not text.isascii():
+                    text = text.translate(ALIKE)  # signs only: letters of any script are the user's own
                 if room <= 0:
                     break
                 length = cell_len(text)
