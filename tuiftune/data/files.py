@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tuiftune.data.bytestream import ARROW_FILE, ARROW_STREAM, PARQUET, encoding_of, head_of
 from tuiftune.data.hub import fetch, looks_like_id
-from tuiftune.data.json_rows import HELD_OUT_KEYS, is_json_lines
+from tuiftune.data.json_rows import is_json_lines
+from tuiftune.data.nested import HELD_OUT_KEYS
 from tuiftune.errors import UserError
 
 SUFFIX_KINDS = {

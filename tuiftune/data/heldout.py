@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tuiftune.data.json_rows import HELD_OUT_KEYS, TRAIN_KEYS
 from tuiftune.data.names import PARTITIONS
+from tuiftune.data.nested import HELD_OUT_KEYS, TRAIN_KEYS
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
