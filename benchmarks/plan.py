@@ -17,8 +17,9 @@ from tuiftune.models import catalogue
 from tuiftune.models.resolve import resolve
 from tuiftune.plan.memory import estimate
 from tuiftune.plan.resolve import make_plan
-from tuiftune.plan.settings import GIB, Settings
+from tuiftune.plan.settings import Settings
 from tuiftune.preset.schema import Preset
+from tuiftune.preset.sizes import GIB
 
 FACTS = DataFacts(10_000, 500, 400.0, 3000, tuple(range(100, 3101, 150)), "counted", "chat")
 NOWHERE = Machine(

@@ -12,7 +12,8 @@ import pytest
 from tuiftune.models import catalogue
 from tuiftune.plan import coefficients, static
 from tuiftune.plan.memory import CONTEXT, estimate
-from tuiftune.plan.settings import GIB, Settings
+from tuiftune.plan.settings import Settings
+from tuiftune.preset.sizes import GIB
 
 MEASURED = Path(__file__).parents[3] / "shared" / "measurements" / "h200-calibration.jsonl"
 MODELS = {"llama-3.2-1b": "meta-llama/Llama-3.2-1B", "llama-3.1-8b": "meta-llama/Llama-3.1-8B"}

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.cli.terminal import out, say, unicode
+from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, 
 
 
 def _model(one: Suggestion) -> tuple[str, str]:
-    size, needs, capacity = one.parameters / 1e9, one.needs / 2**30, one.capacity / 2**30
+    size, needs, capacity = one.parameters / 1e9, one.needs / GIB, one.capacity / GIB
     shown = f"{size:.1f} B" if size >= 1 else f"{size * 1000:.0f} M"
     memory = f"{needs:.1f} of {capacity:.0f} GiB"
     gate = "; gated: ask for access on the hub first" if one.gated else ""

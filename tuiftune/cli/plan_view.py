@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tuiftune.cli.terminal import sign, unicode
 from tuiftune.plan.bar import cells, segments
-from tuiftune.plan.settings import GIB
+from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine import base as bases
 from tuiftune.engine import checkpoints, export, rows, settings
 from tuiftune.engine.group import Group
-from tuiftune.errors import UserError
+from tuiftune.engine.resume import Resume, resume_point
 
 if TYPE_CHECKING:
     from tuiftune.engine.base import Base
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
 
 BEFORE = ".before.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a run goes on: the checkpoint, or None for its beginning."""
-
-    checkpoint: checkpoints.Checkpoint | None
-    saved: dict[str, Any]
 
 
 def train(
@@ -51,7 +42,7 @@ def train(
     wanted = settings.read(run)
     base = bases.find(wanted)
     store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
-    start = _resume_point(store, report, resume) if group.leads else Resume(None, {})
+    start = resume_point(store, report, resume) if group.leads else Resume(None, {})
     stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
     examples = rows.load(wanted.preset, report, stopping.check)
 
@@ -80,7 +71,9 @@ def train(
     )
     stopping.check()
 
-    trainer = _trainer(
+    from tuiftune.engine.assembly import assemble
+
+    trainer = assemble(
         wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, group, force
     )
     progress = trainer.rhythm.progress
@@ -106,33 +99,6 @@ def train(
     _export(run, wanted, base, trainer, examples, (training, held_out), scorer, before, after, report)
 
 
-def _resume_point(store: checkpoints.Store, report: Report, resume: bool) -> Resume:
-    """The newest checkpoint that verifies, naming those that don't.
-
-    UserError when there are some, but none is whole.
-    """
-    store.clean()
-    if not resume:
-        return Resume(None, {})
-    report.phase("loading", "verifying checkpoints")
-    checkpoint, damaged = store.newest_whole()
-    for one in damaged:
-        report.warning(
-            "checkpoint_damaged",
-            f"{one.path.name} was passed over: {one.why}",
-            "the run goes on from an older checkpoint" if checkpoint else "",
-        )
-    if checkpoint is None:
-        if damaged:
-            raise UserError(
-                f"none of the {len(damaged)} checkpoints is whole ({damaged[0].path.name}: {damaged[0].why})",
-                place=str(store.directory),
-                remedy="start a new run; nothing here can be trusted",
-            )
-        return Resume(None, {})
-    return Resume(checkpoint, checkpoints.progress_of(checkpoint))
-
-
 def _say_template(tokeniser: Any, report: Report) -> None:
     if not tokeniser.own_template:
         report.warning(
@@ -140,90 +106,6 @@ def _say_template(tokeniser: Any, report: Report) -> None:
             "the base model has no chat template; a plain one is used and saved with the result",
             "use an instruct model if you need its own format",
         )
-
-
-def _trainer(
-    wanted: Settings,
-    base: Base,
-    tokenizer: Any,
-    training: Prepared,
-    held_out: Prepared | None,
-    device: str,
-    store: checkpoints.Store,
-    start: Resume,
-    report: Report,
-    stopping: Stopping,
-    group: Group,
-    force: bool,
-) -> RunTrainer:
-    """The model with its adapters and levers, in a trainer that knows where it goes on from."""
-    from transformers import set_seed
-
-    from tuiftune.engine import adapters, arguments, levers
-    from tuiftune.engine.fingerprint import compare, fingerprint
-    from tuiftune.engine.rehearsal import Rehearsal
-    from tuiftune.engine.rhythm import Progress, Rhythm
-    from tuiftune.engine.trainer import RunTrainer
-
-    arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
-    print_ = fingerprint(wanted, base, training, held_out, group.size)
-    if group.first(print_) != print_:
-        raise UserError(
-            "the files changed while its processes read them", place="data", remedy="start it again"
-        )
-    if start.saved and not force:
-        compare(
-            start.saved.get("fingerprint", {}), print_, str(start.checkpoint.path if start.checkpoint else "")
-        )
-    report.phase("loading", "weights")
-    set_seed(wanted.preset.training.seed)
-    model = bases.load_model(base, wanted, device)
-    if warning := bases.check_fit(model, tokenizer, wanted, base):
-        report.warning(
-            "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
-        )
-    parameters = model.num_parameters()
-    if wanted.adapted:
-        report.phase("loading", "adapters")
-        model = adapters.adapt(model, wanted)
-    levers.checkpoint_activations(model, wanted.checkpoint_every)
-    arranged.args.ddp_find_unused_parameters = levers.may_leave_out(model)
-    known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
-    rhythm = Rhythm(
-        wanted,
-        report,
-        stopping,
-        Progress(**known),
-        evaluates=held_out is not None and held_out.rows > 0,
-        device=device,
-        group=group,
-    )
-    report.phase("loading", "trainer")
-    trainer = RunTrainer(
-        settings=wanted,
-        store=store,
-        rhythm=rhythm,
-        report=report,
-        group=group,
-        stop_check=stopping.check,
-        fingerprint=print_,
-        parameters=parameters,
-        model=model,
-        args=arranged.args,
-        train_dataset=training.dataset,
-        eval_dataset=held_out.dataset if held_out else None,
-        processing_class=tokenizer,
-    )
-    arguments.settle_steps(trainer, wanted)
-    wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
-    if wanted_here and start.checkpoint is None and group.size == 1:
-        path = store.directory.parent / settings.REHEARSAL
-        rhythm.rehearsal = Rehearsal(wanted, report, device, path)
-    if wanted.adapted:
-        adapters.cast(trainer.model, wanted)
-    if wanted.preset.training.compile is True:
-        levers.compile_layers(trainer.model)
-    return trainer
 
 
 def _say_start(

@@ -21,6 +21,7 @@ from tuiftune.engine import card, levers
 from tuiftune.engine.faults import ending_of
 from tuiftune.engine.settings import rehearsed
 from tuiftune.errors import ExitCode
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
 COUNTED = ("_metrics", "_total_train_tokens")  # by TRL's own step
-LARGEST_SAVE = 6 * 2**30  # bytes; more would take a slow disk longer than a rehearsal may
+LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a rehearsal may
 MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
 
 
@@ -120,11 +121,10 @@ class Rehearsal:
         expected = held * larger.needs / needs
         if micro != planned or larger.micro_batch <= micro or expected > limit:
             return None
-        gib = 2**30
         return ResizeError(
             larger.micro_batch,
-            f"{micro} of the longest rows at once take {held / gib:.1f} GiB, less than was planned for: "
-            f"{larger.micro_batch} should take {expected / gib:.1f} of {limit / gib:.1f}",
+            f"{micro} of the longest rows at once take {held / GIB:.1f} GiB, less than was planned for: "
+            f"{larger.micro_batch} should take {expected / GIB:.1f} of {limit / GIB:.1f}",
         )
 
     def _store(
@@ -150,7 +150,7 @@ class Rehearsal:
         if limit and held > limit:
             self._report.warning(
                 "memory_above_limit",
-                f"the longest rows need {held / 2**30:.1f} GiB of the {limit / 2**30:.1f} that are free",
+                f"the longest rows need {held / GIB:.1f} GiB of the {limit / GIB:.1f} that are free",
                 f"set training.micro_batch: {max(1, micro // 2)} or training.activation_checkpointing: true",
             )
         if micro == planned:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine import answers, levers
 from tuiftune.engine.rhythm import perplexity
+from tuiftune.runs.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.tokenise import Tokeniser
     from tuiftune.engine.trainer import RunTrainer
-
-Z = 1.96  # standard deviations of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +162,3 @@ def saved(path: Path, questions: int) -> Score | None:
     except (OSError, ValueError, TypeError):
         return None
     return score if len(score.answers) == questions else None
-
-
-def wilson(matched: int, rows: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate (E. B. Wilson, 1927); Wald's lies below a few hundred rows."""
-    rate = matched / rows
-    centre = rate + Z * Z / (2 * rows)
-    spread = Z * math.sqrt(rate * (1 - rate) / rows + Z * Z / (4 * rows * rows))
-    scale = 1 + Z * Z / rows
-    return (max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale))

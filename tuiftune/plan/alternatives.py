@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.models import count
 from tuiftune.plan import search
 from tuiftune.plan.model import Alternative
-from tuiftune.plan.settings import GIB
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
-from tuiftune.plan.settings import GIB
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from tuiftune.hardware.cards import Card

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.plan import activations, static
 from tuiftune.plan.model import Memory
-from tuiftune.plan.settings import GIB
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture

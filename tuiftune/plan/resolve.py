@@ -10,7 +10,8 @@ from tuiftune.plan import alternatives, cost, hyperparameters, limits, notes, se
 from tuiftune.plan.device import copies_of, device_of, shared_by
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
-from tuiftune.plan.settings import GIB, Settings
+from tuiftune.plan.settings import Settings
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+GIB = 1 << 30
+
 _UNITS = {"B": 1} | {
     f"{letter}{suffix}": base**power
     for power, letter in enumerate("KMGTP", start=1)

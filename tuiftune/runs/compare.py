@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
+from tuiftune.runs import planned
 from tuiftune.runs.follow import Follower
+from tuiftune.runs.money import spending
 from tuiftune.runs.statistics import mcnemar, wilson
 
 if TYPE_CHECKING:
@@ -120,7 +122,8 @@ def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
     match = _real(after.get("exact_match"), state.score_after.exact_match if state.score_after else None)
     rows = after.get("rows") if after else state.score_after.rows if state.score_after else None
     matched = round(match * rows) if match is not None and isinstance(rows, int) else None
-    per_hour = _real((resolved.get("budget") or {}).get("usd_per_hour"), _part(plan, "cost").get("per_hour"))
+    foreseen = planned.of(plan)
+    spent = spending(state, foreseen).spent
     return Contender(
         name=run.name,
         path=str(run.path),
@@ -146,9 +149,9 @@ def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
         tokens_per_second=_speed(state),
         seconds=round(state.seconds, 3),
         memory_peak=_peak(state),
-        memory_predicted=_real(state.memory.predicted, _part(plan, "memory").get("device")),
-        usd_per_hour=per_hour,
-        usd=None if per_hour is None else round(per_hour * state.seconds / 3600, 6),
+        memory_predicted=_real(state.memory.predicted, foreseen.device),
+        usd_per_hour=foreseen.usd_per_hour,
+        usd=None if spent is None else round(spent, 6),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
 from tuiftune.runs.narrate import duration, figure, percent
 from tuiftune.runs.statistics import in_words
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tuiftune.runs.compare import Comparison, Contender
 
 MISSING = "—"
-GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.preset.sizes import GIB
 from tuiftune.runs.readings import number, text, whole
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS = 10.0  # of the run between two step lines, unless
 EVERY_SHARE = 0.05  # of the steps has passed
-GIB = 1 << 30
 AT_LEAST = 1.0  # seconds between two step lines whatever passes
 
 PHASES = {

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
+from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
 from tuiftune.runs import generations, health, planned, scores, standing
 from tuiftune.runs.directory import write_text
@@ -116,8 +117,8 @@ def _rehearsed(rehearsal: dict[str, Any]) -> str:
     measured, predicted = rehearsal.get("measured") or {}, rehearsal.get("predicted") or {}
     for key in ("reserved", "device"):
         if measured.get(key):
-            words = f"Rehearsed on the longest rows: {measured[key] / 2**30:.2f} GiB {key}"
-            return words + (f", {predicted[key] / 2**30:.2f} predicted." if predicted.get(key) else ".")
+            words = f"Rehearsed on the longest rows: {measured[key] / GIB:.2f} GiB {key}"
+            return words + (f", {predicted[key] / GIB:.2f} predicted." if predicted.get(key) else ".")
     return ""
 
 

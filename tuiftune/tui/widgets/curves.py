@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tuiftune.preset.sizes import GIB
 from tuiftune.runs.means import smoothed, weighed
 from tuiftune.tui.units import count, real
 from tuiftune.tui.widgets.lens import DEFAULT, Axis, Lens
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Points = list[tuple[float, float]]
 Entry = tuple[str, str, str, str]  # of a legend: sign, words, value, ink
-GIB = 1 << 30
 RUN_INKS = ("c0", "c2", "c3", "c4", "c1", "c5")
 RUN_SIGNS = "ABCDEF"
 MOST_RUNS = len(RUN_SIGNS)

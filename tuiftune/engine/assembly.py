@@ -1,0 +1,101 @@
+"""A trainer put together: model, adapters, levers, rhythm and rehearsal, from where the run goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import set_seed
+
+from tuiftune.engine import adapters, arguments, levers, settings
+from tuiftune.engine import base as bases
+from tuiftune.engine.fingerprint import compare, fingerprint
+from tuiftune.engine.rehearsal import Rehearsal
+from tuiftune.engine.rhythm import Progress, Rhythm
+from tuiftune.engine.trainer import RunTrainer
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine import checkpoints
+    from tuiftune.engine.base import Base
+    from tuiftune.engine.group import Group
+    from tuiftune.engine.report import Report
+    from tuiftune.engine.resume import Resume
+    from tuiftune.engine.rows import Prepared
+    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.stopping import Stopping
+
+
+def assemble(
+    wanted: Settings,
+    base: Base,
+    tokenizer: Any,
+    training: Prepared,
+    held_out: Prepared | None,
+    device: str,
+    store: checkpoints.Store,
+    start: Resume,
+    report: Report,
+    stopping: Stopping,
+    group: Group,
+    force: bool,
+) -> RunTrainer:
+    """The model with its adapters and levers, in a trainer that knows where it goes on from."""
+    arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
+    print_ = fingerprint(wanted, base, training, held_out, group.size)
+    if group.first(print_) != print_:
+        raise UserError(
+            "the files changed while its processes read them", place="data", remedy="start it again"
+        )
+    if start.saved and not force:
+        compare(
+            start.saved.get("fingerprint", {}), print_, str(start.checkpoint.path if start.checkpoint else "")
+        )
+    report.phase("loading", "weights")
+    set_seed(wanted.preset.training.seed)
+    model = bases.load_model(base, wanted, device)
+    if warning := bases.check_fit(model, tokenizer, wanted, base):
+        report.warning(
+            "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
+        )
+    parameters = model.num_parameters()
+    if wanted.adapted:
+        report.phase("loading", "adapters")
+        model = adapters.adapt(model, wanted)
+    levers.checkpoint_activations(model, wanted.checkpoint_every)
+    arranged.args.ddp_find_unused_parameters = levers.may_leave_out(model)
+    known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
+    rhythm = Rhythm(
+        wanted,
+        report,
+        stopping,
+        Progress(**known),
+        evaluates=held_out is not None and held_out.rows > 0,
+        device=device,
+        group=group,
+    )
+    report.phase("loading", "trainer")
+    trainer = RunTrainer(
+        settings=wanted,
+        store=store,
+        rhythm=rhythm,
+        report=report,
+        group=group,
+        stop_check=stopping.check,
+        fingerprint=print_,
+        parameters=parameters,
+        model=model,
+        args=arranged.args,
+        train_dataset=training.dataset,
+        eval_dataset=held_out.dataset if held_out else None,
+        processing_class=tokenizer,
+    )
+    arguments.settle_steps(trainer, wanted)
+    wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
+    if wanted_here and start.checkpoint is None and group.size == 1:
+        path = store.directory.parent / settings.REHEARSAL
+        rhythm.rehearsal = Rehearsal(wanted, report, device, path)
+    if wanted.adapted:
+        adapters.cast(trainer.model, wanted)
+    if wanted.preset.training.compile is True:
+        levers.compile_layers(trainer.model)
+    return trainer
