@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.eta import Pace
-from tuiftune.runs.means import Means
 from tuiftune.runs.readings import (
     Checkpoint,
     End,
@@ -28,7 +27,7 @@ from tuiftune.runs.readings import (
     whole,
 )
 from tuiftune.runs.series import Series
-from tuiftune.runs.thin import MEAN_LOSS, STANDS_FOR
+from tuiftune.runs.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,14 +35,11 @@ if TYPE_CHECKING:
     from tuiftune.runs.events import Event
 
 KEPT = 200  # warnings, evaluations, checkpoints and controls that are remembered
-SMOOTHING_SHARE = 0.02  # of the run's steps: the span of the smoothed loss …
-SMOOTHING_STEPS = 5.0  # … but at least so many steps
-
 NO_PHASE, NO_HOST, NO_MEMORY = Phase(""), HostReading(), MemoryReading()
 
 
 @dataclass(slots=True)
-class RunState:
+class RunState(Steps):
     """What is known of a run from its log alone. Feed it each event once, in order: `fold`.
 
     Curves have the optimiser step as x (of cards and host: seconds of the run). Unknown event types are
@@ -55,7 +51,6 @@ class RunState:
     model: str = ""
     technique: str = ""
     device: str = ""
-    total_steps: int | None = None
     predicted_seconds: float | None = None  # of all steps, as planned
     epochs: float | None = None
     rows_train: int | None = None
@@ -66,31 +61,7 @@ class RunState:
     starts: int = 0
 
     phase: Phase = NO_PHASE
-    phases: dict[str, float] = field(
-        default_factory=dict
-    )  # seconds spent in each, in order of first appearance
-
-    step: int = 0
-    epoch: float | None = None
-    loss: float | None = None
-    smooth_loss: float | None = None
-    learning_rate: float | None = None
-    grad_norm: float | None = None
-    tokens: int | None = None
-    tokens_per_second: float | None = None
-    data_wait: float | None = None  # share of the latest step that went into waiting for its rows
-    not_a_number_at: int | None = None  # the first step whose loss or gradient was not a number
-
-    loss_curve: Series = field(default_factory=Series)
-    smooth_curve: Series = field(default_factory=Series)
-    eval_curve: Series = field(default_factory=Series)
-    learning_rate_curve: Series = field(default_factory=Series)
-    grad_norm_curve: Series = field(default_factory=Series)
-    speed_curve: Series = field(default_factory=Series)
-    loss_means: Means = field(default_factory=Means)
-    seconds_curve: Series = field(default_factory=Series)  # seconds of the run at each step
-    tokens_curve: Series = field(default_factory=Series)  # tokens seen at each step
-    data_wait_curve: Series = field(default_factory=lambda: Series(150))
+    phases: dict[str, float] = field(default_factory=dict)  # seconds spent in each, the first one first
 
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
     best: Evaluation | None = None  # the lowest held-out loss seen during training
@@ -118,9 +89,7 @@ class RunState:
     started_at: float | None = None  # t of the first event
     last_at: float | None = None  # t of the last event
     heartbeat_at: float | None = None
-    seconds: float = 0.0  # in which it ran; the gap before a resume is left out
     seq: int = 0
-    pace: Pace = field(default_factory=Pace)
 
     def fold(self, event: Event) -> None:
         """Take in one event."""
@@ -197,66 +166,6 @@ class RunState:
         since = self.phase.since if name == self.phase.name else self.seconds
         self.phase = Phase(name, text(event, "detail"), whole(event, "done"), whole(event, "total"), since)
         self.phases.setdefault(name, 0.0)
-
-    def _step(self, event: Event) -> None:
-        step = whole(event, "step")
-        if step is None:
-            return
-        if step <= self.step:
-            self._rewind(step)
-        stands_for = event.get(STANDS_FOR, max(1, step - self.step))
-        self.step = step
-        self.epoch = number(event, "epoch")
-        self.loss = self._note(self.loss_curve, event, "loss")
-        self.grad_norm = self._note(self.grad_norm_curve, event, "grad_norm")
-        self.learning_rate = self._note(self.learning_rate_curve, event, "lr")
-        self.tokens = whole(event, "tokens")
-        self._note(self.tokens_curve, event, "tokens")
-        self.seconds_curve.add(step, self.seconds)
-        speed = self._note(self.speed_curve, event, "tokens_per_second")
-        self.tokens_per_second = self.tokens_per_second if speed is None else speed
-        self.data_wait = self._note(self.data_wait_curve, event, "data_wait")
-        if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
-            self.not_a_number_at = step
-        self._smooth(event.get(MEAN_LOSS, self.loss), stands_for)
-        self.pace.note(self.seconds, step)
-
-    def _note(self, curve: Series, event: Event, key: str) -> float | None:
-        value = number(event, key)
-        if value is not None:
-            curve.add(self.step, value)
-        return value
-
-    def _smooth(self, loss: float | None, stands_for: int) -> None:
-        """Exponential moving average; a step that stands for n steps weighs as n."""
-        if loss is None or stands_for == 0:
-            return
-        self.loss_means.add(self.step, loss, stands_for)
-        if self.smooth_loss is None:
-            self.smooth_loss = loss
-        else:
-            span = max(SMOOTHING_STEPS, SMOOTHING_SHARE * (self.total_steps or 0))
-            keep = (1 - 2 / (span + 1)) ** stands_for
-            self.smooth_loss = keep * self.smooth_loss + (1 - keep) * loss
-        self.smooth_curve.add(self.step, self.smooth_loss)
-
-    def _rewind(self, step: int) -> None:
-        """A resume from a checkpoint repeats steps: what was seen of them is replaced, not drawn twice."""
-        for curve in (
-            self.loss_curve,
-            self.smooth_curve,
-            self.learning_rate_curve,
-            self.grad_norm_curve,
-            self.speed_curve,
-            self.seconds_curve,
-            self.tokens_curve,
-            self.data_wait_curve,
-        ):
-            curve.rewind(step)
-        self.smooth_loss = self.smooth_curve.last[1] if self.smooth_curve.last else None
-        self.eval_curve.rewind(step)
-        self.step = step - 1
-        self.pace = Pace()
 
     def _eval(self, event: Event) -> None:
         step = whole(event, "step")
@@ -369,7 +278,7 @@ class RunState:
 _FOLDS: dict[str, Callable[[RunState, Event], None]] = {
     "start": RunState._start,
     "phase": RunState._phase,
-    "step": RunState._step,
+    "step": RunState.take_step,
     "eval": RunState._eval,
     "score": RunState._score,
     "samples": RunState._samples,
