@@ -18,6 +18,7 @@ from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import DASHBOARD, bindings
 from tuiftune.tui.look import Beside, look
+from tuiftune.tui.panels import ShowsPanels
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
 from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from tuiftune.tui.widgets.curves import Curve
 
 SMALL_CHARTS = CURVES[1:4]
-PANELS = ("chart", "numbers", "machine", "scores", "log", "health", "time", "room", "saves", "latest")
 GROUP_OF = {  # where "why?" begins, by the panel that has the focus
     "chart": "learning",
     "numbers": "learning",
@@ -61,10 +61,9 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
     "saves": "disk",
     "latest": "learning",
 }
-ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
 
-class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
+class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
@@ -231,6 +230,9 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
     def on_resize(self) -> None:
         self._stale = True
 
+    def rearranged(self) -> None:
+        self._stale = True
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
         if action == "stop":
@@ -263,7 +265,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
         self.notify("Asked the engine to stop at the next step boundary.", title="Stopping")
 
     def action_detach(self) -> None:
-        if self.query_one("#panels").has_class("-zoomed"):
+        if self.zoomed:
             self.action_zoom()
             return
         from tuiftune.tui.screens.home import Home
@@ -279,46 +281,6 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
         if self.state.end is None and self.status in {"running", "starting"}:
             return f"{self.run.name} goes on training; come back with: tuiftune watch {self.run.name}"
         return ""
-
-    def action_next_panel(self) -> None:
-        self._go_to_panel(1)
-
-    def action_previous_panel(self) -> None:
-        self._go_to_panel(-1)
-
-    def _go_to_panel(self, by: int) -> None:
-        zoomed = self.query_one("#panels").has_class("-zoomed")
-        there = [name for name in PANELS if zoomed or self._on_screen(name)]
-        at = next(
-            (i for i, name in enumerate(there) if self.query_one(f"#{name}").has_focus), -1 if by > 0 else 0
-        )
-        self.action_panel(there[(at + by) % len(there)])
-
-    def _on_screen(self, name: str) -> bool:
-        return self.query_one(f"#{name}").region.height > 0
-
-    def action_panel(self, name: str) -> None:
-        """To a panel; one for which this terminal has no room beside the others is shown in full."""
-        if self.query_one("#panels").has_class("-zoomed") or not self._on_screen(name):
-            self._zoom(name)
-        self.query_one(f"#{name}").focus()
-
-    def action_zoom(self) -> None:
-        if self.query_one("#panels").has_class("-zoomed"):
-            self._zoom("")
-            return
-        focused = next((name for name in PANELS if self.query_one(f"#{name}").has_focus), PANELS[0])
-        self._zoom(focused)
-        self.query_one(f"#{focused}").focus()
-
-    def _zoom(self, name: str) -> None:
-        self.query_one("#panels").set_class(bool(name), "-zoomed")
-        for panel in PANELS:
-            self.query_one(f"#{panel}").set_class(panel == name, "-full")
-        for row in ROWS:
-            box = self.query_one(f"#{row}")
-            box.set_class(bool(box.query(".panel.-full")), "-full")
-        self._stale = True
 
     def action_curve(self) -> None:
         self._curve = (self._curve + 1) % len(available([self.state]))
@@ -340,8 +302,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
 
         judged = health.judge(self.state, self.planned)
         listed = [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
-        focused = next((name for name in PANELS if self.query_one(f"#{name}").has_focus), "health")
-        self.app.push_screen(Why(listed, GROUP_OF[focused]))
+        self.app.push_screen(Why(listed, GROUP_OF[self.focused_panel or "health"]))
 
     def action_charts(self) -> None:
         from tuiftune.tui.screens.charts import Charts
