@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,16 +9,17 @@ from textual import on
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui.beneath import HiddenBeneath
+from tuiftune.tui.deleting import DeletesRuns
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import HOME, bindings
 from tuiftune.tui.summary import Summaries
 from tuiftune.tui.together import LooksTogether
 from tuiftune.tui.units import size
+from tuiftune.tui.widgets.filterfield import FilterField
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rundetail import RunDetail
 from tuiftune.tui.widgets.runlist import RunList
@@ -28,6 +27,8 @@ from tuiftune.tui.widgets.titlebar import TitleBar
 from tuiftune.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -50,14 +51,6 @@ class Listed(Message):
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Listed)
-
-
-class Sized(Message):
-    """What deleting a run would free, in bytes."""
-
-    def __init__(self, run: RunDir, size: int) -> None:
-        super().__init__()
-        self.run, self.size = run, size
 
 
 class Looked(Message):
@@ -84,7 +77,7 @@ class Began(Message):
         self.run = run
 
 
-class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
+class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None]):
     CSS_PATH = "../styles/home.tcss"
     SCOPES = (HOME,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
@@ -99,7 +92,7 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
         yield TitleBar("runs on this machine")
         yield Welcome(id="welcome")
         yield RunList(id="runs", classes="panel")
-        yield Input(placeholder="words of a name, model, data or state", id="run-filter")
+        yield FilterField(RunList, "words of a name, model, data or state", "run-filter")
         with Horizontal(id="detail"):
             yield RunDetail(classes="panel")
         yield KeyBar(HOME)
@@ -108,7 +101,6 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
         from tuiftune.runs.directory import default_root
         from tuiftune.runs.find import all_runs
 
-        self.query_one("#run-filter").display = False
         self._show_empty(not all_runs(self.app.runs_root or default_root()))
         self.set_interval(REFRESH_SECONDS, self._list)
         self._list()
@@ -162,7 +154,7 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
         self.query_one(TitleBar).say(title, f" {self.app.glyphs.dot} ".join(facts))
         runs.show(message.rows)
         wanted = welcome if empty else runs
-        if self.focused is not wanted and not self.query_one("#run-filter").has_focus:
+        if self.focused is not wanted and not self.query_one(FilterField).has_focus:
             wanted.focus()
         self.query_one(KeyBar).redraw()
         if runs.current is not None and runs.current.status == "running":
@@ -214,7 +206,7 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
         if action in {"mark", "clone", "compare", "charts", "order", "filter"}:
             return current is not None or (action in {"order", "filter"} and not self._empty)
         if action == "unfilter":
-            return bool(self.query_one("#run-filter", Input).value)
+            return bool(self.query_one(FilterField).value)
         if action == "stop":
             return current is not None and current.status == "running"
         if action == "resume":
@@ -311,25 +303,11 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
         self.query_one(RunList).next_order()
 
     def action_filter(self) -> None:
-        field = self.query_one("#run-filter", Input)
-        field.display = True
-        field.focus()
+        self.query_one(FilterField).open()
 
     def action_unfilter(self) -> None:
         """All runs again."""
-        field = self.query_one("#run-filter", Input)
-        field.value = ""
-        field.display = False
-        self.query_one(RunList).focus()
-
-    @on(Input.Changed, "#run-filter")
-    def _filter(self, message: Input.Changed) -> None:
-        self.query_one(RunList).filter(message.value)
-
-    @on(Input.Submitted, "#run-filter")
-    def _filtered(self, message: Input.Submitted) -> None:
-        message.input.display = bool(message.value)
-        self.query_one(RunList).focus()
+        self.query_one(FilterField).clear()
 
     def action_clone(self) -> None:
         """The run's preset in the wizard, under a new name."""
@@ -350,44 +328,16 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, Screen[None]):
     def action_delete(self) -> None:
         current = self.query_one(RunList).current
         if current is not None:
-            self.run_worker(
-                partial(self._measure, current.run), thread=True, exit_on_error=False, group="measure"
-            )
+            self.ask_to_delete(current.run)
 
-    def _measure(self, run: RunDir) -> None:
-        size = 0
-        for folder, _, names in os.walk(run.path):
-            for name in names:
-                with suppress(OSError):
-                    size += os.lstat(os.path.join(folder, name)).st_size
-        self.post_message(Sized(run, size))
-
-    @on(Sized)
-    def _sized(self, message: Sized) -> None:
-        from tuiftune.tui.screens.dialog import Confirm
-
-        run = message.run
-        detail = f"{run.path}\nits checkpoints and its result will be gone; {size(message.size)} become free."
-        self.app.push_screen(
-            Confirm(f"Delete {run.name}?", detail, "Delete", "Keep", harmful=True),
-            partial(self._do_delete, run),
-        )
-
-    def _do_delete(self, run: RunDir, confirmed: bool | None) -> None:
-        if not confirmed:
-            return
-        import shutil
-
-        try:
-            shutil.rmtree(run.path)
-        except OSError as error:
-            self.post_message(Failed(f"{run.path}: cannot be deleted ({error.strerror})"))
+    def deleted(self, words: str, *, failed: bool = False) -> None:
+        if failed:
+            self.post_message(Failed(words))
         else:
-            self.notify(f"{run.name} is deleted", markup=False)
+            self.notify(words, markup=False)
         self._list()
 
-    def _try(self, act: object, done: str) -> None:
-        assert callable(act)
+    def _try(self, act: Callable[[], object], done: str) -> None:
         try:
             act()
         except UserError as error:

@@ -138,7 +138,7 @@ class ReplayScreen(Dashboard):
         return False if action == "stop" else super().check_action(action, parameters)
 
     def action_detach(self) -> None:
-        if self.query_one("#panels").has_class("-zoomed"):
+        if self.zoomed:
             self.action_zoom()
         else:
             self.app.pop_screen()
