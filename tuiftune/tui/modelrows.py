@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
+from tuiftune.tui.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.models.reference import BaseModel
     from tuiftune.tui.findings import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a model can be trained here at all, by which technique, and the least it needs in bytes."""
+
+    fits: bool
+    technique: str
+    needs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,17 @@ class ModelRow:
     @property
     def short(self) -> str:
         return self.reference.rstrip("/").rsplit("/", 1)[-1]
+
+    def described(self, fit: Fit | None) -> str:
+        """Why it is listed, what it needs at least, and its terms."""
+        facts = [self.why]
+        if fit is not None:
+            facts.append(
+                f"{fit.technique} from {size(fit.needs)} on: {'fits' if fit.fits else 'does not fit'}"
+            )
+        facts.append(f"licence {self.licence}" if self.licence else "")
+        facts.append("gated: accept its terms first" if self.gated else "")
+        return "; ".join(fact for fact in facts if fact)
 
 
 def rows_of(findings: Findings, draft: Draft) -> list[ModelRow]:
@@ -59,15 +80,6 @@ def rows_of(findings: Findings, draft: Draft) -> list[ModelRow]:
             entry.id, ModelRow(entry.id, entry.parameters, entry.licence, entry.gated, "catalogue", why)
         )
     return list(rows.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Whether a model can be trained here at all, by which technique, and the least it needs in bytes."""
-
-    fits: bool
-    technique: str
-    needs: int
 
 
 def fits_of(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[tuple[str, Fit]]:

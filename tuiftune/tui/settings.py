@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuiftune.advice.draft import Draft
     from tuiftune.plan.model import Plan
 
@@ -116,3 +118,22 @@ def written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e-0", "e-")
     return str(value)
+
+
+def typed(draft: Draft, key: str, text: str) -> Draft:
+    """The draft with a value as it was typed. UserError where it is none of the key's."""
+    from tuiftune.preset.file import override
+
+    section, _, name = key.partition(".")
+    made = override(draft.preset(), [f"{key}={text}"])
+    return draft.override(key, getattr(getattr(made, section), name))
+
+
+def changed(draft: Draft, changes: Mapping[str, Any]) -> Draft:
+    """The draft with the changes of a plan's alternative, which may name another model or card."""
+    for key, value in changes.items():
+        if key in ("model.base", "--gpu"):
+            draft = draft.with_(**{"model" if key == "model.base" else "card": value})
+        else:
+            draft = draft.override(key, value)
+    return draft

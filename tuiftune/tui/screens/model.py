@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Container, Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input
 from textual.worker import get_current_worker
 
-from tuiftune.advice.quality import Circumstances
 from tuiftune.errors import UserError
-from tuiftune.tui.effect import against, quality_of
+from tuiftune.tui.effect import against
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.modelrows import Fit, rows_of
-from tuiftune.tui.screens.wizard import WizardStep
-from tuiftune.tui.settings import stepped, written
-from tuiftune.tui.units import size
+from tuiftune.tui.planning import Outcome, fits_by_few, planned
+from tuiftune.tui.pointed import ExplainsPointed
+from tuiftune.tui.settings import changed, stepped, typed, written
+from tuiftune.tui.widgets.filterfield import FilterField
 from tuiftune.tui.widgets.memorybar import MemoryBar
 from tuiftune.tui.widgets.modellist import ModelList
 from tuiftune.tui.widgets.settingslist import SettingsList
@@ -31,13 +30,10 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from tuiftune.advice.draft import Draft
-    from tuiftune.advice.recommend import Recommendation
-    from tuiftune.data.facts import DataFacts
-    from tuiftune.plan.model import Plan, Reason
+    from tuiftune.plan.model import Plan
     from tuiftune.tui.modelrows import ModelRow
 
 DEBOUNCE_SECONDS = 0.05  # a plan takes some 10 ms: the bar follows a key that is held down
-FITS_AT_ONCE = 20
 
 
 class Offered(Message):
@@ -49,20 +45,11 @@ class Offered(Message):
 
 
 class Planned(Message):
-    """A plan of `draft` (or why there is none), what was recommended for it, and the plan of that alone."""
+    """What came of planning `draft`."""
 
-    def __init__(
-        self,
-        draft: Draft,
-        plan: Plan | None,
-        advice: Recommendation | None,
-        error: str,
-        recommended: Plan | None = None,
-        facts: DataFacts | None = None,
-    ) -> None:
+    def __init__(self, draft: Draft, outcome: Outcome) -> None:
         super().__init__()
-        self.draft, self.plan, self.advice, self.error = draft, plan, advice, error
-        self.recommended, self.facts = recommended, facts
+        self.draft, self.outcome = draft, outcome
 
 
 class Fitted(Message):
@@ -73,20 +60,15 @@ class Fitted(Message):
         self.about, self.found = about, found
 
 
-class ModelStep(WizardStep):
+class ModelStep(ExplainsPointed):
     KEY: ClassVar[str] = "model"
     SCOPES = ("wizard", "model")
     BINDINGS: ClassVar[list[BindingType]] = bindings("model")
 
     def __init__(self) -> None:
         super().__init__()
-        self.plan: Plan | None = None
-        self._alone: Plan | None = None  # without the user's own values
-        self._last: Plan | None = None  # shown until the next one is made
-        self._facts: DataFacts | None = None
         self._fitted_for: Hashable = None
         self._rows: list[ModelRow] = []
-        self._advice: Recommendation | None = None
         self._timer: Timer | None = None
         self._go_on = False
 
@@ -95,16 +77,18 @@ class ModelStep(WizardStep):
             with Horizontal(id="choices"):
                 with Vertical(id="models-side"):
                     yield ModelList(classes="panel")
-                    yield Input(placeholder="filter", id="filter")
+                    yield FilterField(ModelList, "filter", "filter")
                 yield SettingsList(classes="panel")
             yield MemoryBar(classes="panel")
 
     def on_mount(self) -> None:
-        self.query_one(ModelList).border_title = "base model"
-        self.query_one("#filter").display = False
-        self.query_one(ModelList).focus()
-        self.query_one(SettingsList).show(self.draft, None)
-        self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer")
+        self._models.border_title = "base model"
+        self._models.focus()
+        self._settings.show(self.draft, None)
+        self._offer_models()
+
+    def _offer_models(self) -> None:
+        self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
 
     def _offer(self) -> None:
         try:
@@ -121,15 +105,15 @@ class ModelStep(WizardStep):
         self._rows = message.rows
         if not self.draft.model and message.rows:
             self.draft = self.draft.with_(model=message.rows[0].reference)
-        self.query_one(ModelList).show(message.rows, self.draft.model)
-        self._explain_model()
+        self._models.show(message.rows, self.draft.model)
+        self.explain_model()
         self._replan(0.0)
 
     def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
         """Make a plan once nothing has changed for a moment."""
         self.plan = None
-        self.query_one(SettingsList).show(self.draft, self._last)
-        self.query_one(MemoryBar).planning()
+        self._settings.show(self.draft, self.last)
+        self._memory.planning()
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(max(0.001, after), self._start_planning)
@@ -144,70 +128,37 @@ class ModelStep(WizardStep):
         )
 
     def _make_plan(self, draft: Draft) -> None:
-        from tuiftune.advice.recommend import recommend
-
-        findings = self.app.findings
-        advice = None
-        try:
-            model = findings.model(draft.model)
-            facts = findings.facts(draft, model)
-            advice = recommend(draft.answers, findings.machine_of(draft), model, facts)
-            plan = findings.plan(advice.apply(draft))
-        except UserError as error:
-            self.post_message(Planned(draft, None, advice, str(error)))
-        else:
-            alone = self._recommended(advice.apply(draft.with_(overrides={}))) if draft.overrides else None
-            self.post_message(Planned(draft, plan, advice, "", alone, facts))
-
-    def _recommended(self, draft: Draft) -> Plan | None:
-        """The plan without the user's own values; None where there is none to compare with."""
-        try:
-            return self.app.findings.plan(draft)
-        except UserError:
-            return None
+        self.post_message(Planned(draft, planned(self.app.findings, draft)))
 
     def _look_for_fits(self, about: Hashable, draft: Draft) -> None:
-        """Mark every model of the list: a few at a time, so that the first ones do not wait for the last."""
-        from tuiftune.tui.modelrows import fits_of
-
         worker = get_current_worker()
-        found: dict[str, Fit] = {}
-        try:
-            for reference, fit in fits_of(self.app.findings, draft, self._rows):
-                if worker.is_cancelled:
-                    return
-                found[reference] = fit
-                if len(found) == FITS_AT_ONCE:
-                    self.post_message(Fitted(about, found))
-                    found = {}
-        except UserError:
-            return  # the plan says what is wrong with the draft
-        self.post_message(Fitted(about, found))
+        for found in fits_by_few(self.app.findings, draft, self._rows):
+            if worker.is_cancelled:
+                return
+            self.post_message(Fitted(about, found))
 
     @on(Fitted)
     def _fitted(self, message: Fitted) -> None:
         if message.about == self._fitted_for:
-            self.query_one(ModelList).fitted(message.found)
-            self._explain()
+            self._models.fitted(message.found)
+            self.explain()
 
     @on(Planned)
     def _planned(self, message: Planned) -> None:
         if message.draft != self.draft:
             return  # something changed meanwhile; its plan is on the way
-        self._advice, self.plan, self._facts = message.advice, message.plan, message.facts
-        self._alone, self._last = message.recommended, message.plan or self._last
-        if message.advice is not None:
-            self.draft = message.advice.apply(self.draft)
-        self.query_one(SettingsList).show(self.draft, self.plan)
-        self.query_one(MemoryBar).show(
-            self.plan, against(self.plan, message.recommended) if self.plan else ""
-        )
-        self._explain()
-        if message.error:
-            self.say(message.error, "error")
+        outcome = self.outcome = message.outcome
+        self.plan, self.last = outcome.plan, outcome.plan or self.last
+        if outcome.advice is not None:
+            self.draft = outcome.advice.apply(self.draft)
+        self._settings.show(self.draft, self.plan)
+        self._memory.show(self.plan, against(self.plan, outcome.alone) if self.plan else "")
+        self.explain()
+        if outcome.error:
+            self.say(outcome.error, "error")
         elif self.plan is not None:
             self._mark_fits(self.plan)
-            advice = message.advice.advice if message.advice else ()
+            advice = outcome.advice.advice if outcome.advice else ()
             fit = next((other.says for other in self.plan.alternatives if other.fits), "")
             if not self.plan.fits:
                 self.say(f"does not fit: {fit or 'take a smaller model'} (a shows what would)", "error")
@@ -232,72 +183,18 @@ class ModelStep(WizardStep):
             )
         elif not plan.fits:
             mark = {self.draft.model: Fit(False, str(method.technique), need)}
-            self.query_one(ModelList).fitted(mark)
-
-    def _explain(self) -> None:
-        """What stands under the cursor, below the memory."""
-        self._explain_setting() if self.query_one(SettingsList).has_focus else self._explain_model()
+            self._models.fitted(mark)
 
     @on(ModelList.Pointed)
     def _model_pointed(self, message: ModelList.Pointed) -> None:
         if message.row.reference != self.draft.model:
             self.draft = self.draft.with_(model=message.row.reference)
-            self._explain_model()
+            self.explain_model()
             self._replan()
-
-    def _explain_model(self) -> None:
-        row = self.query_one(ModelList).current
-        if row is None:
-            return
-        fit = self.query_one(ModelList).fit_of(row.reference)
-        least = ""
-        if fit is not None:
-            least = f"{fit.technique} from {size(fit.needs)} on: {'fits' if fit.fits else 'does not fit'}"
-        facts = [
-            row.why,
-            least,
-            f"licence {row.licence}" if row.licence else "",
-            "gated: accept its terms first" if row.gated else "",
-        ]
-        self.query_one(MemoryBar).judge(None)
-        self.query_one(MemoryBar).explain(row.short, "; ".join(fact for fact in facts if fact), "")
 
     @on(SettingsList.Pointed)
     def _setting_pointed(self) -> None:
-        self._explain_setting()
-
-    def _explain_setting(self) -> None:
-        setting = self.query_one(SettingsList).current
-        reason = self._reason(setting.key)
-        if self._last is not None:
-            model = self.query_one(ModelList).current
-            parameters = model.parameters if model and model.parameters else None
-            self.query_one(MemoryBar).judge(quality_of(self._last, setting.key, parameters, self._facts))
-        advised = self._advised(setting.key)
-        if advised is not None and setting.key in self.draft.overrides:
-            why = f"yours; recommended is {written(advised.value)}: {advised.why}"
-            self.query_one(MemoryBar).explain(setting.name, why, advised.source)
-        elif reason is not None:
-            self.query_one(MemoryBar).explain(setting.name, reason.why, reason.source)
-        else:
-            from tuiftune.preset.words import keys
-
-            known = keys().get(setting.key)
-            self.query_one(MemoryBar).explain(setting.name, known.does if known else "", "preset")
-
-    def _reason(self, key: str) -> Reason | None:
-        reasons = [*(self.plan.reasons if self.plan else ()), *(self._advice.reasons if self._advice else ())]
-        if key in self.draft.recommended and key not in self.draft.overrides:
-            reasons.reverse()
-        return next((reason for reason in reasons if reason.key == key), None)
-
-    def _advised(self, key: str) -> Reason | None:
-        """What would be taken without the user's own value, and why."""
-        found = [
-            *(self._advice.reasons if self._advice else ()),
-            *(self._alone.reasons if self._alone else ()),
-        ]
-        return next((reason for reason in found if reason.key == key), None)
+        self.explain_setting()
 
     def _change(self, draft: Draft) -> None:
         if draft != self.draft:
@@ -305,26 +202,12 @@ class ModelStep(WizardStep):
             self._replan()
 
     def on_descendant_focus(self) -> None:
-        if self.query_one(SettingsList).has_focus or self.query_one(ModelList).has_focus:
-            self._explain()
-
-    def help_topic(self) -> str:
-        """The step, or in depth the setting under the cursor."""
-        from tuiftune.tui.explain import setting_in_depth
-
-        if not self.query_one(SettingsList).has_focus:
-            return super().help_topic()
-        setting = self.query_one(SettingsList).current
-        model = self.query_one(ModelList).current
-        known = model.parameters if model else None
-        around = Circumstances(
-            str(self._last.resolved.method.technique) if self._last else "lora", known or 10**9, self._facts
-        )
-        return setting_in_depth(setting, around, self._advised(setting.key) or self._reason(setting.key))
+        if self._settings.has_focus or self._models.has_focus:
+            self.explain()
 
     def action_forward(self) -> None:
-        if self.query_one("#filter").has_focus:
-            self.query_one(ModelList).focus()
+        if self.query_one(FilterField).has_focus:
+            self._models.focus()
         elif self.plan is None and any(w.is_running for w in self.workers) and not self._go_on:
             self._go_on = True  # as soon as the plan is there
         else:
@@ -345,15 +228,11 @@ class ModelStep(WizardStep):
         self._list().move(by * 8)
 
     def _list(self) -> ModelList | SettingsList:
-        settings = self.query_one(SettingsList)
-        return settings if settings.has_focus else self.query_one(ModelList)
+        settings = self._settings
+        return settings if settings.has_focus else self._models
 
     def action_switch_list(self) -> None:
-        (
-            self.query_one(ModelList)
-            if self.query_one(SettingsList).has_focus
-            else self.query_one(SettingsList)
-        ).focus()
+        (self._models if self._settings.has_focus else self._settings).focus()
 
     def action_more(self) -> None:
         self._step(1)
@@ -362,7 +241,7 @@ class ModelStep(WizardStep):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        settings = self.query_one(SettingsList)
+        settings = self._settings
         if not settings.has_focus:
             settings.focus()
             return
@@ -374,13 +253,13 @@ class ModelStep(WizardStep):
 
     def action_give_back(self) -> None:
         """The setting under the cursor goes back to what is recommended."""
-        self._change(self.draft.override(self.query_one(SettingsList).current.key, None))
+        self._change(self.draft.override(self._settings.current.key, None))
 
     def action_type_value(self) -> None:
         from tuiftune.tui.screens.ask import Ask
         from tuiftune.tui.settings import wanted
 
-        setting = self.query_one(SettingsList).current
+        setting = self._settings.current
         now = written(wanted(self.draft, setting))
         self.app.push_screen(
             Ask(setting.key, now, "A value, or auto where that is possible"), self._typed_value
@@ -389,16 +268,10 @@ class ModelStep(WizardStep):
     def _typed_value(self, text: str | None) -> None:
         if not text:
             return
-        from tuiftune.preset.file import override
-
-        key = self.query_one(SettingsList).current.key
         try:
-            made = override(self.draft.preset(), [f"{key}={text}"])
+            self._change(typed(self.draft, self._settings.current.key, text))
         except UserError as error:
             self.say(str(error), "error")
-            return
-        section, _, name = key.partition(".")
-        self._change(self.draft.override(key, getattr(getattr(made, section), name)))
 
     def action_type_model(self) -> None:
         from tuiftune.tui.screens.ask import Ask
@@ -413,28 +286,15 @@ class ModelStep(WizardStep):
     def _typed_model(self, text: str | None) -> None:
         if text:
             self.draft = self.draft.with_(model=text.strip())
-            self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
+            self._offer_models()
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
-
-    @on(Input.Changed, "#filter")
-    def _filter(self, message: Input.Changed) -> None:
-        self.query_one(ModelList).filter(message.value)
-
-    @on(Input.Submitted, "#filter")
-    def _filtered(self, message: Input.Submitted) -> None:
-        message.input.display = bool(message.value)
-        self.query_one(ModelList).focus()
+        self.query_one(FilterField).open()
 
     def action_back(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.query_one(FilterField)
         if field.has_focus or field.value:
-            field.value = ""
-            field.display = False
-            self.query_one(ModelList).focus()
+            field.clear()
         else:
             super().action_back()
 
@@ -442,7 +302,7 @@ class ModelStep(WizardStep):
         from tuiftune.tui.screens.reasons import Reasons
 
         if self.plan is not None:
-            self.app.push_screen(Reasons(self.plan, self._advice))
+            self.app.push_screen(Reasons(self.plan, self.outcome.advice))
 
     def action_alternatives(self) -> None:
         from tuiftune.tui.screens.alternatives import Alternatives
@@ -453,23 +313,17 @@ class ModelStep(WizardStep):
     def _take_alternative(self, index: int | None) -> None:
         if index is None or self.plan is None:
             return
-        draft = self.draft
-        for key, value in self.plan.alternatives[index].changes.items():
-            if key in ("model.base", "--gpu"):
-                draft = draft.with_(**{"model" if key == "model.base" else "card": value})
-            else:
-                draft = draft.override(key, value)
-        self._take(draft)
+        self._take(changed(self.draft, self.plan.alternatives[index].changes))
 
     def _take(self, draft: Draft) -> None:
         """A draft whose model or card may be another: the list follows."""
         if draft.card != self.draft.card:
             self.draft = draft
-            self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
+            self._offer_models()
         elif draft.model != self.draft.model:
             self.draft = draft
-            self.query_one(ModelList).show(self._rows, draft.model)
-            self._explain_model()
+            self._models.show(self._rows, draft.model)
+            self.explain_model()
             self._replan()
         else:
             self._change(draft)
