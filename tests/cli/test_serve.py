@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import wait_until
 
 from tuiftune.tui import terminal
 
@@ -31,6 +31,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def status_of(url: str, **headers: str) -> int:
@@ -57,13 +62,7 @@ def link(tmp_path: Path) -> Iterator[str]:
     assert server.stderr is not None
     found = re.search(r"http://127\.0\.0\.1:\d+/\?key=\S+", server.stderr.readline())
     assert found
-    deadline = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: answers(port))
     yield found[0]
     server.send_signal(signal.SIGINT)
     assert server.wait(20) == 0

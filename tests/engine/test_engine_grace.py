@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
+from waiting import wait_until
 
 from tuiftune.plan import cost
 
@@ -35,13 +36,6 @@ def staged_step(run: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return int(document["step"])
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def test_a_grace_too_short_costs_one_interval(engine: Engine, make_run: Callable[..., Path]) -> None:

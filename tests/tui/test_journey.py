@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from test_terminal import ROOT
+from waiting import wait_until
 
 from tuiftune.runs.alive import status
 from tuiftune.runs.control import kill, request_stop
@@ -18,7 +19,7 @@ from tuiftune.runs.directory import RunDir
 from tuiftune.runs.follow import Follower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -71,14 +72,6 @@ class Terminal:
         self.tmux("kill-server")
 
 
-def wait(condition: Callable[[], object], seconds: float, screen: Callable[[], str]) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s; the screen shows\n{screen()}")
-        time.sleep(0.2)
-
-
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened = Terminal(tmp_path)
@@ -92,25 +85,25 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 @pytest.mark.timeout(300)
 def test_enter_alone_to_a_training_that_outlives_its_terminal(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(f"{sys.executable} -m tuiftune")
-    wait(lambda: "A new run" in terminal.screen(), 30, terminal.screen)
+    wait_until(lambda: "A new run" in terminal.screen(), 30, terminal.screen)
     for _ in range(60):
         now = terminal.screen()
         if " tour " not in now and ("┤" in now or "loading the model" in now):
             break
         terminal.press("Enter")
         time.sleep(0.6)
-    wait(lambda: "scoring the base model" in terminal.screen(), 60, terminal.screen)
+    wait_until(lambda: "scoring the base model" in terminal.screen(), 60, terminal.screen)
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1, "Enter alone starts one run, not several"
     run = RunDir(runs[0])
     assert run.preset.model.base == "builtin:tiny"
     terminal.close()  # a hang-up, as when a line drops
     follower = Follower(run)
-    wait(lambda: follower.refresh() and follower.state.step >= 2, 120, lambda: run.log_path.read_text())
+    wait_until(lambda: follower.refresh() and follower.state.step >= 2, 120, lambda: run.log_path.read_text())
     assert status(run) == "running"
 
     terminal.open(f"{sys.executable} -m tuiftune watch", 120, 40)
-    wait(
+    wait_until(
         lambda: f"{follower.state.total_steps:,}" in terminal.screen() and "┤" in terminal.screen(),
         30,
         terminal.screen,
@@ -118,24 +111,26 @@ def test_enter_alone_to_a_training_that_outlives_its_terminal(terminal: Terminal
     assert "running" in terminal.screen()
     assert "held-out loss" in terminal.screen(), "what happened before is there too"
     request_stop(run, "the test")
-    wait(lambda: "stopped, can be resumed" in terminal.screen(), 60, terminal.screen)
+    wait_until(lambda: "stopped, can be resumed" in terminal.screen(), 60, terminal.screen)
     terminal.press("q")
-    wait(lambda: "stopped" not in terminal.screen(), 10, terminal.screen)
+    wait_until(lambda: "stopped" not in terminal.screen(), 30, terminal.screen)
 
 
 def test_a_storm_of_sizes_and_sixteen_colours(terminal: Terminal, finished: object) -> None:
     terminal.open(f"{sys.executable} -m tuiftune watch tone", TERM="screen", COLORTERM="", LC_ALL="C.UTF-8")
-    wait(lambda: "done" in terminal.screen(), 30, terminal.screen)
+    wait_until(lambda: "done" in terminal.screen(), 30, terminal.screen)
     for width, height in ((200, 60), (40, 10), (120, 40), (20, 6), (80, 24)):
         terminal.tmux("resize-window", "-x", str(width), "-y", str(height))
         time.sleep(0.3)
-    wait(
-        lambda: "before and after" in terminal.screen() and "? Help" in terminal.screen(), 10, terminal.screen
+    wait_until(
+        lambda: "before and after" in terminal.screen() and "? Help" in terminal.screen(), 30, terminal.screen
     )
     coloured = terminal.tmux("capture-pane", "-p", "-e")
     assert "\x1b[38;2;" not in coloured, "no mixed colours where there are sixteen"
     terminal.press("r")
-    wait(lambda: "exact match" in terminal.screen() and "answer 1" in terminal.screen(), 10, terminal.screen)
+    wait_until(
+        lambda: "exact match" in terminal.screen() and "answer 1" in terminal.screen(), 30, terminal.screen
+    )
     terminal.press("q")
 
 
@@ -143,7 +138,9 @@ def test_no_colour_and_ascii(terminal: Terminal, finished: object) -> None:
     terminal.open(
         f"{sys.executable} -m tuiftune watch tone", NO_COLOR="1", TUIFTUNE_ASCII="1", TERM="xterm-256color"
     )
-    wait(lambda: "done" in terminal.screen() and "before and after" in terminal.screen(), 30, terminal.screen)
+    wait_until(
+        lambda: "done" in terminal.screen() and "before and after" in terminal.screen(), 30, terminal.screen
+    )
     coloured = terminal.tmux("capture-pane", "-p", "-e")
     colours = [
         part for part in coloured.split("\x1b[")[1:] if part[:2] in {"31", "32", "33", "34", "35", "36"}
