@@ -72,7 +72,7 @@ def test_the_clock_saves_where_the_interval_is_too_long(
     hindrance = {"module": "hindered", "slow_steps": 0.02, "may_lose": [0.05, 0.1]}
     job = engine.start("train", clocked, fault=hindrance)
     assert job.wait() == 0
-    assert len(tiny.events(clocked, "checkpoint")) > 2
+    assert len(tiny.events(clocked, "checkpoint")) > 1, "the last step's is not the only one"
     assert losses(clocked) == losses(whole)
 
 

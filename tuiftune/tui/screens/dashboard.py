@@ -183,7 +183,11 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[
         self._draw()
 
     def _draw(self) -> None:
-        if not self._stale or self.hidden:
+        if not self._stale:
+            return
+        if self._answering is not None and self._answering.is_current:
+            self._answering.take(self._answered)
+        if self.hidden:
             return
         self._stale = False
         state = self.state
@@ -207,10 +211,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[
         for panel in self.query(FactLines):
             panel.show(facts)
         self.query_one(Saves).show(state, self.stored, saving.upcoming(state, self.planned))
-        answered = self._answered
-        self.query_one(LatestAnswers).show(answered)
-        if self._answering is not None and self._answering.is_current:
-            self._answering.take(answered)
+        self.query_one(LatestAnswers).show(self._answered)
         self.query_one(LogPanel).redraw()
         self.query_one(KeyBar).redraw()
         if self._seen_running and self.status == "done" and self.app.screen is self:
