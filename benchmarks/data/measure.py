@@ -173,6 +173,29 @@ def whole(path: Path) -> Result:
     return {"rows": inspect(load(str(path))).dataset.rows}
 
 
+def clean(path: Path) -> Result:
+    """`data clean`: repair, near-duplicates dropped, secrets masked, split 80/10/10."""
+    from tuiftune.data.clean.account import Settings
+    from tuiftune.data.clean.account import clean as repair
+    from tuiftune.data.load import load
+
+    settings = Settings(near=True, split="80/10/10")
+    with tempfile.TemporaryDirectory() as folder:
+        done = repair(load(str(path)), Path(folder) / "clean.jsonl", settings)
+        return {"written": sum(rows for rows, _ in done.written.values())}
+
+
+def mix(path: Path) -> Result:
+    """`data mix`: a tenth of an epoch from general data beside."""
+    from tuiftune.data.load import load
+    from tuiftune.data.mix import Mix, Source, mixed
+    from tuiftune.data.split import split
+
+    train, held = split(load(str(path)), 0.05, 42)
+    general = Source(str(path.parent / "general.jsonl"), share=0.1)
+    return {"rows": len(mixed(train, held, Mix((general,)), 42, "main").examples)}
+
+
 JOBS: dict[str, Callable[[Path], Result]] = {
     "structural": structural,
     "structural_datasets": structural_datasets,
@@ -182,6 +205,8 @@ JOBS: dict[str, Callable[[Path], Result]] = {
     "secrets": secrets,
     "tokens": tokens,
     "whole": whole,
+    "clean": clean,
+    "mix": mix,
 }
 
 
@@ -210,7 +235,9 @@ def main() -> None:
     )
     parser.add_argument("jobs", nargs="*", default=list(JOBS), metavar="JOB", help=", ".join(JOBS))
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--million", action="store_true", help="also every check over 1,000,000 rows")
+    parser.add_argument(
+        "--million", action="store_true", help="also 1,000,000 rows: checks, repair, mixing"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -221,14 +248,17 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "rows.jsonl", given.rows)
+        write(Path(folder) / "general.jsonl", given.rows, seed=99)
         print(json.dumps({"rows": given.rows, "bytes": path.stat().st_size}), flush=True)
         for name in given.jobs:
             print(json.dumps(run(name, path)), flush=True)
         if given.million:
+            many = Path(folder) / "million"
+            many.mkdir()
             for part in range(10):
-                write(Path(folder) / f"part-{part}.jsonl", 100_000, seed=part + 1)
-            path.unlink()
-            print(json.dumps({**run("whole", Path(folder)), "job": "million"}), flush=True)
+                write(many / f"part-{part}.jsonl", 100_000, seed=part + 1)
+            for name in ("whole", "clean", "mix"):
+                print(json.dumps({**run(name, many), "job": f"million: {name}"}), flush=True)
 
 
 if __name__ == "__main__":

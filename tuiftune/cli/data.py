@@ -13,7 +13,9 @@ Files = Annotated[
 Format = Annotated[str, typer.Option("--format", help="Overrule the recognised format.")]
 Columns = Annotated[
     list[str] | None,
-    typer.Option("--column", metavar="ROLE=NAME", help="Which column plays which role; repeatable."),
+    typer.Option(
+        "--column", metavar="ROLE=NAME", help="Which column plays which role (ROLE=: none does); repeatable."
+    ),
 ]
 
 
@@ -23,7 +25,7 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     mapped = {}
     for text in given or []:
         role, equals, name = text.partition("=")
-        if not equals or not role or not name:
+        if not equals or not role:
             raise UserError(
                 f"{text} is no mapping", place="--column", remedy="write ROLE=NAME, e.g. prompt=question"
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tuiftune.errors import UserError
+
 SAMPLE = 512  # rows looked at
 STAGES = {"preference": "dpo", "kto": "kto", "text": "pretraining"}
 FORMATS = (
@@ -36,6 +38,10 @@ NEEDED = {
     "preference": ("chosen", "rejected"),
     "kto": ("label",),
 }
+
+
+class ColumnsError(UserError):
+    """Another column mapping, or another format, can mend it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
         stages.append(labels)
     stages += [languages, chat_template, cut_rows, near_duplicates]
     for number, stage in enumerate(stages):
-        subject.progress(stage.__name__.replace("_", " "), number / len(stages))
+        subject.begin(stage.__name__.replace("_", " "), number, len(stages))
         yield from stage(subject)
 
 

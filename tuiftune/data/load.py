@@ -54,8 +54,8 @@ def load(
     lost: Counter[str] = Counter()
     done = 0
     for index, source in enumerate(sources):
-        batches = _batches(source, notes, lost)
-        held, sample = _sampled(batches)
+        batches = batches_of(source, notes, lost)
+        held, sample = sampled(batches)
         if not sample:
             continue
         if not columns and format == "auto" and is_threads(sample):
@@ -85,12 +85,13 @@ def load(
     said += [sentence for part in parts if (sentence := part.pictures())]
     if unused := _unused(parts):
         said.append("columns not used: " + unused)
-    kinds = _kinds([row for part in parts for row in part.sample])
+    kinds = kinds_of([row for part in parts for row in part.sample])
     recognition = parts[0].recognition
     return Dataset(recognition, frame, [source.path for source in sources], kinds, said, notes)
 
 
-def _batches(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterator[Batch]:
+def batches_of(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterator[Batch]:
+    """The rows of a file as they stand in it, a batch at a time."""
     if source.kind == "json":
         yield from json_document(source.path, notes)
     elif source.kind == "table":
@@ -101,7 +102,7 @@ def _batches(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterat
         yield from _READERS[source.kind](source.path)
 
 
-def _sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
+def sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
     """The first batches, and of their rows those that are looked at."""
     held: list[Batch] = []
     sample: list[Row] = []
@@ -113,7 +114,7 @@ def _sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
     return held, sample
 
 
-def _kinds(sample: list[Row]) -> dict[str, str]:
+def kinds_of(sample: list[Row]) -> dict[str, str]:
     """The type of each source column, as seen in the sample."""
     kinds: dict[str, set[str]] = {}
     for row in sample:

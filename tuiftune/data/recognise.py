@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, Recognition
+from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, ColumnsError, Recognition
 from tuiftune.data.json_rows import MOST_COLUMNS, too_wide
 from tuiftune.data.judges import (
     chat_rows,
@@ -42,8 +42,8 @@ def recognise(
         raise too_wide(len(known), place)
     mapped = dict(columns or {})
     for role, column in mapped.items():
-        if column not in known:
-            raise UserError(
+        if column and column not in known:
+            raise ColumnsError(
                 f'no column "{column}" to play {role}',
                 place=place,
                 remedy=f"the columns are {listed(known)}",
@@ -55,14 +55,15 @@ def recognise(
             raise UserError(
                 f'no format "{named}"', place="data.format", remedy="one of " + ", ".join(FORMATS)
             )
-        guess = _as_format(named, sample, known)
-        filled = {**guess, **{_role_alias(named, role): column for role, column in mapped.items()}}
+        filled = roles_as(named, sample, mapped)
         missing = [role for role in NEEDED[named] if role not in filled]
+        if named == "kto" and "messages" not in filled:
+            missing += [role for role in ("prompt", "completion") if role not in filled]
         if missing:
-            raise UserError(
-                f"no column for {' and '.join(missing)} of the {named} format (columns: {listed(known)})",
+            raise ColumnsError(
+                f"no column for {' and '.join(missing)} of the {named} format",
                 place=place,
-                remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0] if known else 'NAME'}",
+                remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0]} (there are {listed(known)})",
             )
         return Recognition(named, 1.0, ("the format was named by you",), filled)
     for judge in (
@@ -78,14 +79,26 @@ def recognise(
         found = judge(sample, known)
         if found:
             return found
-    raise UserError(
-        f"the format was not recognised (columns: {listed(known)})",
+    raise ColumnsError(
+        "the format was not recognised",
         place=place,
-        remedy="say which column is which in data.columns, e.g. {prompt: question, completion: answer}",
+        remedy=f"say which of the columns ({listed(known)}) is which in data.columns, e.g. "
+        "{prompt: question, completion: answer}",
     )
 
 
-def _role_alias(kind: str, role: str) -> str:
+def roles_as(named: str, sample: list[Row], mapped: Mapping[str, str]) -> dict[str, str]:
+    """Which column plays which role if the rows are of this format: as mapped, else as names and values tell.
+
+    A role mapped to an empty name is played by none. UserError for a role that the format doesn't have.
+    """
+    known = list(dict.fromkeys(key for row in sample for key in row))
+    guess = _as_format(named, sample, known)
+    given = {role_in(named, role): column for role, column in mapped.items()}
+    return {role: column for role, column in {**guess, **given}.items() if column}
+
+
+def role_in(kind: str, role: str) -> str:
     """Roles are forgiving: `answer` for completion, `output` for an instruction's answer, and the like."""
     wanted = ROLES_OF[kind]
     if role in wanted:
@@ -148,6 +161,8 @@ def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]
     ):
         left = other.columns.get("instruction") or other.columns["text"]
         return {"prompt": left, "completion": other.columns.get("output") or other.columns["label"]}
+    if kind == "prompt-completion" and (two := preference_rows(sample, known)) and "prompt" in two.columns:
+        return {"prompt": two.columns["prompt"], "completion": two.columns["chosen"]}
     if kind == "classification" and (pair := pairs_rows(sample, known)):
         return {"text": pair.columns["prompt"], "label": pair.columns["completion"]}
     if kind == "text":

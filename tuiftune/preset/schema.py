@@ -93,7 +93,7 @@ class DataSection(Section):
     format: DataFormat = Field("auto", description="how rows are laid out; auto recognises it")
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="which column plays which role, e.g. {prompt: question, completion: answer}",
+        description="which column plays which role, e.g. {prompt: question, completion: answer}; '' is none",
     )
     system: str | None = Field(None, description="system message put before rows that have none")
     max_length: PositiveInt = Field(2048, description="tokens a row; longer rows are cut")

@@ -130,7 +130,11 @@ class TuneApp(App[str]):
         """
         if self._repaint is not None:
             self._repaint.stop()
-        self._repaint = self.set_timer(SETTLED_SECONDS, lambda: self.screen.refresh())
+        self._repaint = self.set_timer(SETTLED_SECONDS, self._paint_top)
+
+    def _paint_top(self) -> None:
+        if self.screen_stack:  # none is left where the app was closed meanwhile
+            self.screen.refresh()
 
     async def on_event(self, event: Event) -> None:
         if self._collector is not None and isinstance(event, InputEvent):

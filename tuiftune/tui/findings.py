@@ -156,7 +156,7 @@ def trainable(dataset: Dataset) -> None:
     if dataset.stage in ("dpo", "kto"):
         raise UserError(
             f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
-            remedy="keep the chosen answers only, or name the columns in a preset",
+            remedy="^s reads the chosen answers alone: prompt-completion, or chat",
         )
 
 

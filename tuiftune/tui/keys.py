@@ -43,6 +43,7 @@ CUT = "cut"
 REPAIR = "repair"
 CHECKS = "checks"
 MIX = "mix"
+MAPPING = "mapping"
 ROWS = "rows"
 CARDS = "cards"
 PROMPTING = "prompting"
@@ -71,6 +72,7 @@ TITLES = {
     REPAIR: "Repair",
     CHECKS: "Checks",
     MIX: "What is mixed in",
+    MAPPING: "Which column plays which part",
     ROWS: "Flagged rows",
     "model": "Model and method",
     CARDS: "Another card",
@@ -183,9 +185,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(RETRIEVAL, "close", "escape", "Esc", "Back", "Back to the goal", 40),
     Action("data", "tree", "ctrl+t", "^t", "Files", "Pick a file from the folders", 30),
     Action("data", "checks", "ctrl+g", "^g", "Checks", "Every check with its reason, rows and remedy", 40),
-    Action("data", "tokens", "ctrl+y", "^y", "Tokens", "A row's tokens and what is learnt, as trained", 45),
+    Action("data", "repair", "ctrl+r", "^r", "Mend", "What a repair would change, then write a new file", 42),
+    Action("data", "tokens", "ctrl+y", "^y", "Tokens", "A row's tokens and what is learnt, as trained", 43),
+    Action("data", "mapping", "ctrl+s", "^s", "Map", "The format, and which column plays which part", 44),
     Action("data", "cut", "ctrl+l", "^l", "Cut", "max_length: rows cut, answers lost, memory, time", 46),
-    Action("data", "repair", "ctrl+r", "^r", "Mend", "What a repair would change, then write a new file", 47),
     Action("data", "mix", "ctrl+o", "^o", "Mix", "Mix other data in, and count what is seen of each", 48),
     Action("data", "rows(1)", "down", "↓ ↑", "Rows", "Further rows of the data", 50),
     Action("data", "rows(-1)", "up", "", "", ""),
@@ -210,6 +213,17 @@ ACTIONS: tuple[Action, ...] = (
     Action(MIX, "remove", "x,delete", "x", "Remove", "Take the source out again", 25),
     Action(MIX, "take", "enter", "Enter", "Take", "Put this into the preset", 10),
     Action(MIX, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 27),
+    Action(MAPPING, "move(1)", "down,j", "↓ ↑", "Part", "The next or the previous part", 30),
+    Action(MAPPING, "move(-1)", "up,k", "", "", ""),
+    Action(MAPPING, "change(1)", "right,l", "← →", "Change", "Another column, or another format", 20),
+    Action(MAPPING, "change(-1)", "left,h", "", "", ""),
+    Action(MAPPING, "choose(1)", "1", "0-9", "Column", "The column with this number; 0: none", 25),
+    *(Action(MAPPING, f"choose({place})", str(place), "", "", "") for place in (0, *range(2, 10))),
+    Action(MAPPING, "guess", "g,backspace", "g", "Guess", "Back to what was recognised", 35),
+    Action(MAPPING, "rows(1)", "pagedown,d", "d u", "Rows", "Further rows of the preview, or back", 40),
+    Action(MAPPING, "rows(-1)", "pageup,u", "", "", ""),
+    Action(MAPPING, "take", "enter", "Enter", "Take", "Read the data like this", 10),
+    Action(MAPPING, "close", "escape,q", "Esc", "Back", "Back to the data, as it was", 27),
     Action(CHECKS, "move(1)", "down,j", "↓ ↑", "Check", "The next or the previous check", 30),
     Action(CHECKS, "move(-1)", "up,k", "", "", ""),
     Action(CHECKS, "rows", "enter", "Enter", "Rows", "The rows it flags, from the first one on", 10),

@@ -46,8 +46,8 @@ class Check:
 
 @dataclass
 class Subject:
-    """A dataset under inspection. `watch(what, done)` is told of progress (done in [0, 1]) and may raise to
-    cancel.
+    """A dataset under inspection. `watch(what, done)` is told of progress (the share done of the checks, or
+    before them of the counting) and may raise to cancel.
     """
 
     dataset: Dataset
@@ -56,6 +56,7 @@ class Subject:
     eval_spec: float | str = 0.05
     seed: int = 42
     watch: Callable[[str, float], None] | None = None
+    _span: tuple[float, float] = field(default=(0.0, 1.0), init=False)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -85,9 +86,17 @@ class Subject:
         return held_out_file(self.dataset, str(self.eval_spec)) if as_share(self.eval_spec) is None else None
 
     def progress(self, what: str, done: float) -> None:
-        """Tell whoever watches; what they raise ends the inspection."""
+        """Tell whoever watches which share of the present stage is done; what they raise ends the
+        inspection.
+        """
         if self.watch:
-            self.watch(what, done)
+            begins, ends = self._span
+            self.watch(what, begins + done * (ends - begins))
+
+    def begin(self, what: str, number: int, stages: int) -> None:
+        """Go on to a stage, counted from 0."""
+        self._span = (number / stages, (number + 1) / stages)
+        self.progress(what, 0.0)
 
     def where(self, condition: pl.Expr) -> NDArray[np.intp]:
         """Positions of the rows that satisfy a condition (null counts as no)."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def structure(subject: Subject) -> Iterator[Check]:
-    """missing-answers, missing-prompts, wrong-types, roles, turn-order."""
+    """missing-answers, missing-prompts, wrong-types, roles, turn-order, turn-weights."""
     blank = ~pl.col("answer").str.contains(r"\S").fill_null(False)
     if subject.format == "preference":
         blank |= ~pl.col("rejected").str.contains(r"\S").fill_null(False)
@@ -71,6 +71,24 @@ def structure(subject: Subject) -> Iterator[Check]:
             remedy="merge repeated turns and drop the open end: tuiftune data clean",
             severity="warning",
         )
+        yield _weighed(subject)
+
+
+def _weighed(subject: Subject) -> Check:
+    turn = pl.element().struct
+    partly = (
+        (turn.field("role") == "assistant")
+        & turn.field("weight").is_not_null()
+        & ~turn.field("weight").is_in([0.0, 1.0])
+    )
+    return subject.verdict(
+        "turn-weights",
+        "Answers weighed between or beyond 0 and 1",
+        "info",
+        subject.where(pl.col("messages").list.eval(partly).list.any()),
+        why="A turn is learnt or not: any weight but 0 counts as 1 here.",
+        remedy="write 0 for what should not be learnt, or repeat rows that matter more",
+    )
 
 
 def _by_fault(

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
+from tuiftune.data.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import repairing
@@ -42,27 +43,30 @@ class AbandonedError(Exception):
 
 
 class Reading(Message):
-    """Rows so far, and what is being done ("" when all is done). `about` tells readings apart."""
+    """Rows so far, or what is being done ("" when all is done) and which share of the checks is behind it.
 
-    def __init__(self, about: tuple[str, ...], rows: int | None, doing: str) -> None:
+    `about` is the number of the reading: what comes late from an abandoned one is passed over.
+    """
+
+    def __init__(self, about: int, rows: int | None, doing: str, share: float = 0.0) -> None:
         super().__init__()
-        self.about, self.rows, self.doing = about, rows, doing
+        self.about, self.rows, self.doing, self.share = about, rows, doing, share
 
 
 class Read(Message):
-    def __init__(self, about: tuple[str, ...], dataset: Dataset, samples: list[Example], fault: str) -> None:
+    def __init__(self, about: int, dataset: Dataset, samples: list[Example], fault: str) -> None:
         super().__init__()
         self.about, self.dataset, self.samples, self.fault = about, dataset, samples, fault
 
 
 class Checked(Message):
-    def __init__(self, about: tuple[str, ...], check: Check) -> None:
+    def __init__(self, about: int, check: Check) -> None:
         super().__init__()
         self.about, self.check = about, check
 
 
 class Measured(Message):
-    def __init__(self, about: tuple[str, ...], lengths: dict[str, Any]) -> None:
+    def __init__(self, about: int, lengths: dict[str, Any]) -> None:
         super().__init__()
         self.about, self.lengths = about, lengths
 
@@ -70,13 +74,13 @@ class Measured(Message):
 class Mixed(Message):
     """What is seen of each source where some are mixed in, or why that can't be said."""
 
-    def __init__(self, about: tuple[str, ...], portions: tuple[Portion, ...], fault: str = "") -> None:
+    def __init__(self, about: int, portions: tuple[Portion, ...], fault: str = "") -> None:
         super().__init__()
         self.about, self.portions, self.fault = about, portions, fault
 
 
 class Unreadable(Message):
-    def __init__(self, about: tuple[str, ...], error: str) -> None:
+    def __init__(self, about: int, error: str) -> None:
         super().__init__()
         self.about, self.error = about, error
 
@@ -92,6 +96,7 @@ class DataStep(WizardStep):
         self._read_data: Dataset | None = None
         self._seen: Dataset | None = None  # what was read last, whether it can be trained on or not
         self._found = ""  # what it is, in a line
+        self._reading_now = 0  # the number of the reading that is shown
         self._go_on = False
 
     def body(self) -> ComposeResult:
@@ -168,6 +173,7 @@ class DataStep(WizardStep):
 
     def _inspect(self, given: tuple[str, ...]) -> None:
         self._ready = self._seen = None
+        self._reading_now += 1
         for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
             view.clear()
         self.query_one(SampleRows).show([])
@@ -177,14 +183,14 @@ class DataStep(WizardStep):
         self.say("")
         self.draft = repairing.with_sources(self.draft, given)
         self.run_worker(
-            partial(self._read, given, self.draft),
+            partial(self._read, self._reading_now, self.draft),
             thread=True,
             exclusive=True,
             exit_on_error=False,
             group="data",
         )
 
-    def _read(self, about: tuple[str, ...], draft: Draft) -> None:
+    def _read(self, about: int, draft: Draft) -> None:
         """In the thread: rows first, then one check after another, then lengths."""
         from tuiftune.data.checks.check import Subject
         from tuiftune.data.inspect import checks_of, length_document
@@ -196,10 +202,10 @@ class DataStep(WizardStep):
                 raise AbandonedError
             self.post_message(Reading(about, rows, "reading"))
 
-        def watch(what: str, _: float) -> None:
+        def watch(what: str, share: float) -> None:
             if worker.is_cancelled:
                 raise AbandonedError
-            self.post_message(Reading(about, None, what))
+            self.post_message(Reading(about, None, what, share))
 
         try:
             dataset = self.app.findings.dataset(draft, progress)
@@ -220,10 +226,12 @@ class DataStep(WizardStep):
             self.post_message(Reading(about, None, ""))
         except AbandonedError:
             return
+        except ColumnsError as error:
+            self.post_message(Unreadable(about, f"{error} (^s shows them)"))
         except UserError as error:
             self.post_message(Unreadable(about, str(error)))
 
-    def _mixed(self, about: tuple[str, ...], draft: Draft, dataset: Dataset) -> Mixed:
+    def _mixed(self, about: int, draft: Draft, dataset: Dataset) -> Mixed:
         """In the thread: the sources of the draft, counted."""
         from tuiftune.data.mix import mixed
         from tuiftune.data.split import split
@@ -242,22 +250,22 @@ class DataStep(WizardStep):
 
     @on(Mixed)
     def _was_mixed(self, message: Mixed) -> None:
-        if message.about == self.draft.data:
+        if message.about == self._reading_now:
             self.query_one(DataFactsView).show_mix(message.portions)
             if message.fault:
                 self.say(f"What is mixed in can't be read: {message.fault}", "error")
 
     @on(Reading)
     def _reading(self, message: Reading) -> None:
-        if message.about == self.draft.data:
+        if message.about == self._reading_now:
             if message.rows is not None:
                 self.query_one(DataFactsView).reading(message.rows)
             else:
-                self.query_one(CheckList).doing(message.doing)
+                self.query_one(CheckList).doing(message.doing, message.share)
 
     @on(Read)
     def _was_read(self, message: Read) -> None:
-        if message.about != self.draft.data:
+        if message.about != self._reading_now:
             return
         self._seen = message.dataset
         self.query_one(DataFactsView).show(message.dataset)
@@ -265,7 +273,7 @@ class DataStep(WizardStep):
         if message.fault or not message.samples:
             self.say(message.fault or "no row in it can be trained on; the checks say why", "error")
             return
-        self._ready, self._read_data = message.about, message.dataset
+        self._ready, self._read_data = self.draft.data, message.dataset
         evidence = "; ".join(message.dataset.evidence[:2])
         self._found = f"{message.dataset.rows:,} rows of {message.dataset.format}: {evidence}"
         self.say(self._found, "ok")
@@ -277,7 +285,7 @@ class DataStep(WizardStep):
     def _checked(self, message: Checked) -> None:
         from tuiftune.tui.screens.checks import Checks
 
-        if message.about == self.draft.data:
+        if message.about == self._reading_now:
             view = self.query_one(CheckList)
             view.add(message.check)
             if isinstance(self.app.screen, Checks):
@@ -285,12 +293,12 @@ class DataStep(WizardStep):
 
     @on(Measured)
     def _measured(self, message: Measured) -> None:
-        if message.about == self.draft.data:
+        if message.about == self._reading_now:
             self.query_one(DataFactsView).show_lengths(message.lengths)
 
     @on(Unreadable)
     def _unreadable(self, message: Unreadable) -> None:
-        if message.about == self.draft.data:
+        if message.about == self._reading_now:
             self._go_on = False
             self.query_one(DataFactsView).clear()
             self.query_one(CheckList).doing("")
@@ -310,6 +318,20 @@ class DataStep(WizardStep):
         for key in ("mix", "mix_temperature"):
             self.draft = self.draft.override(f"data.{key}", values.get(key))
         self._inspect(self._given())
+
+    def action_mapping(self) -> None:
+        from tuiftune.tui.screens.mapping import ColumnMapping
+
+        given = self._given()
+        if not given:
+            self.say("Name a file, a folder or a glob.", "warning")
+            return
+        self.app.push_screen(ColumnMapping(self.draft.with_(data=given)), self._take_mapping)
+
+    def _take_mapping(self, taken: tuple[str, dict[str, str]] | None) -> None:
+        if taken is not None:
+            self.draft = self.draft.with_(format=taken[0], columns=taken[1])
+            self._inspect(self._given())
 
     def action_checks(self) -> None:
         from tuiftune.tui.screens.checks import Checks

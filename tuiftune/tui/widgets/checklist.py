@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.tui.units import percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -18,7 +19,7 @@ class CheckList(Canvas):
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(id="checks", classes=classes)
         self._checks: list[Check] = []
-        self._doing = ""
+        self._doing, self._share = "", 0.0
 
     @property
     def worst(self) -> str:
@@ -27,12 +28,12 @@ class CheckList(Canvas):
         return next((severity for severity in ORDER if severity in found), "")
 
     def clear(self) -> None:
-        self._checks, self._doing = [], ""
+        self._checks, self._doing, self._share = [], "", 0.0
         self.redraw()
 
-    def doing(self, what: str) -> None:
-        """What is being looked at; "" when all is done."""
-        self._doing = what
+    def doing(self, what: str, share: float = 0.0) -> None:
+        """What is being looked at, and how much of it all is done; "" when all is."""
+        self._doing, self._share = what, share
         self.redraw()
 
     def add(self, check: Check) -> None:
@@ -61,7 +62,8 @@ class CheckList(Canvas):
                 for row, part in enumerate(parts)
             ]
         if self._doing:
-            tail.append(Line(f"{self.glyphs.waiting} {self._doing} …", "second"))
+            done = f"  {percent(self._share)}" if self._share else ""
+            tail.append(Line(f"{self.glyphs.waiting} {self._doing} {self.glyphs.more}{done}", "second"))
         room = height - len(tail)
         if len(lines) > room:
             lines = lines[: max(0, room - 1)]
