@@ -235,9 +235,7 @@ def main() -> None:
     )
     parser.add_argument("jobs", nargs="*", default=list(JOBS), metavar="JOB", help=", ".join(JOBS))
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument(
-        "--million", action="store_true", help="also 1,000,000 rows: checks, repair, mixing"
-    )
+    parser.add_argument("--million", action="store_true", help="also 1,000,000 rows: checks, repair, mixing")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
