@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tuiftune.cli.terminal import say
+from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
 from tuiftune.runs import control, launch, planned, postmortem
 from tuiftune.runs.follow import Follower
@@ -171,11 +171,12 @@ def closing(run: RunDir) -> list[str]:
     from tuiftune.runs.summary import summarise
 
     seen = summarise(run)
+    to = "→" if unicode(sys.stderr) else "->"
     lines = []
     if seen.loss_after is not None:
-        lines.append(f"held-out loss {figure(seen.loss_before)} → {figure(seen.loss_after)}")
+        lines.append(f"held-out loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
-        lines.append(f"answers exactly right {percent(seen.match_before)} → {percent(seen.match_after)}")
+        lines.append(f"answers exactly right {percent(seen.match_before)} {to} {percent(seen.match_after)}")
     if (run.result_path / "model").exists():
         lines.append(f"the tuned model is in {run.result_path / 'model'}")
         lines.append(f"`tuiftune report {run.name}` tells the whole story")

@@ -10,7 +10,6 @@ silently.
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from typing import Annotated, Any
@@ -109,10 +108,9 @@ def main() -> None:
 
     A fault of the user's is one line on standard error, never a traceback.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal whose encoding lacks a sign shows `?` for it, rather than ending the program.
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="replace")
+    from tuiftune.tui.encoding import write_alike
+
+    write_alike(sys.stdout, sys.stderr)
     try:
         build()(prog_name="tuiftune")
     except UserError as error:

@@ -9,10 +9,15 @@ import typer
 
 
 def app() -> None:
-    """`tuiftune` alone: the app's home screen. Without a terminal that can show it, what one can do
-    instead."""
+    """`tuiftune` alone: the app's home screen; the wizard in plain lines on a dumb terminal. Without any
+    terminal, what one can do instead."""
     from tuiftune.tui import terminal
 
+    if terminal.dumb():
+        from tuiftune.advice.draft import Draft
+        from tuiftune.cli.plain import ask
+
+        raise typer.Exit(ask(Draft(), None))
     if terminal.plain():
         from tuiftune.errors import UserError
 

@@ -26,9 +26,19 @@ if TYPE_CHECKING:
     from tuiftune.hardware.machine import Machine
 
 
+WAYS = (
+    "What is advised comes first. A prompt or an index is made at once from your own rows or documents and "
+    "brings you back here; training goes on to the data."
+)
+NAME = "The run's directory, and what `tuiftune watch`, `resume` and `compare` know it by."
+SAVE = "A preset is one YAML file: kept beside the code, changed by hand, and run again by `tuiftune train`."
+OVER = "What the file holds now would be lost."
+
+
 def ask(draft: Draft, root: Path | None) -> int:
     """Walk the steps, start the run and follow it. Returns its exit code; 130 after Ctrl-C, with nothing
     written."""
+    say("Enter takes what is offered; ? tells why something is asked; Ctrl-C leaves with nothing written.")
     try:
         return Plain(draft, root, prompts()).walk()
     except (KeyboardInterrupt, EOFError):
@@ -83,7 +93,9 @@ class Plain:
 
     def _goal(self) -> None:
         if not self._asks.yes(
-            "Weigh fine-tuning against retrieval and prompting first? (a few short questions)", True
+            "Weigh fine-tuning against retrieval and prompting first? (a few short questions)",
+            True,
+            why=_deeper("goal"),
         ):
             return
         known = (
@@ -97,7 +109,7 @@ class Plain:
             say(f"  {question.why}")
             default = self.draft.answers.get(question.key) or known.get(question.key, "")
             self.draft = self.draft.answer(
-                question.key, self._asks.choose(question.asks, choices, default) or None
+                question.key, self._asks.choose(question.asks, choices, default, why=question.deeper) or None
             )
         verdict = decide(self.draft.answers)
         say(f"  Verdict: {verdict.title} ({verdict.confidence}). {verdict.summary}")
@@ -122,7 +134,7 @@ class Plain:
 
         choices = [Choice(way.key, f"{way.title}. {way.says}") for way in ways(approach)]
         while True:
-            chosen = self._asks.choose("Where to go from here?", choices, choices[0].key)
+            chosen = self._asks.choose("Where to go from here?", choices, choices[0].key, why=WAYS)
             if chosen == TUNE:
                 return
             begin = plain_starters.prompt if chosen == PROMPT else plain_starters.retrieval
@@ -132,7 +144,7 @@ class Plain:
     def _data(self) -> None:
         while True:
             now = shlex.join(self.draft.data) if self.draft.data else first_data()
-            text = self._asks.text("File, folder or glob", now)
+            text = self._asks.text("File, folder or glob", now, why=_deeper("data"))
             given = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
             draft = self.draft.with_(data=given)
             try:
@@ -172,7 +184,9 @@ class Plain:
         from tuiftune.tui.naming import suggested_name
 
         if not self.draft.name:
-            self.draft = self.draft.with_(name=self._asks.text("Name of the run", suggested_name(self.draft)))
+            self.draft = self.draft.with_(
+                name=self._asks.text("Name of the run", suggested_name(self.draft), why=NAME)
+            )
         preset = self.draft.preset()
         for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:
@@ -187,7 +201,7 @@ class Plain:
             *(Choice(step.key, f"back to: {step.title}") for step in STEPS if step.key != "review"),
             Choice("leave", "leave without starting"),
         ]
-        return self._asks.choose("Is this what should run?", choices, "start")
+        return self._asks.choose("Is this what should run?", choices, "start", why=_deeper("review"))
 
     def _show(self) -> None:
         from tuiftune.preset.file import dump
@@ -201,8 +215,8 @@ class Plain:
     def _export(self) -> None:
         from tuiftune.preset.file import save
 
-        path = Path(self._asks.text("Save as", f"{self.draft.name}.yaml")).expanduser()
-        if path.exists() and not self._asks.yes(f"Write over {path}?", False):
+        path = Path(self._asks.text("Save as", f"{self.draft.name}.yaml", why=SAVE)).expanduser()
+        if path.exists() and not self._asks.yes(f"Write over {path}?", False, why=OVER):
             return
         try:
             save(self.draft.preset(), path)
@@ -226,6 +240,10 @@ class Plain:
             for line in closing(run):
                 say(line)
         return code
+
+
+def _deeper(key: str) -> str:
+    return next(step.deeper for step in STEPS if step.key == key)
 
 
 def _machine_lines(machine: Machine) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.advice.steps import STEPS
 from tuiftune.cli.prompts import Choice
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 MODELS_SHOWN = 12
 GO_ON = "go on"
+_DEEPER = next(step.deeper for step in STEPS if step.key == "model")
+VALUES = (
+    "Each value above stands with its reason and source. A change is planned at once, and told against what "
+    "is recommended: memory, time and quality."
+)
+OTHER = "Only the config.json is read now; the weights are fetched when the run begins."
+SETTING = "Nothing here has to be changed; what you set is kept whatever is recommended later."
+WAY = "Each was planned for your rows and this machine; taking one changes the settings it names."
+CARD = "Only the plan is made for another card: the preset stays portable, and the run takes what it finds."
 
 
 def model(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
@@ -31,7 +41,7 @@ def model(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
         Choice("card", "see other cards one could rent"),
     ]
     while True:
-        chosen = asks.choose("These values?", choices, GO_ON)
+        chosen = asks.choose("These values?", choices, GO_ON, why=VALUES)
         if chosen == GO_ON:
             return draft
         changed = steps[chosen](asks, findings, draft)
@@ -93,9 +103,9 @@ def _base(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
                 Choice(row.reference, f"{row.reference}, {count(row.parameters)} weights{mark}{why}")
             )
         choices.append(Choice("other", "another: a hub id or a directory"))
-        chosen = asks.choose("Base model", choices, draft.model or rows[0].reference)
+        chosen = asks.choose("Base model", choices, draft.model or rows[0].reference, why=_DEEPER)
         if chosen == "other":
-            chosen = asks.text("Hub id or directory", draft.model or "builtin:tiny")
+            chosen = asks.text("Hub id or directory", draft.model or "builtin:tiny", why=OTHER)
         try:
             return recommended(findings, draft.with_(model=chosen))
         except UserError as error:
@@ -133,7 +143,7 @@ def _setting(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
         says = ", ".join(written(choice) for choice in setting.choices)
         say(f"  {setting.key} = {written(resolved(plan, setting.key))} ({setting.name}: {says})")
     while True:
-        text = asks.text("KEY=VALUE, such as method.rank=8; nothing when done", "")
+        text = asks.text("KEY=VALUE, such as method.rank=8; nothing when done", "", why=SETTING)
         if not text:
             return draft
         try:
@@ -160,7 +170,7 @@ def _alternative(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
         Choice(str(at), f"{other.says}{'' if other.fits else ' (does not fit)'}")
         for at, other in enumerate(others)
     ]
-    chosen = asks.choose("Another way to run it", choices, "")
+    chosen = asks.choose("Another way to run it", choices, "", why=WAY)
     if chosen:
         for key, value in others[int(chosen)].changes.items():
             if key in ("model.base", "--gpu"):
@@ -187,7 +197,9 @@ def _card(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
         else:
             say(f"  {row.name}, {size(row.memory)}: does not fit, needs {size(plan.memory.needs)}")
     while True:
-        text = asks.text("Plan for NAME or NAME:COUNT; 'here' for this machine", draft.card or "here")
+        text = asks.text(
+            "Plan for NAME or NAME:COUNT; 'here' for this machine", draft.card or "here", why=CARD
+        )
         if text == "here":
             return draft.with_(card="")
         try:

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 
 TOP = 5
 EXCERPT = 300  # characters of a passage
+ROWS = "Examples for the prompt are chosen from your own rows: they show the task better than a description."
+FOLDER = "Two files to try with any model, before anything is trained; nothing is written over."
+DOCUMENTS = "They are cut into passages and indexed by their words (BM25): no model and no network is needed."
+QUESTION = (
+    "If the passage that answers it is not found, no model that reads the passages could answer either."
+)
 
 
 def prompt(asks: Prompts, findings: Findings, draft: Draft) -> None:
     """Choose rows, show the prompt, and write it where the user says; nothing is written over."""
     from tuiftune.advice import prompting
 
-    text = asks.text("Rows: a file, a folder or a glob", shlex.join(draft.data) or first_data())
+    text = asks.text("Rows: a file, a folder or a glob", shlex.join(draft.data) or first_data(), why=ROWS)
     data = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
     try:
         made = prompting.starter(
@@ -36,7 +42,9 @@ def prompt(asks: Prompts, findings: Findings, draft: Draft) -> None:
         return
     for line in made.template.splitlines():
         say(f"  | {printable(line)}")
-    folder = asks.text("Write prompt.md and few-shot.jsonl into (- for nowhere)", "prompt-starter")
+    folder = asks.text(
+        "Write prompt.md and few-shot.jsonl into (- for nowhere)", "prompt-starter", why=FOLDER
+    )
     if folder == "-":
         return
     try:
@@ -51,7 +59,8 @@ def retrieval(asks: Prompts, findings: Findings, draft: Draft) -> None:
     """Index documents, show what the rows' own questions find, then what is asked; nothing ends it."""
     from tuiftune.advice import retrieval as starter
 
-    path = asks.text("Documents: a folder or a file (- for none)", "docs" if Path("docs").is_dir() else "-")
+    first = "docs" if Path("docs").is_dir() else "-"
+    path = asks.text("Documents: a folder or a file (- for none)", first, why=DOCUMENTS)
     if path == "-":
         return
     try:
@@ -63,7 +72,7 @@ def retrieval(asks: Prompts, findings: Findings, draft: Draft) -> None:
     say(f"  {len(built.passages):,} passages, {built.vocabulary:,} different words")
     for question, hits in starter.ask(built, samples, 1).items():
         _show(question, hits)
-    while question := asks.text("A question, as a user would ask it; nothing when done", ""):
+    while question := asks.text("A question, as a user would ask it; nothing when done", "", why=QUESTION):
         for asked, hits in starter.ask(built, [question], TOP).items():
             _show(asked, hits)
 

@@ -23,22 +23,30 @@ def show(plan: Plan, console: Console) -> None:
     capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
     console.print(_verdict(plan, capacity))
     console.print()
-    for line in memory_lines(plan, capacity, min(console.width, 100)):
+    linear = console.is_dumb_terminal  # tables and bars read badly line by line
+    for line in memory_lines(plan, capacity, min(console.width, 100), linear=linear):
         console.print(line)
     console.print()
     console.print(_time(plan))
     console.print()
-    console.print(_values(plan))
-    if plan.alternatives:
-        console.print()
-        console.print(_alternatives(plan))
+    if linear:
+        for line in _linear(plan):
+            console.print(line, soft_wrap=True)
+    else:
+        console.print(_values(plan))
+        if plan.alternatives:
+            console.print()
+            console.print(_alternatives(plan))
     for note in plan.notes:
         console.print(Text(f"{sign('info')} {printable(note)}", style="dim"))
 
 
-def memory_lines(plan: Plan, capacity: int, width: int) -> list[Text]:
-    """The bar over the whole width, and a legend of its segments with their sizes, two a line."""
+def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False) -> list[Text]:
+    """The bar over the whole width, and a legend of its segments with their sizes, two a line; `linear`: the
+    sizes alone, each on its line."""
     parts = segments(plan.memory, capacity)
+    if linear:
+        return [Text(f"{part.name}: {_size(part.bytes)}") for part in parts]
     bar = Text()
     blocks = unicode()
     for part, number in cells(parts, width):
@@ -100,6 +108,19 @@ def duration(seconds: float) -> str:
     if seconds < 172800:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.1f} days"
+
+
+def _linear(plan: Plan) -> list[Text]:
+    """Values with their reasons and sources, then alternatives: a line each."""
+    lines = [
+        f"{reason.key}: {_value(reason.value)}. {printable(reason.why)} ({reason.source})"
+        for reason in plan.reasons
+    ]
+    for other in plan.alternatives:
+        speed = f", {other.tokens_per_second:,.0f} tokens/s" if other.tokens_per_second is not None else ""
+        fits = "fits" if other.fits else "does not fit"
+        lines.append(f"instead: {printable(other.says)}: {fits}, needs {_size(other.needs)}{speed}")
+    return [Text(line) for line in lines]
 
 
 def _values(plan: Plan) -> Table:

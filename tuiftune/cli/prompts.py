@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuiftune.cli.terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+WHY = "?"  # asked instead of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,14 @@ class Choice:
 
 
 class Prompts(Protocol):
-    """Each returns the answer; Ctrl-C raises KeyboardInterrupt. `again`: whether a wrong answer can be asked
-    anew."""
+    """Each returns the answer; Ctrl-C raises KeyboardInterrupt. `why` is what `?` tells: the reason for the
+    question. `again`: whether a wrong answer can be asked anew."""
 
     again: bool
 
-    def choose(self, question: str, choices: Sequence[Choice], default: str) -> str: ...
-    def text(self, question: str, default: str) -> str: ...
-    def yes(self, question: str, default: bool) -> bool: ...
+    def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str: ...
+    def text(self, question: str, default: str, *, why: str) -> str: ...
+    def yes(self, question: str, default: bool, *, why: str) -> bool: ...
 
 
 def prompts() -> Prompts:
@@ -43,24 +45,27 @@ class Lines:
     def __init__(self) -> None:
         self.again = True
 
-    def _read(self, prompt: str) -> str:
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError
-        if not sys.stdin.isatty():
-            say("")
-        return line.strip()
+    def _read(self, prompt: str, why: str) -> str:
+        while True:
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+            line = sys.stdin.readline()
+            if not line:
+                raise EOFError
+            if not sys.stdin.isatty():
+                say("")
+            if line.strip() != WHY:
+                return line.strip()
+            _tell(why)
 
-    def choose(self, question: str, choices: Sequence[Choice], default: str) -> str:
+    def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str:
         say(question)
         keys = [choice.key for choice in choices]
         at = keys.index(default) + 1 if default in keys else 1
         for number, choice in enumerate(choices, 1):
             say(f"  {number}. {choice.says}")
         while True:
-            answer = self._read(f"Number, or Enter for {at}: ")
+            answer = self._read(f"Number, or Enter for {at}: ", why)
             if not answer:
                 return keys[at - 1]
             if answer.isdigit() and 1 <= int(answer) <= len(keys):
@@ -69,18 +74,23 @@ class Lines:
                 return answer
             say(f"  a number from 1 to {len(keys)}, please")
 
-    def text(self, question: str, default: str) -> str:
+    def text(self, question: str, default: str, *, why: str) -> str:
         shown = f" (Enter for {default})" if default else ""
-        return self._read(f"{question}{shown}: ") or default
+        return self._read(f"{question}{shown}: ", why) or default
 
-    def yes(self, question: str, default: bool) -> bool:
+    def yes(self, question: str, default: bool, *, why: str) -> bool:
         while True:
-            answer = self._read(f"{question} {'Y/n' if default else 'y/N'}: ").lower()
+            answer = self._read(f"{question} {'Y/n' if default else 'y/N'}: ", why).lower()
             if not answer:
                 return default
             if answer in {"y", "yes", "n", "no"}:
                 return answer.startswith("y")
             say("  y or n, please")
+
+
+def _tell(why: str) -> None:
+    for line in why.splitlines():
+        say(f"  {line}")
 
 
 class Questionary:
@@ -92,21 +102,52 @@ class Questionary:
 
         self._output = create_output(stdout=sys.stderr)
 
-    def choose(self, question: str, choices: Sequence[Choice], default: str) -> str:
+    def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str:
         import questionary
 
         options = [questionary.Choice(choice.says, choice.key) for choice in choices]
         keys = [choice.key for choice in choices]
         first = options[keys.index(default)] if default in keys else None
-        asked = questionary.select(question, options, default=first, use_jk_keys=True, output=self._output)
-        return str(asked.unsafe_ask())
 
-    def text(self, question: str, default: str) -> str:
+        def asked() -> Any:
+            return questionary.select(
+                question,
+                options,
+                default=first,
+                use_jk_keys=True,
+                instruction="(arrows, Enter; ? why)",
+                output=self._output,
+            )
+
+        return str(self._until(asked, why))
+
+    def text(self, question: str, default: str, *, why: str) -> str:
         import questionary
 
-        return str(questionary.text(question, default=default, output=self._output).unsafe_ask()).strip()
+        while True:
+            asked = questionary.text(question, default=default, output=self._output)
+            answer = str(asked.unsafe_ask()).strip()
+            if answer != WHY:
+                return answer
+            _tell(why)
 
-    def yes(self, question: str, default: bool) -> bool:
+    def yes(self, question: str, default: bool, *, why: str) -> bool:
         import questionary
 
-        return bool(questionary.confirm(question, default=default, output=self._output).unsafe_ask())
+        return bool(
+            self._until(lambda: questionary.confirm(question, default=default, output=self._output), why)
+        )
+
+    def _until(self, make: Callable[[], Any], why: str) -> Any:
+        """Ask until there is an answer; `?`, pressed at any time, is none."""
+        from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
+
+        while True:
+            asked = make()
+            keys = KeyBindings()
+            keys.add(WHY, eager=True)(lambda event: event.app.exit(result=WHY))
+            asked.application.key_bindings = merge_key_bindings([asked.application.key_bindings, keys])
+            answer = asked.unsafe_ask()
+            if answer != WHY:
+                return answer
+            _tell(why)

@@ -33,7 +33,7 @@ def show(run: RunDir, console: Console) -> None:
     if samples:
         console.print()
         console.print(Text("The same questions, before and after", style="bold"))
-        if console.is_terminal and console.width >= NARROWEST:
+        if console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST:
             console.print(_side_by_side(samples))
         else:
             for sample in samples:

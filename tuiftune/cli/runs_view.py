@@ -41,7 +41,7 @@ def show(summaries: Sequence[Summary]) -> None:
         "state",
         "run",
         "progress",
-        "before → after" if unicode() else "before > after",
+        "before → after" if unicode() else "before -> after",
         "active",
     ):
         table.add_column(heading, no_wrap=True, overflow="ellipsis")
@@ -82,7 +82,7 @@ def _progress(summary: Summary) -> str:
 
 def _scores(summary: Summary) -> str:
     """Answers exactly right where they were scored, else the held-out loss."""
-    arrow = "→" if unicode() else ">"
+    arrow = "→" if unicode() else "->"
     if summary.match_before is not None or summary.match_after is not None:
         return f"{percent(summary.match_before)} {arrow} {percent(summary.match_after)} right"
     if summary.loss_before is not None or summary.loss_after is not None:

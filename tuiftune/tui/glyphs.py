@@ -10,6 +10,8 @@ import locale
 import os
 from dataclasses import dataclass
 
+from tuiftune.tui.encoding import ascii_asked
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
@@ -113,11 +115,10 @@ ASCII = Glyphs(
 
 def choose(environment: dict[str, str] | None = None, encoding: str | None = None) -> Glyphs:
     """The signs this terminal can show: ASCII on the bare Linux console, for a locale that is not UTF-8, or
-    when
-    `TUIFTUNE_ASCII` is set."""
+    when it is asked for."""
     environment = dict(os.environ) if environment is None else environment
     encoding = locale.getpreferredencoding(False) if encoding is None else encoding
-    if environment.get("TUIFTUNE_ASCII") or environment.get("TERM") == "linux":
+    if ascii_asked(environment) or environment.get("TERM") == "linux":
         return ASCII
     return UNICODE if encoding.lower().replace("-", "") == "utf8" else ASCII
 

@@ -33,6 +33,13 @@ def plain(environment: Mapping[str, str] | None = None, stdin: Any = None, stdou
     return not all(stream.isatty() for stream in streams)
 
 
+def dumb(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether somebody sits at a terminal that can only add lines, as in Emacs or with a screen reader."""
+    environment = os.environ if environment is None else environment
+    at_one = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    return at_one and environment.get("TERM", "") in {"", "dumb"}
+
+
 def few_colours(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the terminal has 16 colours or fewer, so that its own palette is used instead of mixed
     colours."""
