@@ -78,6 +78,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
         structure,
         enough,
         duplicates,
+        cut_rows,  # counts tokens: early, for whoever waits for the lengths
         length_outliers,
         encoding,
         placeholders,
@@ -87,7 +88,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     ]
     if subject.format == "classification":
         stages.append(labels)
-    stages += [languages, chat_template, cut_rows, near_duplicates]
+    stages += [languages, chat_template, near_duplicates]
     for number, stage in enumerate(stages):
         subject.begin(stage.__name__.replace("_", " "), number, len(stages))
         yield from stage(subject)

@@ -46,8 +46,8 @@ class Check:
 
 @dataclass
 class Subject:
-    """A dataset under inspection. `watch(what, done)` is told of progress (the share done of the checks, or
-    before them of the counting) and may raise to cancel.
+    """A dataset under inspection. `watch(what, done)` is told of progress (the share of all checks that is
+    done) and may raise to cancel.
     """
 
     dataset: Dataset
@@ -57,6 +57,11 @@ class Subject:
     seed: int = 42
     watch: Callable[[str, float], None] | None = None
     _span: tuple[float, float] = field(default=(0.0, 1.0), init=False)
+
+    @property
+    def counted(self) -> bool:
+        """Whether `lengths` are at hand."""
+        return "lengths" in vars(self)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -69,9 +74,9 @@ class Subject:
     @cached_property
     def lengths(self) -> Lengths:
         """Token lengths of the usable rows (a sample where there are many)."""
-        from tuiftune.data.tokens import lengths
+        from tuiftune.data.tokens import COUNTED, lengths
 
-        rows = max(1, self.dataset.rows)
+        rows = max(1, min(COUNTED, self.dataset.rows))
         return lengths(
             self.dataset,
             self.tokenizer,

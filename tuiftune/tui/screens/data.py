@@ -191,7 +191,7 @@ class DataStep(WizardStep):
         )
 
     def _read(self, about: int, draft: Draft) -> None:
-        """In the thread: rows first, then one check after another, then lengths."""
+        """In the thread: rows first, then one check after another, and lengths once they are counted."""
         from tuiftune.data.checks.check import Subject
         from tuiftune.data.inspect import checks_of, length_document
 
@@ -220,9 +220,12 @@ class DataStep(WizardStep):
             if not fault:
                 self.post_message(self._mixed(about, draft, dataset))
             subject = Subject(dataset, folder, limit, draft.value("data.eval") or 0.05, 42, watch)
-            self.post_message(Measured(about, length_document(subject)))
+            measured = False
             for check in checks_of(subject):
                 self.post_message(Checked(about, check))
+                if subject.counted and not measured:
+                    self.post_message(Measured(about, length_document(subject)))
+                    measured = True
             self.post_message(Reading(about, None, ""))
         except AbandonedError:
             return
