@@ -81,7 +81,9 @@ def test_an_empty_name_takes_a_role_away(tmp_path: Path) -> None:
 
 def test_weights_that_count_as_one_are_said_with_their_rows(tmp_path: Path) -> None:
     plain = [{**turn, "weight": weight} for turn, weight in zip(TURNS, (None, 0), strict=True)]
-    path = write(tmp_path / "a.jsonl", [{"messages": TURNS}, {"messages": plain}, {"messages": TURNS}])
+    parts = [TURNS[0], {**plain[1], "train_detail": [{"train": False}, {"train": True}]}]
+    rows = [{"messages": turns} for turns in (TURNS, plain, TURNS, parts)]
+    path = write(tmp_path / "a.jsonl", rows)
     found = {check.check: check for check in structure(Subject(load(str(path))))}
     assert found["turn-weights"].severity == "info"
-    assert found["turn-weights"].rows == (1, 3)
+    assert found["turn-weights"].rows == (1, 3, 4)

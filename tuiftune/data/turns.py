@@ -86,7 +86,7 @@ class Turns:
                     faults.append("order:system")
                 system = content if system is None else f"{system}\n\n{content}"
                 continue
-            turns.append({"role": role, "content": content, "weight": self._weight(item, role)})
+            turns.append({"role": role, "content": content, "weight": self._weight(item, role, faults)})
         if not turns:
             faults.append("missing:turns")
         else:
@@ -123,7 +123,7 @@ class Turns:
                 turns += [{"role": "assistant", "content": item[pair[1]]}]
         return turns
 
-    def _weight(self, item: Turn, role: str) -> float | None:
+    def _weight(self, item: Turn, role: str, faults: list[str]) -> float | None:
         """How much a turn counts in the loss, under the names that trainers use; None: nothing is said."""
         weight = next(
             (float(item[name]) for name in WEIGHTS if isinstance(item.get(name), int | float)), None
@@ -133,6 +133,7 @@ class Turns:
             if said == {False}:
                 return 0.0
             if False in said:
+                faults.append("loss:parts")
                 self.lost[
                     "parts of an answer kept out of the loss (train_detail) are learnt like the rest"
                 ] += 1

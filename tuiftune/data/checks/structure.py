@@ -83,10 +83,14 @@ def _weighed(subject: Subject) -> Check:
     )
     return subject.verdict(
         "turn-weights",
-        "Answers weighed between or beyond 0 and 1",
+        "Answers weighed neither 0 nor 1, or in parts",
         "info",
-        subject.where(pl.col("messages").list.eval(partly).list.any()),
-        why="A turn is learnt or not: any weight but 0 counts as 1 here.",
+        subject.where(
+            pl.col("messages").list.eval(partly).list.any().fill_null(False)
+            | pl.col("fault").str.contains("loss:parts").fill_null(False)
+        ),
+        why="A turn is learnt whole or not at all: any weight but 0 counts as 1 here, as does an answer of "
+        "which parts are kept out (train_detail).",
         remedy="write 0 for what should not be learnt, or repeat rows that matter more",
     )
 
