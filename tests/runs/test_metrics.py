@@ -29,10 +29,16 @@ def recorded(name: str) -> tuple[RunDir, list[dict[str, Any]]]:
     return run, [json.loads(line) for line in run.events_path.read_text().splitlines()]
 
 
+def exported(run: RunDir) -> list[dict[str, str]]:
+    file = io.StringIO()
+    metrics.write_csv(metrics.Table.of(run), file)
+    return list(csv.DictReader(io.StringIO(file.getvalue())))
+
+
 @pytest.mark.parametrize("name", ["h200-lora", "demo"])
 def test_every_measurement_of_a_recorded_run_is_in_the_table(name: str) -> None:
     run, events = recorded(name)
-    table = list(csv.DictReader(io.StringIO(metrics.as_csv(run))))
+    table = exported(run)
     for kind in metrics.FIELDS:
         assert len([row for row in table if row["type"] == kind]) == sum(e["type"] == kind for e in events)
     steps = [event for event in events if event["type"] == "step"]
@@ -83,7 +89,7 @@ def test_steps_that_a_resume_repeats_are_written_once(new_run: Callable[..., Run
             if step == 8:
                 file.write(serialise({**line, "type": "eval", "when": "during"}))
         file.write(b'{"v":1,"type":"step","step":13')  # still being written
-    table = list(csv.DictReader(io.StringIO(metrics.as_csv(run))))
+    table = exported(run)
     rows = [(int(row["step"]), float(row["loss"])) for row in table if row["type"] == "step"]
     state = RunState()
     for seq, step in enumerate(steps, 1):

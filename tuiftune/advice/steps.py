@@ -73,8 +73,3 @@ def blocked(draft: Draft, step: str) -> tuple[str, ...]:
     """What is still missing before one can leave a step; nothing when one can go on."""
     needs = next(known.needs for known in STEPS if known.key == step)
     return tuple(key for key in draft.missing() if key in needs)
-
-
-def first_open(draft: Draft) -> str:
-    """The first step that something is missing in, or `review` when nothing is."""
-    return next((step.key for step in STEPS if blocked(draft, step.key)), "review")

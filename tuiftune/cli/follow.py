@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 CHECK_SECONDS = 1.0  # between two looks at the process
-DETACHED = -1
 
 
 def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) -> int:

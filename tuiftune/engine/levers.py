@@ -79,9 +79,7 @@ def may_leave_out(model: Any) -> bool:
     enter. DDP would wait for their gradients forever unless it looks for them, which takes time.
     """
     config = getattr(model, "config", None)
-    experts = any(
-        getattr(config, name, None) for name in ("num_experts", "num_local_experts", "n_routed_experts")
-    )
+    experts = any(getattr(config, name, None) for name in EXPERTS)
     return experts or any(
         weight.requires_grad and re.fullmatch(adapters.OTHER_TOWERS, name)
         for name, weight in model.named_parameters()

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
-WORKERS = (
-    2  # one encodes without Python's lock while another renders and masks; encoding itself uses all cores
-)
 
 
 @dataclass(frozen=True, slots=True)

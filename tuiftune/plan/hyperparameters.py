@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 TINY = 50_000_000
-SMALL = 500_000_000
 LARGE = 20_000_000_000
 YOURS = "preset"
 CLASSIFICATION_TOKENS = 32

@@ -11,6 +11,7 @@ from tuiftune.errors import UserError
 from tuiftune.runs import planned
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.money import spending
+from tuiftune.runs.readings import part
 from tuiftune.runs.statistics import mcnemar, wilson
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def compare(runs: Sequence[RunDir]) -> Comparison:
 def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
     plan, result = _plan(run), _result(run)
     resolved = plan.get("resolved") or {}
-    before, after = _part(result, "before"), _part(result, "after")
+    before, after = part(result, "before"), part(result, "after")
     match = _real(after.get("exact_match"), state.score_after.exact_match if state.score_after else None)
     rows = after.get("rows") if after else state.score_after.rows if state.score_after else None
     matched = round(match * rows) if match is not None and isinstance(rows, int) else None
@@ -254,11 +255,6 @@ def _result(run: RunDir) -> dict[str, Any]:
         return run.result() or {}
     except UserError:
         return {}
-
-
-def _part(document: dict[str, Any], key: str) -> dict[str, Any]:
-    part = document.get(key)
-    return part if isinstance(part, dict) else {}
 
 
 def _real(*values: Any) -> float | None:

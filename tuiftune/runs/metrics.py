@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
-import io
 import itertools
 import json
 import os
@@ -180,13 +179,6 @@ def write_csv(table: Table, file: TextIO) -> int:
         writer.writerow(row)
         rows += 1
     return rows
-
-
-def as_csv(run: RunDir) -> str:
-    """The table as one text."""
-    file = io.StringIO()
-    write_csv(Table.of(run), file)
-    return file.getvalue()
 
 
 def _jsonl(table: Table, file: TextIO) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.runs.readings import number, text, whole
+from tuiftune.runs.readings import number, part, text, whole
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
@@ -71,10 +71,10 @@ def read(run: RunDir) -> Planned:
 
 def of(plan: Mapping[str, Any]) -> Planned:
     """From a plan's document. Fields that are missing or of the wrong kind are None."""
-    resolved = _part(plan, "resolved")
-    budget, saving, training = _part(resolved, "budget"), _part(resolved, "run"), _part(resolved, "training")
-    cost, time, speed = _part(plan, "cost"), _part(plan, "time"), _part(plan, "speed")
-    memory, gpu = _part(plan, "memory"), _part(plan, "gpu")
+    resolved = part(plan, "resolved")
+    budget, saving, training = part(resolved, "budget"), part(resolved, "run"), part(resolved, "training")
+    cost, time, speed = part(plan, "cost"), part(plan, "time"), part(plan, "speed")
+    memory, gpu = part(plan, "memory"), part(plan, "gpu")
     own = number(budget, "usd_per_hour")
     return Planned(
         usd_per_hour=own or number(cost, "per_hour"),
@@ -100,7 +100,7 @@ def of(plan: Mapping[str, Any]) -> Planned:
 
 def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:
     """The alternatives that fit and are predicted to be faster, fastest first."""
-    speed, needs = number(_part(plan, "speed"), "tokens_per_second"), number(_part(plan, "memory"), "needs")
+    speed, needs = number(part(plan, "speed"), "tokens_per_second"), number(part(plan, "memory"), "needs")
     listed = plan.get("alternatives")
     found = []
     if not isinstance(listed, list) or not speed or needs is None:
@@ -108,7 +108,7 @@ def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:
     for one in listed:
         if not isinstance(one, Mapping) or not one.get("fits"):
             continue
-        changes, there, pace = _part(one, "changes"), number(one, "needs"), number(one, "tokens_per_second")
+        changes, there, pace = part(one, "changes"), number(one, "needs"), number(one, "tokens_per_second")
         if not changes or there is None or pace is None or any(key.startswith(NOT_SPEED) for key in changes):
             continue
         if pace > speed:
@@ -127,8 +127,3 @@ def _price_basis(plan: Mapping[str, Any]) -> str:
 
 def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = document.get(key)
-    return part if isinstance(part, Mapping) else {}

@@ -200,6 +200,12 @@ def number(event: Mapping[str, Any], key: str) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The section of that name; empty for anything else."""
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
 def whole(event: Mapping[str, Any], key: str) -> int | None:
     value = number(event, key)
     return None if value is None else int(value)
