@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
+from tuiftune.tui.beginning import BeginsRuns
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.deleting import DeletesRuns
 from tuiftune.tui.faults import TellsFaults
@@ -69,15 +69,7 @@ class Failed(Message):
         self.error = error
 
 
-class Began(Message):
-    """A run was launched."""
-
-    def __init__(self, run: RunDir) -> None:
-        super().__init__()
-        self.run = run
-
-
-class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None]):
+class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, BeginsRuns):
     CSS_PATH = "../styles/home.tcss"
     SCOPES = (HOME,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
@@ -194,10 +186,6 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None])
     def _failed(self, message: Failed) -> None:
         self.notify(message.error, severity="error", markup=False, timeout=8)
 
-    @on(Began)
-    def _began(self, message: Began) -> None:
-        self.app.open_run(message.run)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
         current = self.query_one(RunList).current if self.is_mounted else None
@@ -235,44 +223,8 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None])
         if current is not None:
             self.app.open_run(current.run)
 
-    def action_new(self) -> None:
-        self.app.open_wizard()
-
     def action_tour(self) -> None:
         self.app.show_tour()
-
-    def action_preset(self) -> None:
-        from tuiftune.tui.screens.presets import Presets
-
-        self.app.push_screen(Presets(), self._with_preset)
-
-    def _with_preset(self, name: str | None) -> None:
-        if name is None:
-            return
-        from tuiftune.advice.draft import Draft
-        from tuiftune.preset import file, shipped
-
-        try:
-            self.app.open_wizard(Draft.of(file.load(shipped.find(name))))
-        except UserError as error:
-            self.post_message(Failed(str(error)))
-
-    def action_demo(self) -> None:
-        self.notify("Planning and starting the demo …", timeout=4)
-        self.run_worker(self._demo, thread=True, exit_on_error=False, group="demo", exclusive=True)
-
-    def _demo(self) -> None:
-        from tuiftune.preset import file, shipped
-        from tuiftune.runs.launch import launch
-        from tuiftune.runs.prepare import prepare
-
-        try:
-            run = prepare(file.load(shipped.find("demo")), self.app.runs_root)
-            launch(run)
-        except UserError as error:
-            self.post_message(Failed(str(error)))
-        else:
-            self.post_message(Began(run))
 
     def action_stop(self) -> None:
         from tuiftune.tui.screens.dialog import Confirm
@@ -309,22 +261,6 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None])
         """All runs again."""
         self.query_one(FilterField).clear()
 
-    def action_clone(self) -> None:
-        """The run's preset in the wizard, under a new name."""
-        from tuiftune.runs.directory import default_root
-        from tuiftune.tui.cloning import clone
-
-        current = self.query_one(RunList).current
-        if current is None:
-            return
-        try:
-            draft = clone(current.run, self.app.runs_root or default_root())
-        except UserError as error:
-            self.post_message(Failed(str(error)))
-            return
-        self.app.open_wizard(draft)
-        self.notify(f"{current.name} as {draft.name}: everything is kept, change what you like", markup=False)
-
     def action_delete(self) -> None:
         current = self.query_one(RunList).current
         if current is not None:
@@ -332,16 +268,24 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, Screen[None])
 
     def deleted(self, words: str, *, failed: bool = False) -> None:
         if failed:
-            self.post_message(Failed(words))
+            self.failed(words)
         else:
             self.notify(words, markup=False)
         self._list()
+
+    @property
+    def run_to_clone(self) -> RunDir | None:
+        current = self.query_one(RunList).current
+        return None if current is None else current.run
+
+    def failed(self, words: str) -> None:
+        self.post_message(Failed(words))
 
     def _try(self, act: Callable[[], object], done: str) -> None:
         try:
             act()
         except UserError as error:
-            self.post_message(Failed(str(error)))
+            self.failed(str(error))
         else:
             self.notify(done, markup=False)
         self._list()
