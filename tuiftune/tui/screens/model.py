@@ -15,7 +15,7 @@ from tuiftune.tui.effect import against
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.modelrows import Fit, rows_of
 from tuiftune.tui.planning import Outcome, fits_by_few, planned
-from tuiftune.tui.pointed import ExplainsPointed
+from tuiftune.tui.screens.pointed import ExplainsPointed
 from tuiftune.tui.settings import changed, stepped, typed, written
 from tuiftune.tui.widgets.filterfield import FilterField
 from tuiftune.tui.widgets.memorybar import MemoryBar
