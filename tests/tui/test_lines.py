@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import time
@@ -14,14 +15,18 @@ import psutil
 import pyte
 import pytest
 from rich.cells import cell_len
-from test_journey import Terminal, wait
+from showing import live
+from test_journey import Terminal
 from test_terminal import ROOT
+from waiting import wait_until
 
 from tuiftune.tui.encoding import alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from showing import Log
 
 WATCH = f"{sys.executable} -m tuiftune watch tone"
 
@@ -107,6 +112,51 @@ def test_a_line_that_drops_ends_the_app(line: Callable[..., Line]) -> None:
     assert not app.is_running() or app.status() == psutil.STATUS_ZOMBIE
 
 
+def test_who_comes_back_after_a_dropped_line_sees_the_whole_run(
+    tmp_path: Path, new_run: Callable[..., Log]
+) -> None:
+    log = new_run("tone")
+    live(log)
+    log.start(100)
+    log.add("eval", step=0, loss=2.31, perplexity=10.07, when="before")
+    log.steps(1, 20)
+    first = Line(tmp_path, (120, 40))
+    try:
+        first.until(lambda: "step 20" in first.text())
+    finally:
+        first.child.close(force=True)
+    log.steps(21, 40)
+    log.add("eval", step=40, loss=0.9, perplexity=2.46, when="during")
+    again = Line(tmp_path, (120, 40))
+    try:
+        again.until(lambda: "step 40" in again.text() and "0.9" in again.text())
+        again.until(lambda: "2.31" in again.text())
+        log.steps(41, 45)
+        again.until(lambda: "step 45" in again.text())
+    finally:
+        again.child.close(force=True)
+
+
+def test_over_ssh_it_draws_once_a_second(tmp_path: Path, new_run: Callable[..., Log]) -> None:
+    log = new_run("tone", total=1000)
+    live(log)
+    log.start(1000)
+    log.steps(1, 2)
+    far = Line(tmp_path, SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
+    try:
+        far.until(lambda: "step 2" in far.text())
+        began, step, seen = time.monotonic(), 2, set()
+        while time.monotonic() - began < 4:
+            step += 1
+            log.steps(step, step)
+            far.read()
+            seen |= set(re.findall(r"step (\d+)", far.text()))
+    finally:
+        far.child.close(force=True)
+    took = time.monotonic() - began
+    assert 2 <= len(seen) <= took + 2, "a loaded machine draws less often, never more"
+
+
 @pytest.mark.parametrize(
     ("term", "environment", "ascii_only"),
     [
@@ -144,22 +194,22 @@ def test_put_aside_with_ctrl_z_and_back(tmp_path: Path, finished: object) -> Non
     terminal = Terminal(tmp_path)
     try:
         terminal.open("PS1='shell> ' sh -i")
-        wait(lambda: "shell>" in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "shell>" in terminal.screen(), 20, terminal.screen)
         terminal.press(WATCH, "Enter")
-        wait(lambda: "? Help" in terminal.screen(), 40, terminal.screen)
+        wait_until(lambda: "? Help" in terminal.screen(), 40, terminal.screen)
         terminal.press("C-z")
-        wait(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
+        wait_until(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
         assert "? Help" not in terminal.screen(), "the shell's own screen is back"
         terminal.press("echo between", "Enter")
-        wait(lambda: "\nbetween\n" in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "\nbetween\n" in terminal.screen(), 20, terminal.screen)
         terminal.press("fg", "Enter")
-        wait(lambda: "? Help" in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "? Help" in terminal.screen(), 20, terminal.screen)
         terminal.press("?")
-        wait(lambda: "Esc closes" in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "Esc closes" in terminal.screen(), 20, terminal.screen)
         terminal.press("Escape")
-        wait(lambda: "Esc closes" not in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "Esc closes" not in terminal.screen(), 20, terminal.screen)
         terminal.press("q")
-        wait(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
+        wait_until(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
     finally:
         terminal.close()
 

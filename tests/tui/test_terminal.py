@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.tui import terminal
+from tuiftune.tui.app import TuneApp
 from tuiftune.tui.clipboard import copy
 from tuiftune.tui.units import ago, count, duration, percent, real, size
 
@@ -96,6 +98,14 @@ def test_how_often_to_draw_and_with_how_many_colours(
     assert terminal.few_colours(environment) is few
 
 
+def test_nothing_moves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 1 10.0.0.2 22")
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "full")
+    app = TuneApp()
+    assert app.animation_level == "none"
+    assert app.draw_seconds == 1.0
+
+
 class NoTerminal:
     def isatty(self) -> bool:
         return False
@@ -120,6 +130,33 @@ def test_what_is_copied_is_in_a_file_too(monkeypatch: pytest.MonkeyPatch, tmp_pa
     kept = tmp_path / "state" / "tuiftune" / "copied.txt"
     assert str(kept) in says
     assert kept.read_text() == "tuiftune train a.yaml\n"
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_within_tmux_the_copy_is_in_its_buffer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    socket = str(tmp_path / "tmux")
+    server = ["tmux", "-f", "/dev/null", "-S", socket]
+    subprocess.run([*server, "new-session", "-d", "sleep 60"], check=True, timeout=20)
+    sent: list[str] = []
+    kept = tmp_path / "state" / "tuiftune" / "copied.txt"
+    try:
+        monkeypatch.setenv("TMUX", f"{socket},1,0")
+        says = copy("tuiftune train b.yaml", sent.append)
+        held = subprocess.run(
+            [*server, "show-buffer"], capture_output=True, text=True, timeout=20, check=False
+        ).stdout
+    finally:
+        subprocess.run([*server, "kill-server"], check=False, timeout=20)
+    assert held == "tuiftune train b.yaml"
+    assert sent == [], "tmux drops what is sent to the terminal"
+    assert "copied to tmux" in says
+    assert str(kept) in says
+    assert kept.read_text() == "tuiftune train b.yaml\n"
+
+    says = copy("tuiftune train c.yaml", sent.append)  # its server is gone
+    assert "tmux did not take it" in says
+    assert str(kept) in says
+    assert kept.read_text() == "tuiftune train c.yaml\n", "the file holds it whatever happens"
 
 
 def test_numbers_as_people_read_them() -> None:
