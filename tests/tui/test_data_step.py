@@ -69,7 +69,7 @@ async def test_a_bad_file_is_one_clear_line_and_another_can_be_chosen(app: Calla
             assert "\x1b" not in shown(pilot.app)
         await read(pilot, "good.jsonl")
         await until(pilot, lambda: pilot.app.screen._ready == ("good.jsonl",))
-        assert "✓ 9 rows of prompt-completion" in words(pilot.app)
+        await until(pilot, lambda: "✓ 9 rows of prompt-completion" in words(pilot.app))
 
 
 def words(app: TuneApp) -> str:
@@ -106,7 +106,7 @@ async def test_results_stand_there_before_all_is_done_and_leaving_ends_the_rest(
         pilot.app.open_step("data")
         await until(pilot, lambda: "near duplicates" in shown(pilot.app))
         assert reached.is_set()
-        assert "Exact duplicates: 29" in words(pilot.app)
+        await until(pilot, lambda: "Exact duplicates: 29" in words(pilot.app))
         assert "96 %" in words(pilot.app)  # half of the last of 13 kinds of check
         assert not left.is_set()
         await pilot.press("escape")

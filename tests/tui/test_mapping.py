@@ -49,11 +49,11 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
     async with app(wizard=True, draft=draft).run_test(size=size) as pilot:
         await data_step(pilot)
         await until(pilot, lambda: "was not recognised" in words(pilot.app))
-        assert "^s" in words(pilot.app)
+        await until(pilot, lambda: "^s" in words(pilot.app))
         await mapping(pilot)
         await until(pilot, lambda: "recognised nothing" in words(pilot.app))
-        assert "1 frage text Was ist 0?" in words(pilot.app)
-        assert "auto: ?" in shown(pilot.app)
+        await until(pilot, lambda: "1 frage text Was ist 0?" in words(pilot.app))
+        await until(pilot, lambda: "auto: ?" in shown(pilot.app))
         await pilot.press("enter")  # it can't be taken like this
         assert isinstance(pilot.app.screen, ColumnMapping)
         await pilot.press(
@@ -79,7 +79,7 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         assert data.columns == {"prompt": "frage", "completion": "antwort", "system": "ton"}
         await until(pilot, lambda: "named by you" in words(pilot.app))
         await mapping(pilot)  # what was taken stands there, and goes back to the guess
-        assert "prompt-completion" in shown(pilot.app)
+        await until(pilot, lambda: "prompt-completion" in shown(pilot.app))
         await pilot.press("g")
         await until(pilot, lambda: "auto: ?" in shown(pilot.app))
         await pilot.press("escape")
@@ -94,8 +94,8 @@ async def test_what_was_guessed_is_overruled(app: Callable[..., TuneApp]) -> Non
         await data_step(pilot)
         await until(pilot, lambda: pilot.app.screen._ready)
         await mapping(pilot)
-        assert "recognised prompt-completion" in words(pilot.app)
-        assert "assistant Long 0." in words(pilot.app)
+        await until(pilot, lambda: "recognised prompt-completion" in words(pilot.app))
+        await until(pilot, lambda: "assistant Long 0." in words(pilot.app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, Help))
         await pilot.press("escape")
@@ -107,7 +107,7 @@ async def test_what_was_guessed_is_overruled(app: Callable[..., TuneApp]) -> Non
         await until(pilot, lambda: "assistant S0" in words(pilot.app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
-        assert "assistant S0" in words(pilot.app)
+        await until(pilot, lambda: "assistant S0" in words(pilot.app))
         assert pilot.app.draft.columns == {"completion": "short"}
 
 
@@ -118,7 +118,7 @@ async def test_preference_rows_are_trained_by_their_chosen_answers(app: Callable
         await data_step(pilot)
         await until(pilot, lambda: "needs one answer a row" in words(pilot.app))
         await mapping(pilot)
-        assert "rejected bad" in words(pilot.app)
+        await until(pilot, lambda: "rejected bad" in words(pilot.app))
         await pilot.press("l", "l", "l", "l")
         await until(pilot, lambda: "assistant good 0" in words(pilot.app))
         await pilot.press("enter")
@@ -135,7 +135,7 @@ async def test_many_columns_scroll_and_an_unreadable_file_says_so(app: Callable[
         await mapping(pilot)
         await pilot.press("down")
         await until(pilot, lambda: "c25 text value 25" in words(pilot.app))
-        assert "of 30" in shown(pilot.app)
+        await until(pilot, lambda: "of 30" in shown(pilot.app))
         await pilot.press("9")
         await until(pilot, lambda: "text value 8" in words(pilot.app))
         await pilot.press("escape")
