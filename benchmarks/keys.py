@@ -185,7 +185,7 @@ SCREENS: dict[str, Callable[[Any], Awaitable[None]]] = {
     "goal": goal,
     "weighing": above(goal, ("1", "2", "1", "v"), "Weighing"),
     "data": data,
-    "checks": above(data, ("ctrl+g",), "AllChecks"),
+    "checks": above(data, ("ctrl+g",), "Checks"),
     "files": above(data, ("ctrl+t",), "Files"),
     "cut": above(data, ("ctrl+l",), "Cut"),
     "repair": above(data, ("ctrl+r",), "Repair"),
