@@ -138,26 +138,24 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
         assert pilot.app.screen.focused is not None
         assert pilot.app.screen.focused.id == "log"
         await pilot.press("z")
-        await pilot.pause(0.2)
-        assert pilot.app.screen.query_one("#log").size.height > 15
+        await until(pilot, lambda: pilot.app.screen.query_one("#log").size.height > 15)
         assert (
             not pilot.app.screen.query_one("#chart").display
             or not pilot.app.screen.query_one("#upper").display
         )
         assert "base model: exact match 8 % (5 of 64)" in shown(pilot.app)
-        await pilot.press("tab")
-        await pilot.pause(0.2)
-        assert pilot.app.screen.query_one("#health").size.height > 15, "the next panel takes the place"
+        await pilot.press("tab")  # the next panel takes the place
+        await until(pilot, lambda: pilot.app.screen.query_one("#health").size.height > 15)
         await pilot.press("1")
         await pilot.press("escape")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: not pilot.app.screen.query_one("#panels").has_class("-zoomed"))
         assert isinstance(pilot.app.screen, Dashboard), "Esc leaves the zoom first"
         assert pilot.app.screen.query_one("#log").display
         await pilot.press("shift+tab")
         for title in ("learning rate", "gradient norm", "tokens/s", "memory", "processor", "host", "loss"):
             await pilot.press("c")
-            await pilot.pause(0.1)
-            assert str(pilot.app.screen.query_one("#chart").border_title).startswith(title)
+            chart = pilot.app.screen.query_one("#chart")
+            await until(pilot, lambda chart=chart, title=title: str(chart.border_title).startswith(title))
 
 
 async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
