@@ -28,6 +28,12 @@ def at_home(pilot: Any) -> bool:
     return isinstance(pilot.app.screen, Home) and "Tour" in shown(pilot.app).splitlines()[-1]
 
 
+def above_the_coach(screen: str, title: str) -> bool:
+    """Whether the coach stands on the last lines, and right above them the screen's own key bar."""
+    lines = screen.splitlines()
+    return title in lines[-5] and "Esc" in lines[-1] and " Help" in lines[-6]
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x40"])
 async def test_enter_alone_walks_through_every_screen(
     app: Callable[..., TuneApp], place: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -50,10 +56,7 @@ async def test_enter_alone_walks_through_every_screen(
             await pilot.press("enter")
             await until(pilot, lambda n=number: f"{n} of {len(STOPS)}" in shown(pilot.app))
             await until(pilot, lambda sign=signs[stop.screen]: sign in shown(pilot.app))
-            lines = shown(pilot.app).splitlines()
-            assert stop.title in lines[-5]
-            assert "Esc" in lines[-1]
-            assert " Help" in lines[-6], "the screen keeps its own key bar, above the coach"
+            await until(pilot, lambda title=stop.title: above_the_coach(shown(pilot.app), title))
         await pilot.press("enter")
         await until(pilot, lambda: at_home(pilot))
         await until(pilot, lambda: "▸  n " in shown(pilot.app))

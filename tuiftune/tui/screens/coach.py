@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tuiftune.tui.tour import Stop
 
 
+REPAINTS = (0.2, 0.6, 1.5)  # seconds
+
+
 class Coach(ModalScreen[None]):
     SCOPES = (TOUR,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(TOUR)
@@ -28,6 +31,16 @@ class Coach(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield CoachLine(self._stop, self._at, self._total)
+
+    def on_mount(self) -> None:
+        """Textual loses what the screen beneath paints before this one is laid out: it is asked for again."""
+        for delay in REPAINTS:
+            self.set_timer(delay, self._repaint)
+
+    def _repaint(self) -> None:
+        if self.app.screen is self:
+            self.app.screen_stack[-2].refresh(layout=True)
+            self.refresh()
 
     def action_move(self, by: int) -> None:
         """The next stop, or the one before."""
