@@ -5,7 +5,7 @@
 The app runs in this very process, without a terminal. For each key: the processor time of the event loop's
 thread from the press until the app is at rest again (what a key costs, whatever else the machine does), and
 the longest single stretch the loop was held up (what another key would have to wait). Keys come from the
-table (`tuiftune.tui.keys`) and from the screen's own bindings; each is pressed on a screen that was just
+table (`tuiftune.tui.keytable`) and from the screen's own bindings; each is pressed on a screen that was just
 opened. The first press pays what is imported on first use, so it is given beside the median of the later
 ones.
 """
@@ -31,7 +31,8 @@ from tuiftune.advice.draft import Draft
 from tuiftune.runs.log import EventWriter
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.collector import Collector
-from tuiftune.tui.keys import APP, actions
+from tuiftune.tui.keys import actions
+from tuiftune.tui.scopes import APP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

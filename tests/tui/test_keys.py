@@ -15,7 +15,9 @@ from textual.screen import Screen
 
 import tuiftune.tui
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.keys import ACTIONS, APP, TITLES, actions
+from tuiftune.tui.keys import actions
+from tuiftune.tui.keytable import ACTIONS
+from tuiftune.tui.scopes import APP, TITLES
 from tuiftune.tui.screens.dialog import Confirm
 from tuiftune.tui.screens.files import Files
 from tuiftune.tui.screens.help import Help

@@ -13,7 +13,8 @@ from tuiftune.tui import terminal, themes
 from tuiftune.tui.collector import LOOK_SECONDS, Collector
 from tuiftune.tui.encoding import write_alike
 from tuiftune.tui.glyphs import ASCII, choose
-from tuiftune.tui.keys import APP, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import APP
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Provider
 
-from tuiftune.tui.keys import APP, actions
+from tuiftune.tui.keys import actions
+from tuiftune.tui.scopes import APP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

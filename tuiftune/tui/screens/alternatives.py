@@ -12,7 +12,8 @@ from textual.widgets.option_list import Option
 
 from tuiftune.printable import printable
 from tuiftune.tui.glyphs import UNICODE
-from tuiftune.tui.keys import ALTERNATIVES, LIST, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import ALTERNATIVES, LIST
 from tuiftune.tui.settings import written
 from tuiftune.tui.units import size
 

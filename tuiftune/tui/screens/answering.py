@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
-from tuiftune.tui.keys import ANSWERING, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import ANSWERING
 from tuiftune.tui.widgets.answercourse import AnswerCourse
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar

@@ -8,8 +8,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tuiftune.tui.keys import DIALOG, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester
+from tuiftune.tui.scopes import DIALOG
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

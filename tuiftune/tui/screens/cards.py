@@ -14,7 +14,8 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.tui.cardrows import NUMBERS, rows_of
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import CARDS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import CARDS
 from tuiftune.tui.widgets.cardlist import CardList
 from tuiftune.tui.widgets.keybar import KeyBar
 

@@ -11,7 +11,8 @@ from textual.screen import Screen
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import CHARTS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import CHARTS
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.widgets.keybar import KeyBar

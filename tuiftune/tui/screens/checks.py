@@ -8,8 +8,9 @@ from textual.containers import Container, VerticalScroll
 from textual.screen import Screen
 
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import CHECKS, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.remedies import remedy_of
+from tuiftune.tui.scopes import CHECKS
 from tuiftune.tui.widgets.checkpicker import CheckDetail, CheckPicker
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.screen import ModalScreen
 
-from tuiftune.tui.keys import TOUR, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import TOUR
 from tuiftune.tui.widgets.coachline import CoachLine
 
 if TYPE_CHECKING:

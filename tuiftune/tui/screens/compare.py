@@ -11,7 +11,8 @@ from textual.screen import Screen
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import COMPARE, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import COMPARE
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.sidebyside import SideBySide
 from tuiftune.tui.widgets.titlebar import TitleBar

@@ -16,9 +16,10 @@ from tuiftune.runs.state import RunState
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import DASHBOARD, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.look import Beside, look
 from tuiftune.tui.panels import ShowsPanels
+from tuiftune.tui.scopes import DASHBOARD
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
 from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart

@@ -10,7 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import CONFIRM, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import CONFIRM
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

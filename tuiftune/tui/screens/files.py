@@ -11,8 +11,9 @@ from textual.screen import ModalScreen
 from textual.widgets import DirectoryTree
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import DIALOG, FILES, LIST, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import DATA
+from tuiftune.tui.scopes import DIALOG, FILES, LIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuiftune.tui.explain import EXPLANATIONS
-from tuiftune.tui.keys import APP, HELP, READING, TITLES, actions, bindings
+from tuiftune.tui.keys import actions, bindings
+from tuiftune.tui.scopes import APP, HELP, READING, TITLES
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -15,7 +15,8 @@ from tuiftune.tui.beginning import BeginsRuns
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.deleting import DeletesRuns
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import HOME, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import HOME
 from tuiftune.tui.summary import Summaries
 from tuiftune.tui.together import LooksTogether
 from tuiftune.tui.units import size

@@ -14,7 +14,8 @@ from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.findings import trainable
-from tuiftune.tui.keys import MAPPING, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import MAPPING
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.mappingview import Choice, MappingView
 from tuiftune.tui.widgets.samplerows import SampleRows

@@ -14,7 +14,8 @@ from tuiftune.data.mix import Mix, Source, portions
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.findings import mix_of
-from tuiftune.tui.keys import MIX, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import MIX
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.mixview import MixView, source_name
 from tuiftune.tui.widgets.titlebar import TitleBar

@@ -11,7 +11,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys import DIALOG, LIST, PICK, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import DIALOG, LIST, PICK
 from tuiftune.tui.units import ago, real
 
 if TYPE_CHECKING:

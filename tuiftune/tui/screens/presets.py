@@ -10,7 +10,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuiftune.tui.keys import DIALOG, LIST, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import DIALOG, LIST
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -16,8 +16,9 @@ from textual.widgets import Input, Label
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import PROMPTING, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester, first_data
+from tuiftune.tui.scopes import PROMPTING
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
 from tuiftune.tui.widgets.promptview import PromptView

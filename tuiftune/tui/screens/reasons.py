@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
-from tuiftune.tui.keys import READING, REASONS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import READING, REASONS
 from tuiftune.tui.settings import written
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped

@@ -16,8 +16,9 @@ from textual.worker import get_current_worker
 from tuiftune.data.clean.flagged import DROPPABLE
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import REPAIR, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.repairing import free, output_of
+from tuiftune.tui.scopes import REPAIR
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.repairview import RepairChanges, RepairChoices, Survey
 from tuiftune.tui.widgets.titlebar import TitleBar

@@ -11,7 +11,8 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.runs.replay import Replay
-from tuiftune.tui.keys import DASHBOARD, REPLAY, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import DASHBOARD, REPLAY
 from tuiftune.tui.screens.dashboard import Dashboard
 from tuiftune.tui.widgets.logpanel import LogPanel
 from tuiftune.tui.widgets.replaybar import ReplayBar

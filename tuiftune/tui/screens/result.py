@@ -8,7 +8,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from tuiftune.errors import UserError
-from tuiftune.tui.keys import RESULT, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import RESULT
 from tuiftune.tui.widgets.answers import Answers
 from tuiftune.tui.widgets.changes import Changes
 from tuiftune.tui.widgets.keybar import KeyBar

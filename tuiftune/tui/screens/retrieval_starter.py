@@ -16,8 +16,9 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import RETRIEVAL, bindings
+from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester
+from tuiftune.tui.scopes import RETRIEVAL
 from tuiftune.tui.widgets.hitlist import HitList
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead

@@ -8,7 +8,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import ROWS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import ROWS
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rowview import RowView
 from tuiftune.tui.widgets.titlebar import TitleBar

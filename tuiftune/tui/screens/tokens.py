@@ -15,7 +15,8 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import TOKENS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import TOKENS
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar
 from tuiftune.tui.widgets.tokenview import TokenView

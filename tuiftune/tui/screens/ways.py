@@ -11,7 +11,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.advice.verdicts import ways
-from tuiftune.tui.keys import LIST, WAYS, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import LIST, WAYS
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped

@@ -8,7 +8,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from tuiftune.advice.verdicts import TITLES
-from tuiftune.tui.keys import READING, WEIGHING, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import READING, WEIGHING
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped

@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 
 from tuiftune.runs.standing import Fact
-from tuiftune.tui.keys import WHY, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import WHY
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.factlines import row
 from tuiftune.tui.widgets.wrap import wrapped

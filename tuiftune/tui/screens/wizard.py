@@ -9,7 +9,8 @@ from textual.screen import Screen
 
 from tuiftune.advice.steps import STEPS
 from tuiftune.tui.faults import TellsFaults
-from tuiftune.tui.keys import WIZARD, bindings
+from tuiftune.tui.keys import bindings
+from tuiftune.tui.scopes import WIZARD
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
 from tuiftune.tui.widgets.stepper import Stepper

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tuiftune.tui.keys import APP, actions
+from tuiftune.tui.keys import actions
+from tuiftune.tui.scopes import APP
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:
     from textual.events import Click
 
-    from tuiftune.tui.keys import Action
+    from tuiftune.tui.keytable import Action
 
 
 class KeyBar(Canvas):
