@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -36,6 +37,11 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
 
 
+def _heeds_hang_ups() -> None:
+    """Whoever runs the tests under nohup has told all of them to ignore one."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Line:
     """A pseudo-terminal whose other end can be resized or torn off."""
 
@@ -50,6 +56,7 @@ class Line:
             cwd=str(place),
             env={**_environment(), "PYTHONPATH": str(ROOT), **environment},
             timeout=60,
+            preexec_fn=_heeds_hang_ups,
         )
 
     def read(self) -> None:
