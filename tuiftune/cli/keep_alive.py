@@ -108,7 +108,8 @@ def _pause(run: RunDir, seconds: float) -> bool:
     try:
         until = time.monotonic() + seconds
         while not asked and time.monotonic() < until:
-            asked = control.stop_requested(run) is not None
+            if control.stop_requested(run) is not None:
+                return False
             time.sleep(min(LOOK_EVERY, seconds))
     finally:
         for number, handler in earlier.items():
