@@ -65,14 +65,14 @@ def test_a_grace_too_short_costs_one_interval(engine: Engine, make_run: Callable
 def test_the_clock_saves_where_the_interval_is_too_long(
     engine: Engine, make_run: Callable[..., Path]
 ) -> None:
-    changes = {"training__max_steps": 20, "run__save_every": 1000, "method__dropout": 0.1, **QUIET}
+    changes = {"training__max_steps": 60, "run__save_every": 1000, "method__dropout": 0.1, **QUIET}
     whole, clocked = make_run(**changes), make_run(**changes)
     assert engine.train(whole) == 0
-    assert [event["step"] for event in tiny.events(whole, "checkpoint")] == [20]
+    assert [event["step"] for event in tiny.events(whole, "checkpoint")] == [60]
     hindrance = {"module": "hindered", "slow_steps": 0.02, "may_lose": [0.05, 0.1]}
     job = engine.start("train", clocked, fault=hindrance)
     assert job.wait() == 0
-    assert len(tiny.events(clocked, "checkpoint")) > 1, "the last step's is not the only one"
+    assert len(tiny.events(clocked, "checkpoint")) > 2
     assert losses(clocked) == losses(whole)
 
 
