@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 FOLLOW = """
 import sys
 from pathlib import Path
-from tuiftune.cli.follow import Following
+from tuiftune.cli.asked import Asked
+from tuiftune.cli.follow import Following, interactive
 from tuiftune.runs import launch
 from tuiftune.runs.directory import RunDir
 from tuiftune.runs.follow import Follower
 
 run = RunDir.open(Path(sys.argv[1]))
 pid = launch.launch(run, command=[sys.executable, sys.argv[2], sys.argv[1], sys.argv[3]])
-sys.exit(Following(run, Follower(run), pid).to_end())
+sys.exit(Following(run, Follower(run), pid, Asked(interactive=interactive())).to_end())
 """
 
 

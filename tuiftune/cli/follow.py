@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune.cli.asked import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
 from tuiftune.runs import control, launch, planned, postmortem
@@ -15,8 +15,6 @@ from tuiftune.runs.narrate import Narrator
 from tuiftune.runs.notices import Notices
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from tuiftune.cli.progress import Bar
     from tuiftune.runs.alive import Vitals
     from tuiftune.runs.directory import RunDir
@@ -33,31 +31,33 @@ def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) 
     if detach:
         say(f"running in the background (process {pid}); `tuiftune watch {run.name}` shows it")
         return int(ExitCode.DONE)
-    return Following(run, follower, pid).to_end()
+    return Following(run, follower, pid, Asked(interactive=interactive())).to_end()
+
+
+def interactive() -> bool:
+    """Whether a person can be asked what Ctrl-C means."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 class Following:
     """One person, or one script, waiting for a run. The run doesn't depend on it."""
 
-    def __init__(self, run: RunDir, follower: Follower, pid: int) -> None:
+    def __init__(self, run: RunDir, follower: Follower, pid: int, asked: Asked) -> None:
         self.run, self.pid = run, pid
-        self._follower = follower
-        self._interactive = sys.stdin.isatty() and sys.stderr.isatty()
+        self._follower, self._asked = follower, asked
         self._bar: Bar | None = None
         self.asked_to_stop = False
         self.left = False  # the person went away; the run didn't end
-        self._signalled = False
         self._silence_told = False
 
     def to_end(self) -> int:
         """Tell the run until it ends or is left alone. Returns the exit code."""
-        self._heed_signals()
         self._bar = _bar()
         self._narrator = Narrator(steps=self._bar is None)
         self._notices = Notices(planned.read(self.run))
         try:
             while not self._ended():
-                if self._signalled and not self.asked_to_stop:
+                if self._asked.to_end and not self.asked_to_stop:
                     self._stop()
         except _Detached:
             self._close_bar()
@@ -107,15 +107,6 @@ class Following:
             silent = f"no sign of life for {seen.silent_for or 0:.0f} s"
             say(f"{silent}; `tuiftune logs {self.run.name}` may tell why")
         self._silence_told = seen.silent
-
-    def _heed_signals(self) -> None:
-        """A request to end, where nobody can be asked, is passed on to the run and waited for."""
-        signal.signal(signal.SIGTERM, self._note_signal)
-        if not self._interactive and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._note_signal)
-
-    def _note_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled = True
 
     def _interrupted(self) -> None:
         """Ctrl-C at a terminal: a question. A second one, or no answer, leaves the run alone."""

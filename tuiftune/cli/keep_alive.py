@@ -6,13 +6,13 @@ stopped on purpose.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from tuiftune.cli.follow import Following
+from tuiftune.cli.asked import Asked
+from tuiftune.cli.follow import Following, interactive
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode
 from tuiftune.runs import control, launch
@@ -22,7 +22,6 @@ from tuiftune.runs.log import EventWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from tuiftune.runs.directory import RunDir
 
@@ -44,6 +43,7 @@ def keep_alive(
     It gives up after `len(pauses)` restarts in a row without a new checkpoint. Whoever asks the run or this
     process to stop is heeded: then nothing is started again.
     """
+    asked = Asked(interactive=interactive())
     follower = Follower(run)
     follower.refresh()  # what a predecessor wrote isn't told again
     tried = 0
@@ -54,7 +54,7 @@ def keep_alive(
             pid = seen.pid
         else:
             pid = start() if start else launch.launch(run, force=force)
-        following = Following(run, follower, pid)
+        following = Following(run, follower, pid, asked)
         code = following.to_end()
         state = status(run)
         if following.left or following.asked_to_stop or state not in RESTARTABLE:
@@ -64,7 +64,7 @@ def keep_alive(
             say(f"{tried} restarts brought no new checkpoint; giving up")
             return code
         say(f"{state}; starting it again in {pauses[tried]:g} s ({tried + 1} of {len(pauses)})")
-        if not _pause(run, pauses[tried]):
+        if not _pause(run, pauses[tried], asked):
             return code
         tried += 1
         writer = EventWriter(run.events_path)
@@ -96,22 +96,14 @@ def _newest(run: RunDir) -> int:
     return max((int(step) for step in found if step.isdigit()), default=-1)
 
 
-def _pause(run: RunDir, seconds: float) -> bool:
+def _pause(run: RunDir, seconds: float, asked: Asked) -> bool:
     """Wait; False as soon as the run or this process is asked to stop."""
-    asked = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-
-    earlier = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    until = time.monotonic() + seconds
     try:
-        until = time.monotonic() + seconds
-        while not asked and time.monotonic() < until:
+        while not asked.to_end and time.monotonic() < until:
             if control.stop_requested(run) is not None:
                 return False
             time.sleep(min(LOOK_EVERY, seconds))
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-    return not asked
+    except KeyboardInterrupt:
+        return False
+    return not asked.to_end
