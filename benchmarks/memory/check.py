@@ -18,7 +18,7 @@ from tracing import Dimensions, Tracker, Variant
 
 from tuiftune.models import catalogue
 from tuiftune.plan import activations
-from tuiftune.plan.hyperparameters import UNFUSED
+from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.settings import Settings
 
 CASES: tuple[tuple[str, Variant, int, int, int], ...] = (  # model, variant, rank, micro batch, length

@@ -14,7 +14,7 @@ from pathlib import Path
 from configurations import Run, runs
 
 from tuiftune.models import catalogue
-from tuiftune.plan.hyperparameters import UNFUSED
+from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.memory import estimate
 from tuiftune.plan.settings import Settings
 

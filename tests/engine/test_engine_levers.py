@@ -36,8 +36,16 @@ def plain(engine: Engine, model: Path, data: Path, tmp_path_factory: pytest.Temp
         ({"training__activation_checkpointing": True}, 1e-5),
         ({"training__activation_checkpointing": 2}, 1e-5),
         ({"training__micro_batch": 8, "training__optimizer": "adamw_torch_fused"}, 1e-3),
+        ({"data__padding_free": True}, 1e-3),
+        ({"data__padding_free": True, "training__activation_checkpointing": True}, 1e-3),
     ],
-    ids=["checkpointing", "every second layer", "micro batch and fused optimizer"],
+    ids=[
+        "checkpointing",
+        "every second layer",
+        "micro batch and fused optimizer",
+        "padding-free",
+        "padding-free and checkpointing",
+    ],
 )
 def test_levers_keep_the_loss(
     changes: dict[str, Any],

@@ -100,6 +100,7 @@ def resolved(model: Path, data: Path, **changes: Any) -> dict[str, Any]:
         "data.eval": 0.2,
         "data.max_length": 64,
         "data.packing": False,
+        "data.padding_free": False,
         "method.technique": "lora",
         "method.rank": 8,
         "method.alpha": 16,

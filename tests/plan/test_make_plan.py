@@ -102,6 +102,37 @@ def test_the_effective_batch_is_kept_exactly(effective: int, gpu: str) -> None:
     assert training.effective_batch == effective
 
 
+def test_rows_of_different_lengths_are_not_padded_where_the_card_can() -> None:
+    made = plan("Qwen/Qwen3-4B")
+    assert made.resolved.data.padding_free is True
+    assert made.resolved.model.attention == "varlen"
+    assert any(r.key == "data.padding_free" and "%" in r.why for r in made.reasons)
+    padded = plan("Qwen/Qwen3-4B", data__padding_free=False)
+    assert padded.resolved.model.attention == "sdpa"
+    assert (made.speed.tokens_per_second or 0) > (padded.speed.tokens_per_second or 0)
+    for other in (
+        plan("Qwen/Qwen3-4B", facts=None),  # all rows as long
+        plan("google/gemma-2-2b"),  # capped scores
+        plan("Qwen/Qwen3-4B", gpu="Tesla V100-16GB"),  # no bfloat16
+        plan("Qwen/Qwen2.5-0.5B", gpu=None),
+        plan("Qwen/Qwen3-4B", model__attention="sdpa"),
+    ):
+        assert other.resolved.data.padding_free is False
+
+
+def test_a_mask_of_length_squared_is_counted_where_the_kernel_needs_one() -> None:
+    joined = {"data__padding_free": True, "training__micro_batch": 8, "training__compile": False}
+    ends = plan("Qwen/Qwen3-4B", **joined)
+    masked = plan("Qwen/Qwen3-4B", model__attention="sdpa", **joined)
+    assert masked.memory.needs > ends.memory.needs
+    assert (masked.speed.tokens_per_second or 0) < (ends.speed.tokens_per_second or 0)
+
+
+def test_a_kernel_that_cannot_be_had_is_refused() -> None:
+    with pytest.raises(UserError, match="variable-length attention needs a card"):
+        plan("Qwen/Qwen2.5-0.5B", gpu=None, model__attention="varlen")
+
+
 def test_where_nothing_fits_it_says_what_would() -> None:
     made = plan(gpu="GeForce RTX 3060", method__technique="full")
     assert not made.fits
@@ -113,11 +144,15 @@ def test_where_nothing_fits_it_says_what_would() -> None:
 
 
 def test_alternatives_say_what_they_cost_and_win() -> None:
-    made = plan("Qwen/Qwen3-4B", gpu="H100", training__activation_checkpointing=True)
+    made = plan("Qwen/Qwen3-4B", gpu="H200", training__activation_checkpointing=True, training__micro_batch=8)
     off = next(o for o in made.alternatives if o.changes == {"training.activation_checkpointing": False})
     assert "GiB" in off.says
     assert "faster" in off.says
     assert off.needs > made.memory.needs
+    less = plan("Qwen/Qwen3-4B", gpu="H100", training__activation_checkpointing=True).alternatives
+    off = next(o for o in less if o.changes.get("training.activation_checkpointing") is False)
+    assert off.fits, "with fewer rows at once"
+    assert "micro batch" in off.says
 
 
 def test_older_cards_get_float16_and_processors_float32() -> None:

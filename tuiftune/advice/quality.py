@@ -239,6 +239,7 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "data.eval": _held_out,
     "data.loss_on": _loss_on,
     "data.packing": _without_effect,
+    "data.padding_free": _rounding,
     "training.epochs": _epochs,
     "training.learning_rate": _learning_rate,
     "training.effective_batch": _batch,

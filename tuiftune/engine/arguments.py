@@ -63,7 +63,8 @@ def arrange(settings: Settings, rows: int, output: Path, device: str, report: Re
             use_liger_kernel=training.kernels == "liger",
             packing=bool(preset.data.packing),
             eval_packing=False,
-            max_length=preset.data.max_length,
+            padding_free=preset.data.padding_free is True,
+            max_length=preset.data.max_length if preset.data.packing else None,  # rows are cut already
             dataset_kwargs=None if preset.data.packing else {"skip_prepare_dataset": True},
             logging_steps=1,
             logging_nan_inf_filter=False,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.engine.attention import keep_rows_apart
 from tuiftune.errors import UserError
+from tuiftune.plan.attention import VARLEN
 
 if TYPE_CHECKING:
     from tuiftune.engine.settings import Settings
@@ -118,7 +120,7 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
 
     section = settings.preset.model
     dtype = getattr(torch, section.dtype)
-    attention = "sdpa" if section.attention == "auto" else section.attention
+    attention = "sdpa" if section.attention in ("auto", VARLEN) else section.attention
     extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
     if settings.quantised:
         extra["quantization_config"] = quantisation(dtype)
@@ -142,6 +144,8 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are whole and of a causal language model",
         ) from fault
+    if section.attention == VARLEN:
+        keep_rows_apart(model)
     return model
 
 

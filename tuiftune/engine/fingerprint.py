@@ -30,6 +30,7 @@ def fingerprint(
         "model.revision": base.revision,
         "model.dtype": preset.model.dtype,
         "data.packing": bool(preset.data.packing),
+        **({"data.padding_free": True} if preset.data.padding_free is True else {}),
         "data.max_length": preset.data.max_length,
         "rows of training": train.digest,
         "rows held out": held_out.digest if held_out else None,

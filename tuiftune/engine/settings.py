@@ -22,6 +22,7 @@ AdapterDtype = Literal["auto", "float32", "bfloat16"]
 OWN_AUTOS = frozenset(
     {
         "data.format",
+        "data.padding_free",
         "evaluation.score",
         "evaluation.max_new_tokens",
         "hardware.gpus",

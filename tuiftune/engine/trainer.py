@@ -11,7 +11,7 @@ import torch
 from transformers import PrinterCallback
 from trl import SFTTrainer
 
-from tuiftune.engine import adapters, levers
+from tuiftune.engine import adapters, attention, levers
 from tuiftune.engine.faults import NotANumberError
 from tuiftune.engine.rhythm import perplexity
 
@@ -96,6 +96,11 @@ class RunTrainer(SFTTrainer):
         if asked and self.group.any(bool(self._not_finite)):
             raise NotANumberError("loss", self.state.global_step + 1)
         return loss
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if not self.aux_loss_enabled:  # which tells padding from tokens by the mask
+            inputs = attention.without_mask(inputs)
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
     def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
         norm = self._clip(*args, **kwargs)

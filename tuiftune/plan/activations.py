@@ -210,7 +210,8 @@ def _new_gradients(form: Form, arch: Architecture, settings: Settings, values: M
 
 def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings) -> None:
     """A mask: batch × length² in bytes and in 16 bit; keys and values repeated for every query head."""
-    square = settings.micro_batch * settings.length**2
+    joined = settings.padding_free
+    square = settings.tokens**2 if joined else settings.micro_batch * settings.length**2
     repeated = 4 * settings.tokens * (arch.query_size - arch.kv_size)
     layer = 2 * square + repeated
     parts["activations kept"] += square

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.models import count
-from tuiftune.plan import search
+from tuiftune.plan import attention, search
 from tuiftune.plan.model import Alternative
 from tuiftune.preset.sizes import GIB
 
@@ -27,6 +27,7 @@ _WORDS: dict[str, dict[Any, str]] = {
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
     "training.compile": {True: "compile each layer", False: "no compilation"},
     "method.target_modules": {"attention": "adapters on attention only"},
+    "data.padding_free": {True: "rows one after the other, none padded", False: "rows padded to the longest"},
     "data.packing": {True: "pack rows into full sequences", False: "no packing"},
 }
 
@@ -52,9 +53,19 @@ def of(
         if judged.settings != chosen and all(judged.settings != other.settings for _, other in variants):
             variants.append((changes, judged))
 
-    for value in (False, True, 2):
-        vary({"training.activation_checkpointing": value}, checkpointing=value)
     sizes = search.divisors(effective // chosen.copies)
+    for value in (False, True, 2):
+        key = "training.activation_checkpointing"
+        vary({key: value}, checkpointing=value)
+        if not variants or variants[-1][0] != {key: value} or variants[-1][1].fits:
+            continue
+        for size in reversed(
+            [one for one in sizes if one < chosen.micro_batch]
+        ):  # fewer rows at once may fit
+            fewer = replace(chosen, checkpointing=value, micro_batch=size)
+            if search.judge(model.architecture, fewer, device, lengths, effective).fits:
+                vary({key: value, "training.micro_batch": size}, checkpointing=value, micro_batch=size)
+                break
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
     for size in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
         vary({"training.micro_batch": size}, micro_batch=size)
@@ -67,8 +78,14 @@ def of(
         vary({"method.target_modules": "attention"}, targets="attention")
     for name in ("lora", "full") if plain_experts else ("lora", "dora", "full"):
         vary({"method.technique": name}, technique=name, adapter_bytes=4)
-    if not chosen.packing and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
-        vary({"data.packing": True}, packing=True, length=preset.data.max_length)
+    joined = attempts[-1].base.attention
+    if joined in attention.APART and not chosen.packing and chosen.micro_batch > 1 and lengths.differ:
+        other = not chosen.padding_free
+        vary({"data.padding_free": other}, padding_free=other, attention=joined)
+    joinable = not chosen.packing and not chosen.padding_free
+    if joinable and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
+        length = preset.data.max_length
+        vary({"data.packing": True}, packing=True, padding_free=False, length=length, attention=joined)
     if not best.fits:
         variants = [(changes, other) for changes, other in variants if other.fits]
         variants += _shorter(preset, model, device, lengths, best)

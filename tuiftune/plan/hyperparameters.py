@@ -24,7 +24,6 @@ ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
 FORMATS = frozenset(
     {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
 )
-UNFUSED = frozenset({"gemma2"})  # transformers 5.23: `_supports_sdpa = False`
 
 
 def techniques(preset: Preset, parameters: int, device: Device) -> tuple[tuple[str, ...], str, str]:
@@ -128,17 +127,6 @@ def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: i
         2e-4,
         "the upper end: fewest steps, and steady below 20 B parameters",
         "guides A, B, C: 1e-4 … 2e-4",
-    )
-
-
-def attention(preset: Preset, family: str) -> Reason:
-    if preset.model.attention != "auto":
-        return Reason("model.attention", preset.model.attention, "you asked for it", YOURS)
-    if family in UNFUSED:
-        why = "Gemma 2 caps its attention scores, which no fused kernel here does"
-        return Reason("model.attention", "eager", why, "transformers")
-    return Reason(
-        "model.attention", "sdpa", "PyTorch's fused attention: exact, and nothing to install", "transformers"
     )
 
 

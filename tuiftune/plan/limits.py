@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
 from tuiftune.models import count
+from tuiftune.plan import attention
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -32,6 +33,7 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
         )
     count.target_names(arch, _targets(preset))
     _check_experts(preset, arch)
+    attention.check(preset, arch, device)
     effective = preset.training.effective_batch
     if effective % copies:
         raise UserError(

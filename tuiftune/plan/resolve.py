@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.models import count
-from tuiftune.plan import alternatives, cost, hyperparameters, limits, notes, search
+from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search
 from tuiftune.plan.device import copies_of, device_of, shared_by
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
@@ -72,7 +72,9 @@ def make_plan(
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
     every, why_every = cost.save_every(amount.steps, best.step_seconds)
     method = Reason("method.technique", chosen.technique, why_technique, technique_source)
-    reasons = _reasons(preset, model, device, facts, chosen, best, method, copies, (every, why_every))
+    reasons = _reasons(
+        preset, model, device, facts, lengths, chosen, best, method, copies, (every, why_every)
+    )
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
     per_hour = preset.budget.usd_per_hour
@@ -124,7 +126,13 @@ def larger_of(preset: Preset, found: Sequence[Candidate], best: Candidate) -> La
 
 
 def _lever(settings: Settings) -> tuple[Any, ...]:
-    return settings.checkpointing, settings.kernels, settings.compile, settings.optimizer
+    return (
+        settings.checkpointing,
+        settings.kernels,
+        settings.compile,
+        settings.optimizer,
+        settings.padding_free,
+    )
 
 
 def attempt(
@@ -140,8 +148,9 @@ def attempt(
     dtype = hyperparameters.precision(preset, technique, device)
     rank = hyperparameters.rank(preset, technique, facts)
     base = base_settings(preset, device, lengths, facts, technique, dtype.value, rank.value, copies)
-    base = replace(base, attention=hyperparameters.attention(preset, model.architecture.family).value)
-    space = search.space_of(preset, model.architecture, base, device)
+    kernel = attention.kernel(preset, model.architecture, device, base.weight_bytes)
+    base = replace(base, attention=kernel)
+    space = search.space_of(preset, model.architecture, base, device, lengths)
     effective = preset.training.effective_batch
     found = tuple(search.candidates(model.architecture, base, space, device, lengths, effective))
     steps = cost.amount(preset, lengths, 1, copies, base.packing).steps
@@ -188,6 +197,7 @@ def _reasons(
     model: BaseModel,
     device: Device,
     facts: DataFacts | None,
+    lengths: Lengths,
     chosen: Attempt,
     best: Candidate,
     technique: Reason,
@@ -210,8 +220,9 @@ def _reasons(
         why_kept = "without it nothing fits" if best.fits else "the least memory there is"
     elif kept is not False:
         why_kept = f"every {kept}th layer recomputes: the fewest that make it fit"
-    rows = settings.micro_batch
-    batch = f"{rows} × {best.accumulation} accumulated" + (f" × {copies} processes" if copies > 1 else "")
+    batch = f"{settings.micro_batch} × {best.accumulation} accumulated" + (
+        f" × {copies} processes" if copies > 1 else ""
+    )
     why_rows = f"{batch} = {training.effective_batch} rows a step; the fastest split that fits"
     if not best.fits:
         why_rows = f"{batch} = {training.effective_batch} rows a step; still {-room:.1f} GiB too much"
@@ -227,7 +238,7 @@ def _reasons(
         technique,
         chosen.dtype,
         hyperparameters.adapter_dtype(preset, chosen.technique),
-        hyperparameters.attention(preset, model.architecture.family),
+        attention.reason(preset, settings),
         chosen.rank,
         hyperparameters.alpha(preset, chosen.rank.value),
         hyperparameters.learning_rate(preset, chosen.technique, chosen.rank.value, model.parameters),
@@ -240,8 +251,9 @@ def _reasons(
             "data.packing",
             preset.data.packing,
             settings.packing,
-            "a step stays effective_batch rows, and rows never see one another",
+            "a step stays effective_batch rows; packed ones would be fewer and larger steps",
         ),
+        attention.padding_reason(preset, settings, lengths),
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),
         lever(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from tuiftune.plan import memory, speed
+from tuiftune.plan import attention, memory, speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,6 +66,7 @@ class Space:
     compiles: tuple[bool, ...]
     optimizers: tuple[str, ...]
     micro_batches: tuple[int, ...]
+    padding_free: tuple[bool, ...]
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +79,7 @@ def divisors(number: int) -> tuple[int, ...]:
     return tuple(sorted({*small, *(number // d for d in small)}))
 
 
-def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device) -> Space:
+def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device, lengths: Lengths) -> Space:
     """The levers the engine has for this technique on this device, as far as the preset leaves them open."""
     training = preset.training
     asked = training.activation_checkpointing
@@ -94,7 +95,14 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device)
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
     share = training.effective_batch // base.copies
     micro = divisors(share) if training.micro_batch == "auto" else (int(training.micro_batch),)
-    return Space(checkpointing, kernels, compiles, optimizers(preset, base, device), micro)
+    return Space(
+        checkpointing,
+        kernels,
+        compiles,
+        optimizers(preset, base, device),
+        micro,
+        attention.choices(preset, base, lengths),
+    )
 
 
 def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:
@@ -113,11 +121,18 @@ def candidates(
     arch: Architecture, base: Settings, space: Space, device: Device, lengths: Lengths, effective: int
 ) -> Iterator[Candidate]:
     """Every combination of the levers; memory bounded at the longest row, speed at the mean padded length."""
-    for checkpointing, kernels, compiled, optimizer, micro in product(
-        space.checkpointing, space.kernels, space.compiles, space.optimizers, space.micro_batches
+    for checkpointing, kernels, compiled, optimizer, micro, joined in product(
+        space.checkpointing,
+        space.kernels,
+        space.compiles,
+        space.optimizers,
+        space.micro_batches,
+        space.padding_free,
     ):
         if compiled and kernels == "liger":
             continue  # both replace the same elementwise code
+        if joined and micro == 1 and len(space.padding_free) > 1:
+            continue  # one row is never padded
         settings = replace(
             base,
             checkpointing=checkpointing,
@@ -125,6 +140,7 @@ def candidates(
             compile=compiled,
             optimizer=optimizer,
             micro_batch=micro,
+            padding_free=joined,
         )
         yield judge(arch, settings, device, lengths, effective)
 
@@ -134,13 +150,17 @@ def judge(
 ) -> Candidate:
     """Predict one way to run. `effective` must be a multiple of micro batch × copies."""
     accumulation = max(1, effective // (settings.micro_batch * settings.copies))
-    masked = settings.packing or (settings.micro_batch > 1 and lengths.differ)
-    settings = replace(settings, accumulation=accumulation, masked=masked)
+    joined = settings.packing or (settings.padding_free and settings.micro_batch > 1)
+    kernel = settings.attention if joined or settings.attention != attention.VARLEN else "sdpa"
+    masked = joined and kernel not in attention.APART
+    settings = replace(settings, accumulation=accumulation, attention=kernel, masked=masked)
     predicted = memory.estimate(arch, settings)
     if device.correction != 1:
         predicted = replace(predicted, needs=int(predicted.needs * device.correction))
     if settings.packing:
         padded, real = float(settings.length), float(settings.length)
+    elif settings.padding_free:
+        padded, real = lengths.mean, lengths.mean
     else:
         padded, real = lengths.padded(settings.micro_batch), lengths.mean
     step = accumulation * speed.step_seconds(arch, settings, device, padded) + speed.update_seconds(
@@ -164,7 +184,15 @@ def fastest(found: Iterable[Candidate], steps: int | None) -> Candidate | None:
         return None
     best = min(c.seconds(steps) for c in fitting)
     close = [c for c in fitting if c.seconds(steps) <= best * 1.02]
-    return min(close, key=lambda c: (c.settings.compile, c.settings.kernels != "none", c.memory.needs))
+    return min(
+        close,
+        key=lambda c: (
+            c.settings.compile,
+            c.settings.kernels != "none",
+            c.settings.padding_free,
+            c.memory.needs,
+        ),
+    )
 
 
 def smallest(found: Iterable[Candidate]) -> Candidate:

@@ -24,6 +24,7 @@ class Settings:
     kernels: str = "none"
     compile: bool = False
     packing: bool = False
+    padding_free: bool = False  # the rows of a micro batch are one sequence, none padded
     optimizer: str = "adamw_torch_fused"
     weight_bytes: int = 2
     adapter_bytes: int = 4
@@ -31,7 +32,7 @@ class Settings:
     device: str = "cuda"
     copies: int = 1  # data-parallel processes, one a card
     accumulation: int = 1  # micro steps to an optimizer step
-    masked: bool = False  # rows of a micro batch differ in length or are packed: attention needs a mask
+    masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
 
     @property
     def tokens(self) -> int:

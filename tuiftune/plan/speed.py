@@ -47,6 +47,8 @@ def step_seconds(arch: Architecture, settings: Settings, device: Device, length:
     recompute = _recomputed(settings)
     products = 2.0 * matrices * tokens
     attention = 2.0 * 2.0 * tokens * length * arch.query_size * arch.num_layers / 2
+    if settings.masked:  # nothing of the square is left out, and it is one for the whole sequence
+        attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
     weight_gradients = 1.0 if settings.technique == "full" else 0.0
     work = (products + attention) * (2.0 + recompute) + weight_gradients * products + attention
     rate = device.flops * (

@@ -49,6 +49,8 @@ SYNONYMS = {
     "sequence_len": "data.max_length",
     "cutoff_len": "data.max_length",
     "sample_packing": "data.packing",
+    "neat_packing": "data.packing",
+    "pad_to_sequence_len": "data.padding_free",
     "val_set_size": "data.eval",
     "system_prompt": "data.system",
     "save_steps": "run.save_every",

@@ -55,7 +55,7 @@ class ModelSection(Section):
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto", description="precision the base is loaded in; auto: bfloat16 where the card has it"
     )
-    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+    attention: Literal["auto", "sdpa", "varlen", "eager", "flash_attention_2"] = Field(
         "auto", description="attention kernel"
     )
     trust_remote_code: bool = Field(
@@ -99,6 +99,9 @@ class DataSection(Section):
     max_length: PositiveInt = Field(2048, description="tokens a row; longer rows are cut")
     packing: Auto | bool = Field(
         "auto", description="several rows in one sequence, so that no step is padding"
+    )
+    padding_free: Auto | bool = Field(
+        "auto", description="rows of a micro batch one after the other in one sequence; none is padded"
     )
     loss_on: Literal["assistant", "completion", "all"] = Field(
         "assistant", description="which tokens are learnt"

@@ -38,6 +38,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("method.alpha", "alpha", ("auto", 8, 16, 32, 64, 128, 256), "auto"),
     Setting("method.dropout", "dropout", (0.0, 0.05, 0.1), 0.0),
     Setting("data.packing", "packing", ("auto", False, True), "auto"),
+    Setting("data.padding_free", "padding-free", ("auto", False, True), "auto"),
     Setting(
         "training.optimizer",
         "optimizer",
@@ -58,7 +59,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("training.compile", "compile", ("auto", False, True), "auto"),
     Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
     Setting("method.adapter_dtype", "adapters in", ("auto", "float32", "bfloat16"), "auto"),
-    Setting("model.attention", "attention", ("auto", "sdpa", "eager", "flash_attention_2"), "auto"),
+    Setting("model.attention", "attention", ("auto", "sdpa", "varlen", "eager", "flash_attention_2"), "auto"),
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "cards", ("auto", 1, 2, 4, 8), "auto"),
     Setting("hardware.processes", "processes", ("auto", 1, 2, 4, 8), "auto"),

@@ -1,0 +1,103 @@
+"""The attention kernel, and how rows of different lengths share a micro batch: padded, or in one sequence."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+from tuiftune.hardware.libraries import release, torch_build
+from tuiftune.plan.model import Reason
+
+if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.plan.device import Device
+    from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.settings import Settings
+    from tuiftune.preset.schema import Preset
+
+VARLEN = "varlen"  # PyTorch's own kernel for rows in one sequence, which it keeps apart by their ends
+APART = frozenset({VARLEN, "flash_attention_2"})  # the others need a mask of length² for it
+FROM_TORCH = (2, 11)  # whose variable-length attention takes a scale and a window
+LARGEST_HEAD = 256  # FlashAttention 2's head dimension
+UNFUSED = frozenset({"gemma2"})  # transformers 5.23: `_supports_sdpa = False`
+SINKS = frozenset({"gpt_oss"})  # learnt logits beside the keys, which that kernel doesn't know
+KEY = "model.attention"
+
+
+def kernel(preset: Preset, arch: Architecture, device: Device, weight_bytes: int) -> str:
+    """`model.attention` before the search: as asked, or the best kernel for rows that share a sequence."""
+    asked = preset.model.attention
+    if asked != "auto":
+        return asked
+    if arch.family in UNFUSED:
+        return "eager"
+    return VARLEN if _varlen(arch, device, weight_bytes) else "sdpa"
+
+
+def choices(preset: Preset, base: Settings, lengths: Lengths) -> tuple[bool, ...]:
+    """Values of `data.padding_free` worth a look: as asked, or both where padding would cost something."""
+    if preset.data.padding_free != "auto":
+        return (preset.data.padding_free,)
+    worth = base.attention in APART and lengths.differ and not base.packing
+    return (False, True) if worth else (False,)
+
+
+def reason(preset: Preset, settings: Settings) -> Reason:
+    """`model.attention`, as chosen."""
+    if preset.model.attention != "auto":
+        return Reason(KEY, preset.model.attention, "you asked for it", "preset")
+    value = settings.attention
+    if value == "eager":
+        why = "Gemma 2 caps its attention scores, which no fused kernel here does"
+        return Reason(KEY, value, why, "transformers")
+    if value == VARLEN:
+        why = "PyTorch's FlashAttention for rows in one sequence: exact, and no mask of length²"
+        return Reason(KEY, value, why, "torch.nn.attention.varlen")
+    return Reason(KEY, value, "PyTorch's fused attention: exact, and nothing to install", "transformers")
+
+
+def padding_reason(preset: Preset, settings: Settings, lengths: Lengths) -> Reason:
+    """`data.padding_free`, as chosen."""
+    key, value = "data.padding_free", settings.padding_free
+    if preset.data.padding_free != "auto":
+        return Reason(key, value, "you asked for it", "preset")
+    if value:
+        waste = 1 - lengths.mean / lengths.padded(settings.micro_batch)
+        return Reason(key, True, f"padding would be {waste:.0%} of each step's tokens", "data")
+    if settings.packing:
+        return Reason(key, False, "packed sequences have no padding", "technique")
+    if settings.micro_batch == 1 or not lengths.differ:
+        return Reason(key, False, "no row is padded: one at a time, or all as long", "data")
+    why = "without it: its kernel needs a card, 16-bit weights and a model that it knows"
+    return Reason(key, False, "no faster here" if settings.attention in APART else why, "technique")
+
+
+def check(preset: Preset, arch: Architecture, device: Device) -> None:
+    """UserError where the preset asks for the variable-length kernel and it can't be had."""
+    if preset.model.attention != VARLEN or _varlen(arch, device, 4 if preset.model.dtype == "float32" else 2):
+        return
+    raise UserError(
+        "variable-length attention needs a card with bfloat16, 16-bit weights, a model of known shape "
+        f"(heads of at most {LARGEST_HEAD}) and PyTorch {'.'.join(map(str, FROM_TORCH))}",
+        place=KEY,
+        remedy="auto",
+    )
+
+
+def _varlen(arch: Architecture, device: Device, weight_bytes: int) -> bool:
+    return (
+        device.kind == "cuda"
+        and device.bf16  # compute capability 8.0, which is what the kernel asks for
+        and weight_bytes == 2
+        and arch.known
+        and arch.family not in UNFUSED | SINKS
+        and arch.head_dim <= LARGEST_HEAD
+        and _torch_has_it()
+    )
+
+
+@lru_cache(maxsize=1)
+def _torch_has_it() -> bool:
+    build = torch_build()
+    return build is not None and release(build.version) >= FROM_TORCH
