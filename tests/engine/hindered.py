@@ -55,6 +55,26 @@ def stuck_after(seconds: float) -> None:
     card.STUCK_AFTER, card.HEARTBEAT_EVERY = seconds, seconds / 4
 
 
+def cannot_hold(rows: int) -> None:
+    """The second of two processes runs out of memory in rehearsing so many rows at once, or more."""
+    import torch
+
+    from tuiftune.engine import rehearsal
+
+    step = rehearsal.SFTTrainer.training_step
+
+    def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
+        if (
+            os.environ.get("RANK") == "1"
+            and trainer.state.global_step == 0
+            and len(inputs["input_ids"]) >= rows
+        ):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return step(trainer, model, inputs, *rest)
+
+    rehearsal.SFTTrainer.training_step = limited
+
+
 def raises(words: str) -> None:
     """A RuntimeError of these words in the third step."""
 

@@ -90,6 +90,28 @@ def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[...
     assert [event["seq"] for event in tiny.events(two)] == list(range(1, len(tiny.events(two)) + 1))
 
 
+def test_both_rehearse_and_what_one_cannot_hold_is_split_for_both(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Rehearsed as planned, and with rows that only the second has no room for: as if planned so."""
+    plain, rehearsed = make_run(**PAIR), make_run(**PAIR, plan={"rehearse": True})
+    large = make_run(**{**PAIR, "training__micro_batch": 4}, plan={"rehearse": True})
+    fault = {
+        "module": "hindered",
+        "cannot_hold": 4,
+        "environment": {"XDG_STATE_HOME": str(tmp_path / "state")},
+    }
+    assert engine.train(plain) == engine.train(rehearsed) == 0
+    assert engine.start("train", large, fault=fault).wait() == 0
+    assert losses(rehearsed) == losses(plain)
+    assert losses(large) == pytest.approx(losses(plain), rel=1e-6)
+    assert kept(rehearsed, 8) == kept(plain, 8)
+    (memory,) = [event for event in tiny.events(rehearsed, "memory") if event.get("rehearsal")]
+    assert memory["device"] > 50e6
+    (warned,) = [event for event in tiny.events(large, "warning") if event["code"] == "micro_batch_lowered"]
+    assert "2 at once, 2 times a step" in warned["message"]
+
+
 def test_stopped_and_killed_they_resume_to_the_bit(engine: Engine, make_run: Callable[..., Path]) -> None:
     changes = {**PAIR, "training__max_steps": STEPS, "run__save_every": 5, "method__dropout": 0.1}
     whole, broken = make_run(**changes), make_run(**changes)

@@ -91,7 +91,7 @@ def assemble(
     )
     arguments.settle_steps(trainer, wanted)
     wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
-    if wanted_here and start.checkpoint is None and group.size == 1:
+    if wanted_here and start.checkpoint is None:
         path = store.directory.parent / settings.REHEARSAL
         rhythm.rehearsal = Rehearsal(wanted, report, device, path)
     if wanted.adapted:

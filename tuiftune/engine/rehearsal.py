@@ -13,6 +13,7 @@ import math
 import random
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trl import SFTTrainer
@@ -45,8 +46,21 @@ class ResizeError(Exception):
         self.rows, self.why = rows, why
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one process came to: bytes it held at most, and how it failed if it did."""
+
+    measured: dict[str, int | None]
+    out_of_memory: bool = False
+    broken: str = ""
+
+
 class Rehearsal:
-    """Rehearses at the beginning of training, where model and optimizer are as training uses them."""
+    """Rehearses at the beginning of training, where model and optimizer are as training uses them.
+
+    Each process of a group tries by itself, without exchanging gradients, whose buckets are there already;
+    then they agree: none goes on where one ran out of memory, and the fullest card counts.
+    """
 
     def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
         self._settings, self._report, self._device, self._path = settings, report, device, path
@@ -58,36 +72,59 @@ class Rehearsal:
         compiles = self._settings.preset.training.compile is True
         self._report.phase("rehearsing", "the first step compiles the layers" if compiles else "")
         card.forget_peaks(self._device)
-        too_large, broken, measured, saved = False, None, {}, {}
+        saved: dict[str, Any] = {}
         with _nothing_stays(trainer, adapted=self._settings.adapted):
-            try:
-                _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
-                _evaluation(trainer)
-                measured = card.memory_of(self._device)
-                saved = _saved_and_reloaded(trainer)
-            except Exception as fault:
-                end = ending_of(fault)
-                too_large = end.state == "oom" and trainer.args.per_device_train_batch_size > 1
-                broken = fault if end.state == "failed" and end.exit_code == ExitCode.FAILED else None
-                if not too_large and broken is None:
-                    raise
-        if too_large:
-            raise self._fewer(trainer.args.per_device_train_batch_size)
-        if broken is not None:  # what only the rehearsal does must not be what a run is lost for
+            tried = trainer.group.gather(self._try(trainer))
+            out_of_memory = any(one.out_of_memory for one in tried)
+            broken = next((one.broken for one in tried if one.broken), "")
+            if not out_of_memory and not broken:
+                try:
+                    saved = _saved_and_reloaded(trainer)
+                except RuntimeError as fault:
+                    if trainer.group.size > 1 or ending_of(fault).state != "failed":
+                        raise
+                    broken = ending_of(fault).why
+        card.forget_peaks(self._device)
+        wanted: ResizeError | None = None
+        if out_of_memory:
+            wanted = self._fewer(trainer.args.per_device_train_batch_size)
+        elif broken:  # what only the rehearsal does must not be what a run is lost for
             self._report.warning(
                 "rehearsal_failed",
-                f"the rehearsal broke off and measured nothing: {ending_of(broken).why}",
+                f"the rehearsal broke off and measured nothing: {broken}",
                 "training goes on without it; --no-rehearsal leaves it out",
             )
-            card.forget_peaks(self._device)
-            return
-        card.forget_peaks(self._device)
-        held = _held(measured)
+        else:
+            measured = max((one.measured for one in tried), key=lambda one: one["reserved"] or 0)
+            wanted = self._take_in(trainer, measured, saved, time.monotonic() - began)
+        agreed = trainer.group.first((wanted.rows, wanted.why) if wanted else None)
+        if agreed is not None:
+            raise ResizeError(*agreed)
+
+    def _try(self, trainer: RunTrainer) -> Tried:
+        try:
+            with trainer.by_itself():
+                _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
+                _evaluation(trainer)
+            return Tried(card.memory_of(self._device))
+        except Exception as fault:
+            end = ending_of(fault)
+            if end.state == "oom" and trainer.args.per_device_train_batch_size > 1:
+                return Tried({}, out_of_memory=True)
+            if end.state == "failed" and end.exit_code == ExitCode.FAILED:
+                return Tried({}, broken=end.why)
+            raise
+
+    def _take_in(
+        self, trainer: RunTrainer, measured: dict[str, int | None], saved: dict[str, Any], seconds: float
+    ) -> ResizeError | None:
+        """Rank 0's part: tell, store, and decide whether other rows at once are to be rehearsed."""
+        if not trainer.group.leads:
+            return None
+        held, limit = _held(measured), self._settings.capacity
         micro = trainer.args.per_device_train_batch_size
-        limit = self._settings.capacity
         if self._fitting is not None and micro > self._fitting and held and limit and held > limit:
-            raise self._fewer(micro)
-        seconds = time.monotonic() - began
+            return self._fewer(micro)
         self._report.emit(
             "memory", **measured, **self._settings.predictions, rehearsal=True, seconds=round(seconds, 2)
         )
@@ -96,7 +133,7 @@ class Rehearsal:
             trainer.rhythm.saved(saved["seconds"])
         if more := self._room_for_more(micro, held):
             self._fitting = micro
-            raise more
+        return more
 
     def _fewer(self, rows: int) -> ResizeError:
         """After `rows` at once were too many: those known to fit, else the largest part of them."""
@@ -164,11 +201,16 @@ class Rehearsal:
 
         args = trainer.args
         before, rows = args.per_device_train_batch_size, wanted.rows
+        planned = rehearsed(self._path).get("planned_micro_batch", before)
         args.gradient_accumulation_steps = args.gradient_accumulation_steps * before // rows
         args.per_device_train_batch_size = args.per_device_eval_batch_size = rows
         _begin_again(trainer)
         trainer._fingerprint["training.micro_batch"] = rows
-        planned = rehearsed(self._path).get("planned_micro_batch", before)
+        gc.collect()
+        card.forget_peaks(self._device)
+        trainer.group.meet()
+        if not trainer.group.leads:
+            return
         write_text(self._path, json.dumps({"micro_batch": rows, "planned_micro_batch": planned}))
         self._report.warning(
             "micro_batch_lowered" if rows < before else "micro_batch_raised",
@@ -180,8 +222,6 @@ class Rehearsal:
         )
         if planned == before and rows < before and self._settings.capacity:
             self._remember(self._settings.capacity)
-        gc.collect()
-        card.forget_peaks(self._device)
 
     def _remember(self, held: float) -> None:
         """For the next plan on this card."""
@@ -223,8 +263,8 @@ def _updates(trainer: RunTrainer, *, paged: bool) -> None:
     for _ in range(UPDATES):
         for _ in range(steps):
             trainer.current_gradient_accumulation_steps = steps
-            learnt = trainer._get_num_items_in_batch([batch] * steps, trainer.args.device)
-            SFTTrainer.training_step(trainer, model, dict(batch), learnt)
+            learnt = steps * trainer.group.size * (batch["labels"][:, 1:] != -100).sum()
+            SFTTrainer.training_step(trainer, model, dict(batch), learnt.to(trainer.args.device))
         norm = trainer._clip(model.parameters(), trainer.args.max_grad_norm)
         if not paged and math.isfinite(float(norm)):  # else a rate of 0 would still leave NaN in the weights
             optimizer.step()
@@ -234,6 +274,8 @@ def _updates(trainer: RunTrainer, *, paged: bool) -> None:
 def _begin_again(trainer: RunTrainer) -> None:
     """Let the next call of `train` make its optimizer and its loader of data anew."""
     trainer._train_batch_size = trainer.args.train_batch_size
+    trainer.accelerator.free_memory()
+    trainer.model_wrapped = trainer.model
     trainer.optimizer = trainer.lr_scheduler = None
     trainer._created_lr_scheduler = False
     trainer.is_in_train = False

@@ -160,6 +160,12 @@ class RunTrainer(SFTTrainer):
         )
 
     @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """Steps of this process alone: the others are neither asked for metrics nor sent gradients."""
+        with self._own_metrics(), self.accelerator.no_sync(self.model_wrapped):
+            yield
+
+    @contextmanager
     def _own_metrics(self) -> Iterator[None]:
         """TRL gathers its metrics at every batch, where uneven shares would wait for one another."""
         gather = self.accelerator.gather_for_metrics
@@ -236,8 +242,13 @@ class RunTrainer(SFTTrainer):
             self._load_from_checkpoint(str(staged))
             self._load_optimizer_and_scheduler(str(staged))
 
+        if not self.group.leads:
+            self._help_saving()
+            return 0
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
-        return self._store.trial(self._write, progress, read)
+        size = self._store.trial(self._write, progress, read)
+        self.group.meet()
+        return size
 
     def _finite(self) -> bool:
         """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""
