@@ -215,6 +215,68 @@ def test_processes_share_the_effective_batch() -> None:
     assert pair.gpu["memory_available"] == alone.gpu["memory_available"] // 2
 
 
+def cards(*held: int) -> Machine:
+    """A machine of H200s, of which so many GiB are held by others."""
+    total = 143771 << 20
+    return machine(
+        *(
+            Gpu(
+                index,
+                "NVIDIA H200",
+                memory_total=total,
+                memory_free=total - gib * GIB,
+                compute_capability=(9, 0),
+            )
+            for index, gib in enumerate(held)
+        ),
+        memory=256 * GIB,
+    )
+
+
+def on(there: Machine, base: str = "meta-llama/Llama-3.1-8B", facts: Any = FACTS, **values: Any) -> Plan:
+    preset = Preset.model_validate({"model": {"base": base}, "data": {"train": "x.jsonl"}})
+    preset = preset.with_values({key.replace("__", "."): value for key, value in values.items()})
+    return make_plan(preset, there, resolve(preset.model.base), facts)
+
+
+def test_idle_cards_are_taken_where_they_pay() -> None:
+    whole = on(cards(0, 0, 0, 0))
+    assert whole.gpu["count"] == whole.resolved.hardware.gpus == 4
+    why = next(reason.why for reason in whole.reasons if reason.key == "hardware.gpus")
+    assert "times as fast as one, as predicted" in why
+    assert {1, 2} <= {o.changes.get("hardware.gpus") for o in whole.alternatives}, "and the others are shown"
+    assert (whole.speed.tokens_per_second or 0) > 2.5 * (on(cards(0)).speed.tokens_per_second or 0)
+    odd = on(cards(0, 0, 0, 0), training__effective_batch=2)
+    assert odd.gpu["count"] == 2
+    tiny = on(cards(0, 0), "HuggingFaceTB/SmolLM2-135M", training__effective_batch=2)
+    assert tiny.gpu["count"] == 1, "the exchange would cost what the second card wins"
+
+
+def test_cards_that_others_use_are_left_to_them() -> None:
+    made = on(cards(90, 0, 0))
+    assert made.resolved.hardware.gpus == [1, 2]
+    assert made.gpu["memory_available"] == 143771 << 20
+    assert any("90.0 GiB of card 0" in note for note in made.notes)
+    assert on(cards(90, 0), hardware__gpus=1).resolved.hardware.gpus == [1]
+    asked = on(cards(90, 0), hardware__gpus=[0])
+    assert asked.gpu["memory_available"] == (143771 << 20) - 90 * GIB
+    with pytest.raises(UserError, match="no card 7"):
+        on(cards(0, 0), hardware__gpus=[7])
+
+
+def test_full_tuning_sharded_is_shown_as_predicted() -> None:
+    made = plan("meta-llama/Llama-3.1-8B", gpu="A100-80GB:8", method__technique="full")
+    assert made.sharded is not None
+    assert made.sharded.cards == 8
+    assert made.sharded.fits
+    assert made.sharded.memory.needs < made.memory.needs
+    weights = made.sharded.memory.components["weights"]
+    assert 16e9 / 8 < weights < 16e9 / 3, "its eighth, two layers, the embedding and the head"
+    assert any("predicted only" in note for note in made.notes)
+    assert document(made)["sharded"]["cards"] == 8
+    assert plan(gpu="A100-80GB:8").sharded is None, "adapters are copied"
+
+
 def test_money_is_hours_times_the_price_given() -> None:
     made = plan(budget__usd_per_hour=3.0)
     assert made.seconds is not None

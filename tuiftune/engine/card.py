@@ -78,6 +78,7 @@ def show_only(cards: int | list[int] | str, count: int) -> None:
     """Show PyTorch as many cards as there are processes, before it is imported. All see the same ones: they
     reach into one another's memory.
     """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML numbers them
     wanted = [str(card) for card in cards] if isinstance(cards, list) else []
     given = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
     chosen = (wanted or given or [str(card) for card in range(count)])[:count]

@@ -35,7 +35,24 @@ class Card:
     price_date: str  # "2025 (guides)"; empty without a price
     aliases: tuple[str, ...]
 
+    @property
+    def exchange(self) -> float:
+        """Bytes a second that an all-reduce moves from card to card: over NVLink where the part has it."""
+        return _NVLINK.get(self.name, _PCIE)
 
+
+_PCIE = 2.0e10  # what PCIe 4 sustains
+# Three quarters of a direction of the part's NVLink, by its data sheet: what NCCL makes of it.
+_NVLINK = {
+    "Tesla V100-SXM2-16GB": 1.1e11,
+    "Tesla V100-SXM2-32GB": 1.1e11,
+    "A100-SXM4-40GB": 2.2e11,
+    "A100-SXM4-80GB": 2.2e11,
+    "H100 80GB HBM3": 3.4e11,
+    "H200": 3.4e11,
+    "GH200 480GB": 3.4e11,
+    "B200": 6.8e11,
+}
 _GUIDES, _LISTS = "2025 (guides)", "autumn 2026 (price lists)"
 _Price = tuple[float, float, str] | None
 

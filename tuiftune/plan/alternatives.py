@@ -13,7 +13,6 @@ from tuiftune.preset.sizes import GIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.facts import DataFacts
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.search import Candidate
     from tuiftune.preset.schema import Preset
 
-MOST = 8
+MOST = 10
 _WORDS: dict[str, dict[Any, str]] = {
     "training.activation_checkpointing": {True: "checkpointing on", False: "checkpointing off"},
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
@@ -37,12 +36,14 @@ def of(
     model: BaseModel,
     device: Device,
     lengths: Lengths,
-    facts: DataFacts | None,
     attempts: Sequence[Attempt],
+    others: Sequence[Attempt],
     best: Candidate,
-    steps: int | None,
 ) -> tuple[Alternative, ...]:
-    """The neighbours of the chosen plan, one lever at a time; fitting ones first, then by speed."""
+    """The neighbours of the chosen plan, one lever at a time; fitting ones first, then by speed.
+
+    `others`: the chosen technique on other numbers of cards.
+    """
     effective = preset.training.effective_batch
     chosen = best.settings
     variants: list[tuple[dict[str, Any], Candidate]] = []
@@ -86,6 +87,7 @@ def of(
     if joinable and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
         length = preset.data.max_length
         vary({"data.packing": True}, packing=True, padding_free=False, length=length, attention=joined)
+    variants += [({"hardware.gpus": one.way.gpus}, one.best) for one in others if one.best is not None]
     if not best.fits:
         variants = [(changes, other) for changes, other in variants if other.fits]
         variants += _shorter(preset, model, device, lengths, best)
@@ -173,6 +175,9 @@ def _name(key: str, value: Any) -> str:
         return f"checkpoint every {value}nd layer" if value == 2 else f"checkpoint every {value}th layer"
     if key == "training.micro_batch":
         return f"micro batch {value}"
+    if key == "hardware.gpus":
+        count = len(value) if isinstance(value, list) else value
+        return "one card" if count == 1 else f"{count} cards, a copy on each"
     if key == "data.max_length":
         return f"rows cut at {value:,} tokens"
     if key == "method.technique":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,13 +20,16 @@ _CPU_FLOPS_A_CORE = (
     2.5e10  # float32 matrix products through oneDNN, sustained; two server cores measured 20–60
 )
 _CPU_BANDWIDTH = 2.0e10
+BUSY = 2 * GIB  # bytes that others hold of a card, from which on it is left to them unless it is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One card of `count` equal ones. `capacity` is what a run may use of `memory`, in bytes.
+    """One card of `count` equal ones. `capacity` is what a run may use of `memory`, in bytes; `limit` is the
+    preset's bound on it. `free`: each card's number and its bytes that nobody holds, in the machine's order.
 
-    `flops`: dense 16-bit operations a second on the data sheet; `bandwidth`: bytes a second.
+    `flops`: dense 16-bit operations a second on the data sheet; `bandwidth`: of its memory, `exchange`: from
+    card to card, both in bytes a second.
     """
 
     kind: str  # "cuda" or "cpu"
@@ -35,12 +39,15 @@ class Device:
     count: int
     flops: float
     bandwidth: float
+    exchange: float
     bf16: bool
     source: str  # "detected" or "--gpu"
     usd_per_hour: float | None = None  # one card, middle of the price range
     price_basis: str = ""
     correction: float = 1.0  # of predicted needs, from rehearsals on this very card
     notes: tuple[str, ...] = ()
+    free: tuple[tuple[int, int], ...] = ()
+    limit: int = sys.maxsize
 
 
 def parse_gpu(text: str) -> tuple[str, int | None]:
@@ -65,49 +72,7 @@ def device_of(preset: Preset, machine: Machine, gpu: str | None) -> Device:
     else:
         device = _cpu(machine)
     limit = preset.hardware.memory_limit_bytes
-    return device if limit is None else replace(device, capacity=min(device.capacity, limit))
-
-
-def copies_of(preset: Preset, device: Device) -> int:
-    """Data-parallel processes: one for each card that `hardware.gpus` or `hardware.processes` asks for, else
-    one. UserError where the two differ, or for more than there are.
-    """
-    gpus, processes = preset.hardware.gpus, preset.hardware.processes
-    if device.kind == "cpu":
-        return 1 if processes == "auto" else processes
-    count = len(gpus) if isinstance(gpus, list) else gpus
-    place = "hardware.gpus"
-    if count == "auto":
-        if processes == "auto":
-            return device.count if device.source == "--gpu" and device.count > 1 else 1
-        count, place = processes, "hardware.processes"
-    elif processes not in ("auto", count):
-        raise UserError(
-            f"{processes} processes on {count} {'card' if count == 1 else 'cards'}: each has its own",
-            place="hardware.processes",
-            remedy="leave it at auto",
-        )
-    if count > device.count:
-        have = "1 card" if device.count == 1 else f"{device.count} cards"
-        raise UserError(
-            f"{count} cards are asked for, {have} there",
-            place=place,
-            remedy=f"ask for at most {device.count}",
-        )
-    return count
-
-
-def shared_by(device: Device, copies: int) -> Device:
-    """What one of the processes has of a device: a card of its own, or its part of the processor."""
-    if device.kind != "cpu" or copies == 1:
-        return device
-    return replace(
-        device,
-        memory=device.memory // copies,
-        capacity=device.capacity // copies,
-        flops=device.flops / copies,
-        bandwidth=device.bandwidth / copies,
-    )
+    return device if limit is None else replace(device, capacity=min(device.capacity, limit), limit=limit)
 
 
 def _named(text: str) -> Device:
@@ -124,6 +89,7 @@ def _named(text: str) -> Device:
         count=count or 1,
         flops=card.bf16_tflops * 1e12,
         bandwidth=card.bandwidth,
+        exchange=card.exchange,
         bf16=card.compute_capability >= (8, 0),
         source="--gpu",
         usd_per_hour=usd,
@@ -161,17 +127,21 @@ def _detected(machine: Machine) -> Device:
     equal = tuple(g for g in machine.gpus if g.name == first.name)
     if len(equal) < len(machine.gpus):
         notes.append(f"the cards differ: planned for {first.name} only.")
-    free = min((g.memory_free if g.memory_free is not None else memory) for g in equal)
-    if memory - free > 2 * GIB:
-        notes.append(f"other processes hold {(memory - free) / GIB:.1f} GiB of the card now.")
+    free = tuple((g.index, g.memory_free if g.memory_free is not None else memory) for g in equal)
+    for index, left in free:
+        if memory - left > BUSY:
+            which = "the card" if len(free) == 1 else f"card {index}"
+            notes.append(f"other processes hold {(memory - left) / GIB:.1f} GiB of {which} now.")
     return Device(
         kind="cuda",
         name=first.name,
         memory=memory,
-        capacity=free,
+        capacity=max(left for _, left in free),
         count=len(equal),
+        free=free,
         flops=card.bf16_tflops * 1e12,
         bandwidth=card.bandwidth,
+        exchange=card.exchange,
         bf16=bool(first.bf16 if first.bf16 is not None else card.compute_capability >= (8, 0)),
         source="detected",
         notes=tuple(notes),
@@ -190,6 +160,7 @@ def _cpu(machine: Machine) -> Device:
         count=1,
         flops=machine.host.cores * _CPU_FLOPS_A_CORE,
         bandwidth=_CPU_BANDWIDTH,
+        exchange=_CPU_BANDWIDTH,
         bf16=False,
         source="detected",
     )

@@ -14,17 +14,12 @@ def document(plan: Plan) -> dict[str, Any]:
     return {
         "fits": plan.fits,
         "gpu": plan.gpu,
-        "memory": {
-            "components": dict(plan.memory.components),
-            "allocated": plan.memory.allocated,
-            "reserved": plan.memory.reserved,
-            "device": plan.memory.device,
-            "needs": plan.memory.needs,
-        },
+        "memory": asdict(plan.memory),
         "resolved": plan.resolved.model_dump(mode="json"),
         "reasons": [asdict(reason) for reason in plan.reasons],
         "alternatives": [asdict(alternative) for alternative in plan.alternatives],
         "larger": None if plan.larger is None else asdict(plan.larger),
+        "sharded": None if plan.sharded is None else asdict(plan.sharded),
         "speed": {"tokens_per_second": plan.speed.tokens_per_second, "basis": plan.speed.basis},
         "time": {
             "seconds": plan.seconds,

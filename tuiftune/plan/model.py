@@ -54,6 +54,16 @@ class Larger:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharded:
+    """Full tuning with weights, gradients and states sharded over cards: predicted, not trained here."""
+
+    cards: int
+    fits: bool
+    memory: Memory  # of each card
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
 class Speed:
     tokens_per_second: float | None
     basis: str  # how it was predicted, or that it will be measured
@@ -74,4 +84,5 @@ class Plan:
     usd: float | None
     usd_per_hour: float | None
     larger: Larger | None = None
+    sharded: Sharded | None = None
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

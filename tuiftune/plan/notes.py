@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
+from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan import cost
     from tuiftune.plan.device import Device
+    from tuiftune.plan.model import Sharded
     from tuiftune.plan.padding import Lengths
     from tuiftune.preset.schema import Preset
 
@@ -25,6 +27,7 @@ def of(
     seconds: float | None,
     usd: float | None,
     technique: str,
+    sharded: Sharded | None,
 ) -> tuple[str, ...]:
     """What a reader of the plan should know: assumptions, the data's lengths, budgets, prices."""
     notes = [*device.notes, *model.architecture.notes, *_experts(preset, model, technique)]
@@ -38,6 +41,12 @@ def of(
         notes.append(f"lengths: {facts.basis}.")
         if facts.portions:
             notes.append(_mixture(facts))
+    if sharded is not None:
+        notes.append(
+            f"sharded over {sharded.cards} cards (FSDP2), full tuning would need "
+            f"{sharded.memory.needs / GIB:.0f} GiB of each ({'it fits' if sharded.fits else 'too much'}) and do "
+            f"{sharded.tokens_per_second:,.0f} tokens/s: predicted only, tuiftune trains a copy on each card."
+        )
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
         notes.append(
             f"{lengths.rows:,} rows would train for {seconds / 86400:,.0f} days: set training.max_steps."

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.models import count
-from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search
-from tuiftune.plan.device import copies_of, device_of, shared_by
+from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search, shard, spread
+from tuiftune.plan.device import device_of
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.settings import Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
     from tuiftune.plan.search import Candidate
+    from tuiftune.plan.spread import Spread
     from tuiftune.preset.schema import Preset
 
 FORMULA = "prediction"
@@ -36,11 +37,13 @@ class Attempt:
     """One technique searched: what was found for it, and the values it goes with."""
 
     technique: str
+    way: Spread
     dtype: Reason
     rank: Reason
     base: Settings
     found: tuple[Candidate, ...]
     best: Candidate | None
+    steps: int | None  # that it was judged over
 
 
 def make_plan(
@@ -52,17 +55,19 @@ def make_plan(
     Raises UserError for input no plan can be made for.
     """
     device = device_of(preset, machine, gpu)
-    copies = copies_of(preset, device)
-    device = shared_by(device, copies)
-    limits.check(preset, model, device, copies)
+    ways = spread.ways(preset, device)
+    limits.check(preset, model, device, ways[0].copies)
     lengths = lengths_of(facts, preset.data.max_length)
     names, why_technique, technique_source = hyperparameters.techniques(preset, model.parameters, device)
     attempts: list[Attempt] = []
     for technique in names:
-        attempts.append(attempt(preset, model, device, lengths, facts, technique, copies))
+        tried = [attempt(preset, model, way, lengths, facts, technique) for way in ways]
+        attempts.append(_fastest(tried))
         if attempts[-1].best is not None:
             break
     chosen = attempts[-1]
+    others = [one for one in tried if one is not chosen and one.best is not None]
+    device, copies = chosen.way.device, chosen.way.copies
     best = chosen.best or search.smallest(chosen.found)
     if len(attempts) > 1 and chosen.best is not None:
         need = search.smallest(attempts[0].found).memory.needs
@@ -75,12 +80,14 @@ def make_plan(
     reasons = _reasons(
         preset, model, device, facts, lengths, chosen, best, method, copies, (every, why_every)
     )
+    reasons += spread.reasons(preset, device, chosen.way, _gain(chosen, others))
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
     per_hour = preset.budget.usd_per_hour
     if per_hour is None and device.usd_per_hour is not None:
         per_hour = device.usd_per_hour * copies
     usd = seconds / 3600 * per_hour if seconds is not None and per_hour is not None else None
+    sharded = shard.of(model, device, best, lengths, preset.training.effective_batch)
     return Plan(
         resolved=resolved,
         fits=best.fits,
@@ -95,7 +102,7 @@ def make_plan(
         },
         memory=best.memory,
         reasons=tuple(reasons),
-        alternatives=alternatives.of(preset, model, device, lengths, facts, attempts, best, amount.steps),
+        alternatives=alternatives.of(preset, model, device, lengths, attempts, others, best),
         speed=Speed(best.tokens_per_second, _speed_basis(device)),
         steps=amount.steps or 0,
         tokens=amount.tokens or 0,
@@ -103,8 +110,28 @@ def make_plan(
         usd=usd,
         usd_per_hour=per_hour,
         larger=larger_of(preset, chosen.found, best),
-        notes=notes.of(preset, model, device, facts, lengths, amount, seconds, usd, chosen.technique),
+        sharded=sharded,
+        notes=notes.of(
+            preset, model, device, facts, lengths, amount, seconds, usd, chosen.technique, sharded
+        ),
     )
+
+
+def _fastest(tried: Sequence[Attempt]) -> Attempt:
+    """On the fewest cards that none is much faster than; the first where nothing fits."""
+    fitting = [(one, one.best.seconds(one.steps)) for one in tried if one.best is not None]
+    if not fitting:
+        return tried[0]
+    least = min(seconds for _, seconds in fitting)
+    return next(one for one, seconds in fitting if seconds <= least * spread.WORTH)
+
+
+def _gain(chosen: Attempt, others: Sequence[Attempt]) -> float | None:
+    """Times as fast as on one card, where both fit."""
+    one = next((other.best for other in others if other.way.copies == 1), None)
+    if one is None or chosen.best is None:
+        return None
+    return chosen.best.tokens_per_second / one.tokens_per_second
 
 
 def larger_of(preset: Preset, found: Sequence[Candidate], best: Candidate) -> Larger | None:
@@ -138,13 +165,13 @@ def _lever(settings: Settings) -> tuple[Any, ...]:
 def attempt(
     preset: Preset,
     model: BaseModel,
-    device: Device,
+    way: Spread,
     lengths: Lengths,
     facts: DataFacts | None,
     technique: str,
-    copies: int,
 ) -> Attempt:
-    """Search one technique over every lever the preset leaves open."""
+    """Search one technique on so many cards over every lever the preset leaves open."""
+    device, copies = way.device, way.copies
     dtype = hyperparameters.precision(preset, technique, device)
     rank = hyperparameters.rank(preset, technique, facts)
     base = base_settings(preset, device, lengths, facts, technique, dtype.value, rank.value, copies)
@@ -157,7 +184,7 @@ def attempt(
     if steps is not None and preset.training.max_steps is not None:
         # A run cut short by hand tries out a longer one: it is judged, and set up, as that would be.
         steps = max(steps, search.TRIAL_STEPS)
-    return Attempt(technique, dtype, rank, base, found, search.fastest(found, steps))
+    return Attempt(technique, way, dtype, rank, base, found, search.fastest(found, steps), steps)
 
 
 def base_settings(
@@ -216,8 +243,10 @@ def _reasons(
     room = (device.capacity - best.memory.needs) / GIB
     kept = settings.checkpointing
     why_kept = "activations fit, and recomputing them would cost a forward pass more"
-    if kept is True:
-        why_kept = "without it nothing fits" if best.fits else "the least memory there is"
+    if not best.fits:
+        why_kept = "what needs the least memory here"
+    elif kept is True:
+        why_kept = "without it nothing fits"
     elif kept is not False:
         why_kept = f"every {kept}th layer recomputes: the fewest that make it fit"
     batch = f"{settings.micro_batch} × {best.accumulation} accumulated" + (
@@ -262,32 +291,9 @@ def _reasons(
             every[0] if preset.run.save_every == "auto" else preset.run.save_every,
             every[1],
         ),
-        *_processes(preset, device, copies),
     ]
     form = hyperparameters.data_format(preset, facts)
     return reasons if form is None else [*reasons, form]
-
-
-def _processes(preset: Preset, device: Device, copies: int) -> tuple[Reason, Reason]:
-    """How many cards, and processes on them."""
-    hardware = preset.hardware
-    cards = copies if device.kind == "cuda" else 1
-    gpus = hardware.gpus if isinstance(hardware.gpus, list) else cards
-    why_gpus = f"each of {copies} trains a copy"
-    if device.kind == "cpu":
-        why_gpus = "there is none here: it trains on the processor"
-    elif copies == 1:
-        why_gpus = "one process" + (
-            f"; each of the {device.count} may train a copy" if device.count > 1 else ""
-        )
-    share = (
-        f"each {preset.training.effective_batch // copies} of {preset.training.effective_batch} rows a step"
-    )
-    why = "one process" if copies == 1 else f"data-parallel copies, {share}"
-    return (
-        Reason("hardware.gpus", gpus, why_gpus, FORMULA if hardware.gpus == "auto" else YOURS),
-        Reason("hardware.processes", copies, why, FORMULA if hardware.processes == "auto" else YOURS),
-    )
 
 
 def _why_optimizer(settings: Settings) -> str:

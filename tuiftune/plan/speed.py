@@ -84,7 +84,7 @@ def update_seconds(arch: Architecture, settings: Settings, device: Device) -> fl
     moved = trained * each * 8.0
     seconds = moved / device.bandwidth + (STEP_OVERHEAD if device.kind == "cuda" else 0.01)
     if settings.copies > 1:
-        seconds += 2.0 * trained * each / 2.0e10 + 0.005  # ring all-reduce at what PCIe 4 sustains
+        seconds += 2.0 * trained * each / device.exchange + 0.005  # a ring all-reduce
     return seconds
 
 
