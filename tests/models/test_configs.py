@@ -49,6 +49,37 @@ def test_nested_text_config_fills_what_its_class_leaves_out() -> None:
     assert any("image encoder" in note for note in arch.notes)
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"model_type": "mistral", "sliding_window": None}, (None, 0)),
+        ({"model_type": "mistral"}, (4096, 12)),
+        ({"model_type": "phi3", "sliding_window": 2047}, (2047, 12)),
+        ({"model_type": "gemma3_text", "sliding_window": 512}, (512, 10)),
+        ({"model_type": "gemma3_text", "sliding_window": 512, "sliding_window_pattern": 3}, (512, 8)),
+        (
+            {"model_type": "gemma3_text", "layer_types": ["sliding_attention", "full_attention"] * 6},
+            (4096, 6),
+        ),
+        ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": False}, (None, 0)),
+        (
+            {
+                "model_type": "qwen2",
+                "sliding_window": 4096,
+                "use_sliding_window": True,
+                "max_window_layers": 9,
+            },
+            (4096, 3),
+        ),
+        ({"model_type": "llama"}, (None, 0)),
+    ],
+)
+def test_sliding_windows_are_counted(config: dict[str, Any], expected: tuple[int | None, int]) -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 12, "num_attention_heads": 4}
+    found = architecture_of({**sizes, "vocab_size": 128, **config})
+    assert (found.sliding_window, found.sliding_layers) == expected
+
+
 def test_unknown_wrapper_is_not_claimed_to_be_exact() -> None:
     arch = architecture_of(
         {"model_type": "seesit", "text_config": SMALL, "vision_config": {"hidden_size": 3}}

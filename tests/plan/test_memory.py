@@ -82,6 +82,16 @@ def test_what_takes_more_is_predicted_to(more: dict[str, Any], less: dict[str, A
     assert estimate(LLAMA, replace(PLAIN, **more)).needs > estimate(LLAMA, replace(PLAIN, **less)).needs
 
 
+def test_rows_longer_than_a_window_take_masks() -> None:
+    gemma = catalogue.find("google/gemma-3-1b-pt").architecture  # type: ignore[union-attr]
+    free = replace(gemma, sliding_window=None, sliding_layers=0)
+    short, long = replace(PLAIN, length=512, checkpointing=False), replace(PLAIN, checkpointing=False)
+    assert estimate(gemma, short).needs == estimate(free, short).needs
+    assert estimate(gemma, long).needs > estimate(free, long).needs
+    ends = replace(long, attention="varlen", padding_free=True)
+    assert estimate(gemma, ends).needs == estimate(free, ends).needs, "that kernel knows windows"
+
+
 def test_four_bit_does_not_reach_experts() -> None:
     arch = catalogue.find("Qwen/Qwen3-30B-A3B").architecture  # type: ignore[union-attr]
     weights = static.components(arch, replace(PLAIN, technique="qlora", adapter_bytes=2))["weights"]

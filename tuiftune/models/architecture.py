@@ -39,6 +39,8 @@ class Architecture:
     shared_intermediate_size: int = 0  # MLP of ordinary linears that every token passes beside its experts
     shared_gate: bool = False  # a linear of one output weighs the shared experts (Qwen2-MoE)
     dense_layers: int = 0  # of a MoE: layers with an ordinary MLP
+    sliding_window: int | None = None  # tokens that a layer with a window looks back at
+    sliding_layers: int = 0  # layers that have one
     extra_parameters: int = 0  # what the form above does not reach, exact
     known: bool = True
     notes: tuple[str, ...] = ()  # what was assumed, in words for the user

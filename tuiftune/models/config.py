@@ -145,6 +145,7 @@ class _Reader:
         qk_norm = {"none": 0, "per_head": 2 * head_dim, "whole": (heads + kv_heads) * head_dim}[
             family.qk_norm
         ]
+        window, windowed = self._sliding(layers)
         return Architecture(
             family=self.type,
             hidden_size=hidden,
@@ -174,6 +175,8 @@ class _Reader:
             else 0,
             shared_gate=family.shared_gate and bool(experts),
             dense_layers=dense,
+            sliding_window=window,
+            sliding_layers=windowed,
             extra_parameters=extra,
             known=self.known,
             notes=self._notes(experts),
@@ -183,6 +186,20 @@ class _Reader:
         if hidden % heads:
             raise UserError(f"'hidden_size' {hidden} is no multiple of {heads} heads", place=self.place)
         return hidden // heads
+
+    def _sliding(self, layers: int) -> tuple[int | None, int]:
+        """The window, and how many layers have it: as listed, or by the family's pattern."""
+        default = self.family.defaults.get("sliding_window")
+        window = self.config.get("sliding_window", default)
+        if not isinstance(window, int) or window <= 0 or not self.flag("use_sliding_window", True):
+            return None, 0
+        kinds = self.config.get("layer_types")
+        if isinstance(kinds, list):
+            return window, sum(kind == "sliding_attention" for kind in kinds)
+        if "max_window_layers" in self.config:  # Qwen: those from there on
+            return window, max(0, layers - self.size("max_window_layers", layers, least=0))
+        every = self.size("sliding_window_pattern", self.family.full_every, least=0)
+        return window, layers - (layers // every if every else 0)
 
     def _dense_layers(self, layers: int) -> int:
         """Layers of a MoE with an ordinary MLP: named, or every other one, or the first few."""

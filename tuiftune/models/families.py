@@ -32,6 +32,7 @@ class Family:
     head_bias: bool = False  # the output embedding has a bias
     attention_sinks: bool = False  # one learnt logit a head
     moe_bias: bool = False  # router and experts have biases
+    full_every: int = 0  # of layers with a sliding window every n-th looks at everything; 0: none does
     names: dict[str, str] = field(default_factory=dict)  # Llama's name of a linear -> this family's
     defaults: dict[str, Any] = field(default_factory=dict)
 
@@ -46,6 +47,7 @@ _GEMMA3: dict[str, Any] = {
     "num_key_value_heads": 4,
     "head_dim": 256,
     "max_position_embeddings": 131072,
+    "sliding_window": 4096,
 }
 _MISTRAL: dict[str, Any] = {
     "vocab_size": 32000,
@@ -55,8 +57,15 @@ _MISTRAL: dict[str, Any] = {
     "num_attention_heads": 32,
     "num_key_value_heads": 8,
     "max_position_embeddings": 131072,
+    "sliding_window": 4096,
 }
-_MINISTRAL3 = {**_MISTRAL, "vocab_size": 131072, "num_hidden_layers": 34, "head_dim": 128}
+_MINISTRAL3 = {
+    **_MISTRAL,
+    "sliding_window": None,
+    "vocab_size": 131072,
+    "num_hidden_layers": 34,
+    "head_dim": 128,
+}
 _LLAMA: dict[str, Any] = {
     "vocab_size": 32000,
     "hidden_size": 4096,
@@ -89,7 +98,8 @@ FAMILIES: dict[str, Family] = {
         out_bias="attention_bias",
         norms_per_layer=4,
         tied=True,
-        defaults={"head_dim": 256},
+        full_every=2,
+        defaults={"head_dim": 256, "sliding_window": 4096},
     ),
     "gemma3_text": Family(
         qkv_bias="attention_bias",
@@ -97,6 +107,7 @@ FAMILIES: dict[str, Family] = {
         norms_per_layer=4,
         qk_norm="per_head",
         tied=True,
+        full_every=6,
         defaults=_GEMMA3,
     ),
     "phi": Family(
@@ -112,7 +123,13 @@ FAMILIES: dict[str, Family] = {
     "phi3": Family(fused_qkv=True, fused_mlp=True),
     "olmo": Family(qkv_bias="attention_bias", out_bias="attention_bias", norms_per_layer=0, final_norm=False),
     "olmo2": Family(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="whole"),
-    "olmo3": Family(qkv_bias="attention_bias", out_bias="attention_bias", qk_norm="whole"),
+    "olmo3": Family(
+        qkv_bias="attention_bias",
+        out_bias="attention_bias",
+        qk_norm="whole",
+        full_every=4,
+        defaults={"sliding_window": 4096},
+    ),
     "granitemoe": Family(qkv_bias="attention_bias", out_bias="attention_bias"),
     "starcoder2": Family(
         qkv_bias="use_bias",
@@ -135,7 +152,8 @@ FAMILIES: dict[str, Family] = {
         out_bias="attention_bias",
         attention_sinks=True,
         moe_bias=True,
-        defaults={"attention_bias": True, "head_dim": 64},
+        full_every=2,
+        defaults={"attention_bias": True, "head_dim": 64, "sliding_window": 128},
     ),
     "gpt_neox": Family(
         qkv_bias="attention_bias",

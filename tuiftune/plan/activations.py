@@ -91,8 +91,8 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     parts = {name: int(size) for name, size in zip(COMPONENTS, best, strict=True)}
     if settings.device == "cuda":
         parts["kernel scratch"] += WORKSPACE
-    if settings.masked:
-        _add_masks(parts, arch, settings)
+    if masked := _masked_layers(arch, settings):
+        _add_masks(parts, arch, settings, masked)
     if settings.compile:
         exact = False
         kept, peak = COMPILED
@@ -208,7 +208,15 @@ def _new_gradients(form: Form, arch: Architecture, settings: Settings, values: M
     return ends * values["h*V"] + largest * settings.weight_bytes
 
 
-def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings) -> None:
+def _masked_layers(arch: Architecture, settings: Settings) -> int:
+    """Layers whose attention goes by a mask: all, or those whose window is shorter than a row."""
+    if settings.masked:
+        return arch.num_layers
+    windowed = arch.sliding_window is not None and settings.length > arch.sliding_window
+    return arch.sliding_layers if windowed and settings.attention == "sdpa" else 0
+
+
+def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings, layers: int) -> None:
     """A mask: batch × length² in bytes and in 16 bit; keys and values repeated for every query head."""
     joined = settings.padding_free
     square = settings.tokens**2 if joined else settings.micro_batch * settings.length**2
@@ -217,9 +225,9 @@ def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings) ->
     parts["activations kept"] += square
     parts["activations peak"] += repeated  # their gradients, before they are summed over the query heads
     if settings.checkpointing is False:
-        parts["activations kept"] += layer * arch.num_layers
+        parts["activations kept"] += layer * layers
     else:
-        plain = arch.num_layers - -(-arch.num_layers // int(settings.checkpointing))
+        plain = layers - -(-layers // int(settings.checkpointing))
         parts["activations kept"] += layer * plain
         parts["activations peak"] += layer
 

@@ -42,9 +42,10 @@ def of(
         if facts.portions:
             notes.append(_mixture(facts))
     if sharded is not None:
+        fits = "it fits" if sharded.fits else "too much"
         notes.append(
             f"sharded over {sharded.cards} cards (FSDP2), full tuning would need "
-            f"{sharded.memory.needs / GIB:.0f} GiB of each ({'it fits' if sharded.fits else 'too much'}) and do "
+            f"{sharded.memory.needs / GIB:.0f} GiB of each ({fits}) and do "
             f"{sharded.tokens_per_second:,.0f} tokens/s: predicted only, tuiftune trains a copy on each card."
         )
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
