@@ -1,6 +1,6 @@
 """Predictions against measurements, as a Markdown table with every miss shown.
 
-python benchmarks/memory/compare.py MEASURED.jsonl [PREDICTIONS.jsonl] > benchmarks/memory/README.md
+python benchmarks/memory/compare.py MEASURED.jsonl PREDICTIONS.jsonl
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ def rows_of(place: Path) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     measured = rows_of(Path(sys.argv[1]))
-    place = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "predictions.jsonl"
-    predicted = rows_of(place)
+    predicted = rows_of(Path(sys.argv[2]))
     print("| Run | allocated GiB | predicted | error | reserved + context | needs | above |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     errors, above, failed = [], [], []

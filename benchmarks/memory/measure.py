@@ -1,18 +1,20 @@
 """Measure peak memory of real training steps on one GPU, one JSON row a run.
 
-    python benchmarks/memory/measure.py OUT.jsonl [--only NAME] [--limit SECONDS] [--device cpu]
+    python benchmarks/memory/measure.py SET OUT.jsonl [--cards 0,1] [--only NAME] [--limit SECONDS]
 
-Each run of `configurations.py`: the public model's shape with random weights in bfloat16, rows of one length
-without padding, TRL's SFT trainer with its default loss, a few optimiser steps. `model_bytes` is what loading
-left allocated, `peak_allocated` and `peak_reserved` are torch's own over training, and `outside_allocator` is
-what else the driver counts as used on the card. Every run has a process of its own, so that none inherits
-another's cache; the next few import while one measures. `--device cpu` only tries the script out.
+Each run of a set of `configurations.py`: the public model's shape with random weights in bfloat16, rows of
+one length without padding, TRL's SFT trainer with its default loss, a few optimiser steps. `model_bytes` is
+what loading left allocated, `peak_allocated` and `peak_reserved` are torch's own over training. Every run has
+a process of its own, so that none inherits another's cache; several share a card as far as their predictions
+let them, which changes speeds and no peak. `--device cpu` only tries the script out.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +25,7 @@ from typing import Any
 
 import torch
 import transformers
-from configurations import Run, runs
+from configurations import SETS, Run
 from datasets import Dataset
 from peft import LoraConfig
 from tokenizers import Tokenizer
@@ -35,6 +37,7 @@ from trl import SFTConfig, SFTTrainer
 from tuiftune.models import catalogue
 
 MARK = "measured: "
+TOGETHER = 4  # runs on one card at once
 EAGER = {"gemma2"}  # families whose soft-capped attention has no fused kernel
 
 
@@ -45,8 +48,11 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def quantise(model: torch.nn.Module) -> None:
-    """NF4 with double quantisation in place, as transformers' loader does it: all linears but the head."""
+def quantised(model: torch.nn.Module, config: Any, device: str) -> None:
+    """Random weights for a model built without any, one by one: nothing larger than a layer is in the way.
+
+    All linears but the head become NF4 with double quantisation, as transformers' loader leaves them.
+    """
     import bitsandbytes as bnb
 
     for name, parent in list(model.named_modules()):
@@ -62,24 +68,38 @@ def quantise(model: torch.nn.Module) -> None:
                 quant_type="nf4",
                 device="meta",
             )
-            weight = bnb.nn.Params4bit(
-                layer.weight.data,
+            weight = torch.empty(layer.out_features, layer.in_features, dtype=torch.bfloat16, device=device)
+            four.weight = bnb.nn.Params4bit(
+                weight.normal_(0, 0.02).cpu(),
                 requires_grad=False,
                 compress_statistics=True,
                 quant_type="nf4",
                 module=four,
-            )
-            four.weight = weight.to(layer.weight.device)
-            if layer.bias is not None:
-                four.bias = torch.nn.Parameter(layer.bias.data, requires_grad=False)
+            ).to(device)
+            del weight
             setattr(parent, child, four)
-            del layer
-    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
-    model.hf_quantizer = AutoHfQuantizer.from_config(config, pre_quantized=False)
-    model.is_loaded_in_4bit = True
-    model.is_quantized = True
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
+    for module in model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None and parameter.is_meta:
+                filled = torch.empty(parameter.shape, dtype=parameter.dtype, device=device).normal_(0, 0.02)
+                module._parameters[name] = torch.nn.Parameter(filled, requires_grad=parameter.requires_grad)
+    for name, module in list(model.named_modules()):
+        if any(buffer.is_meta for buffer in module.buffers(recurse=False)):
+            parent = model.get_submodule(name.rpartition(".")[0])
+            made = (
+                type(module)(config=config)
+                if "config" in inspect.signature(type(module).__init__).parameters
+                else None
+            )
+            if made is None:  # Gemma's scaled embedding
+                for key, buffer in list(module.named_buffers(recurse=False)):
+                    module.register_buffer(
+                        key, torch.full(buffer.shape, config.hidden_size**0.5), persistent=False
+                    )
+                module.to(device)
+            else:
+                setattr(parent, name.rpartition(".")[2], made.to(device))
+    model.tie_weights()
 
 
 def build(run: Run, device: str) -> tuple[torch.nn.Module, int]:
@@ -91,11 +111,20 @@ def build(run: Run, device: str) -> tuple[torch.nn.Module, int]:
     config = AutoConfig.for_model(kind, **fields)
     config._attn_implementation = "eager" if kind in EAGER else "sdpa"
     config.use_cache = False
-    with torch.device(device):
+    four_bit = run.technique == "qlora"
+    with torch.device("meta" if four_bit else device):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     parameters = sum(p.numel() for p in model.parameters())
-    if run.technique == "qlora":
-        quantise(model)
+    if four_bit:
+        quantised(model, config, device)
+        quantisation = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True
+        )
+        model.hf_quantizer = AutoHfQuantizer.from_config(quantisation, pre_quantized=False)
+        model.is_loaded_in_4bit = True
+        model.is_quantized = True
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
     return model, parameters
 
 
@@ -143,9 +172,7 @@ def measure(run: Run, steps: int, device: str) -> dict[str, Any]:
     )
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    started = time.monotonic()
     trainer.train()
-    seconds = time.monotonic() - started
     trainable = [p for p in trainer.model.parameters() if p.requires_grad]
     row = {
         **run.row(),
@@ -153,22 +180,20 @@ def measure(run: Run, steps: int, device: str) -> dict[str, Any]:
         "trainable": sum(p.numel() for p in trainable),
         "trainable_dtype": sorted({str(p.dtype) for p in trainable}),
         "model_bytes": model_bytes,
-        "tokens_per_second": round(run.micro_batch * run.length * steps / seconds),
     }
     if cuda:
-        free, total = torch.cuda.mem_get_info()
         row["peak_allocated"] = torch.cuda.max_memory_allocated()
         row["peak_reserved"] = torch.cuda.max_memory_reserved()
-        row["outside_allocator"] = total - free - torch.cuda.memory_reserved()
     return row
 
 
-def child(device: str, steps: int) -> None:
-    """A prepared process: everything imported, waiting for the number of the run it is to measure."""
-    line = sys.stdin.readline()
-    if not line.strip():
+def child(device: str, steps: int, runs: list[Run]) -> None:
+    """A prepared process: everything imported, waiting for the card and the number of the run to measure."""
+    line = sys.stdin.readline().split()
+    if not line:
         return
-    run = runs()[int(line)]
+    os.environ["CUDA_VISIBLE_DEVICES"] = line[1]
+    run = runs[int(line[0])]
     try:
         row = measure(run, steps, device)
     except Exception as fault:  # one run that fails must not lose the others; its row says so
@@ -177,54 +202,87 @@ def child(device: str, steps: int) -> None:
     print(MARK + json.dumps(row), flush=True)
 
 
+class Card:
+    """One card, which several runs share as long as their predictions fit on it together."""
+
+    def __init__(self, number: int, room: float) -> None:
+        self.number, self.room = number, room
+        self.running: dict[int, tuple[subprocess.Popen[str], float]] = {}
+
+    def takes(self, needs: float) -> bool:
+        held = sum(size for _, size in self.running.values())
+        return len(self.running) < TOGETHER and (not self.running or held + needs <= self.room)
+
+
 def prepare(options: argparse.Namespace) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "-", "--child", "--device", options.device]
+    command = [sys.executable, __file__, options.set, "-", "--child", "--device", options.device]
     return subprocess.Popen(
         [*command, "--steps", str(options.steps)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 
-def alone(index: int, process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Measure in a process of its own."""
-    said, _ = process.communicate(f"{index}\n")
+def row_of(run: Run, process: subprocess.Popen[str]) -> dict[str, Any]:
+    said, _ = process.communicate()
     rows = [line.removeprefix(MARK) for line in said.splitlines() if line.startswith(MARK)]
-    return dict(json.loads(rows[-1])) if rows else {**runs()[index].row(), "failed": "the process died"}
+    return dict(json.loads(rows[-1])) if rows else {**run.row(), "failed": "the process died"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("set", choices=sorted(SETS))
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--ahead", type=int, default=5, help="processes that import while another measures")
+    parser.add_argument("--cards", default="0", help="their numbers, with commas between them")
+    parser.add_argument("--room", type=float, default=125.0, help="GiB of a card that predictions may fill")
+    parser.add_argument("--ahead", type=int, default=8, help="processes that import while others measure")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
+    runs = SETS[options.set]()
     if options.child:
-        child(options.device, options.steps)
+        child(options.device, options.steps, runs)
         return
+    place = Path(__file__).parent / f"predictions-{options.set}.jsonl"
+    predicted = [json.loads(line)["needs"] / 2**30 for line in place.read_text(encoding="utf-8").splitlines()]
+    cards = [Card(int(number), options.room) for number in options.cards.split(",")]
     started = time.monotonic()
-    wanted = [index for index, run in enumerate(runs()) if options.only in run.name]
-    waiting = deque(prepare(options) for _ in wanted[: options.ahead])
+    waiting = deque(index for index, run in enumerate(runs) if options.only in run.name)
+    ready = deque(prepare(options) for _ in range(min(options.ahead, len(waiting))))
     with options.out.open("a", encoding="utf-8") as out:
-        for position, index in enumerate(wanted):
-            run = runs()[index]
-            if time.monotonic() - started > options.limit:
-                print("time is up before", run.name, file=sys.stderr)
+        while waiting or any(card.running for card in cards):
+            late = time.monotonic() - started > options.limit
+            for card in cards:
+                while waiting and ready and not late and card.takes(predicted[waiting[0]]):
+                    index, process = waiting.popleft(), ready.popleft()
+                    assert process.stdin is not None
+                    process.stdin.write(f"{index} {card.number}\n")
+                    process.stdin.flush()
+                    card.running[index] = process, predicted[index]
+                    if len(ready) < len(waiting):
+                        ready.append(prepare(options))
+            for card in cards:
+                for index, (process, _) in list(card.running.items()):
+                    if process.poll() is None:
+                        continue
+                    del card.running[index]
+                    row = row_of(runs[index], process)
+                    out.write(json.dumps(row) + "\n")
+                    out.flush()
+                    outcome = row.get("failed") or f"{row.get('peak_allocated', 0) / 2**30:7.2f} GiB"
+                    print(
+                        f"{time.monotonic() - started:6.0f} s  {runs[index].name:60} {outcome[:90]}",
+                        flush=True,
+                    )
+            if late and not any(card.running for card in cards):
+                print("time is up before", len(waiting), "runs", file=sys.stderr)
                 break
-            if position + options.ahead < len(wanted):
-                waiting.append(prepare(options))
-            row = alone(index, waiting.popleft())
-            out.write(json.dumps(row) + "\n")
-            out.flush()
-            peak = row.get("peak_allocated", 0) / 2**30
-            outcome = row.get("failed", f"{row.get('tokens_per_second', 0)} tok/s")[:80]
-            print(f"{time.monotonic() - started:6.0f} s  {run.name:60} {peak:7.2f} GiB {outcome}", flush=True)
-    for process in waiting:
+            time.sleep(0.05)
+    for process in ready:
         process.communicate("\n")
 
 

@@ -1,6 +1,6 @@
 """Predict the runs of `configurations.py` before they are measured: one JSON row a run.
 
-    python benchmarks/memory/predict.py [OUT]        (predictions.jsonl beside this file unless named)
+    python benchmarks/memory/predict.py first|second [OUT]        (predictions-SET.jsonl beside this file)
 
 The planner's own estimate: no torch, no measurement. Commit its output before the runs it predicts.
 """
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from configurations import Run, runs
+from configurations import SETS, Run
 
 from tuiftune.models import catalogue
 from tuiftune.plan.attention import UNFUSED
@@ -38,13 +38,15 @@ def settings_of(run: Run, family: str) -> Settings:
 
 
 def main() -> None:
-    place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "predictions.jsonl"
+    name = sys.argv[1]
+    place = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / f"predictions-{name}.jsonl"
+    runs = SETS[name]()
     models = {entry.id: entry.architecture for entry in catalogue.entries()}
-    missing = sorted({run.model for run in runs()} - models.keys())
+    missing = sorted({run.model for run in runs} - models.keys())
     if missing:
         sys.exit(f"not in the catalogue: {', '.join(missing)}")
     with place.open("w", encoding="utf-8") as out:
-        for run in runs():
+        for run in runs:
             arch = models[run.model]
             memory = estimate(arch, settings_of(run, arch.family))
             row = {
@@ -57,7 +59,7 @@ def main() -> None:
                 "needs": memory.needs,
             }
             out.write(json.dumps(row) + "\n")
-    print(f"{len(runs())} predictions in {place}")
+    print(f"{len(runs)} predictions in {place}")
 
 
 if __name__ == "__main__":
