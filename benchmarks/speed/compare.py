@@ -1,11 +1,13 @@
 """Tokens per second of tuiftune's own plan against TRL's defaults, side by side on one card.
 
     python benchmarks/speed/compare.py OUT.jsonl [--shape meta-llama/Llama-3.1-8B] [--steps 30] [--only NAME]
+        [--model DIRECTORY] [--real ROWS.jsonl]
 
 Same random-weight model in the public shape, same rows (4 × 2048 tokens a step, no padding), LoRA r16 on all
 linear layers. TRL's run is its SFT trainer with its defaults and the model loaded in bfloat16; ours is
 `tuiftune train` with everything else left at auto. Tokens per second are the median over the steps after the
-tenth, from each run's own log.
+tenth, from each run's own log. With `--real`, the rows are questions and answers of their own lengths (such
+as GSM8K's), cut at 1,024 tokens, 16 a step; tokens are those of rows, padding left out, over all those steps.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "gpu"))
 LENGTH, BATCH, WARM = 2048, 4, 10
 
 OURS: dict[str, list[str]] = {
     "lora": ["method.technique=lora"],
     "lora within 24 GiB": ["method.technique=lora", "hardware.memory_limit=24GiB"],
     "qlora": ["method.technique=qlora"],
-    "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=10GiB"],
+    "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.17GiB"],
+    "lora, padded": ["method.technique=lora", "data.padding_free=false"],
 }
 KEPT, RECOMPUTED = "training.activation_checkpointing=false", "training.activation_checkpointing=true"
 LIGER, COMPILED = "training.kernels=liger", "training.compile=true"
@@ -71,16 +73,20 @@ def rows_file(path: Path, rows: int) -> Path:
     return path
 
 
-def theirs(model: Path, technique: str, steps: int, rows: Path) -> dict[str, Any]:
+def theirs(model: Path, technique: str, steps: int, rows: Path, real: bool) -> dict[str, Any]:
     """TRL as its documentation shows it, in a process of its own."""
     command = [sys.executable, str(HERE / "trl_defaults.py"), str(model), technique, str(steps), str(rows)]
+    command += ["real"] if real else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"failed": done.stderr[-600:]}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def ours(model: Path, overrides: list[str], steps: int, rows: Path, work: Path, name: str) -> dict[str, Any]:
+def ours(
+    model: Path, overrides: list[str], steps: int, rows: Path, work: Path, name: str, real: bool
+) -> dict[str, Any]:
+    texts = {"max_length": LENGTH, "format": "text", "loss_on": "all"}
     preset = work / "speed.yaml"
     preset.write_text(
         json.dumps(
@@ -91,12 +97,10 @@ def ours(model: Path, overrides: list[str], steps: int, rows: Path, work: Path, 
                 "data": {
                     "train": str(rows),
                     "eval": 0.0,
-                    "max_length": LENGTH,
-                    "format": "text",
-                    "loss_on": "all",
+                    **({"max_length": 1024} if real else texts),
                 },
                 "method": {"rank": 16, "alpha": 32},
-                "training": {"effective_batch": BATCH, "max_steps": steps},
+                "training": {"effective_batch": 16 if real else BATCH, "max_steps": steps},
                 "evaluation": {"score": "none", "rows": 0, "samples": 0},
             }
         ),
@@ -123,7 +127,10 @@ def ours(model: Path, overrides: list[str], steps: int, rows: Path, work: Path, 
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     times = [(e["t"], e["tokens"]) for e in events if e["type"] == "step" and e["step"] > WARM]
     rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(times) if b[0] > a[0]]
+    if real:  # steps have different numbers of tokens
+        rates = [(times[-1][1] - times[0][1]) / (times[-1][0] - times[0][0])]
     memory = [e for e in events if e["type"] == "memory"]
+    rehearsal = next((e for e in memory if e.get("rehearsal")), {})
     plan = json.loads((run / "plan.json").read_text())
     return {
         "tokens_per_second": round(statistics.median(rates)),
@@ -131,6 +138,8 @@ def ours(model: Path, overrides: list[str], steps: int, rows: Path, work: Path, 
         "peak_reserved": max((e.get("reserved") or 0) for e in memory) if memory else None,
         "predicted_tokens_per_second": plan["speed"]["tokens_per_second"],
         "predicted_needs": plan["memory"]["needs"],
+        "rehearsal": {key: rehearsal.get(key) for key in ("allocated", "reserved", "seconds")},
+        "padding_free": plan["resolved"]["data"]["padding_free"],
         "training": plan["resolved"]["training"],
         "loss": [e["loss"] for e in events if e["type"] == "step"][:: max(1, steps // 5)],
     }
@@ -144,25 +153,28 @@ def main() -> None:
     parser.add_argument("--shape", default="meta-llama/Llama-3.1-8B")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--only", default="", help="names of runs, with semicolons between them")
+    parser.add_argument("--model", type=Path, help="a model directory that is there already")
+    parser.add_argument(
+        "--real", type=Path, help="rows with question and answer, instead of texts of one length"
+    )
     parser.add_argument(
         "--levers", action="store_true", help="each lever by itself instead of the comparison"
     )
     options = parser.parse_args()
-    from shape import make
-
     work = Path(tempfile.mkdtemp(prefix="speed-"))
     started = time.monotonic()
-    child = [sys.executable, str(HERE.parent / "gpu" / "shape.py"), options.shape, str(work / "model")]
+    model = options.model or work / "model"
+    child = [sys.executable, str(HERE.parent / "gpu" / "shape.py"), options.shape, str(model)]
     subprocess.run(child, check=True)  # in a process of its own, so that its memory is given back
-    model = make(options.shape, work / "model")
-    rows = rows_file(work / "rows.jsonl", BATCH * (options.steps + 4))
+    rows = options.real or rows_file(work / "rows.jsonl", BATCH * (options.steps + 4))
+    real = options.real is not None
     os.environ.setdefault("XDG_STATE_HOME", str(work / "state"))
     with options.out.open("a", encoding="utf-8") as out:
         for name in LEVERS if options.levers else [*THEIRS, *OURS]:
             if options.only and name not in options.only.split(";"):
                 continue
             if name in THEIRS:
-                result = theirs(model, THEIRS[name], options.steps, rows)
+                result = theirs(model, THEIRS[name], options.steps, rows, real)
             else:
                 if options.levers:
                     off = [
@@ -176,6 +188,7 @@ def main() -> None:
                     rows,
                     work,
                     name.replace(" ", "-").replace(",", "").replace("'", ""),
+                    real,
                 )
             out.write(json.dumps({"name": name, "shape": options.shape, **result}) + "\n")
             out.flush()
