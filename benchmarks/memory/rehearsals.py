@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TOGETHER = 3
-SHARED = "hardware.memory_limit=40GiB"  # of those that share a card
+TOGETHER = 5
+SHARED = "hardware.memory_limit=24GiB"  # of those that share a card
 KEPT, ALL = "training.activation_checkpointing=false", "training.activation_checkpointing=true"
 PLAIN, COMPILED, LIGER = "training.compile=false", "training.compile=true", "training.kernels=liger"
 NONE = "training.kernels=none"
@@ -149,10 +149,11 @@ def main() -> None:
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--cards", default="0")
     parser.add_argument("--only", default="")
+    parser.add_argument("--skip", default="none", help="names that begin so are left out")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="rehearsals-"))
-    waiting = deque(name for name in RUNS if options.only in name)
+    waiting = deque(name for name in RUNS if options.only in name and not name.startswith(options.skip))
     running: list[tuple[str, str, subprocess.Popen[str]]] = []
     began = time.monotonic()
     with options.out.open("a", encoding="utf-8") as out:

@@ -131,18 +131,20 @@ def halve_adapters(model: nn.Module) -> None:
 
 
 class _Norm(torch.autograd.Function):
-    """Liger's RMSNorm: keeps the input and a float32 a token; the gradient is written in place."""
+    """Liger's RMSNorm: keeps the input and a float32 a token; the gradient is written in place, or not."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, in_place: bool) -> torch.Tensor:
         out = torch.empty_like(x)
         ctx.save_for_backward(x, weight, torch.empty(x.shape[:-1]))
+        ctx.in_place = in_place
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         _, weight, _ = ctx.saved_tensors
-        return grad, torch.empty_like(weight) if ctx.needs_input_grad[1] else None
+        given = grad if ctx.in_place else torch.empty_like(grad)
+        return given, torch.empty_like(weight) if ctx.needs_input_grad[1] else None, None
 
 
 class _Gate(torch.autograd.Function):
@@ -180,8 +182,15 @@ def _copy(x: torch.Tensor) -> torch.Tensor:
     return (inner.clone() if inner.is_contiguous() else inner.contiguous()).transpose(1, 2)
 
 
+# Liger 0.8.5: models whose norms' gradients are needed after them, and norms that it leaves as they are.
+NOT_IN_PLACE = frozenset({"gemma2", "gemma3_text", "olmo2"})
+LEFT_ALONE = {"olmo2": ("q_norm", "k_norm")}
+
+
 def liger(model: nn.Module) -> None:
     import sys
+
+    family = model.config.model_type
 
     code = sys.modules[type(model).__module__]
 
@@ -189,10 +198,13 @@ def liger(model: nn.Module) -> None:
         return _Rotary.apply(q, k, cos, sin)
 
     code.apply_rotary_pos_emb = rotary  # type: ignore[attr-defined]
-    for module in model.modules():
+    in_place = family not in NOT_IN_PLACE
+    for name, module in model.named_modules():
         kind = type(module).__name__
         if kind.endswith("RMSNorm"):
-            module.forward = types.MethodType(lambda self, x: _Norm.apply(x, self.weight), module)
+            if name.endswith(LEFT_ALONE.get(family, ())):
+                continue
+            module.forward = types.MethodType(lambda self, x: _Norm.apply(x, self.weight, in_place), module)
         elif kind.endswith("MLP") and hasattr(module, "gate_proj"):
             module.forward = types.MethodType(
                 lambda self, x: self.down_proj(_Gate.apply(self.gate_proj(x), self.up_proj(x))), module

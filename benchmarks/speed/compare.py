@@ -32,7 +32,7 @@ OURS: dict[str, list[str]] = {
     "lora": ["method.technique=lora"],
     "lora within 24 GiB": ["method.technique=lora", "hardware.memory_limit=24GiB"],
     "qlora": ["method.technique=qlora"],
-    "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.17GiB"],
+    "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.5GiB"],
     "lora, padded": ["method.technique=lora", "data.padding_free=false"],
 }
 KEPT, RECOMPUTED = "training.activation_checkpointing=false", "training.activation_checkpointing=true"

@@ -28,3 +28,4 @@ class DataFacts:
     labels: int | None = None  # distinct labels, for classification
     portions: tuple[Portion, ...] = ()
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
+    longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

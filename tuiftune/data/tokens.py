@@ -31,6 +31,7 @@ BYTES_PER_TOKEN = (
 )
 TEMPLATE_TOKENS = 5  # a turn's marks in the usual templates
 COUNTED_ANSWERS = 2_000
+LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
 BATCH = 1024
 
 
@@ -291,18 +292,35 @@ def measure(
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
     labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
+    longest = () if mix else _longest_rows(dataset, found, folder)  # a mixture may repeat its longest
     return DataFacts(
         rows=sum(rows for _, rows in counted),
         rows_eval=held_rows,
         mean_length=float(np.average(totals, weights=weights)),
-        longest=int(totals.max()),
+        longest=max(int(totals.max()), *longest[:1], 0),
         quantiles=tuple(int(value) for value in totals[order][at]),
         basis=found.basis + (f", with {_sources(mix)} mixed in" if mix else ""),
         format=dataset.format,
         labels=labels,
         portions=portions,
         longest_answer=_longest_answer(asked, folder),
+        longest_rows=longest,
     )
+
+
+def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None) -> tuple[int, ...]:
+    """Lengths of the longest rows. Where only a sample was counted, those with the most bytes are, too."""
+    import numpy as np
+
+    totals = found.total
+    usable = dataset.usable.arg_true().to_numpy().astype(np.intp)
+    if found.counted and folder is not None and len(found.indices) < len(usable):
+        sizes = _estimated(dataset, usable).total
+        most = usable[np.argsort(-sizes, kind="stable")[:LONGEST_ROWS]]
+        more = np.setdiff1d(most, found.indices)
+        counted = np.fromiter(Counter(folder).lengths(dataset.at(more)), dtype=np.int64, count=len(more))
+        totals = np.concatenate([totals, counted])
+    return tuple(int(total) for total in np.sort(totals)[::-1][:LONGEST_ROWS])
 
 
 def _longest_answer(examples: Iterator[Example], folder: Path | None) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
 
+ESTIMATE_MARGIN = 1.3  # on the longest rows, where lengths were estimated from characters
 _POINTS = 128
 _GRID = tuple((i + 0.5) / _POINTS for i in range(_POINTS))
 
@@ -27,6 +28,7 @@ class Lengths:
     longest: int
     rows: int | None
     tail: float = 1.0
+    top: tuple[int, ...] = ()  # bounds of the longest rows' lengths, longest first
 
     def padded(self, micro_batch: int) -> float:
         """Mean length of a batch of so many random rows, padded to its longest."""
@@ -34,6 +36,17 @@ class Lengths:
             return self.mean
         spread = [self.at(u ** (1 / micro_batch)) for u in _GRID]
         return max(self.mean, sum(spread) / _POINTS)
+
+    @property
+    def bound(self) -> int:
+        """Tokens that no row exceeds."""
+        return self.top[0] if self.top else self.longest
+
+    def together(self, micro_batch: int) -> int:
+        """Tokens that so many rows, one after the other, never exceed."""
+        known = self.top[:micro_batch]
+        last = known[-1] if known else self.longest
+        return sum(known) + (micro_batch - len(known)) * last
 
     @property
     def differ(self) -> bool:
@@ -57,12 +70,14 @@ def lengths_of(facts: DataFacts | None, max_length: int) -> Lengths:
         rows = facts.rows if facts is not None else None
         return Lengths((max_length, max_length), max_length, float(max_length), max_length, rows)
     longest = max(1, min(facts.longest, max_length))
+    margin = ESTIMATE_MARGIN if "estimat" in facts.basis else 1.0
+    top = tuple(min(max_length, int(length * margin)) for length in facts.longest_rows or (facts.longest,))
     bent = Lengths(facts.quantiles, max_length, 0.0, longest, facts.rows, _tail(facts))
     mean = facts.mean_length
     if facts.longest > max_length:
         mean = sum(bent.at(share) for share in _GRID) / _POINTS
     mean = max(1.0, min(mean, float(longest)))
-    return Lengths(facts.quantiles, max_length, mean, longest, facts.rows, bent.tail)
+    return Lengths(facts.quantiles, max_length, mean, longest, facts.rows, bent.tail, top)
 
 
 def _tail(facts: DataFacts) -> float:

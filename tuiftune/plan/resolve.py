@@ -29,7 +29,6 @@ FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 WORTH_TRYING = 1.03  # times as fast; less isn't worth a second rehearsal
-ESTIMATE_MARGIN = 1.3  # on the longest row, where lengths were estimated from characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +173,7 @@ def attempt(
     device, copies = way.device, way.copies
     dtype = hyperparameters.precision(preset, technique, device)
     rank = hyperparameters.rank(preset, technique, facts)
-    base = base_settings(preset, device, lengths, facts, technique, dtype.value, rank.value, copies)
+    base = base_settings(preset, device, lengths, technique, dtype.value, rank.value, copies)
     kernel = attention.kernel(preset, model.architecture, device, base.weight_bytes)
     base = replace(base, attention=kernel)
     space = search.space_of(preset, model.architecture, base, device, lengths)
@@ -191,7 +190,6 @@ def base_settings(
     preset: Preset,
     device: Device,
     lengths: Lengths,
-    facts: DataFacts | None,
     technique: str,
     dtype: str,
     rank: int,
@@ -199,15 +197,12 @@ def base_settings(
 ) -> Settings:
     """The settings before the search: the micro batch is 1, `length` the longest row that can come."""
     packing = preset.data.packing is True
-    longest = lengths.longest
-    if facts is not None and "estimat" in facts.basis:
-        longest = int(longest * ESTIMATE_MARGIN)
     targets = preset.method.target_modules
     weight_bytes = _DTYPE_BYTES[dtype]
     return Settings(
         technique=technique,
         micro_batch=1,
-        length=preset.data.max_length if packing else min(preset.data.max_length, longest),
+        length=preset.data.max_length if packing else lengths.bound,
         rank=rank,
         targets=targets if isinstance(targets, str) else tuple(targets),
         dropout=preset.method.dropout,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMPILED = frozenset({"lora", "qlora", "full"})  # techniques whose layers were seen to compile
 COMPILE_SECONDS = 15.0  # before the first step: 11 s were measured (8B, H200); twice where lengths differ
-TRIAL_STEPS = 500  # what a run cut short by max_steps is judged as: it tries out a longer one
+TRIAL_STEPS = 2000  # what a run cut short by max_steps is judged as: it tries out a longer one
 LIGER_FAMILIES = frozenset(
     {
         "llama",
@@ -153,7 +153,12 @@ def judge(
     joined = settings.packing or (settings.padding_free and settings.micro_batch > 1)
     kernel = settings.attention if joined or settings.attention != attention.VARLEN else "sdpa"
     masked = joined and kernel not in attention.APART
-    settings = replace(settings, accumulation=accumulation, attention=kernel, masked=masked)
+    tokens = (
+        lengths.together(settings.micro_batch) if settings.padding_free and not settings.packing else None
+    )
+    settings = replace(
+        settings, accumulation=accumulation, attention=kernel, masked=masked, joined_tokens=tokens
+    )
     predicted = memory.estimate(arch, settings)
     if device.correction != 1:
         predicted = replace(predicted, needs=int(predicted.needs * device.correction))

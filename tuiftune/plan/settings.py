@@ -32,11 +32,13 @@ class Settings:
     device: str = "cuda"
     copies: int = 1  # data-parallel processes, one a card
     accumulation: int = 1  # micro steps to an optimizer step
+    joined_tokens: int | None = None  # of rows in one sequence, which are not all as long as the longest
     masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
 
     @property
     def tokens(self) -> int:
-        return self.micro_batch * self.length
+        whole = self.micro_batch * self.length
+        return whole if self.joined_tokens is None else min(whole, self.joined_tokens)
 
     @property
     def targets_group(self) -> str:
