@@ -4,8 +4,8 @@
 
 1. The run is planned on a free card; while it loads, another process takes all memory but a little. The
    first step is out of memory: a fresh process with half the micro batch, until it fits; done.
-2. The same with next to nothing left: exit 6; `resume` once the memory is free again.
-3. An embedding is asked for a row that isn't there (a device-side assert): exit 1, named, and resumed.
+2. An embedding is asked for a row that isn't there (a device-side assert): exit 1, named, and resumed.
+3. The same as 1 with next to nothing left: exit 6; `resume` once the memory is free again.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def main() -> None:
     found = []
     for words, do in (
         ("memory taken: 12 GiB left", lambda: memory_taken(world, 12.0, "less")),
-        ("memory taken: next to nothing left", lambda: memory_taken(world, 0.05, "none")),
         ("an index out of range on the card", lambda: bad_index(world)),
+        ("memory taken: next to nothing left", lambda: memory_taken(world, 0.05, "none")),
     ):
         print(words, flush=True)
         try:
@@ -182,7 +182,7 @@ def main() -> None:
         except Exception as fault:  # the others are still to be seen
             found.append({"what": words, "failed": repr(fault)})
             print("  failed:", repr(fault), flush=True)
-    Path(sys.argv[3]).write_text(json.dumps(found, indent=1), encoding="utf-8")
+        Path(sys.argv[3]).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,10 @@ def _family(arch: Architecture, settings: Settings) -> str:
 def _moments(
     family: str, arch: Architecture, settings: Settings, values: Monomials
 ) -> Iterator[tuple[Form, list[float]]]:
-    """Each form and its bytes by component. Every-N checkpointing takes both modes' over a mixed depth."""
+    """Each form and its bytes by component. Every-N checkpointing takes both modes' over a mixed depth.
+
+    Layers 0, N, 2N … are recomputed: when the last of them is, what the layers after it kept is gone.
+    """
     layers = arch.num_layers
     every = settings.checkpointing
     if every is True or every is False:
@@ -124,7 +127,11 @@ def _moments(
         mode: max((_slope(form, values) for form in _forms(family, settings, mode)), default=0.0)
         for mode in (True, False)
     }
-    for mode, others, number in ((True, False, layers - recomputed), (False, True, recomputed)):
+    after_last = (layers - 1) % int(every)
+    for mode, others, number in (
+        (True, False, layers - recomputed - after_last),
+        (False, True, recomputed),
+    ):
         for form in _forms(family, settings, mode):
             found = _evaluate(form, values, layers)
             own = _slope(form, values)

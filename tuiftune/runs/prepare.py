@@ -15,7 +15,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 from tuiftune.runs.directory import RunDir, check_name, check_root, create, default_root, free_name
 from tuiftune.runs.registry import register
-from tuiftune.runs.saving import BYTES_PER_TRAINED
+from tuiftune.runs.saving import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
 
-RESULT_BYTES_PER_TRAINED = 4
 SPARE_BYTES = 64 * 1024 * 1024  # logs, tokenizer, samples
 
 
@@ -148,9 +147,12 @@ def disk_needed(resolved: Resolved) -> int:
     """Bytes a run writes at most: the checkpoints kept, one more while it is staged, and the result."""
     from tuiftune.plan.resolve import trainable_parameters
 
-    trained = trainable_parameters(resolved.plan, resolved.model)
-    checkpoints = (resolved.preset.run.checkpoints + 1) * BYTES_PER_TRAINED * trained
-    return checkpoints + RESULT_BYTES_PER_TRAINED * trained + SPARE_BYTES
+    chosen = resolved.plan.resolved
+    dtype = chosen.model.dtype if chosen.method.technique == "full" else chosen.method.adapter_dtype
+    element = 2 if dtype in ("bfloat16", "float16") else 4
+    trained = element * trainable_parameters(resolved.plan, resolved.model)
+    checkpoint = (1 + STATES) * trained  # Adam's states are as wide as what they belong to
+    return (resolved.preset.run.checkpoints + 1) * checkpoint + trained + SPARE_BYTES
 
 
 def _create(resolved: Resolved, root: Path, name: str, text: str | None, rehearse: bool | None) -> RunDir:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tuiftune.runs.state import RunState
 
 # A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
-BYTES_PER_TRAINED = 12
+STATES = 2
+BYTES_PER_TRAINED = 4 * (1 + STATES)
 NAME = re.compile(r"checkpoint-(\d+)")
 MANIFEST = "manifest.json"
 
