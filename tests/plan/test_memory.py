@@ -11,11 +11,13 @@ import pytest
 
 from tuiftune.models import catalogue
 from tuiftune.plan import coefficients, static
+from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.memory import CONTEXT, estimate
 from tuiftune.plan.settings import Settings
 from tuiftune.preset.sizes import GIB
 
 MEASURED = Path(__file__).parents[3] / "shared" / "measurements" / "h200-calibration.jsonl"
+OWN = Path(__file__).parents[2] / "benchmarks" / "memory"
 MODELS = {"llama-3.2-1b": "meta-llama/Llama-3.2-1B", "llama-3.1-8b": "meta-llama/Llama-3.1-8B"}
 LLAMA = catalogue.find("meta-llama/Llama-3.1-8B").architecture  # type: ignore[union-attr]
 PLAIN = Settings(technique="lora", micro_batch=4, length=1024)
@@ -48,6 +50,30 @@ def test_measured_runs_are_predicted_and_bounded() -> None:
         assert found.needs >= held, row
         far += found.needs > 1.12 * held
     assert far <= len(rows) / 10
+
+
+def own(name: str) -> list[tuple[dict[str, Any], Any]]:
+    """Rows of a set of benchmarks/memory with today's estimate of each."""
+    found = []
+    for line in (OWN / f"measured-{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        arch = catalogue.find(row["model"]).architecture  # type: ignore[union-attr]
+        if name == "first":  # was measured before the catalogue knew of windows
+            arch = replace(arch, sliding_window=None, sliding_layers=0)
+        kernel = "eager" if arch.family in UNFUSED else "sdpa"
+        found.append((row, estimate(arch, replace(settings_of(row), attention=kernel))))
+    return found
+
+
+def test_runs_of_every_family_are_predicted_and_bounded() -> None:
+    """91 runs of ours; two QLoRA runs of the first set were loaded in a way that nobody loads models."""
+    rows = [*own("first"), *own("second")]
+    errors = sorted(abs(found.allocated / row["peak_allocated"] - 1) for row, found in rows)
+    assert errors[len(errors) // 2] < 0.0015
+    assert errors[-1] < 0.025
+    over = [found.needs / (row["peak_reserved"] + CONTEXT) - 1 for row, found in rows]
+    assert sum(share < 0 for share in over) <= 2
+    assert sum(share > 0.12 for share in over) <= len(rows) / 10
 
 
 @pytest.mark.parametrize("technique", ["full", "lora", "qlora", "dora"])

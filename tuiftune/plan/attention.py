@@ -53,7 +53,7 @@ def reason(preset: Preset, settings: Settings) -> Reason:
         return Reason(KEY, value, why, "transformers")
     if value == VARLEN:
         why = "PyTorch's FlashAttention for rows in one sequence: exact, and no mask of length²"
-        return Reason(KEY, value, why, "torch.nn.attention.varlen")
+        return Reason(KEY, value, why, "PyTorch")
     return Reason(KEY, value, "PyTorch's fused attention: exact, and nothing to install", "transformers")
 
 
