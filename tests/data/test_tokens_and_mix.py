@@ -15,10 +15,11 @@ from tuiftune import assets
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.load import load
+from tuiftune.data.measure import measure
 from tuiftune.data.mix import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
 from tuiftune.data.split import split
 from tuiftune.data.template import PLAIN_TEMPLATE, ChatTemplate, compile_template, read_template
-from tuiftune.data.tokens import Counter, lengths, measure, truncation
+from tuiftune.data.tokens import Counter, lengths, truncation
 from tuiftune.errors import UserError
 
 
@@ -302,3 +303,26 @@ def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
             Mix((Source(write(tmp_path / "few.jsonl", seeded.pairs(2, rng)), share=0.495),)),
             seed=1,
         )
+
+
+def test_the_longest_rows_are_known_even_where_only_a_sample_was_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a plan would bound a batch by rows that happened to be in the sample."""
+    from tuiftune.data import tokens
+    from tuiftune.models.resolve import resolve
+
+    model = resolve("builtin:tiny")
+    texts = [f"row {number} " + "word " * (number % 7) for number in range(400)]
+    texts[123], texts[77] = "word " * 300, "word " * 200
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), encoding="utf-8")
+    dataset = load(str(path))
+    whole = measure(dataset, model)
+    monkeypatch.setattr(
+        tokens.lengths, "__kwdefaults__", {**(tokens.lengths.__kwdefaults__ or {}), "limit": 16}
+    )
+    sampled = measure(dataset, model)
+    assert "sample of 16" in sampled.basis
+    assert sampled.longest_rows[:2] == whole.longest_rows[:2]
+    assert sampled.longest == whole.longest == whole.longest_rows[0]

@@ -148,9 +148,10 @@ def _parsed(answers: list[str] | None) -> dict[str, str]:
 
 
 def _facts(data: str) -> DataFacts:
-    from tuiftune.data import load, tokens
+    from tuiftune.data import load
+    from tuiftune.data.measure import measure
 
-    return tokens.measure(load.load(data), None)
+    return measure(load.load(data), None)
 
 
 def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_json: bool) -> None:

@@ -4,17 +4,15 @@ here, else estimated.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tuiftune.data.facts import DataFacts
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import polars as pl
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
-    from tuiftune.data.mix import Mix, Portion
     from tuiftune.data.template import ChatTemplate
 
 COUNTED = 20_000  # rows tokenised at most; beyond that an even sample
@@ -30,8 +27,6 @@ BYTES_PER_TOKEN = (
     4.0  # English prose in UTF-8; holds within a third for Cyrillic (2 bytes) and CJK (3 bytes) too
 )
 TEMPLATE_TOKENS = 5  # a turn's marks in the usual templates
-COUNTED_ANSWERS = 2_000
-LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
 BATCH = 1024
 
 
@@ -159,13 +154,13 @@ def lengths(
 
     usable = dataset.usable.arg_true().to_numpy().astype(np.intp)
     if folder is None or not has_tokenizer(folder):
-        return _estimated(dataset, usable)
+        return estimated(dataset, usable)
     picked = (
         usable if len(usable) <= limit else usable[np.linspace(0, len(usable) - 1, limit).astype(np.intp)]
     )
     counter = Counter(folder, name)
     total = np.fromiter(counter.lengths(dataset.at(picked), watch), dtype=np.int64, count=len(picked))
-    estimate = _estimated(dataset, picked)
+    estimate = estimated(dataset, picked)
     ratio = total / np.maximum(estimate.total, 1)
     learnt = np.minimum(np.round(estimate.learnt * ratio).astype(np.int64), total)
     rows = (
@@ -182,7 +177,8 @@ def lengths(
     return Lengths(picked, total, learnt, basis, True)
 
 
-def _estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
+def estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
+    """Lengths of rows by their bytes, where no tokenizer is here."""
     import numpy as np
     import polars as pl
 
@@ -242,121 +238,3 @@ def truncation(
             lost[place] = len(positions) - kept
             bare[place] = kept == 0
     return Truncation(max_length, rows, int(lost.sum()), max(all_answers, int(lost.sum())), rows[bare])
-
-
-def measure(
-    dataset: Dataset,
-    model: LocalModel | None,
-    eval_spec: float | str = 0.05,
-    *,
-    mix: Mix | None = None,
-    seed: int = 42,
-    watch: Callable[[int], None] | None = None,
-) -> DataFacts:
-    """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
-
-    Rows of what is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are
-    tokenised, evenly spaced; `basis` says so. Raises UserError when nothing can be
-    trained on.
-    """
-    import numpy as np
-
-    from tuiftune.data.split import as_share, held_out_file, split_indices
-
-    share = as_share(eval_spec)
-    if share is None:
-        evaluation = held_out_file(dataset, str(eval_spec))
-        held_rows = int(evaluation.usable.sum())
-        train_rows = int(dataset.usable.sum())
-        asked = evaluation.examples()
-    else:
-        train, held = split_indices(dataset, share, seed)
-        train_rows, held_rows = len(train), len(held)
-        asked = dataset.at(held if len(held) else train)
-    if not train_rows:
-        raise UserError(
-            "no row can be trained on",
-            place=str(dataset.files[0]),
-            remedy="run `tuiftune data inspect` on it",
-        )
-    folder = Path(model.path) if model is not None and model.path is not None else None
-    found = lengths(dataset, folder, watch=watch, name=model.reference if model else "")
-    counted = [(found.total, train_rows)]
-    portions: tuple[Portion, ...] = ()
-    if mix:
-        portions = _portions(dataset, eval_spec, mix, seed)
-        counted += _mixed_in(portions[1:], folder, watch)
-    totals = np.concatenate([total for total, _ in counted])
-    weights = np.concatenate([np.full(len(total), rows / len(total)) for total, rows in counted])
-    order = np.argsort(totals, kind="stable")
-    reached = np.cumsum(weights[order]) / weights.sum()
-    at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
-    labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
-    longest = () if mix else _longest_rows(dataset, found, folder)  # a mixture may repeat its longest
-    return DataFacts(
-        rows=sum(rows for _, rows in counted),
-        rows_eval=held_rows,
-        mean_length=float(np.average(totals, weights=weights)),
-        longest=max(int(totals.max()), *longest[:1], 0),
-        quantiles=tuple(int(value) for value in totals[order][at]),
-        basis=found.basis + (f", with {_sources(mix)} mixed in" if mix else ""),
-        format=dataset.format,
-        labels=labels,
-        portions=portions,
-        longest_answer=_longest_answer(asked, folder),
-        longest_rows=longest,
-    )
-
-
-def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None) -> tuple[int, ...]:
-    """Lengths of the longest rows. Where only a sample was counted, those with the most bytes are, too."""
-    import numpy as np
-
-    totals = found.total
-    usable = dataset.usable.arg_true().to_numpy().astype(np.intp)
-    if found.counted and folder is not None and len(found.indices) < len(usable):
-        sizes = _estimated(dataset, usable).total
-        most = usable[np.argsort(-sizes, kind="stable")[:LONGEST_ROWS]]
-        more = np.setdiff1d(most, found.indices)
-        counted = np.fromiter(Counter(folder).lengths(dataset.at(more)), dtype=np.int64, count=len(more))
-        totals = np.concatenate([totals, counted])
-    return tuple(int(total) for total in np.sort(totals)[::-1][:LONGEST_ROWS])
-
-
-def _longest_answer(examples: Iterator[Example], folder: Path | None) -> int | None:
-    """Tokens of the longest reference, by the tokenizer where it is here; else from bytes, a third more.
-
-    Of many rows those with the most bytes are counted.
-    """
-    references = [example.reference for example in examples if example.messages]
-    if not references:
-        return None
-    if folder is None or not has_tokenizer(folder):
-        return math.ceil(max(len(text.encode()) for text in references) / BYTES_PER_TOKEN * 4 / 3)
-    longest = sorted(references, key=lambda text: -len(text.encode()))[:COUNTED_ANSWERS]
-    counter = Counter(folder)
-    return max(
-        len(encoding) for encoding in counter.tokenizer.encode_batch_fast(longest, add_special_tokens=False)
-    )
-
-
-def _portions(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> tuple[Portion, ...]:
-    from tuiftune.data.mix import mixed
-    from tuiftune.data.split import split
-
-    train, held = split(dataset, eval_spec, seed)
-    return mixed(train, held, mix, seed, ", ".join(str(file) for file in dataset.files)).portions
-
-
-def _sources(mix: Mix) -> str:
-    return "1 source" if len(mix.sources) == 1 else f"{len(mix.sources)} sources"
-
-
-def _mixed_in(
-    portions: Sequence[Portion], folder: Path | None, watch: Callable[[int], None] | None
-) -> list[tuple[NDArray[np.int64], int]]:
-    """(lengths, rows seen in an epoch) of each further source that is seen at all."""
-    from tuiftune.data.load import load
-
-    found = [(lengths(load(portion.source), folder, watch=watch).total, portion.seen) for portion in portions]
-    return [(total, seen) for total, seen in found if seen and len(total)]

@@ -34,14 +34,15 @@ def prepare(name_or_path: str, overrides: Sequence[str], gpu: str | None = None)
 
 def facts_of(preset: Preset, model: BaseModel) -> tuple[DataFacts | None, str]:
     """What the training data is, or None and why where the file is not there."""
-    from tuiftune.data import load, tokens
+    from tuiftune.data import load
+    from tuiftune.data.measure import measure
     from tuiftune.data.mix import Mix
 
     data = preset.data
     mix = Mix.of(data)
     try:
         dataset = load.load(data.train, format=data.format, columns=data.columns, system=data.system)
-        return tokens.measure(dataset, model, data.eval, mix=mix, seed=preset.training.seed), ""
+        return measure(dataset, model, data.eval, mix=mix, seed=preset.training.seed), ""
     except UserError as error:
         train = [data.train] if isinstance(data.train, str) else data.train
         if not _absent([*train, *(source.path for source in mix.sources)]):

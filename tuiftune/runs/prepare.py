@@ -73,8 +73,8 @@ def resolve(
     preset: Preset, root: Path | None = None, *, say: Callable[[str], None] | None = None
 ) -> Resolved:
     """Look at machine, model and data, and plan. UserError where one of them can't be trained with."""
-    from tuiftune.data import tokens
     from tuiftune.data.load import load
+    from tuiftune.data.measure import measure
     from tuiftune.data.mix import Mix
     from tuiftune.hardware.detect import detect
     from tuiftune.models import resolve as models
@@ -99,7 +99,7 @@ def resolve(
             remedy="model.safetensors (or all of its parts) must be in it",
         )
     tell(f"measuring {dataset.rows:,} rows")
-    facts = tokens.measure(dataset, model, wanted.eval, mix=Mix.of(wanted), seed=preset.training.seed)
+    facts = measure(dataset, model, wanted.eval, mix=Mix.of(wanted), seed=preset.training.seed)
     tell("planning")
     plan = make_plan(preset, detect(root or default_root()), model, facts)
     return Resolved(preset, plan, model, dataset, facts)

@@ -106,7 +106,7 @@ class Findings:
 
     def facts(self, draft: Draft, model: BaseModel) -> DataFacts:
         """Rows and token lengths of the draft's data, with this model's tokenizer where it is here."""
-        from tuiftune.data.tokens import measure
+        from tuiftune.data.measure import measure
 
         dataset = self.dataset(draft)
         spec = draft.value("data.eval")
