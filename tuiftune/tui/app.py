@@ -215,6 +215,12 @@ class TuneApp(App[str]):
         topic = getattr(self.screen, "help_topic", str)()
         self.push_screen(Help(scopes, topic))
 
+    def action_command_palette(self) -> None:
+        from tuiftune.tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_leave(self) -> None:
         """Leave from wherever one is; what is training goes on."""
         self.end_tour()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -16,6 +15,7 @@ from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import ALTERNATIVES, LIST
 from tuiftune.tui.settings import written
 from tuiftune.tui.units import size
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 
-class Alternatives(ModalScreen[int | None]):
+class Alternatives(WholeModal[int | None]):
     """Dismissed with the place of the alternative in the plan, or None."""
 
     SCOPES = (ALTERNATIVES, LIST)

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual.containers import Container
-from textual.screen import Screen
 
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import CHARTS
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.widgets.keybar import KeyBar
@@ -50,7 +50,7 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
+class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, WholeScreen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = "../styles/charts.tcss"

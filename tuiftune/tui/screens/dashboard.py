@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 
 from tuiftune.errors import UserError
 from tuiftune.runs import generations, health, saving, standing
@@ -21,6 +20,7 @@ from tuiftune.tui.look import Beside, look
 from tuiftune.tui.panels import ShowsPanels
 from tuiftune.tui.scopes import DASHBOARD
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
@@ -64,7 +64,7 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 }
 
 
-class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[None]):
+class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuiftune.tui.explain import EXPLANATIONS
 from tuiftune.tui.keys import actions, bindings
 from tuiftune.tui.scopes import APP, HELP, READING, TITLES
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Help(ModalScreen[None]):
+class Help(WholeModal[None]):
     """`topic` is more to explain first, such as the question that is being asked."""
 
     SCOPES = (HELP, READING)

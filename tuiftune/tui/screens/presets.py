@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import DIALOG, LIST
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Presets(ModalScreen[str | None]):
+class Presets(WholeModal[str | None]):
     """Dismissed with the name of the preset, or None."""
 
     SCOPES = (DIALOG, LIST)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.advice.verdicts import ways
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import LIST, WAYS
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
@@ -45,7 +45,7 @@ class Head(VerdictView):
         return [*lines, Line()]
 
 
-class Ways(ModalScreen[str | None]):
+class Ways(WholeModal[str | None]):
     """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
     SCOPES = (WAYS, LIST)

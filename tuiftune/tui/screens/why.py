@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from tuiftune.runs.standing import Fact
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import WHY
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.factlines import row
 from tuiftune.tui.widgets.wrap import wrapped
@@ -118,7 +118,7 @@ class Reason(Canvas):
         ]
 
 
-class Why(ModalScreen[None]):
+class Why(WholeModal[None]):
     """`group` is where the cursor begins: that of the panel one comes from."""
 
     SCOPES = (WHY,)
