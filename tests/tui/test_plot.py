@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tuiftune.tui.glyphs import ASCII, UNICODE, bar, choose, sparkline
-from tuiftune.tui.widgets.plot import Layer, extent, finite, grid, label, steadied, ticks
+from tuiftune.tui.widgets.plot import Layer, buckets, extent, finite, grid, label, steadied, ticks
 
 
 def text(rows: list[list[tuple[str, str]]]) -> list[str]:
@@ -119,3 +119,20 @@ def test_a_growing_curve_keeps_its_bounds_for_a_twentieth_of_the_run() -> None:
     assert y0 <= 0.413
     assert y1 >= 2.634
     assert y1 - y0 < 2.5
+
+
+def test_a_single_spike_stays_in_a_joined_line_too() -> None:
+    ys = [1.0] * 100_000
+    ys[54_321] = 9.0
+    rows = grid([Layer(range(100_000), ys, "good")], 40, 8, (0, 99_999, 0, 10), UNICODE)
+    assert any(char != " " for char, _ in rows[0])
+
+
+def test_buckets_hold_every_point_once() -> None:
+    xs = [x * 1.7 for x in range(500)]
+    ys = [math.sin(x) for x in xs]
+    found = buckets(Layer(xs, ys, "good"), 0.0, xs[-1], 60)
+    assert min(part[0] for part in found if part) == min(ys)
+    assert max(part[1] for part in found if part) == max(ys)
+    assert [part is None for part in found] == [False] * 60
+    assert buckets(Layer(xs, ys, "good"), -10.0, -1.0, 60) == [None] * 60

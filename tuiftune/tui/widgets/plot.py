@@ -22,8 +22,8 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille bit 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Points in order of x. `line` joins bucket means, `dots` shows each bucket's extremes, `marks` one sign
-    each, `level` a dashed line at each y. `tag` is a sign that stands on a line here and there."""
+    """Points in order of x. `line` joins bucket means and goes out to their extremes, `dots` shows the
+    extremes alone, `marks` one sign each, `level` a dashed line at each y. `tag` is a sign on a line."""
 
     xs: Sequence[float]
     ys: Sequence[float]
@@ -35,6 +35,8 @@ class Layer:
 
 def finite(layer: Layer) -> Layer:
     """The layer without points that are not numbers."""
+    if all(map(math.isfinite, layer.ys)) and all(map(math.isfinite, layer.xs)):
+        return layer
     kept = [(x, y) for x, y in zip(layer.xs, layer.ys, strict=True) if math.isfinite(y) and math.isfinite(x)]
     return replace(layer, xs=[x for x, _ in kept], ys=[y for _, y in kept])
 
@@ -100,17 +102,17 @@ def round_step(raw: float) -> float:
 
 def buckets(layer: Layer, x0: float, x1: float, columns: int) -> list[tuple[float, float, float] | None]:
     """Minimum, maximum and mean of the points in each of `columns` equal parts of x0…x1."""
-    found: list[tuple[float, float, float, int] | None] = [None] * columns
-    scale = (columns - 1) / (x1 - x0)
-    for x, y in zip(layer.xs, layer.ys, strict=True):
-        if not x0 <= x <= x1:
-            continue
-        column = round((x - x0) * scale)
-        seen = found[column]
-        found[column] = (
-            (y, y, y, 1) if seen is None else (min(seen[0], y), max(seen[1], y), seen[2] + y, seen[3] + 1)
-        )
-    return [None if part is None else (part[0], part[1], part[2] / part[3]) for part in found]
+    found: list[tuple[float, float, float] | None] = [None] * columns
+    xs, ys = layer.xs, layer.ys
+    at, stop = bisect_left(xs, x0), bisect_right(xs, x1)
+    width = (x1 - x0) / max(1, columns - 1)
+    while at < stop:
+        column = min(columns - 1, round((xs[at] - x0) / width))
+        end = bisect_right(xs, x0 + (column + 0.5) * width, at + 1, stop) if column < columns - 1 else stop
+        part = ys[at:end]
+        found[column] = (min(part), max(part), sum(part) / len(part))
+        at = end
+    return found
 
 
 def grid(
@@ -175,6 +177,7 @@ def _dots_of(
             continue
         place = (column, row_of(part[2]))
         yield from _joined(previous, place)
+        yield from ((column, row) for row in range(row_of(part[1]), row_of(part[0]) + 1))
         previous = place
 
 
