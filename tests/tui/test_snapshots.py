@@ -73,7 +73,7 @@ SCENES = (
     Scene("dashboard-wide", WIDE, run="h200-lora"),
     Scene("dashboard-huge", HUGE, run="h200-lora"),
     Scene("dashboard-ascii", SMALL, run="demo", environment=(("TUIFTUNE_ASCII", "1"), ("NO_COLOR", "1"))),
-    Scene("why", SMALL, ("8.127 ", "w"), run="h200-lora"),
+    Scene("why", SMALL, ("8.127 ", "w", "4.01 "), run="h200-lora"),
     Scene("charts", WIDE, ("v", "g"), run="h200-lora"),
     Scene("charts-cursor", SMALL, ("done ", "v", "b"), run="demo"),
     Scene("compare", SMALL, ("h200-qlora ", "space", "space", "m", "Outcome ")),

@@ -119,7 +119,8 @@ class Reason(Canvas):
 
 
 class Why(WholeModal[None]):
-    """`group` is where the cursor begins: that of the panel one comes from."""
+    """`group` is where the cursor begins: that of the panel one comes from. The dashboard that opened it
+    hands over what is new: `take`."""
 
     SCOPES = (WHY,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHY)
@@ -139,6 +140,15 @@ class Why(WholeModal[None]):
 
     def on_mount(self) -> None:
         self._mark(self._list.at)
+
+    def take(self, facts: list[Fact]) -> None:
+        """The facts of now; the mark stays on the one it is on, by its name."""
+        facts = facts or [NOTHING]
+        if facts != self._list.facts:
+            marked = self._list.facts[self._list.at]
+            self._list.facts = facts
+            known = [(fact.group, fact.name) for fact in facts]
+            self._mark(known.index(key) if (key := (marked.group, marked.name)) in known else self._list.at)
 
     @on(Chosen)
     def _chosen(self, message: Chosen) -> None:
