@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from tuiftune.tui import screens
 from tuiftune.tui.app import TuneApp
+from tuiftune.tui.screens.dashboard import Dashboard
 from tuiftune.tui.whole import WholeScreen, around
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def painted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What each painting from now on leaves on the terminal."""
+    """What each painting of a screen above the dashboard leaves on the terminal."""
     seen: list[str] = []
     display = TuneApp._display
 
     def noted(self: TuneApp, screen: Screen[object], renderable: object) -> None:
         display(self, screen, renderable)
-        if renderable is not None and type(screen) is type(self.screen):
+        if renderable is not None and screen is self.screen and not isinstance(screen, Dashboard):
             seen.append(shown(self))
 
     monkeypatch.setattr(TuneApp, "_display", noted)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from textual._context import visible_screen_stack
 from textual.geometry import Region
+from textual.reactive import Reactive
 from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.strip import Strip
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from textual.color import Color
     from textual.events import ScreenResume
     from textual.geometry import Size
+    from textual.widget import Widget
 
 
 TEXTUALS = (ToastRack, Tooltip)
@@ -34,7 +36,10 @@ TEXTUALS = (ToastRack, Tooltip)
 class WholeScreen(Screen[ScreenResultType]):
     """Nothing of it is painted until its widgets stand; what is asked for at a time is painted together."""
 
-    _rising = False  # on its way to
+    # Textual's repaints all of the screen at each move of the focus; the two widgets do what there is to do.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    _rising = False
     _stands = False
     _holds = False
     _asked = False
@@ -66,31 +71,33 @@ class WholeScreen(Screen[ScreenResultType]):
             super()._screen_resized(size)
 
     def _on_timer_update(self) -> None:
+        laid_out = self._layout_required or not self._stands
         self._holds = True
         try:
             super()._on_timer_update()
         finally:
             self._holds = False
-        if self._asked:
-            self._asked = False
+        if laid_out and self.is_current:
+            if not self._rising:
+                self._rising = True
+                self.call_later(self._settle)
+        elif self._asked:
             self._compositor_refresh()
-        if not self._stands and not self._rising and self.is_current:
-            self._rising = True
-            self.call_later(self._settle)
 
     async def _settle(self) -> None:
-        """Laid out for the first time: its widgets take that in, which may change the layout once more."""
+        """Laid out anew: the widgets take that in, which may change the layout once more."""
         await sleep(0)
         self.call_later(self._rise)
 
     def _rise(self) -> None:
-        """All of it for the first time."""
+        """What the new layout shows, all at once; all of the screen for the first time."""
         if self._layout_required:
             self._layout_required = False
             self._refresh_layout()
-        self._stands, self._repaint_required = True, False
+        self._dirty_widgets |= set() if self._stands else {self}
+        self._rising, self._stands, self._repaint_required = False, True, False
+        self._compositor.update_widgets(self._dirty_widgets)
         self._dirty_widgets.clear()
-        self._compositor.update_widgets({self})
         self._compositor_refresh()
 
     def _on_screen_suspend(self) -> None:
@@ -98,8 +105,8 @@ class WholeScreen(Screen[ScreenResultType]):
         self._repaint_required = False
 
     def _compositor_refresh(self) -> None:
-        self._asked = self._asked or self._holds
-        if not self._stands or self._holds:
+        self._asked = self._holds
+        if self._holds or self._rising or not self._stands:
             return
         if self is self.app.screen:
             super()._compositor_refresh()
