@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # A bucket: x and y of its lowest, x and y of its highest point, and how many points it holds.
 Bucket = tuple[float, float, float, float, int]
@@ -98,6 +99,17 @@ class Series:
             for index in range(0, len(pairs), 2)
         ]
         self._width *= 2
+
+
+def interpolated(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """y at x on the line through the points, that of the nearest end beyond them; 0 without points."""
+    if not xs:
+        return 0.0
+    at = bisect_left(xs, x)
+    if at == 0 or at == len(xs):
+        return ys[min(at, len(xs) - 1)]
+    width = xs[at] - xs[at - 1]
+    return ys[at] if width <= 0 else ys[at - 1] + (ys[at] - ys[at - 1]) * (x - xs[at - 1]) / width
 
 
 def _extremes(bucket: Bucket) -> list[tuple[float, float]]:

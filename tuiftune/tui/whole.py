@@ -42,7 +42,7 @@ class WholeScreen(Screen[ScreenResultType]):
     _rising = False
     _stands = False
     _holds = False
-    _asked = False
+    _owes = False
 
     async def _compose(self) -> None:
         """With the classes for the terminal's size from the start, so that styles are worked out once."""
@@ -81,7 +81,7 @@ class WholeScreen(Screen[ScreenResultType]):
             if not self._rising:
                 self._rising = True
                 self.call_later(self._settle)
-        elif self._asked:
+        elif self._owes:
             self._compositor_refresh()
 
     async def _settle(self) -> None:
@@ -105,7 +105,7 @@ class WholeScreen(Screen[ScreenResultType]):
         self._repaint_required = False
 
     def _compositor_refresh(self) -> None:
-        self._asked = self._holds
+        self._owes = self._holds
         if self._holds or self._rising or not self._stands:
             return
         if self is self.app.screen:
