@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tuiftune.tui.glyphs import ASCII, UNICODE, bar, choose, sparkline
+from tuiftune.tui.widgets.axis import Scale
 from tuiftune.tui.widgets.plot import Layer, buckets, extent, finite, grid, label, steadied, ticks
 
 
@@ -136,3 +137,18 @@ def test_buckets_hold_every_point_once() -> None:
     assert max(part[1] for part in found if part) == max(ys)
     assert [part is None for part in found] == [False] * 60
     assert buckets(Layer(xs, ys, "good"), -10.0, -1.0, 60) == [None] * 60
+
+
+def test_lines_of_several_cards_are_means_that_can_be_told_apart() -> None:
+    ys = [1.0] * 1_000
+    ys[500] = 9.0
+    course = text(grid([Layer(range(1_000), ys, "c0", "course")], 40, 8, (0, 999, 0, 10), UNICODE))
+    assert not course[0].strip()
+
+
+@pytest.mark.parametrize("rows", range(4, 20))
+def test_labels_of_a_scale_are_two_lines_apart_wherever_two_fit(rows: int) -> None:
+    for high in (0.7, 1.9, 3.3, 7.5, 42.0, 980.0):
+        places = [value for value, _ in Scale().marks(0.0, high, max(1, min(rows // 2, 6)), rows)]
+        apart = (places[1] - places[0]) * rows / high
+        assert len(places) == 2 or apart >= 2, f"{places} on {rows} rows"

@@ -40,7 +40,7 @@ def rows(comparison: Comparison) -> list[Row]:
 
     differing = [
         Row(one.key, tuple(_written(value) for value in one.values)) for one in comparison.settings
-    ] or [Row("none of the settings", tuple("the same" if at else "" for at in range(len(runs))))]
+    ] or [Row("none", tuple("the same" for _ in runs))]
     lower = -1 if all(one.key != "model.base" for one in comparison.settings) else 0
     return [
         Row("Settings that differ"),

@@ -59,7 +59,10 @@ def percent(share: float | None, digits: int = 0) -> str:
 
 
 def money(usd: float | None) -> str:
-    return MISSING if usd is None else f"${usd:,.2f}"
+    """US dollars: $0.04, $1,234.50; <$0.01 for what is less than a cent, but not nothing."""
+    if usd is None:
+        return MISSING
+    return "<$0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
 
 
 def ago(seconds: float | None) -> str:

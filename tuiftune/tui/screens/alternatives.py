@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuiftune.printable import printable
 from tuiftune.tui.glyphs import UNICODE
 from tuiftune.tui.keys import bindings
+from tuiftune.tui.options import described
 from tuiftune.tui.scopes import ALTERNATIVES, LIST
 from tuiftune.tui.settings import written
 from tuiftune.tui.units import size
@@ -41,12 +40,11 @@ class Alternatives(WholeModal[int | None]):
             box.border_subtitle = "Enter takes it, Esc closes"
             options = []
             for index, other in enumerate(self._plan.alternatives):
-                sign = (glyphs.ok, "$success") if other.fits else (glyphs.error, "$error")
+                sign = glyphs.ok if other.fits else glyphs.error
                 changes = ", ".join(f"{key} = {written(value)}" for key, value in other.changes.items())
-                words = f"\n  {printable(changes)}; needs {size(other.needs)}"
-                options.append(
-                    Option(Content.assemble(sign, f" {printable(other.says)}", (words, "dim")), id=str(index))
-                )
+                words = f"{changes}; needs {size(other.needs)}"
+                told = described(self.app, other.says, words, sign=sign, good=other.fits)
+                options.append(Option(told, id=str(index)))
             yield OptionList(*options)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

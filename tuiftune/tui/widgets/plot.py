@@ -22,13 +22,14 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille bit 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Points in order of x. `line` joins bucket means and goes out to their extremes, `dots` shows the
-    extremes alone, `marks` one sign each, `level` a dashed line at each y. `tag` is a sign on a line."""
+    """Points in order of x. `line` joins bucket means and goes out to their extremes, `course` only joins the
+    means, `dots` shows the extremes, `marks` one sign each, `level` a dashed line at each y. `tag` is a sign
+    on a line."""
 
     xs: Sequence[float]
     ys: Sequence[float]
     ink: str
-    kind: Literal["line", "dots", "marks", "level"] = "line"
+    kind: Literal["line", "course", "dots", "marks", "level"] = "line"
     mark: str = ""
     tag: str = ""
 
@@ -47,7 +48,7 @@ def clipped(layer: Layer, x0: float, x1: float) -> Layer:
         return layer
     first, last = bisect_left(layer.xs, x0), bisect_right(layer.xs, x1)
     xs, ys = list(layer.xs[first:last]), list(layer.ys[first:last])
-    if layer.kind == "line":
+    if layer.kind in ("line", "course"):
         if 0 < first < len(layer.xs) and (not xs or xs[0] > x0):
             xs.insert(0, x0)
             ys.insert(0, _between(layer, first, x0))
@@ -177,7 +178,8 @@ def _dots_of(
             continue
         place = (column, row_of(part[2]))
         yield from _joined(previous, place)
-        yield from ((column, row) for row in range(row_of(part[1]), row_of(part[0]) + 1))
+        if layer.kind == "line":
+            yield from ((column, row) for row in range(row_of(part[1]), row_of(part[0]) + 1))
         previous = place
 
 
