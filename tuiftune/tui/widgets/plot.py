@@ -86,10 +86,10 @@ def steadied(
 ) -> tuple[float, float, float, float]:
     """The extent widened to rounder bounds, so that a growing curve is not drawn anew for every point.
 
-    x ends at a twentieth of `total` (or at a round number); y at a twentieth of the span, rounded to 1, 2, 5.
+    x ends at a twentieth of `total` (or at a tenth of the span, rounded to 1, 2, 5); y at a twentieth of its.
     """
     x0, x1, y0, y1 = box
-    part = total / 20 if total and total >= x1 else round_step((x1 - x0) / 20)
+    part = total / 20 if total and total >= x1 else round_step((x1 - x0) / 10)
     x1 = math.ceil(x1 / part - 1e-9) * part
     part = round_step((y1 - y0) / 20)
     return x0, x1, math.floor(y0 / part + 1e-9) * part, math.ceil(y1 / part - 1e-9) * part
