@@ -69,3 +69,25 @@ async def test_the_panels_of_the_data_step_end_at_the_edge_of_a_large_terminal(
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         for panel in ("#data-facts", "#checks", "#samples"):
             assert pilot.app.screen.query_one(panel).region.right <= 200
+
+
+async def test_the_marked_option_is_seen_in_sixteen_colours(
+    app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    monkeypatch.delenv("COLORTERM")
+    async with app().run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "welcome" in shown(pilot.app))
+        await pilot.press("p")
+        await until(pilot, lambda: "chat-style-7b" in shown(pilot.app))
+        styles = {
+            segment.text.strip(): segment.style
+            for strip in pilot.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.text.strip() in {"chat-style-7b", "demo"}
+        }
+        marked, other = styles["chat-style-7b"], styles["demo"]
+        assert marked is not None
+        assert other is not None
+        assert marked.bgcolor != other.bgcolor
+        assert marked.underline, "where there are no colours at all"

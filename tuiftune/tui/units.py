@@ -6,11 +6,11 @@ MISSING = "—"
 
 
 def size(value: float | None) -> str:
-    """Bytes in binary units: 71.2 GiB, 512 MiB."""
+    """Bytes in binary units: 71.2 GiB, 512 MiB, 1.0 GiB from 1000 MiB on."""
     if value is None:
         return MISSING
     for limit, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if abs(value) >= limit:
+        if abs(value) >= limit * 1000 / 1024:  # 1.0 GiB rather than 1012 MiB: never more than three digits
             amount = value / limit
             return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
     return f"{value:.0f} B"

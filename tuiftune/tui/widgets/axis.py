@@ -35,8 +35,9 @@ class Scale:
             if len(values) < min(3, count + 1):
                 more = ticks(low, high, 2 * count)
                 values = more if len(values) < 2 or _apart(more, high - low, rows) >= 2 else values
-            while len(values) > 2 and _apart(values, high - low, rows) < 2:
-                values = values[::2]
+            while count > 1 and len(values) > 2 and _apart(values, high - low, rows) < 2:
+                count -= 1
+                values = ticks(low, high, count) or values[:1]
             step = values[1] - values[0] if len(values) > 1 else abs(*values) if values else None
             return [(value, label(value, step or 1.0)) for value in values]
         factors = (1, 2, 5) if count >= 3 * (high - low) else (1,)
