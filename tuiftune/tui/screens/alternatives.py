@@ -8,12 +8,12 @@ from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tuiftune.figures import size
 from tuiftune.tui.glyphs import UNICODE
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.options import described
 from tuiftune.tui.scopes import ALTERNATIVES, LIST
 from tuiftune.tui.settings import written
-from tuiftune.tui.units import size
 from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tuiftune.figures import ago, real
 from tuiftune.printable import printable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import DIALOG, LIST, PICK
-from tuiftune.tui.units import ago, real
 from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widgets import Button, Input, Label
 
 from tuiftune.errors import UserError
+from tuiftune.figures import cards, count, money, roughly, size
 from tuiftune.tui import headless
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.naming import suggested_name
 from tuiftune.tui.screens.wizard import WizardStep
-from tuiftune.tui.units import cards, count, duration, money, size
 from tuiftune.tui.widgets.command import CommandLine
 from tuiftune.tui.widgets.yamlview import YamlView
 
@@ -137,7 +137,7 @@ class ReviewStep(WizardStep):
         if plan is None:
             self.say(message.error, "error")
             return
-        parts = [f"{count(plan.steps)} steps", f"about {duration(plan.seconds)}"]
+        parts = [f"{count(plan.steps)} steps", f"about {roughly(plan.seconds)}"]
         parts.append(f"{size(plan.memory.needs)} of memory")
         if plan.usd is not None:
             parts.append(f"about {money(plan.usd)}")

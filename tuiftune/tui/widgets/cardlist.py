@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tuiftune.tui.units import MISSING, duration, money, size
+from tuiftune.figures import MISSING, duration, money, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tuiftune.figures import count, real
 from tuiftune.preset.sizes import GIB
 from tuiftune.runs.means import smoothed, weighed
-from tuiftune.tui.units import count, real
 from tuiftune.tui.widgets.lens import DEFAULT, Axis, Lens
 from tuiftune.tui.widgets.plot import Layer
 from tuiftune.tui.widgets.timeline import Timeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import count, duration, percent, real
+from tuiftune.figures import count, duration, percent, real
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import layers

@@ -1,4 +1,7 @@
-"""Numbers as people read them, in few cells. A value that is not known is written as the missing sign."""
+"""Numbers as people read them, in few cells: bytes, times, counts, shares, money.
+
+The one way they are written by commands, app and reports. A value that is not known is the missing sign.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,28 @@ def size(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """The two largest units: 45 s, 3 m 20 s, 1 h 12 m, 2 d 4 h."""
+    """The two largest units: 45 s, 3 min 20 s, 1 h 12 min, 2 d 4 h."""
     if seconds is None:
         return MISSING
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
-    for limit, unit, below, lower in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+    for limit, unit, below, lower in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= limit:
             rest = whole % limit // below
             return f"{whole // limit} {unit} {rest} {lower}" if rest else f"{whole // limit} {unit}"
     return f"{whole} s"
+
+
+def roughly(seconds: float | None) -> str:
+    """A time that is foreseen, no closer than it is known: 45 s, 7 min, 3 h 20 min, 2 d 4 h."""
+    if seconds is None or seconds < 90:
+        return duration(seconds)
+    return duration(60 * round(seconds / 60))
 
 
 def count(value: float | None) -> str:
@@ -58,6 +72,11 @@ def percent(share: float | None, digits: int = 0) -> str:
     return MISSING if share is None else f"{share * 100:.{digits}f} %"
 
 
+def interval(low: float, high: float) -> str:
+    """Two shares of 0…1 as per cent: 60–98 %."""
+    return f"{low * 100:.0f}–{percent(high)}"
+
+
 def money(usd: float | None) -> str:
     """US dollars: $0.04, $1,234.50; <$0.01 for what is less than a cent, but not nothing."""
     if usd is None:
@@ -66,10 +85,10 @@ def money(usd: float | None) -> str:
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in one unit: now, 5 m, 3 h, 2 d."""
+    """How long ago, in one unit: now, 5 min, 3 h, 2 d."""
     if seconds is None:
         return MISSING
-    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+    for limit, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= limit:
             return f"{int(seconds // limit)} {unit}"
     return "now"
