@@ -61,7 +61,7 @@ def test_a_kill_when_memory_was_full_is_put_down_to_it(new_run: NewRun) -> None:
     writer = EventWriter(run.events_path)
     writer.emit("gpu", gpus=[], host_memory_used=97, host_memory_total=100)
     writer.emit("heartbeat", step=3, phase="training")
-    assert "97% full" in postmortem.cause(run, -9)
+    assert "97 % full" in postmortem.cause(run, -9)
     writer.emit("gpu", gpus=[], host_memory_used=40, host_memory_total=100)
     assert "unless somebody did" in postmortem.cause(run, -9)
 

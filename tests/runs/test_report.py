@@ -84,7 +84,7 @@ def finished(new_run: NewRun) -> RunDir:
 def test_the_report_tells_scores_with_how_sure_they_are(finished: RunDir) -> None:
     text = markdown(finished)
     assert "| held-out loss | 3 | 0.9 |" in text
-    assert "90.0% (9 of 10; 95 % interval 60%–98%)" in text
+    assert "90.0 % (9 of 10; 95 % interval 60–98 %)" in text
     assert "9 turned from wrong to right and 0 from right to wrong" in text
     assert "p = 0.004" in text
     assert "3 rows were cut — raise data.max\\_length" in text

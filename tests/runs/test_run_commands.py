@@ -74,7 +74,7 @@ def test_runs_lists_what_there_is_from_any_directory(new_run: NewRun, start: Sta
     assert document["never-started"]["state"] == "new"
     lines = tuiftune("runs", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 2
-    assert any("done-one" in line and "100%" in line for line in lines)
+    assert any("done-one" in line and "100 %" in line for line in lines)
 
 
 def test_no_runs_is_an_ordinary_answer(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_watch_tells_a_run_in_plain_lines(new_run: NewRun, start: Start, root: P
     answer = tuiftune("watch", "try", "--runs", str(root), cwd=tmp_path)
     assert answer.returncode == 0
     assert "started: fake, lora on cpu, 20 steps" in answer.stdout
-    assert "step 20 of 20 (100%), loss 0.15" in answer.stdout
+    assert "step 20 of 20 (100 %), loss 0.15" in answer.stdout
     assert answer.stdout.splitlines()[-1].endswith("done")
     assert "\x1b" not in answer.stdout
 

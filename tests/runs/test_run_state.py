@@ -186,6 +186,18 @@ def test_a_series_keeps_its_extremes_and_its_end() -> None:
     assert [x for x, _ in points] == sorted(x for x, _ in points)
 
 
+def test_points_are_the_same_however_often_they_were_asked_for() -> None:
+    asked, unasked = Series(buckets=50), Series(buckets=50)
+    drawn = random.Random(5)
+    for number in range(2_000):
+        x = float(number if number < 1_500 else number - 300)  # resumed from an earlier step once
+        y = drawn.random()
+        for series in (asked, unasked):
+            series.add(x, y)
+        assert len(asked) == len(asked.points())
+    assert asked.points() == unasked.points()
+
+
 def write_log(path: Path, events: int, spike: int) -> None:
     with path.open("wb") as file:
         for seq in range(1, events + 1):

@@ -189,7 +189,7 @@ async def test_compared_runs_go_on_to_their_charts(
         made.push_screen(Compare([recorded["h200-lora"], recorded["h200-qlora"], recorded["demo"]]))
         await until(pilot, lambda: "Settings that differ" in shown(made))
         await pilot.press("pagedown", "space")
-        await until(pilot, lambda: "(86%–97%)" in shown(made))
+        await until(pilot, lambda: "(86–97 %)" in shown(made))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(made.screen, Charts) and "C demo 0.0172" in shown(made))
         await pilot.press("escape")

@@ -129,3 +129,15 @@ def test_every_remedy_is_a_setting_of_a_clean_run() -> None:
 )
 def test_where_the_fault_is(check: str, text: str, found: list[str]) -> None:
     assert [text[start:end] for start, end in spans(check, text)] == found
+
+
+async def test_a_check_that_ends_while_the_screen_opens_is_shown(app: Callable[..., TuneApp]) -> None:
+    async with app(wizard=True).run_test(size=WIDE) as pilot:
+        await all_checks(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, Checks)
+        fresh = Checks(screen._draft, screen._dataset, screen._checks[:1])
+        pilot.app.push_screen(fresh)
+        fresh.take(screen._checks)  # nothing of it is composed yet
+        await until(pilot, lambda: pilot.app.screen is fresh and "in order" in shown(pilot.app))
+        assert len(fresh._checks) > 1

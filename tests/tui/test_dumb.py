@@ -103,7 +103,7 @@ def test_findings_plan_and_result_in_lines(place: Path, finished: object) -> Non
     assert "technique: lora. you asked for it (preset)" in planned
     assert "weights: 4.0 MiB" in planned
     assert "| answers exactly right |" in walk(place, ["report", "tone"])
-    assert "8% -> 84% right" in walk(place, ["runs"])
+    assert "8 % -> 84 % right" in walk(place, ["runs"])
 
 
 @pytest.mark.parametrize(

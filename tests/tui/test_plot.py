@@ -7,7 +7,8 @@ import math
 import pytest
 
 from tuiftune.tui.glyphs import ASCII, UNICODE, bar, choose, sparkline
-from tuiftune.tui.widgets.plot import Layer, extent, finite, grid, label, steadied, ticks
+from tuiftune.tui.widgets.axis import Scale
+from tuiftune.tui.widgets.plot import Layer, buckets, extent, finite, grid, label, steadied, ticks
 
 
 def text(rows: list[list[tuple[str, str]]]) -> list[str]:
@@ -119,3 +120,35 @@ def test_a_growing_curve_keeps_its_bounds_for_a_twentieth_of_the_run() -> None:
     assert y0 <= 0.413
     assert y1 >= 2.634
     assert y1 - y0 < 2.5
+
+
+def test_a_single_spike_stays_in_a_joined_line_too() -> None:
+    ys = [1.0] * 100_000
+    ys[54_321] = 9.0
+    rows = grid([Layer(range(100_000), ys, "good")], 40, 8, (0, 99_999, 0, 10), UNICODE)
+    assert any(char != " " for char, _ in rows[0])
+
+
+def test_buckets_hold_every_point_once() -> None:
+    xs = [x * 1.7 for x in range(500)]
+    ys = [math.sin(x) for x in xs]
+    found = buckets(Layer(xs, ys, "good"), 0.0, xs[-1], 60)
+    assert min(part[0] for part in found if part) == min(ys)
+    assert max(part[1] for part in found if part) == max(ys)
+    assert [part is None for part in found] == [False] * 60
+    assert buckets(Layer(xs, ys, "good"), -10.0, -1.0, 60) == [None] * 60
+
+
+def test_lines_of_several_cards_are_means_that_can_be_told_apart() -> None:
+    ys = [1.0] * 1_000
+    ys[500] = 9.0
+    course = text(grid([Layer(range(1_000), ys, "c0", "course")], 40, 8, (0, 999, 0, 10), UNICODE))
+    assert not course[0].strip()
+
+
+@pytest.mark.parametrize("rows", range(4, 20))
+def test_labels_of_a_scale_are_two_lines_apart_wherever_two_fit(rows: int) -> None:
+    for high in (0.7, 1.9, 3.3, 7.5, 42.0, 980.0):
+        places = [value for value, _ in Scale().marks(0.0, high, max(1, min(rows // 2, 6)), rows)]
+        assert places
+        assert len(places) <= 2 or (places[1] - places[0]) * rows / high >= 2, f"{places} on {rows} rows"

@@ -73,11 +73,11 @@ SCENES = (
     Scene("dashboard-wide", WIDE, run="h200-lora"),
     Scene("dashboard-huge", HUGE, run="h200-lora"),
     Scene("dashboard-ascii", SMALL, run="demo", environment=(("TUIFTUNE_ASCII", "1"), ("NO_COLOR", "1"))),
-    Scene("why", SMALL, ("w",), run="h200-lora"),
+    Scene("why", SMALL, ("8.127 ", "w", "4.01 "), run="h200-lora"),
     Scene("charts", WIDE, ("v", "g"), run="h200-lora"),
-    Scene("charts-cursor", SMALL, ("v", "b"), run="demo"),
+    Scene("charts-cursor", SMALL, ("done ", "v", "b"), run="demo"),
     Scene("compare", SMALL, ("h200-qlora ", "space", "space", "m", "Outcome ")),
-    Scene("result", WIDE, ("r", "after "), run="demo"),
+    Scene("result", WIDE, ("done ", "r", "after "), run="demo"),
     Scene("help", SMALL, ("question_mark",), run="demo"),
 )
 

@@ -142,6 +142,17 @@ async def test_every_number_answers_why(app: Callable[..., TuneApp], working: Lo
         assert isinstance(pilot.app.screen, Dashboard)
 
 
+async def test_the_numbers_under_why_move_along(app: Callable[..., TuneApp], working: Log) -> None:
+    async with app(run=working.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "step 45" in shown(pilot.app))
+        await pilot.press("1", "w")
+        await until(pilot, lambda: "─training loss─" in shown(pilot.app))
+        assert "0.9463 the last step" in shown(pilot.app)
+        working.steps(46, 60)
+        await until(pilot, lambda: "0.7707 the last step" in shown(pilot.app))
+        assert "─training loss─" in shown(pilot.app), "the mark stays where it is"
+
+
 async def test_a_run_that_has_said_nothing_answers_too(
     app: Callable[..., TuneApp], new_run: Callable[..., Log]
 ) -> None:

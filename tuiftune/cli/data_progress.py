@@ -6,6 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import percent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -30,6 +32,6 @@ def watching() -> Iterator[Callable[[str, float | None], None]]:
             now = time.monotonic()
             if now - last >= EVERY:
                 last = now
-                status.update(printable(what) + ("" if done is None else f" {done:.0%}"))
+                status.update(printable(what) + ("" if done is None else f" {percent(done)}"))
 
         yield watch

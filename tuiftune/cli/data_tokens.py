@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.figures import percent
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ def render(document: dict[str, Any], console: Console, *, colour: bool, unicode:
     tokens = document["tokens"]
     learnt, total = document["learnt"], len(tokens)
     share = learnt / total if total else 0.0
-    head = (
-        f"{printable(document['file'])}:{document['row']}  {total:,} tokens, {learnt:,} trained ({share:.0%})"
-    )
+    place = f"{printable(document['file'])}:{document['row']}"
+    head = f"{place}  {total:,} tokens, {learnt:,} trained ({percent(share)})"
     console.print(Text(head, "bold"))
     how = printable(str(document["mask_from"]))
     own = "" if document["own_template"] else "; the model has no chat template, a plain one is used"

@@ -157,7 +157,8 @@ def died_of(run: RunDir, pid: int) -> str:
 
 def closing(run: RunDir) -> list[str]:
     """What the run came to: scores before and after, and where the result lies."""
-    from tuiftune.runs.narrate import figure, percent
+    from tuiftune.figures import percent
+    from tuiftune.runs.narrate import figure
     from tuiftune.runs.summary import summarise
 
     seen = summarise(run)

@@ -16,10 +16,10 @@ from tuiftune.cli import plain_model
 from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
+from tuiftune.figures import count, percent, size
 from tuiftune.tui import headless
 from tuiftune.tui.findings import Findings, trainable
 from tuiftune.tui.paths import first_data
-from tuiftune.tui.units import count, percent, size
 
 if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft

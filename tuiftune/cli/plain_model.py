@@ -8,7 +8,7 @@ from tuiftune.advice.steps import STEPS
 from tuiftune.cli.prompts import Choice
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
-from tuiftune.tui.units import count, duration, money, size
+from tuiftune.figures import count, duration, money, roughly, size
 
 if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
@@ -73,7 +73,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines = [f"{fits}: needs {size(plan.memory.needs)} of {size(there)}{where}"]
     parts = sorted(plan.memory.components.items(), key=lambda item: -item[1])
     lines.append("memory: " + ", ".join(f"{name} {size(amount)}" for name, amount in parts if amount))
-    lines.append(f"{plan.steps:,} steps, about {duration(plan.seconds)}")
+    lines.append(f"{plan.steps:,} steps, about {roughly(plan.seconds)}")
     if plan.usd is not None:
         lines.append(f"about {money(plan.usd)}")
     if not plan.fits:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import sign, unicode
+from tuiftune.figures import money, roughly
 from tuiftune.plan.bar import cells, segments
 from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
@@ -91,23 +92,12 @@ def _time(plan: Plan) -> Text:
     if plan.steps:
         words.append(f"{plan.steps:,} steps, {plan.tokens:,} tokens")
     if plan.seconds is not None:
-        words.append(f"about {duration(plan.seconds)}")
+        words.append(f"about {roughly(plan.seconds)}")
     if plan.usd is not None:
-        words.append(f"about ${plan.usd:,.2f} (${plan.usd_per_hour or 0:.2f} an hour)")
+        words.append(f"about {money(plan.usd)} ({money(plan.usd_per_hour)} an hour)")
     if speed is not None:
         words.append(f"{speed:,.0f} tokens/s")
     return Text.assemble(("Time  ", "bold"), " · ".join(words), ("\n      " + plan.speed.basis, "dim"))
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 40 s, 12 min, 3.5 h, 2.1 days."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172800:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"
 
 
 def _linear(plan: Plan) -> list[Text]:

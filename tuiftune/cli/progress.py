@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from tuiftune.cli.terminal import err
+from tuiftune.figures import duration
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import PHASES, duration, figure
+from tuiftune.runs.narrate import PHASES, figure
 
 if TYPE_CHECKING:
     from tuiftune.runs.state import RunState

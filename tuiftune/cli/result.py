@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import sign, unicode
+from tuiftune.figures import interval as between
+from tuiftune.figures import percent
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import figure, percent
+from tuiftune.runs.narrate import figure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +87,7 @@ def _fall(before: dict[str, Any], after: dict[str, Any], key: str) -> Text:
     if not first or second is None:
         return Text()
     left = second / first
-    words = "under 1%" if left < 0.01 else f"{left:.0%}"
+    words = "under 1%" if left < 0.01 else f"{percent(left)}"
     return Text.assemble(_bar(min(1.0, left)), f"  {words} of before")
 
 
@@ -100,7 +102,7 @@ def _of_rows(part: dict[str, Any]) -> str:
     rows, share, interval = part.get("rows") or 0, part["exact_match"], part.get("interval")
     words = f"{round(share * rows)} of {rows}"
     if interval and rows < FEW_ROWS:
-        words += f" (95% sure: {interval[0] * 100:.0f}–{interval[1]:.0%})"
+        words += f" (95 % sure: {between(*interval)})"
     return words
 
 

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
+from tuiftune.figures import duration, percent
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import duration, figure, percent
+from tuiftune.runs.narrate import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _progress(summary: Summary) -> str:
         return "-"
     full, empty = ("█", "░") if unicode() else ("#", ".")
     filled = round(share * BAR_CELLS)
-    return full * filled + empty * (BAR_CELLS - filled) + f" {share:>4.0%}"
+    return full * filled + empty * (BAR_CELLS - filled) + f" {percent(share):>5}"
 
 
 def _scores(summary: Summary) -> str:

@@ -236,7 +236,7 @@ def _remarks(
         if len(answered) == 2 and (pair is None or pair.rows < min(answered)):
             shared = pair.rows if pair else 0
             yield f"{one.name} and {other.name} answered {shared} rows in common: look at those alone"
-    if len({run.model for run in runs}) > 1:
+    if len({run.model for run in runs if run.model}) > 1:
         yield "the base models differ: losses are means over other tokens, compare answers instead"
     going = [run.name for run in runs if run.state == "running"]
     if going:

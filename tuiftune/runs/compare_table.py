@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.preset.sizes import GIB
+from tuiftune.figures import duration, interval, money, percent, size
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import duration, figure, percent
+from tuiftune.runs.narrate import figure
 from tuiftune.runs.statistics import in_words
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def rows(comparison: Comparison) -> list[Row]:
 
     differing = [
         Row(one.key, tuple(_written(value) for value in one.values)) for one in comparison.settings
-    ] or [Row("none of the settings", tuple("the same" if at else "" for at in range(len(runs))))]
+    ] or [Row("none", tuple("the same" for _ in runs))]
     lower = -1 if all(one.key != "model.base" for one in comparison.settings) else 0
     return [
         Row("Settings that differ"),
@@ -56,8 +56,8 @@ def rows(comparison: Comparison) -> list[Row]:
         Row("Cost"),
         facts("tokens/s", lambda run: _count(run.tokens_per_second), "tokens_per_second", -lower),
         facts("time", lambda run: duration(run.seconds)),
-        facts("memory, peak", lambda run: _gib(run.memory_peak), "memory_peak", lower),
-        facts("memory, predicted", lambda run: _gib(run.memory_predicted)),
+        facts("memory, peak", lambda run: size(run.memory_peak), "memory_peak", lower),
+        facts("memory, predicted", lambda run: size(run.memory_predicted)),
         facts("money", _money, "usd", lower),
         facts("device", lambda run: printable(run.device) or MISSING),
     ]
@@ -95,18 +95,13 @@ def _match(run: Contender) -> str:
     if run.interval is None:
         return percent(run.match_after)
     low, high = run.interval
-    return f"{percent(run.match_after)} of {run.rows} ({low:.0%}–{high:.0%})"
+    return f"{percent(run.match_after)} of {run.rows} ({interval(low, high)})"
 
 
 def _money(run: Contender) -> str:
     if run.usd is None or run.usd_per_hour is None:
         return MISSING
-    digits = 2 if run.usd >= 0.1 else 4
-    return f"${run.usd:.{digits}f} at ${run.usd_per_hour:.2f}/h"
-
-
-def _gib(value: float | None) -> str:
-    return MISSING if value is None else f"{value / GIB:.2f} GiB"
+    return f"{money(run.usd)} at {money(run.usd_per_hour)}/h"
 
 
 def _count(value: float | None) -> str:

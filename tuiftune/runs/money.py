@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import money
+
 if TYPE_CHECKING:
     from tuiftune.runs.planned import Planned
     from tuiftune.runs.state import RunState
@@ -38,6 +40,6 @@ def spending(state: RunState, planned: Planned) -> Spending:
     if limit is None:
         return Spending(price, spent, to_finish)
     by_hours = planned.max_hours is not None and limit >= planned.max_hours * 3600
-    cap = f"cap of {planned.max_hours:g} h" if by_hours else f"cap of ${planned.max_usd or 0:,.2f}"
+    cap = f"cap of {planned.max_hours:g} h" if by_hours else f"cap of {money(planned.max_usd or 0.0)}"
     used = min(1.0, state.seconds / limit) if limit > 0 else 1.0
     return Spending(price, spent, to_finish, cap, limit - state.seconds, used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.preset.sizes import GIB
+from tuiftune.figures import percent, roughly, size
 from tuiftune.runs.readings import number, text, whole
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Narrator:
         resumed = f", resumed from {state.resumed_from}" if state.resumed_from is not None else ""
         steps = f", {state.total_steps:,} steps" if state.total_steps else ""
         planned = state.predicted_seconds
-        steps += f", about {duration(planned)} predicted" if planned and not resumed else ""
+        steps += f", about {roughly(planned)} predicted" if planned and not resumed else ""
         self._told_step = 0
         return f"started: {state.model}, {state.technique} on {state.device}{steps}{resumed}"
 
@@ -111,8 +111,8 @@ class Narrator:
         measured, predicted = number(event, "reserved"), number(event, "predicted_reserved")
         if measured is None:
             measured, predicted = number(event, "device"), number(event, "predicted")
-        words = f"rehearsed: the longest rows take {(measured or 0) / GIB:.1f} GiB"
-        return words + (f", {predicted / GIB:.1f} were predicted" if predicted else "")
+        words = f"rehearsed: the longest rows take {size(measured)}"
+        return words + (f", {size(predicted)} were predicted" if predicted else "")
 
     def _warning(self, event: Event, state: RunState) -> str:
         remedy = text(event, "remedy")
@@ -139,7 +139,7 @@ def step_line(state: RunState) -> str:
     if not eta.seconds:
         return words
     basis = ", as predicted" if eta.predicted else ", as measured"
-    return f"{words}, about {duration(eta.seconds)} left{basis}"
+    return f"{words}, about {roughly(eta.seconds)} left{basis}"
 
 
 def clock(seconds: float) -> str:
@@ -148,26 +148,9 @@ def clock(seconds: float) -> str:
     return f"{whole_seconds // 3600}:{whole_seconds // 60 % 60:02d}:{whole_seconds % 60:02d}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} d {hours % 24} h"
-
-
 def figure(value: float | None) -> str:
     """Four significant digits, or a dash where there is no value."""
     return "—" if value is None else f"{value:.4g}"
-
-
-def percent(share: float | None) -> str:
-    return "—" if share is None else f"{share:.0%}"
 
 
 _TELLERS = {

@@ -8,6 +8,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import percent
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
 from tuiftune.printable import printable, without_secrets
@@ -48,7 +49,9 @@ def cause(run: RunDir, returned: int | None = None) -> str:
         except ValueError:
             return f"it was ended by signal {-returned}"
         if ended_by == signal.SIGKILL and (share := _memory_was_full(run)):
-            return f"it was killed with host memory {share:.0%} full: out of it, most likely; {LESS_MEMORY}"
+            return (
+                f"it was killed with host memory {percent(share)} full: out of it, most likely; {LESS_MEMORY}"
+            )
         return SIGNALS.get(ended_by, f"it was ended by {ended_by.name}")
     lines = last_lines(run, 50)
     faults = [line for line in lines if FAULT.match(line)]

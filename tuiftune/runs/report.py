@@ -7,12 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.preset.sizes import GIB
+from tuiftune.figures import duration, percent, size
 from tuiftune.printable import printable
 from tuiftune.runs import generations, health, planned, scores, standing
 from tuiftune.runs.directory import write_text
 from tuiftune.runs.follow import Follower
-from tuiftune.runs.narrate import duration, figure
+from tuiftune.runs.narrate import figure
 from tuiftune.runs.plot import loss_svg
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:
     words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
     if state.trainable and state.parameters:
         share = state.trainable / state.parameters
-        words.append(f"{state.trainable:,} of {state.parameters:,} parameters trained ({share:.2%})")
+        words.append(f"{state.trainable:,} of {state.parameters:,} parameters trained ({percent(share, 2)})")
     words.append(
         f"{steps} steps in {duration(state.seconds)}"
         + (f" on {escape(state.device)}" if state.device else "")
@@ -117,8 +117,8 @@ def _rehearsed(rehearsal: dict[str, Any]) -> str:
     measured, predicted = rehearsal.get("measured") or {}, rehearsal.get("predicted") or {}
     for key in ("reserved", "device"):
         if measured.get(key):
-            words = f"Rehearsed on the longest rows: {measured[key] / GIB:.2f} GiB {key}"
-            return words + (f", {predicted[key] / GIB:.2f} predicted." if predicted.get(key) else ".")
+            words = f"Rehearsed on the longest rows: {size(measured[key])} {key}"
+            return words + (f", {size(predicted[key])} predicted." if predicted.get(key) else ".")
     return ""
 
 

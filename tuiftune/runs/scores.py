@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.figures import interval, percent
 from tuiftune.runs.narrate import figure
 from tuiftune.runs.statistics import in_words, mcnemar, wilson
 
@@ -65,7 +66,7 @@ def _rate(score: dict[str, Any]) -> str:
     if not isinstance(matched, int) or not isinstance(rows, int) or not 0 <= matched <= rows or not rows:
         return "—"
     low, high = wilson(matched, rows)
-    return f"{matched / rows:.1%} ({matched} of {rows}; 95 % interval {low:.0%}–{high:.0%})"
+    return f"{percent(matched / rows, 1)} ({matched} of {rows}; 95 % interval {interval(low, high)})"
 
 
 def _paired(rows: list[dict[str, Any]]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # A bucket: x and y of its lowest, x and y of its highest point, and how many points it holds.
 Bucket = tuple[float, float, float, float, int]
@@ -19,13 +20,15 @@ class Series:
     are merged and each new one takes twice as many points.
     """
 
-    __slots__ = ("_buckets", "_filled", "_limit", "_width", "count", "last")
+    __slots__ = ("_buckets", "_filled", "_limit", "_settled", "_settled_to", "_width", "count", "last")
 
     def __init__(self, buckets: int = 1000) -> None:
         self._limit = buckets
         self._buckets: list[Bucket] = []
         self._width = 1
         self._filled = 0
+        self._settled: list[tuple[float, float]] = []  # the points of the first buckets, which change no more
+        self._settled_to = 0
         self.count = 0
         self.last: tuple[float, float] | None = None
 
@@ -46,6 +49,7 @@ class Series:
 
     def rewind(self, x: float) -> None:
         """Drop the points at `x` and after."""
+        self._settled, self._settled_to = [], 0
         while self._buckets and max(self._buckets[-1][0], self._buckets[-1][2]) >= x:
             low_x, low, high_x, high, size = self._buckets.pop()
             self.count -= size
@@ -61,29 +65,20 @@ class Series:
 
     def points(self) -> list[tuple[float, float]]:
         """All points that are kept, in order of x."""
-        return list(self)
+        if self._buckets:
+            for bucket in self._buckets[self._settled_to : -1]:
+                self._settled += _extremes(bucket)
+            self._settled_to = max(self._settled_to, len(self._buckets) - 1)
+        points = self._settled + [point for bucket in self._buckets[-1:] for point in _extremes(bucket)]
+        if self.last is not None and points and self.last[0] > points[-1][0]:
+            points.append(self.last)
+        return points
 
     def __iter__(self) -> Iterator[tuple[float, float]]:
-        end = None
-        for point in self._extremes():
-            yield point
-            end = point
-        if self.last is not None and end is not None and self.last[0] > end[0]:
-            yield self.last
-
-    def _extremes(self) -> Iterator[tuple[float, float]]:
-        for low_x, low, high_x, high, size in self._buckets:
-            if size == 1 or low_x == high_x:
-                yield low_x, low
-            elif low_x < high_x:
-                yield low_x, low
-                yield high_x, high
-            else:
-                yield high_x, high
-                yield low_x, low
+        return iter(self.points())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self.points())
 
     @property
     def lowest(self) -> float | None:
@@ -94,15 +89,35 @@ class Series:
         return max((bucket[3] for bucket in self._buckets), default=None)
 
     def values(self) -> list[float]:
-        return [y for _, y in self]
+        return [y for _, y in self.points()]
 
     def _halve(self) -> None:
+        self._settled, self._settled_to = [], 0
         pairs = self._buckets
         self._buckets = [
             _merged(pairs[index], pairs[index + 1]) if index + 1 < len(pairs) else pairs[index]
             for index in range(0, len(pairs), 2)
         ]
         self._width *= 2
+
+
+def interpolated(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
+    """y at x on the line through the points, that of the nearest end beyond them; 0 without points."""
+    if not xs:
+        return 0.0
+    at = bisect_left(xs, x)
+    if at == 0 or at == len(xs):
+        return ys[min(at, len(xs) - 1)]
+    width = xs[at] - xs[at - 1]
+    return ys[at] if width <= 0 else ys[at - 1] + (ys[at] - ys[at - 1]) * (x - xs[at - 1]) / width
+
+
+def _extremes(bucket: Bucket) -> list[tuple[float, float]]:
+    """One point or two, in order of x."""
+    low_x, low, high_x, high, size = bucket
+    if size == 1 or low_x == high_x:
+        return [(low_x, low)]
+    return [(low_x, low), (high_x, high)] if low_x < high_x else [(high_x, high), (low_x, low)]
 
 
 def _merged(first: Bucket, second: Bucket) -> Bucket:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.events import InputEvent
 
@@ -15,10 +16,12 @@ from tuiftune.tui.encoding import write_alike
 from tuiftune.tui.glyphs import ASCII, choose
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import APP
+from tuiftune.tui.sent import ChangedCells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.events import Event
@@ -206,6 +209,11 @@ class TuneApp(App[str]):
             self.pop_screen()
         self.open_run(run)
 
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = ChangedCells(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
+
     def action_help(self) -> None:
         from tuiftune.tui.screens.help import Help
 
@@ -214,6 +222,12 @@ class TuneApp(App[str]):
         scopes = getattr(self.screen, "SCOPES", ())
         topic = getattr(self.screen, "help_topic", str)()
         self.push_screen(Help(scopes, topic))
+
+    def action_command_palette(self) -> None:
+        from tuiftune.tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_leave(self) -> None:
         """Leave from wherever one is; what is training goes on."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune.errors import UserError
+from tuiftune.tui.whole import WholeScreen
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
@@ -22,7 +22,7 @@ class Began(Message):
         self.run = run
 
 
-class BeginsRuns(Screen[None]):
+class BeginsRuns(WholeScreen[None]):
     """A screen from which runs are begun. `failed` tells what could not be, from a thread too."""
 
     app: TuneApp

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.screen import Screen
 
-from tuiftune.tui.units import size
+from tuiftune.figures import size
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir

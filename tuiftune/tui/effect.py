@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import money, size
+from tuiftune.figures import money, size
 
 if TYPE_CHECKING:
     from tuiftune.advice.quality import Quality

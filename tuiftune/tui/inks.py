@@ -27,7 +27,7 @@ class Ink:
 
 INKS: dict[str, Ink] = {
     "": Ink("foreground"),
-    "faint": Ink("foreground", 0.38, ansi="ansi_bright_black"),
+    "faint": Ink("foreground", 0.5, ansi="ansi_bright_black"),
     "guide": Ink("foreground", 0.2, ansi="ansi_bright_black"),
     "soft": Ink("foreground", 0.65, ansi="ansi_default"),
     "strong": Ink("foreground", bold=True),

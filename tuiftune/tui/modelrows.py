@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
-from tuiftune.tui.units import size
+from tuiftune.figures import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,16 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 
 from tuiftune.tui.keys import actions
 from tuiftune.tui.scopes import APP
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
     from textual.command import Hits
+
+
+class Palette(CommandPalette, WholeModal[None]):
+    """Textual's own, opened and dimmed as the other questions are."""
 
 
 class ActionCommands(Provider):

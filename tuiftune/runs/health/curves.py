@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import percent
 from tuiftune.runs.health.remark import Remark, Rule
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _overfitting(state: RunState, planned: Planned) -> Iterator[Remark]:
             f"held-out loss was best at step {best.step} ({best.loss:.4g}) and has risen since to "
             f"{latest[-1]:.4g}, while training loss falls",
             "the best step is kept; next time fewer epochs, a lower rank or learning rate, or more rows",
-            f"the last {EVALUATIONS_RISING} evaluations lie more than {RISE:.0%} above the best, and the "
-            "smoothed training loss is lower than it was then: rows are learnt by heart",
+            f"the last {EVALUATIONS_RISING} evaluations lie more than {percent(RISE)} above the best, and "
+            "the smoothed training loss is lower than it was then: rows are learnt by heart",
         )
 
 
@@ -89,7 +90,8 @@ def _no_gain(state: RunState, planned: Planned) -> Iterator[Remark]:
             "no gain so far",
             f"held-out loss is not below the untuned model's: {before.loss:.4g}, best {best.loss:.4g}",
             "look at what is learnt (`tuiftune data tokens`), then try a higher learning rate or rank",
-            f"after {GAIN_EVALUATIONS} evaluations the best is not {GAIN:.1%} below the untuned model's",
+            f"after {GAIN_EVALUATIONS} evaluations the best is not {percent(GAIN, 1)} below the untuned "
+            "model's",
         )
 
 
@@ -127,8 +129,8 @@ def _plateau(state: RunState, planned: Planned) -> Iterator[Remark]:
             "a plateau",
             f"training loss has hardly moved since step {since:.0f} ({before:.4g} → {now:.4g})",
             "more steps will bring little; a higher learning rate or rank may",
-            f"over the last {PLATEAU_SHARE:.0%} of the steps so far the smoothed loss moved by less than "
-            f"{PLATEAU_FALL:.1%}, and no evaluation there was the best",
+            f"over the last {percent(PLATEAU_SHARE)} of the steps so far the smoothed loss moved by less "
+            f"than {percent(PLATEAU_FALL, 1)}, and no evaluation there was the best",
         )
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.preset.sizes import format_size
+from tuiftune.figures import duration, money, percent, size
 from tuiftune.runs import saving
 from tuiftune.runs.health.remark import Remark, Rule
 from tuiftune.runs.money import spending
-from tuiftune.runs.narrate import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,7 @@ def _budget(state: RunState, planned: Planned) -> Iterator[Remark]:
                 "no_price",
                 "warning",
                 "cap without price",
-                f"the cap of ${planned.max_usd:,.2f} can't be kept: no price of this machine is known",
+                f"the cap of {money(planned.max_usd)} can't be kept: no price of this machine is known",
                 "set budget.usd_per_hour, or cap the hours with budget.max_hours",
                 "money is time by price; without a price only budget.max_hours can end a run",
             )
@@ -58,9 +57,10 @@ def _host(state: RunState, planned: Planned) -> Iterator[Remark]:
             "host_memory",
             "warning",
             "host memory full",
-            f"the machine's memory is {share:.0%} full",
+            f"the machine's memory is {percent(share)} full",
             "the system may kill the run; end other programs",
-            f"more than {HOST_MEMORY_NEARLY_FULL:.0%} of the host's memory is in use at the latest reading",
+            f"more than {percent(HOST_MEMORY_NEARLY_FULL)} of the host's memory is in use at the latest "
+            "reading",
         )
 
 
@@ -68,15 +68,15 @@ def _disk(state: RunState, planned: Planned) -> Iterator[Remark]:
     free, needed = state.host.disk_free, saving.next_bytes(state)
     if free is None or free >= max(DISK_LOW_BYTES, CHECKPOINTS_ROOM * (needed or 0)):
         return
-    need = f"; the next checkpoint takes {format_size(int(needed))}" if needed else ""
+    need = f"; the next checkpoint takes {size(needed)}" if needed else ""
     yield Remark(
         "disk",
         "warning" if not needed or free >= needed else "error",
         "disk nearly full",
-        f"only {format_size(int(free))} of disk are free{need}",
+        f"only {size(free)} of disk are free{need}",
         "free some, or the next checkpoint can't be written",
         f"a new checkpoint is written whole before an old one is dropped: less than {CHECKPOINTS_ROOM} times "
-        f"its size, or less than {format_size(DISK_LOW_BYTES)}, is free",
+        f"its size, or less than {size(DISK_LOW_BYTES)}, is free",
     )
 
 

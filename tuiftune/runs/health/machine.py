@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tuiftune.preset.sizes import format_size
+from tuiftune.figures import percent, size
 from tuiftune.runs.health.remark import Remark, Rule
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ def _throttled(state: RunState, planned: Planned) -> Iterator[Remark]:
         times = [cause for reading in latest for cause in reading.throttle]
         lasting = [one for one in dict.fromkeys(times) if times.count(one) >= THROTTLED_SHARE * len(latest)]
         harmful = [cause for cause in lasting if cause.lower() not in BY_DESIGN]
-        why = (
-            f"the driver gave this reason at {THROTTLED_SHARE:.0%} of the last {len(latest)} readings or more"
-        )
+        share = percent(THROTTLED_SHARE)
+        why = f"the driver gave this reason at {share} of the last {len(latest)} readings or more"
         if harmful:
             hot = "" if gpu.temperature_c is None else f" at {gpu.temperature_c:.0f} °C"
             yield Remark(
@@ -65,10 +64,10 @@ def _data_bound(state: RunState, planned: Planned) -> Iterator[Remark]:
             "data_bound",
             "warning",
             "waiting for data",
-            f"{waited:.0%} of each step goes into waiting for its rows",
+            f"{percent(waited)} of each step goes into waiting for its rows",
             "end other programs on the processor, or move the rows' cache to a faster disk",
             f"the engine times the wait for each batch; the median of the last {DATA_STEPS} steps is above "
-            f"{DATA_WAIT:.0%}",
+            f"{percent(DATA_WAIT)}",
         )
 
 
@@ -82,12 +81,12 @@ def _memory(state: RunState, planned: Planned) -> Iterator[Remark]:
         yield Remark(
             "memory_unused",
             "info",
-            f"{format_size(int(free))} idle",
-            f"{format_size(int(free))} of GPU {index}'s {format_size(int(total))} stay idle: "
+            f"{size(free)} idle",
+            f"{size(free)} of GPU {index}'s {size(total)} stay idle: "
             f"{faster.says.partition(':')[0]} next time, {faster.times:.1f}×",
             f"--set {' --set '.join(faster.changes)} ({faster.says.partition(': ')[2]}, by the plan)",
-            f"at its fullest the card leaves more than {IDLE_SHARE:.0%} free, and an alternative of the plan "
-            f"that needs {format_size(int(faster.extra))} more is at least {WORTH:g} times as fast",
+            f"at its fullest the card leaves more than {percent(IDLE_SHARE)} free, and an alternative of the "
+            f"plan that needs {size(faster.extra)} more is at least {WORTH:g} times as fast",
         )
 
 
@@ -105,9 +104,9 @@ def _tight(state: RunState, planned: Planned) -> Iterator[Remark]:
                 "memory_tight",
                 "warning",
                 "card nearly full",
-                f"GPU {gpu.index} is {share:.0%} full",
+                f"GPU {gpu.index} is {percent(share)} full",
                 "a longer row may not fit; a smaller micro batch or data.max_length leaves room",
-                f"more than {NEARLY_FULL:.0%} of the card was held at its fullest, reserves left out",
+                f"more than {percent(NEARLY_FULL)} of the card was held at its fullest, reserves left out",
             )
 
 

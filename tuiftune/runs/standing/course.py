@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import figures
+from tuiftune.figures import duration, percent, roughly
 from tuiftune.runs.eta import SETTLED
 from tuiftune.runs.money import spending
-from tuiftune.runs.narrate import PHASES, duration, percent
+from tuiftune.runs.narrate import PHASES
 from tuiftune.runs.standing.fact import Fact
 
 if TYPE_CHECKING:
@@ -62,17 +64,19 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
             "the dated price table has no such machine; set budget.usd_per_hour to what yours costs",
         )
     else:
-        yield Fact("money", "spent", dollars(seen.spent), _times(state.seconds, seen.per_hour))
+        yield Fact("money", "spent", figures.money(seen.spent), _times(state.seconds, seen.per_hour))
         if state.end is None:
             left = state.eta.seconds
             why = _times(left, seen.per_hour) if left is not None else state.eta.basis
-            value = dollars(seen.to_finish)
+            value = figures.money(seen.to_finish)
             if seen.total is not None:
-                value += f", {dollars(seen.total)} in all"
-            foreseen = f"; the plan foresaw {dollars(planned.usd)} for the steps alone" if planned.usd else ""
+                value += f", {figures.money(seen.total)} in all"
+            foreseen = (
+                f"; the plan foresaw {figures.money(planned.usd)} for the steps alone" if planned.usd else ""
+            )
             yield Fact("money", "to finish", value, why + foreseen)
         yield Fact(
-            "money", "price", f"{dollars(seen.per_hour)} an hour", planned.price_basis or "of the plan"
+            "money", "price", f"{figures.money(seen.per_hour)} an hour", planned.price_basis or "of the plan"
         )
     if seen.cap is None or seen.used is None or seen.left_to_cap is None:
         yield Fact(
@@ -94,21 +98,14 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
 
 
 def money_line(state: RunState, planned: Planned) -> str:
-    """ "$0.41 spent, $1.20 to finish, 34% of the cap of $5.00 used"; "" without a price and a cap."""
+    """ "$0.41 spent, $1.20 to finish, 34 % of the cap of $5.00 used"; "" without a price and a cap."""
     seen = spending(state, planned)
-    parts = [] if seen.spent is None else [f"{dollars(seen.spent)} spent"]
+    parts = [] if seen.spent is None else [f"{figures.money(seen.spent)} spent"]
     if seen.to_finish and state.end is None:
-        parts.append(f"{dollars(seen.to_finish)} to finish")
+        parts.append(f"{figures.money(seen.to_finish)} to finish")
     if seen.cap is not None:
         parts.append(f"{percent(seen.used)} of the {seen.cap} used")
     return ", ".join(parts)
-
-
-def dollars(usd: float | None) -> str:
-    """US dollars; cents, and more digits where it is less than one."""
-    if usd is None:
-        return "—"
-    return f"${usd:,.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
 
 
 def _phase(state: RunState) -> Fact:
@@ -127,7 +124,7 @@ def _speed(state: RunState, planned: Planned) -> Fact:
     measured, foreseen = state.tokens_per_second, planned.tokens_per_second
     value = "—" if measured is None else f"{measured:,.0f} tokens/s"
     if measured is not None and foreseen:
-        value += f", {measured / foreseen:.0%} of predicted"
+        value += f", {percent(measured / foreseen)} of predicted"
     elif foreseen:
         value = f"{foreseen:,.0f} tokens/s predicted"
     why = "" if measured is None else "over the last 16 steps, evaluations and checkpoints left out"
@@ -147,8 +144,8 @@ def _left(state: RunState, planned: Planned) -> Fact:
         return Fact("time", "left", "not known yet", f"{eta.basis}{foreseen}")
     if eta.predicted:
         basis = f"as the plan predicts until {SETTLED} steps are measured"
-        return Fact("time", "left", f"about {duration(eta.seconds)}, predicted", basis + foreseen)
-    return Fact("time", "left", f"about {duration(eta.seconds)}, measured", f"{eta.basis}{foreseen}")
+        return Fact("time", "left", f"about {roughly(eta.seconds)}, predicted", basis + foreseen)
+    return Fact("time", "left", f"about {roughly(eta.seconds)}, measured", f"{eta.basis}{foreseen}")
 
 
 def _longest(state: RunState) -> list[tuple[str, float]]:
@@ -156,7 +153,7 @@ def _longest(state: RunState) -> list[tuple[str, float]]:
 
 
 def _times(seconds: float | None, per_hour: float) -> str:
-    return f"{duration(seconds or 0.0)} at {dollars(per_hour)} an hour"
+    return f"{duration(seconds or 0.0)} at {figures.money(per_hour)} an hour"
 
 
 def _of(total: float | None) -> str:

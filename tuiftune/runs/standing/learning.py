@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tuiftune.runs.narrate import figure, percent
+from tuiftune.figures import percent
+from tuiftune.runs.narrate import figure
 from tuiftune.runs.standing.fact import Fact
 
 if TYPE_CHECKING:
@@ -70,5 +71,5 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
                 f"right {when}",
                 f"{percent(score.exact_match)}, {score.matched:,} of {score.rows:,}",
                 f"generated answers that equal their reference but for white space; on {score.rows:,} rows "
-                f"chance alone moves it by up to {spread:.0%}",
+                f"chance alone moves it by up to {percent(spread)}",
             )

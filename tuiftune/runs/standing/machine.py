@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.preset.sizes import format_size
+from tuiftune.figures import percent, size
 from tuiftune.runs.health.machine import BY_DESIGN
 from tuiftune.runs.standing.fact import Fact
 
@@ -45,7 +45,7 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
         yield Fact(
             "machine",
             "data wait",
-            f"{state.data_wait:.0%} of a step",
+            f"{percent(state.data_wait)} of a step",
             "the share of the latest step in which the trainer waited for its rows; from a fifth on, the "
             "machine is held back by its data",
         )
@@ -55,8 +55,8 @@ def card_line(gpu: GpuReading) -> str:
     """ "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
     parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f} % busy"]
     if gpu.memory_used is not None:
-        of = f" of {format_size(int(gpu.memory_total))}" if gpu.memory_total else ""
-        parts.append(f"{format_size(int(gpu.memory_used))}{of}")
+        of = f" of {size(gpu.memory_total)}" if gpu.memory_total else ""
+        parts.append(f"{size(gpu.memory_used)}{of}")
     parts += [] if gpu.power_w is None else [f"{gpu.power_w:.0f} W"]
     parts += [] if gpu.temperature_c is None else [f"{gpu.temperature_c:.0f} °C"]
     return ", ".join([*parts, *gpu.throttle]) or "no answer"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.preset.sizes import format_size
+from tuiftune.figures import duration, percent, size
 from tuiftune.runs import saving
 from tuiftune.runs.health.machine import idle_memory, uses_idle
-from tuiftune.runs.narrate import duration
 from tuiftune.runs.standing.fact import Fact
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
         yield Fact(
             "memory",
             "bound",
-            f"{_size(planned.needs)} of {_size(planned.capacity)}",
+            f"{size(planned.needs)} of {size(planned.capacity)}",
             "what the plan decided by: the prediction with its margin must fit into what the card has free",
         )
     idle = idle_memory(state)
@@ -58,14 +57,14 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
         _, free, total = idle
         faster = uses_idle(free, total, planned)
         use = f"; {faster.says}" if faster else "; no alternative of the plan would turn it into speed"
-        yield Fact("memory", "idle", f"{_size(free)} of {_size(total)}", f"free at the card's fullest{use}")
+        yield Fact("memory", "idle", f"{size(free)} of {size(total)}", f"free at the card's fullest{use}")
     host = state.host
     if host.memory_used is not None and host.memory_total:
-        own = f"; {_size(host.process_memory)} of it by the training process" if host.process_memory else ""
+        own = f"; {size(host.process_memory)} of it by the training process" if host.process_memory else ""
         yield Fact(
             "memory",
             "host",
-            f"{_size(host.memory_used)} of {_size(host.memory_total)}",
+            f"{size(host.memory_used)} of {size(host.memory_total)}",
             f"the machine's own memory in use{own}",
         )
 
@@ -78,29 +77,29 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
         yield Fact(
             "disk",
             "disk free",
-            _size(free),
+            size(free),
             "where the run's directory lies; a new checkpoint is written whole before an old one is dropped",
             "warning" if tight else "",
         )
     coming = saving.upcoming(state, planned)
     if coming is not None:
         when = "" if coming.seconds is None else f", in {duration(coming.seconds)}"
-        size = "" if coming.bytes is None else f", {_size(coming.bytes)}"
+        room = "" if coming.bytes is None else f", {size(coming.bytes)}"
         basis = "as much as the last one" if state.checkpoints else "12 bytes a trained parameter at most"
         yield Fact(
             "disk",
             "next save",
-            f"step {coming.step:,}{when}{size}",
+            f"step {coming.step:,}{when}{room}",
             f"every {planned.save_every or 0:,} steps, and after five minutes whatever the step; {basis}",
         )
     if state.checkpoints:
         last = state.checkpoints[-1]
         took = "" if last.seconds is None else f" in {_brief(last.seconds)}"
-        size = "" if last.bytes is None else f", {_size(last.bytes)}"
+        room = "" if last.bytes is None else f", {size(last.bytes)}"
         yield Fact(
             "disk",
             "last save",
-            f"step {last.step:,}{size}{took}",
+            f"step {last.step:,}{room}{took}",
             "weights, optimizer, schedule and random numbers, each file hashed: a resume goes on to the bit",
         )
 
@@ -112,11 +111,11 @@ def _compared(reading: MemoryReading) -> tuple[str, str, bool] | None:
         return None
     name, measured, predicted = pair
     if not predicted:
-        return _size(measured), f"{WHAT[name]}; nothing was predicted", False
+        return size(measured), f"{WHAT[name]}; nothing was predicted", False
     off = measured / predicted - 1
-    side = "as predicted" if abs(off) < 0.005 else f"{abs(off):.0%} {'above' if off > 0 else 'below'}"
+    side = "as predicted" if abs(off) < 0.005 else f"{percent(abs(off))} {'above' if off > 0 else 'below'}"
     return (
-        f"{_size(measured)}, {_size(predicted)} predicted",
+        f"{size(measured)}, {size(predicted)} predicted",
         f"{WHAT[name]}: {side}{' the prediction' if side != 'as predicted' else ''}. It may "
         "grow until the longest rows have come along",
         off > 0.005,
@@ -125,7 +124,3 @@ def _compared(reading: MemoryReading) -> tuple[str, str, bool] | None:
 
 def _brief(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
-
-
-def _size(value: float | None) -> str:
-    return "—" if value is None else format_size(int(value))

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuiftune.printable import printable
+from tuiftune.figures import size
 from tuiftune.tui.glyphs import UNICODE
 from tuiftune.tui.keys import bindings
+from tuiftune.tui.options import described
 from tuiftune.tui.scopes import ALTERNATIVES, LIST
 from tuiftune.tui.settings import written
-from tuiftune.tui.units import size
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 
-class Alternatives(ModalScreen[int | None]):
+class Alternatives(WholeModal[int | None]):
     """Dismissed with the place of the alternative in the plan, or None."""
 
     SCOPES = (ALTERNATIVES, LIST)
@@ -41,12 +40,11 @@ class Alternatives(ModalScreen[int | None]):
             box.border_subtitle = "Enter takes it, Esc closes"
             options = []
             for index, other in enumerate(self._plan.alternatives):
-                sign = (glyphs.ok, "$success") if other.fits else (glyphs.error, "$error")
+                sign = glyphs.ok if other.fits else glyphs.error
                 changes = ", ".join(f"{key} = {written(value)}" for key, value in other.changes.items())
-                words = f"\n  {printable(changes)}; needs {size(other.needs)}"
-                options.append(
-                    Option(Content.assemble(sign, f" {printable(other.says)}", (words, "dim")), id=str(index))
-                )
+                words = f"{changes}; needs {size(other.needs)}"
+                told = described(self.app, other.says, words, sign=sign, good=other.fits)
+                options.append(Option(told, id=str(index)))
             yield OptionList(*options)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import ANSWERING
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.answercourse import AnswerCourse
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.generations import Generations
 
 
-class Answering(Screen[None]):
+class Answering(WholeScreen[None]):
     """The dashboard that opened it hands over what is new: `take`."""
 
     CSS_PATH = "../styles/dashboard.tcss"

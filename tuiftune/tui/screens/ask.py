@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester
 from tuiftune.tui.scopes import DIALOG
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(WholeModal[str | None]):
     """Dismissed with the text, or None."""
 
     SCOPES = (DIALOG,)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
@@ -16,6 +15,7 @@ from tuiftune.tui.cardrows import NUMBERS, rows_of
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import CARDS
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.cardlist import CardList
 from tuiftune.tui.widgets.keybar import KeyBar
 
@@ -38,7 +38,7 @@ class Looked(Message):
         self.number, self.rows, self.fault = number, rows, fault
 
 
-class Cards(TellsFaults, ModalScreen[str | None]):
+class Cards(TellsFaults, WholeModal[str | None]):
     """Dismissed with the card as `--gpu` takes it, "" for this machine, or None."""
 
     CSS_PATH = "../styles/wizard.tcss"

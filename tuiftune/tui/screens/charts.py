@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual.containers import Container
-from textual.screen import Screen
 
 from tuiftune.tui.beneath import HiddenBeneath
+from tuiftune.tui.closer import LooksCloser
 from tuiftune.tui.exporting import ExportsMetrics
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import CHARTS
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.widgets.keybar import KeyBar
@@ -50,7 +51,7 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
+class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScreen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = "../styles/charts.tcss"
@@ -91,7 +92,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
         return [*([self._beneath] if self._beneath else []), *self._watched]
 
     def _sources(self) -> list[Source]:
-        return [Source(each.run.name, each.state) for each in self._followed()]
+        return [Source(each.run.name, self.seen_closely(each.run, each.state)) for each in self._followed()]
 
     def _curves(self) -> tuple[Curve, ...]:
         return available([each.state for each in self._followed()])
@@ -136,6 +137,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
         if self._curves() != self._there:  # a card gave its first reading
             self._arrange()
         self._drawn = seen
+        self.look_closer(self._lens, self._whole, [(each.run, each.state) for each in self._followed()])
         sources = self._sources()
         for curve in self._there:
             chart = self.query_one(f"#of-{curve.key}", Chart)
@@ -184,7 +186,12 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, Screen[None]):
             first, last = lens.seen(self._whole)
             parts.append(f"{(self._whole[1] - self._whole[0]) / max(last - first, 1e-9):.3g}×")
         parts += ["following"] if lens.follow else []
+        parts += ["reading its log"] if self.reading else []
         self.query_one(TitleBar).say(title, f" {glyphs.dot} ".join(parts))
+
+    def came_closer(self) -> None:
+        self._drawn = None
+        self._draw()
 
     def _look(self, lens: Lens) -> None:
         self._lens = lens

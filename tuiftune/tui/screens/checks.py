@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container, VerticalScroll
-from textual.screen import Screen
 
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.remedies import remedy_of
 from tuiftune.tui.scopes import CHECKS
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.checkpicker import CheckDetail, CheckPicker
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 
-class Checks(TellsFaults, Screen["Check | None"]):
+class Checks(TellsFaults, WholeScreen["Check | None"]):
     """Dismissed with the check whose remedy is asked for, or None."""
 
     SCOPES = (CHECKS,)
@@ -53,7 +53,8 @@ class Checks(TellsFaults, Screen["Check | None"]):
         """The results so far, worst first; what is marked stays marked."""
         self._checks = checks
         self._marked = self._marked or checks[0].check
-        self._show()
+        if self.is_mounted:
+            self._show()
 
     @property
     def marked(self) -> Check | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.screen import ModalScreen
-
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import TOUR
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.coachline import CoachLine
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 REPAINTS = (0.2, 0.6, 1.5)  # seconds
 
 
-class Coach(ModalScreen[None]):
+class Coach(WholeModal[None]):
     SCOPES = (TOUR,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(TOUR)
     app: TuneApp

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import COMPARE
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.sidebyside import SideBySide
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -36,7 +36,7 @@ class Compared(Message):
         self.comparison, self.fault = comparison, fault
 
 
-class Compare(TellsFaults, Screen[None]):
+class Compare(TellsFaults, WholeScreen[None]):
     """The same comparison as `tuiftune compare`, read once in a thread."""
 
     CSS_PATH = "../styles/charts.tcss"

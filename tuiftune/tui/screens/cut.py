@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.message import Message
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import CUT
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.cutview import CutView
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -69,7 +69,7 @@ def places(longest: int, context: int, now: int) -> list[int]:
     return sorted(found)
 
 
-class Cut(TellsFaults, Screen[int | None]):
+class Cut(TellsFaults, WholeScreen[int | None]):
     """Dismissed with the chosen max_length, or None."""
 
     SCOPES = (CUT,)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 
 from tuiftune.errors import UserError
 from tuiftune.runs import generations, health, saving, standing
@@ -21,6 +20,7 @@ from tuiftune.tui.look import Beside, look
 from tuiftune.tui.panels import ShowsPanels
 from tuiftune.tui.scopes import DASHBOARD
 from tuiftune.tui.tail import Arrived, Opened, Reading, Seen, follow
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from tuiftune.runs.generations import Generations
     from tuiftune.runs.planned import Planned
     from tuiftune.runs.saving import Stored
+    from tuiftune.runs.standing.fact import Fact
     from tuiftune.tui.app import TuneApp
     from tuiftune.tui.screens.answering import Answering
+    from tuiftune.tui.screens.why import Why
     from tuiftune.tui.widgets.canvas import Canvas
     from tuiftune.tui.widgets.curves import Curve
 
@@ -64,7 +66,7 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 }
 
 
-class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[None]):
+class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
@@ -82,6 +84,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[
         self.stored: tuple[Stored, ...] = ()
         self.generated = generations.NONE
         self._answering: Answering | None = None
+        self._why: Why | None = None
         self._curve = 0
         self._stale = True
         self._seen_running = False
@@ -188,6 +191,8 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[
             return
         if self._answering is not None and self._answering.is_current:
             self._answering.take(self._answered)
+        if self._why is not None and self._why.is_current:
+            self._why.take(self._facts())
         if self.hidden:
             return
         self._stale = False
@@ -300,11 +305,16 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, Screen[
         self.app.push_screen(self._answering)
 
     def action_why(self) -> None:
-        from tuiftune.tui.screens.why import Why, remarked
+        from tuiftune.tui.screens.why import Why
+
+        self._why = Why(self._facts(), GROUP_OF[self.focused_panel or "health"])
+        self.app.push_screen(self._why)
+
+    def _facts(self) -> list[Fact]:
+        from tuiftune.tui.screens.why import remarked
 
         judged = health.judge(self.state, self.planned)
-        listed = [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
-        self.app.push_screen(Why(listed, GROUP_OF[self.focused_panel or "health"]))
+        return [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
 
     def action_charts(self) -> None:
         from tuiftune.tui.screens.charts import Charts

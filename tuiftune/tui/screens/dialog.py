@@ -6,19 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tuiftune.printable import printable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import CONFIRM
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(WholeModal[bool]):
     """Dismissed with True for the action, False for keeping things as they are. `y` and `n` answer too."""
 
     SCOPES = (CONFIRM,)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.markup import escape
-from textual.screen import ModalScreen
 from textual.widgets import DirectoryTree
 
 from tuiftune.printable import printable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import DATA
 from tuiftune.tui.scopes import DIALOG, FILES, LIST
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class DataTree(DirectoryTree):
         ]
 
 
-class Files(ModalScreen[Path | None]):
+class Files(WholeModal[Path | None]):
     """Dismissed with the file that was chosen, or None."""
 
     SCOPES = (DIALOG, FILES, LIST)

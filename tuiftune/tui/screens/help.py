@@ -5,20 +5,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tuiftune.tui.explain import EXPLANATIONS
 from tuiftune.tui.keys import actions, bindings
 from tuiftune.tui.scopes import APP, HELP, READING, TITLES
+from tuiftune.tui.whole import WholeModal
+from tuiftune.tui.widgets.canvas import Canvas, Line
+from tuiftune.tui.widgets.wrap import wrapped
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from tuiftune.tui.keytable import Action
 
-class Help(ModalScreen[None]):
+KEY, SAYS = 9, 20  # columns
+
+
+class HelpLines(Canvas):
+    """Explanations, then a key a line; what does not fit on its line goes on below its own beginning."""
+
+    def __init__(self, sections: list[tuple[str, str]], keys: list[tuple[str, list[Action]]]) -> None:
+        super().__init__()
+        self._sections, self._keys = sections, keys
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines: list[Line] = []
+        for title, words in self._sections:
+            lines += [Line(title, "title")] if title else []
+            lines += [*(Line(part) for part in wrapped(words, width)), Line()]
+        for title, listed in self._keys:
+            lines.append(Line(f"Keys {self.glyphs.rule} {title}", "title"))
+            for action in listed:
+                for row, part in enumerate(wrapped(action.says, width - SAYS)):
+                    line = Line()
+                    if not row:
+                        line.add(f"  {action.shown}", "accent").to(KEY).add(action.label, "strong")
+                    lines.append(line.to(SAYS).add(part))
+            lines.append(Line())
+        return lines[:-1]
+
+
+class Help(WholeModal[None]):
     """`topic` is more to explain first, such as the question that is being asked."""
 
     SCOPES = (HELP, READING)
@@ -33,32 +62,33 @@ class Help(ModalScreen[None]):
         with VerticalScroll(id="help") as scroll:
             scroll.border_title = "Help"
             scroll.border_subtitle = "Esc closes"
-            yield Static(self.text())
+            yield HelpLines(self.sections(), self.keys())
 
-    def text(self) -> Content:
-        """Topic, explanations of the scopes, then the keys, grouped by scope."""
-        parts: list[Content] = []
-        if self._topic:
-            parts += [Content(self._topic), Content("\n\n")]
-        for scope in reversed(self._scopes):
-            if scope in EXPLANATIONS:
-                parts += [
-                    Content.styled(TITLES.get(scope, scope), "bold"),
-                    Content(f"\n{EXPLANATIONS[scope]}\n\n"),
-                ]
+    def text(self) -> str:
+        """All of it, a paragraph a line."""
+        told = [part for title, words in self.sections() for part in (title, words) if part]
+        rows = [
+            f"{action.shown} {action.label} {action.says}" for _, listed in self.keys() for action in listed
+        ]
+        return "\n".join([*told, *rows])
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Titles with what is explained: the topic, then each scope."""
+        told = [("", self._topic)] if self._topic else []
+        return told + [
+            (TITLES.get(scope, scope), EXPLANATIONS[scope])
+            for scope in reversed(self._scopes)
+            if scope in EXPLANATIONS
+        ]
+
+    def keys(self) -> list[tuple[str, list[Action]]]:
+        """The keys by scope, those of the screen first."""
+        found = []
         for scope in (*reversed(self._scopes), APP):
-            rows = [action for action in actions(scope) if action.label]
-            if not rows:
-                continue
-            parts.append(Content.styled(f"Keys — {TITLES.get(scope, scope)}\n", "bold"))
-            for action in rows:
-                parts += [
-                    Content.styled(f"  {action.shown:<7}", "$accent"),
-                    Content.styled(f"{action.label:<10}", "bold"),
-                    Content(f"{action.says}\n"),
-                ]
-            parts.append(Content("\n"))
-        return Content("").join(parts)
+            listed = [action for action in actions(scope) if action.label]
+            if listed:
+                found.append((TITLES.get(scope, scope), listed))
+        return found
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#help").scroll_relative(y=by, animate=False)

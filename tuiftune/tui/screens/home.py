@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
+from tuiftune.figures import size
 from tuiftune.tui.beginning import BeginsRuns
 from tuiftune.tui.beneath import HiddenBeneath
 from tuiftune.tui.deleting import DeletesRuns
@@ -19,7 +20,6 @@ from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import HOME
 from tuiftune.tui.summary import Summaries
 from tuiftune.tui.together import LooksTogether
-from tuiftune.tui.units import size
 from tuiftune.tui.widgets.filterfield import FilterField
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rundetail import RunDetail

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF
 from tuiftune.errors import UserError
@@ -16,6 +15,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.findings import trainable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import MAPPING
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.mappingview import Choice, MappingView
 from tuiftune.tui.widgets.samplerows import SampleRows
@@ -40,7 +40,7 @@ class Begun(Message):
         self.first, self.error = first, error
 
 
-class ColumnMapping(TellsFaults, Screen["tuple[str, dict[str, str]] | None"]):
+class ColumnMapping(TellsFaults, WholeScreen["tuple[str, dict[str, str]] | None"]):
     """Dismissed with a format and columns (role → column, an empty name for none) that work, or None."""
 
     SCOPES = (MAPPING,)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune.data.mix import Mix, Source, portions
 from tuiftune.errors import UserError
@@ -16,6 +15,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.findings import mix_of
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import MIX
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.mixview import MixView, source_name
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -43,7 +43,7 @@ class Counted(Message):
         self.main, self.sizes, self.error, self.path = main, sizes, error, path
 
 
-class Mixing(TellsFaults, Screen[Mix | None]):
+class Mixing(TellsFaults, WholeScreen[Mix | None]):
     """Dismissed with what is to be mixed in, or None."""
 
     SCOPES = (MIX,)

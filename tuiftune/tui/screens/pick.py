@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tuiftune.figures import ago, real
 from tuiftune.printable import printable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import DIALOG, LIST, PICK
-from tuiftune.tui.units import ago, real
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.summary import Summary
 
 
-class PickRuns(ModalScreen["list[RunDir] | None"]):
+class PickRuns(WholeModal["list[RunDir] | None"]):
     """Dismissed with the runs that are marked, the one it is about not among them; None leaves things as
     they are."""
 

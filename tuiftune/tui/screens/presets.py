@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.tui.keys import bindings
+from tuiftune.tui.options import described
 from tuiftune.tui.scopes import DIALOG, LIST
+from tuiftune.tui.whole import WholeModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Presets(ModalScreen[str | None]):
+class Presets(WholeModal[str | None]):
     """Dismissed with the name of the preset, or None."""
 
     SCOPES = (DIALOG, LIST)
@@ -33,9 +33,7 @@ class Presets(ModalScreen[str | None]):
             options = []
             for name in shipped.names():
                 about = shipped.about(shipped.find(name))
-                options.append(
-                    Option(Content.assemble((name, "bold"), "\n", (f"  {about}", "$foreground 65%")), id=name)
-                )
+                options.append(Option(described(self.app, name, about), id=name))
             yield OptionList(*options)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

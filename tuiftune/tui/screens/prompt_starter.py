@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input, Label
 
 from tuiftune.errors import UserError
@@ -19,6 +18,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester, first_data
 from tuiftune.tui.scopes import PROMPTING
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
 from tuiftune.tui.widgets.promptview import PromptView
@@ -43,7 +43,7 @@ class Made(Message):
         self.data, self.prompt, self.error = data, prompt, error
 
 
-class PromptStarter(TellsFaults, Screen[None]):
+class PromptStarter(TellsFaults, WholeScreen[None]):
     CSS_PATH = "../styles/wizard.tcss"
     SCOPES = (PROMPTING,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(PROMPTING)

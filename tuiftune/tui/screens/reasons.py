@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import READING, REASONS
 from tuiftune.tui.settings import written
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -40,7 +40,7 @@ class ReasonLines(Canvas):
         return lines
 
 
-class Reasons(ModalScreen[None]):
+class Reasons(WholeModal[None]):
     SCOPES = (REASONS, READING)
     BINDINGS: ClassVar[list[BindingType]] = bindings(REASONS, READING)
 

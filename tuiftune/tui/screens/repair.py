@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from tuiftune.data.clean.flagged import DROPPABLE
@@ -19,6 +18,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.repairing import free, output_of
 from tuiftune.tui.scopes import REPAIR
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.repairview import RepairChanges, RepairChoices, Survey
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -133,7 +133,7 @@ class Wrote(Message):
         self.files, self.error = files, error
 
 
-class Repair(TellsFaults, Screen[list[Path] | None]):
+class Repair(TellsFaults, WholeScreen[list[Path] | None]):
     """Dismissed with the files written (train first), or None."""
 
     SCOPES = (REPAIR,)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 
 from tuiftune.errors import UserError
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import RESULT
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.answers import Answers
 from tuiftune.tui.widgets.changes import Changes
 from tuiftune.tui.widgets.keybar import KeyBar
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 
-class ResultScreen(Screen[None]):
+class ResultScreen(WholeScreen[None]):
     CSS_PATH = "../styles/dashboard.tcss"
     SCOPES = (RESULT,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(RESULT)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
@@ -19,6 +18,7 @@ from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import PathSuggester
 from tuiftune.tui.scopes import RETRIEVAL
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.hitlist import HitList
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
@@ -53,7 +53,7 @@ class Found(Message):
         self.found = found
 
 
-class RetrievalStarter(TellsFaults, Screen[None]):
+class RetrievalStarter(TellsFaults, WholeScreen[None]):
     CSS_PATH = "../styles/wizard.tcss"
     SCOPES = (RETRIEVAL,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(RETRIEVAL)

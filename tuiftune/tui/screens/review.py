@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widgets import Button, Input, Label
 
 from tuiftune.errors import UserError
+from tuiftune.figures import cards, count, money, roughly, size
 from tuiftune.tui import headless
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.naming import suggested_name
 from tuiftune.tui.screens.wizard import WizardStep
-from tuiftune.tui.units import cards, count, duration, money, size
 from tuiftune.tui.widgets.command import CommandLine
 from tuiftune.tui.widgets.yamlview import YamlView
 
@@ -57,6 +57,7 @@ class ReviewStep(WizardStep):
     KEY: ClassVar[str] = "review"
     SCOPES = ("wizard", "review")
     BINDINGS: ClassVar[list[BindingType]] = bindings("review")
+    AUTO_FOCUS = "#start"
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +66,8 @@ class ReviewStep(WizardStep):
         self._told = False  # something is said that a late summary must not cover
 
     def body(self) -> ComposeResult:
+        if not self.draft.name:
+            self.draft = self.draft.with_(name=suggested_name(self.draft))
         with VerticalScroll(id="preset", classes="panel") as box:
             box.border_title = "the preset"
             box.can_focus = True
@@ -74,7 +77,7 @@ class ReviewStep(WizardStep):
             yield Input(self.draft.name, id="name", placeholder="of the run and of the preset", max_length=64)
         with Horizontal(classes="field"):
             yield Label(" Save as ")
-            yield Input("", id="save-as")
+            yield Input(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
             yield Button("Export", id="export", compact=True)
         yield CommandLine()
         with Horizontal(id="go"):
@@ -82,11 +85,6 @@ class ReviewStep(WizardStep):
             yield Label("  or change any step: Esc goes back, nothing is lost", id="hint")
 
     def on_mount(self) -> None:
-        if not self.draft.name:
-            self.draft = self.draft.with_(name=suggested_name(self.draft))
-            self.query_one("#name", Input).value = self.draft.name
-        self.query_one("#save-as", Input).value = self.draft.save_as or f"{self.draft.name}.yaml"
-        self.query_one("#start").focus()
         self._show()
         self.run_worker(self._sum, thread=True, exit_on_error=False, group="sum")
 
@@ -139,7 +137,7 @@ class ReviewStep(WizardStep):
         if plan is None:
             self.say(message.error, "error")
             return
-        parts = [f"{count(plan.steps)} steps", f"about {duration(plan.seconds)}"]
+        parts = [f"{count(plan.steps)} steps", f"about {roughly(plan.seconds)}"]
         parts.append(f"{size(plan.memory.needs)} of memory")
         if plan.usd is not None:
             parts.append(f"about {money(plan.usd)}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import ROWS
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.rowview import RowView
 from tuiftune.tui.widgets.titlebar import TitleBar
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 
-class Rows(TellsFaults, Screen[bool]):
+class Rows(TellsFaults, WholeScreen[bool]):
     """Dismissed with True where the check's remedy is asked for."""
 
     SCOPES = (ROWS,)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import TOKENS
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.titlebar import TitleBar
 from tuiftune.tui.widgets.tokenview import TokenView
@@ -39,7 +39,7 @@ class Seen(Message):
         self.rows, self.error = rows, error
 
 
-class TokenRows(TellsFaults, Screen[None]):
+class TokenRows(TellsFaults, WholeScreen[None]):
     SCOPES = (TOKENS,)
     CSS_PATH = "../styles/wizard.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(TOKENS)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.advice.verdicts import ways
 from tuiftune.tui.keys import bindings
+from tuiftune.tui.options import described
 from tuiftune.tui.scopes import LIST, WAYS
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
@@ -45,7 +45,7 @@ class Head(VerdictView):
         return [*lines, Line()]
 
 
-class Ways(ModalScreen[str | None]):
+class Ways(WholeModal[str | None]):
     """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
     SCOPES = (WAYS, LIST)
@@ -61,15 +61,7 @@ class Ways(ModalScreen[str | None]):
             box.border_subtitle = "Enter begins, Esc goes back to the questions"
             yield Head(self._verdict)
             options = [
-                Option(
-                    Content.assemble(
-                        (way.title, "bold"),
-                        ("  advised" if not index else "", "$success"),
-                        "\n",
-                        (f"  {way.says}", "$foreground 65%"),
-                    ),
-                    id=way.key,
-                )
+                Option(described(self.app, way.title, way.says, mark="" if index else "advised"), id=way.key)
                 for index, way in enumerate(ways(self._verdict.approach))
             ]
             yield OptionList(*options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 
 from tuiftune.advice.verdicts import TITLES
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import READING, WEIGHING
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.verdictview import VerdictView
 from tuiftune.tui.widgets.wrap import wrapped
@@ -64,7 +64,7 @@ class FullVerdict(VerdictView):
         return lines
 
 
-class Weighing(ModalScreen[bool]):
+class Weighing(WholeModal[bool]):
     """Dismissed with True when one wants to begin what the verdict says."""
 
     SCOPES = (WEIGHING, READING)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from tuiftune.runs.standing import Fact
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import WHY
+from tuiftune.tui.whole import WholeModal
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.factlines import row
 from tuiftune.tui.widgets.wrap import wrapped
@@ -118,8 +118,9 @@ class Reason(Canvas):
         ]
 
 
-class Why(ModalScreen[None]):
-    """`group` is where the cursor begins: that of the panel one comes from."""
+class Why(WholeModal[None]):
+    """`group` is where the cursor begins: that of the panel one comes from. The dashboard that opened it
+    hands over what is new: `take`."""
 
     SCOPES = (WHY,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(WHY)
@@ -139,6 +140,15 @@ class Why(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self._mark(self._list.at)
+
+    def take(self, facts: list[Fact]) -> None:
+        """The facts of now; the mark stays on the one it is on, by its name."""
+        facts = facts or [NOTHING]
+        if facts != self._list.facts:
+            marked = self._list.facts[self._list.at]
+            self._list.facts = facts
+            known = [(fact.group, fact.name) for fact in facts]
+            self._mark(known.index(key) if (key := (marked.group, marked.name)) in known else self._list.at)
 
     @on(Chosen)
     def _chosen(self, message: Chosen) -> None:

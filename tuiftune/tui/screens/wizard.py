@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.screen import Screen
-
 from tuiftune.advice.steps import STEPS
 from tuiftune.tui.faults import TellsFaults
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import WIZARD
+from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.keybar import KeyBar
 from tuiftune.tui.widgets.lead import Lead
 from tuiftune.tui.widgets.stepper import Stepper
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 
-class WizardStep(TellsFaults, Screen[None]):
+class WizardStep(TellsFaults, WholeScreen[None]):
     """One step. Subclasses set `KEY` and give `body()`; they edit by replacing `self.draft`."""
 
     KEY: ClassVar[str]

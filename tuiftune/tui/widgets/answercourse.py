@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 LABEL = 15
 MOST_LINES = 8  # of one text
 EMPTY = (
-    "No answers were generated (yet). They are where evaluation is on: data.eval, evaluation.rows "
-    "and evaluation.samples above 0. The first come before training begins."
+    "No answers of this run so far. Some held-out rows are answered before training begins and at each "
+    "evaluation, where data.eval, evaluation.rows and evaluation.samples are above 0."
 )
 
 

@@ -28,12 +28,16 @@ class Scale:
             return value
         return math.log10(value) if value > LEAST else None
 
-    def marks(self, low: float, high: float, count: int) -> list[Mark]:
-        """About `count` round values between two places of the scale."""
+    def marks(self, low: float, high: float, count: int, rows: int = 100) -> list[Mark]:
+        """About `count` round values between two places of the scale, on `rows` lines: two or more apart."""
         if not self.log:
             values = ticks(low, high, count)
             if len(values) < min(3, count + 1):
-                values = ticks(low, high, 2 * count)
+                more = ticks(low, high, 2 * count)
+                values = more if len(values) < 2 or _apart(more, high - low, rows) >= 2 else values
+            while count > 1 and len(values) > 2 and _apart(values, high - low, rows) < 2:
+                count -= 1
+                values = ticks(low, high, count) or values[:1]
             step = values[1] - values[0] if len(values) > 1 else abs(*values) if values else None
             return [(value, label(value, step or 1.0)) for value in values]
         factors = (1, 2, 5) if count >= 3 * (high - low) else (1,)
@@ -49,6 +53,11 @@ class Scale:
             return [(math.log10(value), label(value, step)) for value in values if value > 0]
         inside = inside[:: max(1, round(len(inside) / max(count, 1)))]
         return [(math.log10(value), label(value, value)) for value in inside]
+
+
+def _apart(values: list[float], span: float, rows: int) -> float:
+    """How many of `rows` lines lie from one of these values to the next."""
+    return (values[1] - values[0]) * rows / span if len(values) > 1 else 0.0
 
 
 def steps(first: float, last: float, count: int) -> list[Mark]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tuiftune.tui.units import MISSING, duration, money, size
+from tuiftune.figures import MISSING, duration, money, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuiftune.tui.cardrows import CardRow
 
-NAME = 23  # the longest without the maker's family
+NAME = 24  # the longest without the maker's family
 BELOW = 4  # lines under the table
 
 
@@ -69,7 +69,7 @@ class CardList(Canvas):
         if self._at >= self._top + room:
             self._top = self._at - room + 1
         head = "    card".ljust(NAME + 4) + "memory".rjust(9) + " by".ljust(7) + "needs".rjust(10)
-        lines = [Line(head + "time".rjust(9) + "cost".rjust(10), "faint")]
+        lines = [Line(head + "time".rjust(9) + "cost".rjust(9), "faint")]
         shown = enumerate(self._rows[self._top : self._top + room], self._top)
         lines += [self._line(row, index == self._at) for index, row in shown]
         lines += [Line()] * max(0, room + 1 - len(lines))
@@ -88,7 +88,7 @@ class CardList(Canvas):
         if not row.fits:
             return line
         line.add(duration(plan.seconds).rjust(9))
-        return line.add((money(plan.usd) if plan.usd is not None else MISSING).rjust(10), "strong")
+        return line.add((money(plan.usd) if plan.usd is not None else MISSING).rjust(9), "strong")
 
     def _about(self, width: int) -> list[Line]:
         """The card under the cursor, and what the figures are worth."""

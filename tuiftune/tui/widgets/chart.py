@@ -166,7 +166,7 @@ class Chart(Canvas):
 
     def _labels(self, y0: float, y1: float, rows: int) -> dict[int, str]:
         found: dict[int, str] = {}
-        for place, text in self._scale.marks(y0, y1, max(1, min(rows // 2, 6))):
+        for place, text in self._scale.marks(y0, y1, max(1, min(rows // 2, 6)), rows):
             row = round((y1 - place) / (y1 - y0) * (rows * 4 - 1)) // 4
             if 0 <= row < rows:
                 found.setdefault(row, text)
@@ -219,17 +219,19 @@ class Chart(Canvas):
 
     def _legend_line(self, width: int) -> Line:
         """Sign, words and value of each curve. Where there is no room for all the words give way, then where
-        the best was, then the last entries."""
+        the best was, then the last entries, whose number is said."""
         line = Line()
         for brevity in range(3):
             line = Line()
-            for sign, words, value, ink in self._legend:
+            for at, (sign, words, value, ink) in enumerate(self._legend):
                 short = value.partition(" at ")[0] if brevity == 2 else value
                 told = " ".join(
                     part for part in ((words, value) if not brevity or not value else (short,)) if part
                 )
                 room = width - line.width - len(sign) - len(told) - 3
-                if brevity == 2 and room < 0:
+                left = len(self._legend) - at
+                if brevity == 2 and room < (5 if left > 1 else 0):  # as long as what says how many
+                    line.add(f"  +{left}", "faint")
                     break
                 line.add("  " if line.width else " ").add(f"{sign} ", ink).add(told, "soft")
             if line.width <= width:

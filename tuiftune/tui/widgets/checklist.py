@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import percent
+from tuiftune.figures import percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -50,8 +50,10 @@ class CheckList(Canvas):
             return [Line("the checks run once there are rows", "faint")]
         lines: list[Line] = []
         shown = [check for check in self.checks if check.severity != "ok"]
+        ends = set()  # where a check's lines end
         for check in shown:
             lines += self._lines(check, width)
+            ends.add(len(lines))
         passed = [check.title for check in self._checks if check.severity == "ok"]
         tail: list[Line] = []
         if passed:
@@ -66,8 +68,8 @@ class CheckList(Canvas):
             tail.append(Line(f"{self.glyphs.waiting} {self._doing} {self.glyphs.more}{done}", "second"))
         room = height - len(tail)
         if len(lines) > room:
-            lines = lines[: max(0, room - 1)]
-            lines.append(Line("  ^g shows all checks", "faint"))
+            whole = max((end for end in ends if end < room), default=0)  # none is cut off in its middle
+            lines = [*lines[:whole], Line("  ^g shows all checks", "faint")]
         return lines + tail
 
     def _lines(self, check: Check, width: int) -> list[Line]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tuiftune.figures import count, real
 from tuiftune.preset.sizes import GIB
 from tuiftune.runs.means import smoothed, weighed
-from tuiftune.tui.units import count, real
 from tuiftune.tui.widgets.lens import DEFAULT, Axis, Lens
 from tuiftune.tui.widgets.plot import Layer
 from tuiftune.tui.widgets.timeline import Timeline
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.glyphs import Glyphs
 
 Points = list[tuple[float, float]]
+Kind = Literal["line", "course", "dots"]
 Entry = tuple[str, str, str, str]  # of a legend: sign, words, value, ink
 RUN_INKS = ("c0", "c2", "c3", "c4", "c1", "c5")
 RUN_SIGNS = "ABCDEF"
@@ -106,7 +107,8 @@ def load_history(state: RunState) -> tuple[str, list[Layer]]:
     if state.gpu_curves:
         cards = sorted(state.gpu_curves.items())
         title = "GPU load, %" if len(cards) == 1 else f"load of {len(cards)} GPUs, %"
-        return title, [_layer(curves.utilisation.points(), f"c{index % 8}") for index, curves in cards]
+        kind: Kind = "course" if len(cards) > 1 else "line"
+        return title, [_layer(curves.utilisation.points(), f"c{index % 8}", kind) for index, curves in cards]
     return "processor load, %", [_layer(state.cpu_curve.points(), "c0")]
 
 
@@ -164,12 +166,17 @@ def _by_card(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
     found: list[Layer] = []
     legend: list[Entry] = []
     cards = sorted(state.gpu_curves.items())
+    every: Points = []
     for index, curves in cards:
         points = _card_points(curve.key, curves)
+        every += points
         sign, ink = str(index % 10), f"c{index % 8}"
-        found.append(_layer(points, ink, tag=sign if len(cards) > 1 else ""))
+        kind: Kind = "course" if len(cards) > 1 else "line"
+        found.append(_layer(points, ink, kind, tag=sign if len(cards) > 1 else ""))
         now = f"{points[-1][1]:.4g} {curve.unit}" if points else "—"
         legend.append((sign, "GPU" if len(cards) == 1 else "", now, ink))
+    if len(cards) > 1:  # their lines are means, so that they can be told apart: below them the extremes
+        found.insert(0, _layer(sorted(every), "guide", "dots"))
     if curve.key == "card-memory" and state.gpus and state.gpus[0].memory_total:
         found.append(Layer([0.0], [state.gpus[0].memory_total / GIB], "faint", "level"))
     return Drawing(tuple(found), tuple(legend), "time", empty="no readings yet")
@@ -292,7 +299,7 @@ def _gib(curve: Series) -> Points:
     return [(x, y / GIB) for x, y in curve]
 
 
-def _layer(points: Points, ink: str, kind: Literal["line", "dots"] = "line", tag: str = "") -> Layer:
+def _layer(points: Points, ink: str, kind: Kind = "line", tag: str = "") -> Layer:
     return Layer([x for x, _ in points], [y for _, y in points], ink, kind, tag=tag)
 
 

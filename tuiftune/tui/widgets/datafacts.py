@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.tui.units import count, percent
+from tuiftune.figures import count, percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.mixview import source_name
 from tuiftune.tui.widgets.wrap import wrapped

@@ -31,22 +31,23 @@ class FactLines(Canvas):
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._facts:
             return [Line("nothing is known yet", "faint")]
-        plain = [[row(fact, width, self.glyphs)] for fact in self._facts]
+        beside = NAME if width >= ROOMY else min(NAME, max(len(fact.name) for fact in self._facts) + 2)
+        plain = [[row(fact, width, self.glyphs, name_width=beside)] for fact in self._facts]
         for most in (None, 1) if width >= ROOMY else (None,):  # reasons in full, or a line of each
-            parts = [wrapped(fact.why, width - NAME, most, self.glyphs.more) for fact in self._facts]
+            parts = [wrapped(fact.why, width - beside, most, self.glyphs.more) for fact in self._facts]
             told = sum(map(len, parts)) + len(parts)
             if told <= height:
                 return [
                     line
                     for head, reason in zip(plain, parts, strict=True)
-                    for line in (*head, *(Line(" " * NAME).add(part, "soft") for part in reason))
+                    for line in (*head, *(Line(" " * beside).add(part, "soft") for part in reason))
                 ]
         return [line for head in plain for line in head]
 
 
-def row(fact: Fact, width: int, glyphs: Glyphs, ink: str = "strong") -> Line:
+def row(fact: Fact, width: int, glyphs: Glyphs, ink: str = "strong", name_width: int = NAME) -> Line:
     """A fact's name and value in `width` cells; what needs attention has a sign as well as a colour."""
     mark = f"{glyphs.warning} " if fact.level else ""
-    name = wrapped(fact.name, NAME - 1, 1, glyphs.more)[0]
-    value = wrapped(mark + fact.value, max(1, width - NAME), 1, glyphs.more)[0]
-    return Line(name, "soft").to(NAME).add(value, INKS.get(fact.level, ink))
+    name = wrapped(fact.name, name_width - 1, 1, glyphs.more)[0]
+    value = wrapped(mark + fact.value, max(1, width - name_width), 1, glyphs.more)[0]
+    return Line(name, "soft").to(name_width).add(value, INKS.get(fact.level, ink))

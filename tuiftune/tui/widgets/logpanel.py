@@ -7,8 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import duration, percent, real, size
 from tuiftune.runs.readings import number, text, whole
-from tuiftune.tui.units import duration, percent, real, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.runheader import PHASES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import MISSING, size
+from tuiftune.figures import MISSING, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import count, money, roughly, size
 from tuiftune.plan.bar import cells, segments
-from tuiftune.tui.units import count, duration, money, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -142,7 +142,7 @@ class MemoryBar(Canvas):
     def _cost(self, plan: Plan, width: int) -> Line:
         parts = [
             f"{count(plan.steps)} steps" if plan.steps else "",
-            f"about {duration(plan.seconds)}" if plan.seconds else "",
+            f"about {roughly(plan.seconds)}" if plan.seconds else "",
         ]
         if plan.speed.tokens_per_second:
             parts.append(f"{count(plan.speed.tokens_per_second)} tokens/s predicted")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune.data.excerpt import excerpt
-from tuiftune.tui.units import percent
+from tuiftune.figures import percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tuiftune.tui.units import count
+from tuiftune.figures import count
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:

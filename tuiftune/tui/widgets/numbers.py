@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import count, percent, real
 from tuiftune.tui.glyphs import sparkline
-from tuiftune.tui.units import count, percent, real
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:

@@ -22,19 +22,22 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # braille bit 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Points in order of x. `line` joins bucket means, `dots` shows each bucket's extremes, `marks` one sign
-    each, `level` a dashed line at each y. `tag` is a sign that stands on a line here and there."""
+    """Points in order of x. `line` joins bucket means and goes out to their extremes, `course` only joins the
+    means, `dots` shows the extremes, `marks` one sign each, `level` a dashed line at each y. `tag` is a sign
+    on a line."""
 
     xs: Sequence[float]
     ys: Sequence[float]
     ink: str
-    kind: Literal["line", "dots", "marks", "level"] = "line"
+    kind: Literal["line", "course", "dots", "marks", "level"] = "line"
     mark: str = ""
     tag: str = ""
 
 
 def finite(layer: Layer) -> Layer:
     """The layer without points that are not numbers."""
+    if all(map(math.isfinite, layer.ys)) and all(map(math.isfinite, layer.xs)):
+        return layer
     kept = [(x, y) for x, y in zip(layer.xs, layer.ys, strict=True) if math.isfinite(y) and math.isfinite(x)]
     return replace(layer, xs=[x for x, _ in kept], ys=[y for _, y in kept])
 
@@ -45,7 +48,7 @@ def clipped(layer: Layer, x0: float, x1: float) -> Layer:
         return layer
     first, last = bisect_left(layer.xs, x0), bisect_right(layer.xs, x1)
     xs, ys = list(layer.xs[first:last]), list(layer.ys[first:last])
-    if layer.kind == "line":
+    if layer.kind in ("line", "course"):
         if 0 < first < len(layer.xs) and (not xs or xs[0] > x0):
             xs.insert(0, x0)
             ys.insert(0, _between(layer, first, x0))
@@ -83,10 +86,10 @@ def steadied(
 ) -> tuple[float, float, float, float]:
     """The extent widened to rounder bounds, so that a growing curve is not drawn anew for every point.
 
-    x ends at a twentieth of `total` (or at a round number); y at a twentieth of the span, rounded to 1, 2, 5.
+    x ends at a twentieth of `total` (or at a tenth of the span, rounded to 1, 2, 5); y at a twentieth of its.
     """
     x0, x1, y0, y1 = box
-    part = total / 20 if total and total >= x1 else round_step((x1 - x0) / 20)
+    part = total / 20 if total and total >= x1 else round_step((x1 - x0) / 10)
     x1 = math.ceil(x1 / part - 1e-9) * part
     part = round_step((y1 - y0) / 20)
     return x0, x1, math.floor(y0 / part + 1e-9) * part, math.ceil(y1 / part - 1e-9) * part
@@ -100,17 +103,17 @@ def round_step(raw: float) -> float:
 
 def buckets(layer: Layer, x0: float, x1: float, columns: int) -> list[tuple[float, float, float] | None]:
     """Minimum, maximum and mean of the points in each of `columns` equal parts of x0…x1."""
-    found: list[tuple[float, float, float, int] | None] = [None] * columns
-    scale = (columns - 1) / (x1 - x0)
-    for x, y in zip(layer.xs, layer.ys, strict=True):
-        if not x0 <= x <= x1:
-            continue
-        column = round((x - x0) * scale)
-        seen = found[column]
-        found[column] = (
-            (y, y, y, 1) if seen is None else (min(seen[0], y), max(seen[1], y), seen[2] + y, seen[3] + 1)
-        )
-    return [None if part is None else (part[0], part[1], part[2] / part[3]) for part in found]
+    found: list[tuple[float, float, float] | None] = [None] * columns
+    xs, ys = layer.xs, layer.ys
+    at, stop = bisect_left(xs, x0), bisect_right(xs, x1)
+    width = (x1 - x0) / max(1, columns - 1)
+    while at < stop:
+        column = min(columns - 1, round((xs[at] - x0) / width))
+        end = bisect_right(xs, x0 + (column + 0.5) * width, at + 1, stop) if column < columns - 1 else stop
+        part = ys[at:end]
+        found[column] = (min(part), max(part), sum(part) / len(part))
+        at = end
+    return found
 
 
 def grid(
@@ -175,6 +178,8 @@ def _dots_of(
             continue
         place = (column, row_of(part[2]))
         yield from _joined(previous, place)
+        if layer.kind == "line":
+            yield from ((column, row) for row in range(row_of(part[1]), row_of(part[0]) + 1))
         previous = place
 
 

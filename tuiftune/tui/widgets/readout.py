@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from tuiftune.figures import count, duration, real
 from tuiftune.preset.sizes import GIB
-from tuiftune.tui.units import count, duration, real
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.curves import RUN_INKS, RUN_SIGNS
 from tuiftune.tui.widgets.timeline import Timeline, latest, nearest

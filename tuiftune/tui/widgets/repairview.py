@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiftune.data.excerpt import excerpt
+from tuiftune.figures import percent
 from tuiftune.tui.differing import differences
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.flow import flowing
@@ -103,7 +104,7 @@ class RepairChanges(Canvas):
         if found.parts:
             whole = max(1, sum(rows for _, rows in found.parts))
             parts = f" {self.glyphs.dot} ".join(
-                f"{name} {rows:,} ({rows / whole:.0%})" for name, rows in found.parts
+                f"{name} {rows:,} ({percent(rows / whole)})" for name, rows in found.parts
             )
             lines.append(Line("split  ", "soft").add(parts, "strong"))
         for removal in found.removed:

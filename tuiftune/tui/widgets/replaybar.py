@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import duration
+from tuiftune.figures import duration
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import count, duration, percent, real
+from tuiftune.figures import count, duration, percent, real
 from tuiftune.tui.widgets.canvas import Line
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import layers
@@ -58,13 +58,16 @@ class RunDetail(Chart):
             return f"{before} {self.glyphs.to} {after}"
 
         lines = [
-            fact("model", row.model.rsplit("/", 1)[-1]),
-            fact("technique", row.technique),
-            fact("data", row.data.rsplit("/", 1)[-1]),
+            fact(name, value.rsplit("/", 1)[-1] or self.glyphs.missing)
+            for name, value in (("model", row.model), ("technique", row.technique), ("data", row.data))
         ]
         if row.loss_after is not None:
-            lines.append(fact("eval loss", change(real(row.loss_before), real(row.loss_after)), "good"))
-            lines.append(fact("exact", change(percent(row.score_before), percent(row.score_after)), "good"))
+            better = row.loss_before is None or row.loss_after <= row.loss_before
+            losses = change(real(row.loss_before), real(row.loss_after))
+            lines.append(fact("eval loss", losses, "good" if better else "warning"))
+            right = (row.score_after or 0) >= (row.score_before or 0)
+            scores = change(percent(row.score_before), percent(row.score_after))
+            lines.append(fact("exact", scores, "good" if right else "warning"))
         elif row.loss is not None:
             lines.append(fact("loss", real(row.loss)))
         if state is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import count, duration, percent
 from tuiftune.runs.planned import NOTHING
 from tuiftune.runs.standing.course import money_line
-from tuiftune.tui.units import count, duration, percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.healthpanel import headline
 

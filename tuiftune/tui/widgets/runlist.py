@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from tuiftune.figures import ago, percent, real
 from tuiftune.tui.runorder import ORDERS, arranged
-from tuiftune.tui.units import ago, percent, real
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.runheader import standing
 

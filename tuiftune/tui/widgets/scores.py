@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.tui.units import duration, percent, real, size
+from tuiftune.figures import duration, percent, real, size
 from tuiftune.tui.widgets.canvas import Canvas, Line
 
 if TYPE_CHECKING:

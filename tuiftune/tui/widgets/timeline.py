@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tuiftune.runs.series import interpolated
 
+if TYPE_CHECKING:
     from tuiftune.runs.series import Series
     from tuiftune.runs.state import RunState
     from tuiftune.tui.widgets.lens import Axis, Range
@@ -53,17 +53,6 @@ class Timeline:
             points = curve.points()
             self._tracks[axis] = [x for x, _ in points], [y for _, y in points]
         return self._tracks[axis]
-
-
-def interpolated(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
-    """y at x on the line through the points, that of the nearest end beyond them; 0 without points."""
-    if not xs:
-        return 0.0
-    at = bisect_left(xs, x)
-    if at == 0 or at == len(xs):
-        return ys[min(at, len(xs) - 1)]
-    width = xs[at] - xs[at - 1]
-    return ys[at] if width <= 0 else ys[at - 1] + (ys[at] - ys[at - 1]) * (x - xs[at - 1]) / width
 
 
 def nearest(curve: Series, x: float) -> tuple[float, float] | None:

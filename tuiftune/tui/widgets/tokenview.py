@@ -7,8 +7,8 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.figures import percent
 from tuiftune.tui.differing import differences
-from tuiftune.tui.units import percent
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.flow import flowing
 from tuiftune.tui.widgets.wrap import wrapped

@@ -1,4 +1,7 @@
-"""Numbers as people read them, in few cells. A value that is not known is written as the missing sign."""
+"""Numbers as people read them, in few cells: bytes, times, counts, shares, money.
+
+The one way they are written by commands, app and reports. A value that is not known is the missing sign.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,39 @@ MISSING = "—"
 
 
 def size(value: float | None) -> str:
-    """Bytes in binary units: 71.2 GiB, 512 MiB."""
+    """Bytes in binary units: 71.2 GiB, 512 MiB, 1.0 GiB from 1000 MiB on."""
     if value is None:
         return MISSING
     for limit, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if abs(value) >= limit:
+        if abs(value) >= limit * 1000 / 1024:  # 1.0 GiB rather than 1012 MiB: never more than three digits
             amount = value / limit
             return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
     return f"{value:.0f} B"
 
 
 def duration(seconds: float | None) -> str:
-    """The two largest units: 45 s, 3 m 20 s, 1 h 12 m, 2 d 4 h."""
+    """The two largest units: 45 s, 3 min 20 s, 1 h 12 min, 2 d 4 h."""
     if seconds is None:
         return MISSING
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
-    for limit, unit, below, lower in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+    for limit, unit, below, lower in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
         if whole >= limit:
             rest = whole % limit // below
             return f"{whole // limit} {unit} {rest} {lower}" if rest else f"{whole // limit} {unit}"
     return f"{whole} s"
+
+
+def roughly(seconds: float | None) -> str:
+    """A time that is foreseen, no closer than it is known: 45 s, 7 min, 3 h 20 min, 2 d 4 h."""
+    if seconds is None or seconds < 90:
+        return duration(seconds)
+    return duration(60 * round(seconds / 60))
 
 
 def count(value: float | None) -> str:
@@ -58,15 +72,23 @@ def percent(share: float | None, digits: int = 0) -> str:
     return MISSING if share is None else f"{share * 100:.{digits}f} %"
 
 
+def interval(low: float, high: float) -> str:
+    """Two shares of 0…1 as per cent: 60–98 %."""
+    return f"{low * 100:.0f}–{percent(high)}"
+
+
 def money(usd: float | None) -> str:
-    return MISSING if usd is None else f"${usd:,.2f}"
+    """US dollars: $0.04, $1,234.50; <$0.01 for what is less than a cent, but not nothing."""
+    if usd is None:
+        return MISSING
+    return "<$0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in one unit: now, 5 m, 3 h, 2 d."""
+    """How long ago, in one unit: now, 5 min, 3 h, 2 d."""
     if seconds is None:
         return MISSING
-    for limit, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+    for limit, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= limit:
             return f"{int(seconds // limit)} {unit}"
     return "now"

@@ -1,0 +1,37 @@
+"""Numbers as people read them: one way for commands, app and reports."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuiftune import figures
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (figures.size(None), "—"),
+        (figures.size(512), "512 B"),
+        (figures.size(1012 << 20), "1.0 GiB"),
+        (figures.size(999 << 20), "999 MiB"),
+        (figures.size(141 << 30), "141 GiB"),
+        (figures.duration(59.4), "59 s"),
+        (figures.duration(200), "3 min 20 s"),
+        (figures.duration(3600), "1 h"),
+        (figures.duration(187_200), "2 d 4 h"),
+        (figures.roughly(75), "1 min 15 s"),
+        (figures.roughly(400), "7 min"),
+        (figures.roughly(12_010), "3 h 20 min"),
+        (figures.ago(61), "1 min"),
+        (figures.percent(0.934), "93 %"),
+        (figures.percent(0.0091, 2), "0.91 %"),
+        (figures.interval(0.604, 0.98), "60–98 %"),
+        (figures.money(0), "$0.00"),
+        (figures.money(0.0004), "<$0.01"),
+        (figures.money(1234.5), "$1,234.50"),
+        (figures.count(1_240_000), "1.24 M"),
+        (figures.real(2.0e-4), "2e-4"),
+    ],
+)
+def test_a_number_is_written_as_it_is_read(written: str, expected: str) -> None:
+    assert written == expected

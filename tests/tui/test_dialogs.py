@@ -1,0 +1,93 @@
+"""Dialogs and panels: what is set in stays set in, the focus is seen without colours, nothing is cut off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from showing import SMALL, live, shown, until
+from textual.widgets import Button
+
+from tuiftune.tui.screens.data import DataStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from showing import Log
+
+    from tuiftune.tui.app import TuneApp
+
+
+async def test_what_a_preset_is_for_stays_set_in_below_its_name(app: Callable[..., TuneApp]) -> None:
+    async with app().run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "welcome" in shown(pilot.app))
+        await pilot.press("p")
+        await until(pilot, lambda: "chat-style-7b" in shown(pilot.app))
+        lines = shown(pilot.app).splitlines()
+        at = next(row for row, line in enumerate(lines) if "chat-style-7b" in line)
+        begins = lines[at].index("chat-style-7b") + 2
+        assert lines[at + 1].index("A steady tone") == begins
+        assert lines[at + 2].index("7B chat model") == begins
+
+
+async def test_a_key_of_two_lines_in_the_help_goes_on_below_itself(
+    app: Callable[..., TuneApp],
+) -> None:
+    async with app().run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "welcome" in shown(pilot.app))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Fine-tune the built-in model" in shown(pilot.app))
+        lines = shown(pilot.app).splitlines()
+        at = next(row for row, line in enumerate(lines) if "Fine-tune the built-in" in line)
+        assert lines[at + 1].index("data, on any machine") == lines[at].index("Fine-tune")
+
+
+@pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])
+async def test_the_answer_with_the_focus_stands_on_another_ground(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log], colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    log = new_run()
+    log.start(100)
+    live(log)
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "step 0/100" in shown(pilot.app))
+        await pilot.press("s")
+        await until(pilot, lambda: "Stop tone?" in shown(pilot.app))
+        yes, no = pilot.app.screen.query_one("#yes", Button), pilot.app.screen.query_one("#no", Button)
+        assert yes.has_focus
+        grounds = [button.background_colors[1].get_contrast_text().hex for button in (yes, no)]
+        assert grounds[0] != grounds[1], "dark on light here, light on dark there"
+
+
+async def test_the_panels_of_the_data_step_end_at_the_edge_of_a_large_terminal(
+    app: Callable[..., TuneApp],
+) -> None:
+    async with app(wizard=True).run_test(size=(200, 60)) as pilot:
+        pilot.app.open_step("data")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
+        for panel in ("#data-facts", "#checks", "#samples"):
+            assert pilot.app.screen.query_one(panel).region.right <= 200
+
+
+async def test_the_marked_option_is_seen_in_sixteen_colours(
+    app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    monkeypatch.delenv("COLORTERM")
+    async with app().run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "welcome" in shown(pilot.app))
+        await pilot.press("p")
+        await until(pilot, lambda: "chat-style-7b" in shown(pilot.app))
+        styles = {
+            segment.text.strip(): segment.style
+            for strip in pilot.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.text.strip() in {"chat-style-7b", "demo"}
+        }
+        marked, other = styles["chat-style-7b"], styles["demo"]
+        assert marked is not None
+        assert other is not None
+        assert marked.bgcolor != other.bgcolor
+        assert marked.underline, "where there are no colours at all"
