@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.cli.terminal import out, say, unicode
-from tuiftune.preset.sizes import GIB
+from tuiftune.figures import count, size
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -193,11 +193,9 @@ def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, 
 
 
 def _model(one: Suggestion) -> tuple[str, str]:
-    size, needs, capacity = one.parameters / 1e9, one.needs / GIB, one.capacity / GIB
-    shown = f"{size:.1f} B" if size >= 1 else f"{size * 1000:.0f} M"
-    memory = f"{needs:.1f} of {capacity:.0f} GiB"
+    memory = f"{size(one.needs)} of {size(one.capacity)}"
     gate = "; gated: ask for access on the hub first" if one.gated else ""
-    return one.reference, f"{shown}, {one.technique}, {memory} at the least: {one.why}{gate}"
+    return one.reference, f"{count(one.parameters)}, {one.technique}, {memory} at the least: {one.why}{gate}"
 
 
 def _dot() -> str:

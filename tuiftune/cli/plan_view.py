@@ -8,9 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import sign, unicode
-from tuiftune.figures import money, roughly
+from tuiftune.figures import money, roughly, size
 from tuiftune.plan.bar import cells, segments
-from tuiftune.preset.sizes import GIB
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False)
     sizes alone, each on its line."""
     parts = segments(plan.memory, capacity)
     if linear:
-        return [Text(f"{part.name}: {_size(part.bytes)}") for part in parts]
+        return [Text(f"{part.name}: {size(part.bytes)}") for part in parts]
     bar = Text()
     blocks = unicode()
     for part, number in cells(parts, width):
@@ -58,7 +57,7 @@ def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False)
             bar.append(label, style=part.colour)
     lines = [bar]
     entries = [
-        Text.assemble((f"{part.sign} ", part.colour), f"{part.name:<23}", f"{_size(part.bytes):>10}")
+        Text.assemble((f"{part.sign} ", part.colour), f"{part.name:<23}", f"{size(part.bytes):>10}")
         for part in parts
     ]
     for left, right in zip(entries[::2], [*entries[1::2], Text()], strict=False):
@@ -74,12 +73,12 @@ def _verdict(plan: Plan, capacity: int) -> Text:
         where = "this processor's memory"
         many = f"{count} processes, each its part of " if count > 1 else ""
     method = str(plan.resolved.method.technique)
-    needs, there = plan.memory.needs / GIB, capacity / GIB
+    needs, there = size(plan.memory.needs), size(capacity)
     head = f"{printable(plan.resolved.model.base)} · {_TECHNIQUES.get(method, method)} · {many}{where}"
     if plan.fits:
-        line = f"\n{sign('ok')} fits: needs {needs:.1f} of {there:.1f} GiB"
+        line = f"\n{sign('ok')} fits: needs {needs} of {there}"
         return Text.assemble((head, "bold"), (line, "green"))
-    line = f"\n{sign('bad')} does not fit: needs {needs:.1f} GiB, {there:.1f} are there"
+    line = f"\n{sign('bad')} does not fit: needs {needs}, {there} are there"
     return Text.assemble((head, "bold"), (line, "red"))
 
 
@@ -109,7 +108,7 @@ def _linear(plan: Plan) -> list[Text]:
     for other in plan.alternatives:
         speed = f", {other.tokens_per_second:,.0f} tokens/s" if other.tokens_per_second is not None else ""
         fits = "fits" if other.fits else "does not fit"
-        lines.append(f"instead: {printable(other.says)}: {fits}, needs {_size(other.needs)}{speed}")
+        lines.append(f"instead: {printable(other.says)}: {fits}, needs {size(other.needs)}{speed}")
     return [Text(line) for line in lines]
 
 
@@ -134,7 +133,7 @@ def _alternatives(plan: Plan) -> Table:
         mark = sign("ok") if other.fits else sign("bad")
         table.add_row(
             Text(f"{mark} {printable(other.says)}", style="" if other.fits else "dim"),
-            Text(_size(other.needs), justify="right"),
+            Text(size(other.needs), justify="right"),
             Text(speed, justify="right"),
         )
     return table
@@ -153,7 +152,3 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return printable(str(value))
-
-
-def _size(size: int) -> str:
-    return f"{size / GIB:.2f} GiB" if size >= GIB / 10 else f"{size / (1 << 20):.1f} MiB"

@@ -22,6 +22,7 @@ from tuiftune.engine import card, levers
 from tuiftune.engine.faults import ending_of
 from tuiftune.engine.settings import rehearsed
 from tuiftune.errors import ExitCode
+from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ class Rehearsal:
             return None
         return ResizeError(
             larger.micro_batch,
-            f"{micro} of the longest rows at once take {held / GIB:.1f} GiB, less than was planned for: "
-            f"{larger.micro_batch} should take {expected / GIB:.1f} of {limit / GIB:.1f}",
+            f"{micro} of the longest rows at once take {size(held)}, less than was planned for: "
+            f"{larger.micro_batch} should take {size(expected)} of {size(limit)}",
         )
 
     def _store(
@@ -187,7 +188,7 @@ class Rehearsal:
         if limit and held > limit:
             self._report.warning(
                 "memory_above_limit",
-                f"the longest rows need {held / GIB:.1f} GiB of the {limit / GIB:.1f} that are free",
+                f"the longest rows need {size(held)} of the {size(limit)} that are free",
                 f"set training.micro_batch: {max(1, micro // 2)} or training.activation_checkpointing: true",
             )
         if micro == planned:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import attention, search
 from tuiftune.plan.model import Alternative
-from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,16 +60,15 @@ def of(
         vary({key: value}, checkpointing=value)
         if not variants or variants[-1][0] != {key: value} or variants[-1][1].fits:
             continue
-        for size in reversed(
-            [one for one in sizes if one < chosen.micro_batch]
-        ):  # fewer rows at once may fit
-            fewer = replace(chosen, checkpointing=value, micro_batch=size)
-            if search.judge(model.architecture, fewer, device, lengths, effective).fits:
-                vary({key: value, "training.micro_batch": size}, checkpointing=value, micro_batch=size)
+        fewer = [one for one in sizes if one < chosen.micro_batch]
+        for rows in reversed(fewer):  # fewer rows at once may fit
+            other = replace(chosen, checkpointing=value, micro_batch=rows)
+            if search.judge(model.architecture, other, device, lengths, effective).fits:
+                vary({key: value, "training.micro_batch": rows}, checkpointing=value, micro_batch=rows)
                 break
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
-    for size in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
-        vary({"training.micro_batch": size}, micro_batch=size)
+    for rows in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
+        vary({"training.micro_batch": rows}, micro_batch=rows)
     if device.kind == "cuda":
         if not model.architecture.num_experts and chosen.technique in search.COMPILED:
             vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
@@ -81,8 +80,8 @@ def of(
         vary({"method.technique": name}, technique=name, adapter_bytes=4)
     joined = attempts[-1].base.attention
     if joined in attention.APART and not chosen.packing and chosen.micro_batch > 1 and lengths.differ:
-        other = not chosen.padding_free
-        vary({"data.padding_free": other}, padding_free=other, attention=joined)
+        turned = not chosen.padding_free
+        vary({"data.padding_free": turned}, padding_free=turned, attention=joined)
     joinable = not chosen.packing and not chosen.padding_free
     if joinable and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
         length = preset.data.max_length
@@ -131,7 +130,7 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
     for entry in smaller:
         needs = memory.estimate(entry.architecture, best.settings).needs
         if needs <= device.capacity:
-            says = f"a smaller model, {entry.id}: needs {needs / GIB:.1f} GiB"
+            says = f"a smaller model, {entry.id}: needs {size(needs)}"
             found.append(Alternative({"model.base": entry.id}, says, True, needs, None))
             break
     needs = best.memory.needs
@@ -140,7 +139,7 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
     )
     if bigger and device.kind == "cuda":
         card = bigger[0]
-        there = f"{card.memory_bytes / GIB:.0f} GiB for the {needs / GIB:.1f} GiB needed"
+        there = f"{size(card.memory_bytes)} for the {size(needs)} needed"
         says = f"a bigger card, {card.name}: {there}"
         found.append(Alternative({"--gpu": card.name}, says, True, needs, None))
     return found
@@ -160,11 +159,11 @@ def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
     )
 
 
-def _difference(size: int) -> str:
+def _difference(more: int) -> str:
     """ "+3.4 GiB", "-120 MiB", "same memory"."""
-    if abs(size) < 1 << 20:
+    if abs(more) < 1 << 20:
         return "same memory"
-    return f"{size / GIB:+.1f} GiB" if abs(size) >= GIB / 10 else f"{size / (1 << 20):+.0f} MiB"
+    return f"{'+' if more > 0 else '-'}{size(abs(more))}"
 
 
 def _name(key: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
+from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _detected(machine: Machine) -> Device:
     for index, left in free:
         if memory - left > BUSY:
             which = "the card" if len(free) == 1 else f"card {index}"
-            notes.append(f"other processes hold {(memory - left) / GIB:.1f} GiB of {which} now.")
+            notes.append(f"other processes hold {size(memory - left)} of {which} now.")
     return Device(
         kind="cuda",
         name=first.name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import size
 from tuiftune.models import count
-from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -45,7 +45,7 @@ def of(
         fits = "it fits" if sharded.fits else "too much"
         notes.append(
             f"sharded over {sharded.cards} cards (FSDP2), full tuning would need "
-            f"{sharded.memory.needs / GIB:.0f} GiB of each ({fits}) and do "
+            f"{size(sharded.memory.needs)} of each ({fits}) and do "
             f"{sharded.tokens_per_second:,.0f} tokens/s: predicted only, tuiftune trains a copy on each card."
         )
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:

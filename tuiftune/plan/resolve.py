@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search, shard, spread
 from tuiftune.plan.device import device_of
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.settings import Settings
-from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def make_plan(
     best = chosen.best or search.smallest(chosen.found)
     if len(attempts) > 1 and chosen.best is not None:
         need = search.smallest(attempts[0].found).memory.needs
-        there = device.capacity / GIB
-        why_technique = f"LoRA needs at least {need / GIB:.1f} GiB, {there:.1f} are there; 4-bit weights fit"
+        there = f"{size(device.capacity)} are there"
+        why_technique = f"LoRA needs at least {size(need)}, {there}; 4-bit weights fit"
         technique_source = FORMULA
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
     every, why_every = cost.save_every(amount.steps, best.step_seconds)
@@ -235,7 +235,7 @@ def _reasons(
             else Reason(key, value, "you asked for it", YOURS)
         )
 
-    room = (device.capacity - best.memory.needs) / GIB
+    missing = best.memory.needs - device.capacity
     kept = settings.checkpointing
     why_kept = "activations fit, and recomputing them would cost a forward pass more"
     if not best.fits:
@@ -249,7 +249,7 @@ def _reasons(
     )
     why_rows = f"{batch} = {training.effective_batch} rows a step; the fastest split that fits"
     if not best.fits:
-        why_rows = f"{batch} = {training.effective_batch} rows a step; still {-room:.1f} GiB too much"
+        why_rows = f"{batch} = {training.effective_batch} rows a step; still {size(missing)} too much"
     kernels = (
         "fused norms, rotary and MLP kernels" if settings.kernels == "liger" else _why_no_liger(model, device)
     )
