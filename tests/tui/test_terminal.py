@@ -189,4 +189,4 @@ def test_numbers_as_people_read_them() -> None:
         "8909",
     ]
     assert [percent(value) for value in (None, 0.845)] == ["—", "84 %"]
-    assert [ago(value) for value in (None, 5, 300, 7300, 200_000)] == ["—", "now", "5 m", "2 h", "2 d"]
+    assert [ago(value) for value in (None, 5, 300, 7300, 200_000)] == ["—", "now", "5 min", "2 h", "2 d"]
