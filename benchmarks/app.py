@@ -25,9 +25,11 @@ import pexpect
 import psutil
 import pyte
 
+from tuiftune.runs import stretch
 from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import EventWriter, serialise
+from tuiftune.runs.log import EventReader, EventWriter, serialise
 from tuiftune.runs.process import identify
+from tuiftune.runs.state import RunState
 
 STEPS_A_SECOND = 5
 TOTAL = 20_000
@@ -251,6 +253,19 @@ def measure_long_run(home: Path, events: int) -> tuple[float, float, float]:
     return shown, whole, used.user + used.system + used.children_user + used.children_system
 
 
+def measure_closer(log: Path, events: int) -> list[tuple[int, float]]:
+    """Steps of a part in the middle of a long log, and seconds until it is read again for a closer look."""
+    state = RunState()
+    for event in EventReader(log).poll(thin=True):
+        state.fold(event)
+    found = []
+    for steps in (250, 10_000, events // 5):
+        began = time.perf_counter()
+        stretch.read(log, stretch.part(state, events // 2, events // 2 + steps))
+        found.append((steps, time.perf_counter() - began))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -304,6 +319,8 @@ def main() -> None:
                     f"  {name}: state shown after {first:.2f} s, all of it after {whole:.2f} s; "
                     f"{spent:.2f} s of the processor"
                 )
+            for steps, seconds in measure_closer(run.events_path, given.long):
+                print(f"  a closer look at {steps:,} steps: read again in {seconds:.2f} s")
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

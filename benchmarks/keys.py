@@ -1,13 +1,14 @@
 """What every key of every screen costs the event loop, while a run's data streams in.
 
-    python benchmarks/keys.py [--size 120x40] [--repeat 3] [--above 10]
+    python benchmarks/keys.py [--size 120x40] [--repeat 3] [--above 10] [--opening]
 
-The app runs in this very process, without a terminal. For each key: the processor time of the event loop's
-thread from the press until the app is at rest again (what a key costs, whatever else the machine does), and
-the longest single stretch the loop was held up (what another key would have to wait). Keys come from the
-table (`tuiftune.tui.keytable`) and from the screen's own bindings; each is pressed on a screen that was just
-opened. The first press pays what is imported on first use, so it is given beside the median of the later
-ones.
+The app runs in this very process, without a terminal. For each key, as processor time of the event loop's
+callbacks from the press on (what a key costs, whatever else the machine does): until something is painted for
+it, until the last painting within 0.4 seconds (then all of it stands; a drawing of new data in between counts
+too), and the longest single stretch the loop was held up (what another key would have to wait); and the bytes
+that a terminal would be sent. Keys come from the table (`tuiftune.tui.keytable`) and from the screen's own
+bindings, with `--opening` only those that open a screen; each is pressed on a screen that was just opened.
+The first press pays what is imported on first use, so it is given beside the median of the later ones.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import Feed, make_run
+from textual.app import App
+from textual.events import Key
 
 from tuiftune.advice.draft import Draft
 from tuiftune.runs.log import EventWriter
@@ -39,6 +42,16 @@ if TYPE_CHECKING:
 
 ROWS = 5_000
 RUNS = 30
+SETTLED = 0.4  # seconds
+CHARACTERS = {"question_mark": "?", "plus": "+", "minus": "-", "slash": "/", "space": " "}
+OPENING = {
+    *(("home", key) for key in ("question_mark", "ctrl+p", "enter", "v", "n", "p", "m")),
+    *(("data", f"ctrl+{key}") for key in "gtlrysop"),
+    *(("model", key) for key in ("w", "a", "g", "enter")),
+    *(("dashboard", key) for key in ("v", "w", "question_mark", "s", "p", "a")),
+    *(("goal", key) for key in "vts"),
+    *(("data", "f1"), ("data", "enter"), ("result", "question_mark"), ("checks", "enter")),
+}
 LEFT_OUT = {
     "ctrl+c",  # leave the app, or stop this process, or write files
     "ctrl+q",
@@ -51,20 +64,37 @@ AWAY = {("home", "q"), ("dashboard", "q"), ("result", "q"), ("home", "x"), ("hom
 
 @dataclass
 class Watch:
-    """Times every callback of the loop while it is on."""
+    """Times every callback of the loop, and notes when something was painted."""
 
     longest: float = 0.0
-    spans: list[float] = field(default_factory=list)
+    spent: float = 0.0
+    began: float = 0.0
+    painted: float | None = None
+    stands: float = 0.0
+    sent: int = 0
+
+    def reset(self) -> None:
+        self.longest = self.spent = self.stands = 0.0
+        self.painted, self.sent = None, 0
 
     def install(self) -> None:
-        run = events.Handle._run
+        run, display = events.Handle._run, App._display
 
         def timed(handle: Any) -> None:
-            began = time.thread_time()
+            self.began = time.thread_time()
             run(handle)
-            self.longest = max(self.longest, time.thread_time() - began)
+            took = time.thread_time() - self.began
+            self.longest, self.spent = max(self.longest, took), self.spent + took
+
+        def noted(app: Any, screen: Any, renderable: Any) -> None:
+            display(app, screen, renderable)
+            if renderable is not None and not app._batch_count:
+                self.sent += len(renderable.render_segments(app.console).encode())
+                self.stands = self.spent + time.thread_time() - self.began
+                self.painted = self.stands if self.painted is None else self.painted
 
         events.Handle._run = timed  # type: ignore[method-assign]
+        App._display = noted  # type: ignore[method-assign,assignment]
 
 
 WATCH = Watch()
@@ -74,15 +104,24 @@ WATCH = Watch()
 class Cost:
     screen: str
     key: str
-    total: list[float] = field(default_factory=list)
+    painted: list[float] = field(default_factory=list)
+    stands: list[float] = field(default_factory=list)
     longest: list[float] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+
+    def note(self, watch: Watch) -> None:
+        self.painted.append(watch.painted or 0.0)
+        self.stands.append(watch.stands)
+        self.longest.append(watch.longest)
+        self.sent.append(watch.sent)
 
     def line(self) -> str:
-        later = self.total[1:] or self.total
-        stall = self.longest[1:] or self.longest
+        painted, stands, stall = (each[1:] or each for each in (self.painted, self.stands, self.longest))
         return (
-            f"{self.screen:<14}{self.key:<15}{statistics.median(later) * 1e3:8.1f}{max(later) * 1e3:8.1f}"
-            f"{max(stall) * 1e3:9.1f}{self.total[0] * 1e3:9.1f}{self.longest[0] * 1e3:9.1f}"
+            f"{self.screen:<14}{self.key:<15}{statistics.median(painted) * 1e3:9.1f}"
+            f"{statistics.median(stands) * 1e3:8.1f}{max(stands) * 1e3:8.1f}{max(stall) * 1e3:9.1f}"
+            f"{statistics.median(self.sent) / 1e3:8.1f}"
+            f"{self.painted[0] * 1e3:10.1f}{self.stands[0] * 1e3:8.1f}{self.longest[0] * 1e3:9.1f}"
         )
 
     @property
@@ -125,6 +164,15 @@ async def until(pilot: Any, condition: Callable[[], object], seconds: float = 60
 
 def shows(pilot: Any, name: str) -> bool:
     return type(pilot.app.screen).__name__ == name
+
+
+async def at_rest(pilot: Any) -> None:
+    """Until nothing is checked in the background of the data step any more."""
+    for screen in pilot.app.screen_stack:
+        await until(
+            pilot, lambda screen=screen: not any(w.group == "data" and w.is_running for w in screen.workers)
+        )
+    await pilot.pause(0.2)
 
 
 async def home(pilot: Any) -> None:
@@ -212,22 +260,22 @@ def keys_of(name: str, screen: Any) -> list[str]:
 
 
 async def press(pilot: Any, cost: Cost) -> None:
-    WATCH.longest = 0.0
-    began = time.thread_time()
-    await pilot.press(cost.key)
-    await pilot.pause()
-    cost.total.append(time.thread_time() - began)
-    cost.longest.append(WATCH.longest)
+    WATCH.reset()
+    pilot.app.post_message(Key(cost.key, CHARACTERS.get(cost.key, cost.key if len(cost.key) == 1 else None)))
+    await asyncio.sleep(SETTLED)
+    cost.note(WATCH)
 
 
-async def measure(size: tuple[int, int], repeat: int, only: list[str]) -> list[Cost]:
+async def measure(size: tuple[int, int], repeat: int, only: list[str], opening: bool) -> list[Cost]:
     with Collector() as collector:
         app = TuneApp(collector=collector)
         app.draw_seconds = 1.0
-        return await walk(app, size, repeat, only)
+        return await walk(app, size, repeat, only, opening)
 
 
-async def walk(app: TuneApp, size: tuple[int, int], repeat: int, only: list[str]) -> list[Cost]:
+async def walk(
+    app: TuneApp, size: tuple[int, int], repeat: int, only: list[str], opening: bool
+) -> list[Cost]:
     costs: list[Cost] = []
     async with app.run_test(size=size) as pilot:
         for name, reach in SCREENS.items():
@@ -235,21 +283,18 @@ async def walk(app: TuneApp, size: tuple[int, int], repeat: int, only: list[str]
                 continue
             try:
                 await home(pilot)
-                WATCH.longest = 0.0
-                opening = Cost(name, "(opening)")
-                began = time.thread_time()
                 await reach(pilot)
-                opening.total.append(time.thread_time() - began)
-                opening.longest.append(WATCH.longest)
-                costs.append(opening)
             except TimeoutError as fault:
                 print(f"{name}: not reached ({fault})")
                 continue
             for key in keys_of(name, pilot.app.screen):
+                if opening and (name, key) not in OPENING:
+                    continue
                 cost = Cost(name, key)
                 for _ in range(repeat):
                     await home(pilot)
                     await reach(pilot)
+                    await at_rest(pilot)
                     await press(pilot, cost)
                 costs.append(cost)
                 print(cost.line(), file=sys.stderr, flush=True)
@@ -265,6 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--above", type=float, default=10.0, help="list keys whose longest stretch is above, ms"
     )
+    parser.add_argument("--opening", action="store_true", help="only keys that open a screen")
     parser.add_argument("--screen", action="append", default=[], help="this screen only; may be repeated")
     given = parser.parse_args()
     width, height = (int(part) for part in given.size.split("x"))
@@ -280,19 +326,25 @@ def main() -> None:
         write_rows(Path("rows.jsonl"))
         write_runs(Path("runs"))
         with Feed(make_run(Path("runs"), "live"), 8):
-            costs = asyncio.run(measure((width, height), given.repeat, given.screen))
+            costs = asyncio.run(measure((width, height), given.repeat, given.screen, given.opening))
         os.chdir(here)
-    print(f"{'screen':<14}{'key':<15}{'median':>8}{'worst':>8}{'stretch':>9}{'first':>9}{'stretch':>9}   ms")
+    print(
+        f"{'screen':<14}{'key':<15}{'painted':>9}{'stands':>8}{'worst':>8}{'stretch':>9}{'KB':>8}"
+        f"{'first: p.':>10}{'stands':>8}{'stretch':>9}   ms"
+    )
     listed = sorted(costs, key=lambda cost: -cost.worst)
     for cost in listed:
         if cost.worst * 1e3 >= given.above:
             print(cost.line())
-    everyday = [cost for cost in costs if cost.key != "(opening)"]
-    times = [time for cost in everyday for time in cost.total[1:] or cost.total]
+    painted, stands = (
+        [statistics.median(times[1:] or times) * 1e3 for times in (getattr(cost, kind) for cost in costs)]
+        for kind in ("painted", "stands")
+    )
     print(
-        f"{len(everyday)} keys on {len({cost.screen for cost in costs})} screens at {width}×{height}: "
-        f"median {statistics.median(times) * 1e3:.1f} ms, worst {max(times) * 1e3:.1f} ms of the loop's "
-        f"processor time; longest stretch {max(cost.worst for cost in everyday) * 1e3:.1f} ms"
+        f"{len(costs)} keys on {len({cost.screen for cost in costs})} screens at {width}×{height}, medians "
+        f"of each: painted in {statistics.median(painted):.1f} ms (most {max(painted):.1f}), all standing in "
+        f"{statistics.median(stands):.1f} ms (most {max(stands):.1f}) of the loop's processor time; longest "
+        f"stretch {max(cost.worst for cost in costs) * 1e3:.1f} ms"
     )
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

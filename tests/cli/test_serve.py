@@ -19,6 +19,7 @@ import pytest
 from waiting import wait_until
 
 from tuiftune.tui import terminal
+from tuiftune.tui.glyphs import UNICODE, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,4 +140,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 def test_a_browser_is_no_plain_terminal() -> None:
     assert terminal.plain({"TERM": "dumb", "TEXTUAL_DRIVER": ""})
-    assert not terminal.plain({"TERM": "dumb", "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"})
+    served_from = {"TERM": "dumb", "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
+    assert not terminal.plain(served_from)
+    assert not terminal.few_colours(served_from), "a browser has all colours, wherever the server was started"
+    assert choose({**served_from, "TERM": "linux"}, "UTF-8") is UNICODE

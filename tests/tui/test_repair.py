@@ -131,7 +131,7 @@ async def test_shares_an_evaluation_set_and_the_target_are_typed(app: Callable[.
         await give("7", "7/3/1/1")
         await until(pilot, lambda: "7/3/1/1 is no split" in shown(pilot.app))
         await give("7", "70/30")
-        await until(pilot, lambda: re.search(r"split  train \d+ \(7\d%\) · validation \d+", shown(pilot.app)))
+        await until(pilot, lambda: re.search(r"train \d+ \(7\d %\) · validation \d+", shown(pilot.app)))
         await give("8", "taken.jsonl")
         await until(pilot, lambda: "taken.jsonl: is there already" in shown(pilot.app))
         await give("8", "mine")

@@ -170,8 +170,8 @@ def test_numbers_as_people_read_them() -> None:
     assert [duration(value) for value in (None, 0.4, 59.6, 200, 3600, 100_000)] == [
         "—",
         "0 s",
-        "1 m",
-        "3 m 20 s",
+        "1 min",
+        "3 min 20 s",
         "1 h",
         "1 d 3 h",
     ]
@@ -189,4 +189,4 @@ def test_numbers_as_people_read_them() -> None:
         "8909",
     ]
     assert [percent(value) for value in (None, 0.845)] == ["—", "84 %"]
-    assert [ago(value) for value in (None, 5, 300, 7300, 200_000)] == ["—", "now", "5 m", "2 h", "2 d"]
+    assert [ago(value) for value in (None, 5, 300, 7300, 200_000)] == ["—", "now", "5 min", "2 h", "2 d"]

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from tuiftune.tui.encoding import ascii_asked
+from tuiftune.tui.terminal import in_browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def choose(environment: dict[str, str] | None = None, encoding: str | None = Non
     when it is asked for."""
     environment = dict(os.environ) if environment is None else environment
     encoding = locale.getpreferredencoding(False) if encoding is None else encoding
-    if ascii_asked(environment) or environment.get("TERM") == "linux":
+    bare = environment.get("TERM") == "linux" and not in_browser(environment)
+    if ascii_asked(environment) or bare:
         return ASCII
     return UNICODE if encoding.lower().replace("-", "") == "utf8" else ASCII
 

@@ -126,12 +126,12 @@ class RunList(Canvas):
         if not self._rows:
             return [Line("no run has these words: Esc shows all of them" if self._all else "", "soft")]
         exact = width >= 95
-        name = max(14, min(36, width - (71 if exact else 60)))
+        name = max(14, min(36, width - (73 if exact else 62)))
         head = Line("   " + "run".ljust(name) + " state          progress            ", "faint")
         head.add("loss".rjust(15), "faint")
         if exact:
             head.add("exact match".rjust(13), "faint")
-        head.add("age".rjust(6), "faint")
+        head.add("age".rjust(8), "faint")
         lines = [head]
         shown = enumerate(self._rows[self._top : self._top + room], self._top)
         return lines + [self._line(row, index == self._at, name, width) for index, row in shown]
@@ -153,7 +153,7 @@ class RunList(Canvas):
         if width >= 95:
             exact = f"{percent(row.score_before)}{to}{percent(row.score_after)}"
             line.add(("" if row.score_after is None else exact).rjust(13), "good")
-        return line.add(ago(row.idle).rjust(6), "faint")
+        return line.add(ago(row.idle).rjust(8), "faint")
 
     def on_click(self, event: Click) -> None:
         at = self._top + event.y - 1
