@@ -243,7 +243,8 @@ def _reasons(
     elif kept is True:
         why_kept = "without it nothing fits"
     elif kept is not False:
-        why_kept = f"every {kept}th layer recomputes: the fewest that make it fit"
+        nth = "2nd" if kept == 2 else f"{kept}th"
+        why_kept = f"every {nth} layer recomputes: the fewest that make it fit"
     batch = f"{settings.micro_batch} × {best.accumulation} accumulated" + (
         f" × {copies} processes" if copies > 1 else ""
     )
