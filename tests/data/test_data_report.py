@@ -209,6 +209,6 @@ def test_a_mixture_is_counted_from_the_command_line(tmp_path: Path) -> None:
 def test_tokens_from_the_command_line() -> None:
     done = cli("tokens", "builtin:tickets", "--model", "builtin:tiny", "--row", "2")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\d+ tokens, \d+ trained \(\d+%\)", done.stdout)
+    assert re.search(r"\d+ tokens, \d+ trained \(\d+ %\)", done.stdout)
     assert "⟦" in done.stdout or "[[" in done.stdout
     assert "inference sends exactly" in done.stdout

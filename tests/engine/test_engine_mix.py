@@ -61,7 +61,7 @@ run: {{save_every: 4}}
     assert start["predicted_seconds"] == plan["time"]["seconds"] > 0
     report = markdown(prepared)
     assert "general.jsonl × 1.5, 15 rows a pass" in report
-    assert re.search(r"Rehearsed on the longest rows: 0\.\d\d GiB device, \d\.\d\d predicted", report)
+    assert re.search(r"Rehearsed on the longest rows: \d+ MiB device, [\d.]+ [MG]iB predicted", report)
     assert "general.jsonl × 1.5: 15 rows" in (prepared.path / "result" / "README.md").read_text()
 
 
