@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine import base as bases
-from tuiftune.engine import checkpoints, export, rows, settings
+from tuiftune.engine import checkpoints, export, imports, rows, settings
 from tuiftune.engine.group import Group
 from tuiftune.engine.resume import Resume, resume_point
 
@@ -47,12 +47,14 @@ def train(
     examples = rows.load(wanted.preset, report, stopping.check)
 
     report.phase("loading", "libraries")
-    from tuiftune.engine import card, levers, quiet
-    from tuiftune.engine.ranks import MEETING_PLACE
-    from tuiftune.engine.tokenise import Tokeniser
+    imports.leave_out(wanted, base)
+    with imports.quickly():
+        from tuiftune.engine import card, levers, quiet
+        from tuiftune.engine.ranks import MEETING_PLACE
+        from tuiftune.engine.tokenise import Tokeniser
 
-    card.show_only(wanted.preset.hardware.gpus, wanted.processes)
-    quiet.libraries(base)
+        card.show_only(wanted.preset.hardware.gpus, wanted.processes)
+        quiet.libraries(base)
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE)
     start = group.first(start)
@@ -71,7 +73,8 @@ def train(
     )
     stopping.check()
 
-    from tuiftune.engine.assembly import assemble
+    with imports.quickly():
+        from tuiftune.engine.assembly import assemble
 
     trainer = assemble(
         wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, group, force
