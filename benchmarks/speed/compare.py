@@ -31,6 +31,11 @@ LENGTH, BATCH, WARM = 2048, 4, 10
 OURS: dict[str, list[str]] = {
     "lora": ["method.technique=lora"],
     "lora within 24 GiB": ["method.technique=lora", "hardware.memory_limit=24GiB"],
+    "lora within 24 GiB, four rows": [
+        "method.technique=lora",
+        "hardware.memory_limit=24GiB",
+        "training.micro_batch=4",
+    ],
     "qlora": ["method.technique=qlora"],
     "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.5GiB"],
     "lora, padded": ["method.technique=lora", "data.padding_free=false"],

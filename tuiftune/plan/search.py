@@ -168,9 +168,9 @@ def judge(
         padded, real = lengths.mean, lengths.mean
     else:
         padded, real = lengths.padded(settings.micro_batch), lengths.mean
-    step = accumulation * speed.step_seconds(arch, settings, device, padded) + speed.update_seconds(
-        arch, settings, device
-    )
+    varying = lengths.differ and not settings.packing
+    micro_step = speed.step_seconds(arch, settings, device, padded, varying=varying)
+    step = accumulation * micro_step + speed.update_seconds(arch, settings, device)
     return Candidate(
         settings=settings,
         accumulation=accumulation,
