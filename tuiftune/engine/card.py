@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,20 @@ def memory_of(device: str) -> dict[str, int | None]:
         "reserved": torch.cuda.max_memory_reserved(),
         "device": total - free,
     }
+
+
+def held_by_others() -> int:
+    """Bytes of this process's card that other processes hold; 0 without a card that still answers."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    from tuiftune.plan.memory import CONTEXT
+
+    try:
+        free, total = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return 0
+    return max(0, total - free - torch.cuda.memory_reserved() - CONTEXT)
 
 
 def forget_peaks(device: str) -> None:

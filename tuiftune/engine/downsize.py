@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tuiftune.engine.ranks import VARIABLES
+from tuiftune.figures import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,11 @@ def recorded(run: RunDir) -> int | None:
     return rows if rows > 0 else None
 
 
-def downsize(run: RunDir, settings: Settings, report: Report) -> bool:
-    """Record and announce the next smaller micro batch. False where that can't help or there is none."""
+def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -> bool:
+    """Record and announce the next smaller micro batch. False where that can't help or there is none.
+
+    `others` are the bytes of the card that other processes hold.
+    """
     from tuiftune.runs.directory import write_text
 
     training, processes = settings.preset.training, settings.processes
@@ -64,13 +68,17 @@ def downsize(run: RunDir, settings: Settings, report: Report) -> bool:
     saved = any(run.checkpoints_path.glob("checkpoint-*"))
     report.warning(
         "micro_batch_halved",
-        f"out of GPU memory after step {report.step}: it goes on from the "
+        f"out of GPU memory after step {report.step}{_beside(others)}: it goes on from the "
         f"{'last checkpoint' if saved else 'beginning'} with a micro batch of {rows} instead of {now} "
         f"and an accumulation of {effective // rows // processes}; the effective batch stays {effective}",
         f"training.micro_batch: {rows} in the preset saves the detour",
     )
     report.emit("control", what="restart", by="the engine")
     return True
+
+
+def _beside(others: int) -> str:
+    return f", while other processes hold {size(others)} of this card" if others else ""
 
 
 def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:

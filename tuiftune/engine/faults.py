@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.engine.stopping import StoppedError
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.figures import size
 from tuiftune.hardware.driver_faults import of_message
+from tuiftune.plan.device import BUSY
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -23,11 +25,22 @@ OUT_OF_MEMORY_WORDS = ("cuda out of memory", "cublas_status_alloc_failed", "cuda
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: a state of `runs.events.END_STATES`, its exit code and why."""
+    """How a run ended: a state of `runs.events.END_STATES`, its exit code and why.
+
+    `others` are the bytes that other processes held of a card that had no more to give.
+    """
 
     state: str
     exit_code: ExitCode
     why: str
+    others: int = 0
+
+    def beside(self, others: int) -> Ending:
+        """The same, out of a memory that others hold so much of."""
+        if self.state != "oom" or others < BUSY:
+            return self
+        why = f"{self.why}; other processes hold {size(others)} of this card: `nvidia-smi` lists them"
+        return replace(self, why=why, others=others)
 
 
 class NotANumberError(Exception):

@@ -10,7 +10,7 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from tuiftune.engine import downsize, settings
+from tuiftune.engine import card, downsize, settings
 from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
 from tuiftune.engine.group import Group, is_broken_connection
@@ -63,7 +63,7 @@ def _lead(
     def conclude(ending: Ending) -> None:
         once.acquire()  # for good: whoever comes second waits for the process to end
         again = ending.state == "oom" and stopping.asked() is None
-        again = again and downsize.downsize(run, settings.read(run), report)
+        again = again and downsize.downsize(run, settings.read(run), report, ending.others)
         ranks.end()
         pulse.stop()
         if (
@@ -107,7 +107,7 @@ def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) 
             nobody = Stopping(lambda: None)
             recipe.train(run, Report(Silence()), nobody, resume=resume, force=force, group=group)
     except BaseException as fault:
-        ending = ending_of(fault)
+        ending = ending_of(fault).beside(card.held_by_others())
         if is_broken_connection(fault):
             ending = Ending(ECHO, ExitCode.FAILED, ending.why)
         elif ending.state in ("failed", "oom", "disk") and not isinstance(fault, UserError):
@@ -120,7 +120,7 @@ def _ending(fault: BaseException, ranks: Ranks) -> Ending:
     """What ended the run: the fault, or that of the rank whose end it is the echo of."""
     if ranks.size > 1 and is_broken_connection(fault) and (cause := ranks.cause()):
         return cause
-    ending = ending_of(fault)
+    ending = ending_of(fault).beside(card.held_by_others())
     if ending.state in ("failed", "oom", "disk", "nan"):
         traceback.print_exc()
     return ending

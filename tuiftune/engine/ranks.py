@@ -150,7 +150,10 @@ class Ranks:
         try:
             document = json.loads(said)
             return Ending(
-                str(document["state"]), ExitCode(document["exit_code"]), f"{which}: {document['why']}"
+                str(document["state"]),
+                ExitCode(document["exit_code"]),
+                f"{which}: {document['why']}",
+                int(document["others"]),
             )
         except (ValueError, KeyError, TypeError):
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
