@@ -245,7 +245,7 @@ SCREENS: dict[str, Callable[[Any], Awaitable[None]]] = {
     "review": review,
     "presets": above(home, ("p",), "Presets"),
     "help": above(home, ("question_mark",), "Help"),
-    "palette": above(home, ("ctrl+p",), "CommandPalette"),
+    "palette": above(home, ("ctrl+p",), "Palette"),
 }
 TYPED = {"data": "rows.jsonl", "review": "ab", "model": "", "palette": "new", "home": ""}
 
