@@ -13,6 +13,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ def prepare(folder: Path) -> None:
     os.chdir(folder)
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", XDG_STATE_HOME=str(folder / "state"))
     os.environ.update(HF_HOME=str(folder / "hf"), TUIFTUNE_RUNS=str(folder / "runs"))
+    # The command is shown as somebody sees it whose PATH has it.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     for name in ("NO_COLOR", "TUIFTUNE_ASCII", "SSH_CONNECTION"):
         os.environ.pop(name, None)
 
