@@ -28,7 +28,7 @@ from tuiftune import figures
         (figures.interval(0.604, 0.98), "60–98 %"),
         (figures.money(0), "$0.00"),
         (figures.money(0.0004), "<$0.01"),
-        (figures.money(1234.5), "$1,234.50"),
+        (figures.money(1234.6), "$1,235"),
         (figures.count(1_240_000), "1.24 M"),
         (figures.real(2.0e-4), "2e-4"),
     ],

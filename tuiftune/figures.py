@@ -78,10 +78,12 @@ def interval(low: float, high: float) -> str:
 
 
 def money(usd: float | None) -> str:
-    """US dollars: $0.04, $1,234.50; <$0.01 for what is less than a cent, but not nothing."""
+    """US dollars: $0.04, $1,234; <$0.01 for what is less than a cent, but not nothing."""
     if usd is None:
         return MISSING
-    return "<$0.01" if 0 < usd < 0.005 else f"${usd:,.2f}"
+    if 0 < usd < 0.005:
+        return "<$0.01"
+    return f"${usd:,.2f}" if usd < 1000 else f"${usd:,.0f}"
 
 
 def ago(seconds: float | None) -> str:

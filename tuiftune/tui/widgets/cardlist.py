@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuiftune.tui.cardrows import CardRow
 
-NAME = 24  # the longest without the maker's family
+NAME = 23  # the longest without the maker's family
 BELOW = 4  # lines under the table
 
 
@@ -68,8 +68,8 @@ class CardList(Canvas):
         self._top = max(0, min(self._top, self._at, len(self._rows) - room))
         if self._at >= self._top + room:
             self._top = self._at - room + 1
-        head = "    card".ljust(NAME + 4) + "memory".rjust(9) + " by".ljust(7) + "needs".rjust(10)
-        lines = [Line(head + "time".rjust(9) + "cost".rjust(9), "faint")]
+        head = "    card".ljust(NAME + 4) + "memory".rjust(9) + " by".ljust(7) + "needs".rjust(8)
+        lines = [Line(head + "time".rjust(12) + "cost".rjust(9), "faint")]
         shown = enumerate(self._rows[self._top : self._top + room], self._top)
         lines += [self._line(row, index == self._at) for index, row in shown]
         lines += [Line()] * max(0, room + 1 - len(lines))
@@ -84,10 +84,10 @@ class CardList(Canvas):
         if plan is None:
             return line.add("  no plan", "warning")
         line.add(f" {plan.resolved.method.technique}".ljust(7), "second" if row.fits else "faint")
-        line.add(size(plan.memory.needs).rjust(10), "" if row.fits else "error")
+        line.add(size(plan.memory.needs).rjust(8), "" if row.fits else "error")
         if not row.fits:
             return line
-        line.add(duration(plan.seconds).rjust(9))
+        line.add(duration(plan.seconds).rjust(12))
         return line.add((money(plan.usd) if plan.usd is not None else MISSING).rjust(9), "strong")
 
     def _about(self, width: int) -> list[Line]:
