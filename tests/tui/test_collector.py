@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiftune.tui.collector import DUE, QUIET_SECONDS, Collector
+from tuiftune.tui.collector import BREATH_SECONDS, DUE, LATE, QUIET_SECONDS, Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,18 @@ def test_nothing_is_collected_while_keys_come(collector: Collector, clock: Clock
     assert gc.get_count()[2] == 0
     collector.look()
     assert collector.collected == 1, "there is nothing to do"
+
+
+def test_after_long_typing_a_breath_will_do(collector: Collector, clock: Clock) -> None:
+    while gc.get_count()[2] < LATE:
+        gc.collect(1)
+    collector.touched()
+    clock.now += BREATH_SECONDS / 2
+    collector.look()
+    assert collector.collected == 0
+    clock.now += BREATH_SECONDS
+    collector.look()
+    assert collector.collected == 1
 
 
 def test_garbage_goes_even_if_it_was_there_when_all_settled(collector: Collector, clock: Clock) -> None:

@@ -1,7 +1,8 @@
 """Garbage is collected while nobody types: a full collection holds the app up for 30 to 150 ms, and Python
 would start one at any time.
 
-What is there at the start stays for good and is left out of every collection but the thorough ones.
+What is there at the start, and what outlives a collection, is left out of the next; a thorough one looks
+through all.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 QUIET_SECONDS = 3.0  # without a key, before anything that takes longer is done
 DUE = 10  # collections of the young since the last full one: where Python would do the next
+LATE = 3 * DUE  # from which on a breath will do: what gathers makes the collection longer
+BREATH_SECONDS = 0.5
 OVERDUE = 50 * DUE  # the longest that somebody who never pauses is spared one
 NEVER = 1_000_000_000
-THOROUGH_EVERY = 20  # full collections, of all there is: screens that were left are given back then
+THOROUGH_EVERY = 10  # full collections, of all there is: screens that were left are given back then
 
 
 class Collector:
@@ -50,12 +53,11 @@ class Collector:
     def look(self) -> None:
         """Collect if it is due and nobody is at the keys."""
         due = gc.get_count()[2]
-        if due < DUE or (self._clock() - self._touched < QUIET_SECONDS and due < OVERDUE):
+        wanted = QUIET_SECONDS if due < LATE else BREATH_SECONDS if due < OVERDUE else 0.0
+        if due < DUE or self._clock() - self._touched < wanted:
             return
         self.collected += 1
         if self.collected % THOROUGH_EVERY == 0:
             gc.unfreeze()
-            gc.collect()
-            gc.freeze()
-        else:
-            gc.collect()
+        gc.collect()
+        gc.freeze()
