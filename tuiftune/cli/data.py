@@ -180,12 +180,14 @@ def tokens(
     column: Columns = None,
 ) -> None:
     """Show the very tokens and loss mask the trainer will see, and what inference will send."""
-    from tuiftune.cli.data_tokens import ask_engine, render
+    from tuiftune.cli.data_tokens import render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
+    from tuiftune.runs import ask
 
-    arguments = [*files, "--model", model, "--row", str(row), "--max-length", str(max_length)]
+    arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
-    document = ask_engine([*arguments, *(["--system", system] if system else [])])
+    arguments += [f"--system={system}"] if system else []
+    document = ask.tokens([*arguments, "--", *files]) or {}
     if json:
         write_json(document)
     else:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import percent
 from tuiftune.printable import printable
 
@@ -18,19 +14,6 @@ if TYPE_CHECKING:
 
 LEARNT = "bold green underline"
 CUT = "yellow strike"
-
-
-def ask_engine(arguments: list[str]) -> dict[str, Any]:
-    """The engine's document for one row. Raises UserError with the engine's own line when it refuses."""
-    command = [sys.executable, "-m", "tuiftune.engine", "tokens", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode == 0:
-        document: dict[str, Any] = json.loads(done.stdout)
-        return document
-    said = done.stderr.strip().splitlines() or ["the engine failed"]
-    known = {int(code) for code in ExitCode}
-    code = ExitCode(done.returncode) if done.returncode in known else ExitCode.FAILED
-    raise UserError(said[-1], exit_code=code)
 
 
 def render(document: dict[str, Any], console: Console, *, colour: bool, unicode: bool) -> None:

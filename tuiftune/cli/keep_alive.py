@@ -6,11 +6,10 @@ stopped on purpose.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune import interpreter
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
 from tuiftune.cli.terminal import say
@@ -74,15 +73,8 @@ def keep_alive(
 
 def detach(run: RunDir, *, force: bool = False) -> int:
     """Leave the keeping to a process of its own session; returns once it has started the engine."""
-    command = [sys.executable, "-P", "-m", "tuiftune", "resume", str(run.path), "--keep-alive"]
-    process = subprocess.Popen(
-        [*command, "--force"] if force else command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env=launch.environment(),
-    )
+    command = interpreter.command("tuiftune", "resume", str(run.path), "--keep-alive")
+    process = interpreter.start([*command, "--force"] if force else command, session=True)
     until = time.monotonic() + STARTS_WITHIN
     while vitals(run).pid is None and process.poll() is None and time.monotonic() < until:
         time.sleep(LOOK_EVERY)

@@ -6,12 +6,12 @@ import hmac
 import secrets
 import shlex
 import socket
-import sys
 from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
 
+from tuiftune import interpreter
 from tuiftune.errors import UserError
 
 HOST = "127.0.0.1"
@@ -63,7 +63,7 @@ def _server(port: int, key: str) -> Any:
     from aiohttp import web
     from textual_serve.server import Server
 
-    command = shlex.join([sys.executable, "-m", "tuiftune"])
+    command = shlex.join(interpreter.command("tuiftune"))
     own = f"{HOST}:{port}"
     cookie = f"tuiftune-{port}"
 

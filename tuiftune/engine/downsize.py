@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
+from tuiftune import interpreter
 from tuiftune.engine.ranks import VARIABLES
 from tuiftune.figures import size
 
@@ -96,7 +96,7 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
                 continue
     for name in VARIABLES:  # or it would take itself for one of several
         os.environ.pop(name, None)
-    command = [sys.executable, "-P", "-m", "tuiftune.engine", "train", str(run)]
+    command = interpreter.command(interpreter.ENGINE, "train", str(run))
     if any((run / "checkpoints").glob("checkpoint-*")):
         command.append("--resume")
-    os.execv(sys.executable, [*command, "--force"] if force else command)
+    os.execve(command[0], [*command, "--force"] if force else command, interpreter.environment())

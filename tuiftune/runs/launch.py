@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import site
-import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tuiftune
+from tuiftune import interpreter
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs import control
@@ -20,6 +16,7 @@ from tuiftune.runs.directory import FILE_MODE, write_text
 from tuiftune.runs.process import Identity, identify
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
     from tuiftune.runs.directory import RunDir
@@ -28,11 +25,8 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def engine_command(run: RunDir, *, force: bool = False) -> list[str]:
-    """The command line of the engine: it resumes where there are checkpoints.
-
-    `-P` keeps files in the current directory from shadowing libraries.
-    """
-    command = [sys.executable, "-P", "-m", "tuiftune.engine", "train", str(run.path)]
+    """The command line of the engine: it resumes where there are checkpoints."""
+    command = interpreter.command(interpreter.ENGINE, "train", str(run.path))
     if any(run.checkpoints_path.glob("checkpoint-*")):
         command.append("--resume")
     return [*command, "--force"] if force else command
@@ -58,14 +52,8 @@ def launch(run: RunDir, *, force: bool = False, command: Sequence[str] | None = 
             control.clear(run)
             control.note_memory_kills(run)
             log_size = run.events_path.stat().st_size if run.events_path.exists() else 0
-            process = subprocess.Popen(
-                list(command or engine_command(run, force=force)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                close_fds=True,
-                env=environment(),
+            process = interpreter.start(
+                command or engine_command(run, force=force), stdout=log, stderr=log, session=True
             )
             _children[process.pid] = process
             engine = identify(process.pid, log_size) or Identity.gone(process.pid, log_size)
@@ -81,15 +69,6 @@ def returned(pid: int) -> int | None:
     """The exit status of an engine launched by this process; None while it runs or if it isn't our child."""
     process = _children.get(pid)
     return None if process is None else process.poll()
-
-
-def environment() -> dict[str, str]:
-    """Ours, with a way to find this very package where it isn't installed but run from its source tree."""
-    environment = dict(os.environ)
-    home = str(Path(tuiftune.__file__).resolve().parent.parent)
-    if home not in (*site.getsitepackages(), site.getusersitepackages()):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (home, environment.get("PYTHONPATH"))))
-    return environment
 
 
 @contextmanager

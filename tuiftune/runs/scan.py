@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import chain, pairwise
 from typing import IO, TYPE_CHECKING
 
+from tuiftune import interpreter
 from tuiftune.runs.lines import WholeLines
 from tuiftune.runs.thin import block_bytes, thinned
 
@@ -85,17 +86,11 @@ class _Part:
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self, descriptor: int, size: int) -> None:
-        from tuiftune.runs.launch import environment
-
         numbers = map(str, (self.start, self.stop, size))
         with suppress(OSError):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 (`close` does)
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tuiftune.runs.scan", *numbers],
-                stdin=descriptor,
-                stdout=self._file,
-                stderr=subprocess.DEVNULL,
-                env=environment(),
+            self._process = interpreter.start(
+                interpreter.command("tuiftune.runs.scan", *numbers), stdin=descriptor, stdout=self._file
             )
 
     def told(self) -> Iterator[list[bytes]]:

@@ -1,23 +1,15 @@
-"""Asking the engine for rows as the trainer sees them: a process with files, which can be given up."""
+"""A draft's rows as the trainer sees them, asked of the engine."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-import time
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.errors import UserError
-from tuiftune.printable import printable
+from tuiftune.runs import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuiftune.advice.draft import Draft
-
-POLL_SECONDS = 0.05
 
 
 def token_rows(
@@ -28,28 +20,9 @@ def token_rows(
     Blocks for some seconds: the engine imports its libraries first. Raises UserError with the engine's own
     line when it refuses.
     """
-    from tuiftune.runs.launch import environment
-
-    command = [sys.executable, "-P", "-m", "tuiftune.engine", "tokens", *_options(draft, model, rows)]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment(), close_fds=True
-        )
-        try:
-            while process.poll() is None:
-                if given_up():
-                    return []
-                time.sleep(POLL_SECONDS)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        out.seek(0)
-        err.seek(0)
-        if process.returncode != 0:
-            said = err.read().decode("utf-8", "replace").strip().splitlines()
-            raise UserError(printable(said[-1]) if said else f"the engine ended with {process.returncode}")
-        document = json.loads(out.read())
+    document = ask.tokens(_options(draft, model, rows), given_up)
+    if document is None:
+        return []
     found: list[dict[str, Any]] = document["rows"] if len(rows) > 1 else [document]
     return found
 
