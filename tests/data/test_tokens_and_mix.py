@@ -12,13 +12,17 @@ import pytest
 import seeded
 
 from tuiftune import assets
+from tuiftune.data.chat.environment import compile_template
+from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.spans import Chat
+from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.checks.check import Subject
+from tuiftune.data.example import Example
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.load import load
 from tuiftune.data.measure import measure
 from tuiftune.data.mix import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
 from tuiftune.data.split import split
-from tuiftune.data.template import PLAIN_TEMPLATE, ChatTemplate, compile_template, read_template
 from tuiftune.data.tokens import Counter, lengths, truncation
 from tuiftune.errors import UserError
 
@@ -33,6 +37,11 @@ TINY = Model("builtin:tiny", assets.BASE)
 present = pytest.mark.skipif(
     not (assets.BASE / "tokenizer.json").is_file(), reason="the base model isn't built yet"
 )
+
+
+def positions_of(counter: Counter, example: Example) -> tuple[int, list[int]]:
+    (row,) = counter.rows([example])
+    return row.length, [place for place, learnt in enumerate(row.mask) if learnt]
 
 
 def write(path: Path, rows: list[Any]) -> str:
@@ -54,11 +63,11 @@ def test_lengths_are_those_of_the_trainers_own_tokenizer(tmp_path: Path) -> None
             turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
         assert length == len(out["input_ids"])
-        total, positions = counter.learnt_positions(example)
+        total, positions = positions_of(counter, example)
         assert total == length
         assert positions == np.flatnonzero(out["assistant_masks"]).tolist()
         asked = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
-        assert counter.template.prompt(example.prompt) == asked
+        assert counter.tokeniser.template.render(example.prompt, prompt=True) == asked
 
 
 @present
@@ -91,7 +100,7 @@ def test_truncation_counts_answer_tokens(tmp_path: Path) -> None:
     limit = 30
     expected = bare = 0
     for example in dataset.examples():
-        _, positions = counter.learnt_positions(example)
+        _, positions = positions_of(counter, example)
         expected += sum(position >= limit for position in positions)
         bare += all(position >= limit for position in positions)
     cut = truncation(dataset, found, limit, assets.BASE)
@@ -120,7 +129,9 @@ def model_with(template: str, folder: Path) -> Path:
 
 
 FAULTY = {
-    "endless-answers": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+    # refuses what the end is looked for with, and has none
+    "endless-answers": "{% if messages[0].content | length < 12 %}{{ raise_exception('short') }}{% endif %}"
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
     "double-bos": "{{ bos_token }}{{ bos_token }}{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
     "template-refusals": "{% if messages | length > 2 %}{{ raise_exception('too many turns') }}{% endif %}"
     "{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
@@ -144,23 +155,22 @@ def test_template_faults_are_found(name: str, tmp_path: Path) -> None:
 
 
 def test_templates_are_sandboxed(tmp_path: Path) -> None:
-    evil = "{{ messages.__class__.__mro__[1].__subclasses__() }}"
-    template = ChatTemplate(evil, compile_template(evil, "x"), {}, False, True)
+    template = Template("{{ messages.__class__.__mro__[1].__subclasses__() }}", {})
     example = next(load(write(tmp_path / "a.jsonl", seeded.pairs(3, random.Random(1)))).examples())
     with pytest.raises(UserError, match="chat template"):
-        template.render(example)
+        template.render(example.messages or ())
     with pytest.raises(UserError, match="doesn't compile"):
         compile_template("{% for %}", "model/chat_template.jinja")
 
 
 def test_the_stand_in_template_marks_what_is_learnt(tmp_path: Path) -> None:
     special = {"bos_token": "<s>", "eos_token": "</s>"}
-    template = ChatTemplate(PLAIN_TEMPLATE, compile_template(PLAIN_TEMPLATE, "x"), special, True, False)
+    template = Template(PLAIN_TEMPLATE, special)
     example = next(load(write(tmp_path / "a.jsonl", [{"prompt": "a", "completion": "b"}] * 3)).examples())
-    rendered = template.render(example)
+    rendered = Chat(template, special.values(), "</s>").learnt(example.messages or (), "assistant")
     assert rendered.text == "<s>### User:\na\n\n### Assistant:\nb</s>"
-    assert [rendered.text[start:end] for start, end in rendered.learnt] == ["b</s>"]
-    assert rendered.text.startswith(template.prompt(example.prompt))
+    assert [rendered.text[start:end] for start, end in rendered.spans] == ["b</s>"]
+    assert rendered.text.startswith(template.render(example.prompt, prompt=True))
 
 
 def weighted(first: Any, second: Any, name: str = "weight") -> dict[str, Any]:
@@ -198,7 +208,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
     dataset = load(write(tmp_path / "a.jsonl", [weighted(first, second, name)] * 9))
     example = next(dataset.examples())
     trained = Tokeniser(tokenizer, max_length=512, loss_on="assistant").rows([example])[0]
-    _, positions = Counter(folder).learnt_positions(example)
+    _, positions = positions_of(Counter(folder), example)
     assert positions == [place for place, learnt in enumerate(trained.mask) if learnt]
     assert bool(positions) == bool(first or second)
     estimated = lengths(dataset, None).learnt
@@ -209,8 +219,8 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
 
 
 def test_a_model_without_a_template_gets_the_stand_in(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer_config.json").write_text("{}")
-    assert not read_template(tmp_path).own
+    folder = model_with("", tmp_path / "model")
+    assert not read_tokeniser(folder, max_length=99).own_template
 
 
 def test_mixing_counts_what_the_trainer_sees(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ BOTH = ["It is red.<|end|>", "It is blue, naïvely 🎈.<|end|>"]
 )
 def test_answers_and_their_ends_are_learnt(template: str, method: str) -> None:
     made = tokeniser(template)
-    assert made.template.method == method
+    assert made.chat.method == method
     assert learnt(made) == BOTH
     assert learnt(tokeniser(template, loss_on="completion")) == BOTH[1:]
     assert learnt(tokeniser(template, loss_on="all")) == [made.template.render(CHAT)]
@@ -219,8 +219,8 @@ def test_the_mask_from_the_ends_is_the_mask_from_every_token(trimmed: bool) -> N
     """What is taken from the ends of the spans agrees with a look at each token, bytes of emoji included."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-    from tuiftune.engine.spans import Rendered
-    from tuiftune.engine.tokenise import _mask, learnt_mask
+    from tuiftune.data.chat.spans import Rendered
+    from tuiftune.data.chat.tokenise import _mask, learnt_mask
 
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -28,4 +28,5 @@ class DataFacts:
     labels: int | None = None  # distinct labels, for classification
     portions: tuple[Portion, ...] = ()
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
+    around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

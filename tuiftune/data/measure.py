@@ -73,6 +73,7 @@ def measure(
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
     labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
+    longest_answer, around = _longest_answer(asked, folder)
     longest = () if mix else _longest_rows(dataset, found, folder)  # a mixture may repeat its longest
     return DataFacts(
         rows=sum(rows for _, rows in counted),
@@ -84,7 +85,8 @@ def measure(
         format=dataset.format,
         labels=labels,
         portions=portions,
-        longest_answer=_longest_answer(asked, folder),
+        longest_answer=longest_answer,
+        around_answer=around,
         longest_rows=longest,
     )
 
@@ -99,26 +101,27 @@ def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None) -> tupl
         sizes = estimated(dataset, usable).total
         most = usable[np.argsort(-sizes, kind="stable")[:LONGEST_ROWS]]
         more = np.setdiff1d(most, found.indices)
-        counted = np.fromiter(Counter(folder).lengths(dataset.at(more)), dtype=np.int64, count=len(more))
+        found_more = Counter(folder).lengths(dataset.at(more))
+        counted = np.fromiter((total for total, _ in found_more), dtype=np.int64, count=len(more))
         totals = np.concatenate([totals, counted])
     return tuple(int(total) for total in np.sort(totals)[::-1][:LONGEST_ROWS])
 
 
-def _longest_answer(examples: Iterator[Example], folder: Path | None) -> int | None:
-    """Tokens of the longest reference, by the tokenizer where it is here; else from bytes, a third more.
+def _longest_answer(examples: Iterator[Example], folder: Path | None) -> tuple[int | None, int]:
+    """Tokens of the longest reference, and most tokens around one (reasoning, marks); by the tokenizer where
+    it is here, else from bytes, a third more.
 
     Of many rows those with the most bytes are counted.
     """
-    references = [example.reference for example in examples if example.messages]
-    if not references:
-        return None
+    asked = [example for example in examples if example.messages]
+    if not asked:
+        return None, 0
     if folder is None or not has_tokenizer(folder):
-        return math.ceil(max(len(text.encode()) for text in references) / BYTES_PER_TOKEN * 4 / 3)
-    longest = sorted(references, key=lambda text: -len(text.encode()))[:COUNTED_ANSWERS]
-    counter = Counter(folder)
-    return max(
-        len(encoding) for encoding in counter.tokenizer.encode_batch_fast(longest, add_special_tokens=False)
-    )
+        longest = max(len(example.reference.encode()) for example in asked)
+        return math.ceil(longest / BYTES_PER_TOKEN * 4 / 3), 0
+    asked = sorted(asked, key=lambda example: -len(example.reference.encode()))[:COUNTED_ANSWERS]
+    lengths = Counter(folder).completion_lengths(asked)
+    return max(size for size, _ in lengths), max(around for _, around in lengths) - 1
 
 
 def _portions(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> tuple[Portion, ...]:

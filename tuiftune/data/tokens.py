@@ -4,23 +4,22 @@ here, else estimated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
+    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
-    from tuiftune.data.template import ChatTemplate
 
 COUNTED = 20_000  # rows tokenised at most; beyond that an even sample
 BYTES_PER_TOKEN = (
@@ -28,6 +27,7 @@ BYTES_PER_TOKEN = (
 )
 TEMPLATE_TOKENS = 5  # a turn's marks in the usual templates
 BATCH = 1024
+UNCUT = 1 << 40  # tokens: longer than any row
 
 
 class LocalModel(Protocol):
@@ -66,61 +66,55 @@ class Truncation:
 
 
 class Counter:
-    """Counts tokens of examples with a local tokenizer.json and chat template."""
+    """Counts tokens of examples as the trainer does, with a local tokenizer and chat template."""
 
-    def __init__(self, folder: Path, name: str = "") -> None:
-        from tokenizers import Tokenizer
+    def __init__(self, folder: Path, name: str = "", loss_on: str = "assistant") -> None:
+        from tuiftune.data.chat.local import read_tokeniser
 
-        from tuiftune.data.template import read_template
-
-        place = folder / "tokenizer.json"
-        try:
-            self.tokenizer = Tokenizer.from_file(str(place))
-        except Exception as fault:  # the library raises bare Exception
-            raise UserError(f"the tokenizer can't be read ({str(fault)[:80]})", place=str(place)) from None
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        self.template: ChatTemplate = read_template(folder)
+        self.tokeniser = read_tokeniser(folder, max_length=UNCUT, loss_on=loss_on)
         self.name = name or folder.name
         self.refused = 0  # rows the template raised an error on; their bare text is counted
 
     def lengths(
         self, examples: Iterator[Example], watch: Callable[[int], None] | None = None
-    ) -> Iterator[int]:
-        """Tokens of each example, template included, batch by batch; `watch` may raise to cancel."""
+    ) -> Iterator[tuple[int, int]]:
+        """(tokens, learnt tokens) of each example, template included; `watch` may raise to cancel."""
         done = 0
         for batch in _batches(examples):
-            texts = [self._rendered(example) for example in batch]
-            chat = batch[0].messages is not None
-            for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=not chat):
-                yield len(encoding) + (not chat)
+            for row in self.rows(batch):
+                yield row.length, row.learnt
             done += len(batch)
             if watch:
                 watch(done)
 
-    def _rendered(self, example: Example) -> str:
+    def rows(self, examples: list[Example]) -> list[Tokens]:
+        """The rows as the trainer sees them, none cut."""
         try:
-            return self.template.render(example).text
+            return self.tokeniser.rows(examples)
+        except UserError:
+            return [self._row(example) for example in examples]
+
+    def completion_lengths(self, examples: Sequence[Example]) -> list[tuple[int, int]]:
+        """(tokens of the answer, tokens written around it) of each example that the template takes."""
+        try:
+            return self.tokeniser.completion_lengths(examples)
+        except UserError:
+            pass
+        found = []
+        for example in examples:
+            try:
+                found += self.tokeniser.completion_lengths([example])
+            except UserError:
+                self.refused += 1
+        return found or [(1, 1)]
+
+    def _row(self, example: Example) -> Tokens:
+        try:
+            return self.tokeniser.rows([example])[0]
         except UserError:
             self.refused += 1
-            return "\n".join(message.content for message in example.messages or ())
-
-    def learnt_positions(self, example: Example) -> tuple[int, list[int]]:
-        """(tokens, positions of the tokens that are learnt), from the offsets of the rendered text."""
-        rendered = self.template.render(example)
-        chat = example.messages is not None
-        offsets = self.tokenizer.encode(rendered.text, add_special_tokens=not chat).offsets
-        spans = rendered.learnt
-        positions = [
-            index
-            for index, (start, end) in enumerate(offsets)
-            if any(start < right and end > left for left, right in spans)
-        ]
-        if chat and not self.template.marks_answers:
-            # the end-of-turn token is learnt too
-            ends = [at + 1 for at, after in zip_longest(positions, positions[1:]) if after != at + 1]
-            positions = sorted([*positions, *(at for at in ends if at < len(offsets))])
-        return len(offsets), positions
+            text = "\n".join(message.content for message in example.messages or ())
+            return self.tokeniser.rows([replace(example, messages=None, text=text)])[0]
 
 
 def _batches(examples: Iterator[Example]) -> Iterator[list[Example]]:
@@ -159,16 +153,14 @@ def lengths(
         usable if len(usable) <= limit else usable[np.linspace(0, len(usable) - 1, limit).astype(np.intp)]
     )
     counter = Counter(folder, name)
-    total = np.fromiter(counter.lengths(dataset.at(picked), watch), dtype=np.int64, count=len(picked))
-    estimate = estimated(dataset, picked)
-    ratio = total / np.maximum(estimate.total, 1)
-    learnt = np.minimum(np.round(estimate.learnt * ratio).astype(np.int64), total)
+    counts = np.array(list(counter.lengths(dataset.at(picked), watch)), dtype=np.int64).reshape(-1, 2)
+    total, learnt = counts[:, 0], counts[:, 1]
     rows = (
         f"{len(picked):,} rows"
         if len(picked) == len(usable)
         else f"a sample of {len(picked):,} of {len(usable):,} rows"
     )
-    how = "its chat template" if counter.template.own else "a plain template (the model has none)"
+    how = "its chat template" if counter.tokeniser.own_template else "a plain template (the model has none)"
     if dataset.format == "text":
         how = "no template"
     if counter.refused:
@@ -229,12 +221,8 @@ def truncation(
     bare = found.learnt[cut] <= lost
     if found.counted and folder is not None:
         counter = Counter(folder)
-        for place, example in enumerate(dataset.at(rows[:exact_rows])):
-            try:
-                _, positions = counter.learnt_positions(example)
-            except UserError:
-                continue  # the template check names this row
-            kept = sum(position < max_length for position in positions)
-            lost[place] = len(positions) - kept
-            bare[place] = kept == 0
+        for place, row in enumerate(counter.rows(list(dataset.at(rows[:exact_rows])))):
+            kept = sum(row.mask[:max_length])
+            lost[place] = row.learnt - kept
+            bare[place] = not any(row.mask[1:max_length])
     return Truncation(max_length, rows, int(lost.sum()), max(all_answers, int(lost.sum())), rows[bare])

@@ -6,14 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.reasoning import without
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tuiftune.data.chat.answer import Stripped
     from tuiftune.data.example import Example
     from tuiftune.engine.tokenise import Tokeniser
 
 BATCH = 16
-LONGEST = 256  # new tokens, where the preset leaves it open
+LONGEST = 256  # new tokens of an answer, where the preset leaves it open
+MARGIN = 4
 FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
 
 
@@ -42,13 +46,15 @@ def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> l
     return chosen
 
 
-def longest_answer(examples: Sequence[Example], tokeniser: Tokeniser) -> int:
-    """Room for the longest reference answer and its end, in tokens, at most 256."""
-    references = [example.reference for example in examples if example.messages]
-    if not references:
-        return 1
-    lengths = [len(ids) for ids in tokeniser.tokenizer(references, add_special_tokens=False)["input_ids"]]
-    return min(max(lengths) + 4, LONGEST)
+def room(examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+    """New tokens that the longest reference answer and its end need, at most 256, and those that stand around
+    an answer: the template's marks, and the reasoning of the references.
+    """
+    lengths = tokeniser.completion_lengths([example for example in examples if example.messages])
+    if not lengths:
+        return 1, 0
+    answer = min(max(size for size, _ in lengths) + MARGIN, LONGEST)
+    return answer, min(max(around for _, around in lengths) - 1, tokeniser.max_length)
 
 
 def generate(
@@ -60,17 +66,19 @@ def generate(
     autocast: Callable[[], Any],
     progress: Callable[[int], None],
     criteria: Sequence[Any] = (),
-) -> list[str]:
-    """One greedy answer a question, in their order.
+) -> list[Stripped]:
+    """One greedy answer a question, in their order, without reasoning and marks.
 
     Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
     """
     import torch
     from transformers import StoppingCriteriaList
 
+    from tuiftune.data.chat.answer import Stripped
+
     tokenizer = tokeniser.tokenizer
     stops = tokeniser.stop_tokens()
-    answers = [""] * len(asked)
+    answers: list[Stripped] = [Stripped("")] * len(asked)
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
     model.eval()
     done, size = 0, BATCH
@@ -100,8 +108,7 @@ def generate(
             torch.cuda.empty_cache()
             continue
         for line, index in enumerate(chosen):
-            new = _until(written[line, ids.shape[1] :].tolist(), stops)
-            answers[index] = tokenizer.decode(new, skip_special_tokens=True)
+            answers[index] = tokeniser.answer(written[line, ids.shape[1] :].tolist())
         done += len(chosen)
         progress(done)
     return answers
@@ -121,8 +128,8 @@ def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
 
 
 def matches(answer: str, reference: str) -> bool:
-    """Equal but for white space."""
-    return answer.split() == reference.split()
+    """Equal but for white space and for the reasoning before a reference."""
+    return answer.split() == without(reference).split()
 
 
 def final_numbers_match(answer: str, reference: str) -> bool | None:
@@ -138,8 +145,3 @@ def final_number(text: str) -> str | None:
         return None
     number = str(found[-1]).replace(",", "").rstrip(".")
     return number.rstrip("0").rstrip(".") if "." in number else number
-
-
-def _until(tokens: list[int], stops: list[int]) -> list[int]:
-    ends = [index for index, token in enumerate(tokens) if token in stops]
-    return tokens[: ends[0]] if ends else tokens

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.attention import keep_rows_apart
 from tuiftune.errors import UserError
 from tuiftune.plan.attention import VARLEN
@@ -84,11 +85,43 @@ def load_tokenizer(base: Base) -> Any:
             place=base.reference,
             remedy="a directory needs tokenizer.json and tokenizer_config.json; a hub id needs access to it",
         ) from fault
+    if not tokenizer.chat_template and (template := _older_template(base)):
+        tokenizer.chat_template = template
     if tokenizer.eos_token is None:
         raise UserError("the tokenizer has no end-of-sequence token", place=base.reference)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def stop_ids(base: Base) -> list[int]:
+    """The token ids at which the base model's own generation stops, by its generation_config.json or else its
+    config.json; none where neither says.
+    """
+    return eos_ids(_document(base, "generation_config.json"), _document(base, "config.json"))
+
+
+def _older_template(base: Base) -> str | None:
+    """The template of chat_template.json, which only processors of earlier models read."""
+    found = _document(base, "chat_template.json").get("chat_template")
+    return found if isinstance(found, str) else None
+
+
+def _document(base: Base, name: str) -> dict[str, Any]:
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(
+            base.source,
+            name,
+            revision=base.revision or "main",
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError:
+        return {}
+    return read_document(Path(path)) if path else {}
 
 
 def choose_device(settings: Settings) -> str:

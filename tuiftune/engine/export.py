@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import json
 import os
@@ -22,13 +23,17 @@ PARTIAL = ".model.partial"
 LIBRARIES = ("tuiftune", "torch", "transformers", "trl", "peft", "datasets")
 
 
-def save_model(model: Any, tokenizer: Any, result: Path, card: str) -> Path:
-    """Write the model directory beside its place, sync it, and rename it in. Only safetensors."""
+def save_model(model: Any, tokenizer: Any, result: Path, card: str, *, stops: list[int]) -> Path:
+    """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
+
+    Its generation_config stops at `stops` (token ids), that of an adapter too.
+    """
     partial, final = result / PARTIAL, result / "model"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         model.save_pretrained(partial)
+        _stop_at(model, stops).save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
         _sync(partial.rglob("*"))
@@ -40,6 +45,13 @@ def save_model(model: Any, tokenizer: Any, result: Path, card: str) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return final
+
+
+def _stop_at(model: Any, stops: list[int]) -> Any:
+    """The base model's settings of generation, with all tokens at which an answer ends."""
+    settings = copy.deepcopy(model.generation_config)
+    settings.eos_token_id = stops[0] if len(stops) == 1 else stops
+    return settings
 
 
 def save_numbers(result: Path, document: dict[str, Any], rows: list[dict[str, Any]], card: str) -> None:

@@ -6,14 +6,16 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.words import remarks
 from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
-    from tuiftune.engine.tokenise import Tokeniser, Tokens
+    from tuiftune.engine.tokenise import Tokeniser
 
 BEYOND = 4096  # tokens beyond the cut that are told one by one
 
@@ -38,7 +40,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     """
     from tuiftune.data.load import load
     from tuiftune.engine import quiet
-    from tuiftune.engine.base import Base, load_tokenizer
+    from tuiftune.engine.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.tokenise import Tokeniser
     from tuiftune.models.resolve import resolve
 
@@ -52,7 +54,11 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
     quiet.libraries(base, data=False)
     tokeniser = Tokeniser(
-        load_tokenizer(base), max_length=given.max_length, loss_on=given.loss_on, place=given.model
+        load_tokenizer(base),
+        max_length=given.max_length,
+        loss_on=given.loss_on,
+        place=given.model,
+        base_stops=stop_ids(base),
     )
     for example in dataset.at(usable[[row - 1 for row in rows]]):
         place = {"file": example.file, "row": example.row, "model": given.model}
@@ -69,7 +75,7 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
     listed = _listed(tokeniser, row)
     training = inference = None
     if example.messages is not None:
-        training = tokeniser.template.render(example.messages)
+        training = row.text
         inference = tokeniser.template.render(example.prompt, prompt=True)
     return {
         "tokens": listed[: len(row.ids)],
@@ -81,9 +87,12 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
         "lost": row.lost,
         "loss_on": tokeniser.loss_on,
         "muted": sum(turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()),
-        "mask_from": tokeniser.template.method if example.messages is not None else "text",
+        "mask_from": tokeniser.chat.method if example.messages is not None else "text",
         "own_template": tokeniser.own_template,
         "ends_with": tokeniser.stop_tokens(),
+        "template": [remark.message for remark in remarks(tokeniser)],
+        "reasoning_kept": row.rendered.kept,
+        "reasoning_cut": row.rendered.cut,
         "training": training,
         "inference": inference,
     }

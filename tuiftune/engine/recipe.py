@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.words import remarks
 from tuiftune.engine import base as bases
 from tuiftune.engine import checkpoints, export, imports, rows, settings
 from tuiftune.engine.group import Group
@@ -63,7 +65,14 @@ def train(
     levers.check(wanted, device)
     tokenizer = bases.load_tokenizer(base)
     data = wanted.preset.data
-    tokeniser = Tokeniser(tokenizer, max_length=data.max_length, loss_on=data.loss_on, place=base.reference)
+    tokeniser = Tokeniser(
+        tokenizer,
+        max_length=data.max_length,
+        loss_on=data.loss_on,
+        place=base.reference,
+        base_stops=bases.stop_ids(base),
+        now=_began(run),
+    )
     _say_template(tokeniser, report)
     training = rows.prepare(examples.train, tokeniser, report, stopping.check, which="training")
     held_out = (
@@ -99,7 +108,9 @@ def train(
     if not group.leads or samples is None:
         return
     samples.finish(after, trainer.state.global_step)
-    _export(run, wanted, base, trainer, examples, (training, held_out), scorer, before, after, report)
+    _export(
+        run, wanted, base, trainer, examples, (training, held_out), tokeniser, scorer, before, after, report
+    )
 
 
 def _say_template(tokeniser: Any, report: Report) -> None:
@@ -109,6 +120,22 @@ def _say_template(tokeniser: Any, report: Report) -> None:
             "the base model has no chat template; a plain one is used and saved with the result",
             "use an instruct model if you need its own format",
         )
+    for remark in remarks(tokeniser):
+        report.warning(remark.code, remark.message, remark.remedy)
+
+
+def _began(run: RunDir) -> datetime | None:
+    """When the run was first started: the date that a template writes into its rows, on whatever day it is
+    resumed.
+    """
+    from tuiftune.runs.log import parse_lines
+
+    try:
+        with run.events_path.open("rb") as file:
+            first = parse_lines(file.readline())
+    except OSError:
+        return None
+    return datetime.fromtimestamp(float(first[0]["t"])) if first else None
 
 
 def _say_start(
@@ -238,6 +265,7 @@ def _export(
     trainer: RunTrainer,
     examples: Examples,
     prepared: tuple[Prepared, Prepared | None],
+    tokeniser: Any,
     scorer: Scorer,
     before: Score,
     after: Score,
@@ -276,7 +304,9 @@ def _export(
         "device": name_of("cuda" if trainer.args.device.type == "cuda" else "cpu"),
     }
     text = export.card(wanted, base, document, facts)
-    export.save_model(trainer.model, trainer.processing_class, run.result_path, text)
+    export.save_model(
+        trainer.model, trainer.processing_class, run.result_path, text, stops=tokeniser.stop_tokens()
+    )
     export.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:
         path = run.result_path / "samples.jsonl"

@@ -13,9 +13,10 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
     from tuiftune.engine.report import Report
-    from tuiftune.engine.tokenise import Tokeniser, Tokens
+    from tuiftune.engine.tokenise import Tokeniser
     from tuiftune.preset.schema import Preset
 
 BATCH = 256

@@ -59,7 +59,8 @@ class Samples:
         self._questions = scorer.questions[:count]
         self._tokeniser, self._report, self._asked = tokeniser, report, asked
         self._path = directory / generations.FILE
-        self._room = min(scorer.room, LONGEST)
+        self._room = min(scorer.room, LONGEST + scorer.around)
+        self._shown = min(max(scorer.room - scorer.around, 1), LONGEST)
         self._began, self._spent = time.monotonic(), 0.0
 
     def begin(self, before: Score) -> None:
@@ -104,11 +105,11 @@ class Samples:
         self._spent += seconds
         if bound.asked:
             return
-        cut = [bound.late or self._full(answer) for answer in written]
+        cut = [bound.late or not answer.ended for answer in written]
         document = {
             "step": step,
             "when": "during",
-            "answers": written,
+            "answers": [answer.answer for answer in written],
             "cut": cut,
             "seconds": round(seconds, 3),
         }
@@ -131,12 +132,12 @@ class Samples:
 
     def _shortened(self, answer: str) -> str:
         ids = self._tokens(answer)
-        if len(ids) <= self._room:
+        if len(ids) <= self._shown:
             return answer
-        return str(self._tokeniser.tokenizer.decode(ids[: self._room], skip_special_tokens=True))
+        return str(self._tokeniser.tokenizer.decode(ids[: self._shown], skip_special_tokens=True))
 
     def _full(self, answer: str) -> bool:
-        return len(self._tokens(answer)) >= self._room
+        return len(self._tokens(answer)) >= self._shown
 
     def _tokens(self, answer: str) -> list[int]:
         return list(self._tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])

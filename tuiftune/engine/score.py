@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.answer import Stripped
 from tuiftune.engine import answers, levers
 from tuiftune.engine.rhythm import perplexity
 from tuiftune.runs.statistics import wilson
@@ -25,12 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How one model did on the held-out rows. Nothing that was not measured has a value."""
+    """How one model did on the held-out rows. Nothing that was not measured has a value.
+
+    `stripped` counts the answers that were compared without their `reasoning` or the template's `marks`,
+    `unended` those that reached max_new_tokens.
+    """
 
     loss: float | None
     answers: list[str]
     matched: int | None
     final_number: int | None
+    stripped: dict[str, int] = field(default_factory=dict)
+    unended: int = 0
 
     def document(self, held_out: int) -> dict[str, Any]:
         """`before` or `after` of result.json. `rows` were generated for; `held_out` rows gave the loss."""
@@ -44,6 +51,8 @@ class Score:
             "final_number": self.final_number / rows if rows and self.final_number is not None else None,
             "rows": rows,
             "rows_held_out": held_out,
+            "stripped": self.stripped,
+            "unended": self.unended,
         }
 
 
@@ -63,11 +72,9 @@ class Scorer:
         self._group = group
         self._report, self._check, self._tokeniser = report, check, tokeniser
         self.held_out = len(examples)
-        self.room = (
-            answers.longest_answer(examples, tokeniser)
-            if wanted.max_new_tokens == "auto"
-            else int(wanted.max_new_tokens)
-        )
+        answer, self.around = answers.room(examples, tokeniser)
+        auto = wanted.max_new_tokens == "auto"
+        self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         rows = 0 if wanted.score == "none" else wanted.rows
         self.questions = answers.questions(examples, tokeniser, rows)
 
@@ -81,13 +88,24 @@ class Scorer:
         with adapters_off:
             loss = trainer.evaluate()["eval_loss"] if self.held_out else None
             written = self._answers(trainer, when)
-        pairs = list(zip(written, self.questions, strict=True))
+        pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
         matched = (
             sum(answers.matches(answer, question.reference) for answer, question in pairs) if pairs else None
         )
         numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
         known = [number for number in numbers if number is not None]
-        score = Score(loss, written, matched, sum(known) if known else None)
+        score = Score(
+            loss,
+            [answer for answer, _ in pairs],
+            matched,
+            sum(known) if known else None,
+            {
+                name: count
+                for name in ("reasoning", "marks")
+                if (count := sum(bool(getattr(one, name)) for one in written))
+            },
+            sum(not one.ended for one in written),
+        )
         if pairs:
             self._report.emit(
                 "score",
@@ -100,7 +118,7 @@ class Scorer:
             )
         return score
 
-    def _answers(self, trainer: RunTrainer, when: str) -> list[str]:
+    def _answers(self, trainer: RunTrainer, when: str) -> list[Stripped]:
         """One answer a question; each process writes those to its share of them."""
         if not self.questions:
             return []
@@ -121,7 +139,7 @@ class Scorer:
                 autocast=trainer.accelerator.autocast,
                 progress=progress,
             )
-        every = [""] * len(self.questions)
+        every = [Stripped("")] * len(self.questions)
         for number, part in enumerate(self._group.gather(written)):
             every[number::size] = part
         return every
@@ -151,6 +169,8 @@ def save(score: Score, path: Path) -> None:
         "answers": score.answers,
         "matched": score.matched,
         "final_number": score.final_number,
+        "stripped": score.stripped,
+        "unended": score.unended,
     }
     write_text(path, json.dumps(document) + "\n")
 

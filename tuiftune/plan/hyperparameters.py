@@ -169,9 +169,10 @@ def max_new_tokens(preset: Preset, facts: DataFacts | None) -> Reason:
     if facts is not None and facts.longest_answer is not None:
         value = min(LONGEST_ANSWER, facts.longest_answer + ANSWER_MARGIN)
         why = f"the longest held-out answer has {facts.longest_answer:,} tokens"
-        return Reason(
-            key, value, why + ("; 256 show enough of it" if value == LONGEST_ANSWER else ""), "data"
-        )
+        why += "; 256 show enough of it" if value == LONGEST_ANSWER else ""
+        if around := min(facts.around_answer, int(preset.data.max_length)):
+            why += f"; {around:,} more for the reasoning and marks around an answer"
+        return Reason(key, value + around, why, "data")
     if facts is not None and (facts.format == "classification" or (facts.labels or 0) > 0):
         return Reason(key, CLASSIFICATION_TOKENS, "a label is short", "data")
     if facts is not None:

@@ -1,4 +1,6 @@
-"""The template against the rows: refused rows, a doubled beginning, answers that never end."""
+"""The template against the rows, as the trainer renders them: refused rows, reasoning that is cut out,
+answers or ends that aren't learnt.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuiftune.data.chat.words import remarks
 from tuiftune.data.checks.check import Check
 from tuiftune.data.excerpt import excerpt
-from tuiftune.data.template import read_template
-from tuiftune.data.tokens import has_tokenizer
+from tuiftune.data.tokens import Counter, has_tokenizer
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuiftune.data.checks.check import Subject
+    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.checks.check import Severity, Subject
+    from tuiftune.data.example import Example
 
 RENDERED = 2000  # rows tried
+NOTHING = np.empty(0, dtype=np.intp)
 
 
 def chat_template(subject: Subject) -> Iterator[Check]:
     """template: needs a local model; what can be said without one is that it wasn't looked at."""
-    nothing = np.empty(0, dtype=np.intp)
     if subject.tokenizer is None or not has_tokenizer(subject.tokenizer):
         yield Check(
             "template",
@@ -31,65 +35,126 @@ def chat_template(subject: Subject) -> Iterator[Check]:
             0,
             why="Not looked at: no model with a tokenizer was named.",
             remedy="name one: tuiftune data inspect FILE --model M",
-            indices=nothing,
+            indices=NOTHING,
         )
         return
-    template = read_template(subject.tokenizer)
+    tokeniser = Counter(subject.tokenizer).tokeniser
     usable = subject.dataset.usable.arg_true().to_numpy().astype(np.intp)
     tried = (
         usable if len(usable) <= RENDERED else usable[np.linspace(0, len(usable) - 1, RENDERED).astype(int)]
     )
-    refused, doubled, endless = [], [], []
-    told = []
-    bos, eos = template.special.get("bos_token", ""), template.special.get("eos_token", "")
+    found: dict[str, list[int]] = {name: [] for name, *_ in FAULTS}
+    refused: list[int] = []
+    told: list[str] = []
     for index, example in zip(tried.tolist(), subject.dataset.at(tried), strict=True):
         try:
-            rendered = template.render(example)
+            (row,) = tokeniser.rows([example])
         except UserError as fault:
             refused.append(index)
             told.append(f"{example.row}: {excerpt(fault.message, 60)}")
             continue
-        if bos and rendered.text.startswith(bos + bos):
-            doubled.append(index)
-        if rendered.learnt and not _ends(rendered.text, rendered.learnt[-1], eos, template.marks_answers):
-            endless.append(index)
+        for name in _faults(tokeniser, example, row):
+            found[name].append(index)
     yield subject.verdict(
         "template-refusals",
         "Rows the chat template refuses",
         "error",
         np.array(refused, dtype=np.intp),
-        why="The template raises an error on them; training would stop there.",
+        why="The template raises an error on them, or hides which words are the answer; training would stop "
+        "there.",
         remedy="mend the order of roles, or drop the rows",
         examples=told[:3],
     )
-    yield subject.verdict(
+    for name, title, severity, why, remedy in FAULTS:
+        yield subject.verdict(
+            name, title, severity, np.array(found[name], dtype=np.intp), why=why, remedy=remedy
+        )
+    if subject.format != "text":
+        yield from _of_the_template(tokeniser)
+
+
+FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
+    (
         "double-bos",
         "Beginning-of-text twice",
         "error",
-        np.array(doubled, dtype=np.intp),
-        why=f"The rendered text opens with {excerpt(bos, 20)} twice; no pre-training text did.",
-        remedy="take it out of the rows or of the template",
-    )
-    yield subject.verdict(
+        "The rendered text opens with the beginning-of-text token twice; no pre-training text did.",
+        "take it out of the rows or of the template",
+    ),
+    (
         "endless-answers",
         "Answers without an end-of-turn token",
         "error",
-        np.array(endless, dtype=np.intp),
-        why="After the answer comes no end token that is learnt: the model will not stop.",
-        remedy="use a template that closes the assistant turn, with the token inside {% generation %}",
-    )
-    if subject.format != "text" and not (template.own and template.marks_answers):
-        why = (
-            "It has no {% generation %} block: which tokens are answers is found by comparing renderings."
-            if template.own
-            else "The model has none (a base model): a plain one is used, and saved with the result."
+        "After the answer comes no end token that is learnt: the model will not stop.",
+        "use a template that closes the assistant turn, with the token inside {% generation %}",
+    ),
+    (
+        "reasoning-kept",
+        "Reasoning put back",
+        "info",
+        "The chat template cuts the reasoning out of these answers. It is trained all the same: the row is "
+        "put together from the inference prompt and the answer as it stands in the data.",
+        "nothing, if the reasoning is to be learnt; otherwise take it out of the rows",
+    ),
+    (
+        "reasoning-cut",
+        "Reasoning the chat template cuts out",
+        "warning",
+        "The template writes earlier answers without their reasoning, so it is not trained there.",
+        "give each such answer a row of its own, with the messages before it",
+    ),
+    (
+        "answers-rewritten",
+        "Answers the chat template rewrites",
+        "warning",
+        "What is trained does not hold the words of the answer.",
+        "look at one with tuiftune data tokens FILE --model M --row N",
+    ),
+)
+
+
+def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str]:
+    bos = tokeniser.template.special.get("bos_token", "")
+    if bos and row.text.startswith(bos + bos):
+        yield "double-bos"
+    if example.messages is None:
+        return
+    if row.rendered.spans and not _ended(row, set(tokeniser.stop_tokens())):
+        yield "endless-answers"
+    if row.rendered.kept:
+        yield "reasoning-kept"
+    if row.rendered.cut:
+        yield "reasoning-cut"
+    if row.rendered.rewritten:
+        yield "answers-rewritten"
+
+
+def _ended(row: Tokens, stops: set[int]) -> bool:
+    """Whether the last learnt tokens hold one that ends an answer (white space may stand around it)."""
+    start = row.rendered.start
+    if start is None or row.rendered.spans[-1][1] <= start:
+        return True  # the row ends with another message, or keeps its last answer out of the loss
+    learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
+    return any(token in stops for token in learnt[-4:])
+
+
+def _of_the_template(tokeniser: Tokeniser) -> Iterator[Check]:
+    for remark in remarks(tokeniser):
+        severity: Severity = "warning" if remark.harm else "info"
+        why = remark.message[0].upper() + remark.message[1:] + "."
+        yield Check(
+            remark.code.replace("_", "-"),
+            remark.title,
+            severity,
+            0,
+            why=why,
+            remedy=remark.remedy,
+            indices=NOTHING,
         )
-        yield Check("template", "Chat template", "info", 0, why=why, remedy="", indices=nothing)
-
-
-def _ends(text: str, span: tuple[int, int], eos: str, marked: bool) -> bool:
-    """Whether the learnt span closes with an end mark, or (without generation marks) one follows at once."""
-    tail = text[span[0] : span[1]].rstrip()[-24:] if marked else text[span[1] :].lstrip()[:24]
-    if eos and (tail.endswith(eos) if marked else tail.startswith(eos)):
-        return True
-    return tail.endswith((">", "]")) if marked else tail.startswith(("<", "["))
+    if not tokeniser.own_template:
+        why = "The model has none (a base model): a plain one is used, and saved with the result."
+    elif tokeniser.chat.method == "generation marks":
+        return
+    else:
+        why = "It has no {% generation %} block: which tokens are answers is found by comparing renderings."
+    yield Check("template", "Chat template", "info", 0, why=why, remedy="", indices=NOTHING)

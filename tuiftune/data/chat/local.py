@@ -1,0 +1,110 @@
+"""The tokenizer and chat template of a model directory, read without the trainer's libraries."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
+from tuiftune.data.chat.tokenise import Tokeniser
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+def eos_ids(generation: dict[str, Any], config: dict[str, Any]) -> list[int]:
+    """Token ids at which a model's own generation stops: those of its generation_config, else of its config,
+    where a number and a list both stand.
+    """
+    inner = config.get("text_config")
+    for document in (generation, config, inner if isinstance(inner, dict) else {}):
+        found = document.get("eos_token_id")
+        ids = found if isinstance(found, list) else [found]
+        if whole := [token for token in ids if isinstance(token, int) and not isinstance(token, bool)]:
+            return whole
+    return []
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON object of a model directory; empty where there is none. UserError when it can't be read."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError, RecursionError) as fault:
+        raise UserError(
+            f"can't be read ({str(fault)[:80]})", place=str(path), remedy="download the model's files again"
+        ) from None
+    return found if isinstance(found, dict) else {}
+
+
+def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant") -> Tokeniser:
+    """The tokeniser of a local model directory, with the plain template where it has none of its own."""
+    config = read_document(folder / "tokenizer_config.json")
+    source = _template(folder, config)
+    special = _special(config)
+    special.setdefault("pad_token", special.get("eos_token", ""))
+    return Tokeniser(
+        _backend(folder, config, special),
+        Template(
+            source or PLAIN_TEMPLATE, {key: text for key, text in special.items() if text}, place=str(folder)
+        ),
+        max_length=max_length,
+        loss_on=loss_on,
+        own_template=source is not None,
+        base_stops=eos_ids(
+            read_document(folder / "generation_config.json"), read_document(folder / "config.json")
+        ),
+    )
+
+
+def _template(folder: Path, config: dict[str, Any]) -> str | None:
+    """In the order of transformers: chat_template.jinja, tokenizer_config.json; then the older
+    chat_template.json.
+    """
+    source: Any = config.get("chat_template")
+    try:
+        source = (folder / "chat_template.jinja").read_text("utf-8")
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UserError(f"can't be read ({fault})", place=str(folder / "chat_template.jinja")) from None
+    if isinstance(source, list):
+        source = {one.get("name"): one.get("template") for one in source if isinstance(one, dict)}
+    if isinstance(source, dict):
+        source = source.get("default") or next(iter(source.values()), None)
+    if not source:
+        source = read_document(folder / "chat_template.json").get("chat_template")
+    return source if isinstance(source, str) and source.strip() else None
+
+
+def _special(config: dict[str, Any]) -> dict[str, str]:
+    found = {}
+    for name in NAMED:
+        value = config.get(name)
+        text = value.get("content") if isinstance(value, dict) else value
+        if isinstance(text, str):
+            found[name] = text
+    return found
+
+
+def _backend(folder: Path, config: dict[str, Any], special: dict[str, str]) -> Tokenizer:
+    from tokenizers import AddedToken, Tokenizer
+
+    place = folder / "tokenizer.json"
+    try:
+        backend = Tokenizer.from_file(str(place))
+    except Exception as fault:  # the library raises bare Exception
+        raise UserError(f"the tokenizer can't be read ({str(fault)[:80]})", place=str(place)) from None
+    known = {token.content for token in backend.get_added_tokens_decoder().values()}
+    more = config.get("extra_special_tokens") or config.get("additional_special_tokens") or []
+    texts = [*special.values(), *(more.values() if isinstance(more, dict) else more)]
+    for text in dict.fromkeys(one.get("content") if isinstance(one, dict) else one for one in texts):
+        if isinstance(text, str) and text and text not in known:
+            backend.add_special_tokens([AddedToken(text, special=True)])
+    return backend
