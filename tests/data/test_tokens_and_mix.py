@@ -129,7 +129,7 @@ def model_with(template: str, folder: Path) -> Path:
 
 
 FAULTY = {
-    # refuses what the end is looked for with, and has none
+    # refuses the probe for the end of a turn, and has none
     "endless-answers": "{% if messages[0].content | length < 12 %}{{ raise_exception('short') }}{% endif %}"
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
     "double-bos": "{{ bos_token }}{{ bos_token }}{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
