@@ -202,12 +202,12 @@ def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path:
     for output in (Path(source), tmp_path / "link.jsonl"):
         with pytest.raises(UserError, match="original"):
             clean(load(source), output, Settings())
-    with pytest.raises(UserError, match="can't be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         clean(load(source), tmp_path / "nowhere" / "b.jsonl", Settings())
     blocked = tmp_path / "b.manifest.json"
     blocked.mkdir()
     (blocked / "x").write_text("x")
-    with pytest.raises(UserError, match="can't be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         clean(load(source), tmp_path / "b.jsonl", Settings())
     assert not list(tmp_path.glob(".*"))
     assert not (tmp_path / "b.jsonl").exists()

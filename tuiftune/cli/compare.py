@@ -34,7 +34,12 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else CSV is printed."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help=".csv, .jsonl or .parquet; else, and for -, CSV is printed.",
+        ),
     ] = None,
     runs: Runs = None,
 ) -> None:
@@ -42,11 +47,12 @@ def export(
     import sys
 
     from tuiftune.cli.terminal import say
+    from tuiftune.outputs import STANDARD
     from tuiftune.runs import metrics
     from tuiftune.runs.find import find
 
     found = find(run, runs)
-    if output is None:
+    if output is None or str(output) == STANDARD:
         metrics.write_csv(metrics.Table.of(found), sys.stdout)
         return
     written = metrics.export(found, output)

@@ -51,7 +51,8 @@ def inspect(
     files: Files,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with plots.")
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Also write a page with plots; - is standard output."),
     ] = None,
     model: Annotated[
         str | None,
@@ -67,7 +68,14 @@ def inspect(
     from tuiftune.cli.terminal import out, write_json
     from tuiftune.data.inspect import inspect as judge
     from tuiftune.data.load import load
+    from tuiftune.errors import UserError
+    from tuiftune.outputs import STANDARD
 
+    on_standard = html is not None and str(html) == STANDARD
+    if json and on_standard:
+        raise UserError(
+            "both write to standard output", place="--json --html -", remedy="write one to a file"
+        )
     with watching() as watch:
         dataset = load(
             files,
@@ -78,14 +86,15 @@ def inspect(
         found = judge(
             dataset, tokenizer=_folder(model), max_length=max_length, eval_spec=evaluation, watch=watch
         )
-    if html:
+    if html is not None:
         from tuiftune.data.report.page import page
-        from tuiftune.data.write import write_text
+        from tuiftune.outputs import writing
 
-        write_text(html, page(found))
+        with writing(html) as file:
+            file.write(page(found).encode())
     if json:
         write_json(found.document())
-    else:
+    elif not on_standard:
         from tuiftune.data.report.terminal import render
 
         render(found, out())
@@ -94,7 +103,10 @@ def inspect(
 def clean(
     files: Files,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the repaired rows go (JSONL).")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where the repaired rows go (JSONL); - is standard output."
+        ),
     ],
     split: Annotated[
         str | None,
@@ -130,7 +142,6 @@ def clean(
     column: Columns = None,
 ) -> None:
     """Write the repaired rows; say what was removed and why. The original stays as it is."""
-    from json import loads
     from typing import get_args
 
     from tuiftune.cli.data_progress import watching
@@ -143,6 +154,7 @@ def clean(
     from tuiftune.data.load import load
     from tuiftune.data.report.changes import render
     from tuiftune.errors import UserError
+    from tuiftune.outputs import STANDARD
 
     for option, value, allowed in (
         ("--mask", mask, get_args(Mask)),
@@ -151,6 +163,8 @@ def clean(
     ):
         if value not in allowed:
             raise UserError(f"{value} is no choice", place=option, remedy="one of " + ", ".join(allowed))
+    if json and str(output) == STANDARD:
+        raise UserError("both write to standard output", place="--json -o -", remedy="write one to a file")
     dropped = tuple(drop or ())
     settings = Settings(mask, near, duplicates, outliers, split, against, seed, dropped)  # type: ignore[arg-type]
     with watching() as watch:
@@ -162,7 +176,7 @@ def clean(
         )
         done = repair(dataset, output, settings, watch)
     if json:
-        write_json(loads(done.manifest.read_text("utf-8")))
+        write_json(done.about)
     render(done, err())
 
 

@@ -61,7 +61,9 @@ def report(
     run: Run,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write it there, its plots beside it."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write it there, its plot beside it; - is standard output."
+        ),
     ] = None,
     runs: Runs = None,
 ) -> None:
@@ -69,11 +71,12 @@ def report(
     import sys
 
     from tuiftune.cli.terminal import say
+    from tuiftune.outputs import STANDARD
     from tuiftune.runs.find import find
     from tuiftune.runs.report import markdown, write
 
     found = find(run, runs)
-    if output is None:
+    if output is None or str(output) == STANDARD:
         sys.stdout.write(markdown(found))
         return
     for path in write(found, output):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tuiftune.errors import ExitCode, UserError
+from tuiftune.outputs import Output, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,81 +42,44 @@ def _turn(message: Message) -> dict[str, Any]:
 
 def write_files(
     files: dict[Path, Iterable[dict[str, Any]]],
-    manifest: Path,
+    manifest: Path | None,
     describe: Callable[[dict[Path, tuple[int, str]]], dict[str, Any]],
 ) -> dict[Path, tuple[int, str]]:
-    """Write JSONL files, then a manifest made of their rows and SHA-256; rename them into place at the very
-    end.
+    """Write JSONL files, then a manifest made of their rows and SHA-256; all of them appear at the very end.
 
     Raises UserError and leaves nothing behind when one of them can't be written.
     """
-    staged: dict[Path, str] = {}
+    outputs: list[Output] = []
     done: dict[Path, tuple[int, str]] = {}
-    target = manifest
+    target = next(iter(files))
     try:
         for path, rows in files.items():
             target = path
-            staged[path], count, digest = _stage(
-                path, (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            )
-            done[path] = (count, digest)
-        target = manifest
-        document = json.dumps(describe(done), ensure_ascii=False, indent=2) + "\n"
-        staged[manifest] = _stage(manifest, [document])[0]
-        for path in staged:
-            target = path
-            if path.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        for path, temporary in staged.items():
-            target = path
-            os.replace(temporary, path)
+            outputs.append(Output(path))
+            done[path] = _lines(outputs[-1].file, rows)
+        if manifest is not None:
+            target = manifest
+            outputs.append(Output(manifest))
+            document = json.dumps(describe(done), ensure_ascii=False, indent=2) + "\n"
+            outputs[-1].file.write(document.encode())
+        for output in outputs:
+            target = output.path
+            output.commit()
     except OSError as fault:
-        code = ExitCode.DISK_FULL if fault.errno == errno.ENOSPC else ExitCode.USAGE
-        raise UserError(
-            f"can't be written ({fault.strerror})",
-            place=str(target),
-            remedy="choose another place",
-            exit_code=code,
-        ) from None
+        raise unwritable(target, fault) from None
     finally:
-        for temporary in staged.values():
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        for output in outputs:
+            output.abandon()
     return done
 
 
-def write_text(path: Path, text: str) -> None:
-    """One text file, whole or not at all. Raises UserError."""
-    try:
-        os.replace(_stage(path, [text])[0], path)
-    except OSError as fault:
-        raise UserError(
-            f"can't be written ({fault.strerror})", place=str(path), remedy="choose another place"
-        ) from None
-
-
-def _stage(path: Path, lines: Iterable[str]) -> tuple[str, int, str]:
-    """(temporary file, lines, SHA-256), synced, beside its target."""
+def _lines(file: BinaryIO, rows: Iterable[dict[str, Any]]) -> tuple[int, str]:
+    """(lines, SHA-256) of the rows as JSONL."""
     digest = hashlib.sha256()
     count = 0
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for line in lines:
-                raw = line.encode()
-                digest.update(raw)
-                file.write(raw)
-                count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o664 & ~_umask())
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return temporary, count, digest.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    for row in rows:
+        raw = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        digest.update(raw)
+        file.write(raw)
+        count += 1
+    return count, digest.hexdigest()

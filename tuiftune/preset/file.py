@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.outputs import Output
 from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
 from tuiftune.preset.migrate import migrate
 from tuiftune.preset.parse import Document, parse
@@ -78,34 +76,23 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
 
 
 def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
-    """Write the preset as commented YAML: whole or not at all, and never writable by everyone.
-
-    A symbolic link is followed, so that the file it points to is replaced.
+    """Write the preset as commented YAML: whole or not at all. A symbolic link is followed, so that the file
+    it points to is replaced.
     """
-    target = path.resolve()
     place = printable(str(path))
-    if target.is_dir():
+    if path.is_dir():
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
-    partial = None
+    text = dump(preset, header=header or f"{preset.name}: tuiftune train {path.name}")
+    output = None
     try:
-        handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(dump(preset, header=header or f"{preset.name}: tuiftune train {target.name}"))
-            file.flush()
-            os.fchmod(file.fileno(), _mode())
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        output = Output(path)
+        output.file.write(text.encode())
+        output.commit()
     except OSError as error:
-        if partial is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
         raise _cannot(error, place, "write") from error
-
-
-def _mode() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return 0o664 & ~umask
+    finally:
+        if output is not None:
+            output.abandon()
 
 
 def _document(text: str, place: str) -> Document:

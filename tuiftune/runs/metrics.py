@@ -7,17 +7,16 @@ so that a long one needs no memory: the first finds the cards and the repeated s
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
+import io
 import itertools
 import json
-import os
-import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from tuiftune.errors import ExitCode, UserError
+from tuiftune.errors import UserError
+from tuiftune.outputs import STANDARD, is_stream, writing
 from tuiftune.printable import printable
 from tuiftune.runs.log import EventReader
 from tuiftune.runs.readings import number, text, whole
@@ -54,34 +53,28 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 def export(run: RunDir, output: Path) -> int:
-    """Write the table to `output`, as its ending says: .csv, .jsonl or .parquet. Returns the number of rows.
+    """Write the table to `output`, as its suffix says: .csv, .jsonl or .parquet. Returns the number of rows.
+
+    A stream whose name has no such suffix gets CSV.
 
     UserError for another ending, a run without measurements, or a file that cannot be written; what stood
     there stays until the new file is whole.
     """
-    place = printable(str(output))
-    if output.suffix not in SUFFIXES:
-        raise UserError("is no table's name", place=place, remedy=f"end it in {', '.join(SUFFIXES)}")
-    table = Table.of(run)
-    partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        if output.suffix == ".parquet":
-            rows = _parquet(table, partial)
-        else:
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                rows = (write_csv if output.suffix == ".csv" else _jsonl)(table, file)
-        os.replace(partial, output)
-    except OSError as fault:
-        full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    suffix = ".csv" if is_stream(output) and output.suffix not in SUFFIXES else output.suffix
+    if suffix not in SUFFIXES:
         raise UserError(
-            f"cannot be written ({fault.strerror or fault})",
-            place=place,
-            exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+            "is no table's name", place=printable(str(output)), remedy=f"end it in {', '.join(SUFFIXES)}"
+        )
+    table = Table.of(run)
+    if str(output) != STANDARD:
+        with suppress(FileExistsError):
+            output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output) as raw:
+        if suffix == ".parquet":
+            return _parquet(table, raw)
+        file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        rows = (write_csv if suffix == ".csv" else _jsonl)(table, file)
+        file.detach()
     return rows
 
 
@@ -189,7 +182,7 @@ def _jsonl(table: Table, file: TextIO) -> int:
     return rows
 
 
-def _parquet(table: Table, path: Path) -> int:
+def _parquet(table: Table, file: BinaryIO) -> int:
     import polars
 
     kinds = {
@@ -204,7 +197,7 @@ def _parquet(table: Table, path: Path) -> int:
     for row in table.rows():
         for column, cells in values.items():
             cells.append(row.get(column))
-    polars.DataFrame(values, schema=kinds).write_parquet(path)
+    polars.DataFrame(values, schema=kinds).write_parquet(file)
     return len(values["type"])
 
 

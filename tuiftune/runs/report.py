@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
 from tuiftune.figures import duration, percent, size
+from tuiftune.outputs import is_stream, writing
 from tuiftune.printable import printable
 from tuiftune.runs import generations, health, planned, scores, standing
-from tuiftune.runs.directory import write_text
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.narrate import figure
 from tuiftune.runs.plot import loss_svg
@@ -30,7 +31,14 @@ LONGEST_ANSWER = 1200  # characters shown of one
 
 
 def write(run: RunDir, output: Path) -> list[Path]:
-    """Write the report to `output`, its plot beside it; returns both paths. UserError if it can't be done."""
+    """Write the report to `output`, its plot beside it unless that is a stream; returns what was written.
+
+    UserError if it can't be done.
+    """
+    if is_stream(output):
+        with writing(output) as file:
+            file.write(markdown(run).encode())
+        return [output]
     plot = output.with_name(f"{output.stem}-loss.svg")
     if plot == output:
         raise UserError(
@@ -38,12 +46,11 @@ def write(run: RunDir, output: Path) -> list[Path]:
         )
     follower = Follower(run)
     follower.refresh()
-    try:
+    with suppress(FileExistsError):
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_text(plot, loss_svg(follower.state, f"{run.name}: loss by step"))
-        write_text(output, markdown(run, plot=plot.name))
-    except OSError as fault:
-        raise UserError(f"cannot be written ({fault.strerror})", place=printable(str(output))) from None
+    with writing(output) as file, writing(plot) as drawing:
+        drawing.write(loss_svg(follower.state, f"{run.name}: loss by step").encode())
+        file.write(markdown(run, plot=plot.name).encode())
     return [output, plot]
 
 

@@ -14,15 +14,21 @@ from tuiftune.data.clean.repair import Change, Mask, repaired
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.write import as_row, write_files
 from tuiftune.errors import UserError
+from tuiftune.outputs import is_stream
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from tuiftune.data.dataset import Dataset
+
+OTHER_FORMATS = frozenset(
+    {".csv", ".tsv", ".parquet", ".xlsx", ".arrow", ".feather", ".gz", ".zst", ".bz2", ".xz", ".zip", ".txt"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +50,34 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What was done: rows by reason, repaired rows, and the files written with rows and SHA-256."""
+    """What was done: rows by reason, repaired rows, and the files written with rows and SHA-256.
+
+    `about` is the manifest's content; manifest and changes are written as files beside a regular output only.
+    """
 
     rows: int
     written: dict[Path, tuple[int, str]]
-    manifest: Path
-    changes_file: Path
+    manifest: Path | None
+    changes_file: Path | None
     removed: list[Removal]
     changes: list[Change]
     dataset: Dataset
+    about: dict[str, Any]
 
 
 def clean(
     dataset: Dataset, output: Path, settings: Settings, watch: Callable[[str, float], None] | None = None
 ) -> Account:
     """Write the repaired rows to `output` (or OUTPUT.train.jsonl … with a split), a manifest and the list of
-    changes.
+    changes; to a stream only the rows.
 
-    All files appear together or none. Raises UserError when nothing would be left or the output is an
-    original.
+    All files appear together or none. Raises UserError when nothing would be left, the output is an original,
+    or its name promises a format other than JSONL.
     """
     if any(output.exists() and output.samefile(path) for path in dataset.files if path.exists()):
         raise UserError("that is the original", place=str(output), remedy="write to another file")
+    stream = is_stream(output)
+    _check_name(output, stream, settings.split)
     shares = parse_shares(settings.split) if settings.split else None
     mended, changes, removed, stay = survey(dataset, settings, watch)
     if not len(stay):
@@ -77,14 +89,18 @@ def clean(
         told = (lambda done: watch("splitting", done)) if watch else None
         split = partition(mended, stay, shares, settings.seed, told)
         parts = {_beside(output, f".{name}.jsonl"): rows for name, rows in zip(NAMES, split, strict=False)}
-    changes_file = _beside(output, ".changes.jsonl")
-    manifest = _beside(output, ".manifest.json")
-    files = {path: (as_row(example) for example in mended.at(rows)) for path, rows in parts.items()}
-    written = write_files(
-        {**files, changes_file: _account_rows(dataset, mended, removed, changes)},
-        manifest,
-        lambda done: _manifest(dataset, settings, removed, changes, {path: done[path] for path in parts}),
-    )
+    changes_file = None if stream else _beside(output, ".changes.jsonl")
+    manifest = None if stream else _beside(output, ".manifest.json")
+    files: dict[Path, Iterable[dict[str, Any]]] = {
+        path: (as_row(example) for example in mended.at(rows)) for path, rows in parts.items()
+    }
+    if changes_file is not None:
+        files[changes_file] = _account_rows(dataset, mended, removed, changes)
+
+    def describe(done: dict[Path, tuple[int, str]]) -> dict[str, Any]:
+        return _manifest(dataset, settings, removed, changes, {path: done[path] for path in parts})
+
+    written = write_files(files, manifest, describe)
     return Account(
         dataset.rows,
         {path: written[path] for path in parts},
@@ -93,7 +109,21 @@ def clean(
         removed,
         changes,
         mended,
+        describe(written),
     )
+
+
+def _check_name(output: Path, stream: bool, split: str | None) -> None:
+    if stream and split:
+        raise UserError(
+            "several files cannot go to one stream", place="--split", remedy="name a file with -o FILE.jsonl"
+        )
+    if not stream and output.suffix.lower() in OTHER_FORMATS:
+        raise UserError(
+            f"rows are written as JSONL, not as {output.suffix}",
+            place=printable(str(output)),
+            remedy=f"-o {printable(str(output.with_suffix('.jsonl')))}",
+        )
 
 
 def survey(

@@ -47,9 +47,9 @@ def render(account: Account, console: Console) -> None:
         console.print(
             Text(f"  + {count:>7,} {printable(str(path))}", "green").append(f"  sha256 {digest[:12]}…", "dim")
         )
-    console.print(
-        Text(f"  manifest {printable(str(account.manifest))}, changes {account.changes_file.name}", "dim")
-    )
+    if account.manifest is not None and account.changes_file is not None:
+        beside = f"  manifest {printable(str(account.manifest))}, changes {account.changes_file.name}"
+        console.print(Text(beside, "dim"))
 
 
 def diff(change: Change) -> Text:

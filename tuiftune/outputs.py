@@ -1,0 +1,159 @@
+"""Where results go: `-` is standard output, pipes and devices are written to, files appear whole or not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STANDARD = "-"  # standard output, as every command understands it
+MODE = 0o664  # of a new file, less the umask
+_DESCRIPTORS = "fd"  # the directory of a process's open files under /proc and /dev
+
+
+class Output:
+    """One output that is being written through `file`, a binary stream.
+
+    A regular file, or one that isn't there yet, is staged beside the target and takes its place at `commit`;
+    symbolic links are followed, and the target keeps its permissions. Anything else (standard output, a pipe,
+    a device, a file that this process has open) is written to as it is, and `commit` only flushes. Raises
+    OSError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._staged: Path | None = None
+        descriptor = _stream(path)
+        if descriptor is not None:
+            self.file: BinaryIO = os.fdopen(descriptor, "wb")
+            return
+        self._target = Path(os.path.realpath(path))
+        if self._target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        handle, staged = tempfile.mkstemp(dir=self._target.parent, prefix=f".{self._target.name[:100]}.")
+        self._staged = Path(staged)
+        self.file = os.fdopen(handle, "wb")
+
+    def commit(self) -> None:
+        """Put the file in its place, or send what is left of a stream."""
+        self.file.flush()
+        if self._staged is not None:
+            _keep_access(self.file.fileno(), self._target)
+            os.fsync(self.file.fileno())
+        self.file.close()
+        if self._staged is not None:
+            os.replace(self._staged, self._target)
+            self._staged = None
+
+    def abandon(self) -> None:
+        """Leave nothing behind. What a stream has taken is gone."""
+        with suppress(OSError):
+            self.file.close()
+        if self._staged is not None:
+            self._staged.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A binary stream whose content becomes the output at the end, unless there was an error.
+
+    Raises UserError where it can't be written: nothing is left then, and what stood there stays.
+    """
+    output = None
+    try:
+        output = Output(path)
+        yield output.file
+        output.commit()
+    except OSError as fault:
+        raise unwritable(path, fault) from None
+    finally:
+        if output is not None:
+            output.abandon()
+
+
+def is_stream(path: Path) -> bool:
+    """Whether an output is no regular file, so that nothing may be written beside it. UserError where it
+    can't be reached.
+    """
+    try:
+        return _open_file(path) is not None or _is_special(path)
+    except OSError as fault:
+        raise unwritable(path, fault) from None
+
+
+def unwritable(path: Path, fault: OSError) -> UserError:
+    """The fault as one line; exit code 7 where the disk or the quota is full."""
+    full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(fault, BrokenPipeError) and str(path) == STANDARD:
+        raise fault  # whoever reads our standard output has seen enough; every command ends the same way then
+    if isinstance(fault, IsADirectoryError):
+        remedy = "name a file in it"
+    else:
+        remedy = "free some disk space" if full else "choose another place"
+    return UserError(
+        f"cannot be written ({fault.strerror or fault})",
+        place="standard output" if str(path) == STANDARD else printable(str(path)),
+        remedy=remedy,
+        exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
+    )
+
+
+def _stream(path: Path) -> int | None:
+    """A descriptor to write to where the path names a stream, else None. A pipe waits for its reader."""
+    number = _open_file(path)
+    if number is not None:
+        return os.dup(number)
+    return os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY) if _is_special(path) else None
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that is no regular file and no directory."""
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
+
+
+def _open_file(path: Path) -> int | None:
+    """The descriptor of this process that `-`, /dev/stdout or /proc/self/fd/3 stands for; else None."""
+    if str(path) == STANDARD:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        return 1
+    here = os.path.abspath(path)
+    for _ in range(40):  # as many links as the kernel follows
+        parent, name = os.path.split(here)
+        inside = os.path.realpath(parent) in (f"/proc/{os.getpid()}/{_DESCRIPTORS}", f"/dev/{_DESCRIPTORS}")
+        if inside and name.isdecimal():
+            return int(name)
+        try:
+            here = os.path.join(os.path.realpath(parent), os.readlink(here))
+        except OSError:
+            return None
+    return None
+
+
+def _keep_access(descriptor: int, target: Path) -> None:
+    """Give a staged file the permissions, and where allowed the owner, of the file that it replaces."""
+    try:
+        there = target.stat()
+    except FileNotFoundError:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        os.fchmod(descriptor, MODE & ~umask)
+        return
+    with suppress(OSError):
+        os.fchown(descriptor, there.st_uid, there.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
