@@ -11,7 +11,6 @@ import os
 import site
 import subprocess
 import sys
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import tuiftune
@@ -33,7 +32,7 @@ def environment() -> dict[str, str]:
     """Ours, with a way to find this very package where it isn't installed but run from its source tree."""
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and not _here(path)]
-    home = str(Path(tuiftune.__file__).resolve().parent.parent)
+    home = os.path.dirname(os.path.dirname(os.path.realpath(tuiftune.__file__)))
     if home not in (*site.getsitepackages(), site.getusersitepackages()):
         paths.insert(0, home)
     environment["PYTHONPATH"] = os.pathsep.join(paths)
@@ -77,6 +76,6 @@ def leave_out_working_directory() -> None:
 
 def _here(path: str) -> bool:
     try:
-        return os.path.samefile(path, os.curdir)
+        return os.path.samefile(path, os.curdir)  # raw: OSError is caught
     except OSError:
         return False

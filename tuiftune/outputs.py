@@ -39,7 +39,7 @@ class Output:
             self.file: BinaryIO = os.fdopen(descriptor, "wb")
             return
         self._target = Path(os.path.realpath(path))
-        if self._target.is_dir():
+        if os.path.isdir(self._target):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         handle, staged = tempfile.mkstemp(dir=self._target.parent, prefix=f".{self._target.name[:100]}.")
         self._staged = Path(staged)
@@ -132,7 +132,7 @@ def _open_file(path: Path) -> int | None:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")
         return 1
-    here = os.path.abspath(path)
+    here = os.path.abspath(path)  # raw: OSError is told
     for _ in range(40):  # as many links as the kernel follows
         parent, name = os.path.split(here)
         inside = os.path.realpath(parent) in (f"/proc/{os.getpid()}/{_DESCRIPTORS}", f"/dev/{_DESCRIPTORS}")
@@ -148,7 +148,7 @@ def _open_file(path: Path) -> int | None:
 def _keep_access(descriptor: int, target: Path) -> None:
     """Give a staged file the permissions, and where allowed the owner, of the file that it replaces."""
     try:
-        there = target.stat()
+        there = os.stat(target)
     except FileNotFoundError:
         umask = os.umask(0o077)
         os.umask(umask)

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -182,10 +183,14 @@ def test_no_permission_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "a.jsonl"
     path.write_text(GOOD)
 
-    def refuse(self: Path, *_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    real = os.open
 
-    monkeypatch.setattr(Path, "open", refuse)
+    def refuse(name: Any, *rest: Any, **named: Any) -> int:
+        if name == path:
+            raise PermissionError(13, "Permission denied", str(name))
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
     assert "no permission" in str(fault_of(path))
 
 
@@ -252,7 +257,7 @@ def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
     (tmp_path / "zero.jsonl").symlink_to("/dev/zero")
     (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
     (tmp_path / "gone.jsonl").symlink_to("nowhere")
-    for name, why in (("pipe", "neither"), ("zero", "neither"), ("loop", "nowhere"), ("gone", "nowhere")):
+    for name, why in (("pipe", "neither"), ("zero", "neither"), ("loop", "circle"), ("gone", "nowhere")):
         assert why in str(fault_of(tmp_path / f"{name}.jsonl"))
     assert "no data file in the directory" in str(fault_of(tmp_path))
     (tmp_path / "round").symlink_to(tmp_path)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -80,7 +81,7 @@ def write(prompt: Prompt, directory: Path) -> tuple[Path, Path]:
         for s in prompt.shots
     ]
     for path in (text, shots):
-        if path.exists():
+        if paths.exists(path):
             raise UserError(f"{path.name} is there already", place=place, remedy="name another directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.advice import bm25, prompting
 from tuiftune.advice.bm25 import Hit, Index, Passage
 from tuiftune.errors import UserError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".txt", ".md", ".markdown", ".rst", ".jsonl", ".json")
 WORDS = 180  # a passage: a few paragraphs, small enough for five of them in a prompt
 LARGEST_FILE = 50 * 2**20
+MOST_INDEX = 512 * 2**20
 MOST_PASSAGES = 200_000
 _INDEX_VERSION = 1
 
@@ -31,7 +33,7 @@ def index(path: Path) -> Index:
     files = _files(path)
     passages: list[Passage] = []
     for file in files:
-        name = str(file.relative_to(path)) if path.is_dir() else file.name
+        name = str(file.relative_to(path)) if paths.is_dir(path) else file.name
         passages += _passages(file, name)
         if len(passages) > MOST_PASSAGES:
             raise UserError(
@@ -93,7 +95,7 @@ def write(built: Index, question: str, many: int, directory: Path) -> tuple[Path
     text, passages = directory / "prompt.md", directory / "index.json"
     place = printable(str(directory))
     for path in (text, passages):
-        if path.exists():
+        if paths.exists(path):
             raise UserError(f"{path.name} is there already", place=place, remedy="name another directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -111,13 +113,11 @@ def load(path: Path) -> Index:
     """Read an index that `save` wrote. UserError for anything else."""
     place = printable(str(path))
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = documents.read_json(path, MOST_INDEX)
         rows = document["passages"]
         passages = [Passage(str(file), int(line), str(text)) for file, line, text in rows]
         version = document["version"]
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=place) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(
             "is no index of this program", place=place, remedy="index the documents again"
         ) from error
@@ -128,9 +128,8 @@ def load(path: Path) -> Index:
 
 def _files(path: Path) -> list[Path]:
     place = printable(str(path))
-    if not path.exists():
-        raise UserError("there is no such file or directory", place=place)
-    if path.is_file():
+    paths.require(path, missing="there is no such file or directory")
+    if not paths.is_dir(path):
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(
                 f"'{printable(path.suffix)}' files are not read here",
@@ -138,13 +137,7 @@ def _files(path: Path) -> list[Path]:
                 remedy="convert it to text first",
             )
         return [path]
-    found = sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    found = [file for file in paths.below(path) if file.suffix.lower() in SUFFIXES]
     if not found:
         raise UserError("holds no text files", place=place, remedy=f"these are read: {', '.join(SUFFIXES)}")
     return found
@@ -152,12 +145,7 @@ def _files(path: Path) -> list[Path]:
 
 def _passages(file: Path, name: str) -> Iterator[Passage]:
     place = printable(str(file))
-    try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise UserError("is larger than 50 MiB", place=place, remedy="split it")
-        text = file.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=place) from error
+    text = documents.read_bytes(file, LARGEST_FILE).decode("utf-8-sig", "replace")
     if file.suffix.lower() == ".jsonl":
         yield from _of_jsonl(text, name, place)
     elif file.suffix.lower() == ".json":
@@ -213,8 +201,8 @@ def _of_jsonl(text: str, name: str, place: str) -> Iterator[Passage]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            value = documents.loads(line)
+        except ValueError as error:
             raise UserError(
                 "is not JSON", place=f"{place}:{number}", remedy="mend or remove the line"
             ) from error
@@ -223,8 +211,8 @@ def _of_jsonl(text: str, name: str, place: str) -> Iterator[Passage]:
 
 def _of_json(text: str, name: str, place: str) -> Iterator[Passage]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = documents.loads(text)
+    except ValueError as error:
         raise UserError("is not JSON", place=place, remedy="mend it, or name the other files") from error
     for row in value if isinstance(value, list) else [value]:
         yield from _of_text("\n\n".join(_texts(row)), name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune import paths
 from tuiftune.cli.data import Columns, Files, Format  # noqa: TC001 - Typer reads the signatures at run time
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _source(text: str) -> Source:
     from tuiftune.data.mix import Source
 
     path, equals, amount = text.rpartition("=")
-    return Source(text) if not equals or Path(text).exists() else Source.amount(path, amount)
+    return Source(text) if not equals or paths.exists(Path(text)) else Source.amount(path, amount)
 
 
 def _document(mixture: Mixture, wanted: Mix) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
@@ -168,7 +169,7 @@ def closing(run: RunDir) -> list[str]:
         lines.append(f"held-out loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
         lines.append(f"answers exactly right {percent(seen.match_before)} {to} {percent(seen.match_after)}")
-    if (run.result_path / "model").exists():
+    if paths.exists(run.result_path / "model"):
         lines.append(f"the tuned model is in {run.result_path / 'model'}")
         lines.append(f"`tuiftune report {run.name}` tells the whole story")
     return lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuiftune import interpreter
+from tuiftune import interpreter, paths
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
 from tuiftune.cli.terminal import say
@@ -84,7 +84,7 @@ def detach(run: RunDir, *, force: bool = False) -> int:
 
 def _newest(run: RunDir) -> int:
     """The step of the newest checkpoint; -1 before the first."""
-    found = (path.name.rpartition("-")[2] for path in run.checkpoints_path.glob("checkpoint-*"))
+    found = (path.name.rpartition("-")[2] for path in paths.matching(run.checkpoints_path, "checkpoint-*"))
     return max((int(step) for step in found if step.isdigit()), default=-1)
 
 

@@ -4,9 +4,9 @@ terminals, scripts."""
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.advice.signals import PROMPT, TUNE
@@ -22,6 +22,8 @@ from tuiftune.tui.findings import Findings, trainable
 from tuiftune.tui.paths import first_data
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.advice.draft import Draft
     from tuiftune.hardware.machine import Machine
 
@@ -145,7 +147,7 @@ class Plain:
         while True:
             now = shlex.join(self.draft.data) if self.draft.data else first_data()
             text = self._asks.text("File, folder or glob", now, why=_deeper("data"))
-            given = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
+            given = (text,) if paths.names_one(text) else tuple(shlex.split(text))
             draft = self.draft.with_(data=given)
             try:
                 dataset = self._findings.dataset(draft)
@@ -215,8 +217,8 @@ class Plain:
     def _export(self) -> None:
         from tuiftune.preset.file import save
 
-        path = Path(self._asks.text("Save as", f"{self.draft.name}.yaml", why=SAVE)).expanduser()
-        if path.exists() and not self._asks.yes(f"Write over {path}?", False, why=OVER):
+        path = paths.given(self._asks.text("Save as", f"{self.draft.name}.yaml", why=SAVE))
+        if paths.exists(path) and not self._asks.yes(f"Write over {path}?", False, why=OVER):
             return
         try:
             save(self.draft.preset(), path)

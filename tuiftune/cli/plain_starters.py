@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
@@ -32,7 +33,7 @@ def prompt(asks: Prompts, findings: Findings, draft: Draft) -> None:
     from tuiftune.advice import prompting
 
     text = asks.text("Rows: a file, a folder or a glob", shlex.join(draft.data) or first_data(), why=ROWS)
-    data = (text,) if Path(text).expanduser().exists() else tuple(shlex.split(text))
+    data = (text,) if paths.names_one(text) else tuple(shlex.split(text))
     try:
         made = prompting.starter(
             findings.dataset(draft.with_(data=data)).examples(), task=draft.answers.get("task", "")
@@ -48,7 +49,7 @@ def prompt(asks: Prompts, findings: Findings, draft: Draft) -> None:
     if folder == "-":
         return
     try:
-        written = prompting.write(made, Path(folder).expanduser())
+        written = prompting.write(made, paths.given(folder))
     except UserError as error:
         say(f"  {error}")
     else:
@@ -59,12 +60,12 @@ def retrieval(asks: Prompts, findings: Findings, draft: Draft) -> None:
     """Index documents, show what the rows' own questions find, then what is asked; nothing ends it."""
     from tuiftune.advice import retrieval as starter
 
-    first = "docs" if Path("docs").is_dir() else "-"
+    first = "docs" if paths.is_dir(Path("docs")) else "-"
     path = asks.text("Documents: a folder or a file (- for none)", first, why=DOCUMENTS)
     if path == "-":
         return
     try:
-        built = starter.index(Path(path).expanduser())
+        built = starter.index(paths.given(path))
         samples = starter.sample_questions(findings.dataset(draft).examples()) if draft.data else ()
     except UserError as error:
         say(f"  {error}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
+from tuiftune import paths
 from tuiftune.cli.terminal import sign, unicode
 from tuiftune.figures import interval as between
 from tuiftune.figures import percent
@@ -136,7 +136,7 @@ def _text(sample: dict[str, Any], key: str, style: str = "") -> Text:
 def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
     """Where the model is, and three things to do now."""
     model = str(result.get("model") or run.result_path / "model")
-    here = os.path.relpath(model)
+    here = paths.from_here(model)
     lines = [
         Text.assemble(
             ("The tuned model", "bold"), f"  {printable(here if len(here) < len(model) else model)}"

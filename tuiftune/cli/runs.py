@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuiftune import paths
+
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
@@ -18,9 +20,12 @@ def runs(
     """List the runs here and those started elsewhere on this machine, latest first."""
     from tuiftune.cli import terminal
     from tuiftune.runs.find import all_runs
+    from tuiftune.runs.registry import unreachable
     from tuiftune.runs.summary import summarise
 
     seen = [summarise(run) for run in all_runs(runs)]
+    for lost in unreachable():
+        terminal.say(f"can't be looked at, and is left out: {lost} ({paths.trouble(lost)})")
     if json:
         terminal.write_json({"runs": [summary.document() for summary in seen]})
     elif seen:

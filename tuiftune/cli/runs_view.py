@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from tuiftune import paths
 from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
 from tuiftune.figures import duration, percent
 from tuiftune.printable import printable
@@ -93,8 +94,8 @@ def _scores(summary: Summary) -> str:
 
 def _where(root: Path) -> str:
     """The runs root, as short as it can be said."""
-    here = os.getcwd()
-    if str(root) == here or str(root).startswith(here + os.sep):
-        return f".{os.sep}{os.path.relpath(root, here)}" if str(root) != here else "."
+    near = paths.from_here(root)
+    if near != str(root):
+        return near if near == os.curdir else os.path.join(os.curdir, near)
     home = os.path.expanduser("~")
     return str(root).replace(home, "~", 1) if str(root).startswith(home + os.sep) else str(root)

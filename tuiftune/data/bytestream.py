@@ -7,11 +7,13 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 import re
 import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from tuiftune import documents
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,20 +45,14 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 HEAD = 8192
+_PACKED = 4096  # bytes of a zstd frame at once: they may stand for 32,768 times as many
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def open_bytes(path: Path) -> IO[bytes]:
     """The file's bytes, decompressed while they are read. Raises UserError when it can't be opened."""
-    try:
-        raw = path.open("rb")
-    except FileNotFoundError:
-        raise UserError("no such file", place=str(path), remedy="check the path") from None
-    except PermissionError:
-        raise UserError("no permission to read it", place=str(path), remedy=f"chmod +r {path.name}") from None
-    except OSError as fault:
-        raise UserError(f"can't be opened ({fault.strerror})", place=str(path)) from None
+    raw = os.fdopen(documents.open_regular(path), "rb")
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(GZIP):
@@ -89,7 +85,7 @@ class _ZstdReader(io.RawIOBase):
                 self._frame = self._decompressor.decompressobj()  # type: ignore[attr-defined]
                 self._ready = self._frame.decompress(rest)
                 continue
-            chunk = self._raw.read(1 << 17)
+            chunk = self._raw.read(_PACKED)
             if not chunk:
                 if self._begun and not self._frame.eof:
                     raise EOFError("the zstd frame stops early")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuiftune import paths
 from tuiftune.data.bytestream import ARROW_FILE, ARROW_STREAM, PARQUET, encoding_of, head_of
 from tuiftune.data.hub import fetch, looks_like_id
 from tuiftune.data.json_rows import is_json_lines
@@ -39,6 +42,7 @@ NOT_DATA = (  # what stands where a download was meant to
     ("<!doctype html", "a web page", "fetch the file itself, not the page about it"),
     ("<html", "a web page", "fetch the file itself, not the page about it"),
 )
+MOST_RECURSIONS = 2  # `**` in a pattern: each multiplies the time
 BUILTIN = "builtin:tickets"
 
 
@@ -80,33 +84,46 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
         raise UserError(f"no built-in data set {part}", remedy=f"the one there is: {BUILTIN}")
     if looks_like_id(part):
         return _in_directory(fetch(part), notes)
-    path = Path(part).expanduser()
-    if path.is_dir():
+    path = paths.given(part)
+    if paths.is_dir(path):
         return _in_directory(path, notes)
-    if path.exists() or not glob.has_magic(part):
-        if not path.exists():
-            if path.is_symlink():
+    if paths.exists(path) or not glob.has_magic(part):
+        if not paths.exists(path):
+            if os.path.islink(path) and paths.gone(paths.followed(path)):
                 raise UserError(
                     "a link that leads nowhere", place=part, remedy="mend the link, or name its target"
                 )
             near = _nearest(path)
-            raise UserError(
-                "no such file", place=part, remedy=f"did you mean {near}?" if near else "check the path"
-            )
-        if not path.is_file():
+            paths.require(path, remedy=f"did you mean {near}?" if near else "check the path")
+        if not paths.is_file(path):
             raise UserError("neither a file nor a directory", place=part, remedy="name a regular file")
         return [path]
-    matched = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
+    matched = _matching(str(path))
     if not matched:
         raise UserError("no file matches", place=part, remedy="check the pattern, or quote it for the shell")
     return matched
 
 
+def _matching(pattern: str) -> list[Path]:
+    """The files that a glob means, by name. UserError where that would take for ever."""
+    pattern = re.sub(r"(?:\*\*/+)+", "**/", pattern)
+    if pattern.count("**") > MOST_RECURSIONS:
+        raise UserError("too many ** in the pattern", place=pattern[:60], remedy="one is enough")
+    found = []
+    for number, name in enumerate(glob.iglob(pattern, recursive=True)):
+        if number >= paths.MOST_BELOW:
+            raise UserError(
+                f"matches more than {paths.MOST_BELOW:,} files",
+                place=pattern[:60],
+                remedy="name a part of them",
+            )
+        if paths.is_file(name):
+            found.append(Path(name))
+    return sorted(found)
+
+
 def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
-    try:
-        inside = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder))
-    except PermissionError:
-        raise UserError("no permission to read it", place=str(folder)) from None
+    inside = paths.below(folder, (".", "_"))
     data = [path for path in inside if suffix_of(path) in DATA_SUFFIXES and not _left_over(path)]
     rows = [
         path for path in data if SUFFIX_KINDS[suffix_of(path)] != "text" and path.name.lower() not in NOT_ROWS
@@ -120,7 +137,7 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
     kinds: dict[str, list[Path]] = {}
     for path in rows:
         kinds.setdefault(SUFFIX_KINDS[suffix_of(path)], []).append(path)
-    chosen = max(kinds.values(), key=lambda group: sum(path.stat().st_size for path in group))
+    chosen = max(kinds.values(), key=lambda group: sum(paths.size(path) for path in group))
     if len(kinds) > 1:
         others = len(rows) - len(chosen)
         notes.append(f"{others} files of other kinds in {folder} were left aside")
@@ -134,11 +151,7 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
 
 def _left_over(path: Path) -> bool:
     """What `datasets` caches beside the rows that it saved."""
-    return path.name.startswith(("cache-", "tmp")) and (path.parent / "state.json").is_file()
-
-
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    return path.name.startswith(("cache-", "tmp")) and paths.is_file(path.parent / "state.json")
 
 
 def _held_out(path: Path) -> bool:
@@ -190,10 +203,7 @@ def kind_of(path: Path) -> str:
 def _nearest(path: Path) -> str | None:
     import difflib
 
-    try:
-        names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    except OSError:
-        names = []
+    names = [other.name for other in paths.entries(path.parent)]
     names = [name for name in names if name != path.name]
     close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
     return str(path.parent / close[0]) if close else None

@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -25,7 +26,9 @@ def looks_like_id(text: str) -> bool:
         return True
     path = Path(text)
     named = path.suffix.lower() in _FILE_SUFFIXES
-    return bool(_ID.fullmatch(text)) and not path.exists() and not path.parent.exists() and not named
+    return (
+        bool(_ID.fullmatch(text)) and not paths.exists(path) and not paths.exists(path.parent) and not named
+    )
 
 
 def fetch(text: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.data.bytestream import open_text
 from tuiftune.data.nested import lists_beside, rows_in
 from tuiftune.errors import UserError
@@ -37,11 +38,27 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+def _remedy(fault: ValueError) -> str:
+    return "keep one of them" if "twice" in str(fault) else "write it shorter, or as text"
+
+
+def _whole(digits: str) -> int:
+    """A whole number, unless it is longer than any column of numbers holds."""
+    if len(digits) > documents.MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _too_deep(text: str, value: Any) -> bool:
+    """Whether a value is nested deeper than what walks through it follows."""
+    return text.count("[") + text.count("{") > documents.DEEPEST and documents.deeper_than(value)
+
+
 def _no_number(_: str) -> None:
     """NaN and Infinity are no JSON: such a value is missing."""
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole, parse_constant=_no_number)
 _scan: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
 
 
@@ -51,8 +68,8 @@ def is_json_lines(head: str, suffix: str) -> bool:
     if not lines:
         return suffix in (".jsonl", ".ndjson")
     try:
-        first = json.loads(lines[0])
-    except (ValueError, RecursionError):
+        first = documents.loads(lines[0])
+    except ValueError:
         if lines[0].strip() in "[{":
             return False
         return suffix in (".jsonl", ".ndjson") and not lines[0].lstrip().startswith("[{")
@@ -105,7 +122,9 @@ def _parse(line: str, path: Path, number: int) -> Any:
     except RecursionError:
         raise UserError("nested too deeply", place=f"{path}:{number}", remedy="flatten the row") from None
     except ValueError as fault:
-        raise UserError(str(fault), place=f"{path}:{number}", remedy="keep one of them") from None
+        raise UserError(str(fault), place=f"{path}:{number}", remedy=_remedy(fault)) from None
+    if _too_deep(line, value):
+        raise UserError("nested too deeply", place=f"{path}:{number}", remedy="flatten the row")
     if end != len(line):
         raise _bad_json(path, number, "more than one JSON value on the line", line, end)
     return value
@@ -119,7 +138,7 @@ def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]
         buffer = text.read(PIECE)
         start = len(buffer) - len(buffer.lstrip())
         if buffer[start : start + 1] == "[":
-            if "\n" not in buffer and path.stat().st_size > LONGEST_LINE:
+            if "\n" not in buffer and paths.size(path) > LONGEST_LINE:
                 raise _one_line(path)
             yield from _array(text, buffer, start + 1, path)
             return
@@ -145,12 +164,19 @@ def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]
     except RecursionError:
         raise UserError("nested too deeply", place=f"{path}:1", remedy="flatten it") from None
     except ValueError as fault:
-        raise UserError(str(fault), place=f"{path}:1", remedy="keep one of them") from None
+        raise UserError(str(fault), place=f"{path}:1", remedy=_remedy(fault)) from None
+    if _too_deep(buffer, document):
+        raise UserError("nested too deeply", place=f"{path}:1", remedy="flatten it")
+    long = len(buffer) > LONGEST_ROW
     del buffer
     rows = rows_in(document, path)
     aside = lists_beside(document, rows)
     if aside and notes is not None:
         notes.append("left aside, by their names: " + ", ".join(printable(name)[:30] for name in aside[:6]))
+    if long:
+        for number, row in enumerate(rows, 1):
+            if len(json.dumps(row)) > LONGEST_ROW:
+                raise too_long(path, 1, number)
     yield from _in_batches(rows, path)
 
 
@@ -212,7 +238,9 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> It
         except RecursionError:
             raise UserError("nested too deeply", place=f"{path}:{line}", remedy="flatten the row") from None
         except ValueError as fault:
-            raise UserError(str(fault), place=f"{path}:{line}", remedy="keep one of them") from None
+            raise UserError(str(fault), place=f"{path}:{line}", remedy=_remedy(fault)) from None
+        if _too_deep(buffer[position:end], value):
+            raise UserError("nested too deeply", place=f"{path}:{line}", remedy="flatten the row")
         element += 1
         want = PIECE
         rows.append(_as_row(value, path, element))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data import names
 from tuiftune.data.formats import Recognition
 from tuiftune.data.turns import in_pairs
+from tuiftune.documents import loads
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def turn_style(values: list[Any]) -> str | None:
 def _parsed(text: str) -> Any:
     """A list that is kept as JSON in a text cell."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return loads(text)
+    except ValueError:
         return None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _batches(examples: Iterator[Example]) -> Iterator[list[Example]]:
 
 def has_tokenizer(path: Path | None) -> bool:
     """Whether a directory holds a tokenizer that can be read here."""
-    return path is not None and (Path(path) / "tokenizer.json").is_file()
+    return path is not None and paths.is_file(Path(path) / "tokenizer.json")
 
 
 def lengths(

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.names import ROLE_NAMES
+from tuiftune.documents import loads
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Turns:
     def _from_text(self, value: str) -> Any:
         """Some tables keep the conversation as JSON in a text cell."""
         try:
-            return json.loads(value)
+            return loads(value)
         except ValueError:
             return value
 
@@ -203,7 +204,7 @@ class Turns:
                 arguments = function.get("arguments")
                 if isinstance(arguments, str):
                     try:
-                        arguments = json.loads(arguments)
+                        arguments = loads(arguments)
                     except ValueError:
                         pass_on = arguments
                         arguments = pass_on

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.attention import keep_rows_apart
 from tuiftune.errors import UserError
@@ -31,7 +32,7 @@ class Base:
 
     @property
     def local(self) -> bool:
-        return Path(self.source).is_dir()
+        return paths.is_dir(Path(self.source))
 
 
 def find(settings: Settings) -> Base:
@@ -55,9 +56,9 @@ def find(settings: Settings) -> Base:
 
 def check_weights(directory: Path) -> None:
     """UserError unless the directory has weights in safetensors; pickled ones are never opened."""
-    if any(next(directory.glob(pattern), None) for pattern in SAFE_WEIGHTS):
+    if any(paths.matching(directory, pattern) for pattern in SAFE_WEIGHTS):
         return
-    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in directory.glob(pattern)), None)
+    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in paths.matching(directory, pattern)), None)
     if unsafe is not None:
         raise UserError(
             f"the weights ({unsafe.name}) are not safetensors, and other formats can run code when opened",

@@ -9,15 +9,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiftune import interpreter
+from tuiftune import documents, interpreter, paths
 from tuiftune.engine.ranks import VARIABLES
+from tuiftune.errors import UserError
 from tuiftune.figures import size
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.engine.report import Report
     from tuiftune.engine.settings import Settings
     from tuiftune.runs.directory import RunDir
@@ -41,8 +41,8 @@ def smaller(micro: int, effective: int) -> int | None:
 def recorded(run: RunDir) -> int | None:
     """The micro batch that an earlier process of the run settled on, in rows; None for the plan's."""
     try:
-        rows = int(json.loads((run.path / RECORD).read_text(encoding="utf-8"))["micro_batch"])
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = int(documents.read_json(run.path / RECORD)["micro_batch"])
+    except (UserError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return rows if rows > 0 else None
 
@@ -65,7 +65,7 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
         write_text(run.path / RECORD, json.dumps(document) + "\n")
     except OSError:
         return False  # without the record the next process would run out of memory just so
-    saved = any(run.checkpoints_path.glob("checkpoint-*"))
+    saved = paths.matching(run.checkpoints_path, "checkpoint-*")
     report.warning(
         "micro_batch_halved",
         f"out of GPU memory after step {report.step}{_beside(others)}: it goes on from the "
@@ -88,7 +88,7 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
     """
     if terminal is not None:
         os.dup2(terminal, 2)
-    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []:
+    for name in (path.name for path in paths.entries(Path("/proc/self/fd"))):
         if int(name) > 2:
             try:
                 fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -97,6 +97,6 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
     for name in VARIABLES:  # or it would take itself for one of several
         os.environ.pop(name, None)
     command = interpreter.command(interpreter.ENGINE, "train", str(run))
-    if any((run / "checkpoints").glob("checkpoint-*")):
+    if paths.matching(run / "checkpoints", "checkpoint-*"):
         command.append("--resume")
     os.execve(command[0], [*command, "--force"] if force else command, interpreter.environment())

@@ -9,6 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.printable import printable
 from tuiftune.runs.directory import write_text
 
@@ -36,8 +37,8 @@ def save_model(model: Any, tokenizer: Any, result: Path, card: str, *, stops: li
         _stop_at(model, stops).save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
-        _sync(partial.rglob("*"))
-        if final.exists():
+        _sync(path for path in paths.below(partial, ()))
+        if paths.exists(final):
             shutil.rmtree(final)
         os.rename(partial, final)
         _sync([result])

@@ -10,6 +10,7 @@ import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from tuiftune import paths
 from tuiftune.engine import card, downsize, settings
 from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
@@ -151,7 +152,7 @@ def _refuse_to_repeat(run: RunDir, resume: bool) -> None:
     told = bool(ends) and ends[-1].get("state") == "done"
     if run.result() is not None and (told or not resume):
         raise UserError("has its result already", place=run.name, remedy="start a new run under another name")
-    if not resume and any(run.checkpoints_path.glob("checkpoint-*")):
+    if not resume and paths.matching(run.checkpoints_path, "checkpoint-*"):
         raise UserError(
             "has checkpoints", place=run.name, remedy=f"`tuiftune resume {run.name}` goes on from them"
         )
@@ -167,7 +168,7 @@ def _announce(run: RunDir) -> None:
         return
     if os.getsid(0) != os.getpid():  # started by hand: a launcher gives us a session of our own
         control.clear(run)
-    size = run.events_path.stat().st_size if run.events_path.exists() else 0
+    size = paths.size(run.events_path)
     if (me := identify(os.getpid(), size)) is not None:
         write_text(run.pid_path, me.dump())
 

@@ -148,7 +148,7 @@ class Ranks:
     def _ending(self, rank: int, said: bytes, code: int) -> Ending:
         which = f"process {rank + 1} of {self.size}"
         try:
-            document = json.loads(said)
+            document = json.loads(said)  # raw: our own process wrote it
             return Ending(
                 str(document["state"]),
                 ExitCode(document["exit_code"]),

@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.data.chat.answer import Stripped
 from tuiftune.engine import answers, levers
 from tuiftune.engine.rhythm import perplexity
+from tuiftune.errors import UserError
 from tuiftune.runs.statistics import wilson
 
 if TYPE_CHECKING:
@@ -178,7 +180,7 @@ def save(score: Score, path: Path) -> None:
 def saved(path: Path, questions: int) -> Score | None:
     """The kept first score, or None where there is none for as many questions."""
     try:
-        score = Score(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        score = Score(**documents.read_json(path))
+    except (UserError, TypeError):
         return None
     return score if len(score.answers) == questions else None

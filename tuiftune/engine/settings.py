@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuiftune import documents
 from tuiftune.engine import downsize
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
@@ -144,10 +144,9 @@ def read(run: RunDir) -> Settings:
 def rehearsed(path: Path) -> dict[str, Any]:
     """What a run's rehearsal found, or nothing where there was none."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return documents.read_json(path)
+    except UserError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _larger(given: Any) -> Larger | None:

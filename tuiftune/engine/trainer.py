@@ -11,6 +11,7 @@ import torch
 from transformers import PrinterCallback
 from trl import SFTTrainer
 
+from tuiftune import paths
 from tuiftune.engine import adapters, attention, levers
 from tuiftune.engine.faults import NotANumberError
 from tuiftune.engine.rhythm import perplexity
@@ -220,7 +221,7 @@ class RunTrainer(SFTTrainer):
             self._staged = None
         self.group.meet()  # every process has written its random numbers
         nested = staged / f"checkpoint-{self.state.global_step}"
-        for path in list(nested.iterdir()):
+        for path in paths.entries(nested):
             path.rename(staged / path.name)
         nested.rmdir()
 

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune.errors import UserError
 from tuiftune.hardware.disks import disk_of
 from tuiftune.hardware.host import read_host
-from tuiftune.hardware.machine import Gpu, Machine
+from tuiftune.hardware.machine import Disk, Gpu, Machine
 from tuiftune.hardware.nvml import read_gpus
 from tuiftune.hardware.session import read_session
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ def machine_of(reading: NvmlReading, run_path: Path | None, environ: Mapping[str
     fault = reading.fault
     if reading.gpus and not gpus:
         fault = "CUDA_VISIBLE_DEVICES hides every card — unset it, or name a card in it"
-    disks = [disk_of(run_path or Path("runs")), disk_of(model_cache(environ))]
+    disks = [_disk(run_path or Path("runs")), _disk(model_cache(environ))]
     return Machine(
         gpus=gpus,
         driver=reading.driver,
@@ -44,13 +46,21 @@ def machine_of(reading: NvmlReading, run_path: Path | None, environ: Mapping[str
     )
 
 
+def _disk(path: Path) -> Disk:
+    """The disk of a path, with nothing known of one that doesn't answer: much can be done without it."""
+    try:
+        return disk_of(path)
+    except UserError:
+        return Disk(printable(str(path)), "not known", "unknown", 0, 0)
+
+
 def model_cache(environ: Mapping[str, str]) -> Path:
     """Where downloaded models are kept: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub."""
     if environ.get("HF_HUB_CACHE"):
         return Path(environ["HF_HUB_CACHE"])
     if environ.get("HF_HOME"):
         return Path(environ["HF_HOME"]) / "hub"
-    return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+    return Path(os.path.expanduser(environ.get("XDG_CACHE_HOME") or "~/.cache")) / "huggingface" / "hub"
 
 
 def visible(gpus: tuple[Gpu, ...], setting: str | None) -> tuple[Gpu, ...]:

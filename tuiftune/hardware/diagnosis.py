@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tuiftune.errors import UserError
 from tuiftune.hardware.disks import nearest_existing
 from tuiftune.preset.sizes import format_size
 
@@ -171,7 +172,12 @@ def _libraries(machine: Machine, libraries: tuple[Library, ...]) -> Iterator[Fin
 def _disks(machine: Machine, runs: Path) -> Iterator[Finding]:
     for disk, use in zip(machine.disks, ("runs", "downloaded models"), strict=False):
         yield _room(disk, "runs and downloaded models" if len(machine.disks) == 1 else use)
-    if not _may_write(nearest_existing(runs)):
+    try:
+        there = nearest_existing(runs)
+    except UserError as error:
+        yield Finding("disks", "bad", f"{error.place} {error.message}", error.remedy, essential=True)
+        return
+    if not _may_write(there):
         yield Finding(
             "disks",
             "bad",
@@ -186,6 +192,9 @@ def _may_write(directory: Path) -> bool:
 
 
 def _room(disk: Disk, use: str) -> Finding:
+    if not disk.total:
+        what = f"the disk for {use} has no room, or does not answer ({disk.path})"
+        return Finding("disks", "bad", what, "use another disk", essential=True)
     what = f"{format_size(disk.free)} free for {use} ({disk.mount}, {disk.filesystem})"
     if disk.free < _TIGHT:
         return Finding("disks", "bad", what, "free some space, or use another disk", essential=True)

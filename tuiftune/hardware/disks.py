@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import psutil
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.hardware.machine import Disk
 from tuiftune.printable import printable
@@ -32,11 +34,11 @@ def disk_of(path: Path) -> Disk:
 
 def nearest_existing(path: Path) -> Path:
     """The path itself, resolved, or the closest parent that exists."""
-    candidate = path.expanduser().absolute()
+    candidate = paths.absolute(path)
     for step in (candidate, *candidate.parents):
         try:
-            return step.resolve(strict=True)
-        except (OSError, RuntimeError):  # not there, not for us, or a loop of links: its parent holds it
+            return Path(os.path.realpath(step, strict=True))
+        except OSError:  # not there, not for us, or a loop of links: its parent holds it
             continue
     return Path("/")
 

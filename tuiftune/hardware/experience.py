@@ -10,8 +10,13 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEPT = 8  # ratios a card
 MOST = 1.25  # a bound is raised so far at most; never lowered, since other runs may need all of it
@@ -56,14 +61,13 @@ def correction(card: str) -> Correction:
 
 
 def _path() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(state) / "tuiftune" / "machine.json"
+    return paths.state_home() / "machine.json"
 
 
 def _read() -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        document = json.loads(_path().read_text(encoding="utf-8"))
-        if isinstance(document, dict) and isinstance(document.get("cards", {}), dict):
+    with suppress(UserError):
+        document = documents.read_json(_path())
+        if isinstance(document.get("cards", {}), dict):
             return document
     return {"version": 1, "cards": {}}
 

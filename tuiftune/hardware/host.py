@@ -114,7 +114,7 @@ def _number(path: Path) -> int | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8", "replace")
+        return path.read_text("utf-8", "replace")  # raw: the kernel writes it
     except OSError:  # not there, or not for us: both mean that it says nothing
         return None
 

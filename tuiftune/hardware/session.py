@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.hardware.machine import Session
 from tuiftune.printable import printable
 
@@ -39,12 +40,12 @@ def _container(environment: Mapping[str, str], root: Path) -> str | None:
         if environment.get(name):
             return word
     for path, word in _CONTAINERS_BY_FILE.items():
-        if (root / path).exists():
+        if paths.exists(root / path):
             return word
     if environment.get("container"):  # set by systemd-nspawn, podman and others
         return printable(environment["container"])
     try:
-        group = (root / "proc/1/cgroup").read_text("utf-8", "replace")
+        group = (root / "proc/1/cgroup").read_text("utf-8", "replace")  # raw: the kernel writes it
     except OSError:  # hidden from this user: then it is not known
         return None
     return next((word for part, word in _CONTAINERS_BY_GROUP.items() if part in group), None)

@@ -57,7 +57,8 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Every hub id of the catalogue, in its order: by family, then by size, tuned variants first."""
-    document = json.loads(files("tuiftune.models").joinpath("catalogue.json").read_text(encoding="utf-8"))
+    place = files("tuiftune.models").joinpath("catalogue.json")
+    document = json.loads(place.read_bytes())  # raw: it comes along
     found = []
     for model in document["models"]:
         for tuned in (True, False):

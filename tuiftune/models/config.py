@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.models.architecture import Architecture
 from tuiftune.models.families import EXPERTS_USE_INTERMEDIATE, FAMILIES, LLAMA, Bias, Family
@@ -26,26 +26,17 @@ ALIASES = {
     "shared_expert_intermediate_size": ("shared_intermediate_size",),
 }
 
+KINDS: dict[type, tuple[str, ...]] = {
+    dict: ("text_config", "vision_config", "quantization_config", "rope_scaling", "rope_parameters"),
+    list: ("layer_types", "mlp_only_layers", "architectures"),
+    str: ("model_type",),
+}
+KIND_NAMES: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
+
 
 def read(path: Path) -> dict[str, Any]:
     """The JSON object in a `config.json`. UserError names the file, and the line where it is not JSON."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", place=str(path)) from error
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"is not JSON: {error.msg}",
-            place=f"{path}:{error.lineno}",
-            remedy="copy the model's config.json again",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "is not UTF-8 text", place=str(path), remedy="copy the model's config.json again"
-        ) from error
-    if not isinstance(document, dict):
-        raise UserError("is not a JSON object", place=str(path), remedy="copy the model's config.json again")
-    return document
+    return documents.read_json(path, remedy="copy the model's config.json again")
 
 
 def architecture_of(config: dict[str, Any], place: str = "config.json") -> Architecture:
@@ -54,10 +45,20 @@ def architecture_of(config: dict[str, Any], place: str = "config.json") -> Archi
     A `model_type` not in `FAMILIES` is treated as Llama-like: `known` is False and `notes`
     says so. UserError where a size is missing or makes no sense; `place` is what the message calls the file.
     """
+    _check_kinds(config, place)
     nested = config.get("text_config")
     if isinstance(nested, dict):
         return _wrapped(config, nested, place)
     return _Reader(config, place, fill=False).architecture()
+
+
+def _check_kinds(config: dict[str, Any], place: str) -> None:
+    """UserError where a key holds another kind of value than its loaders read."""
+    for kind, keys in KINDS.items():
+        for key in keys:
+            found = config.get(key)
+            if found is not None and not isinstance(found, kind):
+                raise UserError(f"'{key}' is {_short(found)}, expected {KIND_NAMES[kind]}", place=place)
 
 
 def _wrapped(config: dict[str, Any], text: dict[str, Any], place: str) -> Architecture:
@@ -65,6 +66,7 @@ def _wrapped(config: dict[str, Any], text: dict[str, Any], place: str) -> Archit
 
     from tuiftune.models.vision import tower_parameters
 
+    _check_kinds(text, f"{place} (text_config)")
     inner = dict(text)
     if "tie_word_embeddings" not in inner and "tie_word_embeddings" in config:
         inner["tie_word_embeddings"] = config["tie_word_embeddings"]
@@ -116,6 +118,8 @@ class _Reader:
 
     def flag(self, key: str, default: bool) -> bool:
         found = self.config.get(key)
+        if found is not None and not isinstance(found, bool | int):
+            raise UserError(f"'{key}' is {_short(found)}, expected true or false", place=self.place)
         return default if found is None else bool(found)
 
     def bias(self, rule: Bias) -> bool:

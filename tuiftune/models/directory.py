@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.models.config import architecture_of, read
 from tuiftune.models.count import parameters
 from tuiftune.models.reference import BaseModel
 
+COMPANIONS = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
@@ -31,7 +33,7 @@ def contents(path: Path) -> Contents:
     wanted: set[str] = set()
     missing: list[str] = []
     for name in _INDEXES:
-        if (path / name).is_file():
+        if paths.is_file(path / name):
             listed = _shards(path / name)
             if listed is None:
                 missing.append(name)
@@ -42,15 +44,15 @@ def contents(path: Path) -> Contents:
         wanted = {
             file.name
             for pattern in ("model*.safetensors", "pytorch_model*.bin")
-            for file in path.glob(pattern)
+            for file in paths.matching(path, pattern)
         }
-    missing += sorted(name for name in wanted if not (path / name).is_file())
-    size = sum((path / name).stat().st_size for name in wanted if (path / name).is_file())
+    missing += sorted(name for name in wanted if not paths.is_file(path / name))
+    size = sum(paths.size(path / name) for name in wanted)
     return Contents(
         weights=bool(wanted) and not missing,
         weight_bytes=size,
         missing=tuple(missing),
-        tokenizer=(path / "tokenizer.json").is_file(),
+        tokenizer=paths.is_file(path / "tokenizer.json"),
         chat_template=_has_template(path),
     )
 
@@ -58,9 +60,10 @@ def contents(path: Path) -> Contents:
 def base_model(path: Path, reference: str, source: str, revision: str | None = None) -> BaseModel:
     """A BaseModel from a directory with a `config.json`; weights may be missing, and a note says so."""
     place = path / "config.json"
-    if not place.is_file():
+    if not paths.is_file(place):
         raise _not_a_model(path)
     config = read(place)
+    _check_companions(path)
     arch = architecture_of(config, str(place))
     inside = contents(path)
     notes = list(arch.notes)
@@ -87,6 +90,16 @@ def base_model(path: Path, reference: str, source: str, revision: str | None = N
     )
 
 
+def _check_companions(path: Path) -> None:
+    """UserError where a file that its loaders read beside the config isn't one, or isn't a JSON object."""
+    for name in COMPANIONS:
+        if not paths.gone(path / name):
+            documents.read_json(path / name, remedy="copy the model's files again")
+    for name in (*_INDEXES, "tokenizer.json", "chat_template.jinja"):
+        if not paths.gone(path / name):
+            os.close(documents.open_regular(path / name))
+
+
 def quantization(config: dict[str, Any]) -> str | None:
     given = config.get("quantization_config")
     return str(given.get("quant_method", "unknown")) if isinstance(given, dict) else None
@@ -94,27 +107,26 @@ def quantization(config: dict[str, Any]) -> str | None:
 
 def _shards(index: Path) -> set[str] | None:
     try:
-        listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        listed = documents.read_json(index)["weight_map"]
         return {Path(str(name)).name for name in listed.values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _has_template(path: Path) -> bool:
-    if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
+    if paths.is_file(path / "chat_template.jinja") or paths.is_file(path / "chat_template.json"):
         return True
     try:
-        document = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return bool(documents.read_json(path / "tokenizer_config.json").get("chat_template"))
+    except UserError:
         return False
-    return isinstance(document, dict) and bool(document.get("chat_template"))
 
 
 def _licence(path: Path) -> str | None:
     """The `license:` line at the head of a model card, where there is one."""
     try:
-        head = (path / "README.md").read_text(encoding="utf-8", errors="replace")[:4000]
-    except OSError:
+        head = documents.read_head(path / "README.md", 16_000)[:4000]
+    except UserError:
         return None
     if not head.startswith("---"):
         return None
@@ -126,17 +138,17 @@ def _licence(path: Path) -> str | None:
 
 
 def _not_a_model(path: Path) -> UserError:
-    if (path / "adapter_config.json").is_file():
+    if paths.is_file(path / "adapter_config.json"):
         base = "its base model"
         try:
-            document = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+            document = documents.read_json(path / "adapter_config.json")
             base = str(document.get("base_model_name_or_path") or base)
-        except (OSError, ValueError, AttributeError):
+        except UserError:
             base = "its base model"
         return UserError(
             "is an adapter, not a whole model", place=str(path), remedy=f"name {base}, or merge it first"
         )
-    if any(path.glob("*.gguf")):
+    if paths.matching(path, "*.gguf"):
         return UserError(
             "holds GGUF files, which cannot be trained",
             place=str(path),

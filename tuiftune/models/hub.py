@@ -6,12 +6,12 @@ token are used.
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tuiftune.documents import loads
 from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str
             exit_code=ExitCode.FAILED,
         ) from error
     try:
-        config = json.loads(body)
+        config = loads(body)
     except ValueError as error:
         raise UserError(
             "the hub's answer is not JSON", place=f"{hub_id}/config.json", remedy="try again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.models import directory
 from tuiftune.models.resolve import cache_root, cached_snapshot
@@ -33,9 +34,9 @@ def found(directories: Iterable[Path] = ()) -> list[BaseModel]:
 
 def _cached() -> Iterable[tuple[str, Path]]:
     root = cache_root()
-    if not root.is_dir():
+    if not paths.is_dir(root):
         return
-    for repository in sorted(root.glob("models--*")):
+    for repository in paths.matching(root, "models--*"):
         hub_id = repository.name.removeprefix("models--").replace("--", "/")
         snapshot = cached_snapshot(hub_id)
         if snapshot is not None:
@@ -52,15 +53,9 @@ def _add(models: dict[str, BaseModel], path: Path, reference: str, source: str) 
 
 
 def _model_directories(root: Path, depth: int) -> Iterable[Path]:
-    try:
-        if (root / "config.json").is_file():
-            yield root
-            return
-        children = sorted(
-            child for child in root.iterdir() if child.is_dir() and not child.name.startswith(".")
-        )
-    except OSError:
-        return
-    if depth:
-        for child in children:
-            yield from _model_directories(child, depth - 1)
+    if paths.is_file(root / "config.json"):
+        yield root
+    elif depth:
+        for child in paths.entries(root):
+            if paths.is_dir(child) and not child.name.startswith("."):
+                yield from _model_directories(child, depth - 1)

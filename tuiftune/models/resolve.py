@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from tuiftune import paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models import catalogue, directory
 from tuiftune.models.config import architecture_of
@@ -30,8 +31,8 @@ def resolve(reference: str, revision: str | None = None) -> BaseModel:
         raise UserError("names no model", place=_PLACE, remedy="a hub id, a local directory, or builtin:tiny")
     if asked.startswith("builtin:"):
         return _builtin(asked)
-    path = Path(asked).expanduser()
-    if path.exists() or _looks_like_path(asked):
+    path = paths.given(asked)
+    if paths.exists(path) or _looks_like_path(asked):
         return _local(path, reference, revision)
     if not HUB_ID.match(asked):
         raise UserError(
@@ -53,7 +54,7 @@ def resolve(reference: str, revision: str | None = None) -> BaseModel:
 
 def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
     """The directory of a model in the Hugging Face cache, if its `config.json` is there."""
-    if not cache_root().is_dir():
+    if not paths.is_dir(cache_root()):
         return None
     from huggingface_hub import try_to_load_from_cache
 
@@ -69,7 +70,7 @@ def _builtin(asked: str) -> BaseModel:
     from tuiftune import assets
 
     base = getattr(assets, "BASE", None)
-    if not isinstance(base, Path) or not (base / "config.json").is_file():
+    if not isinstance(base, Path) or not paths.is_file(base / "config.json"):
         raise UserError(
             "the built-in model is missing from this installation",
             place=_PLACE,
@@ -85,16 +86,15 @@ def _looks_like_path(asked: str) -> bool:
 
 def _local(path: Path, reference: str, revision: str | None) -> BaseModel:
     place = _printable(str(path))
-    if not path.exists():
-        raise UserError("there is no such directory", place=place, remedy=_suggestion(path.name))
-    if path.is_file():
+    paths.require(path, missing="there is no such directory", remedy=_suggestion(path.name))
+    if paths.is_file(path):
         remedy = "name the directory that holds config.json and the weights"
         if path.suffix == ".gguf":
             remedy = "a GGUF file cannot be trained; name the original model it came from"
         raise UserError("is a file, not a model directory", place=place, remedy=remedy)
     if not os.access(path, os.R_OK | os.X_OK):
         raise UserError("cannot be read (permission denied)", place=place)
-    return directory.base_model(path.resolve(), reference.strip(), "directory", revision)
+    return directory.base_model(paths.followed(path), reference.strip(), "directory", revision)
 
 
 def _cached(hub_id: str, revision: str | None) -> BaseModel | None:
@@ -140,11 +140,11 @@ def _suggestion(asked: str) -> str:
 def cache_root() -> Path:
     """Where the hub's cache is: as its library finds it, without importing that."""
     if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return paths.given(cache)
     if home := os.environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
+        return paths.given(home) / "hub"
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "huggingface" / "hub"
+    return paths.given(base) / "huggingface" / "hub"
 
 
 def _printable(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,9 +53,8 @@ def facts_of(preset: Preset, model: BaseModel) -> tuple[DataFacts | None, str]:
 
 
 def _absent(names: list[str]) -> bool:
-    from pathlib import Path
 
     return any(
-        not any(sign in name for sign in "*?[") and ":" not in name and not Path(name).expanduser().exists()
+        not any(sign in name for sign in "*?[") and ":" not in name and paths.gone(os.path.expanduser(name))
         for name in names
     )

@@ -131,7 +131,7 @@ def _key_path(detail: ErrorDetails) -> KeyPath:
 
 
 def _in_words(path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
-    detail = details[0]
+    detail = next((one for one in details if one["type"] == "value_error"), details[0])
     name = _dotted(path)
     key = keys().get(name)
     match detail["type"]:
@@ -174,7 +174,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         text = value if len(value) <= 60 else value[:57] + "…"
         return f"the text `{printable(text)}`"
-    return printable(str(value))
+    text = printable(str(value))
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _remedy(key: Key, value: Any) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tuiftune.errors import ExitCode, UserError
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
 from tuiftune.outputs import Output
 from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
 from tuiftune.preset.migrate import migrate
@@ -55,7 +56,7 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
     """The preset with `key=value` settings applied in order; values are YAML (`3`, `null`, `[q_proj]`)."""
     document = preset.model_dump(mode="json")
     for setting in settings:
-        place = f"--set {printable(setting)}"
+        place = f"--set {printable(setting)[:80]}"
         dotted, equals, text = setting.partition("=")
         if not equals or not dotted.strip():
             raise UserError(
@@ -80,7 +81,7 @@ def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
     it points to is replaced.
     """
     place = printable(str(path))
-    if path.is_dir():
+    if paths.is_dir(path):
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
     text = dump(preset, header=header or f"{preset.name}: tuiftune train {path.name}")
     output = None
@@ -89,7 +90,7 @@ def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
         output.file.write(text.encode())
         output.commit()
     except OSError as error:
-        raise _cannot(error, place, "write") from error
+        raise paths.cannot(error, path, "write") from error
     finally:
         if output is not None:
             output.abandon()
@@ -131,39 +132,7 @@ def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict
 
 
 def _read(path: Path) -> str:
-    place = printable(str(path))
-    try:
-        if path.is_dir():
-            raise UserError("is a directory", place=place, remedy="name the preset file in it")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise _cannot(error, place, "read") from error
-    if len(data) > _MOST_BYTES:
-        raise UserError("is larger than 1 MB", place=place, remedy="is this the preset, and not the data?")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(
-            "is not UTF-8 text", place=f"{place} line {line}", remedy="save it as UTF-8"
-        ) from error
-
-
-def _cannot(error: OSError, place: str, verb: str) -> UserError:
-    import errno
-
-    why = {
-        errno.ENOENT: ("no such file", "`tuiftune preset list` shows those that come with tuiftune"),
-        errno.EACCES: (f"no permission to {verb} it", "change its permissions, or use another place"),
-        errno.EPERM: (f"no permission to {verb} it", "change its permissions, or use another place"),
-        errno.EROFS: ("the file system is read-only", "use another place"),
-        errno.ENOSPC: ("the disk is full", "free some space, or use another disk"),
-        errno.ENOTDIR: ("a part of the path is no directory", "check the path"),
-        errno.ENAMETOOLONG: ("the name is too long", "use a shorter one"),
-    }
-    message, remedy = why.get(error.errno or 0, (printable(error.strerror or str(error)), ""))
-    if verb == "write" and error.errno == errno.ENOENT:
-        message, remedy = "its directory does not exist", "create the directory first"
-    code = ExitCode.DISK_FULL if error.errno == errno.ENOSPC else ExitCode.USAGE
-    return UserError(message, place=place, remedy=remedy, exit_code=code)
+    if paths.is_dir(path):
+        raise UserError("is a directory", place=printable(str(path)), remedy="name the preset file in it")
+    paths.require(path, remedy="`tuiftune preset list` shows those that come with tuiftune")
+    return documents.read_text(path, _MOST_BYTES)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -16,7 +18,12 @@ KeyPath = tuple[str | int, ...]
 
 # A preset has some sixty values. Nested aliases could grow a small file without end, so growth is bounded.
 _MOST_VALUES = 10_000
+_MOST_NODES = 2 * _MOST_VALUES  # keys are nodes too
 _DEEPEST = 20
+_TOO_MUCH = "far too many or too deeply nested values"
+_PLAINER = "write plain values, without aliases"
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_LONGEST_NUMBER = 100  # characters
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -31,8 +38,11 @@ class Document:
 def parse(text: str, place: str) -> Document:
     """Parse one YAML document. `place` opens the UserError that every fault becomes."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Bounded  # type: ignore[assignment]
     try:
         root = yaml.compose(text)
+    except _TooMuch as fault:
+        raise UserError(_TOO_MUCH, place=f"{place} line {fault.line}", remedy=_PLAINER) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" line {mark.line + 1}" if mark is not None else ""
@@ -43,8 +53,34 @@ def parse(text: str, place: str) -> Document:
         ) from error
     except YAMLError as error:
         raise UserError(f"not valid YAML: {printable(str(error).splitlines()[0])}", place=place) from error
+    except (ValueError, LookupError, ArithmeticError, AssertionError) as error:  # of the library's scanner
+        raise UserError(
+            f"not valid YAML ({type(error).__name__})", place=place, remedy="write it plainer"
+        ) from error
     reader = _Reader(yaml, place)
     return Document(None if root is None else reader.value(root, ()), reader.lines)
+
+
+class _TooMuch(Exception):  # noqa: N818 - a limit, not an error
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
+class _Bounded(Composer):
+    """Puts a document together only as far as a preset goes: recursion and time stay bounded."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._nodes = self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > _MOST_NODES or self._depth > _DEEPEST:
+            raise _TooMuch(self.parser.peek_event().start_mark.line + 1)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Reader:
@@ -60,9 +96,7 @@ class _Reader:
     def value(self, node: Node, path: KeyPath) -> Any:
         self.seen += 1
         if self.seen > _MOST_VALUES or len(path) > _DEEPEST:
-            raise self.fault(
-                node, "far too many or too deeply nested values", "write the preset without aliases"
-            )
+            raise self.fault(node, _TOO_MUCH, _PLAINER)
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
@@ -98,15 +132,30 @@ class _Reader:
                 "a token has no place in a preset",
                 "put it into the environment: HF_TOKEN, WANDB_API_KEY …",
             )
+        if _NO_TEXT.search(str(node.value)):
+            raise self.fault(node, "a character that no text has", "remove the escape (\\0, \\ud800)")
         kind = str(node.tag).removeprefix(_TAG)
         if kind in {"str", "timestamp"}:  # a date is a name here, as people write it
             return str(node.value)
         if kind not in {"null", "bool", "int", "float"}:
             self.plain_tag(node, "a plain value")
-        return self.yaml.constructor.construct_object(node)
+        if kind in {"int", "float"} and len(node.value) > _LONGEST_NUMBER:
+            raise self.fault(node, f"a number of {len(node.value):,} characters", "write a shorter one")
+        untagged = str(self.yaml.resolver.resolve(ScalarNode, node.value, (True, False)))
+        fits = {kind, "int"} if kind == "float" else {kind}
+        if untagged.removeprefix(_TAG) not in fits:  # `!!int abc`, which the library fails over
+            raise self.fault(
+                node, f"`{printable(node.value)[:60]}` is no {kind}", "write the value without a tag"
+            )
+        try:
+            return self.yaml.constructor.construct_object(node)
+        except (ValueError, LookupError, ArithmeticError) as fault:
+            raise self.fault(
+                node, f"`{printable(node.value)[:60]}` is no {kind}", "write a plain value"
+            ) from fault
 
     def plain_tag(self, node: Node, kind: str) -> None:
         if node.tag != _TAG + kind:
             raise self.fault(
-                node, f"the tag `{printable(str(node.tag))}` is not allowed", "write a plain value"
+                node, f"the tag `{printable(str(node.tag))[:60]}` is not allowed", "write a plain value"
             )

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from tuiftune.preset.sizes import parse_size
 
@@ -33,8 +41,26 @@ DataFormat = Literal[
 ]
 
 Text = Annotated[str, Field(min_length=1)]
-PositiveInt = Annotated[int, Field(gt=0)]
-CardIndex = Annotated[int, Field(ge=0)]
+
+
+def _at_most(most: int) -> AfterValidator:
+    """Refuses what nobody trains with: a slip of the pen, that the plan would calculate with for hours."""
+
+    def check(value: float) -> float:
+        if value > most:
+            raise ValueError(f"{value:.10g} is far beyond what can be trained with; at most {most:,}")
+        return value
+
+    return AfterValidator(check)
+
+
+PositiveInt = Annotated[int, Field(gt=0), _at_most(1_000_000)]
+Steps = Annotated[int, Field(gt=0), _at_most(1_000_000_000)]
+Tokens = Annotated[int, Field(gt=0), _at_most(1 << 24)]
+Cards = Annotated[int, Field(gt=0), _at_most(1024)]
+CardIndex = Annotated[int, Field(ge=0), _at_most(1023)]
+CountOrNone = Annotated[int, Field(ge=0), _at_most(1_000_000)]
+Money = Annotated[float, Field(gt=0), _at_most(1_000_000_000)]
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 # A card with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
@@ -67,7 +93,7 @@ class MixSource(Section):
     """A further source of rows."""
 
     path: Text = Field(description="a file, a glob or a directory")
-    weight: float = Field(
+    weight: Annotated[float, _at_most(1_000_000)] = Field(
         1.0, gt=0, description="how often each row is seen in an epoch, next to the training data's 1.0"
     )
     share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -96,7 +122,7 @@ class DataSection(Section):
         description="which column plays which role, e.g. {prompt: question, completion: answer}; '' is none",
     )
     system: str | None = Field(None, description="system message put before rows that have none")
-    max_length: PositiveInt = Field(2048, description="tokens a row; longer rows are cut")
+    max_length: Tokens = Field(2048, description="tokens a row; longer rows are cut")
     packing: Auto | bool = Field(
         "auto", description="several rows in one sequence, so that no step is padding"
     )
@@ -163,10 +189,8 @@ class MethodSection(Section):
 class TrainingSection(Section):
     """The optimiser's settings."""
 
-    epochs: float = Field(3.0, gt=0, description="passes over the data")
-    max_steps: PositiveInt | None = Field(
-        None, description="stop after so many optimiser steps; overrides epochs"
-    )
+    epochs: Annotated[float, _at_most(1_000_000)] = Field(3.0, gt=0, description="passes over the data")
+    max_steps: Steps | None = Field(None, description="stop after so many optimiser steps; overrides epochs")
     effective_batch: PositiveInt = Field(
         16, description="rows an optimiser step, over all cards and accumulation"
     )
@@ -193,7 +217,9 @@ class TrainingSection(Section):
     kernels: Auto | Kernels = Field("auto", description="fused kernels that save memory")
     compile: Auto | bool = Field("auto", description="torch.compile of each decoder layer")
     seed: int = Field(42, ge=0, lt=2**32, description="same seed, same data, same machine: same run")
-    early_stopping: int = Field(3, ge=0, description="evaluations without gain before stopping; 0: never")
+    early_stopping: CountOrNone = Field(
+        3, ge=0, description="evaluations without gain before stopping; 0: never"
+    )
 
 
 class EvaluationSection(Section):
@@ -202,22 +228,22 @@ class EvaluationSection(Section):
     score: Literal["auto", "exact_match", "none"] = Field(
         "auto", description="generated answers compared with the references"
     )
-    rows: int = Field(64, ge=0, description="held-out rows that are generated for, before and after")
+    rows: CountOrNone = Field(64, ge=0, description="held-out rows that are generated for, before and after")
     max_new_tokens: Auto | PositiveInt = Field(
         "auto", description="auto: the longest reference answer, at most 256"
     )
-    samples: int = Field(
-        3, ge=0, description="answers shown side by side, and generated at each evaluation; 0 for none"
+    samples: CountOrNone = Field(
+        3, description="answers shown side by side, and generated at each evaluation; 0 for none"
     )
 
 
 class HardwareSection(Section):
     """Which cards, and how much of them."""
 
-    gpus: Auto | PositiveInt | Annotated[list[CardIndex], Field(min_length=1)] = Field(
+    gpus: Auto | Cards | Annotated[list[CardIndex], Field(min_length=1)] = Field(
         "auto", description="how many cards, or which; each beyond one trains a copy of the model"
     )
-    processes: Auto | PositiveInt = Field(
+    processes: Auto | Cards = Field(
         "auto", description="data-parallel copies: one a card; on a machine without one, auto is 1"
     )
     memory_limit: str | None = Field(
@@ -250,16 +276,16 @@ class RunSection(Section):
     """What is kept, and who is told."""
 
     checkpoints: PositiveInt = Field(2, description="how many to keep")
-    save_every: Auto | PositiveInt = Field("auto", description="optimiser steps between checkpoints")
+    save_every: Auto | Steps = Field("auto", description="optimiser steps between checkpoints")
     report_to: list[Text] = Field(default_factory=list, description="trackers: wandb, tensorboard, trackio …")
 
 
 class BudgetSection(Section):
     """What it may cost; the plan warns when it would cost more."""
 
-    usd_per_hour: Annotated[float, Field(gt=0)] | None = Field(None, description="your price of the machine")
-    max_usd: Annotated[float, Field(gt=0)] | None = Field(None, description="the most to spend")
-    max_hours: Annotated[float, Field(gt=0)] | None = Field(None, description="the longest to run")
+    usd_per_hour: Money | None = Field(None, description="your price of the machine")
+    max_usd: Money | None = Field(None, description="the most to spend")
+    max_hours: Money | None = Field(None, description="the longest to run")
 
 
 class Preset(Section):

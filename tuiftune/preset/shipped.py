@@ -5,23 +5,24 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
-_HERE = Path(__file__).resolve().parent
+_HERE = paths.followed(Path(__file__)).parent
 
 
 def directory() -> Path:
     """Where the shipped presets lie. Raises UserError when the installation has none."""
     for place in (_HERE / "shipped", _HERE.parents[1] / "presets"):
-        if (place / "demo.yaml").is_file():
+        if paths.is_file(place / "demo.yaml"):
             return place
     raise UserError("the shipped presets are missing", place=str(_HERE), remedy="install tuiftune again")
 
 
 def names() -> list[str]:
     """The shipped presets' names, without `.yaml`, in order."""
-    return sorted(path.stem for path in directory().glob("*.yaml"))
+    return [path.stem for path in paths.matching(directory(), "*.yaml")]
 
 
 def find(name_or_path: str) -> Path:
@@ -29,20 +30,18 @@ def find(name_or_path: str) -> Path:
 
     Raises UserError that names the nearest shipped preset.
     """
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
+    path = paths.given(name_or_path)
+    if paths.is_file(path):
         return path
     known = names()
     if name_or_path in known:
         return directory() / f"{name_or_path}.yaml"
     near = difflib.get_close_matches(path.stem, known, 1, 0.5)
-    nearest = f"did you mean `{near[0]}`? " if near and not path.exists() else ""
-    message = "is a directory, not a preset" if path.is_dir() else "no such preset file or shipped preset"
-    raise UserError(
-        message,
-        place=printable(name_or_path),
-        remedy=f"{nearest}`tuiftune preset list` shows the shipped ones",
-    )
+    nearest = f"did you mean `{near[0]}`? " if near else ""
+    listed = "`tuiftune preset list` shows the shipped ones"
+    paths.require(path, missing="no such preset file or shipped preset", remedy=nearest + listed)
+    message = "is a directory, not a preset" if paths.is_dir(path) else "is a pipe or a device, not a preset"
+    raise UserError(message, place=printable(name_or_path), remedy=listed)
 
 
 def about(path: Path) -> str:

@@ -11,6 +11,7 @@ _UNITS = {"B": 1} | {
     for power, letter in enumerate("KMGTP", start=1)
     for suffix, base in (("iB", 1024), ("B", 1000))
 }
+_MOST = 1 << 60  # bytes
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
@@ -28,6 +29,8 @@ def parse_size(text: str) -> int:
     factor = {name.lower(): value for name, value in _UNITS.items()}.get(unit.lower())
     if factor is None:
         raise ValueError(f"`{unit}` is no unit of size; use GiB (1024³ bytes) or GB (1000³ bytes)")
+    if float(number) * factor > _MOST:
+        raise ValueError(f"`{text[:40]}` is more than any machine has")
     return int(float(number) * factor)
 
 

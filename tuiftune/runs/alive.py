@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.runs.log import parse_lines, read_tail
 from tuiftune.runs.process import Identity
 from tuiftune.runs.readings import number, text, whole
@@ -90,7 +91,5 @@ def _precedes_launch(run: RunDir, engine: Identity | None) -> bool:
     """Whether all of the log was there at the present engine's launch: its end is then a predecessor's."""
     if engine is None:
         return False
-    try:
-        return run.events_path.stat().st_size <= engine.log_size
-    except OSError:
-        return False
+    seen = paths.look(run.events_path)
+    return seen is not None and seen.st_size <= engine.log_size

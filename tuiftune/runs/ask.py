@@ -41,7 +41,7 @@ def tokens(arguments: Sequence[str], given_up: Callable[[], bool] | None = None)
         err.seek(0)
         if process.returncode != 0:
             raise _refusal(err.read().decode("utf-8", "replace"), process.returncode)
-        document: dict[str, Any] = json.loads(out.read())
+        document: dict[str, Any] = json.loads(out.read())  # raw: our own engine wrote it
     return document
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.errors import UserError
-from tuiftune.runs import planned
+from tuiftune.runs import generations, planned
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.money import spending
 from tuiftune.runs.readings import part
@@ -192,16 +192,8 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[Difference]:
 
 def _answers(run: RunDir) -> dict[tuple[str, str], bool]:
     """Whether the tuned model answered each held-out row exactly right, by its prompt and reference."""
-    try:
-        lines = (run.result_path / "samples.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
     found = {}
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
+    for row in documents.json_lines(run.result_path / "samples.jsonl", generations.MOST_BYTES):
         if isinstance(row, dict) and isinstance(row.get("matched_after"), bool):
             found[str(row.get("prompt")), str(row.get("reference"))] = row["matched_after"]
     return found

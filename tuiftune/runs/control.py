@@ -8,11 +8,14 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.hardware.host import memory_kills
 from tuiftune.printable import printable
 from tuiftune.runs.directory import DIRECTORY_MODE, write_text
 from tuiftune.runs.process import Identity
+
+MOST_BYTES = 64 * 1024  # of what is left for the engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +43,10 @@ def request_stop(run: RunDir, by: str, *, signal_too: bool = False) -> None:
 def stop_requested(run: RunDir) -> str | None:
     """Who asked for a stop, or None. Cheap: the engine calls it at every step."""
     try:
-        document = json.loads(_stop(run).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return "someone"
-    return printable(str(document.get("by") or "someone")) if isinstance(document, dict) else "someone"
+        document = documents.read_json(_stop(run), MOST_BYTES)
+    except UserError:
+        return "someone" if paths.exists(_stop(run)) else None
+    return printable(str(document.get("by") or "someone"))
 
 
 def clear(run: RunDir) -> None:
@@ -64,8 +65,8 @@ def note_memory_kills(run: RunDir) -> None:
 def killed_for_memory_since(run: RunDir) -> bool:
     """Whether any process of this machine's or container's share was, since the launch."""
     try:
-        before = int(_kills(run).read_text())
-    except (OSError, ValueError):
+        before = int(documents.read_text(_kills(run), MOST_BYTES))
+    except (UserError, ValueError):
         return False
     return (memory_kills() or 0) > before
 

@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
 from tuiftune.runs.registry import registry_path
 from tuiftune.runs.thin import FORM
 
@@ -39,12 +41,12 @@ class Digest:
 def load(log: Path, descriptor: int) -> Digest | None:
     """The digest of an open log; None if there is none that holds."""
     try:
-        head, _, body = _path(log).read_bytes().partition(b"\n")
-        facts = json.loads(head)
+        head, _, body = documents.read_bytes(_path(log), MOST_BYTES + EDGE_BYTES).partition(b"\n")
+        facts = documents.loads(head)
         offset, check = int(facts["offset"]), int(facts["check"])
         if facts["of"] != _identity(descriptor, offset) or check != zlib.crc32(body):
             return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, UserError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return Digest(offset, body.split(b"\n")[:-1])
 
@@ -72,7 +74,7 @@ def save(log: Path, descriptor: int, offset: int, lines: Sequence[bytes]) -> boo
 
 
 def _path(log: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(os.path.abspath(log))).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(paths.absolute(log))).hexdigest()[:32]
     return registry_path().parent / "digests" / f"{name}.jsonl"
 
 
@@ -87,6 +89,7 @@ def _identity(descriptor: int, offset: int) -> list[str]:
 
 
 def _forget_old(folder: Path) -> None:
-    found = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = paths.matching(folder, "*.jsonl")
+    found.sort(key=lambda path: paths.modified(path) or 0.0, reverse=True)
     for path in found[KEPT:]:
         path.unlink(missing_ok=True)

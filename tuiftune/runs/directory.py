@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STAGED = ".staged-"
+_NO_RUN = "is not a run directory (it has no plan.json)"
+_KNOWN = "`tuiftune runs` lists the known runs"
 DIRECTORY_MODE = 0o755  # narrowed further by the umask: a run is never world-writable
 FILE_MODE = 0o644
 
@@ -33,13 +36,11 @@ class RunDir:
     @classmethod
     def open(cls, path: Path) -> RunDir:
         """The run at `path`; UserError if there is none."""
-        path = Path(os.path.abspath(path.expanduser()))
-        if not (path / "plan.json").is_file():
-            raise UserError(
-                "is not a run directory (it has no plan.json)",
-                place=printable(str(path)),
-                remedy="`tuiftune runs` lists the known runs",
-            )
+        path = paths.absolute(path)
+        if not paths.is_file(path / "plan.json"):
+            if not paths.gone(path):
+                paths.require(path / "plan.json", missing=_NO_RUN, remedy=_KNOWN)
+            raise UserError(_NO_RUN, place=printable(str(path)), remedy=_KNOWN)
         return cls(path)
 
     @property
@@ -83,12 +84,12 @@ class RunDir:
 
     def plan(self) -> dict[str, Any]:
         """The frozen plan, as `plan --json` prints it; UserError if it is damaged."""
-        return _read_document(self.path / "plan.json")
+        return documents.read_json(self.path / "plan.json")
 
     def result(self) -> dict[str, Any] | None:
         """`result/result.json`, or None before there is one."""
         path = self.result_path / "result.json"
-        return _read_document(path) if path.is_file() else None
+        return documents.read_json(path) if paths.is_file(path) else None
 
 
 def check_name(name: str) -> None:
@@ -104,9 +105,10 @@ def check_name(name: str) -> None:
 
 def check_root(root: Path) -> None:
     """UserError where no run could be created, found out before work is spent on preparing one."""
-    root = Path(os.path.abspath(root.expanduser()))
-    there = next(path for path in (root, *root.parents) if os.path.lexists(path))
-    if not there.is_dir():
+    root = paths.absolute(root)
+    there = next(path for path in (root, *root.parents) if not paths.gone(path))
+    paths.require(there)
+    if not paths.is_dir(there):
         raise _unwritable(root, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(root, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
@@ -124,7 +126,7 @@ def create(root: Path, name: str, preset_text: str, plan: dict[str, Any]) -> Run
     UserError when the name is taken or illegal, or the root cannot be written to.
     """
     check_name(name)
-    root = Path(os.path.abspath(root.expanduser()))
+    root = paths.absolute(root)
     path = root / name
     staged = root / f"{STAGED}{secrets.token_hex(6)}"
     try:
@@ -144,7 +146,7 @@ def create(root: Path, name: str, preset_text: str, plan: dict[str, Any]) -> Run
 
 def free_name(root: Path, name: str) -> str:
     """`name`, or the first of `name-2`, `name-3` … that is not taken under `root`."""
-    root = root.expanduser()
+    root = paths.absolute(root)
     free, number = name, 1
     while os.path.lexists(root / free):
         number += 1
@@ -155,15 +157,11 @@ def free_name(root: Path, name: str) -> str:
 
 def runs_in(root: Path) -> list[RunDir]:
     """The run directories directly under `root`, by name; [] when there is no such directory."""
-    root = Path(os.path.abspath(root.expanduser()))
-    try:
-        entries = sorted(root.iterdir())
-    except OSError:
-        return []
+    root = paths.absolute(root)
     return [
         RunDir(path)
-        for path in entries
-        if not path.name.startswith(STAGED) and (path / "plan.json").is_file()
+        for path in paths.entries(root)
+        if not path.name.startswith(STAGED) and paths.is_file(path / "plan.json")
     ]
 
 
@@ -213,13 +211,3 @@ def _unwritable(root: Path, fault: OSError) -> UserError:
         remedy="free some disk space" if full else "name a directory you can write to with --runs DIR",
         exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
     )
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
-        raise UserError(f"cannot be read ({fault})", place=printable(str(path))) from None
-    if not isinstance(document, dict):
-        raise UserError("is not a JSON object", place=printable(str(path)))
-    return document

@@ -6,6 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.alive import status
@@ -15,17 +16,21 @@ from tuiftune.runs.registry import known
 
 def all_runs(root: Path | None = None) -> list[RunDir]:
     """The runs under `root` and the registered ones, most lately active first."""
-    found = {run.path: run for run in (*runs_in(root or default_root()), *known())}
+    try:
+        under = runs_in(root or default_root())
+    except UserError:  # the working directory was deleted: what is registered is there all the same
+        if root is not None:
+            raise
+        under = []
+    found = {run.path: run for run in (*under, *known())}
     return sorted(found.values(), key=last_active, reverse=True)
 
 
 def last_active(run: RunDir) -> float:
     """When its log last grew (or it was created), in UTC seconds."""
     for path in (run.events_path, run.path):
-        try:
-            return path.stat().st_mtime
-        except OSError:
-            continue
+        if (changed := paths.modified(path)) is not None:
+            return changed
     return 0.0
 
 
@@ -37,10 +42,10 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
     if name is None:
         return _latest(root)
     if os.sep in name or name.startswith("~"):
-        return RunDir.open(Path(name))
-    root = root or default_root()
-    if NAME.fullmatch(name) and (root / name / "plan.json").is_file():
-        return RunDir.open(root / name)
+        return RunDir.open(paths.given(name))
+    here = root or default_root()
+    if NAME.fullmatch(name) and paths.is_file(here / name / "plan.json"):
+        return RunDir.open(here / name)
     same = [run for run in known() if run.name == name]
     if len(same) == 1:
         return same[0]
@@ -52,7 +57,7 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
         raise UserError(
             f"there are {len(same)} runs of this name", place=name, remedy=f"give the path of one: {places}"
         )
-    if Path(name).is_dir():
+    if paths.is_dir(name):
         return RunDir.open(Path(name))
     raise UserError("there is no such run", place=printable(name), remedy=_nearest(name, root))
 
@@ -68,7 +73,7 @@ def _latest(root: Path | None) -> RunDir:
     return next((run for run in runs if status(run) == "running"), runs[0])
 
 
-def _nearest(name: str, root: Path) -> str:
+def _nearest(name: str, root: Path | None) -> str:
     names = list(dict.fromkeys(run.name for run in all_runs(root)))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

@@ -12,12 +12,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
 from tuiftune.runs.directory import FILE_MODE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuiftune.runs.directory import RunDir
+from tuiftune.runs.directory import RunDir
 
 FILE = "samples.jsonl"
 MOST_BYTES = 32 * 1024 * 1024  # read, from the end
@@ -98,27 +100,24 @@ def append(path: Path, document: dict[str, Any]) -> None:
 
 def size(run: RunDir) -> int:
     """Bytes written so far: it only ever grows."""
-    try:
-        return (run.path / FILE).stat().st_size
-    except OSError:
-        return 0
+    return paths.size(run.path / FILE)
 
 
 def read(run: RunDir) -> Generations:
     """What was generated so far; nothing where there is no file. Damaged and unfinished lines are left
     out."""
     try:
-        with (run.path / FILE).open("rb") as file:
+        with os.fdopen(documents.open_regular(run.path / FILE), "rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - MOST_BYTES))
             lines = file.read().split(b"\n")[:-1]
-    except OSError:
+    except (OSError, UserError):
         return NONE
     questions: tuple[tuple[str, str], ...] = ()
     rounds: dict[tuple[int, str], Round] = {}
     for line in lines:
         try:
-            document = json.loads(line)
+            document = documents.loads(line)
             if "questions" in document:
                 asked = tuple((str(one["prompt"]), str(one["reference"])) for one in document["questions"])
                 if asked != questions:
@@ -126,7 +125,7 @@ def read(run: RunDir) -> Generations:
             else:
                 found = _round(document)
                 rounds[found.step, found.when] = found
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             continue
     ordered = sorted(rounds.values(), key=lambda one: (ORDER.get(one.when, 1), one.step))
     return Generations(questions, tuple(ordered))

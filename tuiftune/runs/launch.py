@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tuiftune import interpreter
+from tuiftune import interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs import control
@@ -27,7 +27,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 def engine_command(run: RunDir, *, force: bool = False) -> list[str]:
     """The command line of the engine: it resumes where there are checkpoints."""
     command = interpreter.command(interpreter.ENGINE, "train", str(run.path))
-    if any(run.checkpoints_path.glob("checkpoint-*")):
+    if paths.matching(run.checkpoints_path, "checkpoint-*"):
         command.append("--resume")
     return [*command, "--force"] if force else command
 
@@ -51,7 +51,7 @@ def launch(run: RunDir, *, force: bool = False, command: Sequence[str] | None = 
                 )
             control.clear(run)
             control.note_memory_kills(run)
-            log_size = run.events_path.stat().st_size if run.events_path.exists() else 0
+            log_size = paths.size(run.events_path)
             process = interpreter.start(
                 command or engine_command(run, force=force), stdout=log, stderr=log, session=True
             )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.documents import loads
 from tuiftune.printable import without_secrets
 from tuiftune.runs.events import EVENT_VERSION, Event
 from tuiftune.runs.lines import CHUNK_BYTES, WholeLines
@@ -181,8 +182,8 @@ def parse_lines(data: bytes) -> list[Event]:
 def parse_line(line: bytes) -> Event | None:
     """One event, or None for a line that is not a JSON object with a type."""
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        event = loads(line)
+    except ValueError:
         return None
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 

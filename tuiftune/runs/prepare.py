@@ -5,12 +5,11 @@ Everything that can be wrong on the user's side is found here, before anything i
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import __version__
+from tuiftune import __version__, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 from tuiftune.runs.directory import RunDir, check_name, check_root, create, default_root, free_name
@@ -212,7 +211,7 @@ def _absolute(path: str) -> str:
 
     if path.startswith("builtin:") or looks_like_id(path):
         return path
-    return os.path.abspath(os.path.expanduser(path))
+    return str(paths.absolute(path))
 
 
 def _shown(train: str | list[str]) -> str:

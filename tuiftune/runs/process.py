@@ -8,7 +8,11 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+
 PROC = Path("/proc")
+MOST_BYTES = 64 * 1024  # of what says who the engine is
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Identity:
     def load(cls, path: Path) -> Identity | None:
         """The identity written at `path`; None when there is none that can be trusted."""
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = documents.read_json(path, MOST_BYTES)
             return cls(
                 pid=int(document["pid"]),
                 start=float(document["start"]),
@@ -40,7 +44,7 @@ class Identity:
                 host=str(document["host"]),
                 log_size=int(document.get("log_size", 0)),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (UserError, ValueError, KeyError, TypeError, OverflowError):
             return None
 
     @classmethod
@@ -62,9 +66,9 @@ def identify(pid: int, log_size: int = 0) -> Identity | None:
 
 def start_time(pid: int) -> float | None:
     """When a live process started; None for one that is gone or a zombie."""
-    if PROC.joinpath("self", "stat").exists():
+    if paths.exists(PROC.joinpath("self", "stat")):
         try:
-            fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+            fields = _stat(pid).rpartition(b")")[2].split()
         except OSError:
             return None
         return None if fields[0] in (b"Z", b"X") else float(fields[19])
@@ -77,11 +81,15 @@ def start_time(pid: int) -> float | None:
         return None
 
 
+def _stat(pid: int) -> bytes:
+    return (PROC / str(pid) / "stat").read_bytes()  # raw: the kernel writes it
+
+
 @cache
 def boot_id() -> str:
     """What changes at every boot: the kernel's boot id, else the boot time."""
     try:
-        return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return (PROC / "sys/kernel/random/boot_id").read_text().strip()  # raw: the kernel writes it
     except OSError:
         import psutil
 

@@ -13,26 +13,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
 from tuiftune.runs.directory import DIRECTORY_MODE, FILE_MODE, RunDir, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MOST_BYTES = 8 * 2**20  # of the register: a thousand of the longest paths
 LIMIT = 1000  # runs remembered; the oldest are forgotten first
 
 
 def registry_path() -> Path:
     """Where the register is kept."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(state) / "tuiftune" / "runs.jsonl"
+    return paths.state_home() / "runs.jsonl"
 
 
 def register(run: RunDir) -> bool:
     """Remember a run. Returns whether that worked: a read-only home must not keep a run from starting."""
     try:
-        with _locked(registry_path()) as path:
-            paths = [known for known in _read(path) if known != str(run.path)]
-            _write(path, [*paths, str(run.path)])
+        with _locked(registry_path()) as register:
+            others = [known for known in _read(register) if known != str(run.path)]
+            _write(register, [*others, str(run.path)])
     except OSError:
         return False
     return True
@@ -43,38 +45,40 @@ def known() -> list[RunDir]:
 
     Where the parent directory is gone too, a disk may be unmounted: not listed, not forgotten.
     """
-    path = registry_path()
-    paths = [Path(known) for known in _read(path)]
-    if any(_removed(run) for run in paths):
+    register = registry_path()
+    registered = [Path(known) for known in _read(register)]
+    if any(_removed(run) for run in registered):
         # A register that can't be tidied (a read-only home) still tells where the runs are.
-        with suppress(OSError), _locked(path):
-            _write(path, [known for known in _read(path) if not _removed(Path(known))])
-    return [RunDir(run) for run in reversed(paths) if (run / "plan.json").is_file()]
+        with suppress(OSError), _locked(register):
+            _write(register, [known for known in _read(register) if not _removed(Path(known))])
+    return [RunDir(run) for run in reversed(registered) if paths.is_file(run / "plan.json")]
+
+
+def unreachable() -> list[Path]:
+    """The registered runs that can't be looked at: in a directory that is shut, or on a disk that is gone."""
+    registered = (Path(known) for known in _read(registry_path()))
+    return [run for run in registered if not paths.is_file(run / "plan.json") and not _removed(run)]
 
 
 def _removed(run: Path) -> bool:
-    return run.parent.is_dir() and not (run / "plan.json").is_file()
+    return paths.is_dir(run.parent) and paths.gone(run / "plan.json")
 
 
-def _read(path: Path) -> list[str]:
+def _read(register: Path) -> list[str]:
     """The registered paths, oldest first; damaged lines are left out."""
+    entries = documents.json_lines(register, MOST_BYTES)
+    return list(dict.fromkeys(entry for entry in entries if isinstance(entry, str) and _is_path(entry)))
+
+
+def _is_path(entry: str) -> bool:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    paths = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, str) and os.path.isabs(entry) and "\0" not in entry:
-            paths.append(entry)
-    return list(dict.fromkeys(paths))
+        return os.path.isabs(paths.given(entry))
+    except UserError:
+        return False
 
 
-def _write(path: Path, paths: list[str]) -> None:
-    write_text(path, "".join(json.dumps(entry) + "\n" for entry in paths[-LIMIT:]))
+def _write(register: Path, runs: list[str]) -> None:
+    write_text(register, "".join(json.dumps(run) + "\n" for run in runs[-LIMIT:]))
 
 
 @contextmanager

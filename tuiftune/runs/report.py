@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
@@ -221,7 +221,7 @@ def _remarks(state: RunState, foreseen: Planned) -> list[str]:
 
 def _places(run: RunDir) -> str:
     lines = [f"- run: `{printable(str(run.path))}`"]
-    if (run.result_path / "model").exists():
+    if paths.exists(run.result_path / "model"):
         lines.append(f"- model: `{printable(str(run.result_path / 'model'))}`")
     lines.append("- preset: `preset.yaml`; plan: `plan.json`; every event: `events.jsonl`")
     return "\n".join(lines)
@@ -229,17 +229,8 @@ def _places(run: RunDir) -> str:
 
 def _answers(run: RunDir) -> Iterator[dict[str, Any]]:
     """The rows of samples.jsonl; damaged ones are left out."""
-    try:
-        lines = (run.result_path / "samples.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return
-    for line in lines:
-        try:
-            row = json.loads(line) if line else None
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
+    rows = documents.json_lines(run.result_path / "samples.jsonl", generations.MOST_BYTES)
+    return (row for row in rows if isinstance(row, dict))
 
 
 def _quoted(value: Any) -> str:

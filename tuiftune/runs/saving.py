@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +46,7 @@ class Next:
 
 def stored(run: RunDir) -> tuple[Stored, ...]:
     """What lies in the run's checkpoint directory, newest step first. Looks at sizes, not at contents."""
-    try:
-        found = [(NAME.fullmatch(path.name), path) for path in run.checkpoints_path.iterdir()]
-    except OSError:
-        return ()
+    found = [(NAME.fullmatch(path.name), path) for path in paths.entries(run.checkpoints_path)]
     listed = [_stored(int(match[1]), path) for match, path in found if match]
     return tuple(sorted(listed, key=lambda one: -one.step))
 
@@ -54,16 +54,18 @@ def stored(run: RunDir) -> tuple[Stored, ...]:
 def _stored(step: int, path: Path) -> Stored:
     size = 0
     try:
-        sealed = (path / MANIFEST).stat()
-        files = json.loads((path / MANIFEST).read_bytes())["files"]
+        sealed = os.stat(path / MANIFEST)
+        files = documents.read_json(path / MANIFEST)["files"]
         for name, listed in files.items():
-            there = (path / name).stat().st_size
+            there = os.stat(path / name).st_size
             size += there
             if there != listed["size"]:
                 return Stored(step, size, sealed.st_mtime, f"{name} has another size than when it was sealed")
     except FileNotFoundError as fault:
         missing = str(fault.filename).rpartition("/")[2]
         return Stored(step, size, 0.0, "not sealed" if missing == MANIFEST else f"{missing} is missing")
+    except UserError as fault:
+        return Stored(step, size, 0.0, f"its manifest {fault.message}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         return Stored(step, size, 0.0, f"its manifest can't be read ({type(fault).__name__})")
     return Stored(step, size, sealed.st_mtime, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.runs.alive import Vitals, vitals
 from tuiftune.runs.find import last_active
@@ -86,7 +87,5 @@ def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _created(run: RunDir, state: RunState) -> float:
-    try:
-        return (run.path / "plan.json").stat().st_mtime
-    except OSError:
-        return state.started_at or 0.0
+    created = paths.modified(run.path / "plan.json")
+    return (state.started_at or 0.0) if created is None else created

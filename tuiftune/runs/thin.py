@@ -7,10 +7,11 @@ so that a curve keeps its spikes, and the last `gpu`, `memory` and `heartbeat`.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING
+
+from tuiftune.documents import loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,8 @@ def thinned(block: bytes) -> list[bytes]:
     raw = list(filter(None, found))
     try:
         losses = list(map(float, raw))
+        if not math.isfinite(sum(losses)):
+            raise ValueError
     except ValueError:
         return _in_order(_sifted(block, _lines(text, 0, len(text))))
     picks: set[int] = set()
@@ -136,8 +139,8 @@ def _sifted(block: bytes, places: Iterable[int]) -> dict[int, bytes]:
 def _kind_and_loss(line: bytes) -> tuple[str, float | None]:
     """Type and finite loss of a line; "" for a damaged one."""
     try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
+        event = loads(line)
+    except ValueError:
         return "", None
     kind = event.get("type") if isinstance(event, dict) else None
     if not isinstance(kind, str):

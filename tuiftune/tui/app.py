@@ -10,6 +10,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.events import InputEvent
 
+from tuiftune import paths
 from tuiftune.tui import terminal, themes
 from tuiftune.tui.collector import LOOK_SECONDS, Collector
 from tuiftune.tui.encoding import write_alike
@@ -242,10 +243,12 @@ class TuneApp(App[str]):
         self.notify(self.theme, title="Theme", timeout=2)
 
     def action_save_picture(self) -> None:
-        from pathlib import Path
-
-        path = Path(self.save_screenshot(path=str(Path.cwd())))
-        self.notify(str(path), title="Saved", markup=False)
+        try:
+            saved = self.save_screenshot(path=".")
+        except OSError as fault:
+            self.notify(str(paths.cannot(fault, ".", "write")), severity="error", markup=False)
+        else:
+            self.notify(str(paths.here() / saved), title="Saved", markup=False)
 
 
 def run_app(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tuiftune import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def copy(text: str, by_terminal: Callable[[str], None]) -> str:
@@ -34,11 +36,10 @@ def copy(text: str, by_terminal: Callable[[str], None]) -> str:
 
 
 def _file(text: str) -> Path | None:
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    path = Path(state) / "tuiftune" / "copied.txt"
+    path = paths.state_home() / "copied.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
-    except OSError:
+    except (OSError, ValueError):
         return None
     return path

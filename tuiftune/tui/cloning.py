@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
+
 if TYPE_CHECKING:
     from tuiftune.advice.draft import Draft
     from tuiftune.runs.directory import RunDir
@@ -27,7 +29,7 @@ def clone(run: RunDir, root: Path) -> Draft:
 
 
 def _found(source: str, home: Path) -> str:
-    path = Path(source).expanduser()
-    if path.is_absolute() or path.exists() or not (home / path).exists():
+    path = Path(os.path.expanduser(source))
+    if path.is_absolute() or paths.exists(path) or not paths.exists(home / path):
         return source
-    return os.path.relpath(home / path) if (home / path).is_relative_to(Path.cwd()) else str(home / path)
+    return paths.from_here(home / path)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.screen import Screen
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.runs.directory import RunDir
 
 
@@ -40,28 +39,27 @@ class ExportsMetrics:
         )
 
     def _export(self, name: str | None) -> None:
-        from pathlib import Path
-
         assert isinstance(self, Screen)
         if name:
             self.run_worker(
-                partial(self._write, Path(name).expanduser()),
+                partial(self._write, name),
                 thread=True,
                 exit_on_error=False,
                 exclusive=True,
                 group="export",
             )
 
-    def _write(self, path: Path) -> None:
+    def _write(self, name: str) -> None:
         from tuiftune.runs.metrics import export
 
         assert isinstance(self, Screen)
         try:
+            path = paths.given(name)
             rows = export(self.run, path)
         except UserError as error:
             self.post_message(Exported(str(error), failed=True))
         else:
-            self.post_message(Exported(f"{path.resolve()} ({rows:,} rows)"))
+            self.post_message(Exported(f"{paths.followed(path)} ({rows:,} rows)"))
 
     def on_exported(self, message: Exported) -> None:
         assert isinstance(self, Screen)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def train(preset: str, runs_root: Path | None = None) -> str:
@@ -18,4 +23,4 @@ def train(preset: str, runs_root: Path | None = None) -> str:
 
 def train_from_anywhere(preset: str, runs_root: Path | None = None) -> str:
     """The same for a shell that stands elsewhere: data and preset may be named relative to this directory."""
-    return f"cd {shlex.quote(str(Path.cwd()))} && {train(preset, runs_root)}"
+    return f"cd {shlex.quote(str(paths.here()))} && {train(preset, runs_root)}"

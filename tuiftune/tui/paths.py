@@ -23,7 +23,7 @@ def data_here(folder: Path | None = None) -> tuple[str, ...]:
                 sorted(
                     entry.name
                     for _, entry in zip(range(MOST), entries, strict=False)
-                    if entry.name.endswith(ROWS) and not entry.name.startswith(".") and entry.is_file()
+                    if entry.name.endswith(ROWS) and not entry.name.startswith(".") and os.path.isfile(entry)
                 )
             )
     except OSError:
@@ -59,7 +59,7 @@ def complete(value: str, *, files: bool = True) -> str | None:
     try:
         with os.scandir(base) as entries:
             found = [
-                (entry.name, entry.is_dir())
+                (entry.name, entry.is_dir())  # raw: OSError is caught below
                 for _, entry in zip(range(MOST), entries, strict=False)
                 if entry.name.startswith(start) and (start.startswith(".") or not entry.name.startswith("."))
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
     """A name that is free, beside the data (in the current directory for what isn't the user's own file):
     `rows.csv.gz` gives `rows.clean.jsonl`.
     """
-    given = Path(sources[0]).expanduser()
-    own = not sources[0].startswith("builtin:") and given.exists()
+    given = paths.given(sources[0])
+    own = not sources[0].startswith("builtin:") and paths.exists(given)
     folder = given.parent if own else Path()
     name = files[0].name
     while Path(name).suffix.lower() in SUFFIXES:
@@ -30,20 +31,22 @@ def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
     number = 1
     while True:
         stem = f"{name}.clean" + (f"-{number}" if number > 1 else "")
-        if not any((folder / f"{stem}{ending}").exists() for ending in ENDINGS):
+        if not any(paths.exists(folder / f"{stem}{ending}") for ending in ENDINGS):
             return folder / f"{stem}.jsonl"
         number += 1
 
 
 def free(text: str) -> Path:
     """The name of a new file. UserError where it, or what is written beside it, is there already."""
-    path = Path(text).expanduser()
-    if not path.name or path.is_dir():
+    path = paths.given(text)
+    if not path.name or paths.is_dir(path):
         raise UserError("is a folder", place=text or "write to", remedy="name a file in it")
     if path.suffix.lower() not in {".jsonl", ".ndjson", ".json"}:
         path = path.with_name(f"{path.name}.jsonl")
     stem = path.with_suffix("").name
-    taken = next((path.with_name(stem + end) for end in ENDINGS if path.with_name(stem + end).exists()), None)
+    taken = next(
+        (path.with_name(stem + end) for end in ENDINGS if paths.exists(path.with_name(stem + end))), None
+    )
     if taken is not None:
         raise UserError("is there already", place=str(taken), remedy="take another name")
     return path

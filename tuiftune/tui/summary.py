@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.alive import vitals
 from tuiftune.runs.find import last_active
 from tuiftune.runs.log import parse_lines, read_tail
-from tuiftune.runs.readings import number, whole
+from tuiftune.runs.readings import number, part, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,12 +104,8 @@ def _stamp(run: RunDir) -> object:
     """What changes when a run's log, plan, process or result does."""
     stamps: list[object] = []
     for path in (run.events_path, run.path / "plan.json", run.pid_path, run.result_path / "result.json"):
-        try:
-            seen = path.stat()
-        except OSError:
-            stamps.append(None)
-        else:
-            stamps.append((seen.st_ino, seen.st_size, seen.st_mtime_ns))
+        seen = paths.look(path)
+        stamps.append(seen and (seen.st_ino, seen.st_size, seen.st_mtime_ns))
     return tuple(stamps)
 
 
@@ -120,7 +117,7 @@ def _document(read: Any) -> dict[str, Any]:
 
 
 def _text(document: dict[str, Any], section: str, key: str) -> str:
-    value = (document.get(section) or {}).get(key)
+    value = part(document, section).get(key)
     if isinstance(value, list):
         value = ", ".join(str(item) for item in value)
     return printable(str(value)) if value is not None else ""

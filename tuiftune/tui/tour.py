@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tuiftune import paths
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
@@ -83,7 +84,7 @@ STOPS: tuple[Stop, ...] = (
 
 def seen() -> bool:
     """Whether the tour was begun or put aside here before."""
-    return _mark().exists()
+    return paths.exists(_mark())
 
 
 def remember() -> None:
@@ -96,8 +97,7 @@ def remember() -> None:
 
 
 def _mark() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(state) / "tuiftune" / "tour-seen"
+    return paths.state_home() / "tour-seen"
 
 
 class Tour:
@@ -155,6 +155,6 @@ class Tour:
         from tuiftune.runs.directory import RunDir
 
         copy = Path(self._folder.name) / "recorded-demo"
-        if not copy.exists():
+        if not paths.exists(copy):
             shutil.copytree(assets.RECORDED, copy)
         return RunDir(copy)

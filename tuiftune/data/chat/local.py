@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.chat.tokenise import Tokeniser
 from tuiftune.errors import UserError
@@ -32,15 +32,9 @@ def eos_ids(generation: dict[str, Any], config: dict[str, Any]) -> list[int]:
 
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON object of a model directory; empty where there is none. UserError when it can't be read."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if paths.gone(path):
         return {}
-    except (ValueError, OSError, RecursionError) as fault:
-        raise UserError(
-            f"can't be read ({str(fault)[:80]})", place=str(path), remedy="download the model's files again"
-        ) from None
-    return found if isinstance(found, dict) else {}
+    return documents.read_json(path, remedy="download the model's files again")
 
 
 def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant") -> Tokeniser:
@@ -68,12 +62,8 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
     chat_template.json.
     """
     source: Any = config.get("chat_template")
-    try:
-        source = (folder / "chat_template.jinja").read_text("utf-8")
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"can't be read ({fault})", place=str(folder / "chat_template.jinja")) from None
+    if not paths.gone(folder / "chat_template.jinja"):
+        source = documents.read_text(folder / "chat_template.jinja")
     if isinstance(source, list):
         source = {one.get("name"): one.get("template") for one in source if isinstance(one, dict)}
     if isinstance(source, dict):

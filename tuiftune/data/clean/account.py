@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.data.clean.merge import Duplicates, with_systems
 from tuiftune.data.clean.partition import NAMES, parse_shares, partition
 from tuiftune.data.clean.removal import MERGED, NEAR_MERGED, Outliers, Removal, kept, removals, trimmed
@@ -74,7 +75,7 @@ def clean(
     All files appear together or none. Raises UserError when nothing would be left, the output is an original,
     or its name promises a format other than JSONL.
     """
-    if any(output.exists() and output.samefile(path) for path in dataset.files if path.exists()):
+    if any(paths.exists(output) and output.samefile(path) for path in dataset.files if paths.exists(path)):
         raise UserError("that is the original", place=str(output), remedy="write to another file")
     stream = is_stream(output)
     _check_name(output, stream, settings.split)
@@ -216,7 +217,7 @@ def _manifest(
         "settings": {name: getattr(settings, name) for name in Settings.__slots__},
         "format": dataset.format,
         "sources": [
-            {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+            {"path": str(path), "bytes": paths.size(path), "sha256": sha256_of(path)}
             for path in dataset.files
         ],
         "rows_read": dataset.rows,

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 COMPONENTS = ("activations kept", "activations peak", "head and loss", "kernel scratch", "gradients")
 # Families whose layers run the same operations as another's (read in transformers 5.23).
@@ -53,19 +54,20 @@ def forms(family: str, variant: str) -> tuple[Form, ...]:
 @cache
 def _document(family: str) -> dict[str, list[dict[str, dict[str, tuple[float, float]]]]]:
     place = files(__name__).joinpath(f"{family}.json")
-    if not family.isidentifier() or not place.is_file():
+    if not family.isidentifier() or not place.is_file():  # raw: it comes along
         return {}
-    found: dict[str, list[dict[str, dict[str, tuple[float, float]]]]] = json.loads(
-        place.read_text(encoding="utf-8")
-    )["forms"]
+    found: dict[str, list[dict[str, dict[str, tuple[float, float]]]]] = _read(family)["forms"]
     return found
 
 
 def versions(family: str) -> dict[str, str]:
     """The library versions that a family's forms were traced with."""
-    text = files(__name__).joinpath(f"{family}.json").read_text(encoding="utf-8")
-    found: dict[str, str] = json.loads(text)["versions"]
+    found: dict[str, str] = _read(family)["versions"]
     return found
+
+
+def _read(family: str) -> Any:
+    return json.loads(files(__name__).joinpath(f"{family}.json").read_bytes())  # raw: it comes along
 
 
 @cache

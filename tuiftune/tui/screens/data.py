@@ -12,6 +12,7 @@ from textual.containers import Container, Horizontal
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
+from tuiftune import paths
 from tuiftune.data.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
@@ -89,7 +90,7 @@ class DataStep(WizardStep):
     def _given(self) -> tuple[str, ...]:
         """The sources in the input; a path with blanks is one source if it exists as it stands."""
         text = self.query_one("#path", Input).value.strip()
-        if not text or Path(text).expanduser().exists():
+        if not text or paths.names_one(text):
             return (text,) if text else ()
         try:
             return tuple(shlex.split(text))
@@ -315,7 +316,8 @@ class DataStep(WizardStep):
         from tuiftune.tui.screens.files import Files
 
         given = self._given()
-        start = Path(given[0]).expanduser() if given and not given[0].startswith("builtin:") else Path()
+        own = bool(given) and paths.names_one(given[0])
+        start = paths.given(given[0]) if own else Path()
         self.app.push_screen(Files(start), self._picked)
 
     def _picked(self, path: Path | None) -> None:

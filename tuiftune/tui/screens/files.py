@@ -9,6 +9,8 @@ from textual.containers import Vertical
 from textual.markup import escape
 from textual.widgets import DirectoryTree
 
+from tuiftune import paths
+from tuiftune.paths import is_dir
 from tuiftune.printable import printable
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.paths import DATA
@@ -31,7 +33,7 @@ class DataTree(DirectoryTree):
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         return [
-            path for path in paths if not path.name.startswith(".") and (path.is_dir() or path.suffix in DATA)
+            path for path in paths if not path.name.startswith(".") and (path.suffix in DATA or is_dir(path))
         ]
 
 
@@ -43,8 +45,8 @@ class Files(WholeModal[Path | None]):
 
     def __init__(self, start: Path) -> None:
         super().__init__()
-        start = start if start.is_dir() else start.parent
-        self._start = start.resolve() if start.is_dir() else Path.cwd()
+        start = start if paths.is_dir(start) else start.parent
+        self._start = paths.followed(start if paths.is_dir(start) else Path())
 
     def _title(self) -> str:
         return escape(printable(str(self._start)))
@@ -56,9 +58,7 @@ class Files(WholeModal[Path | None]):
             yield DataTree(str(self._start))
 
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
-        here = Path.cwd()
-        path = Path(event.path)
-        self.dismiss(path.relative_to(here) if path.is_relative_to(here) else path)
+        self.dismiss(Path(paths.from_here(event.path)))
 
     def action_down(self) -> None:
         self.query_one(DataTree).action_cursor_down()

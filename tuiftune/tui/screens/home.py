@@ -122,11 +122,11 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, BeginsRuns):
         root = self.app.runs_root or default_root()
         try:
             free: int | None = disk_of(root).free
-        except OSError:
+        except UserError:
             free = None
         rows = []
         first = not self.query_one(RunList).known
-        for run in all_runs(root):
+        for run in all_runs(self.app.runs_root):
             if worker.is_cancelled:
                 return
             rows.append(self._summaries.of(run))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,6 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Label
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.faults import TellsFaults
@@ -77,7 +77,7 @@ class PromptStarter(TellsFaults, WholeScreen[None]):
     def action_read(self) -> None:
         text = self.query_one("#rows", Input).value.strip()
         try:
-            data = (text,) if not text or Path(text).expanduser().exists() else tuple(shlex.split(text))
+            data = (text,) if not text or paths.names_one(text) else tuple(shlex.split(text))
         except ValueError:
             data = (text,)
         self._prompt = None
@@ -131,9 +131,9 @@ class PromptStarter(TellsFaults, WholeScreen[None]):
 
         if self._prompt is None:
             return
-        folder = Path(self.query_one("#folder", Input).value.strip() or FOLDER).expanduser()
+        folder = self.query_one("#folder", Input).value.strip() or FOLDER
         try:
-            text, shots = write(self._prompt, folder)
+            text, shots = write(self._prompt, paths.given(folder))
         except UserError as error:
             self._say(str(error), "error")
         else:

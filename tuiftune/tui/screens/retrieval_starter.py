@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -12,6 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.faults import TellsFaults
@@ -69,7 +69,7 @@ class RetrievalStarter(TellsFaults, WholeScreen[None]):
     def compose(self) -> ComposeResult:
         yield TitleBar("what retrieval would find")
         yield Lead("Do your documents hold the answers?")
-        likely = next((name for name in LIKELY_FOLDERS if Path(name).is_dir()), "")
+        likely = next((name for name in LIKELY_FOLDERS if paths.is_dir(name)), "")
         with Horizontal(classes="field"):
             yield Label(" Documents ")
             yield Input(
@@ -110,7 +110,7 @@ class RetrievalStarter(TellsFaults, WholeScreen[None]):
         from tuiftune.advice import retrieval
 
         try:
-            built = retrieval.index(Path(path).expanduser())
+            built = retrieval.index(paths.given(path))
         except UserError as error:
             self.post_message(Indexed(path, None, (), str(error)))
             return
@@ -196,7 +196,7 @@ class RetrievalStarter(TellsFaults, WholeScreen[None]):
             return
         question = self.query_one("#question", Input).value.strip() or "{question}"
         try:
-            text, passages = write(self._index, question, TOP, Path(folder).expanduser())
+            text, passages = write(self._index, question, TOP, paths.given(folder))
         except UserError as error:
             self._say(str(error), "error")
         else:

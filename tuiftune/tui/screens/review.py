@@ -11,6 +11,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Input, Label
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, roughly, size
 from tuiftune.tui import headless
@@ -116,8 +117,8 @@ class ReviewStep(WizardStep):
     def _is_saved(self) -> bool:
         """Whether the file at the path given is this preset, so that the command works as it stands."""
         try:
-            there = Path(self._path()).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            there = documents.read_text(paths.given(self._path()))
+        except UserError:
             return False
         return self._preset is not None and there == self._text()
 
@@ -188,8 +189,12 @@ class ReviewStep(WizardStep):
     def _save(self, then: Callable[[Path], None]) -> None:
         if self._preset is None:
             return
-        path = Path(self._path()).expanduser()
-        if path.exists():
+        try:
+            path = paths.given(self._path())
+        except UserError as error:
+            self._tell_user(str(error), "error")
+            return
+        if paths.exists(path):
             from tuiftune.tui.screens.dialog import Confirm
 
             self.app.push_screen(

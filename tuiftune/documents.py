@@ -1,0 +1,154 @@
+"""Files that others may have written, read whole within limits: regular files only, of a bounded length.
+
+A pipe would be waited for without end, a device read without end. JSON is bounded in depth and in the digits
+of a number, so that whoever walks through it, or calculates with it, runs into neither limit of Python's.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MOST_BYTES = 16 * 2**20  # the index of a model in a thousand parts has 9 MB
+DEEPEST = 100
+MOST_DIGITS = 300  # of a whole number: one of 309 is beyond what a float holds
+_LONG_NUMBER = re.compile(rf"[0-9]{{{MOST_DIGITS + 1}}}")
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """All of a regular file. UserError for anything else, and for more than `most` bytes."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        try:
+            data = file.read(most + 1)
+        except OSError as fault:
+            raise paths.cannot(fault, path, "read") from None
+    if len(data) > most:
+        raise UserError(
+            f"is larger than {most / 1e6:.3g} MB",
+            place=printable(str(path)),
+            remedy="is it the file meant?",
+        )
+    return data
+
+
+def read_head(path: Path, most: int) -> str:
+    """The first bytes of a regular file as text, whatever they are. UserError where they can't be read."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        try:
+            return file.read(most).decode("utf-8", "replace")
+        except OSError as fault:
+            raise paths.cannot(fault, path, "read") from None
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor to read a regular file from. UserError where it can't be opened or isn't one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as fault:
+        raise paths.cannot(fault, path, "read") from None
+    try:
+        refuse_special(path, descriptor)
+    except UserError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def refuse_special(path: Path, descriptor: int) -> None:
+    """UserError unless an open descriptor is that of a regular file."""
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(kind):
+        raise paths.cannot(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path, "read")
+    if not stat.S_ISREG(kind):
+        raise UserError(
+            "is a pipe or a device, not a file", place=printable(str(path)), remedy="name a regular file"
+        )
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """A regular UTF-8 file, a byte order mark left out. UserError names the line where it isn't UTF-8."""
+    data = read_bytes(path, most)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = data[: fault.start].count(b"\n") + 1
+        raise UserError(
+            "is not UTF-8 text", place=f"{printable(str(path))} line {line}", remedy="save it as UTF-8"
+        ) from None
+
+
+def read_json(
+    path: Path, most: int = MOST_BYTES, *, remedy: str = "write or copy it again"
+) -> dict[str, Any]:
+    """The JSON object in a file. UserError names the file and, where it isn't JSON, the line."""
+    place = printable(str(path))
+    data = read_text(path, most)
+    try:
+        document = loads(data)
+    except json.JSONDecodeError as fault:
+        raise UserError(f"is not JSON: {fault.msg}", place=f"{place}:{fault.lineno}", remedy=remedy) from None
+    except ValueError as fault:
+        raise UserError(f"is not usable: {fault}", place=place, remedy=remedy) from None
+    if not isinstance(document, dict):
+        raise UserError("is not a JSON object", place=place, remedy=remedy)
+    return document
+
+
+def json_lines(path: Path, most: int = MOST_BYTES) -> Iterator[Any]:
+    """The JSON values of a file that has one a line. Damaged lines are left out; a file that can't be read
+    has none.
+    """
+    try:
+        data = read_bytes(path, most)
+    except UserError:
+        return
+    for line in data.split(b"\n"):
+        if line.strip():
+            try:
+                yield loads(line)
+            except ValueError:
+                continue
+
+
+def loads(text: str | bytes) -> Any:
+    """A JSON value. ValueError for whatever isn't one, is nested too deeply, or has a number too long."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    try:
+        if len(text) > MOST_DIGITS and _LONG_NUMBER.search(text) and _has_long_number(text):
+            raise ValueError(f"a number of more than {MOST_DIGITS} digits")
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {DEEPEST} levels") from None
+    if text.count("[") + text.count("{") > DEEPEST and deeper_than(value):
+        raise ValueError(f"nested deeper than {DEEPEST} levels")
+    return value
+
+
+def deeper_than(value: Any, deepest: int = DEEPEST) -> bool:
+    """Whether lists and objects are nested deeper than that."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(deepest):
+        if not level:
+            return False
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [child for children in inside for child in children if isinstance(child, dict | list)]
+    return bool(level)
+
+
+def _has_long_number(text: str) -> bool:
+    """Whether so many digits stand outside of a text."""
+    return any(_LONG_NUMBER.search(part) for part in _TEXT.split(text))
