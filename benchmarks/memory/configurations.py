@@ -1,8 +1,9 @@
 """The runs whose memory is predicted first and measured after: every family and technique at least once.
 
-Two sets. The allowances in `plan/memory.py` were fitted after the first had been measured. The second has
+Three sets. The allowances in `plan/memory.py` were fitted after the first had been measured. The second has
 models, sizes and settings that the first has not, the shorter windows of Gemma 3 and Phi-3, and families
-that were not traced themselves (Granite, GLM-4, StarCoder 2).
+that were not traced themselves (Granite, GLM-4, StarCoder 2). In the third, as the engine does now, what is
+trained is held in float32 and computed in bfloat16: all weights, or the adapters over a 4-bit base.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Run:
     checkpointing: bool = True
     liger: bool = False
     optimizer: str = "adamw_torch_fused"
+    master: bool = False  # what is trained in float32, under autocast: full fine-tuning, QLoRA's adapters
 
     @property
     def name(self) -> str:
@@ -39,6 +41,7 @@ class Run:
             "" if self.checkpointing else "plain",
             "liger" if self.liger else "",
             self.optimizer if self.optimizer != "adamw_torch_fused" else "",
+            "master" if self.master else "",
         ]
         return " ".join([self.model.split("/")[-1], self.technique, *filter(None, marks)])
 
@@ -56,6 +59,7 @@ class Run:
             "activation_checkpointing": self.checkpointing,
             "liger": self.liger,
             "optim": self.optimizer,
+            **({"master": True} if self.master else {}),
         }
 
 
@@ -199,4 +203,29 @@ def second() -> list[Run]:
     ]
 
 
-SETS = {"first": first, "second": second}
+def third() -> list[Run]:
+    """What is trained in float32: full fine-tuning with each optimizer, QLoRA with float32 adapters."""
+    full: dict[str, Any] = {"technique": "full", "master": True}
+    qlora: dict[str, Any] = {"technique": "qlora", "master": True}
+    return [
+        Run("Qwen/Qwen2.5-1.5B", **full),
+        Run("HuggingFaceTB/SmolLM2-135M", micro_batch=16, length=512, **full),
+        Run("meta-llama/Llama-3.2-1B", checkpointing=False, **full),
+        Run("Qwen/Qwen2.5-3B", optimizer="paged_adamw_8bit", micro_batch=2, **full),
+        Run("Qwen/Qwen3-4B", optimizer="adamw_8bit", micro_batch=2, **full),
+        Run("google/gemma-3-270m", micro_batch=8, **full),
+        Run("allenai/OLMo-2-0425-1B", checkpointing=False, micro_batch=2, **full),
+        Run("microsoft/Phi-4-mini-instruct", optimizer="adamw_8bit", micro_batch=1, length=2048, **full),
+        Run("google/gemma-2-2b", optimizer="adamw_8bit", micro_batch=2, length=512, **full),
+        Run("Qwen/Qwen3-0.6B", checkpointing=False, liger=True, **full),
+        Run("mistralai/Mistral-7B-v0.3", optimizer="adamw_8bit", micro_batch=1, **full),
+        Run("TinyLlama/TinyLlama-1.1B-Chat-v1.0", liger=True, **full),
+        Run("meta-llama/Llama-3.2-1B", **qlora),
+        Run("Qwen/Qwen3-1.7B", checkpointing=False, micro_batch=2, **qlora),
+        Run("Qwen/Qwen2.5-7B", micro_batch=2, **qlora),
+        Run("google/gemma-2-2b", micro_batch=2, target_modules=ATTENTION, **qlora),
+        Run("HuggingFaceTB/SmolLM2-1.7B", rank=64, liger=True, length=2048, **qlora),
+    ]
+
+
+SETS = {"first": first, "second": second, "third": third}

@@ -183,6 +183,16 @@ def prune(found: list[Form]) -> list[Form]:
 
 def variants(family: str, precision: str) -> Iterator[Variant]:
     """Most asked for first, so that a short run has them."""
+    if precision == "master":
+        ligers = (False,) if family in NO_LIGER else (False, True)
+        for liger, checkpointing in itertools.product(ligers, (True, False)):
+            yield Variant(family, "full", precision, "all-linear", checkpointing, liger=liger)
+        for targets, liger, dropout, checkpointing in itertools.product(
+            ("all-linear", "attention", "qv"), ligers, (False, True), (True, False)
+        ):
+            if targets != "qv" or family != "phi3":
+                yield Variant(family, "qlora", precision, targets, checkpointing, dropout, liger)
+        return
     if precision != "mixed":
         techniques = ("lora",) if precision == "pure" else ("lora", "full", "dora")
         ligers = (False,) if precision == "float32" or family in NO_LIGER else (False, True)
@@ -231,7 +241,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("families", nargs="*", default=FAMILIES)
-    parser.add_argument("--precision", choices=("mixed", "pure", "float32"), default="mixed")
+    parser.add_argument("--precision", choices=("mixed", "master", "pure", "float32"), default="mixed")
     options = parser.parse_args()
     torch.set_num_threads(1)
     HERE.mkdir(exist_ok=True)

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate.utils import AutocastKwargs
 from configurations import SETS, Run
 from datasets import Dataset
 from peft import LoraConfig
@@ -113,7 +114,8 @@ def build(run: Run, device: str) -> tuple[torch.nn.Module, int]:
     config.use_cache = False
     four_bit = run.technique == "qlora"
     with torch.device("meta" if four_bit else device):
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        whole = run.master and not four_bit
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32 if whole else torch.bfloat16)
     parameters = sum(p.numel() for p in model.parameters())
     if four_bit:
         quantised(model, config, device)
@@ -170,6 +172,12 @@ def measure(run: Run, steps: int, device: str) -> dict[str, Any]:
     trainer = SFTTrainer(
         model=model, args=arguments, train_dataset=data, processing_class=tokenizer(), peft_config=peft
     )
+    if run.master and run.technique == "full":
+        trainer.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
+    elif run.master:  # TRL halves the adapters over a 4-bit base
+        for parameter in trainer.model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     trainer.train()

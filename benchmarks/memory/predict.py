@@ -1,6 +1,6 @@
 """Predict the runs of `configurations.py` before they are measured: one JSON row a run.
 
-    python benchmarks/memory/predict.py first|second [OUT]        (predictions-SET.jsonl beside this file)
+    python benchmarks/memory/predict.py first|second|third [OUT]        (predictions-SET.jsonl beside this file)
 
 The planner's own estimate: no torch, no measurement. Commit its output before the runs it predicts.
 """
@@ -32,7 +32,9 @@ def settings_of(run: Run, family: str) -> Settings:
         checkpointing=run.checkpointing,
         kernels="liger" if run.liger else "none",
         optimizer=run.optimizer,
-        adapter_bytes=2 if run.technique == "qlora" else 4,
+        weight_bytes=4 if run.master and run.technique == "full" else 2,
+        autocast=run.master and run.technique == "full",
+        adapter_bytes=2 if run.technique == "qlora" and not run.master else 4,
         attention="eager" if family in UNFUSED else "sdpa",
     )
 

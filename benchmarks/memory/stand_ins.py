@@ -42,6 +42,8 @@ def attention(model: nn.Module) -> None:
     def forward(
         module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **_: Any
     ) -> tuple[torch.Tensor, None]:
+        if torch.is_autocast_enabled("cpu"):  # as for PyTorch's fused attention
+            query, key, value = (one.to(torch.get_autocast_dtype("cpu")) for one in (query, key, value))
         out = _Attention.apply(query, key, value)
         return out.transpose(1, 2).contiguous(), None
 
@@ -56,10 +58,11 @@ class _Head(torch.autograd.Function):
     """TRL 1.16's ChunkedLogProbFunction as it allocates on a card (Triton folds the tiles in place)."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         number = hidden.shape[0]
+        ctx.dtype = dtype
         statistics = [torch.empty(number) for _ in range(7)]
-        tile = torch.empty(min(number, ROWS), CHUNK, dtype=hidden.dtype)
+        tile = torch.empty(min(number, ROWS), CHUNK, dtype=dtype)
         result = torch.empty(number)
         log_z, entropy = torch.empty(number), torch.empty(number)
         ctx.save_for_backward(hidden, weight, log_z, entropy)
@@ -67,22 +70,23 @@ class _Head(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         hidden, weight, _, _ = ctx.saved_tensors
         grad_hidden = torch.empty(hidden.shape)
         grad_weight = torch.empty(weight.shape) if ctx.needs_input_grad[1] else None
-        tile = torch.empty(min(hidden.shape[0], ROWS), CHUNK, dtype=hidden.dtype)
-        result = grad_hidden.to(hidden.dtype), None if grad_weight is None else grad_weight.to(weight.dtype)
+        tile = torch.empty(min(hidden.shape[0], ROWS), CHUNK, dtype=ctx.dtype)
+        weights = None if grad_weight is None else grad_weight.to(weight.dtype)
+        result = grad_hidden.to(hidden.dtype), weights, None
         del tile
         return result
 
 
-def head(hidden: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def head(hidden: torch.Tensor, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """The fused head on the scored positions, compacted as boolean indexing compacts them."""
     flat = hidden[:, :-1]
     places = torch.arange(flat.shape[0] * flat.shape[1])
     compact = flat.reshape(-1, flat.shape[-1])[places]
-    return _Head.apply(compact, weight).sum()
+    return _Head.apply(compact, weight, dtype).sum()
 
 
 class _FourBit(torch.autograd.Function):
@@ -104,8 +108,8 @@ class _FourBit(torch.autograd.Function):
         return out, None
 
 
-def four_bit(model: nn.Module) -> None:
-    """Linears as bitsandbytes' and PEFT's 4-bit classes run them; adapters in bfloat16 as TRL casts them."""
+def four_bit(model: nn.Module, *, halve: bool = True) -> None:
+    """Linears as bitsandbytes' and PEFT's 4-bit classes run them; adapters in bfloat16 where `halve`."""
     import peft.tuners.lora.bnb as variants
     from peft.tuners.lora.layer import Linear
 
@@ -119,7 +123,8 @@ def four_bit(model: nn.Module) -> None:
             module.base_layer.forward = types.MethodType(product, module.base_layer)
         elif type(module) is nn.Linear and "layers" in name and not name.endswith(OWN):
             module.forward = types.MethodType(product, module)
-    halve_adapters(model)
+    if halve:
+        halve_adapters(model)
 
 
 def halve_adapters(model: nn.Module) -> None:

@@ -207,9 +207,9 @@ class Variant:
 
     family: str
     technique: str = "lora"
-    precision: str = (
-        "mixed"  # 16-bit base under autocast; pure: adapters too, no autocast; float32: everything
-    )
+    # mixed: 16-bit base under autocast (QLoRA's adapters in 16 bit); master: what is trained in float32 under
+    # autocast; pure: adapters in 16 bit too, no autocast; float32: everything
+    precision: str = "mixed"
     targets: str = "all-linear"
     checkpointing: bool = True
     dropout: bool = False
@@ -269,7 +269,8 @@ def build(variant: Variant, layers: int, d: Dimensions) -> torch.nn.Module:
         causal = AutoModelForCausalLM._model_mapping[type(config)]
         for kind in (causal, AutoModel._model_mapping[type(config)]):
             kind._supports_sdpa = True
-    dtype = torch.float32 if variant.precision == "float32" else torch.bfloat16
+    whole = variant.precision == "float32" or (variant.technique == "full" and variant.precision == "master")
+    dtype = torch.float32 if whole else torch.bfloat16
     model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     if variant.family not in EAGER:
         stand_ins.attention(model)
@@ -295,7 +296,7 @@ def build(variant: Variant, layers: int, d: Dimensions) -> torch.nn.Module:
         if variant.precision == "pure":
             stand_ins.halve_adapters(model)
         if variant.technique == "qlora":
-            stand_ins.four_bit(model)
+            stand_ins.four_bit(model, halve=variant.precision != "master")
     else:
         stand_ins.embedding(model)
     stand_ins.dropout(model)
@@ -342,11 +343,14 @@ def step(variant: Variant, layers: int, d: Dimensions) -> Tracker:
             layer.register_forward_pre_hook(before, with_kwargs=True)
         ids = torch.randint(3, d.vocabulary, (d.batch, d.length))
         with tracker:
-            with torch.autocast("cpu", torch.bfloat16, enabled=variant.precision == "mixed"):
+            autocast = variant.precision in ("mixed", "master")
+            cached = variant.technique != "full"  # the engine turns the cache of casts off for full tuning
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast, cache_enabled=cached):
                 hidden = base.model(input_ids=ids, use_cache=False).last_hidden_state
                 hidden = _Mark.apply(hidden, tracker, f"B{layers - 1}")
                 tracker.mark("head")
-                loss = stand_ins.head(hidden, base.get_output_embeddings().weight)
+                head = torch.bfloat16 if autocast else hidden.dtype
+                loss = stand_ins.head(hidden, base.get_output_embeddings().weight, head)
             del hidden
             loss.backward()
         for parameter in model.parameters():

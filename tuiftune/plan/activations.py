@@ -91,6 +91,9 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     parts = {name: int(size) for name, size in zip(COMPONENTS, best, strict=True)}
     if settings.device == "cuda":
         parts["kernel scratch"] += WORKSPACE
+    if settings.autocast:  # of the head and what it multiplies, a tile at a time is cast to 16 bit
+        rows, columns = min(settings.tokens, HEAD_TILE[0]), min(arch.vocab_size, HEAD_TILE[1])
+        parts["head and loss"] += 2 * arch.hidden_size * (rows + columns)
     if masked := _masked_layers(arch, settings):
         _add_masks(parts, arch, settings, masked)
     if settings.compile:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.padding import Lengths
     from tuiftune.plan.resolve import Attempt
     from tuiftune.plan.search import Candidate
+    from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
 
 MOST = 10
@@ -72,12 +73,12 @@ def of(
     if device.kind == "cuda":
         if not model.architecture.num_experts and chosen.technique in search.COMPILED:
             vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
-        vary({"method.technique": "qlora"}, technique="qlora", adapter_bytes=2, compile=False)
+        vary({"method.technique": "qlora"}, **_technique("qlora", chosen), compile=False)
     plain_experts = count.adapts_experts(model.architecture, chosen.targets)
     if plain_experts and chosen.adapted:
         vary({"method.target_modules": "attention"}, targets="attention")
     for name in ("lora", "full") if plain_experts else ("lora", "dora", "full"):
-        vary({"method.technique": name}, technique=name, adapter_bytes=4)
+        vary({"method.technique": name}, **_technique(name, chosen))
     joined = attempts[-1].base.attention
     if joined in attention.APART and not chosen.packing and chosen.micro_batch > 1 and lengths.differ:
         turned = not chosen.padding_free
@@ -100,6 +101,13 @@ def of(
     if not best.fits:
         return (*listed[:MOST], *_elsewhere(model, device, best))
     return tuple(listed[:MOST])
+
+
+def _technique(name: str, chosen: Settings) -> dict[str, Any]:
+    """What another technique changes: all weights are trained in float32, whatever products run in."""
+    whole = name == "full" or chosen.compute_bytes == 4
+    autocast = name == "full" and chosen.compute_bytes == 2
+    return {"technique": name, "adapter_bytes": 4, "weight_bytes": 4 if whole else 2, "autocast": autocast}
 
 
 def _shorter(

@@ -27,6 +27,7 @@ class Settings:
     padding_free: bool = False  # the rows of a micro batch are one sequence, none padded
     optimizer: str = "adamw_torch_fused"
     weight_bytes: int = 2
+    autocast: bool = False  # float32 weights, which are all trained, and products in 16 bit
     adapter_bytes: int = 4
     attention: str = "sdpa"
     device: str = "cuda"
@@ -56,11 +57,20 @@ class Settings:
 
     @property
     def precision(self) -> str:
-        """The suffix of the forms' names: float32 or 16-bit throughout, or (none) mixed by autocast."""
+        """The suffix of the forms' names: float32 or 16-bit throughout, or mixed by autocast: with what is
+        trained in float32 (master), or as it was first traced (none: QLoRA's adapters in 16 bit).
+        """
+        if self.autocast or (self.quantised and self.adapter_bytes == 4):
+            return " master"
         if self.weight_bytes == 4:
             return " float32"
         pure = self.technique in ("lora", "dora") and self.adapter_bytes == 2
         return " pure" if pure else ""
+
+    @property
+    def compute_bytes(self) -> int:
+        """Of an element that matrix products take."""
+        return 2 if self.autocast else self.weight_bytes
 
     @property
     def quantised(self) -> bool:

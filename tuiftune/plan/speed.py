@@ -29,6 +29,7 @@ OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compi
 DORA_TRAFFIC = 1.43
 DORA_WEIGHT_BYTES = 444.0  # a weight and forward pass: the norm of W + BA through an identity matrix
 DEQUANTISE_BYTES = 10.0  # a quantised weight and pass
+CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
 # measured). Hosts differ: of two H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers:
 # `benchmarks/speed/host.py`), the other a quarter more. These are the slower one's, so that a plan which is
@@ -59,18 +60,20 @@ def step_seconds(
     weight_gradients = 1.0 if settings.technique == "full" else 0.0
     work = (products + attention) * (2.0 + recompute) + weight_gradients * products + attention
     rate = device.flops * (
-        1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if settings.weight_bytes == 4 else 1.0)
+        1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if settings.compute_bytes == 4 else 1.0)
     )
     compute = work / rate
 
     kind = "compile" if settings.compile else settings.kernels if settings.kernels in TRAFFIC else "plain"
-    lean = settings.adapter_bytes == 2 or not settings.adapted
+    lean = settings.adapter_bytes == 2 if settings.adapted else not settings.autocast
     forward, backward = TRAFFIC[kind][lean]
     traffic = forward * (1.0 + recompute) + backward
     if settings.technique == "dora":
         traffic *= DORA_TRAFFIC
     moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
     quantisable = count.quantisable_parameters(arch)
+    if settings.autocast:
+        moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + recompute)
     if settings.quantised:
         moved += DEQUANTISE_BYTES * quantisable * (2.0 + recompute)
     if settings.technique == "dora":
