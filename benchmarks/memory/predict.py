@@ -1,6 +1,6 @@
 """Predict the runs of `configurations.py` before they are measured: one JSON row a run.
 
-    python benchmarks/memory/predict.py first|second|third [OUT]        (predictions-SET.jsonl beside this file)
+    python benchmarks/memory/predict.py first|second|third [OUT]      (predictions-SET.jsonl beside this file)
 
 The planner's own estimate: no torch, no measurement. Commit its output before the runs it predicts.
 """

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.engine.checkpoints import NEEDED, PROGRESS, STAGED, Checkpoint, Store, fault_of
+from tuiftune.engine.checkpoints import NEEDED, PROGRESS, Checkpoint, Store, fault_of
+from tuiftune.runs.saving import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

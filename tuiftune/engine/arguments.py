@@ -86,12 +86,24 @@ def arrange(settings: Settings, rows: int, output: Path, device: str, report: Re
     return Arranged(args, accumulation)
 
 
-def settle_steps(trainer: Any, settings: Settings) -> None:
-    """Fix the number of steps and of warm-up steps, now that the (packed) rows can be counted."""
+def settle_steps(trainer: Any, settings: Settings, report: Report) -> None:
+    """Fix the number of steps and of warm-up steps, now that the (packed) rows can be counted.
+
+    The last step at least is trained at the full rate: warm-up starts at 0, and would be all of a short run.
+    """
     args = trainer.args
     rows = len(trainer.train_dataset)
     batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))
     updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
     training = settings.preset.training
     args.max_steps = training.max_steps or math.ceil(float(training.epochs) * updates)
-    args.warmup_steps = math.ceil(training.warmup_ratio * args.max_steps)
+    asked = math.ceil(training.warmup_ratio * args.max_steps)
+    args.warmup_steps = min(asked, args.max_steps - 1)
+    if args.warmup_steps < asked and training.schedule != "constant":
+        steps = "step" if args.max_steps == 1 else "steps"
+        report.warning(
+            "warmup_shortened",
+            f"a warmup of {asked} of {args.max_steps} {steps} would leave none at the full learning rate; "
+            f"{args.warmup_steps} are used",
+            "train for more steps, or set training.warmup_ratio: 0",
+        )

@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from tuiftune.engine import adapters, arguments, levers, settings
 from tuiftune.engine import base as bases
-from tuiftune.engine.fingerprint import compare, fingerprint
+from tuiftune.engine.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.rehearsal import Rehearsal
 from tuiftune.engine.rhythm import Progress, Rhythm
 from tuiftune.engine.trainer import RunTrainer
@@ -46,13 +46,16 @@ def assemble(
         raise UserError(
             "the files changed while its processes read them", place="data", remedy="start it again"
         )
-    if start.saved and not force:
-        compare(
-            start.saved.get("fingerprint", {}), print_, str(start.checkpoint.path if start.checkpoint else "")
-        )
+    _know_base(print_, base, group)
+    saved = {} if force else start.saved.get("fingerprint", {})
+    place = str(start.checkpoint.path if start.checkpoint else "")
+    if saved:
+        compare(saved, print_, place)
     report.phase("loading", "weights")
     set_seed(wanted.preset.training.seed)
     model = bases.load_model(base, wanted, device)
+    if _know_base(print_, base, group) and saved:
+        compare(saved, print_, place)
     if warning := bases.check_fit(model, tokenizer, wanted, base):
         report.warning(
             "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
@@ -89,7 +92,7 @@ def assemble(
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=tokenizer,
     )
-    arguments.settle_steps(trainer, wanted)
+    arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
     if wanted_here and start.checkpoint is None:
         path = store.directory.parent / settings.REHEARSAL
@@ -99,3 +102,12 @@ def assemble(
     if wanted.preset.training.compile is True:
         levers.compile_layers(trainer.model)
     return trainer
+
+
+def _know_base(print_: dict[str, Any], base: Base, group: Group) -> bool:
+    """Add what the base's files hold, once they are here. Whether that is news."""
+    if WEIGHTS in print_:
+        return False
+    directory = bases.files_of(base) if group.leads else None
+    print_ |= group.first({} if directory is None else of_base(directory))
+    return WEIGHTS in print_

@@ -67,6 +67,14 @@ def _mask(*args: Any, **kwargs: Any) -> Any:
     return None if joined else sdpa_mask(*args, **kwargs)
 
 
+def _in_16_bit(tensor: Any) -> Any:
+    """As autocast casts for SDPA: float32 weights leave the rotated queries and keys in float32."""
+    import torch
+
+    kind = tensor.device.type
+    return tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
+
+
 def _attention(varlen: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
     """transformers' interface to it: (1, heads, tokens, head dimension) → (1, tokens, heads, dimension).
 
@@ -91,7 +99,7 @@ def _attention(varlen: Callable[..., Any]) -> Callable[..., tuple[Any, None]]:
             )
             return attended
         window = kwargs.get("sliding_window")
-        query, key, value = (one[0].transpose(0, 1) for one in (query, key, value))
+        query, key, value = (_in_16_bit(one)[0].transpose(0, 1) for one in (query, key, value))
         joined = varlen(
             query,
             key,

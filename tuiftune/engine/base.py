@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,20 @@ from tuiftune import paths
 from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.attention import keep_rows_apart
 from tuiftune.errors import UserError
+from tuiftune.models import weights
 from tuiftune.plan.attention import VARLEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuiftune.engine.settings import Settings
 
+# Tensors that files of sound models hold and causal language models have no place for: other towers, heads
+# that predict several tokens at once, tables that are computed, and the scales of quantised files.
+_LEFT_OUT = re.compile(
+    r"vision|visual|audio|speech|multi_modal_projector|(^|\.)mtp\b|nextn|rotary_emb\.inv_freq"
+    r"|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
+)
 SAFE_WEIGHTS = ("*.safetensors",)
 UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
 
@@ -70,6 +80,19 @@ def check_weights(directory: Path) -> None:
         place=str(directory),
         remedy="download the whole model, or name another directory",
     )
+
+
+def files_of(base: Base) -> Path | None:
+    """The directory that the base is loaded from; None while the hub's cache has not got it."""
+    from tuiftune.models.resolve import cached_snapshot
+
+    return Path(base.source) if base.local else cached_snapshot(base.source, base.revision)
+
+
+def stored_dtype(base: Base) -> str | None:
+    """What the base's own files hold it in, by torch's name; None where that can't be read."""
+    directory = files_of(base)
+    return None if directory is None else weights.stored_dtype(directory)
 
 
 def load_tokenizer(base: Base) -> Any:
@@ -149,25 +172,27 @@ def choose_device(settings: Settings) -> str:
 
 def load_model(base: Base, settings: Settings, device: str) -> Any:
     """The base model on its device, in an explicit dtype; quantised to NF4 with double quantisation for
-    qlora.
+    qlora, in float32 where all of it is trained.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     section = settings.preset.model
-    dtype = getattr(torch, section.dtype)
+    dtype = getattr(torch, settings.held_in)
     attention = "sdpa" if section.attention in ("auto", VARLEN) else section.attention
     extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
     if settings.quantised:
         extra["quantization_config"] = quantisation(dtype)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, loaded = AutoModelForCausalLM.from_pretrained(
             base.source,
             revision=base.revision or "main",
             dtype=dtype,
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=base.remote_code,
+            ignore_mismatched_sizes=True,  # told of below, by name
+            output_loading_info=True,
             **extra,
         )
     except ImportError as fault:
@@ -180,9 +205,45 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are whole and of a causal language model",
         ) from fault
+    check_loaded(model, loaded, base)
     if section.attention == VARLEN:
         keep_rows_apart(model)
     return model
+
+
+def check_loaded(model: Any, loaded: dict[str, Any], base: Base) -> None:
+    """UserError where the loader made weights up, left some out, or read some that are no numbers: by name.
+
+    Tied heads, and what the model's class says need not be there, are in none of its lists.
+    """
+    import torch
+
+    unexpected = [name for name in loaded["unexpected_keys"] if not _LEFT_OUT.search(name)]
+    if loaded["missing_keys"] or unexpected or loaded["mismatched_keys"]:
+        weights.refuse(loaded["missing_keys"], unexpected, loaded["mismatched_keys"], base.reference)
+    if loaded.get("error_msgs"):
+        raise UserError(f"the model can't be loaded: {loaded['error_msgs'][0]}", place=base.reference)
+    broken = [name for name, one in _numbers(model) if not bool(torch.isfinite(one).all())]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise UserError(
+            f"the weights hold NaN or infinite values: {broken[0]}{more}",
+            place=base.reference,
+            remedy="download the model again; if it was trained here, go back to an earlier checkpoint",
+        )
+
+
+def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
+    """What there is in floats: the weights, and the scales of those that are quantised."""
+    for name, one in model.named_parameters():
+        state = getattr(one, "quant_state", None)
+        if state is not None:
+            nested = getattr(state, "state2", None)
+            yield name, state.absmax if nested is None else nested.absmax
+            if nested is not None and state.offset is not None:
+                yield name, state.offset
+        elif one.is_floating_point() and not one.is_meta:
+            yield name, one.detach()
 
 
 def quantisation(dtype: Any) -> Any:

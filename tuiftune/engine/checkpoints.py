@@ -8,13 +8,15 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.saving import DISCARDED, STAGED, found_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,13 +26,14 @@ MANIFEST = "manifest.json"
 MANIFEST_KEYS = {"version", "step", "processes", "files"}
 VERSION = 1
 PROGRESS = "progress.json"
-STAGED = ".staged"
-DISCARDED = ".discarded-"
-NAME = re.compile(r"checkpoint-(\d+)")
+SET_ASIDE = ".not-a-checkpoint"
 CHUNK = 8 * 1024 * 1024
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a card without scores
+# Further files in a checkpoint that a loader could take for its own; what else lies there is read by nobody.
+READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp")
+MOST_PROCESSES = 4096
 FULL_BELOW = 1024 * 1024  # bytes free
 
 
@@ -60,6 +63,7 @@ class Store:
         self.keep = keep
         self.processes = processes
         self.staged = directory / STAGED
+        self.stuck: list[str] = []  # what could not be removed, in words
 
     def clean(self) -> None:
         """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
@@ -67,7 +71,11 @@ class Store:
             return
         for path in self.directory.iterdir():
             if path.name == STAGED or path.name.startswith(DISCARDED):
-                shutil.rmtree(path)
+                _remove(path)
+
+    def strangers(self) -> list[str]:
+        """What lies here and is no checkpoint of ours, in words. None of it is read, moved or removed."""
+        return [f"{printable(path.name)} ({kind})" for path, kind in found_in(self.directory).strangers]
 
     def save(
         self, step: int, write: Callable[[Path], None], progress: dict[str, Any], protect: Iterable[int]
@@ -82,7 +90,9 @@ class Store:
         final = self.directory / f"checkpoint-{step}"
         size = self._stage(staged, step, write, progress)
         try:
-            if final.exists():
+            if final.is_symlink() or not final.is_dir():
+                _set_aside(final)
+            else:
                 self._discard(final)
             os.rename(staged, final)
             _sync(self.directory)
@@ -111,14 +121,7 @@ class Store:
 
     def all(self) -> list[Checkpoint]:
         """Every checkpoint by name, newest first, verified or not."""
-        if not self.directory.is_dir():
-            return []
-        found = [(NAME.fullmatch(path.name), path) for path in self.directory.iterdir()]
-        return sorted(
-            (Checkpoint(int(match[1]), path) for match, path in found if match),
-            key=lambda one: one.step,
-            reverse=True,
-        )
+        return [Checkpoint(step, path) for step, path in found_in(self.directory).checkpoints]
 
     def newest_whole(self) -> tuple[Checkpoint | None, list[Damaged]]:
         """The newest checkpoint that verifies, and the newer ones that don't."""
@@ -155,46 +158,87 @@ class Store:
         there = self.all()
         old = [one for one in there if one.step <= saved][self.keep :]
         for checkpoint in [*(one for one in there if one.step > saved), *old]:
-            if checkpoint.step not in protect:
+            if checkpoint.step in protect:
+                continue
+            try:
                 self._discard(checkpoint.path)
+            except OSError as fault:  # the one just saved is safe: the run goes on beside what can't go
+                self.stuck.append(f"{checkpoint.path.name} ({fault.strerror or fault})")
 
     def _discard(self, path: Path) -> None:
         """Rename first: a removal cut short must not leave something that looks like a checkpoint."""
         trash = path.with_name(DISCARDED + path.name)
-        if trash.exists():
-            shutil.rmtree(trash)
+        _remove(trash)
         os.rename(path, trash)
         shutil.rmtree(trash)
+
+
+def _remove(path: Path) -> None:
+    """A directory of ours with all in it; of a link or a file of its name, only that."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def _set_aside(path: Path) -> None:
+    """Free a checkpoint's name of a link or file, which is somebody's and stays under another."""
+    number = 0
+    while os.path.lexists(aside := path.with_name(f"{path.name}{SET_ASIDE}{number or ''}")):
+        number += 1
+    if os.path.lexists(path):
+        os.rename(path, aside)
 
 
 def fault_of(checkpoint: Checkpoint) -> str | None:
     """What is wrong with a checkpoint, or None when every byte of it is as it was written."""
     try:
-        manifest = json.loads((checkpoint.path / MANIFEST).read_bytes())
+        listing = checkpoint.path / MANIFEST
+        if not _plain(listing):
+            return f"{MANIFEST} is {'no plain file' if os.path.lexists(listing) else 'missing'}"
+        manifest = documents.read_json(listing)
         files = manifest["files"]
         if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
             return f"{MANIFEST} isn't one of version {VERSION}"
         if manifest["step"] != checkpoint.step:
-            return f"its manifest is of step {manifest['step']}"
-        if (processes := manifest.get("processes", 1)) < 1:
-            return f"its manifest is of {processes} processes"
+            return f"its manifest is of step {str(manifest['step'])[:20]}"
+        if type(processes := manifest.get("processes", 1)) is not int or not 1 <= processes <= MOST_PROCESSES:
+            return f"its manifest is of {str(processes)[:20]} processes"
         needed = (*NEEDED, *random_states(processes))
         missing = [name for name in needed if name not in files]
         if missing or not any(name in files for name in WEIGHTS):
             return f"its manifest lacks {', '.join(missing) or 'the weights'}"
+        if other := _unlisted(checkpoint.path, files):
+            return f"it holds {printable(other)}, which its manifest doesn't name"
         for name, listed in files.items():
             path = checkpoint.path / name
-            if not path.is_file():
-                return f"{name} is missing"
+            if not _plain(path):
+                return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
+            if not path.resolve().is_relative_to(checkpoint.path.resolve()):
+                return f"{printable(name)[:80]} lies outside it"
             if path.stat().st_size != listed["size"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {listed['size']}"
+                return f"{name} has {path.stat().st_size} bytes instead of {str(listed['size'])[:20]}"
             if _hash(path) != listed["sha256"]:
                 return f"{name} was changed after it was written"
     except FileNotFoundError:
         return f"{MANIFEST} is missing"
+    except UserError as fault:
+        return f"{MANIFEST} {fault.message}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         return f"{MANIFEST} can't be read ({type(fault).__name__})"
     return None
+
+
+def _plain(path: Path) -> bool:
+    """A regular file, not a link to one."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _unlisted(directory: Path, files: Iterable[str]) -> str | None:
+    """A file that a loader might read though nobody vouches for it."""
+    known = {*files, MANIFEST}
+    names = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir())
+    return next((name for name in sorted(names) if name not in known and name.endswith(READ)), None)
 
 
 def random_states(processes: int) -> list[str]:

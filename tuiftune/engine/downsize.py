@@ -16,6 +16,7 @@ from tuiftune import documents, interpreter, paths
 from tuiftune.engine.ranks import VARIABLES
 from tuiftune.errors import UserError
 from tuiftune.figures import size
+from tuiftune.runs import saving
 
 if TYPE_CHECKING:
     from tuiftune.engine.report import Report
@@ -65,7 +66,7 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
         write_text(run.path / RECORD, json.dumps(document) + "\n")
     except OSError:
         return False  # without the record the next process would run out of memory just so
-    saved = paths.matching(run.checkpoints_path, "checkpoint-*")
+    saved = saving.any_in(run.checkpoints_path)
     report.warning(
         "micro_batch_halved",
         f"out of GPU memory after step {report.step}{_beside(others)}: it goes on from the "
@@ -97,6 +98,6 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
     for name in VARIABLES:  # or it would take itself for one of several
         os.environ.pop(name, None)
     command = interpreter.command(interpreter.ENGINE, "train", str(run))
-    if paths.matching(run / "checkpoints", "checkpoint-*"):
+    if saving.any_in(run / "checkpoints"):
         command.append("--resume")
     os.execve(command[0], [*command, "--force"] if force else command, interpreter.environment())

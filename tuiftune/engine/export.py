@@ -24,15 +24,31 @@ PARTIAL = ".model.partial"
 LIBRARIES = ("tuiftune", "torch", "transformers", "trl", "peft", "datasets")
 
 
-def save_model(model: Any, tokenizer: Any, result: Path, card: str, *, stops: list[int]) -> Path:
+def round_to(model: Any, dtype: str | None) -> None:
+    """Round the weights to what they are written in; they stay in the type they are held in."""
+    import torch
+
+    with torch.no_grad():
+        for one in model.parameters() if dtype else ():
+            one.copy_(one.to(getattr(torch, str(dtype))))
+
+
+def save_model(
+    model: Any, tokenizer: Any, result: Path, card: str, *, stops: list[int], dtype: str | None = None
+) -> Path:
     """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
 
-    Its generation_config stops at `stops` (token ids), that of an adapter too.
+    Its generation_config stops at `stops` (token ids), that of an adapter too. `dtype`: what a whole model is
+    written in, by torch's name; None: as it is held.
     """
     partial, final = result / PARTIAL, result / "model"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
+        if dtype:
+            import torch
+
+            model.to(getattr(torch, dtype))
         model.save_pretrained(partial)
         _stop_at(model, stops).save_pretrained(partial)
         tokenizer.save_pretrained(partial)

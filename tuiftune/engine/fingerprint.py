@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.mix import Mix
 from tuiftune.errors import UserError
+from tuiftune.models import weights
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.engine.base import Base
     from tuiftune.engine.rows import Prepared
     from tuiftune.engine.settings import Settings
+
+WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
+DIFFER = ("rows", WEIGHTS, TOKENIZER)  # digests, which tell nobody anything
 
 
 def fingerprint(
     settings: Settings, base: Base, train: Prepared, held_out: Prepared | None, world: int
 ) -> dict[str, Any]:
-    """Everything that decides the numbers of a run.
+    """Everything that decides the numbers of a run, but for the files of its base (`of_base`).
 
     The rows' digest covers data, split, template, tokenizer and length.
     """
@@ -29,6 +35,7 @@ def fingerprint(
         "model.base": base.reference,
         "model.revision": base.revision,
         "model.dtype": preset.model.dtype,
+        **({} if settings.held_in == preset.model.dtype else {"weights held in": settings.held_in}),
         "data.packing": bool(preset.data.packing),
         **({"data.padding_free": True} if preset.data.padding_free is True else {}),
         "data.max_length": preset.data.max_length,
@@ -45,13 +52,23 @@ def fingerprint(
     }
 
 
+def of_base(directory: Path) -> dict[str, str]:
+    """What the base's own files hold: weights and tokenizer may be replaced under the same name."""
+    return {WEIGHTS: weights.digest(directory), TOKENIZER: weights.tokenizer_digest(directory)}
+
+
 def compare(saved: dict[str, Any], now: dict[str, Any], place: str) -> None:
-    """UserError naming what differs from when the checkpoint was saved."""
-    changed = [key for key in sorted({*saved, *now}) if saved.get(key) != now.get(key)]
+    """UserError naming what differs from when the checkpoint was saved.
+
+    The base's files are compared where both know them: earlier versions didn't, and a hub's may yet have to
+    come.
+    """
+    either = {*saved, *now} - {key for key in (WEIGHTS, TOKENIZER) if key not in saved or key not in now}
+    changed = [key for key in sorted(either) if saved.get(key) != now.get(key)]
     if not changed:
         return
     said = "; ".join(
-        f"{key} differ" if key.startswith("rows") else f"{key} was {saved.get(key)}, is {now.get(key)}"
+        f"{key} differ" if key.startswith(DIFFER) else f"{key} was {saved.get(key)}, is {now.get(key)}"
         for key in changed
     )
     raise UserError(

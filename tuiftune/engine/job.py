@@ -146,13 +146,14 @@ def _refuse_to_repeat(run: RunDir, resume: bool) -> None:
 
     A run that died after its result, before it could say so, is only told to its end.
     """
+    from tuiftune.runs import saving
     from tuiftune.runs.log import parse_lines, read_tail
 
     ends = [event for event in parse_lines(read_tail(run.events_path)) if event["type"] == "end"]
     told = bool(ends) and ends[-1].get("state") == "done"
     if run.result() is not None and (told or not resume):
         raise UserError("has its result already", place=run.name, remedy="start a new run under another name")
-    if not resume and paths.matching(run.checkpoints_path, "checkpoint-*"):
+    if not resume and saving.any_in(run.checkpoints_path):
         raise UserError(
             "has checkpoints", place=run.name, remedy=f"`tuiftune resume {run.name}` goes on from them"
         )

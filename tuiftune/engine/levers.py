@@ -39,12 +39,6 @@ def check(settings: Settings, device: str) -> None:
             place="training.compile",
             remedy="install g++, or set training.compile: false",
         )
-    if settings.technique == "full" and settings.preset.model.dtype == "float16":
-        raise UserError(
-            "full tuning in float16 loses its gradients to underflow",
-            place="model.dtype",
-            remedy="use bfloat16 or float32, or technique lora",
-        )
 
 
 def decoder_layers(model: Any) -> list[Any]:
@@ -95,7 +89,8 @@ def compile_layers(model: Any) -> None:
 def autocast_dtype(settings: Settings) -> str | None:
     """`bf16` or `fp16` where matrix products run in lower precision than the trained weights, else None.
 
-    Adapters in bfloat16 over a bfloat16 base need none, and are faster without.
+    float16 comes with a gradient scaler (the trainer's). Adapters in bfloat16 over a bfloat16 base need none,
+    and are faster without.
     """
     import torch
 

@@ -9,7 +9,7 @@ from tuiftune.data.chat.words import remarks
 from tuiftune.engine import base as bases
 from tuiftune.engine import checkpoints, export, imports, rows, settings
 from tuiftune.engine.group import Group
-from tuiftune.engine.resume import Resume, resume_point
+from tuiftune.engine.resume import Resume, resume_point, say_changes
 
 if TYPE_CHECKING:
     from tuiftune.engine.base import Base
@@ -45,6 +45,8 @@ def train(
     base = bases.find(wanted)
     store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
     start = resume_point(store, report, resume) if group.leads else Resume(None, {})
+    if group.leads:
+        say_changes(run, start, report)
     stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
     examples = rows.load(wanted.preset, report, stopping.check)
 
@@ -103,6 +105,8 @@ def train(
 
         raise StoppedError(trainer.rhythm.stop)
     _take_best(trainer, store, progress, report, group)
+    if not wanted.adapted:  # what is scored is what is written
+        export.round_to(trainer.model, bases.stored_dtype(base))
     after = scorer.score(trainer, "after")
     group.part()
     if not group.leads or samples is None:
@@ -305,7 +309,12 @@ def _export(
     }
     text = export.card(wanted, base, document, facts)
     export.save_model(
-        trainer.model, trainer.processing_class, run.result_path, text, stops=tokeniser.stop_tokens()
+        trainer.model,
+        trainer.processing_class,
+        run.result_path,
+        text,
+        stops=tokeniser.stop_tokens(),
+        dtype=None if wanted.adapted else bases.stored_dtype(base),
     )
     export.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:

@@ -83,6 +83,13 @@ class Settings:
         return self.technique != "full"
 
     @property
+    def held_in(self) -> str:
+        """The precision the base's weights are held in: float32 where they are trained, since 16 bits round
+        most of an update away. Products still run in `model.dtype`.
+        """
+        return str(self.preset.model.dtype) if self.adapted else "float32"
+
+    @property
     def processes(self) -> int:
         """Data-parallel processes: one a card, or as many as were asked for."""
         hardware = self.preset.hardware

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import AutocastKwargs
 from transformers import PrinterCallback
 from trl import SFTTrainer
 
@@ -59,6 +60,8 @@ class RunTrainer(SFTTrainer):
         self.when = "before"
         self.samples: Samples | None = None
         super().__init__(callbacks=[rhythm], **kwargs)
+        if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
+            self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
         if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
@@ -205,6 +208,10 @@ class RunTrainer(SFTTrainer):
         saved = self._store.save(step, self._write, progress, protect=[] if best is None else [best])
         self.group.meet()  # saved
         seconds = time.monotonic() - began
+        if self._store.stuck:
+            left, self._store.stuck = self._store.stuck, []
+            why = "remove it by hand: each checkpoint takes its space on the disk"
+            self._report.warning("checkpoint_kept", f"could not be removed: {', '.join(left)}", why)
         self.rhythm.saved(seconds)
         self.rhythm.pause(seconds)
         self._report.emit(

@@ -44,7 +44,8 @@ def precision(preset: Preset, technique: str, device: Device) -> Reason:
     """`model.dtype`: what the base is loaded in."""
     asked = preset.model.dtype
     if asked != "auto":
-        return Reason("model.dtype", asked, "you asked for it", YOURS)
+        held = "; the weights are held and trained in float32" if technique == "full" else ""
+        return Reason("model.dtype", asked, "you asked for it" + (held if asked != "float32" else ""), YOURS)
     if device.kind == "cpu":
         return Reason(
             "model.dtype", "float32", "processors compute 16-bit floats slower than 32-bit ones", "hardware"
@@ -53,7 +54,8 @@ def precision(preset: Preset, technique: str, device: Device) -> Reason:
         return Reason(
             "model.dtype",
             "bfloat16",
-            f"{device.name} computes in bfloat16; no loss scaling",
+            f"{device.name} computes in bfloat16; no loss scaling"
+            + ("; the weights are held and trained in float32" if technique == "full" else ""),
             "guides A, B, C",
         )
     if technique == "full":
@@ -131,15 +133,17 @@ def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: i
 
 
 def adapter_dtype(preset: Preset, technique: str) -> Reason:
-    """`method.adapter_dtype`: float32 adapters cost speed and memory, and lose no small update."""
+    """`method.adapter_dtype`: float32, over a 4-bit base too.
+
+    In bfloat16 3 to 20 % of the entries moved in the last quarter of a run, and eval loss ended 0.06 to 0.14
+    higher, with seeds 0.03 apart (four settings, 400 steps, H200).
+    """
     key, asked = "method.adapter_dtype", preset.method.adapter_dtype
     if asked != "auto":
         return Reason(key, asked, "you asked for it", YOURS)
     if technique == "full":
         return Reason(key, "float32", "not used: full tuning has no adapters", "technique")
-    if technique == "qlora":
-        return Reason(key, "bfloat16", "over a 4-bit base, as QLoRA was published", "QLoRA paper; TRL 1.16")
-    return Reason(key, "float32", "small updates are not rounded away", "PEFT's default")
+    return Reason(key, "float32", "small updates are not rounded away", "measured; PEFT's default")
 
 
 def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:

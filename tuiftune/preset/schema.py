@@ -79,7 +79,9 @@ class ModelSection(Section):
     base: Text = Field(description="a hub id, a local directory, or builtin:tiny")
     revision: str | None = Field(None, description="branch, tag or commit on the hub; null: its main branch")
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
-        "auto", description="precision the base is loaded in; auto: bfloat16 where the card has it"
+        "auto",
+        description="precision of matrix products, and of the base unless all of it is trained; "
+        "auto: bfloat16 where the card has it",
     )
     attention: Literal["auto", "sdpa", "varlen", "eager", "flash_attention_2"] = Field(
         "auto", description="attention kernel"
@@ -179,7 +181,7 @@ class MethodSection(Section):
     alpha: Auto | PositiveInt = Field("auto", description="adapter scale; auto: 2 × rank")
     dropout: Probability = Field(0.0, description="adapter dropout")
     adapter_dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of the adapters; auto: float32, or bfloat16 over a quantised base"
+        "auto", description="precision of the adapters; auto: float32; bfloat16 rounds small updates away"
     )
     target_modules: Literal["all-linear", "attention"] | Annotated[list[Text], Field(min_length=1)] = Field(
         "all-linear", description="which layers get adapters"

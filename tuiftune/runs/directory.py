@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -165,6 +166,11 @@ def runs_in(root: Path) -> list[RunDir]:
     ]
 
 
+def digest_of(text: str) -> str:
+    """SHA-256 in 16 hex digits: whether a run's preset.yaml is still the one that it was made from."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole, renamed to `path` once it is on disk; not world-writable. Raises OSError."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -184,7 +190,8 @@ def _fill(staged: Path, preset_text: str, plan: dict[str, Any]) -> None:
     for directory in (staged, staged / "control", staged / "checkpoints", staged / "result"):
         directory.mkdir(mode=DIRECTORY_MODE)
     write_text(staged / "preset.yaml", preset_text)
-    write_text(staged / "plan.json", json.dumps(plan, indent=2, default=str) + "\n")
+    document = {**plan, "preset_digest": digest_of(preset_text)}
+    write_text(staged / "plan.json", json.dumps(document, indent=2, default=str) + "\n")
 
 
 def _sync_directory(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuiftune import interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.runs import control
+from tuiftune.runs import control, saving
 from tuiftune.runs.alive import vitals
 from tuiftune.runs.directory import FILE_MODE, write_text
 from tuiftune.runs.process import Identity, identify
@@ -27,7 +27,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 def engine_command(run: RunDir, *, force: bool = False) -> list[str]:
     """The command line of the engine: it resumes where there are checkpoints."""
     command = interpreter.command(interpreter.ENGINE, "train", str(run.path))
-    if paths.matching(run.checkpoints_path, "checkpoint-*"):
+    if saving.any_in(run.checkpoints_path):
         command.append("--resume")
     return [*command, "--force"] if force else command
 

@@ -147,8 +147,8 @@ def disk_needed(resolved: Resolved) -> int:
     from tuiftune.plan.resolve import trainable_parameters
 
     chosen = resolved.plan.resolved
-    dtype = chosen.model.dtype if chosen.method.technique == "full" else chosen.method.adapter_dtype
-    element = 2 if dtype in ("bfloat16", "float16") else 4
+    adapters = chosen.method.adapter_dtype if chosen.method.technique != "full" else "float32"
+    element = 2 if adapters == "bfloat16" else 4
     trained = element * trainable_parameters(resolved.plan, resolved.model)
     checkpoint = (1 + STATES) * trained  # Adam's states are as wide as what they belong to
     return (resolved.preset.run.checkpoints + 1) * checkpoint + trained + SPARE_BYTES

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 # A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
 STATES = 2
 BYTES_PER_TRAINED = 4 * (1 + STATES)
-NAME = re.compile(r"checkpoint-(\d+)")
+NAME = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
+STAGED, DISCARDED = ".staged", ".discarded-"  # what an interrupted save or rotation leaves behind
+LOGS = "runs"  # where the trainer's TensorBoard writer puts its own
 MANIFEST = "manifest.json"
 
 
@@ -44,11 +46,43 @@ class Next:
     bytes: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in a directory of checkpoints: those by step, newest first; and what is none of ours (a link,
+    a file, another name), with what it is.
+    """
+
+    checkpoints: tuple[tuple[int, Path], ...]
+    strangers: tuple[tuple[Path, str], ...]
+
+
+def found_in(directory: Path) -> Found:
+    """Checkpoints are plain directories of the right name; nothing in them is looked at. Empty where there
+    is no such directory.
+    """
+    checkpoints: list[tuple[int, Path]] = []
+    strangers: list[tuple[Path, str]] = []
+    for path in paths.entries(directory):
+        match = NAME.fullmatch(path.name)
+        linked = os.path.islink(path)
+        plain = paths.is_dir(path) and not linked
+        if match and plain:
+            checkpoints.append((int(match[1]), path))
+        elif path.name != LOGS and not path.name.startswith((STAGED, DISCARDED)):
+            kind = "a link" if linked else "a directory" if plain else "a file"
+            strangers.append((path, kind))
+    checkpoints.sort(key=lambda one: -one[0])
+    return Found(tuple(checkpoints), tuple(strangers))
+
+
+def any_in(directory: Path) -> bool:
+    """Whether there is a checkpoint to go on from, whole or not."""
+    return bool(found_in(directory).checkpoints)
+
+
 def stored(run: RunDir) -> tuple[Stored, ...]:
     """What lies in the run's checkpoint directory, newest step first. Looks at sizes, not at contents."""
-    found = [(NAME.fullmatch(path.name), path) for path in paths.entries(run.checkpoints_path)]
-    listed = [_stored(int(match[1]), path) for match, path in found if match]
-    return tuple(sorted(listed, key=lambda one: -one.step))
+    return tuple(_stored(step, path) for step, path in found_in(run.checkpoints_path).checkpoints)
 
 
 def _stored(step: int, path: Path) -> Stored:

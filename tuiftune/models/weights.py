@@ -1,0 +1,275 @@
+"""What a model's safetensors files hold, by their headers alone: names, types and shapes. Nothing is loaded.
+
+Format: eight bytes of length, little-endian; so many bytes of JSON; the tensors
+(https://huggingface.co/docs/safetensors).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.models.count import linear_shapes
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tuiftune.models.architecture import Architecture
+    from tuiftune.models.reference import BaseModel
+
+INDEX = "model.safetensors.index.json"
+LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
+WHOLE = 1 << 30  # bytes of weights that are hashed to the last; of more, three blocks of each tensor
+BLOCK = 4096
+CHUNK = 8 * 1024 * 1024
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+FLOATS = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+NAMED = 3  # tensors that a message names
+_LAYER = re.compile(r"^(?P<root>(?:[A-Za-z_]+\.)*)(?:layers|h)\.(?P<number>\d+)\.(?P<rest>.+)$")
+# What stands before a decoder's layers in files that transformers loads: its own names, those of a model
+# without its head, and of a wrapper with other towers.
+_ROOTS = frozenset(
+    {
+        "",
+        "model.",
+        "transformer.",
+        "gpt_neox.",
+        "language_model.",
+        "language_model.model.",
+        "model.language_model.",
+        "model.text_model.",
+        "model.decoder.",
+        "decoder.",
+    }
+)
+# What wrappers of training put before every name, which no loader takes off.
+_TRAINERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.", "_forward_module.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor in a file: its safetensors type (`BF16`), its shape, and its place in bytes of the file."""
+
+    file: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def files(directory: Path) -> list[Path]:
+    """The safetensors files that a loader reads: those of the index, else `model.safetensors`, else all."""
+    try:
+        listed = json.loads((directory / INDEX).read_text(encoding="utf-8"))["weight_map"]
+        return [directory / name for name in sorted({str(name) for name in listed.values()})]
+    except FileNotFoundError:
+        whole = directory / "model.safetensors"
+        return [whole] if whole.is_file() else sorted(directory.glob("*.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        raise UserError(
+            f"the index of the weights cannot be read ({type(fault).__name__})",
+            place=printable(str(directory / INDEX)),
+            remedy="download the model again",
+        ) from None
+
+
+def header(path: Path) -> dict[str, Stored]:
+    """The tensors of one file by name. UserError where it is cut short or no safetensors file."""
+    try:
+        size = path.stat().st_size
+        stamp = path.stat().st_mtime_ns
+        return _header(path, size, stamp)
+    except OSError as fault:
+        raise UserError(
+            f"the weights cannot be read ({fault.strerror or fault})", place=printable(str(path))
+        ) from None
+
+
+@lru_cache(maxsize=512)
+def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(LARGEST_HEADER, size - 8):
+            raise _damaged(path, "it is no safetensors file, or cut short")
+        text = file.read(length)
+    try:
+        document = json.loads(text)
+        found = {
+            str(name): Stored(
+                path.name,
+                str(given["dtype"]),
+                tuple(int(one) for one in given["shape"]),
+                *(8 + length + int(offset) for offset in given["data_offsets"]),
+            )
+            for name, given in document.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _damaged(path, "its header is no description of tensors") from None
+    end = max((one.end for one in found.values()), default=0)
+    if end > size:
+        raise _damaged(path, f"it has {size:,} of its {end:,} bytes")
+    return found
+
+
+def tensors(directory: Path) -> dict[str, Stored]:
+    """Every tensor of a model directory by name; {} where it has no safetensors files."""
+    found: dict[str, Stored] = {}
+    for path in files(directory):
+        found |= header(path)
+    return found
+
+
+def stored_dtype(directory: Path) -> str | None:
+    """What most of the weights are stored in, as torch names it; None where nothing is in floats of 16 bit
+    or more.
+    """
+    sizes: dict[str, int] = {}
+    for one in tensors(directory).values():
+        if one.dtype in FLOATS:
+            sizes[one.dtype] = sizes.get(one.dtype, 0) + one.end - one.begin
+    return FLOATS[max(sizes, key=lambda name: sizes[name])] if sizes else None
+
+
+def digest(directory: Path) -> str:
+    """Of a model's weights and configuration: SHA-256 in 16 hex digits, another for another model of the same
+    shape.
+
+    Up to 1 GiB every byte counts; of larger files the headers and three blocks of every tensor, which takes
+    a second for a model of 70 B parameters. UserError where they can't be read.
+    """
+    found = hashlib.sha256()
+    paths = files(directory)
+    try:
+        whole = sum(path.stat().st_size for path in paths) <= WHOLE
+        for path in [directory / "config.json", *paths]:
+            found.update(f"{path.name} {path.stat().st_size}\n".encode())
+            with path.open("rb") as file:
+                if whole or path.suffix == ".json":
+                    while chunk := file.read(CHUNK):
+                        found.update(chunk)
+                    continue
+                for name, one in sorted(header(path).items()):
+                    found.update(f"{name} {one.dtype} {one.shape}\n".encode())
+                    for place in (one.begin, (one.begin + one.end - BLOCK) // 2, one.end - BLOCK):
+                        file.seek(max(one.begin, place))
+                        found.update(file.read(min(BLOCK, one.end - one.begin)))
+    except OSError as fault:
+        raise UserError(
+            f"the weights cannot be read ({fault.strerror or fault})", place=printable(str(directory))
+        ) from None
+    return found.hexdigest()[:16]
+
+
+def tokenizer_digest(directory: Path) -> str:
+    """Of the tokenizer's files and the chat template: SHA-256 in 16 hex digits."""
+    found = hashlib.sha256()
+    for name in TOKENIZER:
+        try:
+            content = (directory / name).read_bytes()
+        except OSError:  # few models have all of them
+            continue
+        found.update(f"{name} {len(content)}\n".encode() + content)
+    return found.hexdigest()[:16]
+
+
+def check(model: BaseModel) -> None:
+    """UserError where the headers show that the weights aren't those of this model: files cut short, tensors
+    that a layer lacks or that have another shape.
+
+    Says nothing of what only a loader knows: families not modelled exactly, experts, quantised files.
+    """
+    if model.path is None or not model.weights:
+        return
+    found = tensors(model.path)
+    arch = model.architecture
+    if not found or not arch.known or arch.num_experts or model.quantization is not None:
+        return
+    layers = _by_layer(found)
+    if not layers and (strangers := [name for name in found if name.startswith(_TRAINERS)]):
+        refuse(_expected(arch), strangers, (), str(model.path))
+    if not layers:
+        return
+    missing, mismatched = [], []
+    for number in range(arch.num_layers):
+        there = layers.get(number, {})
+        for name, into, out, _ in linear_shapes(arch):
+            shapes = [one.shape for rest, one in there.items() if rest.endswith(f"{name}.weight")]
+            if not shapes:
+                missing.append(f"layers.{number}.….{name}.weight")
+            elif all(shape not in ((out, into), (into, out)) for shape in shapes):
+                mismatched.append((f"layers.{number}.….{name}.weight", shapes[0], (out, into)))
+    beyond = [f"layers.{number}.…" for number in sorted(layers) if number >= arch.num_layers]
+    if missing or mismatched or beyond:
+        refuse(missing, beyond, mismatched, str(model.path))
+
+
+def refuse(
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    mismatched: Iterable[tuple[str, Any, Any]],
+    place: str,
+) -> None:
+    """UserError naming tensors that aren't in the files, that nothing takes, or that have another shape
+    (name, stored, expected): a loader would make them up or leave them out.
+    """
+    parts = []
+    if lacking := sorted(missing):
+        parts.append(f"{_some(lacking)} {'is' if len(lacking) == 1 else 'are'} missing")
+    if wrong := sorted(mismatched):
+        name, stored, expected = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        parts.append(f"{name} has shape {_shape(stored)}, the model needs {_shape(expected)}{more}")
+    if extra := sorted(unexpected):
+        parts.append(f"{_some(extra)} {'belongs' if len(extra) == 1 else 'belong'} to no part of it")
+    raise UserError(
+        f"the weights are not those of the model in config.json: {'; '.join(parts)}",
+        place=printable(place),
+        remedy="download the model again, or restore the names that its config.json asks for",
+    )
+
+
+def _by_layer(found: dict[str, Stored]) -> dict[int, dict[str, Stored]]:
+    layers: dict[int, dict[str, Stored]] = {}
+    for name, one in found.items():
+        match = _LAYER.match(name)
+        if match and match["root"] in _ROOTS:
+            layers.setdefault(int(match["number"]), {})[match["rest"]] = one
+    return layers
+
+
+def _expected(arch: Architecture) -> list[str]:
+    numbers = range(arch.num_layers)
+    return [f"layers.{number}.….{name}.weight" for number in numbers for name, *_ in linear_shapes(arch)]
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(printable(name)[:120] for name in names[:NAMED])
+    return shown + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _shape(shape: Any) -> str:
+    return " × ".join(str(one) for one in shape)
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(
+        f"the weights are damaged: {why}", place=printable(str(path)), remedy="download the file again"
+    )
