@@ -95,3 +95,24 @@ def _in_training(do: Any) -> None:
         return training_step(self, *args, **kwargs)
 
     SFTTrainer.training_step = stepped
+
+
+def reads_as_nan(token: str) -> None:
+    """That token's embedding is not a number, from loading on: rows that hold it end in NaN."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from tuiftune.engine import base as bases
+
+    load = bases.load_model
+
+    def poisoned(base: Any, *args: Any) -> Any:
+        model = load(base, *args)
+        number = AutoTokenizer.from_pretrained(base.source).convert_tokens_to_ids(token)
+        embedding = model.get_input_embeddings()
+        weight = embedding.weight.detach().clone()  # the head, which is tied to it, stays sound
+        weight[number] = float("nan")
+        embedding.weight = torch.nn.Parameter(weight)
+        return model
+
+    bases.load_model = poisoned

@@ -28,13 +28,11 @@ def test_not_a_number_stops_within_a_step(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     """One row in 73 leads to NaN: the run ends at the step that meets it, and keeps what came before."""
-    poisoned = tiny.make_model(tmp_path / "poisoned", poisoned="Ġring")
     healthy = [row for row in tiny.rows() if "ring" not in row["messages"][0]["content"]]
     rows = tiny.write_rows(tmp_path / "rows.jsonl", [*healthy, tiny.rows()[-1]])
-    run = make_run(
-        base=poisoned, rows=rows, run__save_every=1, data__eval=0.0, evaluation__rows=0, training__epochs=1
-    )
-    assert engine.train(run) == 5
+    run = make_run(rows=rows, run__save_every=1, data__eval=0.0, evaluation__rows=0, training__epochs=1)
+    job = engine.start("train", run, fault={"module": "hindered", "reads_as_nan": "Ġring"})
+    assert job.wait() == 5
     end = the_end(run)
     assert end["state"] == "nan"
     steps = tiny.events(run, "step")

@@ -55,8 +55,7 @@ def make_tokenizer() -> Any:
     return tokenizer
 
 
-def make_model(directory: Path, *, poisoned: str | None = None) -> Path:
-    """With `poisoned`, the embedding of that token is not a number: rows that hold it end in NaN."""
+def make_model(directory: Path) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -70,16 +69,13 @@ def make_model(directory: Path, *, poisoned: str | None = None) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=256,
-        tie_word_embeddings=poisoned is None,
+        tie_word_embeddings=True,
         initializer_range=0.15,  # wide enough for adapters to steer a base that knows nothing
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
     model = LlamaForCausalLM(config)
-    if poisoned is not None:
-        with torch.no_grad():
-            model.model.embed_tokens.weight[tokenizer.convert_tokens_to_ids(poisoned)] = float("nan")
     model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory

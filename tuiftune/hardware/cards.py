@@ -1,6 +1,7 @@
 """Well-known cards: what they hold, how fast they are, what an hour costs. For plans made without the card.
 
 Memory: MiB as `nvidia-smi` totals it; a driver or ECC may move it by some 2 %. The H200's was read on a card.
+What CUDA gives of it is less: the driver keeps a part for itself (`nvidia-smi -q`: Reserved).
 Speed: dense 16-bit matrix operations with 32-bit accumulation, and memory bandwidth, from NVIDIA's data
 sheets and architecture papers; bfloat16 where the card has it, else float16.
 Prices: US dollars per card and hour, on demand. "guides": practitioners' guides of 2025. "price lists": those
@@ -40,7 +41,56 @@ class Card:
         """Bytes a second that an all-reduce moves from card to card: over NVLink where the part has it."""
         return _NVLINK.get(self.name, _PCIE)
 
+    @property
+    def usable_bytes(self) -> int:
+        """What CUDA gives of `memory_bytes`, before anybody holds any of it."""
+        known = _USABLE.get(self.name)
+        return int(known * 1024**3) if known else int(self.memory_bytes * (1 - _RESERVED))
 
+
+# GiB that PyTorch names as a card's "total capacity" where memory ran out: the lowest of the readings that
+# agree within 0.2 GiB, from public reports on Linux (drivers 535 to 580); Windows reports more, and gives
+# less. The H200's was read on a card: 143,156 of 143,771 MiB.
+_USABLE = {
+    "GeForce RTX 3060": 11.63,
+    "GeForce RTX 3070": 7.66,
+    "GeForce RTX 3080": 9.65,
+    "GeForce RTX 3080 Ti": 11.63,
+    "GeForce RTX 3090": 23.56,
+    "GeForce RTX 3090 Ti": 23.54,
+    "GeForce RTX 4060 Ti": 15.57,
+    "GeForce RTX 4070": 11.56,
+    "GeForce RTX 4070 Ti": 11.56,
+    "GeForce RTX 4070 Ti SUPER": 15.57,
+    "GeForce RTX 4080": 15.57,
+    "GeForce RTX 4080 SUPER": 15.57,
+    "GeForce RTX 4090": 23.52,
+    "GeForce RTX 5070 Ti": 15.47,
+    "GeForce RTX 5080": 15.47,
+    "GeForce RTX 5090": 31.36,
+    "RTX A5000": 23.54,
+    "RTX A6000": 47.4,
+    "RTX 6000 Ada Generation": 47.37,
+    "RTX PRO 6000 Blackwell": 94.96,
+    "Tesla T4": 14.56,
+    "Tesla V100-SXM2-16GB": 15.77,
+    "Tesla V100-SXM2-32GB": 31.73,
+    "A10": 22.03,
+    "A10G": 22.03,
+    "A40": 44.34,
+    "L4": 22.03,
+    "L40": 44.39,
+    "L40S": 44.39,
+    "A100-SXM4-40GB": 39.38,
+    "A100-SXM4-80GB": 79.14,
+    "A100 80GB PCIe": 79.14,
+    "H100 80GB HBM3": 79.18,
+    "H100 PCIe": 79.18,
+    "H200": 139.8,
+    "GH200 480GB": 94.5,
+    "B200": 178.35,
+}
+_RESERVED = 0.02  # of a card that nobody has reported: as much as any of these keeps, but small ones
 _PCIE = 2.0e10  # what PCIe 4 sustains
 # Three quarters of a direction of the part's NVLink, by its data sheet: what NCCL makes of it.
 _NVLINK = {

@@ -35,6 +35,7 @@ class Gpu:
     mig: bool | None = None
     mig_slice_of: int | None = None
     processes: tuple[GpuProcess, ...] = ()
+    draws: bool = False  # a desktop or another program draws on it
 
     @property
     def bf16(self) -> bool | None:

@@ -202,6 +202,7 @@ class Nvml:
             ),
             mig=mig,
             processes=self._processes(handle),
+            draws=bool(self._ask("nvmlDeviceGetGraphicsRunningProcesses", handle)),
         )
 
     def _name(self, handle: Any, key: tuple[int, ...], otherwise: str) -> str:

@@ -143,11 +143,11 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
             break
     needs = best.memory.needs
     bigger = sorted(
-        (card for card in cards.CARDS if card.memory_bytes >= needs), key=lambda card: card.memory_bytes
+        (card for card in cards.CARDS if card.usable_bytes >= needs), key=lambda card: card.usable_bytes
     )
     if bigger and device.kind == "cuda":
         card = bigger[0]
-        there = f"{size(card.memory_bytes)} for the {size(needs)} needed"
+        there = f"{size(card.usable_bytes)} for the {size(needs)} needed"
         says = f"a bigger card, {card.name}: {there}"
         found.append(Alternative({"--gpu": card.name}, says, True, needs, None))
     return found

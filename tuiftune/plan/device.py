@@ -21,6 +21,9 @@ _CPU_FLOPS_A_CORE = (
     2.5e10  # float32 matrix products through oneDNN, sustained; two server cores measured 20–60
 )
 _CPU_BANDWIDTH = 2.0e10
+# What a desktop may come to hold beyond what it holds now: a browser's windows, a video, a second screen.
+DESKTOP = GIB // 2
+NEAR = 0.02  # of the limit; nearer is told, since one more program on the card would be too much
 BUSY = 2 * GIB  # bytes that others hold of a card, from which on it is left to them unless it is asked for
 
 
@@ -86,7 +89,7 @@ def _named(text: str) -> Device:
         kind="cuda",
         name=card.name,
         memory=card.memory_bytes,
-        capacity=card.memory_bytes,
+        capacity=card.usable_bytes,
         count=count or 1,
         flops=card.bf16_tflops * 1e12,
         bandwidth=card.bandwidth,
@@ -117,6 +120,7 @@ def _detected(machine: Machine) -> Device:
             place="hardware",
             remedy="name the card with --gpu NAME",
         )
+    usable = _usable(card, memory)
     if card is None:
         notes.append(
             f"{first.name} is not in the table of cards: its speed is taken as an A100's, so time is a guess."
@@ -128,11 +132,14 @@ def _detected(machine: Machine) -> Device:
     equal = tuple(g for g in machine.gpus if g.name == first.name)
     if len(equal) < len(machine.gpus):
         notes.append(f"the cards differ: planned for {first.name} only.")
-    free = tuple((g.index, g.memory_free if g.memory_free is not None else memory) for g in equal)
-    for index, left in free:
-        if memory - left > BUSY:
-            which = "the card" if len(free) == 1 else f"card {index}"
-            notes.append(f"other processes hold {size(memory - left)} of {which} now.")
+    free = tuple((g.index, _free(g, usable)) for g in equal)
+    if any(g.draws for g in equal):
+        notes.append(f"a desktop draws on the card: {size(DESKTOP)} more than it holds now are left to it.")
+    for gpu in equal:
+        held = memory - gpu.memory_free if gpu.memory_free is not None else 0
+        if held > BUSY:
+            which = "the card" if len(free) == 1 else f"card {gpu.index}"
+            notes.append(f"other processes hold {size(held)} of {which} now.")
     return Device(
         kind="cuda",
         name=first.name,
@@ -150,6 +157,23 @@ def _detected(machine: Machine) -> Device:
         usd_per_hour=usd,
         price_basis=priced,
     )
+
+
+def _usable(card: Card | None, memory: int) -> int:
+    """What CUDA gives of a card: by the table where it is in it, else all that the driver counts."""
+    alike = card is not None and abs(card.memory_bytes - memory) <= 0.02 * memory  # 3080s have 10 or 12 GB
+    return card.usable_bytes if card is not None and alike else memory
+
+
+def _free(gpu: Gpu, usable: int) -> int:
+    """Bytes of a card that a run may take: those that nobody holds, without what a desktop there may want."""
+    free = usable if gpu.memory_free is None else min(gpu.memory_free, usable)
+    return max(0, free - DESKTOP) if gpu.draws else free
+
+
+def near(needs: int, capacity: int) -> bool:
+    """Whether a bound fits, and so closely that it should be said."""
+    return (1 - NEAR) * capacity < needs <= capacity
 
 
 def _cpu(machine: Machine) -> Device:

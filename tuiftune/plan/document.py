@@ -13,6 +13,7 @@ def document(plan: Plan) -> dict[str, Any]:
     """Plain JSON values only. Sizes in bytes, times in seconds, money in US dollars; null where not known."""
     return {
         "fits": plan.fits,
+        "near_limit": plan.near_limit,
         "gpu": plan.gpu,
         "memory": asdict(plan.memory),
         "resolved": plan.resolved.model_dump(mode="json"),

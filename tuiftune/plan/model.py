@@ -83,6 +83,7 @@ class Plan:
     seconds: float | None
     usd: float | None
     usd_per_hour: float | None
+    near_limit: bool = False  # it fits, with less than 2 % of the card to spare
     larger: Larger | None = None
     sharded: Sharded | None = None
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import size
 from tuiftune.models import count
+from tuiftune.plan.device import near
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -28,9 +29,11 @@ def of(
     usd: float | None,
     technique: str,
     sharded: Sharded | None,
+    needs: int,
 ) -> tuple[str, ...]:
     """What a reader of the plan should know: assumptions, the data's lengths, budgets, prices."""
-    notes = [*device.notes, *model.architecture.notes, *_experts(preset, model, technique)]
+    notes = [*_near(needs, device), *device.notes, *model.architecture.notes]
+    notes += _experts(preset, model, technique)
     if not model.architecture.known and not model.architecture.notes:
         notes.append(f"{model.architecture.family} is treated as Llama-like; the bound is 15 % wider.")
     if facts is None:
@@ -62,6 +65,18 @@ def of(
     if budget.usd_per_hour is None and device.price_basis:
         notes.append(f"price: middle of {device.price_basis} a card; enter yours as budget.usd_per_hour.")
     return tuple(notes)
+
+
+def _near(needs: int, device: Device) -> list[str]:
+    """That a plan fits so closely that another program on the card, or a few rows more, would be too much."""
+    if not near(needs, device.capacity):
+        return []
+    whose = "this machine" if device.kind == "cpu" else "the card"
+    return [
+        f"close to the limit: {size(needs)} of the {size(device.capacity)} that {whose} gives, "
+        f"{(device.capacity - needs) / device.capacity:.1%} to spare. Leave nothing else running on it, "
+        "or take an alternative that needs less."
+    ]
 
 
 def _experts(preset: Preset, model: BaseModel, technique: str) -> list[str]:

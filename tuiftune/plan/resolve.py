@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search, shard, spread
-from tuiftune.plan.device import device_of
+from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
 from tuiftune.plan.settings import Settings
@@ -108,10 +108,21 @@ def make_plan(
         seconds=seconds,
         usd=usd,
         usd_per_hour=per_hour,
+        near_limit=near(best.memory.needs, device.capacity),
         larger=larger_of(preset, chosen.found, best),
         sharded=sharded,
         notes=notes.of(
-            preset, model, device, facts, lengths, amount, seconds, usd, chosen.technique, sharded
+            preset,
+            model,
+            device,
+            facts,
+            lengths,
+            amount,
+            seconds,
+            usd,
+            chosen.technique,
+            sharded,
+            best.memory.needs,
         ),
     )
 

@@ -71,7 +71,7 @@ def step_seconds(
     arch: Architecture, settings: Settings, device: Device, length: float, accumulation: int, cards: int
 ) -> float:
     """One optimizer step: a micro step gathers weights twice and scatters gradients, beside computing."""
-    moved = 3.0 * static.parameters(arch) * settings.weight_bytes * (cards - 1) / cards
+    moved = 3.0 * static.parameters(arch) * settings.compute_bytes * (cards - 1) / cards
     computing = speed.step_seconds(arch, settings, device, length)
     update = speed.update_seconds(arch, replace(settings, copies=1), device) / cards
     return accumulation * max(computing, moved / device.exchange) + update
@@ -81,5 +81,5 @@ def _sizes(arch: Architecture, settings: Settings) -> tuple[int, int]:
     """Bytes of one layer, and of what stands outside the layers."""
     total = static.parameters(arch)
     outside = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2) + arch.hidden_size
-    each = settings.weight_bytes
+    each = settings.compute_bytes  # shards are cast before they are gathered (MixedPrecisionPolicy)
     return (total - outside) * each // arch.num_layers, outside * each

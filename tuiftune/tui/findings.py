@@ -74,7 +74,7 @@ class Findings:
                 index=index,
                 name=card.name,
                 memory_total=card.memory_bytes,
-                memory_free=card.memory_bytes,
+                memory_free=card.usable_bytes,
                 compute_capability=card.compute_capability,
             )
             for index in range(number or 1)
