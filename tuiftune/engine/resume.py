@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.engine import checkpoints
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
@@ -94,11 +95,11 @@ def edits(run: RunDir, plan: dict[str, Any]) -> str | None:
 
     path = run.path / "preset.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = documents.read_text(path)
         if digest_of(text) == plan.get("preset_digest", digest_of(text)):
             return None
         now = _leaves(file.load(path).model_dump(mode="json"))
-    except (OSError, ValueError, UserError):
+    except UserError:
         return "it can't be read now"
     then = _leaves(plan["resolved"])
     differ = [

@@ -7,19 +7,20 @@ Format: eight bytes of length, little-endian; so many bytes of JSON; the tensors
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.models.count import linear_shapes
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
@@ -76,15 +77,15 @@ class Stored:
 
 def files(directory: Path) -> list[Path]:
     """The safetensors files that a loader reads: those of the index, else `model.safetensors`, else all."""
-    try:
-        listed = json.loads((directory / INDEX).read_text(encoding="utf-8"))["weight_map"]
-        return [directory / name for name in sorted({str(name) for name in listed.values()})]
-    except FileNotFoundError:
+    if paths.gone(directory / INDEX):
         whole = directory / "model.safetensors"
-        return [whole] if whole.is_file() else sorted(directory.glob("*.safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        return [whole] if paths.is_file(whole) else paths.matching(directory, "*.safetensors")
+    try:
+        listed = documents.read_json(directory / INDEX)["weight_map"]
+        return [directory / Path(name).name for name in sorted({str(name) for name in listed.values()})]
+    except (KeyError, TypeError, AttributeError):
         raise UserError(
-            f"the index of the weights cannot be read ({type(fault).__name__})",
+            "the index of the weights names no files",
             place=printable(str(directory / INDEX)),
             remedy="download the model again",
         ) from None
@@ -92,25 +93,22 @@ def files(directory: Path) -> list[Path]:
 
 def header(path: Path) -> dict[str, Stored]:
     """The tensors of one file by name. UserError where it is cut short or no safetensors file."""
-    try:
-        size = path.stat().st_size
-        stamp = path.stat().st_mtime_ns
-        return _header(path, size, stamp)
-    except OSError as fault:
-        raise UserError(
-            f"the weights cannot be read ({fault.strerror or fault})", place=printable(str(path))
-        ) from None
+    seen = paths.require(path, missing="the weights are not there", remedy="download the model again")
+    return _header(path, seen.st_size, seen.st_mtime_ns)
 
 
 @lru_cache(maxsize=512)
 def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(LARGEST_HEADER, size - 8):
-            raise _damaged(path, "it is no safetensors file, or cut short")
-        text = file.read(length)
     try:
-        document = json.loads(text)
+        with os.fdopen(documents.open_regular(path), "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(LARGEST_HEADER, size - 8):
+                raise _damaged(path, "it is no safetensors file, or cut short")
+            text = file.read(length)
+    except OSError as fault:
+        raise paths.cannot(fault, path, "read") from None
+    try:
+        document = documents.loads(text)
         found = {
             str(name): Stored(
                 path.name,
@@ -121,7 +119,7 @@ def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
             for name, given in document.items()
             if name != "__metadata__"
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise _damaged(path, "its header is no description of tensors") from None
     end = max((one.end for one in found.values()), default=0)
     if end > size:
@@ -156,12 +154,12 @@ def digest(directory: Path) -> str:
     a second for a model of 70 B parameters. UserError where they can't be read.
     """
     found = hashlib.sha256()
-    paths = files(directory)
+    parts = files(directory)
+    whole = sum(paths.size(path) for path in parts) <= WHOLE
     try:
-        whole = sum(path.stat().st_size for path in paths) <= WHOLE
-        for path in [directory / "config.json", *paths]:
-            found.update(f"{path.name} {path.stat().st_size}\n".encode())
-            with path.open("rb") as file:
+        for path in [directory / "config.json", *parts]:
+            found.update(f"{path.name} {paths.size(path)}\n".encode())
+            with os.fdopen(documents.open_regular(path), "rb") as file:
                 if whole or path.suffix == ".json":
                     while chunk := file.read(CHUNK):
                         found.update(chunk)
@@ -172,9 +170,7 @@ def digest(directory: Path) -> str:
                         file.seek(max(one.begin, place))
                         found.update(file.read(min(BLOCK, one.end - one.begin)))
     except OSError as fault:
-        raise UserError(
-            f"the weights cannot be read ({fault.strerror or fault})", place=printable(str(directory))
-        ) from None
+        raise paths.cannot(fault, directory, "read") from None
     return found.hexdigest()[:16]
 
 
@@ -182,10 +178,9 @@ def tokenizer_digest(directory: Path) -> str:
     """Of the tokenizer's files and the chat template: SHA-256 in 16 hex digits."""
     found = hashlib.sha256()
     for name in TOKENIZER:
-        try:
-            content = (directory / name).read_bytes()
-        except OSError:  # few models have all of them
+        if paths.gone(directory / name):  # few models have all of them
             continue
+        content = documents.read_bytes(directory / name, LARGEST_HEADER)
         found.update(f"{name} {len(content)}\n".encode() + content)
     return found.hexdigest()[:16]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
-from tuiftune.models import count
+from tuiftune.models import count, weights
 from tuiftune.plan import attention
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 
 def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None:
-    """Raise UserError for a length, rank, batch, target or technique that the model or device cannot have."""
+    """UserError for a length, rank, batch, target or technique that the model or device cannot have, and for
+    weights that aren't the model's.
+    """
     arch = model.architecture
+    weights.check(model)
     if arch.max_length and preset.data.max_length > arch.max_length:
         raise UserError(
             f"{preset.data.max_length:,} tokens are more than {model.reference} reads ({arch.max_length:,})",
