@@ -13,6 +13,7 @@ import seeded
 
 from tuiftune import assets
 from tuiftune.data.chat.environment import compile_template
+from tuiftune.data.chat.fenced import UNCUT
 from tuiftune.data.chat.local import read_tokeniser
 from tuiftune.data.chat.spans import Chat
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
@@ -23,7 +24,7 @@ from tuiftune.data.load import load
 from tuiftune.data.measure import measure
 from tuiftune.data.mix import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
 from tuiftune.data.split import split
-from tuiftune.data.tokens import Counter, lengths, truncation
+from tuiftune.data.tokens import lengths, truncation
 from tuiftune.errors import UserError
 
 
@@ -39,8 +40,8 @@ present = pytest.mark.skipif(
 )
 
 
-def positions_of(counter: Counter, example: Example) -> tuple[int, list[int]]:
-    (row,) = counter.rows([example])
+def positions_of(folder: Path, example: Example) -> tuple[int, list[int]]:
+    (row,) = read_tokeniser(folder, max_length=UNCUT).rows([example])
     return row.length, [place for place, learnt in enumerate(row.mask) if learnt]
 
 
@@ -55,7 +56,6 @@ def test_lengths_are_those_of_the_trainers_own_tokenizer(tmp_path: Path) -> None
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(assets.BASE))
     dataset = load(write(tmp_path / "a.jsonl", [*seeded.chats(30, random.Random(1)), {"messages": []}]))
     found = lengths(dataset, assets.BASE)
-    counter = Counter(assets.BASE)
     for length, example in zip(found.total.tolist(), dataset.examples(), strict=True):
         assert example.messages is not None
         turns = [{"role": turn.role, "content": turn.content} for turn in example.messages]
@@ -63,11 +63,14 @@ def test_lengths_are_those_of_the_trainers_own_tokenizer(tmp_path: Path) -> None
             turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
         )
         assert length == len(out["input_ids"])
-        total, positions = positions_of(counter, example)
+        total, positions = positions_of(assets.BASE, example)
         assert total == length
         assert positions == np.flatnonzero(out["assistant_masks"]).tolist()
         asked = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
-        assert counter.tokeniser.template.render(example.prompt, prompt=True) == asked
+        assert (
+            read_tokeniser(assets.BASE, max_length=UNCUT).template.render(example.prompt, prompt=True)
+            == asked
+        )
 
 
 @present
@@ -96,11 +99,10 @@ def test_truncation_counts_answer_tokens(tmp_path: Path) -> None:
     ] * 5
     dataset = load(write(tmp_path / "a.jsonl", rows))
     found = lengths(dataset, assets.BASE)
-    counter = Counter(assets.BASE)
     limit = 30
     expected = bare = 0
     for example in dataset.examples():
-        _, positions = positions_of(counter, example)
+        _, positions = positions_of(assets.BASE, example)
         expected += sum(position >= limit for position in positions)
         bare += all(position >= limit for position in positions)
     cut = truncation(dataset, found, limit, assets.BASE)
@@ -208,7 +210,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
     dataset = load(write(tmp_path / "a.jsonl", [weighted(first, second, name)] * 9))
     example = next(dataset.examples())
     trained = Tokeniser(tokenizer, max_length=512, loss_on="assistant").rows([example])[0]
-    _, positions = positions_of(Counter(folder), example)
+    _, positions = positions_of(folder, example)
     assert positions == [place for place, learnt in enumerate(trained.mask) if learnt]
     assert bool(positions) == bool(first or second)
     estimated = lengths(dataset, None).learnt

@@ -4,21 +4,23 @@ here, else estimated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tuiftune import paths
-from tuiftune.errors import UserError
+from tuiftune.data.chat import questions
+from tuiftune.data.chat.fenced import batches, tokeniser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
-    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.chat.questions import Manners
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
 
@@ -27,8 +29,8 @@ BYTES_PER_TOKEN = (
     4.0  # English prose in UTF-8; holds within a third for Cyrillic (2 bytes) and CJK (3 bytes) too
 )
 TEMPLATE_TOKENS = 5  # a turn's marks in the usual templates
-BATCH = 1024
-UNCUT = 1 << 40  # tokens: longer than any row
+
+T = TypeVar("T")
 
 
 class LocalModel(Protocol):
@@ -70,63 +72,43 @@ class Counter:
     """Counts tokens of examples as the trainer does, with a local tokenizer and chat template."""
 
     def __init__(self, folder: Path, name: str = "", loss_on: str = "assistant") -> None:
-        from tuiftune.data.chat.local import read_tokeniser
-
-        self.tokeniser = read_tokeniser(folder, max_length=UNCUT, loss_on=loss_on)
+        self._asked = tokeniser(folder, loss_on)
         self.name = name or folder.name
-        self.refused = 0  # rows the template raised an error on; their bare text is counted
+        self.refusals: list[str] = []  # what the template said to rows of which the bare text is counted
+
+    @cached_property
+    def manners(self) -> Manners:
+        return self._asked.ask(questions.manners)
 
     def lengths(
-        self, examples: Iterator[Example], watch: Callable[[int], None] | None = None
+        self, examples: Iterable[Example], watch: Callable[[int], None] | None = None
     ) -> Iterator[tuple[int, int]]:
         """(tokens, learnt tokens) of each example, template included; `watch` may raise to cancel."""
         done = 0
-        for batch in _batches(examples):
-            for row in self.rows(batch):
-                yield row.length, row.learnt
+        for batch, size in batches(examples):
+            counted, refusals = self._asked.ask(questions.lengths, batch, rows=len(batch), size=size)
+            self.refusals += refusals
+            yield from counted
             done += len(batch)
             if watch:
                 watch(done)
 
-    def rows(self, examples: list[Example]) -> list[Tokens]:
-        """The rows as the trainer sees them, none cut."""
-        try:
-            return self.tokeniser.rows(examples)
-        except UserError:
-            return [self._row(example) for example in examples]
-
-    def completion_lengths(self, examples: Sequence[Example]) -> list[tuple[int, int]]:
+    def completion_lengths(self, examples: Iterable[Example]) -> list[tuple[int, int]]:
         """(tokens of the answer, tokens written around it) of each example that the template takes."""
-        try:
-            return self.tokeniser.completion_lengths(examples)
-        except UserError:
-            pass
-        found = []
-        for example in examples:
-            try:
-                found += self.tokeniser.completion_lengths([example])
-            except UserError:
-                self.refused += 1
-        return found or [(1, 1)]
+        answers = (answer for _, answer in self.each(questions.completion_lengths, examples, strict=False))
+        return list(answers) or [(1, 1)]
 
-    def _row(self, example: Example) -> Tokens:
-        try:
-            return self.tokeniser.rows([example])[0]
-        except UserError:
-            self.refused += 1
-            text = "\n".join(message.content for message in example.messages or ())
-            return self.tokeniser.rows([replace(example, messages=None, text=text)])[0]
-
-
-def _batches(examples: Iterator[Example]) -> Iterator[list[Example]]:
-    batch: list[Example] = []
-    for example in examples:
-        batch.append(example)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    def each(
+        self,
+        question: Callable[..., list[T]],
+        examples: Iterable[Example],
+        *given: Any,
+        strict: bool = True,
+    ) -> Iterator[tuple[Example, T]]:
+        """Every example with the answer to a question of `chat.questions`."""
+        for batch, size in batches(examples):
+            answers = self._asked.ask(question, batch, *given, rows=len(batch), size=size)
+            yield from zip(batch, answers, strict=strict)
 
 
 def has_tokenizer(path: Path | None) -> bool:
@@ -161,11 +143,11 @@ def lengths(
         if len(picked) == len(usable)
         else f"a sample of {len(picked):,} of {len(usable):,} rows"
     )
-    how = "its chat template" if counter.tokeniser.own_template else "a plain template (the model has none)"
+    how = "its chat template" if counter.manners.own_template else "a plain template (the model has none)"
     if dataset.format == "text":
         how = "no template"
-    if counter.refused:
-        rows += f" ({counter.refused:,} refused by the template)"
+    if counter.refusals:
+        rows += f" ({len(counter.refusals):,} refused by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"
     return Lengths(picked, total, learnt, basis, True)
 
@@ -222,8 +204,7 @@ def truncation(
     bare = found.learnt[cut] <= lost
     if found.counted and folder is not None:
         counter = Counter(folder)
-        for place, row in enumerate(counter.rows(list(dataset.at(rows[:exact_rows])))):
-            kept = sum(row.mask[:max_length])
-            lost[place] = row.learnt - kept
-            bare[place] = not any(row.mask[1:max_length])
+        answers = counter.each(questions.kept, dataset.at(rows[:exact_rows]), max_length)
+        for place, (_, (learnt, kept, nothing)) in enumerate(answers):
+            lost[place], bare[place] = learnt - kept, nothing
     return Truncation(max_length, rows, int(lost.sum()), max(all_answers, int(lost.sum())), rows[bare])

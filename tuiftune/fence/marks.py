@@ -8,7 +8,7 @@ import struct
 import tempfile
 from enum import IntEnum
 
-FORM = struct.Struct("<qq")
+FORM = struct.Struct("<qqq")
 
 
 class Stage(IntEnum):
@@ -29,12 +29,12 @@ WORDS = {
 
 
 class Marks:
-    """A stage, and a counter that moves with every mark."""
+    """A stage, the row it is at (0: none), and a counter that moves with every mark."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._map = mmap.mmap(descriptor, FORM.size)
-        self._count = 0
+        self._count = self._row = 0
 
     @classmethod
     def new(cls) -> Marks:
@@ -43,13 +43,14 @@ class Marks:
             file.truncate(FORM.size)
             return cls(os.dup(file.fileno()))
 
-    def put(self, stage: Stage) -> None:
+    def put(self, stage: Stage, row: int | None) -> None:
         self._count += 1
-        FORM.pack_into(self._map, 0, stage, self._count)
+        self._row = self._row if row is None else row
+        FORM.pack_into(self._map, 0, stage, self._row, self._count)
 
-    def read(self) -> tuple[Stage, int]:
-        stage, count = FORM.unpack_from(self._map, 0)
-        return Stage(stage), count
+    def read(self) -> tuple[Stage, int, int]:
+        stage, row, count = FORM.unpack_from(self._map, 0)
+        return Stage(stage), row, count
 
     def close(self) -> None:
         self._map.close()
@@ -65,7 +66,9 @@ def own(marks: Marks) -> None:
     _own = marks
 
 
-def at(stage: Stage) -> None:
-    """Say what runs next. Costs next to nothing, and nothing outside a fence."""
+def at(stage: Stage, row: int | None = None) -> None:
+    """Say what runs next, and for which row of its file (None: the same as before, 0: for none). Costs next
+    to nothing, and nothing outside a fence.
+    """
     if _own is not None:
-        _own.put(stage)
+        _own.put(stage, row)

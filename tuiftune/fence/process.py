@@ -164,9 +164,10 @@ class Fence:
         return self._fault_of(words or f"fails: {last}")
 
     def _fault_of(self, what: str) -> UserError:
-        stage, _ = self._marks.read()
+        stage, row, _ = self._marks.read()
+        where = f" at row {row:,}" if row else ""
         code = ExitCode.FAILED if stage == Stage.IMPORTS else ExitCode.USAGE
-        return UserError(f"{WORDS[stage]} {what}", place=self._place, remedy=REMEDY, exit_code=code)
+        return UserError(f"{WORDS[stage]} {what}{where}", place=self._place, remedy=REMEDY, exit_code=code)
 
 
 class _RefusedError(UserError):
@@ -180,9 +181,9 @@ class _Watched:
         self._pid, self._allowed, self._baseline = pid, allowed, baseline
         now = limits.usage(pid)
         self._began = self._at = (time.monotonic(), now.cpu if now else 0.0)
-        self._mark: tuple[Stage, int] | None = None
+        self._mark: tuple[Stage, int, int] | None = None
 
-    def look(self, mark: tuple[Stage, int]) -> str:
+    def look(self, mark: tuple[Stage, int, int]) -> str:
         """What it does beyond its limits: those of a row since the last mark, or of the whole answer."""
         used = limits.usage(self._pid)
         if used is None:  # gone: its last word comes, or the end of the pipe
@@ -195,7 +196,7 @@ class _Watched:
         if _late(self._began, now, self._allowed.seconds):
             return f"takes more than {self._allowed.seconds:.0f} s"
         if mark[0] == Stage.TEMPLATE and _late(self._at, now, limits.ROW_SECONDS):
-            return f"takes more than {limits.ROW_SECONDS:.0f} s for one row"
+            return f"takes more than {limits.ROW_SECONDS:.0f} s"
         return ""
 
 

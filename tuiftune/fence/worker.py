@@ -38,14 +38,14 @@ def serve(requests: int, answers: int, shared: Marks, first: Any = None) -> None
     def making() -> None:
         made.append(make(*arguments))
 
-    marks.at(Stage.READING)
+    marks.at(Stage.READING, 0)
     _answer(answers, making, (), allowed)
     while made:
         try:
             function, given, allowed = wire.receive(requests)
         except EOFError:
             return
-        marks.at(Stage.TOKENIZER)
+        marks.at(Stage.TOKENIZER, 0)
         _answer(answers, function, (made[0], *given), allowed)
 
 

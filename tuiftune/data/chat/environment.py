@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from tuiftune.errors import UserError
+from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
     import jinja2
@@ -106,6 +107,7 @@ def _compiled(source: str) -> jinja2.Template:
 
 def compile_template(source: str, place: str) -> jinja2.Template:
     """The template, ready to render. UserError when it doesn't compile."""
+    at(Stage.TEMPLATE)
     try:
         return _compiled(source)
     except TemplateError as fault:

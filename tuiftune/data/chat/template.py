@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 from tuiftune.data.chat.environment import BEGIN, END, clock, compile_template, marking
 from tuiftune.data.chat.reasoning import thought
 from tuiftune.errors import UserError
+from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +56,7 @@ class Template:
 
         UserError with the template's own words when it refuses the conversation.
         """
+        at(Stage.TEMPLATE)
         turns = [self._turn(message) for message in messages]
         pinned = clock.set(self._now)
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.data.chat.answer import Stripped, strip
 from tuiftune.data.chat.reasoning import opened, without
 from tuiftune.data.chat.spans import Chat, Rendered
+from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,7 @@ class Tokeniser:
 
     def render(self, example: Example) -> Rendered:
         """A row's text and what of it is learnt."""
+        at(Stage.TEMPLATE, example.row)
         if example.messages is not None:
             messages = example.messages
             if example.chosen is not None:
@@ -172,6 +174,7 @@ class Tokeniser:
     def _encode(self, rows: Sequence[Rendered], *, add_special_tokens: bool) -> list[Tokens]:
         if not rows:
             return []
+        at(Stage.TOKENIZER, 0)
         made = self.backend.encode_batch([row.text for row in rows], add_special_tokens=add_special_tokens)
         return [
             self._cut(row, self._apart(row, encoded), whole=not add_special_tokens)

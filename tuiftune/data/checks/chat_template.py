@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tuiftune.data.chat.words import remarks
+from tuiftune.data.chat import questions
 from tuiftune.data.checks.check import Check
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.tokens import Counter, has_tokenizer
-from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.chat.questions import Manners
     from tuiftune.data.checks.check import Severity, Subject
-    from tuiftune.data.example import Example
 
 RENDERED = 2000  # rows tried
 NOTHING = np.empty(0, dtype=np.intp)
@@ -38,7 +36,7 @@ def chat_template(subject: Subject) -> Iterator[Check]:
             indices=NOTHING,
         )
         return
-    tokeniser = Counter(subject.tokenizer).tokeniser
+    counter = Counter(subject.tokenizer)
     usable = subject.dataset.usable.arg_true().to_numpy().astype(np.intp)
     tried = (
         usable if len(usable) <= RENDERED else usable[np.linspace(0, len(usable) - 1, RENDERED).astype(int)]
@@ -46,14 +44,12 @@ def chat_template(subject: Subject) -> Iterator[Check]:
     found: dict[str, list[int]] = {name: [] for name, *_ in FAULTS}
     refused: list[int] = []
     told: list[str] = []
-    for index, example in zip(tried.tolist(), subject.dataset.at(tried), strict=True):
-        try:
-            (row,) = tokeniser.rows([example])
-        except UserError as fault:
+    answers = counter.each(questions.judged, subject.dataset.at(tried))
+    for index, (example, (refusal, faults)) in zip(tried.tolist(), answers, strict=True):
+        if refusal:
             refused.append(index)
-            told.append(f"{example.row}: {excerpt(fault.message, 60)}")
-            continue
-        for name in _faults(tokeniser, example, row):
+            told.append(f"{example.row}: {excerpt(refusal, 60)}")
+        for name in faults:
             found[name].append(index)
     yield subject.verdict(
         "template-refusals",
@@ -70,7 +66,7 @@ def chat_template(subject: Subject) -> Iterator[Check]:
             name, title, severity, np.array(found[name], dtype=np.intp), why=why, remedy=remedy
         )
     if subject.format != "text":
-        yield from _of_the_template(tokeniser)
+        yield from _of_the_template(counter.manners)
 
 
 FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
@@ -113,33 +109,8 @@ FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
 )
 
 
-def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str]:
-    bos = tokeniser.template.special.get("bos_token", "")
-    if bos and row.text.startswith(bos + bos):
-        yield "double-bos"
-    if example.messages is None:
-        return
-    if row.rendered.spans and not _ended(row, set(tokeniser.stop_tokens())):
-        yield "endless-answers"
-    if row.rendered.kept:
-        yield "reasoning-kept"
-    if row.rendered.cut:
-        yield "reasoning-cut"
-    if row.rendered.rewritten:
-        yield "answers-rewritten"
-
-
-def _ended(row: Tokens, stops: set[int]) -> bool:
-    """Whether the last learnt tokens hold one that ends an answer (white space may stand around it)."""
-    start = row.rendered.start
-    if start is None or row.rendered.spans[-1][1] <= start:
-        return True  # the row ends with another message, or keeps its last answer out of the loss
-    learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
-    return any(token in stops for token in learnt[-4:])
-
-
-def _of_the_template(tokeniser: Tokeniser) -> Iterator[Check]:
-    for remark in remarks(tokeniser):
+def _of_the_template(manners: Manners) -> Iterator[Check]:
+    for remark in manners.remarks:
         severity: Severity = "warning" if remark.harm else "info"
         why = remark.message[0].upper() + remark.message[1:] + "."
         yield Check(
@@ -151,9 +122,9 @@ def _of_the_template(tokeniser: Tokeniser) -> Iterator[Check]:
             remedy=remark.remedy,
             indices=NOTHING,
         )
-    if not tokeniser.own_template:
+    if not manners.own_template:
         why = "The model has none (a base model): a plain one is used, and saved with the result."
-    elif tokeniser.chat.method == "generation marks":
+    elif manners.method == "generation marks":
         return
     else:
         why = "It has no {% generation %} block: which tokens are answers is found by comparing renderings."

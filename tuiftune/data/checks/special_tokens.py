@@ -32,14 +32,11 @@ COMMON = (
 
 def tokens_of(folder: Path | None) -> tuple[str, ...]:
     """The special tokens of a local tokenizer, or the common ones."""
-    from tuiftune.data.tokens import has_tokenizer
+    from tuiftune.data.tokens import Counter, has_tokenizer
 
     if folder is None or not has_tokenizer(folder):
         return COMMON
-    from tokenizers import Tokenizer
-
-    added = Tokenizer.from_file(str(folder / "tokenizer.json")).get_added_tokens_decoder().values()
-    return tuple(token.content for token in added if token.special and len(token.content) > 2) or COMMON
+    return tuple(token for token in Counter(folder).manners.special if len(token) > 2) or COMMON
 
 
 def special_tokens(subject: Subject) -> Iterator[Check]:

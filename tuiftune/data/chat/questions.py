@@ -1,0 +1,118 @@
+"""What is asked about rows in the tokenizer's own process: functions of a Tokeniser, with plain answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuiftune.data.chat.words import Remark, remarks
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.example import Example
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What is known of a template without a row. `method`: how answers are told from prompts."""
+
+    own_template: bool
+    method: str
+    remarks: tuple[Remark, ...]
+    special: tuple[str, ...]
+
+
+def manners(tokeniser: Tokeniser) -> Manners:
+    """Of the tokeniser's template, and the special tokens of its tokenizer."""
+    added = tokeniser.backend.get_added_tokens_decoder().values()
+    special = tuple(token.content for token in added if token.special)
+    return Manners(tokeniser.own_template, tokeniser.chat.method, tuple(remarks(tokeniser)), special)
+
+
+def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[str]]:
+    """(tokens, learnt tokens) of each row, and what the template said to those that it refused: of them the
+    bare text is counted.
+    """
+    refusals: list[str] = []
+    rows = _rows(tokeniser, examples, refusals)
+    return [(row.length, row.learnt) for row in rows], refusals
+
+
+def completion_lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
+    """(tokens of the answer, tokens written around it) of each row that the template takes."""
+    try:
+        return tokeniser.completion_lengths(examples)
+    except UserError:
+        pass
+    found = []
+    for example in examples:
+        try:
+            found += tokeniser.completion_lengths([example])
+        except UserError:
+            continue  # the template check names this row
+    return found
+
+
+def kept(tokeniser: Tokeniser, examples: Sequence[Example], max_length: int) -> list[tuple[int, int, bool]]:
+    """(learnt tokens, those within max_length, whether none is left to learn) of each row."""
+    rows = _rows(tokeniser, examples, [])
+    return [(row.learnt, sum(row.mask[:max_length]), not any(row.mask[1:max_length])) for row in rows]
+
+
+def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[tuple[str, tuple[str, ...]]]:
+    """(why the template refuses it, else the names of the checks it fails) of each row."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for example in examples:
+        try:
+            (row,) = tokeniser.rows([example])
+        except UserError as fault:
+            found.append((fault.message, ()))
+        else:
+            found.append(("", tuple(_faults(tokeniser, example, row))))
+    return found
+
+
+def _rows(tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[str]) -> list[Tokens]:
+    try:
+        return tokeniser.rows(examples)
+    except UserError:
+        return [_row(tokeniser, example, refusals) for example in examples]
+
+
+def _row(tokeniser: Tokeniser, example: Example, refusals: list[str]) -> Tokens:
+    try:
+        return tokeniser.rows([example])[0]
+    except UserError as fault:
+        refusals.append(fault.message)
+        text = "\n".join(message.content for message in example.messages or ())
+        return tokeniser.rows([replace(example, messages=None, text=text)])[0]
+
+
+def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str]:
+    bos = tokeniser.template.special.get("bos_token", "")
+    if bos and row.text.startswith(bos + bos):
+        yield "double-bos"
+    if example.messages is None:
+        return
+    if row.rendered.spans and not _ended(row, set(tokeniser.stop_tokens())):
+        yield "endless-answers"
+    if row.rendered.kept:
+        yield "reasoning-kept"
+    if row.rendered.cut:
+        yield "reasoning-cut"
+    if row.rendered.rewritten:
+        yield "answers-rewritten"
+
+
+def _ended(row: Tokens, stops: set[int]) -> bool:
+    """Whether the last learnt tokens hold one that ends an answer (white space may stand around it)."""
+    start = row.rendered.start
+    if start is None or row.rendered.spans[-1][1] <= start:
+        return True  # the row ends with another message, or keeps its last answer out of the loss
+    learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
+    return any(token in stops for token in learnt[-4:])
