@@ -119,12 +119,20 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
 
 
 def _timed(work: Any, given: Any) -> Any:
-    before, clock = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
+    from tuiftune.data.chat import fenced
+
+    before, clock = _cpu(), time.monotonic()
     done = work(given)
-    after = resource.getrusage(resource.RUSAGE_SELF)
     _timed.wall = time.monotonic() - clock  # type: ignore[attr-defined]
-    _timed.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime  # type: ignore[attr-defined]
+    fenced.forget()  # what its process took counts from its end on
+    _timed.cpu = _cpu() - before  # type: ignore[attr-defined]
     return done
+
+
+def _cpu() -> float:
+    """Seconds of this process and of those it has started."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def main() -> None:

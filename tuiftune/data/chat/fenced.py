@@ -57,6 +57,15 @@ def tokeniser(folder: Path, loss_on: str = "assistant") -> Asked:
     return known
 
 
+def forget() -> None:
+    """End the processes that are kept warm."""
+    with _lock:
+        for known in _warm.values():
+            if not isinstance(known, UserError):
+                known.close()
+        _warm.clear()
+
+
 def _made(folder: Path, loss_on: str) -> Asked | UserError:
     if folder == assets.BASE:
         return Open(_read(folder, loss_on))
