@@ -18,6 +18,37 @@ if TYPE_CHECKING:
 BATCH = 16
 LONGEST = 256  # new tokens of an answer, where the preset leaves it open
 MARGIN = 4
+# Plainly greedy, whatever the base model's generation_config asks for: a penalty on repetition makes a model
+# that knows its answers look wrong.
+GREEDY: dict[str, Any] = {
+    "do_sample": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "use_cache": True,
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "min_length": 0,
+    **dict.fromkeys(
+        (
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "min_new_tokens",
+            "max_time",
+            "stop_strings",
+            "suppress_tokens",
+            "begin_suppress_tokens",
+            "bad_words_ids",
+            "forced_bos_token_id",
+            "forced_eos_token_id",
+            "sequence_bias",
+            "exponential_decay_length_penalty",
+            "guidance_scale",
+            "prompt_lookup_num_tokens",
+        )
+    ),
+}
 FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
 
 
@@ -91,12 +122,7 @@ def generate(
                     input_ids=ids.to(model.device),
                     attention_mask=mask.to(model.device),
                     max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    num_beams=1,
-                    use_cache=True,
-                    temperature=None,
-                    top_p=None,
-                    top_k=None,
+                    **GREEDY,
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=stops,
                     stopping_criteria=StoppingCriteriaList(criteria),

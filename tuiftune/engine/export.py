@@ -49,8 +49,9 @@ def save_model(
             import torch
 
             model.to(getattr(torch, dtype))
+        model.generation_config = _stopping_at(model.generation_config, stops)
         model.save_pretrained(partial)
-        _stop_at(model, stops).save_pretrained(partial)
+        model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(card, encoding="utf-8")
         _sync(path for path in paths.below(partial, ()))
@@ -64,10 +65,18 @@ def save_model(
     return final
 
 
-def _stop_at(model: Any, stops: list[int]) -> Any:
-    """The base model's settings of generation, with all tokens at which an answer ends."""
-    settings = copy.deepcopy(model.generation_config)
+def _stopping_at(base: Any, stops: list[int]) -> Any:
+    """The base model's settings of generation, with all tokens at which an answer ends.
+
+    Some bases come with settings that the library refuses to save: a temperature without sampling.
+    """
+    settings = copy.deepcopy(base)
     settings.eos_token_id = stops[0] if len(stops) == 1 else stops
+    settings._from_model_config = False
+    try:
+        settings.validate(strict=True)
+    except ValueError:
+        settings.do_sample = True
     return settings
 
 

@@ -26,20 +26,19 @@ class Stripped:
 
 
 def strip(raw: str, plain: str, ending: Ending, special: Collection[str], *, ended: bool) -> Stripped:
-    """By rule, for every answer alike: what follows the last closed thinking block at the beginning, then
-    what follows the last of the template's own lead-ins. `raw` has the special tokens, `plain` has not.
+    """By rule, for every answer alike: what follows the last of the template's own lead-ins, and of that what
+    follows the thinking blocks at its beginning. `raw` has the special tokens, `plain` has not.
     """
     lead, tail = ending.lead.strip(), ending.tail.strip()
     text = raw
     if tail and tail not in special:  # an end that is written out, where the tokenizer doesn't know it
         text = text.rstrip().removesuffix(tail)
-    thinks = bool(CLOSED.search(text))
-    bare = without(text) if thinks else text
-    marked = bool(lead) and not CLOSED.search(lead) and lead in bare
-    if marked:
-        bare = bare.rpartition(lead)[2]
-    if bare == raw:
+    marked = bool(lead) and not CLOSED.search(lead) and lead in text
+    bare = text.rpartition(lead)[2] if marked else text
+    answer = without(bare) if CLOSED.search(bare) else bare
+    thinks = answer != bare
+    if answer == raw:
         return Stripped(plain, ended=ended)
     for token in special:
-        bare = bare.replace(token, "")
-    return Stripped(bare.lstrip("\n") if thinks else bare, thinks, marked, ended)
+        answer = answer.replace(token, "")
+    return Stripped(answer.lstrip("\n") if thinks else answer, thinks, marked, ended)

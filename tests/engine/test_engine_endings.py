@@ -1,0 +1,213 @@
+"""A model that knows the answers scores 100 % and stops, for every shape of chat template."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from shapes import SHAPES, Shape, make_model, make_tokenizer
+
+from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.example import Example, Message
+from tuiftune.engine import answers
+from tuiftune.engine.tokenise import Tokeniser
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAIRS = (
+    ("Where does train 9 go?", "To platform 4."),
+    ("What colour is the lamp?", "It is amber.\n\nQuite."),
+    ("And the coat?", "Green, naïvely 🎈"),
+    ("How long?", "3 hours.\n"),
+    ("Total?", "Half of 84.\n#### 42"),
+    ("Who?", "  The crew of ship 12  "),
+)
+VARIANTS = ("plain", "system", "thinking", "turns")
+
+
+def examples(variant: str) -> list[Example]:
+    """Rows to know by heart; with `thinking`, half of them reason first."""
+    rows = []
+    for number, (question, answer) in enumerate(PAIRS):
+        messages = [Message("user", question)]
+        if variant == "system":
+            messages.insert(0, Message("system", "Answer briefly."))
+        if variant == "turns":
+            messages = [Message("user", "Hello"), Message("assistant", "Yes?"), *messages]
+        if variant == "thinking" and number % 2 == 0:
+            answer = f"<think>\nLook at {number} first.\n</think>\n\n{answer.lstrip()}"
+        rows.append(Example((*messages, Message("assistant", answer)), row=number + 1))
+    return rows
+
+
+def takes(shape: Shape, variant: str) -> bool:
+    return {"system": shape.system, "turns": shape.turns}.get(variant, True)
+
+
+CASES = [(name, variant) for name, shape in SHAPES.items() for variant in VARIANTS if takes(shape, variant)]
+
+
+def stop_ids(shape: Shape, tokenizer: Any) -> list[int]:
+    return [tokenizer.convert_tokens_to_ids(token) for token in shape.base_stops or (shape.eos,)]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
+    """Without a model: the prompt that inference sends opens the row, all that follows up to a token at which
+    generation stops is in the loss, and what stands before it is the reference, whatever is around it.
+    """
+    shape = SHAPES[name]
+    tokenizer = make_tokenizer(shape)
+    base_stops = stop_ids(shape, tokenizer)
+    made = Tokeniser(tokenizer, max_length=512, loss_on="assistant", base_stops=base_stops)
+    for variant in (variant for variant in VARIANTS if takes(shape, variant)):
+        rows = examples(variant)
+        room = sum(answers.room(rows, made))
+        for example in rows:
+            (row,) = made.rows([example])
+            prompt = made.prompt(example.prompt)
+            turns = [{"role": message.role, "content": message.content} for message in example.prompt]
+            sent = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+            assert prompt == sent
+            assert row.ids[: len(prompt)] == prompt, variant
+            written = row.ids[len(prompt) :]
+            end = next(place for place, token in enumerate(written) if token in made.stop_tokens())
+            assert all(row.mask[len(prompt) :][: end + 1])
+            assert not any(row.mask[: len(prompt)]) or variant == "turns"
+            assert answers.matches(made.answer(written).answer, example.reference), variant
+            assert end < room
+            learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
+            assert set(base_stops) & set(learnt), "the base model's own generation would never stop"
+            assert row.rendered.rewritten == 0
+            if "</think>" in example.reference:
+                assert "first." in tokenizer.decode(learnt)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_checks_see_what_the_engine_trains(name: str, tmp_path: Path) -> None:
+    """The tokeniser that is read from the model's files alone is the engine's, token for token."""
+    shape = SHAPES[name]
+    tokenizer = make_tokenizer(shape)
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(f'{{"eos_token_id": {stop_ids(shape, tokenizer)}}}', "utf-8")
+    engine = Tokeniser(tokenizer, max_length=40, loss_on="assistant", base_stops=stop_ids(shape, tokenizer))
+    local = read_tokeniser(tmp_path, max_length=40)
+    assert local.chat.ending == engine.chat.ending
+    assert local.stop_tokens() == engine.stop_tokens()
+    for variant in (variant for variant in VARIANTS if takes(shape, variant)):
+        for here, there in zip(local.rows(examples(variant)), engine.rows(examples(variant)), strict=True):
+            assert (here.ids, here.mask, here.length) == (there.ids, there.mask, there.length)
+
+
+def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int = 140) -> None:
+    """Train on the rows until the model knows them by heart."""
+    import torch
+
+    tokens = made.rows(rows)
+    longest = max(len(row.ids) for row in tokens)
+    ids = torch.zeros((len(tokens), longest), dtype=torch.long)
+    labels = torch.full_like(ids, -100)
+    mask = torch.zeros_like(ids)
+    for line, row in enumerate(tokens):
+        ids[line, : len(row.ids)] = torch.tensor(row.ids)
+        labels[line, : len(row.ids)] = torch.tensor(row.labels)
+        mask[line, : len(row.ids)] = 1
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=4e-3)
+    model.train()
+    for _ in range(steps):
+        loss = model(input_ids=ids, labels=labels, attention_mask=mask).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if float(loss) < 2e-3:
+            break
+    model.eval()
+
+
+def plainly(model: Any, tokenizer: Any, example: Example, most: int, **options: Any) -> list[int]:
+    """What plain transformers writes: no token ids to stop at are given."""
+    turns = [{"role": message.role, "content": message.content} for message in example.prompt]
+    asked = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True, **options
+    )
+    written = model.generate(**asked, max_new_tokens=most, do_sample=False)
+    return list(written[0, asked["input_ids"].shape[1] :].tolist())
+
+
+def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None:
+    """Memorise, score and generate; then again from the saved directory with nothing but the libraries."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from tuiftune.engine.base import Base, load_tokenizer, stop_ids
+    from tuiftune.engine.export import save_model
+
+    make_model(shape, directory / "base")
+    model = AutoModelForCausalLM.from_pretrained(directory / "base")
+    base = Base("base", str(directory / "base"), None, None, remote_code=False)
+    tokenizer = load_tokenizer(base)
+    made = Tokeniser(tokenizer, max_length=512, loss_on="assistant", base_stops=stop_ids(base))
+    rows = examples(variant)
+    if adapter:
+        from peft import LoraConfig, get_peft_model
+
+        wanted = LoraConfig(r=64, lora_alpha=128, target_modules="all-linear", task_type="CAUSAL_LM")
+        model = get_peft_model(model, wanted)
+        for parameter in model.base_model.model.model.embed_tokens.parameters():
+            parameter.requires_grad = False
+    memorise(model, made, rows, steps=400 if adapter else 140)
+    asked = answers.questions(rows, made, 64)
+    most = sum(answers.room(rows, made))
+    written = answers.generate(
+        model, asked, made, max_new_tokens=most, autocast=nullcontext, progress=lambda done: None
+    )
+    for one, question in zip(written, asked, strict=True):
+        assert answers.matches(one.answer, question.reference), (one, question.reference)
+        assert one.ended
+    save_model(model, tokenizer, directory / "result", "card", stops=made.stop_tokens())
+    again = AutoTokenizer.from_pretrained(directory / "result" / "model")
+    if adapter:
+        from peft import AutoPeftModelForCausalLM
+
+        reloaded = AutoPeftModelForCausalLM.from_pretrained(directory / "result" / "model")
+    else:
+        reloaded = AutoModelForCausalLM.from_pretrained(directory / "result" / "model")
+    for example in rows[:3]:
+        new = plainly(reloaded, again, example, most + 12)
+        assert len(new) <= most, "it didn't stop by itself"
+        assert answers.matches(made.answer(new).answer, example.reference)
+    if variant == "plain" and "enable_thinking" in (shape.template or ""):
+        new = plainly(reloaded, again, rows[0], most + 12, enable_thinking=False)
+        assert answers.matches(made.answer(new).answer, rows[0].reference)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "variant", "adapter"),
+    [("gemma", "plain", True), ("deepseek r1", "thinking", False), ("gpt-oss", "thinking", False)],
+)
+def test_a_model_that_knows_the_answers_scores_and_stops(
+    name: str, variant: str, adapter: bool, tmp_path: Path
+) -> None:
+    knows(SHAPES[name], variant, tmp_path, adapter=adapter)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_every_template_is_memorised_and_stops(name: str, variant: str, tmp_path: Path) -> None:
+    knows(SHAPES[name], variant, tmp_path, adapter=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_adapter_stops_over_its_base(name: str, tmp_path: Path) -> None:
+    knows(SHAPES[name], "plain", tmp_path, adapter=True)
