@@ -9,6 +9,7 @@ import pytest
 from shapes import SHAPES, Shape, make_model, make_tokenizer
 
 from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.example import Example, Message
 from tuiftune.engine import answers
 from tuiftune.engine.tokenise import Tokeniser
@@ -76,7 +77,7 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
             end = next(place for place, token in enumerate(written) if token in made.stop_tokens())
             assert all(row.mask[len(prompt) :][: end + 1])
             assert not any(row.mask[: len(prompt)]) or variant == "turns"
-            assert answers.matches(made.answer(written).answer, example.reference), variant
+            assert matches(made.answer(written).answer, example.reference), variant
             assert end < room
             learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
             assert set(base_stops) & set(learnt), "the base model's own generation would never stop"
@@ -164,7 +165,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
         model, asked, made, max_new_tokens=most, autocast=nullcontext, progress=lambda done: None
     )
     for one, question in zip(written, asked, strict=True):
-        assert answers.matches(one.answer, question.reference), (one, question.reference)
+        assert matches(one.answer, question.reference), (one, question.reference)
         assert one.ended
     save_model(model, tokenizer, directory / "result", "card", stops=made.stop_tokens())
     again = AutoTokenizer.from_pretrained(directory / "result" / "model")
@@ -177,10 +178,10 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     for example in rows[:3]:
         new = plainly(reloaded, again, example, most + 12)
         assert len(new) <= most, "it didn't stop by itself"
-        assert answers.matches(made.answer(new).answer, example.reference)
+        assert matches(made.answer(new).answer, example.reference)
     if variant == "plain" and "enable_thinking" in (shape.template or ""):
         new = plainly(reloaded, again, rows[0], most + 12, enable_thinking=False)
-        assert answers.matches(made.answer(new).answer, rows[0].reference)
+        assert matches(made.answer(new).answer, rows[0].reference)
 
 
 @pytest.fixture(autouse=True)

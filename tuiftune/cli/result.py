@@ -9,10 +9,12 @@ from rich.text import Text
 
 from tuiftune import paths
 from tuiftune.cli.terminal import sign, unicode
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.figures import interval as between
 from tuiftune.figures import percent
 from tuiftune.printable import printable
 from tuiftune.runs.narrate import figure
+from tuiftune.runs.scores import how_compared
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +33,8 @@ def show(run: RunDir, console: Console) -> None:
     console.print()
     console.print(Text("What changed", style="bold"))
     console.print(_scores(before, after))
+    for words in how_compared(before, after):
+        console.print(Text(words, style="dim"), soft_wrap=not console.is_terminal)
     samples = [sample for sample in result.get("samples") or [] if isinstance(sample, dict)]
     if samples:
         console.print()
@@ -124,7 +128,7 @@ def _one_below_the_other(sample: dict[str, Any]) -> Text:
 def _answer(sample: dict[str, Any]) -> Text:
     """The tuned model's answer with its verdict, and what was wanted where it differs."""
     given, wanted = _text(sample, "after"), _text(sample, "reference")
-    if given.plain.strip() == wanted.plain.strip():
+    if matches(str(sample.get("after", "")), str(sample.get("reference", ""))):
         return Text.assemble((f"{sign('ok')} ", "green"), given)
     return Text.assemble((f"{sign('bad')} ", "red"), given, "\n", ("wanted: ", "dim"), wanted)
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.chat.reasoning import without
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -151,11 +149,6 @@ def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
         ids[line, longest - len(row) :] = torch.tensor(row)
         mask[line, longest - len(row) :] = 1
     return ids, mask
-
-
-def matches(answer: str, reference: str) -> bool:
-    """Equal but for white space and for the reasoning before a reference."""
-    return answer.split() == without(reference).split()
 
 
 def final_numbers_match(answer: str, reference: str) -> bool | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import paths
 from tuiftune.printable import printable
 from tuiftune.runs.directory import write_text
+from tuiftune.runs.scores import how_compared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,6 +151,7 @@ def _scores(document: dict[str, Any]) -> list[str]:
     lines += [
         "",
         f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",
+        *how_compared(before, after),
     ]
     return lines
 

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
+REWRITTEN = {
+    "reasoning_kept": (
+        "the chat template cuts the reasoning out of the last answer; it is trained all the same, after the "
+        "prompt that inference sends",
+        "take the reasoning out of the rows if it is not to be learnt",
+    ),
+    "reasoning_cut": (
+        "the chat template cuts the reasoning out of earlier answers; they are trained as it renders them",
+        "give each such answer a row of its own, with the messages before it",
+    ),
+    "answers_rewritten": (
+        "the chat template changes the words of an answer; what it writes is trained",
+        "`tuiftune data tokens` shows a row as it is trained",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +118,13 @@ def prepare(
     ids, labels = _Ragged(), _Ragged()
     digest = hashlib.sha256()
     learnt = longest = cut = lost = dropped = 0
+    told = dict.fromkeys(REWRITTEN, 0)
     for row in _tokenised(examples, tokeniser, report, check, which):
         cut += row.truncated
         lost += row.lost
+        told["reasoning_kept"] += row.rendered.kept
+        told["reasoning_cut"] += bool(row.rendered.cut)
+        told["answers_rewritten"] += bool(row.rendered.rewritten)
         if not row.teaches:
             dropped += 1
             continue
@@ -130,6 +149,10 @@ def prepare(
             f"{dropped} of {len(examples)} {which} rows have no token to learn and were left out",
             "raise data.max_length if their answers were cut away, or give them an answer",
         )
+    for code, count in told.items():
+        if count:
+            message, remedy = REWRITTEN[code]
+            report.warning(code, f"{count} of {len(examples)} {which} rows: {message}", remedy)
     if examples and not len(ids):
         raise UserError(
             f"none of the {len(examples)} {which} rows has a token to learn",

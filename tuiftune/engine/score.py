@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.data.chat.answer import Stripped
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.engine import answers, levers
 from tuiftune.engine.rhythm import perplexity
 from tuiftune.errors import UserError
@@ -91,9 +92,7 @@ class Scorer:
             loss = trainer.evaluate()["eval_loss"] if self.held_out else None
             written = self._answers(trainer, when)
         pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
-        matched = (
-            sum(answers.matches(answer, question.reference) for answer, question in pairs) if pairs else None
-        )
+        matched = sum(matches(answer, question.reference) for answer, question in pairs) if pairs else None
         numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
         known = [number for number in numbers if number is not None]
         score = Score(
@@ -155,8 +154,8 @@ class Scorer:
                 "reference": question.reference,
                 "before": first,
                 "after": second,
-                "matched_before": answers.matches(first, question.reference),
-                "matched_after": answers.matches(second, question.reference),
+                "matched_before": matches(first, question.reference),
+                "matched_after": matches(second, question.reference),
             }
             for question, first, second in zip(self.questions, before.answers, after.answers, strict=True)
         ]

@@ -30,10 +30,35 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
         return "Nothing was measured yet."
     lines = ["\n".join(["| | before | after |", "|---|---|---|", *table])]
     lines += _paired(rows)
+    lines += how_compared(before, after)
     counted = int(after.get("rows") or before.get("rows") or 0)
     if 0 < counted < FEW_ROWS:
         lines.append(f"{counted} rows were answered: enough to see a large change, not one of a few points.")
     return "\n\n".join(lines)
+
+
+def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What was taken off the answers before they were compared, and how many didn't come to their end."""
+    lines = []
+    names = {"reasoning": "their reasoning (a thinking block, empty or not)", "marks": "the template's marks"}
+    found = [name for name in names if any(_taken_off(part, name) for part in (before, after))]
+    if found:
+        counts = "; ".join(
+            f"{name}: {_taken_off(before, name)} of {before.get('rows') or 0} before, "
+            f"{_taken_off(after, name)} of {after.get('rows') or 0} after"
+            for name in found
+        )
+        words = " and ".join(names[name] for name in found)
+        lines.append(f"Answers were compared without {words}, taken off by rule ({counts}).")
+    if isinstance(cut := after.get("unended"), int) and cut > 0:
+        lines.append(f"{cut} of {after.get('rows') or 0} answers after training reached max_new_tokens.")
+    return lines
+
+
+def _taken_off(score: dict[str, Any], name: str) -> int:
+    found = score.get("stripped")
+    count = found.get(name) if isinstance(found, dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _scores(state: RunState, result: dict[str, Any], when: str) -> dict[str, Any]:

@@ -65,3 +65,8 @@ def without(text: str) -> str:
     while (found := thought(text)) is not None:
         text = found.answer
     return text
+
+
+def matches(answer: str, reference: str) -> bool:
+    """Equal but for white space, and for the reasoning before a reference."""
+    return answer.split() == without(reference).split()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.runs.generations import NONE, when
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
@@ -17,11 +18,6 @@ EMPTY = (
     "No answers of this run so far. Some held-out rows are answered before training begins and at each "
     "evaluation, where data.eval, evaluation.rows and evaluation.samples are above 0."
 )
-
-
-def is_right(answer: str, reference: str) -> bool:
-    """Equal but for white space, as the score counts it."""
-    return answer.split() == reference.split()
 
 
 class AnswerCourse(Canvas):
@@ -63,7 +59,7 @@ class AnswerCourse(Canvas):
         ]
 
     def _change(self, change: Change, before: str, reference: str, width: int) -> list[Line]:
-        right = is_right(change.answer, reference)
+        right = matches(change.answer, reference)
         sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
         known = before.split()
         text = change.answer if change.answer.strip() else "(nothing)"
@@ -100,7 +96,7 @@ class LatestAnswers(Canvas):
             if not changes:
                 continue
             latest = changes[-1]
-            right = is_right(latest.answer, reference)
+            right = matches(latest.answer, reference)
             sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
             said = " ".join(latest.answer.split()) or "(nothing)"
             lines.append(Line(f"{sign} ", ink).add(wrapped(said, width - 2, 1, more)[0], "strong"))

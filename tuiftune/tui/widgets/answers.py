@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -43,7 +44,7 @@ class Answers(Canvas):
     def _judged(self, label: str, answer: Any, reference: str, width: int) -> list[Line]:
         if answer is None:
             return self._block(label, self.glyphs.missing, "faint", width)
-        same = str(answer).strip() == reference.strip()
+        same = matches(str(answer), reference)
         sign, ink = (self.glyphs.ok, "good") if same else (self.glyphs.error, "warning")
         lines = self._block(label, str(answer) if str(answer).strip() else "(nothing)", ink, width - 2)
         lines[0].right(sign, ink, width)
