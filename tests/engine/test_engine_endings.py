@@ -123,7 +123,7 @@ def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int = 140)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if float(loss) < 2e-3:
+        if loss.item() < 2e-3:
             break
     model.eval()
 

@@ -30,6 +30,8 @@ def render(document: dict[str, Any], console: Console, *, colour: bool, unicode:
     if muted := document["muted"]:
         answers = "1 answer is" if muted == 1 else f"{muted:,} answers are"
         console.print(Text(f"{answers} kept out of the loss by the row itself (weight 0)", "cyan"))
+    for words in _of_the_template(document):
+        console.print(Text(printable(words), "yellow"))
     if document["truncated"]:
         gone = document["length"] - document["max_length"]
         said = Text(f"cut at {document['max_length']:,} of {document['length']:,} tokens: ", "yellow")
@@ -43,6 +45,16 @@ def render(document: dict[str, Any], console: Console, *, colour: bool, unicode:
     console.print(_legend(document, colour, unicode))
     if document["inference"] is not None:
         console.print(compared(document["training"], document["inference"], unicode))
+
+
+def _of_the_template(document: dict[str, Any]) -> list[str]:
+    """What the chat template does to this row's answers."""
+    found = list(document.get("template", []))
+    if document.get("reasoning_kept"):
+        found.append("the chat template cuts the reasoning out of the last answer: it was put back")
+    if cut := document.get("reasoning_cut"):
+        found.append(f"the chat template cuts the reasoning out of earlier answers ({cut})")
+    return found
 
 
 def _legend(document: dict[str, Any], colour: bool, unicode: bool) -> Text:

@@ -64,12 +64,11 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
                 "prompt_differs",
                 "Training and inference prompts differ",
                 f"the inference prompt ends with {ending.extra!r}, which the chat template leaves out where "
-                f"it renders an answer; answers are trained after the prompt that inference sends{block}",
-                "nothing, if answers without reasoning are wanted; else give the rows their reasoning as "
-                "<think>…</think>"
+                f"it renders an answer; the last answer of a row is trained after the prompt that inference "
+                f"sends{block}; earlier answers as the template renders them",
+                "give the rows their reasoning as <think>…</think>, if the model is to go on reasoning"
                 if opens
                 else "",
-                harm=False,
             )
         )
     return found
