@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -172,3 +173,110 @@ def test_every_process_keeps_its_random_numbers(tmp_path: Path) -> None:
     assert [one.why for one in damaged] == ["rng_state_1.pth is missing"]
     store.save(10, write, {}, ())
     assert "rng_state_0.pth, rng_state_1.pth" in str(store.newest_whole()[1][0].why)
+
+
+def a_link(path: Path, elsewhere: Path) -> None:
+    save(Store(elsewhere, keep=1), 16)
+    path.symlink_to(elsewhere / "checkpoint-16")
+
+
+STRANGERS: dict[str, Callable[[Path, Path], Any]] = {
+    "checkpoint-16": a_link,
+    "checkpoint-50": lambda path, _: path.touch(),
+    "checkpoint-060": lambda path, _: path.mkdir(),
+    "checkpoint-٧": lambda path, _: path.mkdir(),
+    "checkpoint-" + "9" * 200: lambda path, _: path.mkdir(),
+    "checkpoint-9 (copy)": lambda path, _: path.mkdir(),
+    "notes.txt": lambda path, _: path.write_text("mine"),
+    "checkpoint-70": lambda path, _: os.mkfifo(path),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_what_is_not_ours_is_passed_over_and_stays(name: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "checkpoints", keep=1)
+    save(store, 8)
+    STRANGERS[name](store.directory / name, tmp_path / "elsewhere")
+    store.clean()
+    found, damaged = store.newest_whole()
+    assert found is not None
+    assert (found.step, damaged) == (8, [])
+    assert [told.startswith(name) for told in store.strangers()] == [True]
+    save(store, 16, 50, 70)  # the very names that are taken
+    assert [one.step for one in store.all()] == [70]
+    assert len([path for path in store.directory.iterdir() if path.name.startswith(name)]) in (1, 2)
+    if name == "checkpoint-16":
+        assert (tmp_path / "elsewhere" / name / "optimizer.pt").exists(), "what the link led to is untouched"
+
+
+def nest(folder: Path) -> None:
+    (folder / "manifest.json").write_text('{"a":' * 100_000)
+
+
+def rewrite(folder: Path, **values: Any) -> None:
+    document = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(document | values))
+
+
+def relist(folder: Path, name: str, like: str) -> None:
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    rewrite(folder, files={**files, name: files[like]})
+
+
+def link_out(folder: Path) -> None:
+    moved = folder.with_name("moved")
+    (folder / "optimizer.pt").rename(moved)
+    (folder / "optimizer.pt").symlink_to(moved)
+
+
+BENT: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "nested": (nest, "manifest.json"),
+    "many processes": (lambda folder: rewrite(folder, processes=10**9), "1000000000 processes"),
+    "no process": (lambda folder: rewrite(folder, processes=True), "True processes"),
+    "digits": (
+        lambda folder: (folder / "manifest.json").write_text('{"step":' + "9" * 5000),
+        "manifest.json",
+    ),
+    "outside": (lambda folder: relist(folder, "../outside", "optimizer.pt"), "../outside"),
+    "a file beside": (lambda folder: (folder / "adapter_model.bin").touch(), "adapter_model.bin"),
+    "a link": (link_out, "optimizer.pt is no plain file"),
+    "a pipe": (
+        lambda folder: ((folder / "manifest.json").unlink(), os.mkfifo(folder / "manifest.json")),
+        "no plain file",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BENT)
+def test_a_manifest_that_nobody_here_wrote(kind: str, tmp_path: Path) -> None:
+    """Such a checkpoint is passed over for an older one, in no time; nothing beyond it is read."""
+    bend, said = BENT[kind]
+    store = Store(tmp_path / "checkpoints", keep=2)
+    save(store, 8, 16)
+    bend(store.directory / "checkpoint-16")
+    found, damaged = store.newest_whole()
+    assert found is not None
+    assert found.step == 8
+    assert said in damaged[0].why
+    save(store, 17, 18)
+    assert [one.step for one in store.all()] == [18, 17]
+
+
+def test_notes_in_a_checkpoint_are_nobodys_business(tmp_path: Path) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 8)
+    (tmp_path / "checkpoint-8" / "notes.txt").write_text("the good one")
+    assert store.newest_whole()[1] == []
+
+
+def test_what_cannot_be_removed_is_told_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path, keep=1)
+    save(store, 8)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(store, "_discard", refuse)
+    save(store, 16)
+    assert [one.step for one in store.all()] == [16, 8]
+    assert store.stuck == ["checkpoint-8 (Permission denied)"]

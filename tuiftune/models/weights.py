@@ -119,7 +119,7 @@ def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
             for name, given in document.items()
             if name != "__metadata__"
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise _damaged(path, "its header is no description of tensors") from None
     end = max((one.end for one in found.values()), default=0)
     if end > size:

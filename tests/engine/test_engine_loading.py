@@ -1,0 +1,98 @@
+"""A base that a loader would mend by itself is refused with its tensors' names, before the first step."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+import torch
+from safetensors.torch import load_file, save_file
+
+from tuiftune.engine import base as bases
+from tuiftune.engine.settings import Settings
+from tuiftune.errors import UserError
+from tuiftune.preset.schema import Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+UP = "model.layers.1.mlp.up_proj.weight"
+
+
+def load(model: Path, technique: str = "lora", dtype: str = "float32") -> Any:
+    values = tiny.resolved(model, model, method__technique=technique, model__dtype=dtype)
+    settings = Settings(Preset.model_validate(values), {}, "cpu", None, "auto")
+    return bases.load_model(bases.find(settings), settings, "cpu")
+
+
+def prefixed(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {f"module.{name}": one for name, one in tensors.items()}
+
+
+def missing(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in tensors.items() if "layers.1.mlp" not in name}
+
+
+def headless(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in tensors.items() if "norm" not in name}
+
+
+def left_over(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {**tensors, "score.weight": torch.zeros(2, 64)}
+
+
+def reshaped(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {**tensors, UP: torch.zeros(10, 64)}
+
+
+def one_nan(tensors: dict[str, Any]) -> dict[str, Any]:
+    poisoned = tensors[UP].clone()
+    poisoned[3, 3] = float("nan")
+    return {**tensors, UP: poisoned}
+
+
+def one_infinite(tensors: dict[str, Any]) -> dict[str, Any]:
+    return {**tensors, "model.norm.weight": torch.full((64,), float("inf"))}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (prefixed, "module.model.embed_tokens.weight"),
+        (missing, f"{UP} are missing"),
+        (headless, "model.layers.0.input_layernorm.weight, model.layers.0.post_attention_layernorm.weight"),
+        (left_over, "score.weight belongs to no part of it"),
+        (reshaped, f"{UP} has shape 10 × 64, the model needs 192 × 64"),
+        (one_nan, f"NaN or infinite values: {UP} "),
+        (one_infinite, "NaN or infinite values: model.norm.weight "),
+    ],
+)
+def test_what_a_loader_mends_is_an_error(
+    change: Callable[[dict[str, Any]], dict[str, Any]], said: str, model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+    with pytest.raises(UserError) as caught:
+        load(tmp_path / "model")
+    assert said in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_tied_heads_and_buffers_of_old_files_are_no_errors(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(path)
+    assert "lm_head.weight" not in tensors, "it is tied"
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
+    save_file(tensors, path, metadata={"format": "pt"})
+    assert load(tmp_path / "model").lm_head.weight.shape[1] == 64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_what_is_trained_is_held_in_float32(dtype: str, model: Path) -> None:
+    assert {one.dtype for one in load(model, "full", dtype).parameters()} == {torch.float32}
+    assert {one.dtype for one in load(model, "lora", dtype).parameters()} == {getattr(torch, dtype)}
