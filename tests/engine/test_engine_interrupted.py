@@ -205,6 +205,59 @@ def test_a_changed_resume_is_refused_unless_forced(engine: Engine, make_run: Cal
     assert engine.train(run, "--resume", "--force") == 0
 
 
+def test_a_base_that_was_replaced_is_noticed_and_an_edited_preset_told(
+    engine: Engine, make_run: Callable[..., Path], model: Path, tmp_path: Path
+) -> None:
+    """Weights and tokenizer under the same names; the preset's copy, which a run doesn't go by."""
+    base = tmp_path / "base"
+    shutil.copytree(model, base)
+    run = make_run(base=base, training__max_steps=STEPS, run__save_every=5)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 6)
+    job.send(signal.SIGINT)
+    assert job.wait() == 4
+    for name, what in (
+        ("model.safetensors", "the base model's weights"),
+        ("tokenizer.json", "the tokenizer"),
+    ):
+        sound = (base / name).read_bytes()
+        (base / name).write_bytes(another(name, sound))
+        assert engine.train(run, "--resume") == 2
+        assert f"{what}" in end_of(run)["why"]
+        assert " differ" in end_of(run)["why"]
+        (base / name).write_bytes(sound)
+    preset = json.loads((run / "preset.yaml").read_text())
+    preset["training"]["learning_rate"] = 0.5
+    (run / "preset.yaml").write_text(json.dumps(preset))
+    assert engine.train(run, "--resume") == 0
+    told = [event for event in tiny.events(run, "warning") if event["code"] == "preset_edited"]
+    assert "training.learning_rate: 0.5, was 0.005" in told[0]["message"]
+    assert max(event["lr"] for event in tiny.events(run, "step")) == pytest.approx(0.005)
+
+
+def another(name: str, sound: bytes) -> bytes:
+    """Another file of the same form: other weights in the same shapes, or an entry more."""
+    if name == "tokenizer.json":
+        return json.dumps({**json.loads(sound), "padding": None, "truncation": None}, indent=3).encode()
+    return sound[:-1024] + bytes(1024)
+
+
+def test_checkpoints_that_are_all_gone_are_told(engine: Engine, make_run: Callable[..., Path]) -> None:
+    run = make_run(training__max_steps=6, run__save_every=2)
+    job = engine.start("train", run)
+    job.wait_for_step(run, 3)
+    job.send(signal.SIGKILL)
+    job.wait()
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "checkpoint-4").touch()
+    assert engine.train(run, "--resume") == 0
+    told = {event["code"]: event["message"] for event in tiny.events(run, "warning")}
+    assert "checkpoints (the last of step 2) are gone: it begins again" in told["begins_again"]
+    assert "checkpoint-4 (a file)" in told["not_checkpoints"]
+    assert (run / "result" / "result.json").exists()
+
+
 def test_a_stop_while_scoring_is_taken_up_where_it_was(engine: Engine, make_run: Callable[..., Path]) -> None:
     """All steps ran, then the process died before its result: resuming trains nothing."""
     run = make_run()

@@ -78,3 +78,33 @@ def test_the_table_is_plausible() -> None:
 def test_the_h200_is_the_one_that_was_measured() -> None:
     """143,771 MiB, as read on the card."""
     assert find("H200").memory_bytes == 143_771 * 1024**2
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("3090", 23.5, 23.7),
+        ("4090", 23.5, 23.7),
+        ("A5000", 23.5, 23.7),
+        ("5090", 31.3, 31.5),
+        ("4080", 15.5, 15.75),
+        ("T4", 14.5, 14.8),
+        ("V100", 15.7, 15.8),
+        ("A10G", 22.0, 22.2),
+        ("L4", 22.0, 22.2),
+        ("L40S", 44.3, 44.5),
+        ("A6000", 47.3, 47.6),
+        ("A100-40GB", 39.3, 39.6),
+        ("A100", 79.1, 79.4),
+        ("H100", 79.1, 79.7),
+        ("H200", 139.8, 139.81),  # read on a card: 150,109,880,320 bytes
+        ("B200", 178.3, 178.4),
+    ],
+)
+def test_cards_have_the_memory_that_cuda_gives(name: str, low: float, high: float) -> None:
+    assert low <= find(name).usable_bytes / 2**30 <= high
+
+
+def test_no_card_gives_more_than_it_has() -> None:
+    for card in CARDS:
+        assert 0.935 < card.usable_bytes / card.memory_bytes < 0.998, card.name

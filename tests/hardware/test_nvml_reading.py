@@ -46,6 +46,7 @@ def constructed(*changes: tuple[object, ...], count: int = 1) -> Replay:
         ("nvmlDeviceGetCurrentClocksEventReasons", H): 0x1 | 0x4 | 0x40,
         ("nvmlDeviceGetCudaComputeCapability", H): (8, 6),
         ("nvmlDeviceGetComputeRunningProcesses", H): [SimpleNamespace(pid=77, usedGpuMemory=3_000)],
+        ("nvmlDeviceGetGraphicsRunningProcesses", H): [],
         ("nvmlSystemGetProcessName", 77): "/usr/bin/python3 train.py --key secret",
     }
     answers.update({tuple(change[:-1]): change[-1] for change in changes})
@@ -65,6 +66,13 @@ def test_every_field_of_a_card_that_answers_everything() -> None:
     assert gpu.compute_capability == (8, 6)
     assert gpu.bf16 is True
     assert gpu.mig is None
+
+
+def test_a_card_that_a_desktop_draws_on_is_known() -> None:
+    screen = ("nvmlDeviceGetGraphicsRunningProcesses", H, [SimpleNamespace(pid=9, usedGpuMemory=None)])
+    assert Nvml(constructed(screen)).read().gpus[0].draws
+    assert not Nvml(constructed()).read().gpus[0].draws
+    assert not Nvml(constructed((*screen[:2], NOT_SUPPORTED))).read().gpus[0].draws
 
 
 def test_a_process_is_named_without_its_arguments() -> None:
