@@ -69,7 +69,7 @@ def plan_lines(plan: Plan) -> list[str]:
         copies = int(plan.gpu.get("count") or 1)
         where = f" on {plan.gpu['name']}" + (f", each of {copies} copies" if copies > 1 else "")
         where += ", which is not this machine"
-    fits = "fits" if plan.fits else "DOES NOT FIT"
+    fits = "fits, close to the limit" if plan.near_limit else "fits" if plan.fits else "DOES NOT FIT"
     lines = [f"{fits}: needs {size(plan.memory.needs)} of {size(there)}{where}"]
     parts = sorted(plan.memory.components.items(), key=lambda item: -item[1])
     lines.append("memory: " + ", ".join(f"{name} {size(amount)}" for name, amount in parts if amount))

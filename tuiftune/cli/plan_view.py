@@ -75,6 +75,9 @@ def _verdict(plan: Plan, capacity: int) -> Text:
     method = str(plan.resolved.method.technique)
     needs, there = size(plan.memory.needs), size(capacity)
     head = f"{printable(plan.resolved.model.base)} · {_TECHNIQUES.get(method, method)} · {many}{where}"
+    if plan.near_limit:
+        line = f"\n{sign('warn')} fits, close to the limit: needs {needs} of {there}"
+        return Text.assemble((head, "bold"), (line, "yellow"))
     if plan.fits:
         line = f"\n{sign('ok')} fits: needs {needs} of {there}"
         return Text.assemble((head, "bold"), (line, "green"))

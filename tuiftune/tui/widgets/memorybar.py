@@ -96,8 +96,10 @@ class MemoryBar(Canvas):
             sign = part.sign if letters else self.glyphs.track if part.name == "free" else self.glyphs.bar[-1]
             bar.add(sign * number, INKS[part.name])
         sign = self.glyphs.ok if plan.fits else self.glyphs.error
-        words = "fits" if plan.fits else "does not fit"
-        verdict = Line(f"{sign} {words}", "good" if plan.fits else "error")
+        words, ink = ("fits", "good") if plan.fits else ("does not fit", "error")
+        if plan.near_limit:
+            sign, words, ink = self.glyphs.warning, "fits, close to the limit", "warning"
+        verdict = Line(f"{sign} {words}", ink)
         verdict.add(f"  needs {size(plan.memory.needs)} of {size(capacity)}", "strong")
         lines = [
             bar,
