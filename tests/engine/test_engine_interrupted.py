@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 STEPS = 24
 CHANGES: dict[str, dict[str, Any]] = {
     "lora": {"method__dropout": 0.1, "training__micro_batch": 2},
-    "full packed": {"method__technique": "full", "data__packing": True, "training__learning_rate": 0.002},
+    "full packed": {
+        "method__technique": "full",
+        "model__dtype": "bfloat16",  # of the products; the weights are float32 in a checkpoint too
+        "data__packing": True,
+        "training__learning_rate": 0.002,
+    },
 }
 ENDLESS = {
     "training__max_steps": 100_000,

@@ -523,3 +523,5 @@ def test_a_card_without_bfloat16_trains_in_float32() -> None:
     lora, full = (plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__technique=one) for one in ("lora", "full"))
     assert (lora.resolved.model.dtype, lora.resolved.method.adapter_dtype) == ("float16", "float32")
     assert full.resolved.model.dtype == "float32"
+    with pytest.raises(UserError, match=r"method\.adapter_dtype: Tesla T4 has no bfloat16"):
+        plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__adapter_dtype="bfloat16")

@@ -140,7 +140,9 @@ def adapter_dtype(preset: Preset, technique: str) -> Reason:
     """
     key, asked = "method.adapter_dtype", preset.method.adapter_dtype
     if asked != "auto":
-        return Reason(key, asked, "you asked for it", YOURS)
+        lossy = asked == "bfloat16" and technique != "full"
+        why = "you asked for it" + ("; late in a run it rounds most updates away" if lossy else "")
+        return Reason(key, asked, why, YOURS)
     if technique == "full":
         return Reason(key, "float32", "not used: full tuning has no adapters", "technique")
     return Reason(key, "float32", "small updates are not rounded away", "measured; PEFT's default")

@@ -51,6 +51,12 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="training.micro_batch",
             remedy=f"one of {', '.join(str(d) for d in _divisors(effective // copies))}, or auto",
         )
+    if preset.method.adapter_dtype == "bfloat16" and device.kind == "cuda" and not device.bf16:
+        raise UserError(
+            f"{device.name} has no bfloat16 (compute capability below 8.0)",
+            place="method.adapter_dtype",
+            remedy="float32, which the gradients of float16 are scaled for, or auto",
+        )
     if preset.method.technique == "qlora" and device.kind == "cpu":
         raise UserError(
             "QLoRA needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
