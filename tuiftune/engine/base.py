@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Tensors that files of sound models hold and causal language models have no place for: other towers, heads
 # that predict several tokens at once, tables that are computed, and the scales of quantised files.
 _LEFT_OUT = re.compile(
-    r"vision|visual|audio|speech|multi_modal_projector|(^|\.)mtp\b|nextn|rotary_emb\.inv_freq"
-    r"|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
+    r"vision|visual|image|audio|speech|projector|connector|resampler|aligner|(^|\.)(mtp|mm_\w+|vit)\b|nextn"
+    r"|rotary_emb\.inv_freq|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
 )
 SAFE_WEIGHTS = ("*.safetensors",)
 UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
