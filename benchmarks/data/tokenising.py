@@ -102,6 +102,8 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
     from transformers import AutoTokenizer
 
     from tuiftune.data.load import load
+    from tuiftune.engine.base import Base
+    from tuiftune.engine.foreign import behind_fence
     from tuiftune.engine.rows import prepare
     from tuiftune.engine.tokenise import Tokeniser
 
@@ -111,8 +113,10 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
 
     tokeniser = Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
     examples = list(load(str(path)).examples())
+    base = Base(str(folder), str(folder), None, None, remote_code=False)
+    asked = behind_fence(base, lambda: tokeniser, {"training": examples})
     made = _timed(
-        lambda rows: prepare(rows, tokeniser, Quiet(), lambda: None, which="training"),  # type: ignore[arg-type]
+        lambda rows: prepare(rows, asked, Quiet(), lambda: None, which="training", max_length=2048),  # type: ignore[arg-type]
         examples,
     )
     return made.rows, made.tokens

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.fenced import text_of
 from tuiftune.data.chat.words import remarks
 from tuiftune.errors import ExitCode, UserError
 
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
+    from tuiftune.engine.foreign import Foreign
     from tuiftune.engine.tokenise import Tokeniser
 
+SHOWN = "shown"
 BEYOND = 4096  # tokens beyond the cut that are told one by one
 
 
@@ -41,6 +45,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     from tuiftune.data.load import load
     from tuiftune.engine import quiet
     from tuiftune.engine.base import Base, load_tokenizer, stop_ids
+    from tuiftune.engine.foreign import behind_fence
     from tuiftune.engine.tokenise import Tokeniser
     from tuiftune.models.resolve import resolve
 
@@ -53,21 +58,31 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     source = str(model.path) if model.path else given.model
     base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
     quiet.libraries(base, data=False)
-    tokeniser = Tokeniser(
-        load_tokenizer(base),
-        max_length=given.max_length,
-        loss_on=given.loss_on,
-        place=given.model,
-        base_stops=stop_ids(base),
-    )
-    for example in dataset.at(usable[[row - 1 for row in rows]]):
-        place = {"file": example.file, "row": example.row, "model": given.model}
-        try:
-            yield place | _document(tokeniser, example)
-        except UserError as fault:
-            if len(rows) == 1:
-                raise
-            yield place | {"fault": str(fault)}
+
+    def make() -> Tokeniser:
+        return Tokeniser(
+            load_tokenizer(base),
+            max_length=given.max_length,
+            loss_on=given.loss_on,
+            place=given.model,
+            base_stops=stop_ids(base),
+        )
+
+    examples = list(dataset.at(usable[[row - 1 for row in rows]]))
+    with closing(behind_fence(base, make, {SHOWN: examples})) as asked:
+        for at, example in enumerate(examples):
+            place = {"file": example.file, "row": example.row, "model": given.model}
+            try:
+                yield place | asked.ask(document, at, size=text_of(example))
+            except UserError as fault:
+                if len(rows) == 1:
+                    raise
+                yield place | {"fault": str(fault)}
+
+
+def document(foreign: Foreign, at: int) -> dict[str, Any]:
+    """The document of one row, made behind the fence."""
+    return _document(foreign.tokeniser, foreign.examples[SHOWN][at])
 
 
 def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.chat.words import remarks
 from tuiftune.engine import base as bases
-from tuiftune.engine import checkpoints, export, imports, rows, settings
+from tuiftune.engine import checkpoints, export, foreign, imports, rows, settings
 from tuiftune.engine.group import Group
 from tuiftune.engine.resume import Resume, resume_point, say_changes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiftune.engine.base import Base
     from tuiftune.engine.report import Report
     from tuiftune.engine.rhythm import Progress
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.score import Score, Scorer
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.stopping import Stopping
+    from tuiftune.engine.tokenise import Tokeniser
     from tuiftune.engine.trainer import RunTrainer
     from tuiftune.runs.directory import RunDir
 
@@ -53,42 +58,50 @@ def train(
     report.phase("loading", "libraries")
     imports.leave_out(wanted, base)
     with imports.quickly():
-        from tuiftune.engine import card, levers, quiet
+        from tuiftune.engine import card, levers, quiet, tokenise
         from tuiftune.engine.ranks import MEETING_PLACE
-        from tuiftune.engine.tokenise import Tokeniser
 
         card.show_only(wanted.preset.hardware.gpus, wanted.processes)
         quiet.libraries(base)
+    data = wanted.preset.data
+
+    def make() -> Tokeniser:
+        return tokenise.Tokeniser(
+            bases.load_tokenizer(base),
+            max_length=data.max_length,
+            loss_on=data.loss_on,
+            place=base.reference,
+            base_stops=bases.stop_ids(base),
+            now=_began(run),
+        )
+
+    training, held_out = _prepared(base, make, examples, data.max_length, report, stopping)
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE)
     start = group.first(start)
     if device == "cuda":
         card.keep_within(wanted.preset.hardware.memory_limit_bytes)
     levers.check(wanted, device)
-    tokenizer = bases.load_tokenizer(base)
-    data = wanted.preset.data
-    tokeniser = Tokeniser(
-        tokenizer,
-        max_length=data.max_length,
-        loss_on=data.loss_on,
-        place=base.reference,
-        base_stops=bases.stop_ids(base),
-        now=_began(run),
-    )
+    tokeniser = make()
     _say_template(tokeniser, report)
-    training = rows.prepare(examples.train, tokeniser, report, stopping.check, which="training")
-    held_out = (
-        rows.prepare(examples.held_out, tokeniser, report, stopping.check, which="held-out")
-        if examples.held_out
-        else None
-    )
     stopping.check()
 
     with imports.quickly():
         from tuiftune.engine.assembly import assemble
 
     trainer = assemble(
-        wanted, base, tokenizer, training, held_out, device, store, start, report, stopping, group, force
+        wanted,
+        base,
+        tokeniser.tokenizer,
+        training,
+        held_out,
+        device,
+        store,
+        start,
+        report,
+        stopping,
+        group,
+        force,
     )
     progress = trainer.rhythm.progress
     _say_start(run, wanted, base, trainer, training, held_out, device, start, report)
@@ -115,6 +128,32 @@ def train(
     _export(
         run, wanted, base, trainer, examples, (training, held_out), tokeniser, scorer, before, after, report
     )
+
+
+def _prepared(
+    base: Base,
+    make: Callable[[], Tokeniser],
+    examples: Examples,
+    max_length: int,
+    report: Report,
+    stopping: Stopping,
+) -> tuple[Prepared, Prepared | None]:
+    """The rows for training and the held-out ones, tokenised behind the fence."""
+    report.phase("loading", "tokenizer")
+    named = {"training": examples.train, "held-out": examples.held_out}
+    with closing(foreign.behind_fence(base, make, named)) as asked:
+
+        def prepare(which: str) -> Prepared | None:
+            given = named[which]
+            made = partial(rows.prepare, given, asked, report, stopping.check)
+            return made(which=which, max_length=max_length) if given else None
+
+        training, held_out = prepare("training"), prepare("held-out")
+        for start in range(0, len(examples.held_out), rows.BATCH):
+            stopping.check()
+            foreign.tried(asked, "held-out", examples.held_out, start, start + rows.BATCH)
+    assert training is not None  # `rows.load` refuses data without
+    return training, held_out
 
 
 def _say_template(tokeniser: Any, report: Report) -> None:

@@ -8,15 +8,16 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.engine.foreign import tokenised
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
+    from tuiftune.engine.foreign import Row
     from tuiftune.engine.report import Report
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.fence.process import Asked
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
@@ -105,13 +106,15 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
 
 def prepare(
     examples: Sequence[Example],
-    tokeniser: Tokeniser,
+    asked: Asked,
     report: Report,
     check: Callable[[], None],
     *,
     which: str,
+    max_length: int,
 ) -> Prepared:
-    """Tokenise rows and drop those with nothing to learn, both counted in warnings.
+    """Tokenise rows, which `asked` has as `which`, and drop those with nothing to learn; both are counted in
+    warnings.
 
     UserError when none is left.
     """
@@ -119,27 +122,26 @@ def prepare(
     digest = hashlib.sha256()
     learnt = longest = cut = lost = dropped = 0
     told = dict.fromkeys(REWRITTEN, 0)
-    for row in _tokenised(examples, tokeniser, report, check, which):
+    for row in _tokenised(examples, asked, report, check, which):
         cut += row.truncated
         lost += row.lost
-        told["reasoning_kept"] += row.rendered.kept
-        told["reasoning_cut"] += bool(row.rendered.cut)
-        told["answers_rewritten"] += bool(row.rendered.rewritten)
+        for code in row.told:
+            told[code] += 1
         if not row.teaches:
             dropped += 1
             continue
-        row_ids, row_labels = array("q", row.ids), array("q", row.labels)
-        ids.append(row_ids)
-        labels.append(row_labels)
-        digest.update(len(row_ids).to_bytes(8, sys.byteorder))
-        digest.update(row_ids)
-        digest.update(row_labels)
-        learnt += sum(row.mask)
-        longest = max(longest, len(row.ids))
+        length = len(row.ids) // ids.values.itemsize
+        ids.append(row.ids)
+        labels.append(row.labels)
+        digest.update(length.to_bytes(8, sys.byteorder))
+        digest.update(row.ids)
+        digest.update(row.labels)
+        learnt += row.learnt
+        longest = max(longest, length)
     if cut:
         report.warning(
             "rows_cut",
-            f"{cut} of {len(examples)} {which} rows were longer than {tokeniser.max_length} tokens and cut; "
+            f"{cut} of {len(examples)} {which} rows were longer than {max_length} tokens and cut; "
             f"{lost} learnt tokens were lost",
             "raise data.max_length, or shorten the rows",
         )
@@ -163,13 +165,13 @@ def prepare(
 
 
 def _tokenised(
-    examples: Sequence[Example], tokeniser: Tokeniser, report: Report, check: Callable[[], None], which: str
-) -> Iterator[Tokens]:
+    examples: Sequence[Example], asked: Asked, report: Report, check: Callable[[], None], which: str
+) -> Iterator[Row]:
     total = len(examples)
     report.phase("tokenising", f"{which} rows", done=0, total=total)
     for start in range(0, total, BATCH):
         check()
-        yield from tokeniser.rows(examples[start : start + BATCH])
+        yield from tokenised(asked, which, examples, start, start + BATCH)
         report.phase("tokenising", f"{which} rows", done=min(start + BATCH, total), total=total)
 
 
@@ -183,8 +185,8 @@ class _Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def append(self, row: array[int]) -> None:
-        self.values.extend(row)
+    def append(self, row: bytes) -> None:
+        self.values.frombytes(row)
         self.offsets.append(len(self.values))
 
     def column(self) -> Any:
