@@ -11,7 +11,8 @@ import seeded
 
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.clean.account import Settings, clean
-from tuiftune.data.clean.mend import decoded_right, mended
+from tuiftune.data.clean.mend import mended
+from tuiftune.data.clean.mojibake import decoded_right
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.load import load
 from tuiftune.errors import UserError

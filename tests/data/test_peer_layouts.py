@@ -105,7 +105,7 @@ CASES = [
     Case(
         "crawl.jsonl",
         [{"text": f"Page {n}. " * 9, "timestamp": "2019-04-25", "url": "http://a"} for n in range(N)],
-        "text", "pretraining", N, [], ("timestamp, url",),
+        "text", "pretraining", N, [], (f"timestamp ({N} rows), url ({N} rows)",),
     ),
     Case(
         "intents.json",
@@ -129,7 +129,7 @@ CASES = [
     Case(
         "nested-under-names.json",
         {"nlu_data": {"common_examples": [
-            {"text": f"hi {n}", "intent": ["greet", "bye"][n % 2], "entities": []} for n in range(N)
+            {"text": f"hi {n}", "intent": ["greet", "bye"][n % 2], "entities": ["hi"]} for n in range(N)
         ], "synonyms": []}},
         "classification", "sft", N, [("user", "hi 0"), ("assistant", "greet")], ("entities",),
     ),
@@ -179,7 +179,7 @@ CASES = [
             "input": {"messages": ASKED, "tools": [], "parallel_tool_calls": True},
             "preferred_output": ANSWERED, "non_preferred_output": [turn("assistant", "Far.")],
         }),
-        "preference", "dpo", N, ASK, chosen="Three hours.",
+        "preference", "dpo", N, ASK, ("parallel_tool_calls",), chosen="Three hours.",
     ),
     Case(
         "turns-in-two.jsonl",
@@ -260,7 +260,8 @@ CASES = [
     Case(
         "reasons.jsonl",
         many({"messages": [*ASKED, turn("assistant", "Three hours.", reasoning_content="Hm.")]}),
-        "chat", "sft", N, QA, ("reasoning kept apart",),
+        "chat", "sft", N, [*ASK, ("assistant", "<think>\nHm.\n</think>\n\nThree hours.")],
+        ("reasoning kept apart",),
     ),
 ]  # fmt: skip
 
@@ -408,7 +409,7 @@ def test_files_of_different_layouts_are_each_read_as_what_they_are(tmp_path: Pat
     assert dataset.usable.all()
     assert {tuple((m.role, m.content) for m in e.messages or ()) for e in dataset.examples()} == {tuple(QA)}
     assert any("b.jsonl is chat" in line for line in dataset.evidence)
-    assert "columns not used: id" in dataset.lost
+    assert f"columns not used: id ({N} rows)" in dataset.lost
     three = write(tmp_path, "c.jsonl", many({"prompt": "q", "chosen": "a", "rejected": "b"}))
     with pytest.raises(UserError, match=r"c\.jsonl: its rows are preference, those before it instruction"):
         load([one, three])

@@ -6,26 +6,35 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data import thumbs
 from tuiftune.data.bytestream import LONE_SURROGATE, mend
-from tuiftune.data.judges import turn_style
+from tuiftune.data.cells import is_missing, structured
+from tuiftune.data.columns import turn_style
+from tuiftune.data.content import answer_text
+from tuiftune.data.formats import SAMPLE
 from tuiftune.data.names import ROLE_NAMES
-from tuiftune.data.turns import Turns, answer_text, transcript
+from tuiftune.data.spoken import transcript
+from tuiftune.data.turns import Turns, role_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import polars as pl
 
+    from tuiftune.data.formats import Recognition
     from tuiftune.data.json_rows import Row
-    from tuiftune.data.recognise import Recognition
+    from tuiftune.data.turns import Turn
+
+NEEDED_QUESTIONS = ("instruction", "prompt")
 
 
 def schema() -> dict[str, Any]:
     """Columns of the frame. `prompt` is all that isn't learnt, `answer` all that is; `messages` only for
-    chats.
+    chats, `answer_turns` and `rejected_turns` for preferences whose answers take several turns.
     """
     import polars as pl
 
+    turns = pl.List(pl.Struct({"role": pl.String(), "content": pl.String(), "weight": pl.Float32()}))
     return {
         "file": pl.UInt16(),
         "row": pl.UInt32(),
@@ -34,7 +43,9 @@ def schema() -> dict[str, Any]:
         "answer": pl.String(),
         "rejected": pl.String(),
         "label": pl.String(),
-        "messages": pl.List(pl.Struct({"role": pl.String(), "content": pl.String(), "weight": pl.Float32()})),
+        "messages": turns,
+        "answer_turns": turns,
+        "rejected_turns": turns,
         "fault": pl.String(),
     }
 
@@ -50,6 +61,7 @@ class Converter:
         self.lost: Counter[str] = Counter() if lost is None else lost
         self.mended = 0
         self.turns = Turns(self.lost)
+        self._in_turns: bool | None = None  # prompt and completion hold turns, once rows were seen
 
     def frame(self, file: int, numbers: list[int], rows: list[Row]) -> pl.DataFrame:
         """One batch as a frame of `schema()`. Faults of a row (missing, wrong type …) stand in `fault`,
@@ -128,50 +140,110 @@ class Converter:
         return values
 
     def _instruction(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
-        instruction = self._column(rows, "instruction", faults)
-        extra = self._column(rows, "input", faults, needed=False)
-        made: dict[str, list[Any]] = {
-            "prompt": [
-                f"{head}\n\n{body}" if body and body.strip() else head
-                for head, body in zip(instruction, extra, strict=True)
-            ],
-            "answer": self._column(rows, "output", faults),
-        }
-        if "system" in self.recognition.columns:
-            made["system"] = self._column(rows, "system", faults, needed=False)
-        history = self.recognition.columns.get("history")
-        if history and any(row.get(history) for row in rows):
-            made["messages"] = [
-                self.turns.with_history(row.get(history), prompt, answer)
-                for row, prompt, answer in zip(rows, made["prompt"], made["answer"], strict=True)
-            ]
-        return made
+        asked = self._asked(rows, faults, ("instruction", "input"))
+        return self._single(rows, faults, asked, self._column(rows, "output", faults))
 
     def _prompt_completion(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         columns = self.recognition.columns
-        if turn_style([row.get(columns["completion"]) for row in rows]):
+        if self._in_turns is None:
+            ends = [[row.get(columns[role]) for row in rows[:SAMPLE]] for role in ("prompt", "completion")]
+            self._in_turns = any(turn_style(values) for values in ends)
+        if self._in_turns:
             return self._turns_in_two(rows, faults)
-        made: dict[str, list[Any]] = {
-            "prompt": self._column(rows, "prompt", faults),
-            "answer": self._column(rows, "completion", faults),
-        }
-        if "context" in columns:
-            contexts = self._column(rows, "context", faults, needed=False)
-            made["prompt"] = [
-                f"{context}\n\n{asked}" if context and context.strip() and asked else asked
-                for context, asked in zip(contexts, made["prompt"], strict=True)
-            ]
-        if "system" in self.recognition.columns:
-            made["system"] = self._column(rows, "system", faults, needed=False)
+        asked = self._asked(rows, faults, ("context", "prompt", "input"))
+        return self._single(rows, faults, asked, self._column(rows, "completion", faults))
+
+    def _asked(self, rows: list[Row], faults: dict[int, str], roles: tuple[str, ...]) -> list[str | None]:
+        """The question of each row: what isn't blank of these columns, a blank line between them."""
+        needed = next(role for role in roles if role in NEEDED_QUESTIONS)
+        there = [role for role in roles if role in self.recognition.columns or role == needed]
+        if len(there) == 1:
+            return self._column(rows, needed, faults)
+        parts = [self._column(rows, role, faults, needed=False) for role in there]
+        asked: list[str | None] = []
+        for index, texts in enumerate(zip(*parts, strict=True)):
+            said = [text for text in texts if text and text.strip()]
+            asked.append("\n\n".join(said) if said else texts[there.index(needed)])
+            if asked[-1] is None:
+                _add(faults, index, f"missing:{needed}")
+        return asked
+
+    def _single(
+        self, rows: list[Row], faults: dict[int, str], asked: list[str | None], answers: list[str | None]
+    ) -> dict[str, list[Any]]:
+        """A question and its answer a row, after what was said before, where the rows say that."""
+        made: dict[str, list[Any]] = {"prompt": asked, "answer": answers}
+        columns = self.recognition.columns
+        if "system" in columns or "tools" in columns:
+            made["system"] = self._systems(rows, faults)
+        history = columns.get("history")
+        if history is None or not any(row.get(history) for row in rows):
+            return made
+        made["messages"] = [None] * len(rows)
+        made.setdefault("system", [None] * len(rows))
+        for index, row in enumerate(rows):
+            system, before = self._history(row, index, faults)
+            made["system"][index] = self.turns.both_systems(made["system"][index], system)
+            if before:
+                last = [("user", asked[index] or ""), ("assistant", answers[index] or "")]
+                turns = [*before, *({"role": role, "content": text, "weight": None} for role, text in last)]
+                made["messages"][index] = turns
+                if asked[index] and answers[index]:
+                    asked[index], answers[index] = _sides(turns)
         return made
+
+    def _history(self, row: Row, index: int, faults: dict[int, str]) -> tuple[str | None, list[Turn]]:
+        found: list[str] = []
+        system, before = self.turns.history(row.get(self.recognition.columns["history"]), found)
+        for fault in found:
+            _add(faults, index, fault)
+        return system, before
+
+    def _systems(self, rows: list[Row], faults: dict[int, str]) -> list[str | None]:
+        """The system message of each row, its tools under it."""
+        columns = self.recognition.columns
+        name, tools = columns.get("system"), columns.get("tools")
+        systems: list[str | None] = [None] * len(rows)
+        if name is not None:
+            values = [row.get(name) for row in rows]
+            if set(map(type, values)) <= {str, type(None)}:
+                systems = [value if value and value.strip() else None for value in values]
+                systems = [
+                    self._plain_system(value) if value and value[0] in "[{" else value for value in systems
+                ]
+            else:
+                for index, value in enumerate(values):
+                    found: list[str] = []
+                    systems[index] = self.turns.system_text(value, found)
+                    for fault in found:
+                        _add(faults, index, fault)
+        if tools is not None:
+            systems = [
+                self.turns.with_tools(system, row.get(tools))
+                for system, row in zip(systems, rows, strict=True)
+            ]
+        return systems
+
+    def _plain_system(self, value: str) -> str | None:
+        """A message or parts that a table keeps as text; any other text as it is."""
+        held = structured(value)
+        parts = held if isinstance(held, list) else [held]
+        if all(
+            isinstance(part, dict) and (part.keys() & {"text", "parts", "content", "role"}) for part in parts
+        ):
+            return self.turns.system_text(value, [])
+        return value
 
     def _turns_in_two(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         """Prompt and completion as turns: answers within the prompt are read, not learnt."""
         columns = self.recognition.columns
         joined = []
-        for row in rows:
+        for index, row in enumerate(rows):
             before = _as_turns(row.get(columns["prompt"]), "user")
             after = _as_turns(row.get(columns["completion"]), "assistant")
+            if "history" in columns and columns["history"] != columns["prompt"]:
+                system, earlier = self._history(row, index, faults)
+                before = [*([{"role": "system", "content": system}] if system else []), *earlier, *before]
             read = [{**turn, "weight": 0} if _answers(turn) else turn for turn in before]
             joined.append({**row, columns["prompt"]: read + after})
         whole = {**columns, "messages": columns["prompt"]}
@@ -185,7 +257,7 @@ class Converter:
             "label": labels,
         }
         if "system" in self.recognition.columns:
-            made["system"] = self._column(rows, "system", faults, needed=False)
+            made["system"] = self._systems(rows, faults)
         return made
 
     def _text(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
@@ -195,81 +267,84 @@ class Converter:
         self, rows: list[Row], faults: dict[int, str], columns: Mapping[str, str] | None = None
     ) -> dict[str, list[Any]]:
         columns = columns or self.recognition.columns
-        tools, systems = columns.get("tools"), columns.get("system")
         made: dict[str, list[Any]] = {"messages": [], "prompt": [], "answer": [], "system": []}
+        beside = self._systems(rows, faults)
         for index, row in enumerate(rows):
             system, messages, found = self.turns.read(row.get(columns["messages"]))
             for fault in found:
                 _add(faults, index, fault)
-            if systems and isinstance(row.get(systems), str) and row[systems].strip():
-                system = row[systems] if not system else f"{row[systems]}\n\n{system}"
-            if tools and row.get(tools):
-                system = self.turns.with_tools(system, row[tools])
-            made["system"].append(system)
+            made["system"].append(self.turns.both_systems(beside[index], system))
             made["messages"].append(messages)
-            made["prompt"].append(
-                "\n".join(turn["content"] for turn in messages if turn["role"] != "assistant")
-            )
-            made["answer"].append(
-                "\n".join(turn["content"] for turn in messages if turn["role"] == "assistant")
-            )
+            prompt, answer = _sides(messages)
+            made["prompt"].append(prompt)
+            made["answer"].append(answer)
         return made
 
     _sharegpt = _chat
 
     def _preference(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         columns = self.recognition.columns
-        made: dict[str, list[Any]] = {
-            "messages": [],
-            "prompt": [],
-            "answer": [],
-            "rejected": [],
-            "system": [],
-        }
-        prompts = self._column(rows, "prompt", faults)
-        systems = self._column(rows, "system", faults, needed=False)
+        names = ("messages", "prompt", "answer", "rejected", "system", "answer_turns", "rejected_turns")
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        asked = self._asked(rows, faults, ("context", "prompt", "input")) if "prompt" in columns else None
+        systems = self._systems(rows, faults)
         for index, row in enumerate(rows):
+            found: list[str] = []
             value = row.get(columns["messages"]) if "messages" in columns else None
-            system, messages, found = self.turns.read(value, prompt_only=True) if value else (None, [], [])
-            texts: list[str | None] = []
-            bare = not messages and prompts[index] is None  # the prompt can only be in the answers
+            system: str | None = None
+            messages: list[Turn] = []
+            if not is_missing(value):
+                system, messages, found = self.turns.read(value, prompt_only=True)
+            if "history" in columns:
+                own, before = self._history(row, index, faults)
+                system, messages = self.turns.both_systems(own, system), before + messages
+            prompt = asked[index] if asked else None
+            if prompt is not None and (not messages or "history" in columns):
+                messages = [*messages, {"role": "user", "content": prompt, "weight": None}]
+            sides = {}
             for role in ("chosen", "rejected"):
-                side = row.get(columns[role])
-                if isinstance(side, str) and bare:
-                    side = transcript(side) or side
-                if side is None:
-                    found.append(f"missing:{role}")
-                    texts.append(None)
-                elif isinstance(side, str):
-                    texts.append(side)
-                elif isinstance(side, list | dict):
-                    own_system, turns, side_faults = self.turns.read(
-                        side if isinstance(side, list) else [side], answers_only=True
-                    )
-                    found += side_faults
-                    texts.append(turns[-1]["content"] if turns else None)
-                    if len(turns) > 1 and not messages:
-                        system, messages = own_system or system, turns[:-1]
-                    if own_system and not system:
-                        system = own_system
-                else:
-                    found.append(f"type:{role}")
-                    texts.append(answer_text(side))
-            if len(messages) > 1 and messages[-1]["role"] == "assistant" and messages[-1]["content"] in texts:
-                messages = messages[:-1]  # the conversation was kept with one of its answers
-            prompt = prompts[index]
-            if prompt is not None and not messages:
-                messages = [{"role": "user", "content": prompt, "weight": None}]
+                own, sides[role] = self._side(row.get(columns[role]), role, found, bare=not messages)
+                system = system or own
+            messages = _taken_apart(messages, sides)
             if not messages:
                 found.append("missing:prompt")
             for fault in found:
                 _add(faults, index, fault)
             made["messages"].append(messages)
             made["prompt"].append("\n".join(turn["content"] for turn in messages))
-            made["answer"].append(texts[0])
-            made["rejected"].append(texts[1])
-            made["system"].append(systems[index] or system)
+            made["system"].append(self.turns.both_systems(systems[index], system))
+            for name, role in (("answer", "chosen"), ("rejected", "rejected")):
+                side = sides[role]
+                single = side is None or (len(side) == 1 and side[0]["role"] == "assistant")
+                made[name].append(None if not side else "\n".join(turn["content"] for turn in side))
+                made[f"{name}_turns"].append(None if single else side)
         return made
+
+    def _side(
+        self, value: Any, role: str, found: list[str], *, bare: bool
+    ) -> tuple[str | None, list[Turn] | None]:
+        """(system message, turns) of a better or worse answer: a text, a turn or several, in full or from the
+        answer on.
+        """
+        if value is None:
+            found.append(f"missing:{role}")
+            return None, None
+        if isinstance(value, str):
+            held = structured(value)
+            if turn_style([held]):
+                value = held
+            elif bare and (spoken := transcript(value)):  # the prompt can only be in the answers
+                value = spoken
+            else:
+                return None, [{"role": "assistant", "content": value, "weight": None}]
+        if not isinstance(value, list | dict):
+            found.append(f"type:{role}")
+            return None, [{"role": "assistant", "content": answer_text(value), "weight": None}]
+        system, turns, faults = self.turns.read(
+            value if isinstance(value, list) else [value], answers_only=True
+        )
+        found += faults
+        return system, turns or None
 
     def _kto(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         made = (
@@ -277,18 +352,71 @@ class Converter:
             if "messages" in self.recognition.columns
             else self._prompt_completion(rows, faults)
         )
-        made["label"] = self._column(rows, "label", faults)
+        name = self.recognition.columns["label"]
+        made["label"] = []
+        for index, row in enumerate(rows):
+            up = thumbs.is_up(row.get(name), name)
+            made["label"].append(None if up is None else str(up).lower())
+            if up is None:
+                _add(faults, index, "missing:label")
+                if not is_missing(row.get(name)):
+                    self.lost["labels that are neither a thumb up nor down: such rows are not trained"] += 1
         return made
+
+
+def _sides(turns: list[Turn]) -> tuple[str, str]:
+    """What is asked and what is answered in a conversation."""
+    asked = "\n".join(turn["content"] for turn in turns if turn["role"] != "assistant")
+    return asked, "\n".join(turn["content"] for turn in turns if turn["role"] == "assistant")
+
+
+def _taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> list[Turn]:
+    """The conversation before the two answers, which is taken out of them where they repeat it, and they out
+    of it.
+    """
+    chosen, rejected = sides["chosen"] or [], sides["rejected"] or []
+    if chosen and chosen[0]["role"] != "assistant":  # the whole conversation
+        same = 0
+        while same < min(len(chosen), len(rejected)) - 1 and _alike(chosen[same], rejected[same]):
+            same += 1
+        while same and chosen[same]["role"] == "tool":
+            same -= 1
+        common = chosen[:same]
+        if common:
+            sides["chosen"], sides["rejected"] = chosen[same:], rejected[same:]
+        elif messages and all(map(_alike, messages, chosen)) and len(chosen) > len(messages):
+            sides["chosen"] = chosen[len(messages) :]
+            return messages
+        else:
+            at = max(index for index, turn in enumerate(chosen) if turn["role"] != "assistant") + 1
+            common, sides["chosen"] = chosen[:at], chosen[at:] or None
+        own = len(messages) >= len(common) and all(map(_alike, common, messages))
+        return common if own or not messages else [*messages, *common]
+    ends = [side[-1] for side in (chosen, rejected) if side]
+    if (
+        len(messages) > 1
+        and messages[-1]["role"] == "assistant"
+        and any(_alike(messages[-1], end) for end in ends)
+    ):
+        return messages[:-1]  # the conversation was kept with one of its answers
+    return messages
+
+
+def _alike(one: Turn, other: Turn) -> bool:
+    return bool(one["role"] == other["role"] and one["content"] == other["content"])
 
 
 def _as_turns(value: Any, role: str) -> list[Any]:
     if isinstance(value, str):
-        return [{"role": role, "content": value}]
+        held = structured(value)
+        if not turn_style([held]):
+            return [{"role": role, "content": value}]
+        value = held
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _answers(turn: Any) -> bool:
-    return isinstance(turn, dict) and ROLE_NAMES.get(str(turn.get("role", turn.get("from")))) == "assistant"
+    return isinstance(turn, dict) and ROLE_NAMES.get(str(role_of(turn)).lower().strip()) == "assistant"
 
 
 def _add(faults: dict[int, str], index: int, fault: str) -> None:

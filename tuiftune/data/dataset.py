@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Faults after which a row has nothing sound to train on. Others (a repeated role, a number) still train.
 FATAL = (
     r"(^| )(missing:(answer|completion|output|label|text|chosen|rejected|messages|turns|prompt|instruction)"
-    r"|empty:answer|type:messages|role:)"
+    r"|empty:(answer|turn)|type:(messages|turn|history)|role:|media:|weight:)"
 )
 
 
@@ -101,16 +101,27 @@ class Dataset:
             return Example(text=row["answer"], **where)
         messages = [Message("system", row["system"])] if row["system"] else []
         if row["messages"] is not None:
-            messages += [Message(turn["role"], turn["content"], turn["weight"]) for turn in row["messages"]]
+            messages += _turns(row["messages"]) or ()
         else:
             messages.append(Message("user", row["prompt"] or ""))
             if self.format != "preference":
                 messages.append(Message("assistant", row["answer"] or ""))
         if self.format == "preference":
-            return Example(tuple(messages), chosen=row["answer"], rejected=row["rejected"], **where)
+            return Example(
+                tuple(messages),
+                chosen=row["answer"],
+                rejected=row["rejected"],
+                chosen_turns=_turns(row["answer_turns"]),
+                rejected_turns=_turns(row["rejected_turns"]),
+                **where,
+            )
         return Example(tuple(messages), label=row["label"], **where)
 
     def place(self, index: int) -> str:
         """file:row of a position in the frame."""
         row = self.frame.row(index, named=True)
         return f"{self.files[row['file']]}:{row['row']}"
+
+
+def _turns(held: list[dict[str, Any]] | None) -> tuple[Message, ...] | None:
+    return tuple(Message(turn["role"], turn["content"], turn["weight"]) for turn in held) if held else None

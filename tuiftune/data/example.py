@@ -20,8 +20,9 @@ class Message:
 class Example:
     """A row after conversion: either `messages` or `text`.
 
-    For preference rows `messages` is the prompt alone and `chosen`/`rejected` are the two answers. For
-    KTO rows the answer is the last message and `label` is "true" or "false". For classification `label`
+    For preference rows `messages` is the prompt alone and `chosen`/`rejected` are the two answers;
+    `chosen_turns`/`rejected_turns` hold one that takes several turns, whose texts the other joins. For KTO
+    rows the answer is the last message and `label` is "true" or "false". For classification `label`
     repeats the answer. `row` counts from 1 in `file` (the line for JSONL, the data row for CSV, the
     element for JSON arrays).
     """
@@ -30,6 +31,8 @@ class Example:
     text: str | None = None
     chosen: str | None = None
     rejected: str | None = None
+    chosen_turns: tuple[Message, ...] | None = None
+    rejected_turns: tuple[Message, ...] | None = None
     label: str | None = None
     row: int = 0
     file: str = ""

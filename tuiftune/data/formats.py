@@ -19,15 +19,17 @@ FORMATS = (
     "kto",
 )
 ROLES_OF = {
-    "instruction": ("instruction", "input", "output", "system", "history"),
+    "instruction": ("instruction", "input", "output", "system", "history", "tools"),
     "chat": ("messages", "system", "tools"),
     "sharegpt": ("messages", "system", "tools"),
-    "prompt-completion": ("prompt", "completion", "context", "system"),
+    "prompt-completion": ("prompt", "completion", "context", "system", "history", "tools"),
     "classification": ("text", "label", "system"),
     "text": ("text",),
-    "preference": ("prompt", "messages", "chosen", "rejected", "system"),
-    "kto": ("prompt", "messages", "completion", "label", "system"),
-}
+    "preference": (
+        "prompt", "messages", "chosen", "rejected", "input", "context", "system", "history", "tools",
+    ),
+    "kto": ("prompt", "messages", "completion", "label", "input", "context", "system", "history", "tools"),
+}  # fmt: skip
 NEEDED = {
     "instruction": ("instruction", "output"),
     "chat": ("messages",),

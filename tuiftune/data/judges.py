@@ -2,174 +2,90 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING
 
 from tuiftune.data import names
-from tuiftune.data.formats import Recognition
-from tuiftune.data.turns import in_pairs
+from tuiftune.data.cells import python_value
+from tuiftune.data.columns import (
+    LABEL_LENGTH,
+    beside,
+    extras,
+    few_labels,
+    first,
+    listed,
+    named,
+    present,
+    turn_style,
+    turns_column,
+    turns_prompt,
+    values_of,
+)
+from tuiftune.data.feedback import verdict_of
+from tuiftune.data.formats import ColumnsError, Recognition
+from tuiftune.data.turns import items_of, role_of
 from tuiftune.documents import loads
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tuiftune.data.json_rows import Row
 
-LABEL_LENGTH = 64  # characters; longer answers are not labels
-
-
-def listed(known: Iterable[str]) -> str:
-
-    shown = [printable(name)[:40] for name in known]
-    return ", ".join(shown[:12]) + (" …" if len(shown) > 12 else "") or "none"
-
-
-def first(sample: list[Row], name: str) -> Any:
-    return next((row[name] for row in sample if row.get(name) is not None), None)
-
-
-def _named(known: list[str], wanted: Iterable[str]) -> str | None:
-    lowered = {name.lower().strip(): name for name in reversed(known)}
-    return next((lowered[name] for name in wanted if name in lowered), None)
-
-
-def _present(sample: list[Row], name: str) -> float:
-    return sum(row.get(name) is not None for row in sample) / max(1, len(sample))
-
-
-def turn_style(values: list[Any]) -> str | None:
-    """Whether the values are lists of turns: chat (role/content) or sharegpt (from/value)."""
-    chat = share = seen = 0
-    for value in values:
-        if value is None:
-            continue
-        seen += 1
-        if isinstance(value, str) and value.lstrip()[:1] == "[":
-            value = _parsed(value)
-        if isinstance(value, dict):
-            nested = list(value.values())
-            value = nested if nested and all(isinstance(turn, dict) for turn in nested) else [value]
-        if isinstance(value, list) and value:
-            turn = next((item for item in value if isinstance(item, dict)), {})
-            chat += "role" in turn or in_pairs(turn) is not None
-            share += "from" in turn and "value" in turn
-    if seen and max(chat, share) >= 0.5 * seen:
-        return "sharegpt" if share > chat else "chat"
-    return None
-
-
-def _parsed(text: str) -> Any:
-    """A list that is kept as JSON in a text cell."""
-    try:
-        return loads(text)
-    except ValueError:
-        return None
-
-
-def _extras(known: list[str]) -> dict[str, str]:
-    found = {"system": _named(known, names.SYSTEM), "tools": _named(known, names.TOOLS)}
-    return {role: column for role, column in found.items() if column}
-
-
-def _turns_column(sample: list[Row], known: list[str]) -> tuple[str, str] | None:
-    ordered = [name for wanted in names.MESSAGES if (name := _named(known, (wanted,)))]
-    for name in ordered + [name for name in known if name not in ordered]:
-        style = turn_style([row.get(name) for row in sample])
-        value = first(sample, name)
-        if style and (isinstance(value, list) or (isinstance(value, dict | str) and name in ordered)):
-            return name, style
-    return None
-
-
-def preference_rows(sample: list[Row], known: list[str]) -> Recognition | None:
-    chosen, rejected = _named(known, names.CHOSEN), _named(known, names.REJECTED)
-    if not chosen or not rejected:
-        return None
-    columns = {"chosen": chosen, "rejected": rejected}
-    rest = [name for name in known if name not in (chosen, rejected)]
-    prompt = _named(rest, names.PROMPTS)
-    asked = _turns_column(sample, [prompt]) if prompt else None
-    turns = asked or _turns_column(sample, rest)
-    if turns:
-        columns["messages"] = turns[0]
-    elif prompt:
-        columns["prompt"] = prompt
-    columns.update({role: name for role, name in _extras(rest).items() if role == "system"})
-    style = turn_style([row.get(chosen) for row in sample]) or "strings"
-    share = min(_present(sample, chosen), _present(sample, rejected))
-    return Recognition(
-        "preference",
-        round(0.5 + 0.5 * share, 2),
-        (f'columns "{chosen}" and "{rejected}" as {style} in {share:.0%} of the rows looked at',),
-        columns,
-    )
+PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
+_ID = re.compile(r"(?:^|_)(?:id|ids|idx|index|uid|uuid|guid|no|nr|number|time|date|timestamp)$")
 
 
 def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
-    found = _turns_column(sample, known)
+    found = turns_column(sample, known) or turns_prompt(sample, known)
     if not found:
         return None
     name, style = found
     keys = "from and value" if style == "sharegpt" else "role and content"
-    completion = _named([other for other in known if other != name], names.ANSWERS)
-    if completion and name.lower() in names.PROMPTS and _turns_column(sample, [completion]):
+    rest = [other for other in known if other != name]
+    completion = named(rest, names.ANSWERS)
+    if completion and (
+        (name.lower() in names.PROMPTS and turns_column(sample, [completion]))
+        or (_open(sample, name) and _answered(sample, completion))
+    ):
         return _turns_in_two(sample, known, name, completion)
     evidence = [
-        f'"{name}" is a list of turns with {keys} in {_present(sample, name):.0%} of the rows looked at'
+        f'"{name}" is a list of turns with {keys} in {present(sample, name):.0%} of the rows looked at'
     ]
-    columns = {"messages": name, **_extras([other for other in known if other != name])}
-    label = _named(known, names.KTO_LABELS)
-    if label and all(isinstance(row.get(label), bool) for row in sample if row.get(label) is not None):
-        evidence.append(f'"{label}" is true or false')
-        return Recognition("kto", 0.95, tuple(evidence), {**columns, "label": label})
-    return Recognition(style, round(0.5 + 0.5 * _present(sample, name), 2), tuple(evidence), columns)
+    columns = {"messages": name, **extras(rest)}
+    if verdict := verdict_of(sample, rest):
+        return Recognition("kto", 0.95, (*evidence, verdict[1]), {**columns, "label": verdict[0]})
+    return Recognition(style, round(0.5 + 0.5 * present(sample, name), 2), tuple(evidence), columns)
+
+
+def _open(sample: list[Row], name: str) -> bool:
+    """Whether most conversations end with a question, whose answer must stand elsewhere."""
+    ends = [items[-1] for row in sample if (items := items_of(row.get(name))) and isinstance(items[-1], dict)]
+    roles = [names.ROLE_NAMES.get(str(role_of(turn)).lower().strip()) for turn in ends]
+    return sum(role in ("user", "tool") for role in roles) > 0.5 * len(roles)
+
+
+def _answered(sample: list[Row], name: str) -> bool:
+    return any(isinstance(row.get(name), str | list | dict) for row in sample)
 
 
 def _turns_in_two(sample: list[Row], known: list[str], prompt: str, completion: str) -> Recognition:
     """A prompt and its completion, each a list of turns."""
-    share = min(_present(sample, prompt), _present(sample, completion))
+    share = min(present(sample, prompt), present(sample, completion))
     evidence = f'"{prompt}" and "{completion}" are lists of turns in {share:.0%} of the rows looked at'
     rest = [other for other in known if other not in (prompt, completion)]
-    columns = {"prompt": prompt, "completion": completion, **_system(rest)}
-    label = _named(rest, names.KTO_LABELS)
-    if label and all(isinstance(row.get(label), bool) for row in sample if row.get(label) is not None):
-        return Recognition(
-            "kto", 0.95, (evidence, f'"{label}" is true or false'), {**columns, "label": label}
-        )
+    columns = {"prompt": prompt, "completion": completion, **extras(rest)}
+    if verdict := verdict_of(sample, rest):
+        return Recognition("kto", 0.95, (evidence, verdict[1]), {**columns, "label": verdict[0]})
     return Recognition("prompt-completion", round(0.5 + 0.5 * share, 2), (evidence,), columns)
 
 
-def kto_pairs(sample: list[Row], known: list[str]) -> Recognition | None:
-    label = _named(known, names.KTO_LABELS)
-    if not label or not all(isinstance(row.get(label), bool) for row in sample if row.get(label) is not None):
-        return None
-    rest = [name for name in known if name != label]
-    prompt, completion = _named(rest, names.PROMPTS), _named(rest, names.ANSWERS)
-    if not prompt or not completion or prompt == completion:
-        return None
-    return Recognition(
-        "kto",
-        0.95,
-        (f'columns "{prompt}" and "{completion}", and "{label}" is true or false',),
-        {"prompt": prompt, "completion": completion, "label": label, **_system(rest)},
-    )
-
-
-def _system(known: list[str]) -> dict[str, str]:
-    name = _named(known, names.SYSTEM)
-    return {"system": name} if name else {}
-
-
 def instruction_rows(sample: list[Row], known: list[str]) -> Recognition | None:
-    instruction, output = _named(known, names.INSTRUCTION), _named(known, names.INSTRUCTION_ANSWERS)
+    instruction, output = named(known, names.INSTRUCTION), named(known, names.INSTRUCTION_ANSWERS)
     if not instruction or not output:
         return None
-    columns = {"instruction": instruction, "output": output, **_system(known)}
-    if (extra := _named(known, names.INSTRUCTION_INPUTS)) and extra != output:
+    columns = {"instruction": instruction, "output": output, **beside(sample, known)}
+    if (extra := named(known, names.INSTRUCTION_INPUTS)) and extra != output:
         columns["input"] = extra
-    if history := _named(known, ("history",)):
-        columns["history"] = history
-    share = min(_present(sample, instruction), _present(sample, output))
+    share = min(present(sample, instruction), present(sample, output))
     listed = ", ".join(f'"{name}"' for name in columns.values())
     return Recognition("instruction", round(0.5 + 0.49 * share, 2), (f"columns {listed}",), columns)
 
@@ -181,23 +97,15 @@ def pairs_rows(sample: list[Row], known: list[str]) -> Recognition | None:
             prompt, completion = lowered[left], lowered[right]
             if right in names.LABELS and left in names.CLASSIFIED and _surely_labels(sample, completion):
                 continue
-            share = min(_present(sample, prompt), _present(sample, completion))
-            columns = {"prompt": prompt, "completion": completion, **_system(known)}
+            share = min(present(sample, prompt), present(sample, completion))
+            columns = {"prompt": prompt, "completion": completion, **beside(sample, known)}
             evidence = [f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows looked at']
-            context = _named([name for name in known if name not in (prompt, completion)], names.CONTEXTS)
+            context = named([name for name in known if name not in (prompt, completion)], names.CONTEXTS)
             if left in names.ASKED and context and isinstance(first(sample, context), str):
                 columns["context"] = context
                 evidence.append(f'"{context}" goes before the question')
             return Recognition("prompt-completion", round(0.5 + 0.48 * share, 2), tuple(evidence), columns)
     return None
-
-
-def _few_labels(sample: list[Row], name: str) -> bool:
-    """Few distinct, short values for the rows there are: labels rather than answers."""
-    values = [str(row[name]) for row in sample if row.get(name) is not None]
-    if len(values) < 8 or max(map(len, values)) > LABEL_LENGTH or any("\n" in value for value in values):
-        return False
-    return len(set(values)) <= max(2, 0.25 * len(values))
 
 
 def _surely_labels(sample: list[Row], name: str) -> bool:
@@ -206,42 +114,59 @@ def _surely_labels(sample: list[Row], name: str) -> bool:
     """
     values = {str(row[name]) for row in sample if row.get(name) is not None}
     plain = not any(value.rstrip().endswith((".", "!", "?")) or value.count(" ") > 4 for value in values)
-    return len(sample) >= 50 and len(values) > 1 and plain and _few_labels(sample, name)
+    return len(sample) >= 50 and len(values) > 1 and plain and few_labels(sample, name)
 
 
 def classification_rows(sample: list[Row], known: list[str]) -> Recognition | None:
-    text, label = _named(known, names.CLASSIFIED), _named(known, names.LABELS)
+    text, label = named(known, names.CLASSIFIED), named(known, names.LABELS)
     if text == label or not text or not label:
-        label = _named([name for name in known if name != text], names.LABELS)
-    if not text or not label or isinstance(first(sample, label), list | dict):
+        label = named([name for name in known if name != text], names.LABELS)
+    if not text or not label or isinstance(first(sample, text), list | dict):
         return None
+    if isinstance(first(sample, label), list | dict):
+        raise ColumnsError(
+            f'"{printable(label)}" holds lists, and classification needs one label a row',
+            remedy="one label a row, or all as one text; --format text trains on the texts alone",
+        )
     values = [str(row[label]) for row in sample if row.get(label) is not None]
-    if not values:
-        return None
-    few = _few_labels(sample, label)
-    if max(map(len, values)) > 4 * LABEL_LENGTH:
+    if not values or max(map(len, values)) > 4 * LABEL_LENGTH:
         return None
     evidence = (
         f'"{text}" with a short "{label}": {len(set(values))} different in {len(values)} rows looked at',
     )
-    return Recognition(
-        "classification", 0.97 if few else 0.75, evidence, {"text": text, "label": label, **_system(known)}
-    )
+    system = {role: name for role, name in extras(known).items() if role == "system"}
+    confidence = 0.97 if few_labels(sample, label) else 0.75
+    return Recognition("classification", confidence, evidence, {"text": text, "label": label, **system})
 
 
 def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
-    name = _named(known, names.TEXT)
+    """One text a row. None where another column holds texts too: which of them is trained on is asked."""
+    name = named(known, names.TEXT)
     if name is None and len(known) == 1:
         name = known[0]
     if name is None or not isinstance(first(sample, name), str):
         return None
+    if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
+        return None  # prompts without answers
     others = [other for other in known if other != name]
+    if any(_says_more(sample, other) for other in others):
+        return None
     known_about = all(other.lower() in names.ABOUT for other in others)
     confidence = 0.95 if not others else 0.9 if known_about else 0.7
     evidence = f'one text column, "{name}"' + (f", beside {listed(others)}" if others else "")
-    if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
-        confidence, evidence = 0.5, evidence + ": prompts without answers"
     return Recognition("text", confidence, (evidence,), {"text": name})
+
+
+def _says_more(sample: list[Row], name: str) -> bool:
+    """Whether a column beside a text holds answers, turns or prose rather than facts about the text."""
+    key = name.lower().strip()
+    values = values_of(sample, name)
+    if not values or key in names.ABOUT:
+        return False
+    if key in names.SAID or turn_style(values):
+        return True
+    prose = sum(isinstance(value, str) and value.count(" ") >= PROSE_SPACES for value in values)
+    return prose > 0.5 * len(values)
 
 
 def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
@@ -251,9 +176,13 @@ def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         for name in known
         if isinstance(first(sample, name), str | int) and not isinstance(first(sample, name), bool)
     ]
-    if len(strings) != 2 or len(known) > 3:
+    if len(strings) != 2 or len(known) > 3 or any(name.lower() in _NAMED_OTHERWISE for name in strings):
         return None
-    labels = [name for name in strings if _few_labels(sample, name)]
+    labels = [
+        name
+        for name in strings
+        if few_labels(sample, name) and len(set(values_of(sample, name))) > 1 and not _ID.search(name.lower())
+    ]
     if len(labels) == 1:
         text = next(name for name in strings if name != labels[0])
         return Recognition(
@@ -268,3 +197,30 @@ def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
             "prompt-completion", 0.6, (evidence,), {"prompt": strings[0], "completion": strings[1]}
         )
     return None
+
+
+_NAMED_OTHERWISE = frozenset((*names.SYSTEM, *names.ROLE_KEYS, *names.HISTORY, *names.MESSAGES))
+
+
+def refuse_printed(sample: list[Row], found: Recognition, place: str) -> None:
+    """ColumnsError where the texts to be learnt are lists as Python prints them."""
+    for role in ("completion", "output", "text", "chosen"):
+        name = found.columns.get(role)
+        values = [row[name] for row in sample if name and isinstance(row.get(name), str)]
+        listing = [value for value in values if value.lstrip()[:1] in ("[", "{")]
+        if len(listing) < 0.9 * len(values) or len(values) < 3 or not name or turn_style(values):
+            continue
+        if all(python_value(value) is not None and not _json(value) for value in listing[:50]):
+            raise ColumnsError(
+                f'the cells of "{printable(name)}" hold lists as Python prints them, in brackets',
+                place=place,
+                remedy=f"write the text they stand for; to learn them as they are: --format {found.format}",
+            )
+
+
+def _json(text: str) -> bool:
+    try:
+        loads(text)
+    except ValueError:
+        return False
+    return True

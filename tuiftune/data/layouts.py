@@ -8,20 +8,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.compared import compared, ranked, rejected_beside, two_outputs
+from tuiftune.data.names import ABOUT, SYSTEM
+from tuiftune.data.spoken import dialect_of, turns_in
+
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tuiftune.data.json_rows import Batch, Row
 
-_SPOKEN = re.compile(r"(?:^|\s*)(?:### |<\|)(Human|User|Assistant|System|prompter|assistant)(?::|\|>)\s*")
-_TWO_ANSWERS = (
-    ("answer_0", "answer_1", "score_0", "score_1"),
-    ("response_0", "response_1", "score_0", "score_1"),
-    ("response_a", "response_b", "score_a", "score_b"),
-    ("human_ref_a", "human_ref_b", "score_a", "score_b"),
-)
-_WINNERS = ("labels", "label", "preference", "winner", "safer_response_id", "better_response_id")
+SPOKEN = ("text", "chat", "conversation", "conversations", "dialogue", "dialog", "messages", "content")
+_SYSTEM_MARK = re.compile(r"\A\s*(?:SYSTEM|System):\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,16 @@ class Layout:
     rows: Callable[[Row, Counter[str]], list[Row]]
 
 
-def layout_of(sample: list[Row]) -> Layout | None:
-    """The layout that a sample of rows has, where it isn't one the judges read as it is."""
+def layout_of(sample: list[Row], named: str = "auto") -> Layout | None:
+    """The layout that a sample of rows has, where it isn't one the judges read as it is. Where the user named
+    a format, none that makes another of it.
+    """
+    if named == "text":
+        return None
     first = next((row for row in sample if row), {})
-    for judge in (_feedback, _compared, _spoken, _patterns, _paragraphs, _several_answers):
+    for judge in (_feedback, _judged, _spoken, _patterns, _paragraphs, _several_answers):
+        if judge is _judged and named in ("chat", "sharegpt"):
+            continue
         if found := judge(sample, first):
             return found
     return None
@@ -68,79 +72,37 @@ def _feedback(_: list[Row], first: Row) -> Layout | None:
     return Layout('"input" with "preferred_output" and "non_preferred_output"', rows)
 
 
-def _compared(_: list[Row], first: Row) -> Layout | None:
-    """Two answers with scores, or with a word on which of them is better."""
-    lowered = {name.lower(): name for name in first}
-    if "chosen" in lowered or "rejected" in lowered:
-        return None
-    for left, right, *scored in _TWO_ANSWERS:
-        if left not in lowered or right not in lowered:
-            continue
-        scores = [lowered[name] for name in scored if name in lowered]
-        winner = next((lowered[name] for name in _WINNERS if name in lowered), None)
-        if len(scores) == 2 or winner:
-            return _comparison(lowered[left], lowered[right], scores if len(scores) == 2 else [], winner)
+def _judged(sample: list[Row], first: Row) -> Layout | None:
+    """Answers that are compared with one another."""
+    for judge in (rejected_beside, compared, ranked, two_outputs):
+        if found := judge(sample, first):
+            return Layout(*found)
     return None
 
 
-def _comparison(one: str, two: str, scores: list[str], winner: str | None) -> Layout:
-    used = {one, two, *scores, *([winner] if winner else [])}
-    first_is = 1 if one.lower() == "human_ref_a" else 0  # there 1 means the first
-
-    def second_is_better(row: Row) -> bool | None:
-        if scores:
-            a, b = row.get(scores[0]), row.get(scores[1])
-            if isinstance(a, int | float) and isinstance(b, int | float):
-                return None if a == b else b > a
-        said = row.get(winner) if winner else None
-        if isinstance(said, str):
-            said = {"a": 0, "b": 1, "0": 0, "1": 1, "model_a": 0, "model_b": 1}.get(said.lower().strip())
-        return said != first_is if said in (0, 1) else None
+def _spoken(sample: list[Row], first: Row) -> Layout | None:
+    """One text column that holds conversations, written "### Human: … ### Assistant: …" or rendered."""
+    lowered = {name.lower(): name for name in first}
+    name = next(
+        (lowered[held] for held in SPOKEN if held in lowered and isinstance(first[lowered[held]], str)), None
+    )
+    if name is None or lowered.keys() - {name.lower(), *SYSTEM} - ABOUT:
+        return None
+    texts = [row[name] for row in sample if isinstance(row.get(name), str) and row[name].strip()]
+    dialect = dialect_of(texts)
+    if dialect is None:
+        return None
 
     def rows(row: Row, lost: Counter[str]) -> list[Row]:
-        swap = second_is_better(row)
-        if swap is None:
-            lost["rows whose two answers are equally good are left out"] += 1
-            return []
-        rest = {name: value for name, value in row.items() if name not in used}
-        for name in ("question", "prompt"):
-            if isinstance(rest.get(name), dict):
-                rest[name] = rest[name].get("full_text") or rest[name].get("text")
-        if "history" in rest and "prompt" not in rest:
-            rest["prompt"] = rest.pop("history")
-        chosen, rejected = (two, one) if swap else (one, two)
-        return [{**rest, "chosen": row.get(chosen), "rejected": row.get(rejected)}]
+        text = row.get(name)
+        turns = turns_in(text, dialect, lost) if isinstance(text, str) else []
+        made = {**_without(row, name), "messages": turns or text}
+        for column in SYSTEM:
+            if isinstance(system := made.get(column), str):
+                made[column] = _SYSTEM_MARK.sub("", system)
+        return [made]
 
-    by = " and ".join(f'"{name}"' for name in scores or [str(winner)])
-    return Layout(f'"{one}" and "{two}", the better one by {by}', rows)
-
-
-def _spoken(sample: list[Row], first: Row) -> Layout | None:
-    """One text column that holds conversations, written "### Human: … ### Assistant: …"."""
-    if "text" not in first or not isinstance(first["text"], str):
-        return None
-    if len(first) > 1 and not first.keys() <= {"text", "id", "source", "lang"}:
-        return None
-    texts = [row["text"] for row in sample if isinstance(row.get("text"), str)]
-    if not texts or sum(len(_said(text)) > 1 for text in texts) < 0.9 * len(texts):
-        return None
-
-    def rows(row: Row, _: Counter[str]) -> list[Row]:
-        text = row.get("text")
-        turns = _said(text) if isinstance(text, str) else []
-        return [{**_without(row, "text"), "messages": turns or text}]
-
-    return Layout('the texts are conversations written with "### Human:" and "### Assistant:"', rows)
-
-
-def _said(text: str) -> list[Row]:
-    pieces = _SPOKEN.split(text)
-    if len(pieces) < 5 or pieces[0].strip():
-        return []
-    return [
-        {"role": role.lower(), "content": content.strip()}
-        for role, content in zip(pieces[1::2], pieces[2::2], strict=True)
-    ]
+    return Layout(f'the texts of "{name}" are conversations written as {dialect.name}', rows)
 
 
 def _patterns(_: list[Row], first: Row) -> Layout | None:
@@ -213,47 +175,3 @@ def _texts(answers: Any) -> list[str]:
 
 def _without(row: Row, name: str) -> Row:
     return {key: value for key, value in row.items() if key != name}
-
-
-def is_threads(sample: list[Row]) -> bool:
-    """Whether the rows are single messages that name the one they answer."""
-    first = next((row for row in sample if row), {})
-    return {"message_id", "parent_id", "text", "role"} <= first.keys()
-
-
-def threads(batches: Iterator[Batch], lost: Counter[str]) -> Batch:
-    """Every way from a first message to a last one as a conversation, at the row of its last message.
-
-    Where a message was answered more than once, all ways are kept, so early turns repeat.
-    """
-    held: dict[Any, tuple[int, Row]] = {}
-    for numbers, rows in batches:
-        for number, row in zip(numbers, rows, strict=True):
-            held[row.get("message_id")] = (number, row)
-    answered = {row.get("parent_id") for _, row in held.values()}
-    made_numbers: list[int] = []
-    made: list[Row] = []
-    for name, (number, row) in held.items():
-        if name in answered:
-            continue
-        path: list[Row] = []
-        seen: set[Any] = set()
-        step: Row | None = row
-        whole = True
-        while step is not None and step.get("message_id") not in seen:
-            seen.add(step.get("message_id"))
-            path.append({"role": step.get("role"), "content": step.get("text")})
-            above = step.get("parent_id")
-            whole = above is None or above in held
-            step = held[above][1] if above in held else None
-        if not whole:
-            lost["threads whose beginning is not in the file are left out"] += 1
-            continue
-        path.reverse()
-        while path and str(path[-1]["role"]).lower() in ("prompter", "user", "human"):
-            path.pop()
-            lost["a last message that nobody answered is left out"] += 1
-        if path:
-            made_numbers.append(number)
-            made.append({"messages": path, **({"lang": row["lang"]} if "lang" in row else {})})
-    return made_numbers, made

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.convert import schema
-from tuiftune.data.csv_rows import csv_rows
 from tuiftune.data.dataset import Dataset
-from tuiftune.data.files import SourceFile, expand
-from tuiftune.data.formats import SAMPLE
-from tuiftune.data.heldout import HeldOutRows
-from tuiftune.data.json_rows import json_document, json_lines
-from tuiftune.data.layouts import is_threads, threads
-from tuiftune.data.part import Part, joined
-from tuiftune.data.table_rows import table_rows
-from tuiftune.data.text_rows import text_rows
+from tuiftune.data.filerows import FileRows, columns_of, read_file
+from tuiftune.data.files import expand
+from tuiftune.data.formats import ColumnsError
+from tuiftune.data.part import Part, Wanted
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import polars as pl
 
-    from tuiftune.data.json_rows import Batch, Row
+    from tuiftune.data.formats import Recognition
+    from tuiftune.data.json_rows import Row
 
-_READERS: dict[str, Callable[..., Iterator[Batch]]] = {"jsonl": json_lines, "csv": csv_rows}
+LISTED = 20  # columns named one by one
 
 
 def load(
@@ -49,69 +45,48 @@ def load(
     sources, notes = expand(train)
     place = str(sources[0].path) if len(sources) == 1 else f"{len(sources)} files"
     memory = _Memory(place)
-    frames: list[pl.DataFrame] = []
-    parts: list[Part] = []
-    lost: Counter[str] = Counter()
+    wanted = Wanted(format, columns, system)
     done = 0
+
+    def told(frame: pl.DataFrame, rows: int) -> None:
+        nonlocal done
+        memory.add(int(frame.estimated_size()))
+        done += rows
+        if progress:
+            progress(done)
+
+    parts: list[Part] = []
+    made: list[FileRows] = []
     for index, source in enumerate(sources):
-        batches = batches_of(source, notes, lost)
-        held, sample = sampled(batches)
-        if not sample:
-            continue
-        if not columns and format == "auto" and is_threads(sample):
-            whole = threads(chain(held, batches), lost)
-            held, batches, sample = [whole], iter(()), whole[1][:SAMPLE]
-            notes.append(f"{len(whole[1]):,} conversations, put together from messages and what they answer")
-        part = parts[0] if parts and parts[0].reads(sample) else None
-        if part is None:
-            part = Part.of(sample, format, columns, str(source.path), lost, system)
-            if parts:
-                joined(parts[0], part, str(source.path), notes)
-            parts.append(part)
-        aside = HeldOutRows.among(sample, columns)
-        for numbers, rows in aside.of(chain(held, batches)) if aside else chain(held, batches):
-            done += len(rows)
-            made = part.frame(index, numbers, rows)
-            memory.add(int(made.estimated_size()))
-            frames.append(made)
-            if progress:
-                progress(done)
-        if aside:
-            aside.say(notes)
+        try:
+            read = read_file(source, index, wanted, parts, told)
+        except ColumnsError:
+            if not columns or wanted.elsewhere:
+                raise
+            wanted = replace(wanted, elsewhere=frozenset().union(*map(columns_of, sources)))
+            read = read_file(source, index, wanted, parts, told)
+        made.append(read)
+        parts += read.parts
     if not parts:
         raise UserError("no rows", place=place, remedy="name a file with rows")
+    frames = [frame for read in made for frame in read.frames]
     frame = pl.concat(frames, rechunk=False) if frames else pl.DataFrame(schema=schema())
+    lost = sum((read.lost for read in made), Counter[str]())
+    notes += [note for read in made for note in read.notes]
     said = [f"{sentence} ({count:,} times)" for sentence, count in lost.most_common()]
-    said += [sentence for part in parts if (sentence := part.pictures())]
+    said += dict.fromkeys(sentence for part in parts if (sentence := part.pictures()))
     if unused := _unused(parts):
         said.append("columns not used: " + unused)
     kinds = kinds_of([row for part in parts for row in part.sample])
-    recognition = parts[0].recognition
-    return Dataset(recognition, frame, [source.path for source in sources], kinds, said, notes)
+    return Dataset(_together(parts), frame, [source.path for source in sources], kinds, said, notes)
 
 
-def batches_of(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterator[Batch]:
-    """The rows of a file as they stand in it, a batch at a time."""
-    if source.kind == "json":
-        yield from json_document(source.path, notes)
-    elif source.kind == "table":
-        yield from table_rows(source.path, lost)
-    elif source.kind == "text":
-        yield from text_rows(source.path, lost)
-    else:
-        yield from _READERS[source.kind](source.path)
-
-
-def sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
-    """The first batches, and of their rows those that are looked at."""
-    held: list[Batch] = []
-    sample: list[Row] = []
-    for batch in batches:
-        held.append(batch)
-        sample.extend(batch[1][: SAMPLE - len(sample)])
-        if len(sample) >= SAMPLE:
-            break
-    return held, sample
+def _together(parts: list[Part]) -> Recognition:
+    """The recognition of the first part, with the columns that only others of its format have."""
+    first = parts[0].recognition
+    alike = [part.recognition.columns for part in parts if part.recognition.format == first.format]
+    columns = {role: name for roles in reversed(alike) for role, name in roles.items()}
+    return replace(first, columns={**first.columns, **columns, **first.columns})
 
 
 def kinds_of(sample: list[Row]) -> dict[str, str]:
@@ -131,10 +106,14 @@ def _kind(value: Any) -> str:
 
 
 def _unused(parts: list[Part]) -> str:
+    """Each column that no role reads, with the rows that have a value there."""
     from tuiftune.printable import printable
 
-    rest = dict.fromkeys(printable(name)[:40] for part in parts for name in part.unused())
-    return ", ".join(list(rest)[:8]) + (" …" if len(rest) > 8 else "")
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update({printable(name)[:40]: count for name, count in part.unread.items() if count > 0})
+    listed = [f"{name} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in counts.items()]
+    return ", ".join(listed[:LISTED]) + (f" and {len(listed) - LISTED} more" if len(listed) > LISTED else "")
 
 
 class _Memory:

@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.content import answer_text
 from tuiftune.data.dataset import Dataset
 from tuiftune.data.excerpt import excerpt
+from tuiftune.data.filerows import batches_of, sampled
 from tuiftune.data.files import expand
 from tuiftune.data.formats import ColumnsError
 from tuiftune.data.heldout import HeldOutRows
-from tuiftune.data.layouts import is_threads, threads
-from tuiftune.data.load import batches_of, kinds_of, sampled
-from tuiftune.data.part import Part
-from tuiftune.data.turns import answer_text
+from tuiftune.data.load import kinds_of
+from tuiftune.data.part import Part, Wanted
+from tuiftune.data.threads import joining_of
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,12 +81,13 @@ def tried(
     rows, numbers = first.rows, first.numbers
     lost: Counter[str] = Counter()
     try:
-        if format == "auto" and not columns and is_threads(rows):
-            numbers, rows = threads(iter([(numbers, rows)]), lost)
+        wanted = Wanted(format, columns, system)
+        if wanted.nothing and (joining := joining_of(rows, str(first.path))):
+            numbers, rows = joining(iter([(numbers, rows)]), lost)
         aside = HeldOutRows.among(rows, columns)
         if aside:
             numbers, rows = next(aside.of(iter([(numbers, rows)])))
-        part = Part.of(rows, format, columns, str(first.path), lost, system)
+        part = Part.of(rows, wanted, str(first.path), lost)
         roles = part.recognition.columns
         dataset = Dataset(part.recognition, part.frame(0, numbers, rows), [first.path], kinds_of(rows))
     except ColumnsError as error:

@@ -145,10 +145,12 @@ def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, li
     """(rows read, those whose prompt isn't held out) of a source. UserError where they are of another stage
     than `like`.
     """
-    rows = list(load(path).examples())
-    if rows and like is not None and _kind(rows[0]) != _kind(like):
+    dataset = load(path)
+    rows = list(dataset.examples())
+    kind = "answers with a thumb up or down" if dataset.stage == "kto" else _kind(rows[0]) if rows else ""
+    if rows and like is not None and kind != _kind(like):
         raise UserError(
-            f"its rows are for {_kind(rows[0])}, the others for {_kind(like)}",
+            f"its rows are for {kind}, the others for {_kind(like)}",
             place=path,
             remedy="mix sources of one stage",
         )

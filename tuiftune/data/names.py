@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns")
-SYSTEM = ("system", "system_prompt", "system_message")
+MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns", "contents")
+SYSTEM = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
+HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history", "previous_turns")
+ROLE_KEYS = ("role", "from", "speaker", "author", "sender")  # who says a turn
+CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance")  # what is said
 PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
@@ -67,28 +70,24 @@ LABELS = (
 )
 TEXT = ("text", "content", "document", "body", "article", "page", "raw", "markdown")
 CHOSEN = (
-    "chosen",
-    "preferred",
-    "accepted",
-    "winner",
-    "chosen_response",
-    "chosen_messages",
-    "preferred_output",
-)
+    "chosen", "preferred", "accepted", "winner", "chosen_response", "chosen_messages", "preferred_output",
+    "chosen_answer", "chosen_output", "chosen_completion", "chosen_text", "preferred_response",
+    "better_response", "response_j", "response_chosen", "answer_chosen", "chosen_conversation",
+)  # fmt: skip
 REJECTED = (
-    "rejected",
-    "dispreferred",
-    "loser",
-    "rejected_response",
-    "rejected_messages",
-    "non_preferred_output",
-)
+    "rejected", "dispreferred", "loser", "rejected_response", "rejected_messages", "non_preferred_output",
+    "rejected_answer", "rejected_output", "rejected_completion", "rejected_text", "dispreferred_response",
+    "non_preferred_response", "non_preferred", "worse_response", "response_k", "response_rejected",
+    "answer_rejected", "rejected_conversation",
+)  # fmt: skip
 PROMPTS = tuple(dict.fromkeys(left for left, _ in PAIRS)) + INSTRUCTION
 ANSWERS = tuple(dict.fromkeys(right for _, right in PAIRS))
-KTO_LABELS = ("label", "kto_tag", "desirable", "thumbs_up")
 TOOLS = ("tools", "functions")
 CONTEXTS = ("context", "passage", "paragraph", "background", "evidence", "knowledge")
 ASKED = ("question", "query", "q")  # what a context may stand before
+SAID = frozenset((*ANSWERS, *INSTRUCTION_ANSWERS, *LABELS, "reply", "labels", *CHOSEN, *REJECTED)) - {
+    "text"
+}  # beside a text
 PARTITIONS = ("split", "partition", "fold", "subset", "set")
 # Columns that say where a text is from.
 ABOUT = frozenset(
@@ -136,4 +135,17 @@ ROLE_NAMES = {
     "observation": "tool",
     "ipython": "tool",
     "tool_response": "tool",
+    "tool_calls": "assistant",
+    "function_response": "tool",
+    "function_call_output": "tool",
+    "tool_result": "tool",
+    "tool_results": "tool",
+    "environment": "tool",
+    "chatbot": "assistant",
+    "agent": "assistant",
+    "answer": "assistant",
+    "response": "assistant",
+    "question": "user",
+    "instruction": "user",
 }
+CALLING = frozenset(("function_call", "tool_call", "tool_calls"))  # roles whose content is a tool call

@@ -27,6 +27,8 @@ def rows_in(document: Any, path: Path) -> list[Any]:
         raise UserError(
             "neither rows nor an object", place=f"{path}:1", remedy="write one JSON object a line"
         )
+    if (table := _table(document)) is not None:
+        return table
     lowered = {key.lower(): key for key in document}
     for name in TRAIN_KEYS:
         if name in lowered:
@@ -44,6 +46,51 @@ def rows_in(document: Any, path: Path) -> list[Any]:
     if len(tables) == 1 and not any(key in lowered for key in ("messages", "conversations", "conversation")):
         return tables[0]
     return [document]
+
+
+def _table(document: dict[str, Any]) -> list[Any] | None:
+    """Rows as pandas writes them (orient split, tight, table or columns), or as a data server pages them."""
+    names, cells = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(cells, list) and all(isinstance(row, list) for row in cells):
+        wide = [" ".join(map(str, name)) if isinstance(name, list) else str(name) for name in names]
+        if all(len(row) == len(wide) for row in cells):
+            return [dict(zip(wide, row, strict=True)) for row in cells]
+    if isinstance(document.get("schema"), dict) and isinstance(cells, list):
+        key = document["schema"].get("primaryKey") or []
+        return [
+            {name: row[name] for name in row if name not in key} if isinstance(row, dict) else row
+            for row in cells
+        ]
+    rows = document.get("rows")
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) and "row" in row for row in rows):
+        inner = [row["row"] for row in rows]
+        return inner if all(isinstance(row, dict) for row in inner) else None
+    return _by_column(document)
+
+
+def _without(row: Any, names: list[str]) -> Any:
+    return {name: row[name] for name in row if name not in names} if isinstance(row, dict) else row
+
+
+def _by_column(document: dict[str, Any]) -> list[Any] | None:
+    """Columns that hold their cells under the numbers of the rows."""
+    columns = list(document.values())
+    if not columns or not all(isinstance(column, dict) and column for column in columns):
+        return None
+    index = list(columns[0])
+    if not all(list(column) == index for column in columns[1:]):
+        return None
+    numbered = all(name.isdigit() for name in index) and not all(name.isdigit() for name in document)
+    known = any(name.lower() in KNOWN_NAMES for name in document) and not any(
+        name.lower() in KNOWN_NAMES for name in index
+    )
+    if not numbered and not known:
+        return None
+    return [{name: column[at] for name, column in document.items()} for at in index]
+
+
+def _is_known(name: str) -> bool:
+    return name.lower() in KNOWN_NAMES
 
 
 def _nested(document: dict[str, Any], lowered: Mapping[str, str], path: Path) -> list[Any] | None:
@@ -76,7 +123,7 @@ def _nested(document: dict[str, Any], lowered: Mapping[str, str], path: Path) ->
 
 def lists_beside(document: Any, rows: list[Any]) -> list[str]:
     """Names of the lists (other splits) in one JSON object that are not the rows."""
-    if not isinstance(document, dict) or (rows and rows[0] is document):
+    if not isinstance(document, dict) or (rows and rows[0] is document) or _table(document) is not None:
         return []
     return [
         key

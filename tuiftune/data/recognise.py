@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.data.columns import first, listed, turn_style
+from tuiftune.data.feedback import kto_pairs, preference_rows, refuse_judged
 from tuiftune.data.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, ColumnsError, Recognition
 from tuiftune.data.json_rows import MOST_COLUMNS, too_wide
 from tuiftune.data.judges import (
     chat_rows,
     classification_rows,
-    first,
     instruction_rows,
-    kto_pairs,
-    listed,
     pairs_rows,
     positional_rows,
-    preference_rows,
+    refuse_printed,
     text_rows,
-    turn_style,
 )
 from tuiftune.errors import UserError
 
@@ -30,10 +28,14 @@ __all__ = ["SAMPLE", "Recognition", "recognise"]
 
 
 def recognise(
-    sample: list[Row], named: str = "auto", columns: Mapping[str, str] | None = None, place: str = ""
+    sample: list[Row],
+    named: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    place: str = "",
+    elsewhere: frozenset[str] = frozenset(),
 ) -> Recognition:
-    """Judge a sample of rows. `named` (a format) and `columns` overrule; a column that isn't there is a
-    UserError.
+    """Judge a sample of rows. `named` (a format) and `columns` overrule; a column that isn't there, nor
+    `elsewhere`, is a UserError.
     """
     known = list(dict.fromkeys(key for row in sample for key in row))
     if not known:
@@ -42,7 +44,7 @@ def recognise(
         raise too_wide(len(known), place)
     mapped = dict(columns or {})
     for role, column in mapped.items():
-        if column and column not in known:
+        if column and column not in known and column not in elsewhere:
             raise ColumnsError(
                 f'no column "{column}" to play {role}',
                 place=place,
@@ -76,8 +78,13 @@ def recognise(
         text_rows,
         positional_rows,
     ):
-        found = judge(sample, known)
+        try:
+            found = judge(sample, known)
+        except ColumnsError as error:
+            raise ColumnsError(error.message, place=place, remedy=error.remedy) from None
         if found:
+            refuse_judged(sample, known, found, place)
+            refuse_printed(sample, found, place)
             return found
     raise ColumnsError(
         "the format was not recognised",
@@ -161,8 +168,11 @@ def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]
     ):
         left = other.columns.get("instruction") or other.columns["text"]
         return {"prompt": left, "completion": other.columns.get("output") or other.columns["label"]}
-    if kind == "prompt-completion" and (two := preference_rows(sample, known)) and "prompt" in two.columns:
-        return {"prompt": two.columns["prompt"], "completion": two.columns["chosen"]}
+    if kind == "prompt-completion" and (two := preference_rows(sample, known)):
+        asked = two.columns.get("messages") or two.columns.get("prompt")
+        kept = ("system", "history", "tools")
+        rest = {role: name for role, name in two.columns.items() if role in kept}
+        return {"prompt": asked, "completion": two.columns["chosen"], **rest} if asked else {}
     if kind == "classification" and (pair := pairs_rows(sample, known)):
         return {"text": pair.columns["prompt"], "label": pair.columns["completion"]}
     if kind == "text":

@@ -49,7 +49,15 @@ def as_share(eval_spec: float | str) -> float | None:
 def held_out_file(dataset: Dataset, spec: str) -> Dataset:
     """The evaluation file, read as the training file was; its own recognition where the columns differ."""
     from tuiftune.data.load import load
+    from tuiftune.data.mapping import beginning, tried
 
+    own = tried(beginning(spec)).dataset
+    if own is not None and own.stage in ("dpo", "kto") and own.stage != dataset.stage:
+        raise UserError(
+            f"its rows are {own.format}, those to train on {dataset.format}: they can't be evaluated alike",
+            place=spec,
+            remedy="keep the good answers only, in a file of their own",
+        )
     try:
         return load(spec, format=dataset.format, columns=dataset.columns)
     except UserError as fault:

@@ -6,13 +6,14 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tuiftune.data.example import Message
 from tuiftune.outputs import Output, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tuiftune.data.example import Example, Message
+    from tuiftune.data.example import Example
 
 
 def as_row(example: Example) -> dict[str, Any]:
@@ -21,7 +22,13 @@ def as_row(example: Example) -> dict[str, Any]:
         return {"text": example.text or ""}
     messages = [_turn(message) for message in example.messages]
     if example.chosen is not None:
-        answers = {"chosen": example.chosen, "rejected": example.rejected}
+        sides = (("chosen", example.chosen_turns), ("rejected", example.rejected_turns))
+        answers: dict[str, Any] = {"chosen": example.chosen, "rejected": example.rejected}
+        if example.chosen_turns or example.rejected_turns:  # both in one form
+            for name, turns in sides:
+                turns = turns or (Message("assistant", answers[name] or ""),)
+                answers[name] = [_turn(message) for message in turns]
+            return {"prompt": messages, **answers}
         if len(messages) == 1 and messages[0]["role"] == "user":
             return {"prompt": messages[0]["content"], **answers}
         return {"messages": messages, **answers}

@@ -44,7 +44,9 @@ FEWEST = 20
 
 
 def answers(subject: Subject) -> Iterator[Check]:
-    """refusals, negative-examples, unfinished-answers, repeated-openings, low-diversity."""
+    """trailing-space, refusals, negative-examples, unfinished-answers, repeated-openings, low-diversity."""
+    if subject.format != "text":
+        yield _trailing(subject)
     if subject.format not in ("text", "classification"):
         yield from _declining(subject)
         yield _unfinished(subject)
@@ -52,6 +54,25 @@ def answers(subject: Subject) -> Iterator[Check]:
         yield _negatives(subject)
     yield _openings(subject)
     yield _skeletons(subject)
+
+
+def _trailing(subject: Subject) -> Check:
+    """Answers after which white space or a line end stands, those within a conversation among them."""
+    turn = pl.element().struct
+    within = (turn.field("role") == "assistant") & turn.field("content").str.contains(r"\s\z")
+    last = pl.any_horizontal(
+        pl.col(name).str.tail(1).str.contains(r"\s").fill_null(False) for name in ("answer", "rejected")
+    )
+    return subject.verdict(
+        "trailing-space",
+        "Answers that end in white space",
+        "warning",
+        subject.where(last | pl.col("messages").list.eval(within).list.any().fill_null(False)),
+        why="The model learns to write the space or line end (CRLF, too) before it stops, and where a chat "
+        "template cuts it off, what is learnt and what is compared differ.",
+        remedy="take it off: tuiftune data clean",
+        examples=None,
+    )
 
 
 def _declining(subject: Subject) -> Iterator[Check]:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 # UTF-8 read as Windows-1252: a lead byte's character followed by a continuation byte's.
 _TAIL = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
-MOJIBAKE = f"[ÂÃ]{_TAIL}|â[€\u0080]{_TAIL}|ðŸ|ð\u009f|ï»¿|ï¿½|(?:[ÐÑ]{_TAIL}){{3}}"
+MOJIBAKE = (
+    f"[ÂÃ]{_TAIL}|â[€\u0080]{_TAIL}|ðŸ|ð\u009f|ï»¿|ï¿½|(?:[ÎÏÐÑØÙÚÛ×]{_TAIL}){{3}}|[ÄÅ][¡¤¥¦¼¾¿‡†ˆ‰ŠŒŽšœžŸ]"
+)
+EXCEL = "_x000D_"  # how Excel writes a carriage return into a cell
 LOST = "\ufffd"
 CONTROL = "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
 FAULT = f"{MOJIBAKE}|{LOST}|{CONTROL}"
@@ -24,6 +27,8 @@ FAULT = f"{MOJIBAKE}|{LOST}|{CONTROL}"
 PLACEHOLDER = (
     r"\{\{ *[A-Za-z_]\w* *\}\}|\[(?:INSERT|YOUR|NAME|DATE|COMPANY)[ A-Z_]*\]|<(?:INSERT|YOUR)[ A-Z_]*>"
 )
+CERTAIN = r"(?i:nan|<na>|#n/a|<noinput>|<no input>|\[no ?input\]|noinput|undefined)"
+NOTHING = CERTAIN + r"|(?i:null|n/a|none)"
 
 
 def parts(subject: Subject) -> list[str]:
@@ -58,10 +63,9 @@ def encoding(subject: Subject) -> Iterator[Check]:
 
 
 def placeholders(subject: Subject) -> Iterator[Check]:
-    """placeholders: templates that were never filled in."""
-    bad = pl.any_horizontal(
-        pl.col(name).str.contains(PLACEHOLDER).fill_null(False) for name in parts(subject)
-    )
+    """placeholders: templates that were never filled in; missing-values: words left for empty cells."""
+    names = parts(subject)
+    bad = pl.any_horizontal(pl.col(name).str.contains(PLACEHOLDER).fill_null(False) for name in names)
     yield subject.verdict(
         "placeholders",
         "Placeholders that were not filled in",
@@ -69,4 +73,25 @@ def placeholders(subject: Subject) -> Iterator[Check]:
         subject.where(bad),
         why="{{name}} or [YOUR NAME] will be learnt and written as it stands.",
         remedy="fill them in, unless templates are what the model should write",
+    )
+    turn = pl.element().struct.field("content").str.strip_chars()
+    nothing = pl.col("messages").list.eval(turn.str.contains(f"^(?:{NOTHING})$")).list.any()
+    for name in names:
+        words = CERTAIN if name == "answer" and subject.format == "classification" else NOTHING
+        column = pl.col(name).str.strip_chars()
+        nothing |= column.str.contains(EXCEL, literal=True).fill_null(False)
+        if name == "answer":
+            nothing |= column.str.contains(f"^(?:{words})$").fill_null(False)
+        else:  # a question may be glued from several cells
+            nothing |= column.str.tail(20).str.contains(f"(?:^|\\n\\n)(?:{words})$").fill_null(False)
+            nothing |= column.str.head(20).str.contains(f"^(?:{words})(?:\\n\\n|$)").fill_null(False)
+    yield subject.verdict(
+        "missing-values",
+        "Words that stand for nothing (nan, None, <noinput>)",
+        "warning",
+        subject.where(nothing),
+        why="A program wrote them where a cell was empty (or _x000D_ for a line end): they would be learnt "
+        "as text.",
+        remedy="empty such cells, or drop the rows: tuiftune data clean --drop missing-values",
+        show="prompt",
     )

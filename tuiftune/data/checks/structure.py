@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from tuiftune.data.checks.check import Check, Severity, Subject
 
 
+WRITTEN = "content|prompt|completion|instruction|output|input|context|system|text|label|chosen|rejected"
+
+
 def structure(subject: Subject) -> Iterator[Check]:
-    """missing-answers, missing-prompts, wrong-types, roles, turn-order, turn-weights."""
+    """missing-answers, missing-prompts, wrong-types, unread-values, roles, turn-order, turn-weights."""
     blank = ~pl.col("answer").str.contains(r"\S").fill_null(False)
     if subject.format == "preference":
         blank |= ~pl.col("rejected").str.contains(r"\S").fill_null(False)
@@ -40,7 +43,7 @@ def structure(subject: Subject) -> Iterator[Check]:
             "missing-prompts",
             "Missing or empty prompts",
             "error",
-            subject.where(blank),
+            subject.where(blank | pl.col("fault").str.contains("empty:turn").fill_null(False)),
             why="The model would learn to answer without having been asked.",
             remedy="fill them in or drop them: tuiftune data clean",
         )
@@ -48,11 +51,20 @@ def structure(subject: Subject) -> Iterator[Check]:
         subject,
         "wrong-types",
         "Values of the wrong type",
-        r"(^| )type:",
+        f"(^| )type:({WRITTEN})",
         why="A number, list or object stands where text is expected; it would be trained on as JSON.",
         remedy="write them as text, or map another column",
     )
-    if subject.format in ("chat", "sharegpt", "preference", "kto"):
+    yield _by_fault(
+        subject,
+        "unread-values",
+        "Values that can't be read",
+        r"(^| )(media:|weight:|type:(part|history|turn|messages))",
+        why="A part of the row is of a kind or shape that is not read: a picture, a weight that is no "
+        "number, a history that is no list. Such a row is trained on only where it is but an unknown part.",
+        remedy="write them in a form that is read (see `lost`), or drop the rows: tuiftune data clean",
+    )
+    if subject.frame["messages"].null_count() < subject.frame.height:
         yield _by_fault(
             subject,
             "roles",

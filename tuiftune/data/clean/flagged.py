@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DROPPABLE = {
     "wrong-types": ("structure", "structure"),
     "placeholders": ("encoding", "placeholders"),
+    "missing-values": ("encoding", "placeholders"),
     "secrets": ("secrets", "secrets"),
     "personal-data": ("secrets", "secrets"),
     "refusals": ("answers", "answers"),

@@ -97,6 +97,7 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
         return covered
 
     chat = row["messages"] is not None
+    several = {name: row[name] for name in ("answer_turns", "rejected_turns") if row[name]}
     fresh = {**row, **{name: fix(row[name]) for name in (("system", "rejected") if chat else TEXTS)}}
     if chat:
         turns = [{**turn, "content": fix(turn["content"]) or ""} for turn in row["messages"]]
@@ -110,6 +111,9 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
         fresh["prompt"] = "\n".join(turn["content"] for turn in ordered if turn["role"] != "assistant")
         learnt = "\n".join(turn["content"] for turn in ordered if turn["role"] == "assistant")
         fresh["answer"] = learnt if row["rejected"] is None else fix(row["answer"])
+    for name, turns in several.items():
+        fresh[name] = [{**turn, "content": fix(turn["content"]) or ""} for turn in turns]
+        fresh[name.removesuffix("_turns")] = "\n".join(turn["content"] for turn in fresh[name])
     if row["label"] is not None and row["label"] == row["answer"]:
         fresh["label"] = fresh["answer"]
     if row["fault"] and "bytes" in row["fault"].split():
@@ -118,10 +122,12 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
 
 
 def in_order(turns: list[dict[str, Any]], *, open_end: bool) -> list[dict[str, Any]]:
-    """Empty turns dropped, turns of one role in a row joined, and what follows the last answer left off."""
+    """Empty turns dropped (but a tool may return nothing), turns of one role in a row joined, and what
+    follows the last answer left off.
+    """
     out: list[dict[str, Any]] = []
     for turn in turns:
-        if not turn["content"].strip():
+        if not turn["content"].strip() and turn["role"] != "tool":
             continue
         if out and out[-1]["role"] == turn["role"] and turn["role"] in ("user", "assistant"):
             both = f"{out[-1]['content']}\n\n{turn['content']}"
