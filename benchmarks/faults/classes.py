@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.faults.world import SAVE_EVERY, STEPS, events, last_step, last_why, phase
+from tuiftune.errors import UserError
 from tuiftune.runs import control
 from tuiftune.runs.alive import status
 from tuiftune.runs.directory import RunDir
@@ -346,7 +347,10 @@ def stale_pid(world: World) -> Outcome:
         start = seen.start - 1 if boot == boot_id() else seen.start
         run.pid_path.write_text(Identity(stranger.pid, start, boot, seen.host).dump())
         state = status(run)
-        signalled_ = control.kill(run)
+        try:
+            signalled_ = control.kill(run)
+        except UserError:  # it does not hold the run
+            signalled_ = False
         time.sleep(0.02)
         silent = "" if state == "died" else f"its state is told as {state}"
         if signalled_ or stranger.poll() is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from runs_kit import ENGINE
 
+from tuiftune.errors import UserError
 from tuiftune.runs import control, launch
 from tuiftune.runs.directory import RunDir, create
 
@@ -39,7 +41,10 @@ def new_run(root: Path) -> Iterator[Callable[..., RunDir]]:
 
     yield new
     for run in made:
-        control.kill(run)
+        with suppress(UserError):  # a stranger's process, which a test has named
+            control.kill(run)
+    for process in launch._children.values():
+        process.kill()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ signalled), crash (an exception after two steps), silent (ends with no word), na
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tuiftune.runs import control
 from tuiftune.runs.directory import RunDir
+from tuiftune.runs.holder import LOCK
 from tuiftune.runs.log import EventWriter
 
 STEPS = 20
@@ -20,6 +22,9 @@ STEPS = 20
 
 def main() -> int:
     run, mode = RunDir.open(Path(sys.argv[1])), sys.argv[2]
+    run.control_path.mkdir(exist_ok=True)
+    lock = (run.control_path / LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     signals: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -177,8 +177,10 @@ def _announce(run: RunDir) -> None:
 @contextmanager
 def _alone(run: RunDir) -> Iterator[int]:
     """Hold the run: two engines in one directory would ruin each other's checkpoints."""
+    from tuiftune.runs.holder import LOCK
+
     run.control_path.mkdir(exist_ok=True)
-    descriptor = os.open(run.control_path / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(run.control_path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from tuiftune.errors import UserError
 from tuiftune.hardware.host import memory_kills
 from tuiftune.printable import printable
 from tuiftune.runs.directory import DIRECTORY_MODE, write_text
-from tuiftune.runs.process import Identity
+from tuiftune.runs.holder import signal_engine
 
 MOST_BYTES = 64 * 1024  # of what is left for the engine
 
@@ -37,7 +36,7 @@ def request_stop(run: RunDir, by: str, *, signal_too: bool = False) -> None:
             f"cannot ask for a stop ({fault.strerror})", place=printable(str(_stop(run)))
         ) from None
     if signal_too:
-        _signal(run, signal.SIGTERM)
+        signal_engine(run, signal.SIGTERM)
 
 
 def stop_requested(run: RunDir) -> str | None:
@@ -72,8 +71,11 @@ def killed_for_memory_since(run: RunDir) -> bool:
 
 
 def kill(run: RunDir) -> bool:
-    """End the engine and all it started at once, nothing saved. Whether there was one to end."""
-    return _signal(run, signal.SIGKILL, group=True)
+    """End the engine and all it started at once, nothing saved. Whether there was one to end.
+
+    UserError where the process that engine.pid names does not hold the run.
+    """
+    return signal_engine(run, signal.SIGKILL, group=True)
 
 
 def _kills(run: RunDir) -> Path:
@@ -82,19 +84,3 @@ def _kills(run: RunDir) -> Path:
 
 def _stop(run: RunDir) -> Path:
     return run.control_path / "stop"
-
-
-def _signal(run: RunDir, number: signal.Signals, *, group: bool = False) -> bool:
-    """Signal the engine, but only the very process that was launched: a stale process id is never trusted."""
-    engine = Identity.load(run.pid_path)
-    if engine is None or not engine.alive:
-        return False
-    try:
-        # The engine leads its own session and group, so its workers go with it.
-        if group and os.getpgid(engine.pid) == engine.pid:
-            os.killpg(engine.pid, number)
-        else:
-            os.kill(engine.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True

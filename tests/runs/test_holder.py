@@ -1,0 +1,114 @@
+"""`stop --kill` ends whoever holds the run's lock, and nobody else."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.runs import control
+from tuiftune.runs.directory import RunDir
+from tuiftune.runs.holder import LOCK
+from tuiftune.runs.log import EventWriter
+from tuiftune.runs.process import identify
+
+NewRun = Callable[..., RunDir]
+HOLD = (
+    "import fcntl, subprocess, sys, time; file = open(sys.argv[1], 'w'); "
+    "fcntl.flock(file, fcntl.LOCK_EX); child = subprocess.Popen(['sleep', '60']); "
+    "print(child.pid, flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def named(run: RunDir, pid: int) -> None:
+    """engine.pid names a process that lives, with its own start and boot: forged, or copied with the run."""
+    found = identify(pid)
+    assert found is not None
+    run.pid_path.write_text(found.dump())
+    EventWriter(run.events_path).emit("heartbeat", step=1, phase="training")
+
+
+def start(words: list[str], processes: list[subprocess.Popen[str]], **options: bool) -> subprocess.Popen[str]:
+    processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **options))  # type: ignore[call-overload]
+    return processes[-1]
+
+
+def holder(run: RunDir, processes: list[subprocess.Popen[str]], **options: bool) -> tuple[int, int]:
+    run.control_path.mkdir(exist_ok=True)
+    process = start([sys.executable, "-c", HOLD, str(run.control_path / LOCK)], processes, **options)
+    assert process.stdout is not None
+    return process.pid, int(process.stdout.readline())
+
+
+def alive(pid: int) -> bool:
+    found = identify(pid)
+    return found is not None and found.alive
+
+
+@pytest.mark.parametrize("what", ["sleep", "session", "other run", "reads the lock", "named like an engine"])
+def test_a_stranger_is_left_alone(new_run: NewRun, processes: list[subprocess.Popen[str]], what: str) -> None:
+    run, other = new_run(), new_run("other")
+    if what == "other run":
+        pid, _ = holder(other, processes, start_new_session=True)
+    elif what == "reads the lock":
+        run.control_path.mkdir(exist_ok=True)
+        (run.control_path / LOCK).touch()
+        pid = start(["tail", "-f", str(run.control_path / LOCK)], processes).pid
+    elif what == "named like an engine":
+        words = [
+            sys.executable,
+            "-c",
+            "import time; time.sleep(60)",
+            "tuiftune.engine",
+            "train",
+            str(run.path),
+        ]
+        pid = start(words, processes, start_new_session=True).pid
+    else:
+        pid = start(["sleep", "60"], processes, start_new_session=what == "session").pid
+    named(run, pid)
+    with pytest.raises(UserError, match="does not hold this run") as caught:
+        control.kill(run)
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert alive(pid)
+
+
+@pytest.mark.skipif(not Path("/proc/1/stat").exists() or os.getpid() == 1, reason="needs the first process")
+def test_the_first_process_and_our_own_are_left_alone(new_run: NewRun) -> None:
+    for number, pid in enumerate((1, os.getpid())):
+        run = new_run(f"run-{number}")
+        named(run, pid)
+        with pytest.raises(UserError, match="does not hold this run"):
+            control.kill(run)
+
+
+@pytest.mark.parametrize("session", [True, False])
+def test_the_holder_is_ended_with_its_workers_only_in_its_own_session(
+    new_run: NewRun, processes: list[subprocess.Popen[str]], session: bool
+) -> None:
+    run = new_run()
+    pid, worker = holder(run, processes, start_new_session=session)
+    named(run, pid)
+    assert control.kill(run)
+    assert not alive(pid)
+    until = time.monotonic() + 5
+    while session and alive(worker) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert alive(worker) is not session
+    if not session:
+        os.kill(worker, signal.SIGKILL)
+    assert not control.kill(run)
