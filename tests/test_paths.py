@@ -134,6 +134,16 @@ def test_one_unreachable_run_hides_no_other(
     assert {run.path.parent.name for run in all_runs()} == {"one", "shut", "two"}, "it was forgotten"
 
 
+def test_a_run_that_was_removed_is_said_to_be(place: Path) -> None:
+    run = place / "elsewhere" / "mine"
+    run.mkdir(parents=True)
+    (run / "plan.json").write_text("{}")
+    registry.register(RunDir(run))
+    run.rename(place / "moved")
+    with pytest.raises(UserError, match="deleted or moved"):
+        find("mine")
+
+
 def test_a_deleted_working_directory_is_said_and_hides_no_registered_run(place: Path) -> None:
     (place / "kept" / "run").mkdir(parents=True)
     (place / "kept" / "run" / "plan.json").write_text("{}")

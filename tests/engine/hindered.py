@@ -116,3 +116,16 @@ def reads_as_nan(token: str) -> None:
         return model
 
     bases.load_model = poisoned
+
+
+def bound_by_permissions(_: bool) -> None:
+    """Where tests run as root: without its power to write where nobody may."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
+    sets = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    for at in (0, 1):  # effective, permitted
+        sets[at] &= ~((1 << 1) | (1 << 2))  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, sets) == 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
 
 POLL_SECONDS = 0.25
+ENDS_WITHIN = 60.0  # an engine whose directory is gone
 CHECK_SECONDS = 1.0  # between two looks at the process
 
 
@@ -148,7 +149,17 @@ class Following:
             say(f"tuiftune: {self.run.name}: the engine died: {died_of(self.run, self.pid)}")
             say(f"its log: {self.run.log_path}; `tuiftune resume {self.run.name}` goes on from a checkpoint")
             return int(ExitCode.FAILED)
+        if vitals.state == "gone":
+            say(f"tuiftune: {self.run.name}: {vitals.why}")
+            return self._last_code()
         return int(ExitCode.FAILED) if vitals.exit_code is None else vitals.exit_code
+
+    def _last_code(self) -> int:
+        """What the engine ends with whose directory is gone; 1 where it isn't ours, or doesn't end."""
+        until = time.monotonic() + ENDS_WITHIN
+        while (code := launch.returned(self.pid)) is None and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+        return code if code is not None and code > 0 else int(ExitCode.FAILED)
 
 
 def died_of(run: RunDir, pid: int) -> str:

@@ -74,6 +74,8 @@ def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
         return 0
     if seen.state == "died":
         sys.stderr.write(f"tuiftune: {run.name}: the engine died: {cause(run)}\n")
+    elif seen.state == "gone":
+        sys.stderr.write(f"tuiftune: {run.name}: {seen.why}\n")
     elif seen.state == "new":
         sys.stderr.write(f"tuiftune: {run.name} was never started; `tuiftune resume {run.name}` starts it\n")
     return seen.exit_code or 0

@@ -10,9 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tuiftune.engine.report import Report
+    from tuiftune.engine.stopping import Stop
 
 HEARTBEAT_EVERY = 5.0
 SAMPLE_EVERY = 2.0
@@ -135,8 +137,8 @@ class StepWatch:
 class Pulse:
     """Two threads: a heartbeat with the current step, and samples of the cards and the host."""
 
-    def __init__(self, report: Report, run: Path) -> None:
-        self._report, self._run = report, run
+    def __init__(self, report: Report, run: Path, lost: Callable[[], Stop | None] = lambda: None) -> None:
+        self._report, self._run, self._lost = report, run, lost
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -157,6 +159,8 @@ class Pulse:
         watch = StepWatch()
         while True:
             self._report.heartbeat()
+            if "directory_lost" not in self._report.warned and (stop := self._lost()):
+                self._report.warning("directory_lost", stop.why, "the run ends at the end of this step")
             stuck = watch.look(self._report.phase_name, self._report.step, time.monotonic())
             if stuck is not None:
                 self._report.warning(
@@ -181,8 +185,15 @@ class Pulse:
                 host_memory_used=memory.total - memory.available,
                 host_memory_total=memory.total,
                 process_memory=psutil.Process(os.getpid()).memory_info().rss,
-                disk_free=shutil.disk_usage(self._run).free,
+                disk_free=_free(self._run),
             )
+
+
+def _free(place: Path) -> int | None:
+    try:
+        return shutil.disk_usage(place).free
+    except OSError:  # it was deleted or moved: whoever looks after the directory says so
+        return None
 
 
 def _cards() -> list[dict[str, Any]]:

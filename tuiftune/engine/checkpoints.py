@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.saving import DISCARDED, STAGED, found_in
@@ -21,6 +21,8 @@ from tuiftune.runs.saving import DISCARDED, STAGED, found_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from tuiftune.engine.ground import Ground
 
 MANIFEST = "manifest.json"
 MANIFEST_KEYS = {"version", "step", "processes", "files"}
@@ -64,6 +66,14 @@ class Store:
         self.processes = processes
         self.staged = directory / STAGED
         self.stuck: list[str] = []  # what could not be removed, in words
+        self.ground: Ground | None = None
+
+    def follow(self) -> None:
+        """Go to where the run's directory is now, if it was moved."""
+        place = self.ground and self.ground.place()
+        if place:
+            self.directory = place / self.directory.name
+            self.staged = self.directory / STAGED
 
     def clean(self) -> None:
         """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
@@ -136,14 +146,15 @@ class Store:
     def _stage(self, staged: Path, step: int, write: Callable[[Path], None], progress: dict[str, Any]) -> int:
         """Write and seal a checkpoint under a name that isn't one. Returns its bytes."""
         try:
-            staged.mkdir(parents=True)
+            self.directory.mkdir(exist_ok=True)
+            staged.mkdir()
             write(staged)
             for name in LEFT_OUT:
                 (staged / name).unlink(missing_ok=True)
             _write_json(staged / PROGRESS, progress)
             return _seal(staged, step, self.processes)
         except Exception as fault:
-            full = shutil.disk_usage(self.directory).free < FULL_BELOW
+            full = paths.exists(self.directory) and shutil.disk_usage(self.directory).free < FULL_BELOW
             shutil.rmtree(staged, ignore_errors=True)
             if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault

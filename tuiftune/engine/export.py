@@ -44,7 +44,7 @@ def save_model(
     """
     partial, final = result / PARTIAL, result / "model"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial.mkdir()  # not its parents: a run whose directory was deleted must not leave another
     try:
         if dtype:
             import torch

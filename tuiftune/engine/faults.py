@@ -54,7 +54,8 @@ class NotANumberError(Exception):
 def ending_of(fault: BaseException) -> Ending:
     """Classify what ended the run. Every exception gets an answer."""
     if isinstance(fault, StoppedError):
-        return Ending(fault.stop.state, ExitCode.STOPPED, fault.stop.why)
+        code = ExitCode.FAILED if fault.stop.state == "failed" else ExitCode.STOPPED
+        return Ending(fault.stop.state, code, fault.stop.why)
     if isinstance(fault, NotANumberError):
         why = f"{fault}; a lower learning rate, or a look at the rows of that step, is the usual remedy"
         return Ending("nan", ExitCode.NOT_A_NUMBER, why)

@@ -8,17 +8,19 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from tuiftune import paths
-from tuiftune.engine import card, downsize, settings
+from tuiftune.engine import card, downsize, ground, settings
 from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
+from tuiftune.engine.ground import Ground
 from tuiftune.engine.group import Group, is_broken_connection
 from tuiftune.engine.quiet import Discreet
 from tuiftune.engine.ranks import DIED, ECHO, MEETING_PLACE, Ranks, say
 from tuiftune.engine.report import Report
-from tuiftune.engine.stopping import Stopping
+from tuiftune.engine.stopping import StoppedError, Stopping
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import without_secrets
 
@@ -39,26 +41,35 @@ def train(path: Path, *, resume: bool, force: bool) -> ExitCode:
     with _alone(run) as lock:
         _refuse_to_repeat(run, resume)
         ranks = Ranks(_size(run))
-        stopping = Stopping(lambda: control.stop_requested(run))
+        place = Ground(run)
+        stopping = Stopping(lambda: control.stop_requested(run), place.lost)
         stopping.listen()
         _announce(run)
         terminal = _silence(run)
         rank, pipe = ranks.start(run.control_path / MEETING_PLACE)
         if rank:
             os.close(lock)
-            _follow(run, Group(rank, ranks.size), pipe, resume=resume, force=force)
-        return _lead(run, ranks, stopping, terminal, resume=resume, force=force)
+            _follow(run, Group(rank, ranks.size), pipe, place, resume=resume, force=force)
+        return _lead(run, ranks, stopping, terminal, place, resume=resume, force=force)
 
 
 def _lead(
-    run: RunDir, ranks: Ranks, stopping: Stopping, terminal: int | None, *, resume: bool, force: bool
+    run: RunDir,
+    ranks: Ranks,
+    stopping: Stopping,
+    terminal: int | None,
+    place: Ground,
+    *,
+    resume: bool,
+    force: bool,
 ) -> ExitCode:
     """Rank 0, and for most runs the only one."""
     from tuiftune.runs.log import EventWriter
 
     writer = EventWriter(run.events_path)
+    place.log = writer
     report = Report(writer)
-    pulse = Pulse(report, run.path)
+    pulse = Pulse(report, run.path, place.lost)
     once = threading.Lock()
 
     def conclude(ending: Ending) -> None:
@@ -88,15 +99,15 @@ def _lead(
             from tuiftune.engine import recipe
 
             group = Group(0, ranks.size)
-            recipe.train(run, report, stopping, resume=resume, force=force, group=group)
+            recipe.train(run, report, stopping, resume=resume, force=force, group=group, ground=place)
         ending = Ending("done", ExitCode.DONE, "")
     except BaseException as fault:
-        ending = _ending(fault, ranks)
+        ending = _ending(fault, ranks, stopping)
     conclude(ending)
     return ending.exit_code
 
 
-def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) -> NoReturn:
+def _follow(run: RunDir, group: Group, pipe: int, place: Ground, *, resume: bool, force: bool) -> NoReturn:
     """Any other rank: it says nothing but its last word, and only rank 0 tells it to stop."""
     from tuiftune.runs.log import Silence
 
@@ -106,7 +117,8 @@ def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) 
             from tuiftune.engine import recipe
 
             nobody = Stopping(lambda: None)
-            recipe.train(run, Report(Silence()), nobody, resume=resume, force=force, group=group)
+            silent = Report(Silence())
+            recipe.train(run, silent, nobody, resume=resume, force=force, group=group, ground=place)
     except BaseException as fault:
         ending = ending_of(fault).beside(card.held_by_others())
         if is_broken_connection(fault):
@@ -117,11 +129,17 @@ def _follow(run: RunDir, group: Group, pipe: int, *, resume: bool, force: bool) 
     _exit(ending.exit_code)
 
 
-def _ending(fault: BaseException, ranks: Ranks) -> Ending:
-    """What ended the run: the fault, or that of the rank whose end it is the echo of."""
+def _ending(fault: BaseException, ranks: Ranks, stopping: Stopping) -> Ending:
+    """What ended the run: the fault, or that of the rank whose end it is the echo of; but where the directory
+    was taken away, that.
+    """
     if ranks.size > 1 and is_broken_connection(fault) and (cause := ranks.cause()):
         return cause
     ending = ending_of(fault).beside(card.held_by_others())
+    stop = stopping.asked()
+    if stop is not None and stop.by == ground.BY and not isinstance(fault, StoppedError):
+        then = "" if not stop.saves else f" (then: {ending.why})"
+        ending = replace(ending_of(StoppedError(stop)), why=stop.why + then)
     if ending.state in ("failed", "oom", "disk", "nan"):
         traceback.print_exc()
     return ending

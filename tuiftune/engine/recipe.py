@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiftune.engine.base import Base
+    from tuiftune.engine.ground import Ground
     from tuiftune.engine.report import Report
     from tuiftune.engine.rhythm import Progress
     from tuiftune.engine.rows import Examples, Prepared
@@ -39,6 +40,7 @@ def train(
     resume: bool,
     force: bool,
     group: Group | None = None,
+    ground: Ground | None = None,
 ) -> None:
     """Train a run to its result, as one of the group's processes, or alone.
 
@@ -49,6 +51,7 @@ def train(
     wanted = settings.read(run)
     base = bases.find(wanted)
     store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
+    store.ground = ground
     start = resume_point(store, report, resume) if group.leads else Resume(None, {})
     if group.leads:
         say_changes(run, start, report)

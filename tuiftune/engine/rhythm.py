@@ -139,6 +139,8 @@ class Rhythm(TrainerCallback):
         self.progress.finished = last and not self.progress.evaluate_first
         control.should_evaluate = evaluates and not urgent
         control.should_save = due or self.stop is not None or too_much
+        if self.stop is not None and not self.stop.saves:
+            control.should_evaluate = control.should_save = False
         control.should_training_stop = last or self.stop is not None
         self._tell_memory(step)
 

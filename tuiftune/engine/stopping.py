@@ -21,11 +21,14 @@ SIGNALS = {signal.SIGTERM: "preempted", signal.SIGUSR1: "preempted", signal.SIGI
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A reason to stop. `state` is the end state: stopped or preempted."""
+    """A reason to stop. `state` is the end state: stopped or preempted; failed where nothing can be saved any
+    more, and then `saves` is False.
+    """
 
     state: str
     why: str
     by: str
+    saves: bool = True
 
 
 class StoppedError(Exception):
@@ -39,9 +42,13 @@ class StoppedError(Exception):
 class Stopping:
     """Collects reasons to stop. The first one wins and stays."""
 
-    def __init__(self, asked_by: Callable[[], str | None]) -> None:
-        """`asked_by` says who left a stop file, or None where there is none."""
-        self._asked_by = asked_by
+    def __init__(
+        self, asked_by: Callable[[], str | None], lost: Callable[[], Stop | None] = lambda: None
+    ) -> None:
+        """`asked_by` says who left a stop file, or None where there is none; `lost` what became of the
+        directory.
+        """
+        self._asked_by, self._lost = asked_by, lost
         self._stop: Stop | None = None
         self._signal: str | None = None
         self._state = ""
@@ -89,6 +96,8 @@ class Stopping:
     def _look(self) -> Stop | None:
         if self._signal is not None:
             return Stop(self._state, f"{self._signal} received", self._signal)
+        if lost := self._lost():
+            return lost
         if by := self._asked_by():
             return Stop("stopped", f"stop requested by {by}", by)
         if self._deadline and time.monotonic() >= self._deadline[0]:

@@ -200,6 +200,7 @@ class RunTrainer(SFTTrainer):
             raise NotANumberError("weights", step)
         if not self.group.leads:
             return self._help_saving()
+        self._store.follow()
         self._report.phase("saving", f"checkpoint at step {step}")
         self.state.log_history = self.state.log_history[-HISTORY:]
 
@@ -234,6 +235,7 @@ class RunTrainer(SFTTrainer):
 
     def _help_saving(self) -> None:
         """Put this process's random numbers into the checkpoint that rank 0 writes."""
+        self._store.follow()
         self.group.meet()
         self._staged = self._store.staged
         try:

@@ -22,7 +22,8 @@ RESUMABLE = ("stopped", "preempted", "died", "failed", "nan", "oom", "disk")
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """`state` is new (never launched), running, died (ended without a word) or one of `events.END_STATES`.
+    """`state` is new (never launched), running, died (ended without a word), gone (as its directory is), or
+    one of `events.END_STATES`.
 
     `silent_for`: seconds since its last event, None before the first. `exit_code` is None while it runs.
     """
@@ -48,7 +49,7 @@ class Vitals:
 
 
 def status(run: RunDir) -> str:
-    """ "running", "new", "died", or one of `events.END_STATES`."""
+    """ "running", "new", "died", "gone", or one of `events.END_STATES`."""
     return vitals(run).state
 
 
@@ -59,6 +60,10 @@ def vitals(run: RunDir) -> Vitals:
     t = None if last is None else number(last, "t")
     silent_for = None if t is None else max(0.0, time.time() - t)
     if engine is None and last is None:
+        if not paths.is_dir(run.path):
+            lost = paths.trouble(run.path)
+            why = "was deleted or moved" if paths.gone(run.path) else f"can't be looked at ({lost})"
+            return Vitals("gone", f"its directory {why}: {run.path}", exit_code=1)
         return Vitals("new")
     if ended is not None and not _precedes_launch(run, engine):
         code = whole(ended, "exit_code")

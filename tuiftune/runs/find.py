@@ -11,7 +11,7 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.alive import status
 from tuiftune.runs.directory import NAME, RunDir, default_root, runs_in
-from tuiftune.runs.registry import known
+from tuiftune.runs.registry import known, removed
 
 
 def all_runs(root: Path | None = None) -> list[RunDir]:
@@ -46,6 +46,7 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
     here = root or default_root()
     if NAME.fullmatch(name) and paths.is_file(here / name / "plan.json"):
         return RunDir.open(here / name)
+    lost = removed(name)
     same = [run for run in known() if run.name == name]
     if len(same) == 1:
         return same[0]
@@ -59,6 +60,11 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
         )
     if paths.is_dir(name):
         return RunDir.open(Path(name))
+    if lost is not None:
+        remedy = "give its new path, if it was moved"
+        raise UserError(
+            "this run's directory was deleted or moved", place=printable(str(lost)), remedy=remedy
+        )
     raise UserError("there is no such run", place=printable(name), remedy=_nearest(name, root))
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.documents import loads
 from tuiftune.printable import without_secrets
 from tuiftune.runs.events import EVENT_VERSION, Event
@@ -95,9 +96,44 @@ class EventWriter:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def displaced(self) -> bool:
+        """Whether the file that is written to is no longer the one at the log's path."""
+        with self._lock:
+            if self._descriptor is None:
+                return False
+            there = paths.look(self.path)
+            own = os.fstat(self._descriptor)
+            if there is None:
+                return paths.gone(self.path)
+            return (there.st_dev, there.st_ino) != (own.st_dev, own.st_ino)
+
+    def begin_anew(self) -> None:
+        """Go on in the file at the log's path. Where there is none, it gets what was written so far."""
+        with self._lock:
+            if self._descriptor is None:
+                return
+            old = self._descriptor
+            try:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                fresh = paths.gone(self.path)
+                self._descriptor = os.open(self.path, flags, FILE_MODE)
+                if fresh:
+                    _copy(old, self._descriptor)
+            except OSError as fault:
+                self._note_failure(fault.strerror or str(fault))
+            if self._descriptor != old:
+                os.close(old)
+
     def _note_failure(self, why: str) -> None:
         self.failed += 1
         self.last_failure = why
+
+
+def _copy(old: int, new: int) -> None:
+    """What an open log holds, deleted or not, into another."""
+    with open(f"/proc/self/fd/{old}", "rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            os.write(new, chunk)
 
 
 class Silence:

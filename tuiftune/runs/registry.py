@@ -54,6 +54,12 @@ def known() -> list[RunDir]:
     return [RunDir(run) for run in reversed(registered) if paths.is_file(run / "plan.json")]
 
 
+def removed(name: str) -> Path | None:
+    """Where a registered run of this name was that is gone now. Known until `known` forgets it."""
+    registered = (Path(known) for known in reversed(_read(registry_path())))
+    return next((run for run in registered if run.name == name and _removed(run)), None)
+
+
 def unreachable() -> list[Path]:
     """The registered runs that can't be looked at: in a directory that is shut, or on a disk that is gone."""
     registered = (Path(known) for known in _read(registry_path()))

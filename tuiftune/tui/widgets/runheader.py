@@ -41,6 +41,7 @@ STANDINGS = {
     "oom": ("error", "error", "out of GPU memory"),
     "disk": ("error", "error", "disk full"),
     "died": ("error", "error", "died without an end"),
+    "gone": ("error", "error", "its directory was deleted or moved"),
     "new": ("waiting", "soft", "not started"),
 }
 
