@@ -77,9 +77,9 @@ class Store:
 
     def clean(self) -> None:
         """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
-        if not self.directory.is_dir():
+        if not paths.is_dir(self.directory):
             return
-        for path in self.directory.iterdir():
+        for path in paths.entries(self.directory):
             if path.name == STAGED or path.name.startswith(DISCARDED):
                 _remove(path)
 
@@ -100,7 +100,7 @@ class Store:
         final = self.directory / f"checkpoint-{step}"
         size = self._stage(staged, step, write, progress)
         try:
-            if final.is_symlink() or not final.is_dir():
+            if os.path.islink(final) or not paths.is_dir(final):
                 _set_aside(final)
             else:
                 self._discard(final)
@@ -186,9 +186,9 @@ class Store:
 
 def _remove(path: Path) -> None:
     """A directory of ours with all in it; of a link or a file of its name, only that."""
-    if path.is_symlink() or path.is_file():
+    if os.path.islink(path) or paths.is_file(path):
         path.unlink()
-    elif path.exists():
+    elif paths.exists(path):
         shutil.rmtree(path)
 
 
@@ -225,10 +225,10 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
             path = checkpoint.path / name
             if not _plain(path):
                 return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
-            if not path.resolve().is_relative_to(checkpoint.path.resolve()):
+            if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
                 return f"{printable(name)[:80]} lies outside it"
-            if path.stat().st_size != listed["size"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {str(listed['size'])[:20]}"
+            if paths.size(path) != listed["size"]:
+                return f"{name} has {paths.size(path)} bytes instead of {str(listed['size'])[:20]}"
             if _hash(path) != listed["sha256"]:
                 return f"{name} was changed after it was written"
     except FileNotFoundError:
@@ -242,13 +242,14 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
 
 def _plain(path: Path) -> bool:
     """A regular file, not a link to one."""
-    return path.is_file() and not path.is_symlink()
+    return paths.is_file(path) and not os.path.islink(path)
 
 
 def _unlisted(directory: Path, files: Iterable[str]) -> str | None:
     """A file that a loader might read though nobody vouches for it."""
     known = {*files, MANIFEST}
-    names = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir())
+    everything = (path for path in directory.rglob("*") if not paths.is_dir(path))  # raw: OSError is told
+    names = (path.relative_to(directory).as_posix() for path in everything)
     return next((name for name in sorted(names) if name not in known and name.endswith(READ)), None)
 
 
@@ -259,23 +260,20 @@ def random_states(processes: int) -> list[str]:
 
 def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
-    document = json.loads((checkpoint.path / PROGRESS).read_bytes())
-    if not isinstance(document, dict):
-        raise UserError("is not a JSON object", place=str(checkpoint.path / PROGRESS))
-    return document
+    return documents.read_json(checkpoint.path / PROGRESS)
 
 
 def _seal(directory: Path, step: int, processes: int) -> int:
     """Sync every file and list it with size and hash. Returns the bytes."""
     files = {}
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+    for path in paths.below(directory, ()):
         _sync(path)
-        files[path.relative_to(directory).as_posix()] = {"size": path.stat().st_size, "sha256": _hash(path)}
+        files[path.relative_to(directory).as_posix()] = {"size": paths.size(path), "sha256": _hash(path)}
     _write_json(
         directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
     )
     _sync(directory)
-    return sum(path.stat().st_size for path in directory.iterdir() if path.is_file())
+    return sum(paths.size(path) for path in paths.entries(directory) if paths.is_file(path))
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:

@@ -48,10 +48,10 @@ class Usage:
 
 def usage(pid: int) -> Usage | None:
     """What a process has taken; None when it is gone."""
-    if Path("/proc/self/statm").exists():
+    if os.path.exists("/proc/self/statm"):
         try:
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-            pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+            fields = _kernel(f"{pid}/stat").rpartition(b")")[2].split()
+            pages = int(_kernel(f"{pid}/statm").split()[1])
         except (OSError, IndexError, ValueError):
             return None
         ticks = int(fields[11]) + int(fields[12])
@@ -64,6 +64,10 @@ def usage(pid: int) -> Usage | None:
         return Usage(times.user + times.system, process.memory_info().rss)
     except psutil.Error:
         return None
+
+
+def _kernel(name: str) -> bytes:
+    return Path(f"/proc/{name}").read_bytes()  # raw: the kernel writes it
 
 
 @cache
@@ -81,7 +85,7 @@ def hold_memory(memory: int) -> None:
     could see it. Only private memory counts, so that address space kept by libraries doesn't.
     """
     try:
-        status = Path("/proc/self/status").read_text()
+        status = _kernel("self/status").decode("ascii", "replace")
     except OSError:
         return
     now = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData")), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tuiftune import assets
+from tuiftune import assets, paths
 from tuiftune.errors import UserError
 from tuiftune.fence.limits import BYTES_A_BYTE, MIB, Allowance
 from tuiftune.fence.process import Asked, Fence, Open
@@ -88,12 +88,8 @@ def _signature(folder: Path) -> tuple[tuple[int, int], ...]:
     """What changes with the files: when and how long each is."""
     found = []
     for name in FILES:
-        try:
-            seen = (folder / name).stat()
-        except OSError:
-            found.append((0, 0))
-        else:
-            found.append((seen.st_mtime_ns, seen.st_size))
+        seen = paths.look(folder / name)
+        found.append((seen.st_mtime_ns, seen.st_size) if seen else (0, 0))
     return tuple(found)
 
 
