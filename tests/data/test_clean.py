@@ -47,11 +47,32 @@ def test_mojibake_is_undone(text: str, rounds: int) -> None:
     assert decoded_right(spoilt) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["São Paulo, NÃO!", "Château d’Yquem", "Zażółć gęślą jaźń", "x² ± 3°", "ÅÄÖ åäö", "日本"]
-)
+SOUND = [
+    "São Paulo, NÃO!", "Château d’Yquem", "Zażółć gęślą jaźń", "x² ± 3°", "ÅÄÖ åäö", "日本", "神社",
+    "（テスト）﨟",
+    "„Spaß“, „Ä“, „Ö“ und „Ü“: groß – süß…", "Ä… ich weiß nicht", "“café”… und «naïve»",
+    "MAÇÃ” foi, AMANHÃ…", "hotărâ”…", "Nestlé®…", "5 Å² und 2 Å°", "«À»… «Â» “É”—“À”", "Å”, ”Ä” och ”Ö”",
+    "ÎNCÂ… ROMÂN”", "ß“ ß” ß’", "l’été «chaud» à…", "Ωραία «Ελλάδα»…", "Привет — «мир»…",
+    "Ωm und Å als Einheiten", "a ≠ b, ∑ᵢ xᵢ²", "👩‍👩‍👧 😀", "Việt Nam đường phố", "สวัสดี\u200bครับ",
+    "def f():\n    return “Ä”  # ÄÖ", "ﬁ ½ ①",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SOUND)
 def test_sound_text_is_left_alone(text: str) -> None:
     assert mended(text) == (text, [])
+
+
+DAMAGED = ["Ã¼ber", "cafÃ©", "donâ€™t", "â€œokâ€\x9d", "5Â°C", "â‚¬5", "ðŸ˜€", "ÐºÐ¾Ñ‚"]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("text", [text for text in SOUND if "\n" not in text])
+def test_damage_is_mended_beside_sound_text(damaged: str, text: str) -> None:
+    """Only the damaged span changes, before and after text that looks like it."""
+    sound = decoded_right(damaged)
+    assert sound != damaged
+    assert decoded_right(f"{text} {damaged} {text}") == f"{text} {sound} {text}"
 
 
 def test_what_mending_does() -> None:
@@ -59,6 +80,7 @@ def test_what_mending_does() -> None:
     assert mended("\n\n    indented\n  line")[0] == "    indented\n  line"
     assert mended("hard  \nbreak")[0] == "hard  \nbreak"
     assert mended("e\u0301")[0] == "é"
+    assert mended("one_x000D_\ntwo\x0bthree\x85four")[0] == "one\ntwo\nthree\nfour"
 
 
 def test_a_whole_run(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def _turns_in_two(sample: list[Row], known: list[str], prompt: str, completion: 
     share = min(present(sample, prompt), present(sample, completion))
     evidence = f'"{prompt}" and "{completion}" are lists of turns in {share:.0%} of the rows looked at'
     rest = [other for other in known if other not in (prompt, completion)]
-    columns = {"prompt": prompt, "completion": completion, **extras(rest)}
+    columns = {"prompt": prompt, "completion": completion, **beside(sample, rest)}
     if verdict := verdict_of(sample, rest):
         return Recognition("kto", 0.95, (evidence, verdict[1]), {**columns, "label": verdict[0]})
     return Recognition("prompt-completion", round(0.5 + 0.5 * share, 2), (evidence,), columns)
