@@ -92,6 +92,7 @@ def assemble(
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=tokenizer,
     )
+    trainer.written_in = None if wanted.adapted else bases.stored_dtype(base)
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
     if wanted_here and start.checkpoint is None:

@@ -122,7 +122,7 @@ def train(
         raise StoppedError(trainer.rhythm.stop)
     _take_best(trainer, store, progress, report, group)
     if not wanted.adapted:  # what is scored is what is written
-        export.round_to(trainer.model, bases.stored_dtype(base))
+        export.round_to(trainer.model, trainer.written_in)
     after = scorer.score(trainer, "after")
     group.part()
     if not group.leads or samples is None:
@@ -356,7 +356,7 @@ def _export(
         run.result_path,
         text,
         stops=tokeniser.stop_tokens(),
-        dtype=None if wanted.adapted else bases.stored_dtype(base),
+        dtype=trainer.written_in,
     )
     export.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:

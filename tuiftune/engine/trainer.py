@@ -57,6 +57,7 @@ class RunTrainer(SFTTrainer):
         self._overflows = 0
         self._not_finite: Any = False  # a loss of this step, on this process
         self._waited = 0.0
+        self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
         self.when = "before"
         self.samples: Samples | None = None
         super().__init__(callbacks=[rhythm], **kwargs)
