@@ -135,3 +135,29 @@ def test_an_unknown_architecture_is_bounded_wider() -> None:
 def test_families_are_traced_with_their_versions(family: str) -> None:
     assert coefficients.traced(family) == (family, True)
     assert {"torch", "transformers", "trl", "peft"} <= coefficients.versions(family).keys()
+
+
+@pytest.mark.parametrize(
+    "family", ["llama", "qwen3", "gemma", "gemma2", "gemma3_text", "phi3", "olmo2", "mixtral"]
+)
+@pytest.mark.parametrize("kept", ["checkpointed", "kept"])
+def test_what_is_trained_in_float32_is_traced(family: str, kept: str) -> None:
+    assert coefficients.forms(family, f"full master/all/{kept}/no dropout/plain")
+    assert coefficients.forms(family, f"qlora master/all-linear/{kept}/no dropout/plain")
+
+
+def test_float32_weights_cost_what_they_are() -> None:
+    """Against 16-bit ones: twice the weights, gradients and states; casts of each layer where it is kept."""
+    half = replace(PLAIN, technique="full", accumulation=4)
+    whole = replace(half, weight_bytes=4, autocast=True)
+    before, after = (static.components(LLAMA, one) for one in (half, whole))
+    assert [after[name] for name in ("weights", "gradients", "optimizer")] == [
+        2 * before[name] for name in ("weights", "gradients", "optimizer")
+    ]
+    kept = [
+        estimate(LLAMA, replace(one, checkpointing=False)).components["activations kept"]
+        for one in (whole, half)
+    ]
+    layers = 2 * (static.parameters(LLAMA) - 2 * LLAMA.vocab_size * LLAMA.hidden_size)
+    assert kept[0] - kept[1] > 0.9 * layers
+    assert estimate(LLAMA, whole).needs < 2.2 * estimate(LLAMA, half).needs
