@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tuiftune.runs.means import Means, smoothed, weighed
+from tuiftune.runs.means import Means, smoothed
 from tuiftune.runs.state import RunState
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
@@ -52,7 +52,6 @@ def test_a_bucket_of_many_weighs_as_its_points_do() -> None:
     at_once = smoothed([(0, 4.0, 1.0), (8, 2.0, 8.0)], 5)
     assert at_once[-1][1] == pytest.approx(one_by_one[-1][1])
     assert smoothed([(0, 4.0, 1.0), (1, 2.0, 1.0)], 1) == [(0, 4.0), (1, 2.0)]
-    assert weighed([(10, 1.0), (30, 2.0)]) == [(10, 1.0, 1.0), (30, 2.0, 20)]
 
 
 def test_the_smoothing_of_the_state_comes_out_of_its_means_too() -> None:

@@ -11,7 +11,7 @@ from tuiftune.runs.log import EventReader, EventWriter, serialise
 from tuiftune.runs.narrate import step_line
 from tuiftune.runs.series import Series
 from tuiftune.runs.state import RunState
-from tuiftune.runs.thin import MEAN_LOSS
+from tuiftune.runs.thin import MEANS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,7 +237,7 @@ def test_a_long_log_is_opened_by_parts_and_comes_to_the_same(tmp_path: Path) -> 
         for event in events:
             full.fold(event)
     assert len(few) < 10_000
-    assert any(MEAN_LOSS in event for event in few)
+    assert any(MEANS in event for event in few)
     assert short.step == full.step
     assert short.best == full.best
     assert len(short.evaluations) == len(full.evaluations) == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,12 +66,6 @@ def smoothed(buckets: Sequence[Bucket], span: float) -> list[tuple[float, float]
         level = mean if level is None else kept * level + (1 - kept) * mean
         course.append((x, level))
     return course
-
-
-def weighed(points: Sequence[tuple[float, float]]) -> list[Bucket]:
-    """Points that were kept of a thinned curve as buckets, each standing for the x since the one before."""
-    first = [(x, y, 1.0) for x, y in points[:1]]
-    return first + [(x, y, max(1.0, x - before)) for (before, _), (x, y) in pairwise(points)]
 
 
 def _merged(first: Bucket, second: Bucket) -> Bucket:

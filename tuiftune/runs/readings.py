@@ -161,17 +161,23 @@ class GpuCurves:
     def add(self, seconds: float, reading: GpuReading, *, training: bool = False) -> None:
         if training:
             self.latest.append(reading)
+        self.mark(seconds, reading, dict.fromkeys(reading.throttle, 1))
+        if not reading.throttle:
+            self.throttled.add(seconds, 0.0)
+
+    def mark(self, seconds: float, reading: GpuReading, causes: Mapping[str, int]) -> None:
+        """Put what is known of a reading on the curves; `causes` counts the readings that it stands for."""
         for series, value in (
             (self.utilisation, reading.utilisation),
             (self.memory, reading.memory_used),
             (self.power, reading.power_w),
             (self.temperature, reading.temperature_c),
-            (self.throttled, 1.0 if reading.throttle else 0.0),
+            (self.throttled, 1.0 if reading.throttle else None),
         ):
             if value is not None:
                 series.add(seconds, value)
-        for cause in reading.throttle:
-            self.causes[cause] = self.causes.get(cause, 0) + 1
+        for cause, times in causes.items():
+            self.causes[cause] = self.causes.get(cause, 0) + times
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,19 +14,34 @@ if TYPE_CHECKING:
 Bucket = tuple[float, float, float, float, int]
 
 
+FENCES = 64  # checkpoints that a run may go back to; far more than are kept
+
+
 class Series:
     """Points (x, y) in order of x, at most two for each of `buckets` buckets; nothing is lost of the
     extremes.
 
     While there are fewer points than buckets every point is kept. When the buckets are used up, neighbours
-    are merged and each new one takes twice as many points.
+    are merged and each new one takes twice as many points. A fence keeps those before it apart from those
+    behind it, so that a rewind to it drops no extreme that stays.
     """
 
-    __slots__ = ("_buckets", "_filled", "_limit", "_settled", "_settled_to", "_width", "count", "last")
+    __slots__ = (
+        "_buckets",
+        "_fences",
+        "_filled",
+        "_limit",
+        "_settled",
+        "_settled_to",
+        "_width",
+        "count",
+        "last",
+    )
 
     def __init__(self, buckets: int = 1000) -> None:
         self._limit = buckets
         self._buckets: list[Bucket] = []
+        self._fences: deque[float] = deque(maxlen=FENCES)
         self._width = 1
         self._filled = 0
         self._settled: list[tuple[float, float]] = []  # the points of the first buckets, which change no more
@@ -36,6 +53,8 @@ class Series:
         """Append a point. One that goes back in x (a run resumed) drops the points from there on."""
         if self.last is not None and x <= self.last[0]:
             self.rewind(x)
+        if self._fences and self.last is not None and self.last[0] <= self._fences[-1] < x:
+            self._filled = self._width
         self.count += 1
         self.last = (x, y)
         if self._buckets and self._filled < self._width:
@@ -47,8 +66,15 @@ class Series:
         self._buckets.append((x, y, x, y, 1))
         self._filled = 1
 
+    def fence(self, x: float) -> None:
+        """Keep the points behind `x` apart from those up to it. The latest `FENCES` of them hold."""
+        if not self._fences or self._fences[-1] < x:
+            self._fences.append(x)
+
     def rewind(self, x: float) -> None:
         """Drop the points at `x` and after."""
+        while self._fences and self._fences[-1] >= x:
+            self._fences.pop()
         self._settled, self._settled_to = [], 0
         while self._buckets and max(self._buckets[-1][0], self._buckets[-1][2]) >= x:
             low_x, low, high_x, high, size = self._buckets.pop()
@@ -93,11 +119,21 @@ class Series:
 
     def _halve(self) -> None:
         self._settled, self._settled_to = [], 0
-        pairs = self._buckets
-        self._buckets = [
-            _merged(pairs[index], pairs[index + 1]) if index + 1 < len(pairs) else pairs[index]
-            for index in range(0, len(pairs), 2)
-        ]
+        merged: list[Bucket] = []
+        fences = iter([*self._fences, math.inf])
+        fence = next(fences)
+        alone = True  # the last one of `merged` waits for a neighbour
+        for bucket in self._buckets:
+            crossed = max(bucket[0], bucket[2]) > fence
+            while max(bucket[0], bucket[2]) > fence:
+                fence = next(fences)
+            if merged and alone and not crossed:
+                merged[-1] = _merged(merged[-1], bucket)
+                alone = False
+            else:
+                merged.append(bucket)
+                alone = True
+        self._buckets = merged
         self._width *= 2
 
 

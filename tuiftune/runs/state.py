@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.eta import Pace
+from tuiftune.runs.extremes import CAUSES, PARTIAL, cards_of
 from tuiftune.runs.readings import (
     Checkpoint,
     End,
@@ -23,6 +24,7 @@ from tuiftune.runs.readings import (
     Warned,
     gpu_reading,
     number,
+    part,
     text,
     whole,
 )
@@ -211,28 +213,36 @@ class RunState(Steps):
             self.samples_file = text(event, "file")
 
     def _gpu(self, event: Event) -> None:
+        cpu, host_memory = number(event, "cpu"), number(event, "host_memory_used")
+        if cpu is not None:
+            self.cpu_curve.add(self.seconds, cpu)
+        if host_memory is not None:
+            self.host_memory_curve.add(self.seconds, host_memory)
         gpus = event.get("gpus")
-        readings = [gpu_reading(entry) for entry in gpus] if isinstance(gpus, list) else []
-        self.gpus = tuple(reading for reading in readings if reading is not None)
+        found = [gpu_reading(entry) for entry in gpus] if isinstance(gpus, list) else []
+        readings = tuple(reading for reading in found if reading is not None)
+        if event.get(PARTIAL):
+            for card, reading in zip(cards_of(event), readings, strict=True):
+                curves = self.gpu_curves.setdefault(reading.index, GpuCurves())
+                causes = part(card, CAUSES)
+                curves.mark(self.seconds, reading, {str(name): whole(causes, name) or 0 for name in causes})
+            return
+        self.gpus = readings
         for reading in self.gpus:
             training = self.phase.name == "training" and self.pace.seconds_per_step is not None
             self.gpu_curves.setdefault(reading.index, GpuCurves()).add(
                 self.seconds, reading, training=training
             )
         self.host = HostReading(
-            number(event, "cpu"),
-            number(event, "host_memory_used"),
+            cpu,
+            host_memory,
             number(event, "host_memory_total"),
             number(event, "disk_free"),
             number(event, "process_memory"),
         )
-        if self.host.cpu is not None:
-            self.cpu_curve.add(self.seconds, self.host.cpu)
-        if self.host.memory_used is not None:
-            self.host_memory_curve.add(self.seconds, self.host.memory_used)
 
     def _memory(self, event: Event) -> None:
-        self.memory = MemoryReading(
+        reading = MemoryReading(
             number(event, "allocated"),
             number(event, "reserved"),
             number(event, "device"),
@@ -240,14 +250,19 @@ class RunState(Steps):
             number(event, "predicted_allocated"),
             number(event, "predicted_reserved"),
         )
-        self.memory_curves.add(self.seconds, self.memory)
+        self.memory_curves.add(self.seconds, reading)
+        if event.get(PARTIAL):
+            return
+        self.memory = reading
         if event.get("rehearsal"):
             self.rehearsal = self.memory
 
     def _checkpoint(self, event: Event) -> None:
+        step = whole(event, "step") or 0
+        self._fence(step)
         self.checkpoints.append(
             Checkpoint(
-                whole(event, "step") or 0,
+                step,
                 text(event, "path"),
                 whole(event, "bytes"),
                 number(event, "seconds"),

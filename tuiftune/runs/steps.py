@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tuiftune.runs.eta import Pace
 from tuiftune.runs.means import Means
-from tuiftune.runs.readings import number, whole
+from tuiftune.runs.readings import number, part, whole
 from tuiftune.runs.series import Series
-from tuiftune.runs.thin import MEAN_LOSS, STANDS_FOR
+from tuiftune.runs.thin import MEANS, STANDS_FOR
 
 if TYPE_CHECKING:
     from tuiftune.runs.events import Event
@@ -44,6 +44,8 @@ class Steps:
     grad_norm_curve: Series = field(default_factory=Series)
     speed_curve: Series = field(default_factory=Series)
     loss_means: Means = field(default_factory=Means)
+    grad_norm_means: Means = field(default_factory=Means)
+    speed_means: Means = field(default_factory=Means)
     seconds_curve: Series = field(default_factory=Series)  # seconds of the run at each step
     tokens_curve: Series = field(default_factory=Series)  # tokens seen at each step
     data_wait_curve: Series = field(default_factory=lambda: Series(150))
@@ -55,7 +57,8 @@ class Steps:
             return
         if step <= self.step:
             self._rewind(step)
-        stands_for = event.get(STANDS_FOR, max(1, step - self.step))
+        told = whole(event, STANDS_FOR)
+        stands_for = max(1, step - self.step) if told is None else told
         self.step = step
         self.epoch = number(event, "epoch")
         self.loss = self._note(self.loss_curve, event, "loss")
@@ -69,7 +72,11 @@ class Steps:
         self.data_wait = self._note(self.data_wait_curve, event, "data_wait")
         if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
             self.not_a_number_at = step
-        self._smooth(event.get(MEAN_LOSS, self.loss), stands_for)
+        means = part(event, MEANS) or event
+        self._smooth(number(means, "loss"), stands_for)
+        for course, key in ((self.grad_norm_means, "grad_norm"), (self.speed_means, "tokens_per_second")):
+            if stands_for and (mean := number(means, key)) is not None:
+                course.add(step, mean, stands_for)
         self.pace.note(self.seconds, step)
 
     def _note(self, curve: Series, event: Event, key: str) -> float | None:
@@ -91,20 +98,28 @@ class Steps:
             self.smooth_loss = keep * self.smooth_loss + (1 - keep) * loss
         self.smooth_curve.add(self.step, self.smooth_loss)
 
-    def _rewind(self, step: int) -> None:
-        """A resume from a checkpoint repeats steps: what was seen of them is replaced, not drawn twice."""
-        for curve in (
+    def _by_step(self) -> tuple[Series, ...]:
+        return (
             self.loss_curve,
             self.smooth_curve,
+            self.eval_curve,
             self.learning_rate_curve,
             self.grad_norm_curve,
             self.speed_curve,
             self.seconds_curve,
             self.tokens_curve,
             self.data_wait_curve,
-        ):
+        )
+
+    def _fence(self, step: int) -> None:
+        """A checkpoint: a resume drops what comes behind it, and nothing before."""
+        for curve in self._by_step():
+            curve.fence(step)
+
+    def _rewind(self, step: int) -> None:
+        """A resume from a checkpoint repeats steps: what was seen of them is replaced, not drawn twice."""
+        for curve in self._by_step():
             curve.rewind(step)
         self.smooth_loss = self.smooth_curve.last[1] if self.smooth_curve.last else None
-        self.eval_curve.rewind(step)
         self.step = step - 1
         self.pace = Pace()

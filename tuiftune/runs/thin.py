@@ -1,42 +1,56 @@
 """Catching up on a long log without parsing all of it.
 
-What happens once (phases, evaluations, scores, warnings, ends …) is always kept. Of what comes by the hundred
-thousand, a block of the log keeps the first and the last step and those with the lowest and the highest loss,
-so that a curve keeps its spikes, and the last `gpu`, `memory` and `heartbeat`.
+What happens once (phases, evaluations, scores, warnings, ends …) is always kept. Of what comes by the
+hundred thousand, a block of the log keeps what its curves need: the first and the last step, and those with
+the lowest and the highest value of each metric; the last `gpu`, `memory` and `heartbeat`, and the extremes
+among the readings before (`runs.extremes`). Checkpoints and starts part a block: a resume drops the steps
+behind one.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from itertools import compress, pairwise
 from typing import TYPE_CHECKING
 
-from tuiftune.documents import loads
+from tuiftune.runs import extremes
+from tuiftune.runs.extremes import column, edges, parsed
+from tuiftune.runs.readings import number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
-FORM = "1"  # goes up when something else is kept: what was kept by an older form is not used then
+FORM = "2"  # goes up when something else is kept: what was kept by an older form is not used then
 BLOCKS = 1500  # over the whole backlog: more than any plot has columns
 BLOCK_BYTES = 16 * 1024  # at least, and
 BLOCK_MOST_BYTES = 4 * 1024 * 1024  # at most: what is held in memory, several times over
 RARE_MOST = 24  # lines of one block that are kept unparsed; when there are more, they are sifted:
 OTHERS_MOST = 256  # so many of a type that is not frequent, the last and the first
+LONGEST = 22  # characters of a plain decimal as Python writes it: 0.0001 and 16 figures more
+PARTS_MOST = 24  # of a block; where there are more checkpoints, the last ones part it
 
-# A usual line of a frequent type, as `runs.log` writes it. Whatever differs is looked at like a rare one.
-# Nothing in it gives back what it took (`++`), and it takes the rest of the line along: half the time.
-FREQUENT = re.compile(
-    r'\{"v":\d++,"seq":[0-9]++,"t":[0-9.]++,"type":"'
-    r'(?:step","step":[0-9]++,"loss":(-?[0-9][^,\n]*+)|(?:gpu|memory|heartbeat)").*+\n',
+# A usual line of a frequent type, as `runs.log` writes it, with the values of a step that are drawn. Another
+# line fills no group and is looked at like a rare one. Nothing in it gives back what it took (`++`).
+DRAWN = ("loss", "lr", "grad_norm", "tokens_per_second")
+LINE = re.compile(
+    r'(?:\{"v":[0-9]++,"seq":[0-9]++,"t":[0-9.]++,"type":"(?:'
+    r'step","step":[0-9]++,"loss":(-?[0-9][^,\n}]*+)(?:,"lr":([^,\n}]++))?+(?:,"grad_norm":([^,\n}]++))?+'
+    r'(?:,"tokens":[^,\n}]++)?+(?:,"tokens_per_second":([^,\n}]++))?+'
+    r'|(gpu|memory(?!"[^\n]*"rehearsal":)|heartbeat)"))?+.*+\n',
     re.ASCII,
 )
-STEP = '"type":"step"'
-SUPERSEDED = ("gpu", "memory", "heartbeat")
-LATEST = tuple(f'"type":"{kind}"' for kind in SUPERSEDED)
+LOSS, KIND = 0, len(DRAWN)  # groups: of a step, and of what the next of its kind supersedes
+PARTING = re.compile(rb'"type":\s*+"(?:checkpoint"|start"|phase",\s*+"name":\s*+"loading")')
 
-# Keys put on thinned steps for `RunState`: how many steps this one stands for, and their mean loss.
+# Keys put on the last step of a block for `RunState`: how many steps it stands for (the others for none), and
+# the mean of each metric over them.
 STANDS_FOR = "_stands_for"
-MEAN_LOSS = "_mean_loss"
+MEANS = "_means"
+
+Kept = dict[int, list[bytes]]  # by the line's number in its block
+Columns = dict[str, tuple[list[int], list[float]]]  # of each metric, numbers of lines and values
 
 
 def block_bytes(backlog: int) -> int:
@@ -49,102 +63,100 @@ def thinned(block: bytes) -> list[bytes]:
 
     Damaged lines are among them, for whoever counts those.
     """
-    text = block.decode("latin-1")  # a character a byte, so places are the same; numbers parse faster from it
-    found = FREQUENT.findall(text)
-    raw = list(filter(None, found))
-    try:
-        losses = list(map(float, raw))
-        if not math.isfinite(sum(losses)):
-            raise ValueError
-    except ValueError:
-        return _in_order(_sifted(block, _lines(text, 0, len(text))))
-    picks: set[int] = set()
-    if losses:
-        lowest, highest = raw[losses.index(min(losses))], raw[losses.index(max(losses))]
-        picks = {_step_with(text, f'"loss":{loss},') for loss in (lowest, highest)}
-        picks |= {text.find(STEP), text.rfind(STEP)}
-    if len(raw) < len(found):
-        picks |= {text.rfind(kind) for kind in LATEST}
-    starts = sorted({text.rfind("\n", 0, at) + 1 for at in picks if at >= 0})
-    steps = [start for start in starts if (seen := FREQUENT.match(text, start)) and seen[1]]
-    kept = _weighed({start: _line(block, start) for start in starts}, steps, losses)
-    if len(found) != text.count("\n"):
-        rare = list(_rare(text))
-        kept |= _sifted(block, rare) if len(rare) > RARE_MOST else {at: _line(block, at) for at in rare}
-    return _in_order(kept)
+    lines = block.split(b"\n")[:-1]
+    if not lines:
+        return []
+    groups = list(zip(*LINE.findall(block.decode("latin-1")), strict=True))  # numbers parse faster from text
+    usual = {*compress(range(len(lines)), groups[LOSS]), *compress(range(len(lines)), groups[KIND])}
+    rare = (
+        [at for at in range(len(lines)) if at not in usual and lines[at]] if len(usual) < len(lines) else []
+    )
+    parting = [at for at in rare if PARTING.search(lines[at])]
+    kept: Kept = {}
+    for first, last in pairwise([0, *(at for at in parting[-PARTS_MOST:] if at), len(lines)]):
+        others = [at for at in rare if first <= at < last] if parting else rare
+        try:
+            kept |= _frequent(lines, [group[first:last] for group in groups], first)
+        except ValueError:  # no number where one must be
+            others = [at for at in range(first, last) if lines[at]]
+        kept |= _sifted(lines, others) if len(others) > RARE_MOST else {at: [lines[at]] for at in others}
+    return [line for at in sorted(kept) for line in kept[at]]
 
 
-def _line(block: bytes, start: int) -> bytes:
-    return block[start : block.index(b"\n", start)]
+def _frequent(lines: Sequence[bytes], groups: Sequence[Sequence[str]], first: int) -> Kept:
+    """What is kept of the frequent lines among those from `first` on, by the groups of each."""
+    numbers = range(first, first + len(groups[LOSS]))
+    steps = list(compress(numbers, groups[LOSS]))
+    columns: Columns = {}
+    for name, group in zip(DRAWN, groups, strict=False):
+        texts = list(compress(group, groups[LOSS]))
+        try:
+            columns[name] = steps, _numbers(texts)
+        except ValueError:
+            there = [(at, float(text)) for at, text in zip(steps, texts, strict=True) if _there(text)]
+            columns[name] = [at for at, _ in there], [value for _, value in there]
+    kept = _weighed(lines, steps, columns)
+    superseded: dict[str, list[int]] = {}
+    for at, kind in compress(zip(numbers, groups[KIND], strict=True), groups[KIND]):
+        superseded.setdefault(kind, []).append(at)
+    for kind, places in superseded.items():
+        found = extremes.of_lines(kind, [lines[at] for at in places])
+        kept |= {places[number]: [line] for number, line in found} | {places[-1]: [lines[places[-1]]]}
+    return kept
 
 
-def _in_order(lines: dict[int, bytes]) -> list[bytes]:
-    return [line for _, line in sorted(lines.items())]
+def _numbers(texts: Sequence[str]) -> list[float]:
+    """Of plain decimals 15 figures, which read in half the time."""
+    if not texts or "e" in "".join(texts) or len(max(texts, key=len)) > LONGEST:
+        return list(map(float, texts))
+    return [float(text[:16]) for text in texts]
 
 
-def _step_with(text: str, mark: str) -> int:
-    """Where a step's line holds `mark`; -1 if none does."""
-    at = text.find(mark)
-    while at >= 0 and text.find(STEP, text.rfind("\n", 0, at) + 1, at) < 0:
-        at = text.find(mark, at + 1)
-    return at
+def _there(text: str) -> bool:
+    return text not in ("", "null")
 
 
-def _weighed(lines: dict[int, bytes], steps: list[int], losses: list[float]) -> dict[int, bytes]:
-    """The lines by their places, those of steps with what they stand for: the last for all there were."""
-    for at in steps:
+def _weighed(lines: Sequence[bytes], steps: Sequence[int], columns: Columns) -> Kept:
+    """The steps to keep, with what they stand for: the last for all there were."""
+    if not steps:
+        return {}
+    picks, means = {steps[0], steps[-1]}, {}
+    for name, (places, values) in columns.items():
+        if values and not (math.isfinite(min(values)) and math.isfinite(max(values))):
+            sound = [(at, value) for at, value in zip(places, values, strict=True) if math.isfinite(value)]
+            places, values = [at for at, _ in sound], [value for _, value in sound]
+        if values:
+            picks |= {places[values.index(min(values))], places[values.index(max(values))]}
+            means[name] = sum(values) / len(values)
+    kept: Kept = {}
+    for at in picks:
         more = f',"{STANDS_FOR}":0'
         if at == steps[-1]:
-            more = f',"{STANDS_FOR}":{len(losses)},"{MEAN_LOSS}":{sum(losses) / len(losses)!r}'
+            more = f',"{STANDS_FOR}":{len(steps)},"{MEANS}":{json.dumps(means)}'
         line = lines[at].rstrip()
-        lines[at] = line[:-1] + more.encode() + line[-1:]
-    return lines
+        kept[at] = [line[:-1] + more.encode() + line[-1:]]
+    return kept
 
 
-def _rare(text: str) -> Iterator[int]:
-    """Where the lines begin that are not of a frequent type: those between the ones that are."""
-    end = 0
-    for seen in FREQUENT.finditer(text):
-        yield from _lines(text, end, seen.start())
-        end = seen.end()
-    yield from _lines(text, end, len(text))
-
-
-def _lines(text: str, start: int, stop: int) -> Iterator[int]:
-    """Where lines begin that are not empty."""
-    while start < stop:
-        if text[start] != "\n":
-            yield start
-        start = text.index("\n", start) + 1
-
-
-def _sifted(block: bytes, places: Iterable[int]) -> dict[int, bytes]:
+def _sifted(lines: Sequence[bytes], places: Iterable[int]) -> Kept:
     """The same for many lines not in our form (another writer's, or mostly damaged): each is parsed."""
-    steps: list[tuple[float, int]] = []
+    events = {at: parsed(lines[at]) for at in places}
+    steps = [
+        at
+        for at, event in events.items()
+        if event.get("type") == "step" and number(event, "loss") is not None
+    ]
+    kept = _weighed(lines, steps, {name: column(events, steps, name) for name in DRAWN})
     others: dict[str, list[int]] = {}
-    for at in places:
-        kind, loss = _kind_and_loss(_line(block, at))
-        if kind == "step" and loss is not None:
-            steps.append((loss, at))
-        else:
-            others.setdefault(kind, []).append(at)
+    for at in sorted(events.keys() - set(steps)):
+        rehearsal = " of the rehearsal" if events[at].get("rehearsal") else ""
+        others.setdefault(text(events[at], "type") + rehearsal, []).append(at)
     picks: set[int] = set()
     for kind, found in others.items():
-        picks.update(found[-1:] if kind in SUPERSEDED else (found[0], *found[-OTHERS_MOST:]))
-    marked = sorted({steps[0][1], min(steps)[1], max(steps)[1], steps[-1][1]}) if steps else []
-    lines = {at: _line(block, at) for at in (*picks, *marked)}
-    return _weighed(lines, marked, [loss for loss, _ in steps])
-
-
-def _kind_and_loss(line: bytes) -> tuple[str, float | None]:
-    """Type and finite loss of a line; "" for a damaged one."""
-    try:
-        event = loads(line)
-    except ValueError:
-        return "", None
-    kind = event.get("type") if isinstance(event, dict) else None
-    if not isinstance(kind, str):
-        return "", None
-    loss = event.get("loss")
-    usable = isinstance(loss, int | float) and not isinstance(loss, bool) and math.isfinite(loss)
-    return kind, float(loss) if usable else None
+        if kind in ("gpu", "memory", "heartbeat"):
+            kept |= {found[at]: [line] for at, line in extremes.of_events(kind, [events[at] for at in found])}
+            picks.add(found[-1])
+            continue
+        at_losses, losses = column(events, found, "loss")  # of evaluations
+        picks |= {found[0], *found[-OTHERS_MOST:], *(at_losses[at] for at in edges(losses))}
+    return kept | {at: [lines[at]] for at in picks}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import locale
 import os
+import statistics
 from dataclasses import dataclass
 
 from tuiftune.tui.encoding import ascii_asked
@@ -135,8 +136,8 @@ def bar(glyphs: Glyphs, share: float, width: int) -> tuple[str, str]:
 
 
 def sparkline(glyphs: Glyphs, values: list[float], width: int, floor: float | None = None) -> str:
-    """The whole course in at most `width` blocks, each the mean of its part; a flat course is drawn in the
-    middle.
+    """The whole course in at most `width` blocks, each the value of its part that is farthest from what is
+    usual: one spike or dip is seen. A flat course is drawn in the middle.
 
     `floor` is the value of the lowest block, where noise about a level must not look like a trend.
     """
@@ -144,11 +145,12 @@ def sparkline(glyphs: Glyphs, values: list[float], width: int, floor: float | No
         return ""
     width = min(width, len(values))
     edges = [round(part * len(values) / width) for part in range(width + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
-    low, high = min(means), max(means)
+    usual = statistics.median(values)
+    seen = [max(values[a:b], key=lambda value: abs(value - usual)) for a, b in itertools.pairwise(edges)]
+    low, high = min(seen), max(seen)
     low = low if floor is None else min(low, floor)
     span = high - low
     last = len(glyphs.spark) - 1
     return "".join(
-        glyphs.spark[last // 2 if span <= 0 else round((mean - low) / span * last)] for mean in means
+        glyphs.spark[last // 2 if span <= 0 else round((value - low) / span * last)] for value in seen
     )

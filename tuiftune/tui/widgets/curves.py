@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tuiftune.figures import count, real
 from tuiftune.preset.sizes import GIB
-from tuiftune.runs.means import smoothed, weighed
+from tuiftune.runs.means import smoothed
 from tuiftune.tui.widgets.lens import DEFAULT, Axis, Lens
 from tuiftune.tui.widgets.plot import Layer
 from tuiftune.tui.widgets.timeline import Timeline
@@ -108,7 +108,10 @@ def load_history(state: RunState) -> tuple[str, list[Layer]]:
         cards = sorted(state.gpu_curves.items())
         title = "GPU load, %" if len(cards) == 1 else f"load of {len(cards)} GPUs, %"
         kind: Kind = "course" if len(cards) > 1 else "line"
-        return title, [_layer(curves.utilisation.points(), f"c{index % 8}", kind) for index, curves in cards]
+        every = sorted(point for _, curves in cards for point in curves.utilisation.points())
+        below = [_layer(every, "guide", "dots")] if len(cards) > 1 else []
+        loads = [_layer(curves.utilisation.points(), f"c{index % 8}", kind) for index, curves in cards]
+        return title, below + loads
     return "processor load, %", [_layer(state.cpu_curve.points(), "c0")]
 
 
@@ -145,11 +148,10 @@ def _course(key: str, state: RunState, lens: Lens) -> tuple[Points, Points]:
     span = lens.span(float(state.total_steps or state.step))
     if key == "lr" or not raw or span <= 1:
         return raw, []
-    if key == "loss":
-        if lens.smoothing == DEFAULT:
-            return raw, state.smooth_curve.points()
-        return raw, smoothed(state.loss_means.points(), span)
-    return raw, smoothed(weighed(raw), span)
+    if key == "loss" and lens.smoothing == DEFAULT:
+        return raw, state.smooth_curve.points()
+    means = {"loss": state.loss_means, "grad": state.grad_norm_means, "speed": state.speed_means}[key]
+    return raw, smoothed(means.points(), span)
 
 
 def _step_curve(key: str, state: RunState) -> Series:
@@ -251,11 +253,13 @@ def _overlaid(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyph
         sign, ink = RUN_SIGNS[index % len(RUN_SIGNS)], RUN_INKS[index % len(RUN_INKS)]
         state = source.state
         if curve.of == "steps":
-            raw, smooth = _course(curve.key, state, lens)
-            points = _along(state, axis)(smooth or raw)
+            raw, smooth = map(_along(state, axis), _course(curve.key, state, lens))
         else:
-            points = _of_all_cards(curve.key, state)
+            raw, smooth = _of_all_cards(curve.key, state)
+        points = smooth or raw
         found.append(_layer(points, ink, tag=sign))
+        if smooth:  # below the lines the extremes, in one ink so that the runs can be told apart
+            found.insert(0, _layer(raw, "guide", "dots"))
         if curve.key == "loss":
             found.append(_marks(_along(state, axis)(state.eval_curve.points()), ink, glyphs.point))
         legend.append((sign, source.name, f"{points[-1][1]:.4g}" if points else "—", ink))
@@ -264,17 +268,24 @@ def _overlaid(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyph
     return Drawing(tuple(found), tuple(legend), axis, longest or None)
 
 
-def _of_all_cards(key: str, state: RunState) -> Points:
-    """One course for all of a run: the mean over its cards, or what its machine says."""
+def _of_all_cards(key: str, state: RunState) -> tuple[Points, Points]:
+    """All of a run: what its cards read, and the course of their mean; or what its machine says."""
     if key == "memory":
-        return _gib(state.memory_curves.device)
+        return _gib(state.memory_curves.device), []
     if key in ("cpu", "host"):
-        return _gib(state.host_memory_curve) if key == "host" else state.cpu_curve.points()
-    seen: dict[float, list[float]] = {}
-    for curves in state.gpu_curves.values():
-        for x, y in _card_points(key, curves):
-            seen.setdefault(x, []).append(y)
-    return [(x, sum(ys) / len(ys)) for x, ys in sorted(seen.items())]
+        return _gib(state.host_memory_curve) if key == "host" else state.cpu_curve.points(), []
+    cards = state.gpu_curves
+    every = sorted((x, index, y) for index, card in cards.items() for x, y in _card_points(key, card))
+    raw = [(x, y) for x, _, y in every]
+    if len(cards) < 2:
+        return raw, []
+    latest: dict[int, float] = {}
+    course: dict[float, float] = {}
+    for x, index, y in every:
+        latest[index] = y
+        if len(latest) == len(cards):
+            course[x] = sum(latest.values()) / len(latest)
+    return raw, list(course.items())
 
 
 def _along(state: RunState, axis: Axis) -> Callable[[Points], Points]:

@@ -1,0 +1,231 @@
+"""Every curve keeps its extremes, whoever read the log: cold, from its digest, live, zoomed, resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.runs import scan, stretch, thin
+from tuiftune.runs.log import EventReader, serialise
+from tuiftune.runs.state import RunState
+from tuiftune.tui.glyphs import UNICODE, sparkline
+from tuiftune.tui.widgets.curves import CURVES, Source, drawing
+from tuiftune.tui.widgets.lens import Lens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.runs.series import Series
+    from tuiftune.tui.widgets.plot import Layer
+
+STEPS = 6_000
+CARDS = 2
+OF_STEP = ("loss", "lr", "grad_norm", "tokens_per_second")
+OF_CARD = ("utilisation", "memory_used", "power_w", "temperature_c")
+OF_HOST = ("cpu", "host_memory_used")
+OF_MEMORY = ("allocated", "reserved", "device")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(scan, "PART_BYTES", 1 << 19)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("tuiftune.runs.log.DIGEST_BYTES", 1 << 19)
+    monkeypatch.setattr("tuiftune.runs.log.THIN_BYTES", 1 << 18)
+    monkeypatch.setattr("tuiftune.runs.log.WHOLE_BYTES", 1 << 14)
+
+
+Log = list[dict[str, Any]]
+
+
+def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log:
+    """A run with a spike and a dip in every metric; with `crash` it goes back to its last checkpoint."""
+    events: Log = [{"type": "start", "run": "long", "total_steps": STEPS}]
+    events.append({"type": "phase", "name": "training"})
+    planted = {name: (chance.randrange(1, STEPS), chance.randrange(1, STEPS)) for name in OF_STEP}
+    readings = STEPS // 3
+    names = [f"{card}{name}" for card in range(CARDS) for name in OF_CARD] + [*OF_HOST, *OF_MEMORY]
+    slow = {name: (chance.randrange(1, readings), chance.randrange(1, readings)) for name in names}
+    throttled = chance.randrange(1, readings)
+
+    def at(name: str, now: int, where: dict[str, tuple[int, int]]) -> float:
+        spike, dip = where[name]
+        return 500.25 if now == spike else 1e-7 if now == dip else 50 + chance.random()
+
+    step = back = 0
+    while step < STEPS:
+        step += 1
+        values = {name: at(name, step, planted) for name in OF_STEP}
+        events.append({"type": "step", "step": step, **values, "epoch": step / STEPS, "data_wait": 0.1})
+        if checkpoint and step % checkpoint == 0:
+            events.append({"type": "checkpoint", "step": step, "path": f"checkpoint-{step}"})
+            back = step
+        if step % 3 == 0:
+            now = step // 3
+            cards = [
+                {
+                    "index": card,
+                    "name": 'a "card"',
+                    "utilisation": at(f"{card}utilisation", now, slow),
+                    "memory_used": at(f"{card}memory_used", now, slow),
+                    "memory_total": 80,
+                    "power_w": at(f"{card}power_w", now, slow),
+                    "temperature_c": at(f"{card}temperature_c", now, slow),
+                    "throttle": ["thermal"] if now == throttled else [],
+                }
+                for card in range(CARDS)
+            ]
+            host = {name: at(name, now, slow) for name in OF_HOST}
+            events.append({"type": "gpu", "gpus": cards, **host, "host_memory_total": 99, "disk_free": 5})
+            events.append({"type": "memory", **{name: at(name, now, slow) for name in OF_MEMORY}})
+        if step % 100 == 0:
+            events.append({"type": "eval", "step": step, "loss": 1 + chance.random(), "when": "during"})
+        if step == crash:
+            crash, step = 0, back
+            events.append({"type": "start", "run": "long", "total_steps": STEPS, "resumed_from": back})
+    return events
+
+
+def written(path: Path, events: Log, form: str = "ours") -> Path:
+    lines = []
+    for seq, event in enumerate(events, 1):
+        whole = {"v": 1, "seq": seq, "t": 1.7e9 + seq / 4, **event}
+        lines.append(serialise(whole) if form == "ours" else json.dumps(whole).encode() + b"\n")
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+def opened(path: Path) -> RunState:
+    state = RunState()
+    for event in EventReader(path).poll(thin=True):
+        state.fold(event)
+    return state
+
+
+def live(path: Path) -> RunState:
+    state, reader = RunState(), EventReader(path)
+    while events := reader.poll():
+        for event in events:
+            state.fold(event)
+    return state
+
+
+def curves(state: RunState) -> dict[str, Series]:
+    found = {
+        "loss": state.loss_curve,
+        "lr": state.learning_rate_curve,
+        "grad": state.grad_norm_curve,
+        "speed": state.speed_curve,
+        "eval": state.eval_curve,
+        "cpu": state.cpu_curve,
+        "host": state.host_memory_curve,
+        "allocated": state.memory_curves.allocated,
+        "reserved": state.memory_curves.reserved,
+        "device": state.memory_curves.device,
+    }
+    for index, card in state.gpu_curves.items():
+        of_card = {"load": card.utilisation, "memory": card.memory, "power": card.power}
+        of_card |= {"heat": card.temperature, "throttled": card.throttled}
+        found |= {f"{name} of {index}": curve for name, curve in of_card.items()}
+    return found
+
+
+def ends(curve: Series) -> set[tuple[float, float]]:
+    """The lowest and the highest point, each with its place."""
+    points = curve.points()
+    by_value = [min(points, key=lambda point: point[1]), max(points, key=lambda point: point[1])]
+    return {(round(x, 3), y) for x, y in by_value}
+
+
+def told(state: RunState) -> dict[str, object]:
+    by_curve = {name: ends(curve) for name, curve in curves(state).items() if "throttled" not in name}
+    slowed = {name: max(curve.values()) for name, curve in curves(state).items() if "throttled" in name}
+    return {**by_curve, **slowed, "causes": [card.causes for card in state.gpu_curves.values()]}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("form", ["ours", "another writer's"])
+def test_a_log_opened_cold_has_every_extreme_that_it_has_live(tmp_path: Path, seed: int, form: str) -> None:
+    path = written(tmp_path / "events.jsonl", log_of(random.Random(seed)), form)
+    followed = told(live(path))
+    assert told(opened(path)) == followed, "by scanning it"
+    assert told(opened(path)) == followed, "from its digest"
+    assert all(any(y == 500.25 for _, y in followed[name]) for name in ("loss", "lr", "grad", "speed"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_resume_drops_no_extreme_before_its_checkpoint(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    crash = chance.randrange(1500, STEPS)
+    events = log_of(chance, checkpoint=chance.choice([170, 1300]), crash=crash)
+    path = written(tmp_path / "events.jsonl", events)
+    start = next(at for at in range(len(events) - 1, 0, -1) if events[at]["type"] == "start")
+    back = events[start]["resumed_from"]
+    steps = {e["step"]: e for e in events[:start] if e["type"] == "step" and e["step"] <= back}
+    steps |= {e["step"]: e for e in events[start:] if e["type"] == "step"}
+    for state in (live(path), opened(path)):
+        for name, curve in zip(OF_STEP, list(curves(state).values())[:4], strict=True):
+            values = [event[name] for event in steps.values()]
+            assert {y for _, y in ends(curve)} == {min(values), max(values)}, name
+
+
+def test_a_part_that_is_read_again_has_them_too(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.jsonl", log_of(random.Random(7)))
+    state = opened(path)
+    expected = told(state)
+    for first in range(0, STEPS, 2000):
+        part = stretch.part(state, float(first), first + 2000.0)
+        near = stretch.read(path, part)
+        assert near is not None
+        inside = near.within(state)
+        for name in ("loss", "lr", "grad", "speed", "eval"):
+            assert ends(curves(inside)[name]) == expected[name], name
+
+
+def layers_of(key: str, *states: RunState) -> tuple[Layer, ...]:
+    curve = next(curve for curve in CURVES if curve.key == key)
+    sources = [Source(str(place), state) for place, state in enumerate(states)]
+    return drawing(curve, sources, Lens(), UNICODE).layers
+
+
+@pytest.fixture(scope="module")
+def state() -> RunState:
+    state = RunState()
+    for seq, event in enumerate(log_of(random.Random(3))):
+        state.fold({"seq": seq, "t": 1.7e9 + seq / 4, **event})
+    return state
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("key", [curve.key for curve in CURVES if curve.key != "throttle"])
+def test_whatever_is_drawn_reaches_them(state: RunState, key: str, runs: int) -> None:
+    highest = max(
+        max(layer.ys) for layer in layers_of(key, *[state] * runs) if layer.kind not in ("level", "course")
+    )
+    scale = 2**30 if key in ("memory", "card-memory", "host") else 1
+    assert highest == pytest.approx(500.25 / scale)
+
+
+def test_a_sparkline_shows_the_one_value_that_stands_out() -> None:
+    noisy = [10.2 if place % 40 < 20 else 9.8 for place in range(400)]
+    for at, value in ((123, 12.0), (321, 8.0)):
+        drawn = sparkline(UNICODE, [*noisy[:at], value, *noisy[at + 1 :]], 20)
+        assert drawn[at * 20 // 400] == ("█" if value > 10 else "▁")
+        assert drawn.count(drawn[at * 20 // 400]) == 1
+
+
+def test_a_value_beyond_all_numbers_hides_no_other() -> None:
+    lines = [
+        b'{"v":1,"seq":%d,"t":1.0,"type":"step","step":%d,"loss":%s,"lr":0.1,"grad_norm":%s,"tokens":1}\n'
+        % (step, step, loss, grad)
+        for step, (loss, grad) in enumerate(
+            [(b"1", b"1"), (b"9" * 400, b"null"), (b"7", b"5"), (b"2", b"1")], 1
+        )
+    ]
+    kept = [json.loads(line)["step"] for line in thin.thinned(b"".join(lines))]
+    assert kept == [1, 3, 4]
