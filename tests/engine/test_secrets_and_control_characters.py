@@ -99,13 +99,14 @@ def test_a_token_that_a_library_fails_with_goes_nowhere(
     fault = {
         "module": "hindered",
         "environment": {"WANDB_API_KEY": FORMLESS},
-        "raises": f"401 Client Error: invalid credentials {FORMLESS}, {CANARY}",
+        "raises": f"401 Client Error: invalid credentials {FORMLESS}, {CANARY} {ESCAPES}",
     }
     assert engine.start("train", run, fault=fault).wait() == 1
     ends = tiny.events(run, "end")
     assert "invalid credentials [secret], [secret]" in ends[0]["why"]
     assert "Traceback" in (run / "engine.log").read_text()
     assert "[secret]" in (run / "engine.log").read_text()
+    assert CONTROL.findall((run / "engine.log").read_text()) == []
     events = (run / "events.jsonl").read_bytes().splitlines(keepends=True)
     (run / "events.jsonl").write_bytes(b"".join(line for line in events if b'"type":"end"' not in line))
     with (run / "engine.log").open("a") as log:  # as a library's own C code would

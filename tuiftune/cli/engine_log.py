@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiftune.cli.terminal import say
-from tuiftune.printable import printable, without_secrets
+from tuiftune.printable import printable
 from tuiftune.runs.alive import status
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from typing import BinaryIO

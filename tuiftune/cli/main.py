@@ -10,8 +10,8 @@ silently.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -108,20 +108,35 @@ def main() -> None:
 
     A fault of the user's is one line on standard error, never a traceback.
     """
+    from tuiftune import streams
     from tuiftune.tui.encoding import write_alike
 
     write_alike(sys.stdout, sys.stderr)
+    streams.take_over()
+    code = _ended()
+    streams.give_up_output()
+    sys.exit(code)
+
+
+def _ended() -> int | str | None:
+    """Run the command, and write all that it was asked for. Returns its exit code."""
     try:
-        build()(prog_name="tuiftune")
+        try:
+            build()(prog_name="tuiftune")
+        except SystemExit as ended:
+            code = ended.code
+        else:
+            code = 0
+        sys.stdout.flush()
     except UserError as error:
         from tuiftune.cli.terminal import say
 
-        sys.stdout.flush()
+        with suppress(UserError, BrokenPipeError):
+            sys.stdout.flush()
         say(f"tuiftune: {error}")
-        sys.exit(int(error.exit_code))
+        return int(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader went away (`| head`): not a fault. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 130
+    except BrokenPipeError:  # the reader went away (`| head`): not a fault
+        return 1
+    return code

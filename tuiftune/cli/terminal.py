@@ -11,7 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiftune.printable import printable, without_secrets
+from tuiftune.printable import printable
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,6 +13,7 @@ from tuiftune import paths
 from tuiftune.printable import printable
 from tuiftune.runs.directory import write_text
 from tuiftune.runs.scores import how_compared
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ def save_model(
         model.save_pretrained(partial)
         model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
         tokenizer.save_pretrained(partial)
-        (partial / "README.md").write_text(card, encoding="utf-8")
+        (partial / "README.md").write_text(without_secrets(card), encoding="utf-8")
         _sync(path for path in paths.below(partial, ()))
         if paths.exists(final):
             shutil.rmtree(final)

@@ -17,12 +17,13 @@ from tuiftune.engine.card import Pulse
 from tuiftune.engine.faults import Ending, ending_of
 from tuiftune.engine.ground import Ground
 from tuiftune.engine.group import Group, is_broken_connection
-from tuiftune.engine.quiet import Discreet
 from tuiftune.engine.ranks import DIED, ECHO, MEETING_PLACE, Ranks, say
 from tuiftune.engine.report import Report
 from tuiftune.engine.stopping import StoppedError, Stopping
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.printable import without_secrets
+from tuiftune.printable import printable
+from tuiftune.secret_forms import without_secrets
+from tuiftune.streams import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,7 +230,7 @@ def _silence(run: RunDir) -> int | None:
     os.close(nothing)
     os.close(log)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    sys.stdout, sys.stderr = Discreet(sys.stdout), Discreet(sys.stderr)
+    sys.stdout, sys.stderr = Shown(sys.stdout), Shown(sys.stderr)
     return terminal
 
 
@@ -241,4 +242,4 @@ def _last_word(terminal: int | None, ending: Ending) -> None:
     sys.stderr.write(line)
     if terminal is not None:
         with os.fdopen(terminal, "w", encoding="utf-8", errors="replace") as file:
-            file.write(without_secrets(line))
+            file.write(printable(without_secrets(line), lines=True))

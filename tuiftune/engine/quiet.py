@@ -1,17 +1,12 @@
-"""The libraries' environment: how they wait and allocate; their bars, notices and reports home turned off;
-and no token in what they print."""
+"""The libraries' environment: how they wait and allocate; their bars, notices and reports home turned off."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, TextIO
-
-from tuiftune.printable import without_secrets
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tuiftune.engine.base import Base
 
 # On a CPU that others use too, threads that spin while they wait for one another ruin it: 20 steps of the
@@ -30,24 +25,6 @@ SETTINGS = {
     "WANDB_SILENT": "true",
     "ACCELERATE_LOG_LEVEL": "WARNING",
 }
-
-
-class Discreet:
-    """A text stream that lets no token through: libraries print what they fail with, tracebacks as well."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self._stream.write(without_secrets(text))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 def environment() -> None:

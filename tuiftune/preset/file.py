@@ -16,6 +16,7 @@ from tuiftune.preset.schema import Preset
 from tuiftune.preset.words import keys, sections
 from tuiftune.preset.write import dump
 from tuiftune.printable import printable
+from tuiftune.secret_forms import holds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +85,8 @@ def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
     if paths.is_dir(path):
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
     text = dump(preset, header=header or f"{preset.name}: tuiftune train {path.name}")
+    if holds_secret(text):
+        raise UserError("a token has no place in a preset", place=place, remedy="leave it in the environment")
     output = None
     try:
         output = Output(path)

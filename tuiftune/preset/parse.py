@@ -12,7 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tuiftune.errors import UserError
-from tuiftune.printable import holds_secret, printable
+from tuiftune.printable import printable
+from tuiftune.secret_forms import holds_secret
 
 KeyPath = tuple[str | int, ...]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
+from tuiftune.secret_forms import holds_secret, without_secrets
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
@@ -129,6 +130,7 @@ def create(root: Path, name: str, preset_text: str, plan: dict[str, Any]) -> Run
     check_name(name)
     root = paths.absolute(root)
     path = root / name
+    _refuse_secrets(name, root, preset_text, plan)
     staged = root / f"{STAGED}{secrets.token_hex(6)}"
     try:
         root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -172,12 +174,14 @@ def digest_of(text: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole, renamed to `path` once it is on disk; not world-writable. Raises OSError."""
+    """Write a file whole, renamed to `path` once it is on disk; not world-writable, no token in it. Raises
+    OSError.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(without_secrets(text))
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -192,6 +196,18 @@ def _fill(staged: Path, preset_text: str, plan: dict[str, Any]) -> None:
     write_text(staged / "preset.yaml", preset_text)
     document = {**plan, "preset_digest": digest_of(preset_text)}
     write_text(staged / "plan.json", json.dumps(document, indent=2, default=str) + "\n")
+
+
+def _refuse_secrets(name: str, root: Path, preset_text: str, plan: dict[str, Any]) -> None:
+    """UserError for a token in what a run is made from: hidden, it could not be run."""
+    written = json.dumps(plan, default=str, ensure_ascii=False)
+    for place, text in (("--name", name), ("--runs", str(root)), ("preset", preset_text), ("plan", written)):
+        if holds_secret(text):
+            raise UserError(
+                "holds a token or password of the environment, which would be written into the run",
+                place=place,
+                remedy="rename what it stands in; the environment is where it belongs",
+            )
 
 
 def _sync_directory(path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from tuiftune.runs.directory import RunDir
+from tuiftune.secret_forms import without_secrets
 
 FILE = "samples.jsonl"
 MOST_BYTES = 32 * 1024 * 1024  # read, from the end
@@ -89,7 +90,7 @@ def when(change: Change) -> str:
 
 def append(path: Path, document: dict[str, Any]) -> None:
     """Add one line in one write. Raises OSError."""
-    line = json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
+    line = without_secrets(json.dumps(document, separators=(",", ":"))).encode("ascii") + b"\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         if os.write(descriptor, line) < len(line):

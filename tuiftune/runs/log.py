@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
 from tuiftune.documents import loads
-from tuiftune.printable import without_secrets
 from tuiftune.runs.events import EVENT_VERSION, Event
 from tuiftune.runs.lines import CHUNK_BYTES, WholeLines
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

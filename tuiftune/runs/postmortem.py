@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from tuiftune.figures import percent
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
-from tuiftune.printable import printable, without_secrets
+from tuiftune.printable import printable
 from tuiftune.runs import control
 from tuiftune.runs.log import parse_lines, read_tail
 from tuiftune.runs.process import Identity, boot_id
 from tuiftune.runs.readings import number
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir

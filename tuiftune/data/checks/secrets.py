@@ -11,30 +11,13 @@ import polars as pl
 
 from tuiftune.data.checks.encoding import parts
 from tuiftune.printable import printable
+from tuiftune.secret_forms import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tuiftune.data.checks.check import Check, Subject
 
-# Every pattern holds for Rust's regex (the fast scan) and for Python's re in ASCII mode (the second look).
-SECRETS = {
-    "AWS key": r"(?:AKIA|ASIA)[0-9A-Z]{16}",
-    "GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}",
-    "API key": r"sk-(?:proj-|ant-[a-z0-9]+-|or-)?[A-Za-z0-9_-]{20,}",
-    "Slack token": r"xox[abposr]-[A-Za-z0-9-]{10,}",
-    "Google key": r"AIza[0-9A-Za-z_-]{35}",
-    "Hugging Face token": r"hf_[A-Za-z0-9]{30,}",
-    "Stripe key": r"[sr]k_(?:live|test)_[0-9a-zA-Z]{16,}",
-    "GitLab token": r"glpat-[0-9A-Za-z_-]{20,}",
-    "npm token": r"npm_[A-Za-z0-9]{36}",
-    "private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
-    "JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    "password in a URL": r"[a-z][a-z0-9+.-]{2,10}://[^\s/:@]{1,64}:[^\s/@]{3,64}@[A-Za-z0-9.-]+",
-    "password": r"(?:[Pp]assword|PASSWORD|passwd|pwd|PWD|[Ss]ecret|SECRET"
-    r"|[Aa]pi[_-]?[Kk]ey|API_KEY|[Tt]oken|TOKEN)"
-    r"[\"']? ?[:=] ?[\"']?[^\s\"',;()<>\[\]{}$]{8,64}",
-}
 PERSONAL = {
     "email": r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@[A-Za-z0-9][A-Za-z0-9.-]{0,62}\.[A-Za-z]{2,12}",
     "phone number": r"\+[1-9][0-9]{0,2}[ .-]?(?:\([0-9]{1,4}\)[ .-]?)?[0-9]{1,4}(?:[ .-]?[0-9]{2,4}){2,4}"
@@ -44,6 +27,7 @@ PERSONAL = {
     "IBAN": r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?",
     "social security number": r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}",
 }
+SECRETS = FORMS
 PATTERNS = {**SECRETS, **PERSONAL}
 _PLACEHOLDERS = re.compile(
     r"example|yourname|your_|xxxx|<|test@|user@|name@|email@|foo@|bar@|john\.?doe|jane\.?doe", re.IGNORECASE
