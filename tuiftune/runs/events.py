@@ -1,6 +1,7 @@
 """The event log: append-only JSON lines, one writer, many readers.
 
-Every event has `v`, `seq`, `t` (UTC seconds) and `type`. Payloads, by type (None where not known):
+Every event has `v`, `seq`, `t` (UTC seconds) and `type`, and `clock` (seconds of a monotonic clock, for
+durations) unless it was written by an earlier version. Payloads, by type (None where not known):
 
 start       run, model, technique, total_steps, epochs, rows_train, rows_eval, trainable, parameters, device,
             processes (data-parallel), resumed_from, predicted_seconds (of all steps)

@@ -54,7 +54,9 @@ class EventWriter:
     def emit(self, kind: str, /, **payload: Any) -> bool:
         """Append one event. Returns whether it was written.
 
-        NaN and infinities become null, with `<key>_text` beside them; tokens are hidden.
+        NaN and infinities become null, with `<key>_text` beside them; tokens are hidden. `t` is the time of
+        day in UTC, which may be set while a run goes on; `clock` is one that only runs forward, and stands
+        still while the machine sleeps: durations are differences of it, in seconds.
         """
         with self._lock:
             self._seq += 1
@@ -64,6 +66,7 @@ class EventWriter:
                 "t": round(time.time(), 3),
                 "type": kind,
                 **payload,
+                "clock": round(time.monotonic(), 3),
             }
             line = serialise(event)
             if kind not in NUMBERS_ONLY:

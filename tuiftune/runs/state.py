@@ -90,6 +90,7 @@ class RunState(Steps):
 
     started_at: float | None = None  # t of the first event
     last_at: float | None = None  # t of the last event
+    last_clock: float | None = None  # its clock, where it has one
     heartbeat_at: float | None = None
     seq: int = 0
 
@@ -140,11 +141,19 @@ class RunState(Steps):
             return
         if self.started_at is None:
             self.started_at = t
-        passed = 0.0 if self.last_at is None or restarted else max(0.0, t - self.last_at)
+        clock = number(event, "clock")
+        passed = 0.0 if restarted else self._passed(t, clock)
+        self.last_clock = clock
         self.seconds += passed
         if self.phase.name:
             self.phases[self.phase.name] = self.phases.get(self.phase.name, 0.0) + passed
         self.last_at = t
+
+    def _passed(self, t: float, clock: float | None) -> float:
+        """Seconds since the last event: by the clock that nobody sets, where both events have it."""
+        if clock is not None and self.last_clock is not None and clock >= self.last_clock:
+            return clock - self.last_clock
+        return 0.0 if self.last_at is None else max(0.0, t - self.last_at)
 
     def _start(self, event: Event) -> None:
         self.starts += 1

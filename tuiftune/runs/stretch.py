@@ -165,7 +165,7 @@ def _fold(near: RunState, lines: list[bytes], part: Part, inside: bool) -> bool:
             entered, inside = not inside, part.first <= step <= part.last
             if entered and inside:
                 near.seconds = interpolated([x for x, _ in part.seconds], [y for _, y in part.seconds], step)
-                near.last_at = None
+                near.last_at = near.last_clock = None
         if inside:
             near.fold(event)
     return inside
