@@ -201,6 +201,17 @@ def test_found_lists_complete_models_smallest_first(tmp_path: Path) -> None:
 
 
 class Hub(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        name, _, rest = self.path.strip("/").partition("/resolve/")
+        if name == "stored/model":  # large files lie elsewhere
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        else:
+            self.send_response(200 if name == "good/model" else 404)
+        if name in ("good/model", "stored/model"):
+            self.send_header("X-Repo-Commit", ((rest.startswith("v1/") and "a") or "b") * 40)
+        self.end_headers()
+
     def do_GET(self) -> None:
         name = self.path.strip("/").split("/resolve/")[0]
         bodies = {"good/model": json.dumps(SMALL), "odd/model": "<html>", "list/model": "[]"}

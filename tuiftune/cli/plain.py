@@ -166,7 +166,7 @@ class Plain:
 
         dataset = self._findings.dataset(draft)
         say(f"  {dataset.rows:,} rows of {dataset.format}, {percent(dataset.confidence)} sure")
-        report = inspect(dataset, tokenizer=self._findings.model(draft.model or "builtin:tiny").path)
+        report = inspect(dataset, tokenizer=self._findings.model_of(draft).path)
         quantiles = report.lengths.get("quantiles") or {}
         if quantiles:
             say(f"  tokens a row: half below {count(quantiles['50'])}, longest {count(quantiles['100'])}")

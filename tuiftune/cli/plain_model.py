@@ -54,7 +54,7 @@ def recommended(findings: Findings, draft: Draft) -> Draft:
     """The draft with what is recommended for its model, data and card; the user's own values stay."""
     from tuiftune.advice.recommend import recommend
 
-    base = findings.model(draft.model)
+    base = findings.model_of(draft)
     advice = recommend(draft.answers, findings.machine_of(draft), base, findings.facts(draft, base))
     for line in advice.advice:
         say(f"  {line}")
@@ -157,7 +157,7 @@ def _setting(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
             continue
         draft = changed
         _tell(findings, draft, reasons=False)
-        base = findings.model(draft.model)
+        base = findings.model_of(draft)
         found = quality_of(plan, key, base.parameters, findings.facts(draft, base))
         if found is not None:
             say(f"  quality, {found.leans}: {found.says} ({found.source})")

@@ -51,7 +51,8 @@ def find(settings: Settings) -> Base:
 
     section = settings.preset.model
     model = resolve(section.base, section.revision)
-    path = model.path
+    partly = model.source == "cache" and not model.weights  # what is missing is downloaded, of this revision
+    path = None if partly else model.path
     if path is not None:
         check_weights(path)
     return Base(

@@ -55,6 +55,34 @@ def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str
     return config
 
 
+def commit_of(hub_id: str, revision: str | None) -> str | None:
+    """The commit that a revision (a branch, a tag; None: main) stands for now; None where the hub can't be
+    asked.
+    """
+    from huggingface_hub import constants, get_token, hf_hub_url
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    request = urllib.request.Request(hf_hub_url(hub_id, "config.json", revision=revision), method="HEAD")
+    if token := get_token():
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.build_opener(_Stays).open(request, timeout=TIMEOUT_S) as answer:
+            found = answer.headers.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT)
+    except urllib.error.HTTPError as answer:  # a redirect to where the file lies, or a refusal
+        found = answer.headers.get(constants.HUGGINGFACE_HEADER_X_REPO_COMMIT)
+    except (OSError, ValueError):
+        return None
+    return str(found) if found else None
+
+
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: the hub itself says which commit it is."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
 class _SameHostKeepsToken(urllib.request.HTTPRedirectHandler):
     """Follows redirects, and sends the token to no other host."""
 

@@ -77,6 +77,7 @@ def resolve(
     from tuiftune.data.mix import Mix
     from tuiftune.hardware.detect import detect
     from tuiftune.models import resolve as models
+    from tuiftune.models.pinned import pinned
     from tuiftune.plan.resolve import make_plan
 
     tell = say or _silent
@@ -90,7 +91,7 @@ def resolve(
             remedy="keep the chosen answers only, or name the columns under data.columns",
         )
     tell(f"looking up {printable(preset.model.base)}")
-    model = models.resolve(preset.model.base, preset.model.revision)
+    model = pinned(models.resolve(preset.model.base, preset.model.revision))
     if model.source in ("directory", "builtin") and not model.weights:
         raise UserError(
             "the model directory has no weights",
@@ -174,6 +175,7 @@ def _document(resolved: Resolved) -> dict[str, Any]:
         "reference": model.reference,
         "parameters": model.parameters,
         "source": model.source,
+        "revision": model.revision,
         "licence": model.licence,
     }
     plan["data"] = {
@@ -204,6 +206,8 @@ def _make_absolute(preset: dict[str, Any], model: BaseModel) -> None:
         source["path"] = _absolute(source["path"])
     if model.source == "directory" and model.path is not None:
         preset["model"]["base"] = str(model.path)
+    if model.source in ("cache", "catalogue", "hub"):
+        preset["model"]["revision"] = model.revision
 
 
 def _absolute(path: str) -> str:

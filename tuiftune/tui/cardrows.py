@@ -43,7 +43,7 @@ def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[CardRow]:
     from tuiftune.hardware import cards
     from tuiftune.plan.resolve import make_plan
 
-    model = findings.model(draft.model)
+    model = findings.model_of(draft)
     facts = findings.facts(draft, model)
 
     def planned(card: str, name: str, memory: int) -> CardRow:

@@ -81,11 +81,17 @@ class Findings:
         ]
         return replace(machine, gpus=tuple(gpus))
 
-    def model(self, reference: str) -> BaseModel:
+    def model(self, reference: str, revision: str | None = None) -> BaseModel:
         from tuiftune.models.resolve import resolve
 
-        model: BaseModel = self._once("model", reference, lambda: resolve(reference))
+        key = (reference, revision)
+        model: BaseModel = self._once("model", key, lambda: resolve(reference, revision))
         return model
+
+    def model_of(self, draft: Draft) -> BaseModel:
+        """The draft's model, of the revision that will be trained; the built-in one before one is chosen."""
+        revision = draft.value("model.revision") if draft.model else None
+        return self.model(draft.model or "builtin:tiny", None if revision is None else str(revision))
 
     def dataset(self, draft: Draft, progress: Callable[[int], None] | None = None) -> Dataset:
         """The draft's dataset. `progress` gets the rows so far; what it raises ends the reading."""
@@ -111,7 +117,7 @@ class Findings:
         dataset = self.dataset(draft)
         spec = draft.value("data.eval")
         share: float | str = 0.05 if spec is None else spec
-        tokenizer = model.reference if model.path is not None else ""
+        tokenizer = str(model.path or "")
         mix = mix_of(draft)
         seed: Any = draft.value("training.seed")
         seed = 42 if seed is None else seed
@@ -126,7 +132,7 @@ class Findings:
         from tuiftune.plan.resolve import make_plan
 
         preset = draft.preset() if preset is None else preset
-        model = self.model(preset.model.base)
+        model = self.model(preset.model.base, preset.model.revision)
         facts = self.facts(draft, model)
         card = draft.card or None
         key = (preset.model_dump_json(), _data_key(draft), card)

@@ -70,7 +70,7 @@ def rows_of(findings: Findings, draft: Draft) -> list[ModelRow]:
         )
     if draft.model and draft.model not in rows and catalogue.find(draft.model) is None:
         first, *rest = rows.values()
-        typed = _row(findings.model(draft.model), "typed", "named by you")
+        typed = _row(findings.model_of(draft), "typed", "named by you")
         rows = {row.reference: row for row in (first, typed, *rest)}
     for model in here:
         rows.setdefault(model.reference, _row(model, "local", "already on this machine"))
@@ -93,7 +93,7 @@ def fits_of(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[
 
     preset = draft.preset()
     device = device_of(preset, findings.machine(), draft.card or None)
-    facts = findings.facts(draft, findings.model(draft.model))
+    facts = findings.facts(draft, findings.model_of(draft))
     length = min(preset.data.max_length, facts.longest)
     for row in rows:
         entry = catalogue.find(row.reference)

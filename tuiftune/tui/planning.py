@@ -48,7 +48,7 @@ def planned(findings: Findings, draft: Draft) -> Outcome:
 
     advice = None
     try:
-        model = findings.model(draft.model)
+        model = findings.model_of(draft)
         facts = findings.facts(draft, model)
         advice = recommend(draft.answers, findings.machine_of(draft), model, facts)
         plan = findings.plan(advice.apply(draft))

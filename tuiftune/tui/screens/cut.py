@@ -106,7 +106,7 @@ class Cut(TellsFaults, WholeScreen[int | None]):
         try:
             if not draft.model:
                 draft = draft.with_(model=rows_of(findings, draft)[0].reference)
-            model = findings.model(draft.model)
+            model = findings.model_of(draft)
             folder = Path(model.path) if model.path is not None else None
             found = lengths(self._dataset, folder, name=model.reference)
         except UserError as error:
@@ -146,7 +146,7 @@ class Cut(TellsFaults, WholeScreen[int | None]):
         from tuiftune.data.tokens import truncation
 
         worker = get_current_worker()
-        model = self.app.findings.model(self._draft.model)
+        model = self.app.findings.model_of(self._draft)
         folder = Path(model.path) if model.path is not None else None
         if self._found is not None and not worker.is_cancelled:
             lost = truncation(self._dataset, self._found, max_length, folder, exact_rows=EXACT_ROWS)
@@ -159,7 +159,7 @@ class Cut(TellsFaults, WholeScreen[int | None]):
         findings = self.app.findings
         draft = self._draft.override("data.max_length", max_length)
         try:
-            model = findings.model(draft.model)
+            model = findings.model_of(draft)
             facts = findings.facts(draft, model)
             if worker.is_cancelled:
                 return

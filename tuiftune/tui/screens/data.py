@@ -168,7 +168,7 @@ class DataStep(WizardStep):
             except UserError as error:
                 fault = str(error)
             self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
-            folder = self.app.findings.model(draft.model or "builtin:tiny").path
+            folder = self.app.findings.model_of(draft).path
             limit = draft.value("data.max_length") or 2048
             if not fault:
                 self.post_message(self._mixed(about, draft, dataset))

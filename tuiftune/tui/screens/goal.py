@@ -60,9 +60,7 @@ class GoalStep(WizardStep):
 
     def _look_at_data(self) -> None:
         try:
-            facts = self.app.findings.facts(
-                self.draft, self.app.findings.model(self.draft.model or "builtin:tiny")
-            )
+            facts = self.app.findings.facts(self.draft, self.app.findings.model_of(self.draft))
         except UserError:
             return  # the data step says what is wrong with the data
         self.post_message(FromData(detected(facts)))

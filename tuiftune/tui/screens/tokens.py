@@ -88,7 +88,7 @@ class TokenRows(TellsFaults, WholeScreen[None]):
         first = (row - 1) // AT_ONCE * AT_ONCE + 1
         wanted = list(range(first, min(self._most, first + AT_ONCE - 1) + 1))
         try:
-            if not has_tokenizer(self.app.findings.model(self._model).path):
+            if not has_tokenizer(self.app.findings.model_of(self._draft.with_(model=self._model)).path):
                 raise UserError(
                     "its tokenizer is not on this machine, and only the engine's own tokens are shown here",
                     place=self._model,
