@@ -20,8 +20,9 @@ class Draft:
     """Everything the wizard has been told. Nothing is validated before `preset()`; a change is a new draft.
 
     `recommended` and `overrides` are values by dotted preset key (`training.epochs`); what the user sets in
-    `overrides` wins over what was recommended. `answers` are those of `advice.questions`. `card` plans for
-    another card (`NAME[:COUNT]`) and `save_as` is where the preset goes: neither is in the preset.
+    `overrides` wins over what was recommended. `taken` are those of them that came from `source`, a built-in
+    preset. `answers` are those of `advice.questions`. `card` plans for another card (`NAME[:COUNT]`) and
+    `save_as` is where the preset goes: neither is in the preset.
     """
 
     model: str = ""
@@ -32,6 +33,8 @@ class Draft:
     answers: Mapping[str, str] = field(default_factory=dict)
     recommended: Mapping[str, Value] = field(default_factory=dict)
     overrides: Mapping[str, Value] = field(default_factory=dict)
+    taken: Mapping[str, Value] = field(default_factory=dict)
+    source: str = ""
     name: str = ""
     card: str = ""
     save_as: str = ""
@@ -72,14 +75,23 @@ class Draft:
             remedy = "choose a base model" if key == "model.base" else "choose the file to learn from"
             raise UserError("is not chosen yet", place=key, remedy=remedy)
         try:
-            return Preset.model_validate(self._document())
+            preset = Preset.model_validate(self._document())
         except ValidationError as error:
             raise_first(faults(error, "the wizard's answers", {}))
             raise  # never reached: a ValidationError has at least one fault
+        advised = dict.fromkeys(self.recommended, "recommended")
+        taken = {key: self.source for key in self.overrides if self.inherited(key)}
+        return preset.from_others(
+            {**{key: by for key, by in advised.items() if key not in self.overrides}, **taken}
+        )
+
+    def inherited(self, key: str) -> bool:
+        """Whether the value is that of the built-in preset the draft began with."""
+        return key in self.taken and self.overrides.get(key) == self.taken[key]
 
     @classmethod
     def of(cls, preset: Preset) -> Draft:
-        """A draft that edits an existing preset: what differs from the defaults is the user's own choice."""
+        """A draft that edits an existing preset: what differs from the defaults is the preset's choice."""
         data = preset.data
         document = preset.model_dump(mode="json", exclude_defaults=True)
         for section, key in (("model", "base"), ("data", "train"), ("data", "format"), ("data", "columns")):
@@ -91,7 +103,11 @@ class Draft:
             if isinstance(values, dict)
             for key, value in values.items()
         }
+        others = preset.others()
+        taken = {key: value for key, value in overrides.items() if key in others}
         return cls(
+            taken=taken,
+            source=next(iter(others.values()), ""),
             model=preset.model.base,
             data=(data.train,) if isinstance(data.train, str) else tuple(data.train),
             format=data.format,

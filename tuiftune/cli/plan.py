@@ -8,7 +8,10 @@ import typer
 
 
 def plan(
-    preset: Annotated[str, typer.Argument(help="A preset file, or the name of a shipped one.")] = "demo",
+    preset: Annotated[
+        str | None,
+        typer.Argument(help="A preset file, or the name of a shipped one; without it, tuiftune's defaults."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
     ] = None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
-from tuiftune.errors import UserError
+from tuiftune.preset.schema import YOURS
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,14 +18,21 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 
-def prepare(name_or_path: str, overrides: Sequence[str], gpu: str | None = None) -> Plan:
-    """Plan a preset file (or a shipped one). Missing data is a note, faulty data a UserError."""
+NO_DATA = "no data file yet"  # stands in `data.train` where neither preset nor data was named
+
+
+def prepare(name_or_path: str | None, overrides: Sequence[str], gpu: str | None = None) -> Plan:
+    """Plan a preset file, a shipped one, or tuiftune's defaults on the built-in model where None is named.
+
+    The file that a shipped preset names stands for the user's: without it, that is a note. UserError for any
+    other data that is missing, or faulty.
+    """
     from tuiftune.hardware.detect import detect
     from tuiftune.models.resolve import resolve
     from tuiftune.plan.resolve import make_plan
     from tuiftune.preset import file, shipped
 
-    preset = file.load(shipped.find(name_or_path))
+    preset = neutral() if name_or_path is None else file.load(shipped.find(name_or_path))
     if overrides:
         preset = file.override(preset, list(overrides))
     model = resolve(preset.model.base, preset.model.revision)
@@ -34,27 +41,30 @@ def prepare(name_or_path: str, overrides: Sequence[str], gpu: str | None = None)
     return replace(made, notes=(*made.notes, missing)) if missing else made
 
 
+def neutral() -> Preset:
+    """Every setting at its default: only what has to be named is, and nothing of it is the user's."""
+    from tuiftune.models.resolve import BUILTIN
+    from tuiftune.preset.schema import Preset
+
+    preset = Preset.model_validate({"model": {"base": BUILTIN}, "data": {"train": NO_DATA}})
+    return preset.from_others(dict.fromkeys(preset.given(), "tuiftune default"))
+
+
 def facts_of(preset: Preset, model: BaseModel) -> tuple[DataFacts | None, str]:
-    """What the training data is, or None and why where the file is not there."""
+    """What the training data is, or None and why: there is none yet."""
     from tuiftune.data import load
     from tuiftune.data.measure import measure
     from tuiftune.data.mix import Mix
 
     data = preset.data
-    mix = Mix.of(data)
-    try:
-        dataset = load.load(data.train, format=data.format, columns=data.columns, system=data.system)
-        return measure(dataset, model, data.eval, mix=mix, seed=preset.training.seed), ""
-    except UserError as error:
-        train = [data.train] if isinstance(data.train, str) else data.train
-        if not _absent([*train, *(source.path for source in mix.sources)]):
-            raise
-        return None, f"planned without data: {error.message}."
+    if data.train == NO_DATA:
+        return None, "planned without data: name yours with --set data.train=FILE."
+    if preset.origin("data.train") != YOURS and not data.mix and _absent(data.train):
+        file = printable(str(data.train))
+        return None, f"planned without data: {file} stands for yours; name it with --set data.train=FILE."
+    dataset = load.load(data.train, format=data.format, columns=data.columns, system=data.system)
+    return measure(dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed), ""
 
 
-def _absent(names: list[str]) -> bool:
-
-    return any(
-        not any(sign in name for sign in "*?[") and ":" not in name and paths.gone(os.path.expanduser(name))
-        for name in names
-    )
+def _absent(train: str | list[str]) -> bool:
+    return isinstance(train, str) and ":" not in train and not paths.exists(paths.given(train))

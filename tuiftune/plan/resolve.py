@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.figures import size
 from tuiftune.models import count
-from tuiftune.plan import alternatives, attention, cost, hyperparameters, limits, notes, search, shard, spread
+from tuiftune.plan import (
+    alternatives,
+    attention,
+    cost,
+    hyperparameters,
+    limits,
+    notes,
+    origins,
+    search,
+    shard,
+    spread,
+)
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
@@ -80,6 +91,7 @@ def make_plan(
         preset, model, device, facts, lengths, chosen, best, method, copies, (every, why_every)
     )
     reasons += spread.reasons(preset, device, chosen.way, _gain(chosen, others))
+    reasons = [origins.attributed(reason, preset) for reason in reasons]
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
     per_hour = preset.budget.usd_per_hour

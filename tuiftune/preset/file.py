@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.outputs import Output
+from tuiftune.preset import shipped
 from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
 from tuiftune.preset.migrate import migrate
 from tuiftune.preset.parse import Document, parse
@@ -29,7 +30,10 @@ _MOST_BYTES = 1_000_000
 
 def load(path: Path) -> Preset:
     """Read and validate a preset file. A fault is a UserError that names file, line and remedy."""
-    return loads(_read(path), printable(str(path)))
+    preset = loads(_read(path), printable(str(path)))
+    if shipped.comes_along(path):
+        return preset.from_others(dict.fromkeys(preset.given(), f"preset {path.stem}"))
+    return preset
 
 
 def loads(text: str, place: str) -> Preset:
@@ -55,7 +59,8 @@ def check(path: Path) -> list[Fault]:
 
 def override(preset: Preset, settings: Iterable[str]) -> Preset:
     """The preset with `key=value` settings applied in order; values are YAML (`3`, `null`, `[q_proj]`)."""
-    document = preset.model_dump(mode="json")
+    document = preset.model_dump(mode="json", exclude_unset=True)
+    others = preset.others()
     for setting in settings:
         place = f"--set {printable(setting)[:80]}"
         dotted, equals, text = setting.partition("=")
@@ -70,11 +75,12 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
         if key is not None and key.text_only and value is not None and not isinstance(value, str):
             value = text.strip()  # `name=2024` means the text: quotes on a command line are the shell's
         node[path[-1]] = value
+        others.pop(".".join(path[:2]), None)
         try:
             Preset.model_validate(document)
         except ValidationError as error:
             raise_first(faults(error, place, {}))
-    return Preset.model_validate(document)
+    return Preset.model_validate(document).from_others(others)
 
 
 def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
@@ -130,7 +136,7 @@ def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict
         raise UserError(message, place=place, remedy=remedy)
     node = document
     for part in path[:-1]:
-        node = node[part]
+        node = node.setdefault(part, {})
     return node
 
 

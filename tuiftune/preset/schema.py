@@ -7,19 +7,23 @@ Values are taken strictly: `"3"` is text, `true` is no number. Descriptions beco
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from tuiftune.preset.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # never `..`, never an option's dash
@@ -65,6 +69,9 @@ Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 # A card with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
 SMALLEST_LIMIT = 512 * 1024**2
+
+
+YOURS, DEFAULT = "yours", "default"
 
 
 class Section(BaseModel):
@@ -311,13 +318,44 @@ class Preset(Section):
     run: RunSection = Field(default_factory=RunSection)  # type: ignore[arg-type]
     budget: BudgetSection = Field(default_factory=BudgetSection)  # type: ignore[arg-type]
 
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)  # of keys that others than the user set
+
+    def origin(self, key: str) -> str:
+        """Who gave a dotted key its value: `yours`, `default`, or who else is known to have."""
+        section, _, name = key.partition(".")
+        part = getattr(self, section)
+        given = (
+            name in part.model_fields_set if isinstance(part, Section) else section in self.model_fields_set
+        )
+        return self._origins.get(key, YOURS) if given else DEFAULT
+
+    def given(self) -> list[str]:
+        """The dotted keys that were set, by whomever."""
+        return [
+            f"{section}.{name}"
+            for section, part in self
+            if isinstance(part, Section)
+            for name in part.model_fields_set
+        ]
+
+    def from_others(self, origins: Mapping[str, str]) -> Preset:
+        """The same preset, with who set which dotted keys; what is not named is the user's own."""
+        copy = self.model_copy()
+        copy._origins = dict(origins)
+        return copy
+
+    def others(self) -> dict[str, str]:
+        """Who set the keys that the user did not."""
+        return dict(self._origins)
+
     def with_values(self, values: dict[str, Any]) -> Preset:
         """A validated copy with dotted keys replaced, e.g. `{"method.rank": 8}`."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude_unset=True)
         for dotted, value in values.items():
             *path, leaf = dotted.split(".")
             node = document
             for key in path:
-                node = node[key]
+                node = node.setdefault(key, {})
             node[leaf] = value
-        return Preset.model_validate(document)
+        others = {key: by for key, by in self._origins.items() if key not in values}
+        return Preset.model_validate(document).from_others(others)

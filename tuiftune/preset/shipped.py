@@ -20,6 +20,11 @@ def directory() -> Path:
     raise UserError("the shipped presets are missing", place=str(_HERE), remedy="install tuiftune again")
 
 
+def comes_along(path: Path) -> bool:
+    """Whether a file is one of the shipped presets."""
+    return paths.followed(path).parent in (_HERE / "shipped", _HERE.parents[1] / "presets")
+
+
 def names() -> list[str]:
     """The shipped presets' names, without `.yaml`, in order."""
     return [path.stem for path in paths.matching(directory(), "*.yaml")]

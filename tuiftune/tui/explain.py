@@ -172,7 +172,9 @@ def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | N
     if known is not None:
         parts.append(f"{known.does}: {known.allows}.")
     if reason is not None:
-        who = "Yours" if reason.source == "preset" else "Recommended"
+        whose = {"preset": "Yours", "tuiftune default": "Default"}
+        taken = "Set" if reason.source.startswith("preset ") else "Recommended"
+        who = whose.get(reason.source, taken)
         parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
     lines: list[str] = []
     for choice in setting.choices:

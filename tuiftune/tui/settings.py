@@ -94,9 +94,9 @@ def stepped(draft: Draft, setting: Setting, by: int) -> Draft:
 
 
 def origin(draft: Draft, setting: Setting) -> str:
-    """Who set it: yours, advised, auto (the plan will), or default."""
+    """Who set it: yours, the built-in preset, advised, auto (the plan will), or default."""
     if setting.key in draft.overrides:
-        return "yours"
+        return "preset" if draft.inherited(setting.key) else "yours"
     if setting.key in draft.recommended:
         return "advised"
     return "auto" if setting.default == "auto" else "default"

@@ -49,7 +49,8 @@ class ExplainsPointed(WizardStep):
             self._memory.judge(quality_of(self.last, setting.key, parameters, self.outcome.facts))
         advised = self.outcome.advised(setting.key)
         if advised is not None and setting.key in self.draft.overrides:
-            why = f"yours; recommended is {written(advised.value)}: {advised.why}"
+            whose = f"from the {self.draft.source}" if self.draft.inherited(setting.key) else "yours"
+            why = f"{whose}; recommended is {written(advised.value)}: {advised.why}"
             self._memory.explain(setting.name, why, advised.source)
         elif reason is not None:
             self._memory.explain(setting.name, reason.why, reason.source)
@@ -57,7 +58,7 @@ class ExplainsPointed(WizardStep):
             from tuiftune.preset.words import keys
 
             known = keys().get(setting.key)
-            self._memory.explain(setting.name, known.does if known else "", "preset")
+            self._memory.explain(setting.name, known.does if known else "", "tuiftune default")
 
     def help_topic(self) -> str:
         """The step, or in depth the setting under the cursor."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 ADAPTERS = frozenset({"method.rank", "method.alpha", "method.dropout", "method.target_modules"})
-INKS = {"yours": "accent", "advised": "good", "auto": "second", "default": "faint"}
+INKS = {"yours": "accent", "preset": "second", "advised": "good", "auto": "second", "default": "faint"}
 
 
 class SettingsList(Canvas):
