@@ -41,10 +41,19 @@ def offences(source: str) -> list[tuple[int, str]]:
             or (name in WITHOUT_ARGUMENTS and not node.args and owner != "os")
             or (name in READERS and owner != "documents")
             or name in FUNCTIONS.get(owner, ())
+            or (name == "open" and owner != "os" and _reads(node))
         )
         if raw and not any(MARK in line for line in lines[node.lineno - 1 : node.end_lineno]):
             found.append((node.lineno, f"{owner}.{name}"))
     return found
+
+
+def _reads(node: ast.Call) -> bool:
+    """Whether an `open` is for reading: by its mode, or by a keyword of text files where none is given."""
+    if node.args:
+        mode = node.args[0]
+        return isinstance(mode, ast.Constant) and str(mode.value).startswith("r")
+    return any(keyword.arg in ("encoding", "errors") for keyword in node.keywords)
 
 
 def _is_os_path(node: ast.expr) -> bool:
@@ -78,6 +87,8 @@ def test_the_search_finds_each_kind() -> None:
         "p.rglob('*')",
         "p.iterdir()",
         "path.exists()",
+        "p.open('rb')",
+        "p.open(encoding='utf-8')",
         "json.load(f)",
     ]
     assert [line for line in raw if not offences(line)] == []

@@ -20,6 +20,7 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 MOST_BYTES = 16 * 2**20  # the index of a model in a thousand parts has 9 MB
 DEEPEST = 100
@@ -30,7 +31,7 @@ _TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """All of a regular file. UserError for anything else, and for more than `most` bytes."""
-    with os.fdopen(open_regular(path), "rb") as file:
+    with opened(path) as file:
         try:
             data = file.read(most + 1)
         except OSError as fault:
@@ -46,7 +47,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 
 def read_head(path: Path, most: int) -> str:
     """The first bytes of a regular file as text, whatever they are. UserError where they can't be read."""
-    with os.fdopen(open_regular(path), "rb") as file:
+    with opened(path) as file:
         try:
             return file.read(most).decode("utf-8", "replace")
         except OSError as fault:
@@ -65,6 +66,11 @@ def open_regular(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file to read from. UserError where it can't be opened or isn't one."""
+    return os.fdopen(open_regular(path), "rb")
 
 
 def refuse_special(path: Path, descriptor: int) -> None:

@@ -108,7 +108,7 @@ def _settings(folder: Path, made: random.Random) -> Iterator[Case]:
         '"' + "a" * 5000 + '"', "[" * 3000, "999983", "1e-300", "'\u202e'",
     )  # fmt: skip
     for key in KEYS:
-        for value in made.sample(values, 3):
+        for value in made.sample(values, 2):
             yield _setting(folder, key, value)
     for value in values:
         yield _setting(folder, "training.effective_batch", value)
@@ -240,7 +240,7 @@ def _models(folder: Path, made: random.Random) -> Iterator[Case]:
         float("nan"),
     )
     for key in CONFIG_KEYS:
-        for value in made.sample(values, 3):
+        for value in made.sample(values, 2):
             yield _model(folder, f"config_{key}", "config.json", {key: value})
     texts: dict[str, bytes] = {
         "empty": b"", "list": b"[]", "null": b"null", "text": b'"x"', "number": b"9" * 5000, "deep": b'{"a":' * DEEP, "deep_list": b"[" * DEEP,

@@ -7,7 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.cli.terminal import say
+from tuiftune.documents import opened
 from tuiftune.printable import printable
 from tuiftune.runs.alive import status
 from tuiftune.secret_forms import without_secrets
@@ -23,11 +25,10 @@ CHUNK = 1024 * 1024
 
 def show(run: RunDir, *, follow: bool, last: int | None) -> None:
     """Print engine.log, only the `last` lines of it if given; with `follow`, go on until the run ends."""
-    try:
-        file = run.log_path.open("rb")
-    except FileNotFoundError:
+    if paths.gone(run.log_path):
         say(f"{run.name} has no engine.log: it was never started")
         return
+    file = opened(run.log_path)
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     with file:
         if last is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import os
 import re
 import zlib
 from contextlib import contextmanager
@@ -52,7 +51,7 @@ LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def open_bytes(path: Path) -> IO[bytes]:
     """The file's bytes, decompressed while they are read. Raises UserError when it can't be opened."""
-    raw = os.fdopen(documents.open_regular(path), "rb")
+    raw = documents.opened(path)
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(GZIP):

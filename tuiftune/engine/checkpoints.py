@@ -285,7 +285,7 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 
 def _hash(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with documents.opened(path) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

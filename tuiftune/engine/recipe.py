@@ -174,14 +174,11 @@ def _began(run: RunDir) -> datetime | None:
     """When the run was first started: the date that a template writes into its rows, on whatever day it is
     resumed.
     """
-    from tuiftune.runs.log import parse_lines
+    from tuiftune.runs.log import first_and_last
+    from tuiftune.runs.readings import number
 
-    try:
-        with run.events_path.open("rb") as file:
-            first = parse_lines(file.readline())
-    except OSError:
-        return None
-    return datetime.fromtimestamp(float(first[0]["t"])) if first else None
+    began = next((number(event, "t") for event in first_and_last(run.events_path)), None)
+    return None if began is None else datetime.fromtimestamp(began)
 
 
 def _say_start(

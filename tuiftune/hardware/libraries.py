@@ -64,7 +64,9 @@ def torch_build() -> TorchBuild | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     try:
-        with open(str(distribution.locate_file("torch/version.py")), encoding="utf-8") as file:
+        with open(
+            str(distribution.locate_file("torch/version.py")), encoding="utf-8"
+        ) as file:  # raw: installed
             return build_of(distribution.version, file.read())
     except OSError:  # an unusual installation: its version's suffix must do
         return build_of(distribution.version, "")

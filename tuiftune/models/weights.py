@@ -7,7 +7,6 @@ Format: eight bytes of length, little-endian; so many bytes of JSON; the tensors
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,7 +99,7 @@ def header(path: Path) -> dict[str, Stored]:
 @lru_cache(maxsize=512)
 def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
     try:
-        with os.fdopen(documents.open_regular(path), "rb") as file:
+        with documents.opened(path) as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(LARGEST_HEADER, size - 8):
                 raise _damaged(path, "it is no safetensors file, or cut short")
@@ -159,7 +158,7 @@ def digest(directory: Path) -> str:
     try:
         for path in [directory / "config.json", *parts]:
             found.update(f"{path.name} {paths.size(path)}\n".encode())
-            with os.fdopen(documents.open_regular(path), "rb") as file:
+            with documents.opened(path) as file:
                 if whole or path.suffix == ".json":
                     while chunk := file.read(CHUNK):
                         found.update(chunk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from tuiftune import paths
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -51,5 +51,4 @@ def find(name_or_path: str) -> Path:
 
 def about(path: Path) -> str:
     """The first line of a preset's opening comment: what it is for."""
-    with path.open(encoding="utf-8") as file:
-        return file.readline().lstrip("#").strip()
+    return documents.read_head(path, 4096).split("\n", 1)[0].lstrip("#").strip()

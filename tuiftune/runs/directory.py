@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
+from tuiftune.runs import shapes
 from tuiftune.secret_forms import holds_secret, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuiftune.preset.schema import Preset
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -86,12 +89,16 @@ class RunDir:
 
     def plan(self) -> dict[str, Any]:
         """The frozen plan, as `plan --json` prints it; UserError if it is damaged."""
-        return documents.read_json(self.path / "plan.json")
+        return self._document(self.path / "plan.json", shapes.PLAN)
 
     def result(self) -> dict[str, Any] | None:
         """`result/result.json`, or None before there is one."""
         path = self.result_path / "result.json"
-        return documents.read_json(path) if paths.is_file(path) else None
+        return None if paths.gone(path) else self._document(path, shapes.RESULT)
+
+    @staticmethod
+    def _document(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
+        return shapes.checked(documents.read_json(path), shape, printable(str(path)))
 
 
 def check_name(name: str) -> None:

@@ -108,7 +108,7 @@ def read(run: RunDir) -> Generations:
     """What was generated so far; nothing where there is no file. Damaged and unfinished lines are left
     out."""
     try:
-        with os.fdopen(documents.open_regular(run.path / FILE), "rb") as file:
+        with documents.opened(run.path / FILE) as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - MOST_BYTES))
             lines = file.read().split(b"\n")[:-1]

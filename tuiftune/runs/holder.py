@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.runs.process import PROC, Identity, start_time
 
@@ -66,20 +67,24 @@ def holds(run: RunDir, pid: int) -> bool:
 
     Without /proc the process id with its start time has to do.
     """
-    if not (PROC / "self" / "fdinfo").exists():
+    if not paths.exists(PROC / "self" / "fdinfo"):
         return True
     return _locks(run.control_path / LOCK, pid) or _engine_of(run, pid)
 
 
 def _locks(lock: Path, pid: int) -> bool:
     with suppress(OSError):
-        wanted = lock.stat()
-        for name in os.listdir(PROC / str(pid) / "fd"):
+        wanted = os.stat(lock)
+        for entry in paths.entries(PROC / str(pid) / "fd"):
             with suppress(OSError):
-                seen = (PROC / str(pid) / "fd" / name).stat()
+                seen = os.stat(entry)
                 if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino):
-                    return "FLOCK" in (PROC / str(pid) / "fdinfo" / name).read_text()
+                    return "FLOCK" in _kernel(pid, f"fdinfo/{entry.name}").decode("ascii")
     return False
+
+
+def _kernel(pid: int, name: str) -> bytes:
+    return (PROC / str(pid) / name).read_bytes()  # raw: the kernel writes it
 
 
 def _engine_of(run: RunDir, pid: int) -> bool:
@@ -87,7 +92,7 @@ def _engine_of(run: RunDir, pid: int) -> bool:
     from tuiftune.interpreter import ENGINE
 
     with suppress(OSError, UserError, ValueError):
-        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        words = _kernel(pid, "cmdline").split(b"\0")
         at = words.index(b"-m")
         return words[at + 1 : at + 4] == [ENGINE.encode(), b"train", os.fsencode(run.path)]
     return False

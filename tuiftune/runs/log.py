@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
-from tuiftune.documents import loads
+from tuiftune.documents import loads, opened
+from tuiftune.errors import UserError
 from tuiftune.runs.events import EVENT_VERSION, Event
 from tuiftune.runs.lines import CHUNK_BYTES, WholeLines
 from tuiftune.secret_forms import without_secrets
@@ -134,7 +135,7 @@ class EventWriter:
 
 def _copy(old: int, new: int) -> None:
     """What an open log holds, deleted or not, into another."""
-    with open(f"/proc/self/fd/{old}", "rb") as file:
+    with open(f"/proc/self/fd/{old}", "rb") as file:  # raw: our own log
         while chunk := file.read(CHUNK_BYTES):
             os.write(new, chunk)
 
@@ -184,7 +185,7 @@ def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
     unreadable.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             end = file.seek(0, os.SEEK_END)
             while True:
                 start = max(0, end - size)
@@ -198,7 +199,7 @@ def read_tail(path: Path, size: int = TAIL_BYTES) -> bytes:
                 if size >= CHUNK_BYTES:
                     return tail  # no line is that long: damage
                 size *= 8
-    except OSError:
+    except (OSError, UserError):
         return b""
 
 
@@ -206,9 +207,9 @@ def first_and_last(path: Path) -> list[Event]:
     """The events at the beginning and the end of a log, all of a short one: enough to say how it stands."""
     tail = read_tail(path)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(TAIL_BYTES) if os.fstat(file.fileno()).st_size > len(tail) + TAIL_BYTES else b""
-    except OSError:
+    except (OSError, UserError):
         head = b""
     return [*parse_lines(head), *parse_lines(tail)]
 
@@ -265,10 +266,10 @@ class EventReader:
         if thin:
             return [event for _, events in self.catch_up() for event in events]
         try:
-            with self.path.open("rb") as file:
+            with opened(self.path) as file:
                 self._check_same_file(file.fileno())
                 return self._read_some(file.fileno())
-        except OSError:
+        except (OSError, UserError):
             return []
 
     def catch_up(self) -> Generator[tuple[float, list[Event]]]:
@@ -277,10 +278,10 @@ class EventReader:
         A long log that was read before is read from its digest (`tuiftune.runs.digest`).
         """
         try:
-            with self.path.open("rb") as file:
+            with opened(self.path) as file:
                 self._check_same_file(file.fileno())
                 yield from self._catch_up(file.fileno())
-        except OSError:
+        except (OSError, UserError):
             return
 
     def _check_same_file(self, descriptor: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 from tuiftune.printable import printable
 from tuiftune.runs.series import Series
 
+MOST = 1e18  # what no measurement reaches
 GPU_BUCKETS = 150
 GPU_LATEST = 30  # readings: a minute of them
 
@@ -203,7 +203,7 @@ def number(event: Mapping[str, Any], key: str) -> float | None:
     value = event.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return float(value) if abs(value) <= MOST else None  # false for what is not a number
 
 
 def part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
+from tuiftune.documents import opened
 from tuiftune.runs.lines import WholeLines
 from tuiftune.runs.log import parse_line
 from tuiftune.runs.readings import GpuCurves, MemoryCurves
@@ -140,7 +141,7 @@ def read(log: Path, part: Part, go_on: Callable[[], bool] = lambda: True) -> Str
     """
     near, inside = RunState(), False
     try:
-        with log.open("rb") as file:
+        with opened(log) as file:
             start, stop = _bytes_of(file.fileno(), part.first, part.last)
             if stop - start > MOST_BYTES:
                 return None

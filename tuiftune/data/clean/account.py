@@ -14,6 +14,7 @@ from tuiftune.data.clean.removal import MERGED, NEAR_MERGED, Outliers, Removal, 
 from tuiftune.data.clean.repair import Change, Mask, repaired
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.write import as_row, write_files
+from tuiftune.documents import opened
 from tuiftune.errors import UserError
 from tuiftune.outputs import is_stream
 from tuiftune.printable import printable
@@ -232,7 +233,7 @@ def _manifest(
 def sha256_of(path: Path) -> str:
     """The file's SHA-256, read in pieces."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
