@@ -1,4 +1,4 @@
-"""`python -m tuiftune.engine train RUN_DIR` and `… tokens FILE --model M`."""
+"""`python -m tuiftune.engine train RUN_DIR`, `… tokens FILE --model M` and `… tokenizer MODEL TO`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     tokens.add_argument("--format", default="auto")
     tokens.add_argument("--column", action="append", default=[], metavar="ROLE=NAME")
     tokens.add_argument("--system")
+    tokenizer = jobs.add_parser("tokenizer", help="write a model's tokenizer and template as they are loaded")
+    tokenizer.add_argument("model", type=Path)
+    tokenizer.add_argument("to", type=Path)
     given = parser.parse_args(arguments)
     from tuiftune.engine import quiet
 
@@ -38,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
             return int(job.train(given.run, resume=given.resume, force=given.force))
         from tuiftune.engine import inspection
 
+        if given.job == "tokenizer":
+            inspection.write_tokenizer(given.model, given.to)
+            return int(ExitCode.DONE)
         return int(inspection.main(given))
     except UserError as fault:
         sys.stderr.write(f"{fault}\n")

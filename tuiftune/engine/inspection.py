@@ -14,6 +14,7 @@ from tuiftune.errors import ExitCode, UserError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
@@ -83,6 +84,25 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
 def document(foreign: Foreign, at: int) -> dict[str, Any]:
     """The document of one row, made behind the fence."""
     return _document(foreign.tokeniser, foreign.examples[SHOWN][at])
+
+
+def write_tokenizer(model: Path, to: Path) -> None:
+    """Write what `data/chat/as_loaded.py` keeps of a local model directory."""
+    from tuiftune.data.chat import as_loaded
+    from tuiftune.engine import quiet
+    from tuiftune.engine.base import Base, load_tokenizer, stop_ids
+    from tuiftune.engine.tokenise import chosen
+
+    base = Base(str(model), str(model), None, None, remote_code=False)
+    quiet.libraries(base, data=False)
+    tokenizer = load_tokenizer(base)
+    document = {
+        "backend": tokenizer.backend_tokenizer.to_str(),
+        "special": dict(tokenizer.special_tokens_map),
+        "template": chosen(tokenizer.chat_template) if tokenizer.chat_template else None,
+        "stops": stop_ids(base),
+    }
+    as_loaded.write(to, document)
 
 
 def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tuiftune import assets, paths
+from tuiftune.data.chat.local import ask_engine
 from tuiftune.errors import UserError
 from tuiftune.fence.limits import BYTES_A_BYTE, MIB, Allowance
 from tuiftune.fence.process import Asked, Fence, Open
@@ -73,6 +74,7 @@ def _made(folder: Path, loss_on: str) -> Asked | UserError:
     allowed = Allowance.of(size=size)
     allowed = Allowance(allowed.seconds, allowed.memory + BYTES_A_BYTE // 4 * size)
     try:
+        ask_engine(folder)
         return Fence(_read, folder, loss_on, place=str(folder), allowed=allowed)
     except UserError as fault:
         return fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
+from tuiftune.data.chat import as_loaded
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.chat.tokenise import Tokeniser
 from tuiftune.errors import UserError
@@ -38,23 +39,49 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant") -> Tokeniser:
-    """The tokeniser of a local model directory, with the plain template where it has none of its own."""
-    config = read_document(folder / "tokenizer_config.json")
-    source = _template(folder, config)
-    special = _special(config)
-    special.setdefault("pad_token", special.get("eos_token", ""))
+    """The tokeniser of a local model directory, with the plain template where it has none of its own: as the
+    engine loads it, where it has been asked, else as the files are.
+    """
+    loaded = as_loaded.kept(folder)
+    if loaded is not None:
+        special, source, stops = loaded["special"], loaded["template"], loaded["stops"]
+        backend = _from_text(loaded["backend"])
+    else:
+        config = read_document(folder / "tokenizer_config.json")
+        special, source = _special(config), _template(folder, config)
+        backend = _backend(folder, config, special)
+        stops = eos_ids(
+            read_document(folder / "generation_config.json"), read_document(folder / "config.json")
+        )
+        if special.get("eos_token"):  # as the engine does
+            special.setdefault("pad_token", special["eos_token"])
     return Tokeniser(
-        _backend(folder, config, special),
+        backend,
         Template(
             source or PLAIN_TEMPLATE, {key: text for key, text in special.items() if text}, place=str(folder)
         ),
         max_length=max_length,
         loss_on=loss_on,
         own_template=source is not None,
-        base_stops=eos_ids(
-            read_document(folder / "generation_config.json"), read_document(folder / "config.json")
-        ),
+        base_stops=stops,
     )
+
+
+def ask_engine(folder: Path) -> None:
+    """Have the engine load a tokenizer that its library builds anew, unless it has been asked already.
+
+    UserError with the engine's own line where it refuses.
+    """
+    if not as_loaded.by_files(
+        read_document(folder / "config.json"), read_document(folder / "tokenizer_config.json")
+    ):
+        as_loaded.ask(folder)
+
+
+def _from_text(text: str) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(text)
 
 
 def _template(folder: Path, config: dict[str, Any]) -> str | None:

@@ -1,0 +1,111 @@
+"""A tokenizer as transformers loads it, where that differs from what tokenizer.json says.
+
+For many model types the library builds the tokenizer anew (Llama's with another treatment of blanks, for
+instance). The engine is asked once for such a model, and its answer kept until the files change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+from contextlib import suppress
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, interpreter, paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "config.json",
+)
+LARGEST = 1 << 28  # bytes of an answer
+SECONDS = 120  # of the engine, which imports its libraries first
+GENERIC = ("TokenizersBackend", "PreTrainedTokenizerFast")
+REBUILT = ("qwen2", "qwen3_5", "qwen4", "hyperclovax")
+"""Model types whose tokenizer transformers 5 builds anew even where its files name a generic class
+(MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS in tokenization_auto.py)."""
+
+
+def by_files(config: dict[str, Any], tokenizer: dict[str, Any]) -> bool:
+    """Whether tokenizer.json is taken as it is: from config.json and tokenizer_config.json."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or not kind:
+        return True  # no model that could be trained
+    return tokenizer.get("tokenizer_class") in GENERIC and not kind.startswith(REBUILT)
+
+
+def kept(folder: Path) -> dict[str, Any] | None:
+    """The engine's answer for a directory as it is now: `backend`, `special`, `template`, `stops`."""
+    place = _place(folder)
+    return documents.read_json(place, LARGEST) if paths.is_file(place) else None
+
+
+def ask(folder: Path) -> None:
+    """Have the engine load the tokenizer and keep what it is. UserError with the engine's line."""
+    place = _place(folder)
+    if paths.is_file(place):
+        return
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # nowhere to keep it: the files are read as they are
+    command = interpreter.command(interpreter.ENGINE, "tokenizer", str(folder), str(place))
+    with tempfile.TemporaryFile() as said:
+        process = interpreter.start(command, stderr=said, session=True)
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"the tokenizer takes more than {SECONDS} s to load",
+                place=str(folder),
+                remedy="use the files that came with the model, or another model",
+            ) from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        said.seek(0)
+        lines = said.read().decode("utf-8", "replace").strip().splitlines()
+    if code:
+        raise UserError(printable(lines[-1]) if lines else f"the engine ended with {code}")
+
+
+def write(place: Path, document: dict[str, Any]) -> None:
+    """Keep an answer, whole or not at all."""
+    partial = place.with_suffix(f".{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(document), encoding="utf-8")
+        os.replace(partial, place)
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def _place(folder: Path) -> Path:
+    """Where the answer for a directory is kept."""
+    signature: list[Any] = [os.path.realpath(folder), version("transformers"), version("tuiftune")]
+    for name in FILES:
+        try:
+            seen = (folder / name).stat()
+        except OSError:
+            signature.append(None)
+        else:
+            signature.append((seen.st_mtime_ns, seen.st_size))
+    name = hashlib.sha256(json.dumps(signature).encode()).hexdigest()[:32]
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return paths.given(base) / "tuiftune" / "tokenizers" / f"{name}.json"
