@@ -27,6 +27,7 @@ class Shape:
     kind: str = "bytes"  # or "pieces": sentencepiece-like, "metaspace": with a space in front of each text
     system: bool = True  # takes a system message
     turns: bool = True  # takes several turns
+    parts: bool = False  # wants a message's content as a list of parts
 
 
 def _each(turn: str, prompt: str, *, first: str = "", roles: str = "") -> str:
@@ -356,6 +357,33 @@ SHAPES = {
         GENERATION.replace(
             "MARKED", "<think>\n\n</think>\n{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n"
         ),
+        "<|im_end|>",
+        IM[:1],
+        THINK,
+    ),
+    "vision, parts only": Shape(
+        "{{ bos_token }}{% for m in messages %}{{ m.role | capitalize }}:{% for part in m.content %}"
+        "{% if part.type == 'text' %} {{ part.text }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
+        "{% if add_generation_prompt %}Assistant:{% endif %}",
+        "<|eos|>",
+        ("<end_of_utterance>",),
+        bos="<|bos|>",
+        parts=True,
+    ),
+    "gemma4": Shape(  # reasoning in a channel of its own, from a field of the message
+        "{{ bos_token }}{% for m in messages %}<|turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+        "{% if m.reasoning_content %}<|channel>thought\n{{ m.reasoning_content }}\n<channel|>{% endif %}"
+        "{{ m.content | trim }}<turn|>\n{% endfor %}{% if add_generation_prompt %}<|turn>model\n{% endif %}",
+        "<eos>",
+        ("<|turn>", "<turn|>", "<|channel>", "<channel|>"),
+        bos="<bos>",
+        base_stops=("<eos>", "<turn|>"),
+    ),
+    "nemotron 3": Shape(  # a field for the reasoning, tags of its own, and a prompt that opens them
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}<think>"
+        "{% if m.reasoning_content %}{{ '\n' + m.reasoning_content + '\n' }}{% endif %}</think>{{ m.content }}"
+        "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}",
         "<|im_end|>",
         IM[:1],
         THINK,

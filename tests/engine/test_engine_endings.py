@@ -50,6 +50,18 @@ def takes(shape: Shape, variant: str) -> bool:
 CASES = [(name, variant) for name, shape in SHAPES.items() for variant in VARIANTS if takes(shape, variant)]
 
 
+def as_sent(shape: Shape, messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """What a user of plain transformers hands over."""
+    contents = [
+        [{"type": "text", "text": message.content}] if shape.parts else message.content
+        for message in messages
+    ]
+    return [
+        {"role": message.role, "content": content}
+        for message, content in zip(messages, contents, strict=True)
+    ]
+
+
 def stop_ids(shape: Shape, tokenizer: Any) -> list[int]:
     return [tokenizer.convert_tokens_to_ids(token) for token in shape.base_stops or (shape.eos,)]
 
@@ -69,7 +81,7 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
         for example in rows:
             (row,) = made.rows([example])
             prompt = made.prompt(example.prompt)
-            turns = [{"role": message.role, "content": message.content} for message in example.prompt]
+            turns = as_sent(shape, example.prompt)
             sent = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
             assert prompt == sent
             assert row.ids[: len(prompt)] == prompt, variant
@@ -128,11 +140,16 @@ def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int, rate:
     model.eval()
 
 
-def plainly(model: Any, tokenizer: Any, example: Example, most: int, **options: Any) -> list[int]:
+def plainly(
+    shape: Shape, model: Any, tokenizer: Any, example: Example, most: int, **options: Any
+) -> list[int]:
     """What plain transformers writes: no token ids to stop at are given."""
-    turns = [{"role": message.role, "content": message.content} for message in example.prompt]
     asked = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True, **options
+        as_sent(shape, example.prompt),
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+        **options,
     )
     written = model.generate(**asked, max_new_tokens=most, do_sample=False)
     return list(written[0, asked["input_ids"].shape[1] :].tolist())
@@ -176,11 +193,11 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     else:
         reloaded = AutoModelForCausalLM.from_pretrained(directory / "result" / "model")
     for example in rows[:3]:
-        new = plainly(reloaded, again, example, most + 12)
+        new = plainly(shape, reloaded, again, example, most + 12)
         assert len(new) <= most, "it didn't stop by itself"
         assert matches(made.answer(new).answer, example.reference)
     if variant == "plain" and "enable_thinking" in (shape.template or ""):
-        new = plainly(reloaded, again, rows[0], most + 12, enable_thinking=False)
+        new = plainly(shape, reloaded, again, rows[0], most + 12, enable_thinking=False)
         assert matches(made.answer(new).answer, rows[0].reference)
 
 

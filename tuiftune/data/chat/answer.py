@@ -36,6 +36,8 @@ def strip(raw: str, plain: str, ending: Ending, special: Collection[str], *, end
     marked = bool(lead) and not CLOSED.search(lead) and lead in text
     bare = text.rpartition(lead)[2] if marked else text
     answer = without(bare) if CLOSED.search(bare) else bare
+    if ending.thought_end and not CLOSED.search(ending.thought_end):
+        answer = answer.rpartition(ending.thought_end)[2]
     thinks = answer != bare
     if answer == raw:
         return Stripped(plain, ended=ended)

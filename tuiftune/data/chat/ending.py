@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune.data.chat.reasoning import opened
+from tuiftune.data.chat.template import SENTINEL, THOUGHT
 from tuiftune.data.example import Message
 from tuiftune.errors import UserError
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.template import Template
 
-SENTINEL = "\u2402tuiftune\u2403"
 _QUESTION, _ANSWER = Message("user", "question"), Message("assistant", SENTINEL)
 _PROBES: tuple[tuple[Message, ...], ...] = (
     (_QUESTION,),
@@ -31,7 +32,8 @@ class Ending:
     appended to a last answer: where the template has no end of its own (`natural` is False), or
     the base model's own generation stops at none of its `stops`. `lead` is what stands between the
     inference prompt and an answer (channel marks, an empty thinking block); `extra` is what inference sends
-    beyond what an answer was rendered after, such as `<think>`. None of it is known (`known` is False) where
+    beyond what an answer was rendered after, such as `<think>`; `thought_end` is what the template writes
+    between reasoning and answer. None of it is known (`known` is False) where
     the template refuses every probe.
     """
 
@@ -42,6 +44,7 @@ class Ending:
     natural: bool = True
     lead: str = ""
     extra: str = ""
+    thought_end: str = ""
     known: bool = True
 
 
@@ -69,6 +72,8 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
         return Ending((eos,) if eos else (), known=False)
     opening, prompt, head, tail = probed
     lead, extra = _between(prompt, head)
+    if extra and (pair := opened(prompt)):
+        extra = prompt[prompt.rindex(pair[0]) :]
     closing, surplus = marks.all(tail), ""
     if tail.strip() and tail.strip() == opening.strip():  # it opens the next answer without being asked to
         kept = tail.index(closing[0]) + len(closing[0]) if closing else 0
@@ -79,9 +84,13 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     own = eos if eos and (eos in known or not known) else next(iter(known), eos)
     if not ends:
         closer = _next_opening(template, marks, known) or own
-        return Ending((closer,) if closer else (), tail, surplus, closer, False, lead, extra)
+        return Ending(
+            (closer,) if closer else (), tail, surplus, closer, False, lead, extra, _thought_end(template)
+        )
     closer = own if known and not set(ends) & set(known) else ""
-    return Ending((*ends, closer) if closer else ends, tail, surplus, closer, True, lead, extra)
+    return Ending(
+        (*ends, closer) if closer else ends, tail, surplus, closer, True, lead, extra, _thought_end(template)
+    )
 
 
 def _probe(template: Template, before: tuple[Message, ...]) -> tuple[str, str, str, str] | None:
@@ -106,6 +115,17 @@ def _between(prompt: str, head: str) -> tuple[str, str]:
         return "", prompt[len(head) :]
     common = next((i for i, (a, b) in enumerate(zip(prompt, head, strict=False)) if a != b), 0)
     return head[common:], prompt[common:]
+
+
+def _thought_end(template: Template) -> str:
+    """What the template writes between reasoning and answer; empty where it doesn't show both."""
+    answer = Message("assistant", f"<think>\n{THOUGHT}\n</think>\n\n{SENTINEL}")
+    try:
+        text = template.render([_QUESTION, answer])
+    except UserError:
+        return ""
+    between, found, _ = text.partition(THOUGHT)[2].partition(SENTINEL)
+    return between.strip() if found else ""
 
 
 def _next_opening(template: Template, marks: Marks, known: Sequence[str]) -> str:

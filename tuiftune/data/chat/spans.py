@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiftune.data.chat.ending import SENTINEL, Marks, find_ending
+from tuiftune.data.chat.ending import Marks, find_ending
 from tuiftune.data.chat.reasoning import CLOSED, Thought, opened, thought
+from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.example import Message
 from tuiftune.errors import UserError
 

@@ -9,14 +9,13 @@ from jinja2 import TemplateError
 
 from tuiftune.data.chat.environment import BEGIN, END, clock, compile_template, marking
 from tuiftune.data.chat.reasoning import thought
+from tuiftune.data.example import Message
 from tuiftune.errors import UserError
 from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-
-    from tuiftune.data.example import Message
 
 Span = tuple[int, int]
 
@@ -30,6 +29,9 @@ PLAIN_TEMPLATE = (
 
 It needs no new tokens and marks the assistant's turns.
 """
+
+SENTINEL, THOUGHT = "\u2402tuiftune\u2403", "\u2402thought\u2403"
+"""What stands for an answer and for its reasoning where a template is tried out."""
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
@@ -46,10 +48,11 @@ class Template:
         self.source, self.place = source, place
         self.special = {key: value for key, value in special.items() if isinstance(value, str)}
         self.marks_answers = bool(GENERATION.search(source))
-        # Where the template reads a field of its own and knows no tags, tags would end up in the answer.
-        self._fields = "</think>" not in source and ("reasoning_content" in source or ".thinking" in source)
         self._compiled = compile_template(source, place)
         self._now = now
+        self._parts = self._fields = False
+        self._parts = self._wants_parts()
+        self._fields = self._wants_fields()
 
     def render(self, messages: Sequence[Message], *, prompt: bool = False) -> str:
         """The conversation as text; with `prompt`, followed by what the template puts before an answer.
@@ -87,9 +90,42 @@ class Template:
             text += written + after
         return text, spans
 
-    def _turn(self, message: Message) -> dict[str, str]:
-        if self._fields and message.role == "assistant" and (found := thought(message.content)):
+    def _turn(self, message: Message) -> dict[str, Any]:
+        content, fields = message.content, {}
+        if self._fields and message.role == "assistant" and (found := thought(content)):
             # `thinking` is what gpt-oss reads, `reasoning_content` what the others do
+            content = found.answer.lstrip()
             fields = {"reasoning_content": found.reasoning, "thinking": found.reasoning}
-            return {"role": message.role, "content": found.answer.lstrip(), **fields}
-        return {"role": message.role, "content": message.content}
+        shown = [{"type": "text", "text": content}] if self._parts else content
+        return {"role": message.role, "content": shown, **fields}
+
+    def _wants_parts(self) -> bool:
+        """Whether a message's text is only shown in a list of parts, as by templates of vision models."""
+        for self._parts in (False, True):
+            if SENTINEL in self._tried(Message("user", SENTINEL)):
+                return self._parts
+        return False
+
+    def _wants_fields(self) -> bool:
+        """Whether reasoning is to be handed over in a field of the message: where the template reads one, and
+        would leave tags in the answer, beside its own.
+        """
+        if "reasoning_content" not in self.source and "thinking" not in self.source:
+            return False
+        messages = (
+            Message("user", "question"),
+            Message("assistant", f"<think>\n{THOUGHT}\n</think>\n\n{SENTINEL}"),
+        )
+        inline = self._tried(*messages)
+        self._fields = True
+        fields = self._tried(*messages)
+        self._fields = False
+        if THOUGHT not in fields or SENTINEL not in fields:
+            return False
+        return THOUGHT not in inline or inline.count("</think>") > fields.count("</think>")
+
+    def _tried(self, *messages: Message) -> str:
+        try:
+            return self.render(messages)
+        except UserError:
+            return ""

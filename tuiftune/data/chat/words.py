@@ -56,7 +56,7 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
                 harm=False,
             )
         )
-    if ending.extra.strip():
+    if ending.extra:
         opens = tokeniser.opens_reasoning
         block = " after an empty thinking block, unless they bring reasoning of their own" if opens else ""
         found.append(
