@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from shapes import SHAPES, Shape, make_model, make_tokenizer
 
-from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat import as_loaded
+from tuiftune.data.chat.local import read_document, read_tokeniser
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.example import Example, Message
 from tuiftune.engine import answers
+from tuiftune.engine.base import Base, load_tokenizer, stop_ids
 from tuiftune.engine.tokenise import Tokeniser
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conftest import Engine
 
 PAIRS = (
     ("Where does train 9 go?", "To platform 4."),
@@ -62,7 +67,7 @@ def as_sent(shape: Shape, messages: tuple[Message, ...]) -> list[dict[str, Any]]
     ]
 
 
-def stop_ids(shape: Shape, tokenizer: Any) -> list[int]:
+def stops_of(shape: Shape, tokenizer: Any) -> list[int]:
     return [tokenizer.convert_tokens_to_ids(token) for token in shape.base_stops or (shape.eos,)]
 
 
@@ -73,7 +78,7 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
     """
     shape = SHAPES[name]
     tokenizer = make_tokenizer(shape)
-    base_stops = stop_ids(shape, tokenizer)
+    base_stops = stops_of(shape, tokenizer)
     made = Tokeniser(tokenizer, max_length=512, loss_on="assistant", base_stops=base_stops)
     for variant in (variant for variant in VARIANTS if takes(shape, variant)):
         rows = examples(variant)
@@ -104,14 +109,45 @@ def test_the_checks_see_what_the_engine_trains(name: str, tmp_path: Path) -> Non
     shape = SHAPES[name]
     tokenizer = make_tokenizer(shape)
     tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(f'{{"eos_token_id": {stop_ids(shape, tokenizer)}}}', "utf-8")
-    engine = Tokeniser(tokenizer, max_length=40, loss_on="assistant", base_stops=stop_ids(shape, tokenizer))
+    (tmp_path / "config.json").write_text(f'{{"eos_token_id": {stops_of(shape, tokenizer)}}}', "utf-8")
+    engine = Tokeniser(tokenizer, max_length=40, loss_on="assistant", base_stops=stops_of(shape, tokenizer))
     local = read_tokeniser(tmp_path, max_length=40)
     assert local.chat.ending == engine.chat.ending
     assert local.stop_tokens() == engine.stop_tokens()
     for variant in (variant for variant in VARIANTS if takes(shape, variant)):
         for here, there in zip(local.rows(examples(variant)), engine.rows(examples(variant)), strict=True):
             assert (here.ids, here.mask, here.length) == (there.ids, there.mask, there.length)
+
+
+def test_a_tokenizer_that_is_built_anew_is_counted_as_it_is_loaded(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Llama's own class treats blanks in another way than tokenizer.json says."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "model"
+    make_tokenizer(SHAPES["llama2"]).save_pretrained(folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": "LlamaTokenizer"}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "eos_token_id": 2}))
+    base = Base("m", str(folder), None, None, remote_code=False)
+    trained = Tokeniser(load_tokenizer(base), max_length=99, loss_on="assistant", base_stops=stop_ids(base))
+    rows = [Example(text="The lamp is green."), *examples("plain")]
+
+    def same() -> bool:
+        local = read_tokeniser(folder, max_length=99)
+        pairs = zip(local.rows(rows), trained.rows(rows), strict=True)
+        return all((here.ids, here.mask) == (there.ids, there.mask) for here, there in pairs)
+
+    assert not same()
+    assert not as_loaded.by_files(
+        read_document(folder / "config.json"), {"tokenizer_class": "LlamaTokenizer"}
+    )
+    code, said = engine.run("tokenizer", folder, as_loaded.place(folder))
+    assert code == 0, said
+    assert same()
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text("utf-8") + "x", "utf-8")
+    assert as_loaded.kept(folder) is None, "the files changed"
 
 
 def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int, rate: float) -> None:
@@ -159,7 +195,6 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     """Memorise, score and generate; then again from the saved directory with nothing but the libraries."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from tuiftune.engine.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.export import save_model
 
     make_model(shape, directory / "base")

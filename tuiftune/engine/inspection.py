@@ -91,18 +91,29 @@ def write_tokenizer(model: Path, to: Path) -> None:
     from tuiftune.data.chat import as_loaded
     from tuiftune.engine import quiet
     from tuiftune.engine.base import Base, load_tokenizer, stop_ids
-    from tuiftune.engine.tokenise import chosen
+    from tuiftune.engine.foreign import behind_fence
+    from tuiftune.engine.tokenise import Tokeniser
 
     base = Base(str(model), str(model), None, None, remote_code=False)
     quiet.libraries(base, data=False)
-    tokenizer = load_tokenizer(base)
-    document = {
-        "backend": tokenizer.backend_tokenizer.to_str(),
-        "special": dict(tokenizer.special_tokens_map),
-        "template": chosen(tokenizer.chat_template) if tokenizer.chat_template else None,
-        "stops": stop_ids(base),
+
+    def make() -> Tokeniser:
+        tokenizer, stops = load_tokenizer(base), stop_ids(base)
+        return Tokeniser(tokenizer, max_length=1, loss_on="all", place=str(model), base_stops=stops)
+
+    with closing(behind_fence(base, make, {})) as asked:
+        as_loaded.write(to, asked.ask(as_it_is))
+
+
+def as_it_is(foreign: Foreign) -> dict[str, Any]:
+    """The tokenizer and template behind the fence."""
+    tokeniser = foreign.tokeniser
+    return {
+        "backend": tokeniser.backend.to_str(),
+        "special": tokeniser.template.special,
+        "template": tokeniser.template.source if tokeniser.own_template else None,
+        "stops": tokeniser.base_stops,
     }
-    as_loaded.write(to, document)
 
 
 def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:

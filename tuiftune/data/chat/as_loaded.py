@@ -51,20 +51,20 @@ def by_files(config: dict[str, Any], tokenizer: dict[str, Any]) -> bool:
 
 def kept(folder: Path) -> dict[str, Any] | None:
     """The engine's answer for a directory as it is now: `backend`, `special`, `template`, `stops`."""
-    place = _place(folder)
-    return documents.read_json(place, LARGEST) if paths.is_file(place) else None
+    answer = place(folder)
+    return documents.read_json(answer, LARGEST) if paths.is_file(answer) else None
 
 
 def ask(folder: Path) -> None:
     """Have the engine load the tokenizer and keep what it is. UserError with the engine's line."""
-    place = _place(folder)
-    if paths.is_file(place):
+    answer = place(folder)
+    if paths.is_file(answer):
         return
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        answer.parent.mkdir(parents=True, exist_ok=True)
     except OSError:
         return  # nowhere to keep it: the files are read as they are
-    command = interpreter.command(interpreter.ENGINE, "tokenizer", str(folder), str(place))
+    command = interpreter.command(interpreter.ENGINE, "tokenizer", str(folder), str(answer))
     with tempfile.TemporaryFile() as said:
         process = interpreter.start(command, stderr=said, session=True)
         try:
@@ -85,18 +85,19 @@ def ask(folder: Path) -> None:
         raise UserError(printable(lines[-1]) if lines else f"the engine ended with {code}")
 
 
-def write(place: Path, document: dict[str, Any]) -> None:
+def write(to: Path, document: dict[str, Any]) -> None:
     """Keep an answer, whole or not at all."""
-    partial = place.with_suffix(f".{os.getpid()}")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    partial = to.with_suffix(f".{os.getpid()}")
     try:
         partial.write_text(json.dumps(document), encoding="utf-8")
-        os.replace(partial, place)
+        os.replace(partial, to)
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
 
 
-def _place(folder: Path) -> Path:
+def place(folder: Path) -> Path:
     """Where the answer for a directory is kept."""
     signature: list[Any] = [os.path.realpath(folder), version("transformers"), version("tuiftune")]
     for name in FILES:
