@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tuiftune.runs import metrics
 from tuiftune.runs.directory import RunDir
 from tuiftune.runs.log import EventReader, EventWriter
 from tuiftune.runs.state import RunState
@@ -65,3 +66,17 @@ def test_every_event_has_both(tmp_path: Path) -> None:
     (event,) = EventReader(tmp_path / "events.jsonl").poll()
     assert abs(event["t"] - time.time()) < 60
     assert abs(event["clock"] - time.monotonic()) < 60
+
+
+def test_a_table_of_measurements_goes_by_the_same_clock(new_run: Callable[..., RunDir]) -> None:
+    run = new_run()
+    days = (100.0, 101.0, 90_000.0, 90_001.0)  # set forward between the first and the second step
+    lines: list[dict[str, object]] = [{"type": "start", "total_steps": 3}]
+    lines += [{"type": "step", "step": step, "loss": 1.0} for step in (1, 2, 3)]
+    run.events_path.write_text(
+        "".join(
+            json.dumps({"v": 1, "seq": n, "t": days[n], **line, "clock": 10.0 + n}) + "\n"
+            for n, line in enumerate(lines)
+        )
+    )
+    assert [row["seconds"] for row in metrics.Table.of(run).rows()] == [1.0, 2.0, 3.0]

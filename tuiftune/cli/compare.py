@@ -20,10 +20,12 @@ def compare(
 ) -> None:
     """Set runs side by side: settings that differ, scores with intervals, speed, memory, cost."""
     from tuiftune.cli import terminal
+    from tuiftune.cli.data_progress import busy
     from tuiftune.runs.compare import compare as carry_out
     from tuiftune.runs.find import find
 
-    comparison = carry_out([find(name, runs) for name in names])
+    with busy("reading the logs"):
+        comparison = carry_out([find(name, runs) for name in names])
     if json:
         terminal.write_json(comparison.document())
     else:
@@ -45,7 +47,9 @@ def export(
 ) -> None:
     """Write a run's measurements as a table: loss, evaluations, speed, memory, every card."""
     import sys
+    from contextlib import nullcontext
 
+    from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
     from tuiftune.outputs import STANDARD
     from tuiftune.runs import metrics
@@ -53,9 +57,12 @@ def export(
 
     found = find(run, runs)
     if output is None or str(output) == STANDARD:
-        metrics.write_csv(metrics.Table.of(found), sys.stdout)
+        quiet = sys.stdout.isatty()  # the rows themselves show how it goes
+        with nullcontext() if quiet else busy("events") as count:
+            metrics.write_csv(metrics.Table.of(found, count), sys.stdout)
         return
-    written = metrics.export(found, output)
+    with busy("events") as count:
+        written = metrics.export(found, output, count)
     say(f"written: {output} ({written:,} rows)")
 
 

@@ -38,6 +38,7 @@ def mix(
 ) -> None:
     """Count what the trainer will see of each source that is mixed in."""
     from tuiftune.cli.data import _columns
+    from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import out, unicode, write_json
     from tuiftune.data.load import load
     from tuiftune.data.mix import Mix, mixed
@@ -47,9 +48,10 @@ def mix(
     wanted = Mix(tuple(_source(text) for text in with_), temperature)
     if temperature is not None and any("=" in text for text in with_):
         raise UserError("a temperature sets every amount", place="--temperature", remedy="leave =AMOUNT out")
-    dataset = load(files, format=format_, columns=_columns(column))
-    train, held = split(dataset, evaluation, seed)
-    mixture = mixed(train, held, wanted, seed, ", ".join(str(file) for file in dataset.files))
+    with busy("rows read") as count:
+        dataset = load(files, format=format_, columns=_columns(column), progress=count)
+        train, held = split(dataset, evaluation, seed)
+        mixture = mixed(train, held, wanted, seed, ", ".join(str(file) for file in dataset.files))
     if json:
         write_json(_document(mixture, wanted))
     else:

@@ -75,6 +75,7 @@ def report(
     """Say what was run, on which data, with which settings and why, and what came of it (Markdown)."""
     import sys
 
+    from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
     from tuiftune.outputs import STANDARD
     from tuiftune.runs.find import find
@@ -82,7 +83,11 @@ def report(
 
     found = find(run, runs)
     if output is None or str(output) == STANDARD:
-        sys.stdout.write(markdown(found))
+        with busy("reading the log"):
+            text = markdown(found)
+        sys.stdout.write(text)
         return
-    for path in write(found, output):
+    with busy("reading the log"):
+        written = write(found, output)
+    for path in written:
         say(f"written: {path}")

@@ -36,6 +36,7 @@ CARDS = re.compile(
 HOST = re.compile(rf'\],"cpu":{VALUE},"host_memory_used":{VALUE},', re.ASCII)
 
 HEAD = re.compile(rb'"seq":([0-9]++),"t":([0-9.]++)')
+CLOCK = re.compile(rb',"clock":([0-9.]++)\}\s*+$')
 
 Event = Mapping[str, Any]
 Column = tuple["Sequence[int]", "Sequence[float]"]  # numbers of readings in order, and their values
@@ -75,7 +76,9 @@ def of_lines(kind: str, lines: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _head(kind: str, line: bytes) -> Event:
     seq, t = HEAD.findall(line)[0]
-    return {"v": EVENT_VERSION, "seq": int(seq), "t": float(t), "type": kind}
+    clock = CLOCK.search(line)
+    head: dict[str, Any] = {"v": EVENT_VERSION, "seq": int(seq), "t": float(t), "type": kind}
+    return head if clock is None else head | {"clock": float(clock[1])}
 
 
 def of_events(kind: str, events: Sequence[Event]) -> Iterator[tuple[int, bytes]]:
@@ -160,5 +163,6 @@ def _lines(
     for at, by_card in parts.items():
         event = event_at(at)
         cards = [{"index": card, **values} for card, values in by_card.items() if card is not None]
-        slim = {key: event.get(key) for key in ("v", "seq", "t", "type")} | by_card.get(None, {})
+        slim = {key: event[key] for key in ("v", "seq", "t", "type", "clock") if key in event}
+        slim |= by_card.get(None, {})
         yield at, json.dumps({**slim, "gpus": cards, PARTIAL: True}, separators=(",", ":")).encode()

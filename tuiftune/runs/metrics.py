@@ -23,11 +23,13 @@ from tuiftune.runs.readings import number, text, whole
 from tuiftune.runs.state import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tuiftune.runs.directory import RunDir
     from tuiftune.runs.events import Event
+
+    Watch = Callable[[int], None]
 
 Cell = float | int | str | None
 
@@ -52,8 +54,9 @@ TEXTS = ("type", "when")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
-def export(run: RunDir, output: Path) -> int:
-    """Write the table to `output`, as its suffix says: .csv, .jsonl or .parquet. Returns the number of rows.
+def export(run: RunDir, output: Path, watch: Watch | None = None) -> int:
+    """Write the table to `output`, as its suffix says: .csv, .jsonl or .parquet. Returns the number of rows;
+    `watch` gets the events so far.
 
     A stream whose name has no such suffix gets CSV.
 
@@ -65,7 +68,7 @@ def export(run: RunDir, output: Path) -> int:
         raise UserError(
             "is no table's name", place=printable(str(output)), remedy=f"end it in {', '.join(SUFFIXES)}"
         )
-    table = Table.of(run)
+    table = Table.of(run, watch)
     if str(output) != STANDARD:
         with suppress(FileExistsError):
             output.parent.mkdir(parents=True, exist_ok=True)
@@ -86,14 +89,17 @@ class Table:
     events: int = 0
     cards: list[int] = field(default_factory=list)
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (event, step that it went back to)
+    watch: Watch | None = None
 
     @classmethod
-    def of(cls, run: RunDir) -> Table:
+    def of(cls, run: RunDir, watch: Watch | None = None) -> Table:
         """Look through the log once. UserError if nothing was measured yet."""
-        table = cls(run)
+        table = cls(run, watch=watch)
         step, measured, cards = 0, False, set()
         for event in _events(run):
             table.events += 1
+            if watch:
+                watch(table.events)
             kind = event["type"]
             measured = measured or kind in FIELDS
             if kind == "step" and (at := whole(event, "step")) is not None:
@@ -122,11 +128,12 @@ class Table:
         lowest = self._lowest_after()
         cut = next(lowest, None)
         for place, event in enumerate(itertools.islice(_events(self.run), self.events), 1):
+            if self.watch:
+                self.watch(self.events + place)
             kind = event["type"]
             # Only what tells the time is folded: one step tells the clock that training began.
-            clock.fold(
-                event if kind in ("start", "phase", "end") or not clock.step else {"t": event.get("t")}
-            )
+            whole_event = kind in ("start", "phase", "end") or not clock.step
+            clock.fold(event if whole_event else {key: event.get(key) for key in ("t", "clock")})
             if place == upto:
                 upto, _ = next(repeats)
                 cut = next(lowest, None)
