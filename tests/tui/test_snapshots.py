@@ -145,4 +145,5 @@ async def test_a_screen_looks_as_it_did(scene: Scene, still: Path, monkeypatch: 
     app.draw_seconds = 0.05
     async with app.run_test(size=scene.size) as pilot:
         await follow(pilot, scene.keys)
+        await until(pilot, lambda: "◌" not in shown(pilot.app), seconds=60)  # nothing is under way any more
         snapshot.check(scene.name, app)

@@ -160,12 +160,17 @@ class Converter:
         if len(there) == 1:
             return self._column(rows, needed, faults)
         parts = [self._column(rows, role, faults, needed=False) for role in there]
-        asked: list[str | None] = []
-        for index, texts in enumerate(zip(*parts, strict=True)):
-            said = [text for text in texts if text and text.strip()]
-            asked.append("\n\n".join(said) if said else texts[there.index(needed)])
-            if asked[-1] is None:
-                _add(faults, index, f"missing:{needed}")
+        usual = there.index(needed)
+        asked = [
+            "\n\n".join(said)
+            if (said := [text for text in texts if text and not text.isspace()])
+            else texts[usual]
+            for texts in zip(*parts, strict=True)
+        ]
+        if None in asked:
+            for index, text in enumerate(asked):
+                if text is None:
+                    _add(faults, index, f"missing:{needed}")
         return asked
 
     def _single(

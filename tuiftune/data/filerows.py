@@ -134,8 +134,7 @@ def _frame(made: FileRows, part: Part, index: int, numbers: list[int], rows: lis
 
 
 def _lacks(part: Part, rows: list[Row]) -> bool:
-    needed = list(part.needed)
-    return any(row.get(name) is None for name in needed for row in rows)
+    return any(None in [row.get(name) for row in rows] for name in part.needed)
 
 
 def _new_part(
