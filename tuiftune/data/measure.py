@@ -61,7 +61,8 @@ def measure(
             remedy="run `tuiftune data inspect` on it",
         )
     folder = Path(model.path) if model is not None and model.path is not None else None
-    found = lengths(dataset, folder, watch=watch, name=model.reference if model else "")
+    name = model.reference if model else ""
+    found = lengths(dataset, folder, watch=watch, name=name, strict=True)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
     if mix:

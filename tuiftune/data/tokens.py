@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tuiftune import paths
 from tuiftune.data.chat import questions
 from tuiftune.data.chat.fenced import batches, tokeniser
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -123,9 +125,10 @@ def lengths(
     limit: int = COUNTED,
     watch: Callable[[int], None] | None = None,
     name: str = "",
+    strict: bool = False,
 ) -> Lengths:
     """Lengths of the usable rows: an even sample of at most `limit` is counted, or all are estimated from
-    bytes.
+    bytes. With `strict` UserError where the template refuses all of them.
     """
     import numpy as np
 
@@ -146,6 +149,12 @@ def lengths(
     how = "its chat template" if counter.manners.own_template else "a plain template (the model has none)"
     if dataset.format == "text":
         how = "no template"
+    if strict and counter.refusals and len(counter.refusals) == len(picked):
+        raise UserError(
+            f"every row is refused: {printable(counter.refusals[0])}",
+            place=printable(counter.name),
+            remedy="`tuiftune data inspect FILE --model M` shows them; mend the rows, or use another model",
+        )
     if counter.refusals:
         rows += f" ({len(counter.refusals):,} refused by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"

@@ -13,6 +13,7 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_LAYERS = 10_000  # the plan goes through them one by one
 # Older configs' names of the same facts.
 ALIASES = {
     "hidden_size": ("n_embd", "d_model", "dim"),
@@ -99,7 +100,7 @@ class _Reader:
                 return self.config[name]
         return None
 
-    def size(self, key: str, default: int | None = None, *, least: int = 1) -> int:
+    def size(self, key: str, default: int | None = None, *, least: int = 1, most: int = 10**9) -> int:
         found = self.value(key)
         if found is None and self.fill:
             found = self.family.defaults.get(key)
@@ -110,9 +111,11 @@ class _Reader:
                 place=self.place,
                 remedy="use the config.json that came with the model's weights",
             )
-        if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= 10**9:
+        if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
             raise UserError(
-                f"'{key}' is {_short(found)}, expected a whole number from {least}", place=self.place
+                f"'{key}' is {_short(found)}, expected a whole number from {least} to {most:,}",
+                place=self.place,
+                remedy="use the config.json that came with the model's weights",
             )
         return found
 
@@ -133,7 +136,7 @@ class _Reader:
         heads = self.size("num_attention_heads")
         head_dim = self.size("head_dim", self.family.defaults.get("head_dim") or self._even(hidden, heads))
         kv_heads = self.size("num_key_value_heads", heads)
-        layers = self.size("num_hidden_layers")
+        layers = self.size("num_hidden_layers", most=MOST_LAYERS)
         vocab = self.size("vocab_size")
         experts = self.size("num_experts", 0, least=0)
         inner = self.size("intermediate_size", 4 * hidden if "n_embd" in self.config else None)
