@@ -314,6 +314,7 @@ def _export(
     after: Score,
     report: Report,
 ) -> None:
+    from tuiftune.data.twins import twins
     from tuiftune.engine.card import name_of
 
     report.phase("exporting", "model")
@@ -324,7 +325,7 @@ def _export(
     side_by_side = scorer.side_by_side(before, after)
     document = {
         "before": before.document(count),
-        "after": after.document(count),
+        "after": after.document(count) | {"leakage": twins(examples.train, examples.held_out).document()},
         "best_step": progress.best_step,
         "steps": trainer.state.global_step,
         "seconds": round(progress.seconds, 1),
