@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from tuiftune.data.checks.answers import answers
+from tuiftune.data.checks.check import Subject
+from tuiftune.data.checks.encoding import placeholders
 from tuiftune.data.clean.account import Settings, clean
-from tuiftune.data.inspect import inspect
 from tuiftune.data.load import load
 
 
@@ -17,7 +19,9 @@ def jsonl(path: Path, rows: list[Any]) -> str:
 
 
 def rows_of(path: str, name: str) -> tuple[int, ...]:
-    return next(check.rows for check in inspect(load(path)).checks if check.check == name)
+    subject = Subject(load(path))
+    found = {check.check: check.rows for stage in (placeholders, answers) for check in stage(subject)}
+    return found[name]
 
 
 SOUND = [

@@ -102,6 +102,9 @@ CLASSES = [
     [{"text": f"t {n}", "label": str(n % 2)} for n in range(36)],
     [{"title": f"T {n}", "text": f"t {n}", "label": n % 2} for n in range(36)],
     [{"review": f"r {n}", "label": n % 2} for n in range(36)],
+    [{"text": f"t {n}", "stars": n % 5} for n in range(36)],
+    [{"text": f"t {n}", "mood": ["glad", "sad"][n % 2]} for n in range(36)],
+    [{"title": f"T {n}", "text": f"t {n}", "rating": n % 5} for n in range(36)],
     [{"prompt": f"t {n}", "label": ["no", "yes"][n % 2]} for n in range(36)],
     [{"prompt": f"t {n}", "completion": ["bad", "good"][n % 2], "label": n % 2} for n in range(36)],
     [
@@ -116,6 +119,8 @@ def test_a_class_is_no_thumb(rows: list[dict[str, Any]], tmp_path: Path) -> None
     dataset = load(jsonl(tmp_path / "a.jsonl", rows))
     assert dataset.stage == "sft"
     assert dataset.usable.all()
+    if "text" in rows[0]:
+        assert dataset.format == "classification"
 
 
 PREFERENCES: list[dict[str, Any]] = [
@@ -123,6 +128,7 @@ PREFERENCES: list[dict[str, Any]] = [
     {"messages": [USER, say("Good.")], "rejected_messages": [USER, say("Bad.")]},
     {"messages": [USER, say("Good.")], "rejected_response": [say("Bad.")]},
     {"query": "How far?", "response": "Good.", "rejected_response": "Bad."},
+    {"messages": [USER, say("Good.")], "rejected_response": ["Bad.", "Worse."]},
     {"instruction": "How far?", "input": "", "output": "Good.", "rejected": "Bad."},
     {"instruction": "How far?", "input": "", "output": ["Good.", "Bad."]},
     {"instruction": "How far?", "input": "", "chosen": "Good.", "rejected": "Bad."},
@@ -155,6 +161,17 @@ def test_preferences_of_every_public_layout(row: dict[str, Any], tmp_path: Path)
     example = dataset.head(1)[0]
     assert [(message.role, message.content) for message in example.messages or ()] == [("user", "How far?")]
     assert (example.chosen, example.rejected) == ("Good.", "Bad.")
+
+
+def test_yes_and_no_may_be_the_answers(tmp_path: Path) -> None:
+    rows = [{"prompt": "Far?", "chosen": "Yes", "rejected": "No"}] * 9
+    assert load(jsonl(tmp_path / "a.jsonl", rows)).stage == "dpo"
+
+
+def test_answers_that_are_all_equally_good_are_said(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "answer_a": "a", "answer_b": "b", "winner": "tie"}] * 9
+    with pytest.raises(UserError, match='none of its rows can be read: "answer_a" and "answer_b"'):
+        load(jsonl(tmp_path / "a.jsonl", rows))
 
 
 def test_a_question_keeps_its_instruction_input_system_and_history(tmp_path: Path) -> None:
@@ -198,6 +215,7 @@ def test_an_answer_of_several_turns_keeps_them_all(row: dict[str, Any], tmp_path
         ({"rating": "n"}, '"rating" grades the answers'),
         ({"Score": "n"}, '"Score" grades the answers'),
         ({"model_rejected_text": "Some other answer."}, "answers that are worse than others"),
+        ({"negative_messages": [[{"role": "user", "content": "x"}]]}, "answers that are worse than others"),
         ({"loss_mask": [0, 1]}, "keeps answers out of the loss"),
         ({"train": 0}, "keeps answers out of the loss"),
     ],

@@ -244,6 +244,15 @@ def test_what_is_not_sure_is_asked(row: dict[str, Any], tmp_path: Path) -> None:
     assert fault.value.exit_code == 2
 
 
+def test_texts_without_roles_are_read_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", [{"dialog": [QA[0][1], QA[1][1]]}] * N)
+    with pytest.raises(UserError, match="not recognised"):
+        load(path)
+    dataset = load(path, format="chat", columns={"messages": "dialog"})
+    assert said(dataset) == QA
+    assert dataset.lost == ["texts without roles are taken as question and answer by turns (12 times)"]
+
+
 def test_columns_that_are_facts_about_a_text_leave_it_one(tmp_path: Path) -> None:
     row = {
         "text": "A long text about the town of Oslo and its trams.", "title": "Oslo, a town in the far north",

@@ -16,8 +16,10 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from tuiftune.data.json_rows import Row
 
-_REJECTED = re.compile(r"reject|dispref|non_?pref|(?:^|_)loser$")
-_FLAG = re.compile(r"(?i)\s*(?:[-+]?[\d.,]+|true|false|yes|no)\s*")
+_REJECTED = re.compile(
+    r"reject|dispref|non_?pref|(?:^|_)loser$|^negative_(?:messages|response|answer|output)s?$"
+)
+_FLAG = re.compile(r"(?i)\s*(?:[-+]?[\d.,]+|true|false)\s*")
 MASKS = frozenset(
     (*weights.WEIGHTS, *weights.MASKS, "masks", "weights", "loss_masks", "turn_weights", "train_mask")
 )

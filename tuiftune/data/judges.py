@@ -149,12 +149,21 @@ def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
         return None  # prompts without answers
     others = [other for other in known if other != name]
+    if len(others) == 1 and _may_be_labels(sample, others[0]) and others[0].lower() not in names.ABOUT:
+        return None  # a class under a name of its own
     if any(_says_more(sample, other) for other in others):
         return None
     known_about = all(other.lower() in names.ABOUT for other in others)
     confidence = 0.95 if not others else 0.9 if known_about else 0.7
     evidence = f'one text column, "{name}"' + (f", beside {listed(others)}" if others else "")
     return Recognition("text", confidence, (evidence,), {"text": name})
+
+
+def _may_be_labels(sample: list[Row], name: str) -> bool:
+    """Whether a column holds several classes, and not what tells rows apart."""
+    if _ID.search(name.lower()) or name.lower() in names.PARTITIONS or not few_labels(sample, name):
+        return False
+    return len({str(value) for value in values_of(sample, name)}) > 1
 
 
 def _says_more(sample: list[Row], name: str) -> bool:
@@ -178,11 +187,7 @@ def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     ]
     if len(strings) != 2 or len(known) > 3 or any(name.lower() in _NAMED_OTHERWISE for name in strings):
         return None
-    labels = [
-        name
-        for name in strings
-        if few_labels(sample, name) and len(set(values_of(sample, name))) > 1 and not _ID.search(name.lower())
-    ]
+    labels = [name for name in strings if _may_be_labels(sample, name)]
     if len(labels) == 1:
         text = next(name for name in strings if name != labels[0])
         return Recognition(

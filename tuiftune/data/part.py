@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.data import thumbs
 from tuiftune.data.convert import Converter
 from tuiftune.data.feedback import MASKS
-from tuiftune.data.formats import NEEDED, SAMPLE
+from tuiftune.data.formats import NEEDED, SAMPLE, ColumnsError
 from tuiftune.data.layouts import layout_of, rewritten
 from tuiftune.data.names import PICTURES
 from tuiftune.data.recognise import recognise
@@ -80,6 +80,8 @@ class Part:
         looked = sample
         if layout is not None:
             looked = rewritten(layout, ([0] * len(sample), sample), Counter())[1]
+        if layout is not None and not looked:
+            raise ColumnsError(f"none of its rows can be read: {layout.evidence}", place=place)
         recognition = recognise(looked, wanted.format, wanted.columns, place, wanted.elsewhere)
         if layout is not None:
             recognition = replace(recognition, evidence=(layout.evidence, *recognition.evidence))

@@ -74,6 +74,11 @@ class Turns:
         items = items_of(value)
         if items is None:
             return None, [], ["type:messages"]
+        if len(items) > 1 and all(isinstance(item, str) for item in items):
+            self.lost["texts without roles are taken as question and answer by turns"] += 1
+            items = [
+                {"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(items)
+            ]
         system: str | None = None
         turns: list[Turn] = []
         faults: list[str] = []
@@ -145,7 +150,7 @@ class Turns:
             return None, [
                 {"role": role, "content": text, "weight": None} for role, text in said if text.strip()
             ]
-        if not items:
+        if not items or all(isinstance(item, str) for item in items):
             faults.append("type:history")
             return None, []
         system, turns, found = self.read(items, prompt_only=True)
