@@ -11,6 +11,7 @@ import pytest
 
 from tuiftune.runs import scan, stretch, thin
 from tuiftune.runs.log import EventReader, serialise
+from tuiftune.runs.series import Series
 from tuiftune.runs.state import RunState
 from tuiftune.tui.glyphs import UNICODE, sparkline
 from tuiftune.tui.widgets.curves import CURVES, Source, drawing
@@ -19,7 +20,6 @@ from tuiftune.tui.widgets.lens import Lens
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuiftune.runs.series import Series
     from tuiftune.tui.widgets.plot import Layer
 
 STEPS = 6_000
@@ -172,6 +172,22 @@ def test_a_resume_drops_no_extreme_before_its_checkpoint(tmp_path: Path, seed: i
         for name, curve in zip(OF_STEP, list(curves(state).values())[:4], strict=True):
             values = [event[name] for event in steps.values()]
             assert {y for _, y in ends(curve)} == {min(values), max(values)}, name
+
+
+@pytest.mark.parametrize("buckets", [4, 16, 50])
+@pytest.mark.parametrize("back", [200, 403, 798])
+def test_a_curve_that_goes_back_to_a_checkpoint_keeps_all_before_it(buckets: int, back: int) -> None:
+    """A greater spike and a deeper dip, close behind the checkpoint, go; those just before it stay."""
+    planted = {back - 2: 70.0, back - 1: -7.0, back + 2: 900.0, back + 3: -90.0}
+    series = Series(buckets)
+    for x in range(1, 1000):
+        series.add(x, planted.get(x, 1.0))
+        if x % 199 == 0 or x == back:
+            series.fence(x)
+    series.add(back + 1, 1.0)
+    assert (series.lowest, series.highest) == (-7.0, 70.0)
+    assert {(back - 2, 70.0), (back - 1, -7.0), (back + 1, 1.0)} <= set(series.points())
+    assert len(series.points()) <= 2 * (buckets + 6)
 
 
 def test_a_part_that_is_read_again_has_them_too(tmp_path: Path) -> None:
