@@ -78,19 +78,17 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     if tail.strip() and tail.strip() == opening.strip():  # it opens the next answer without being asked to
         kept = tail.index(closing[0]) + len(closing[0]) if closing else 0
         tail, surplus, closing = tail[:kept], tail[kept:], closing[:1]
-    inner = set(marks.all(lead))
+    thought_end = _thought_end(template)
+    inner = set(marks.all(lead)) | set(marks.all(thought_end))  # to stop at one would end before the answer
     ends = tuple(dict.fromkeys(token for token in closing if token not in inner))
     known = [token for token in base_stops if token not in inner]
     own = eos if eos and (eos in known or not known) else next(iter(known), eos)
-    if not ends:
+    if ends:
+        closer = own if known and not set(ends) & set(known) else ""
+    else:
         closer = _next_opening(template, marks, known) or own
-        return Ending(
-            (closer,) if closer else (), tail, surplus, closer, False, lead, extra, _thought_end(template)
-        )
-    closer = own if known and not set(ends) & set(known) else ""
-    return Ending(
-        (*ends, closer) if closer else ends, tail, surplus, closer, True, lead, extra, _thought_end(template)
-    )
+    stops = (*ends, closer) if closer else ends
+    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end)
 
 
 def _probe(template: Template, before: tuple[Message, ...]) -> tuple[str, str, str, str] | None:

@@ -134,7 +134,7 @@ class Tokeniser:
         """
         ending = self.chat.ending
         texts = {*ending.stops, self.eos, *(self._text(token) for token in self.base_stops)}
-        ids = {self._id(text) for text in texts if text and text not in ending.lead}
+        ids = {self._id(text) for text in texts if text and text not in ending.lead + ending.thought_end}
         return sorted(token for token in ids if token is not None)
 
     def answer(self, ids: Sequence[int]) -> Stripped:
