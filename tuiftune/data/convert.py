@@ -12,9 +12,8 @@ from tuiftune.data.cells import is_missing, structured
 from tuiftune.data.columns import turn_style
 from tuiftune.data.content import answer_text
 from tuiftune.data.formats import SAMPLE
-from tuiftune.data.names import ROLE_NAMES
-from tuiftune.data.spoken import transcript
-from tuiftune.data.turns import Turns, role_of
+from tuiftune.data.sides import answers, as_turns, side, sides, taken_apart
+from tuiftune.data.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +193,7 @@ class Converter:
                 turns = [*before, *({"role": role, "content": text, "weight": None} for role, text in last)]
                 made["messages"][index] = turns
                 if asked[index] and answers[index]:
-                    asked[index], answers[index] = _sides(turns)
+                    asked[index], answers[index] = sides(turns)
         return made
 
     def _history(self, row: Row, index: int, faults: dict[int, str]) -> tuple[str | None, list[Turn]]:
@@ -244,12 +243,12 @@ class Converter:
         columns = self.recognition.columns
         joined = []
         for index, row in enumerate(rows):
-            before = _as_turns(row.get(columns["prompt"]), "user")
-            after = _as_turns(row.get(columns["completion"]), "assistant")
+            before = as_turns(row.get(columns["prompt"]), "user")
+            after = as_turns(row.get(columns["completion"]), "assistant")
             if "history" in columns and columns["history"] != columns["prompt"]:
                 system, earlier = self._history(row, index, faults)
                 before = [*([{"role": "system", "content": system}] if system else []), *earlier, *before]
-            read = [{**turn, "weight": 0} if _answers(turn) else turn for turn in before]
+            read = [{**turn, "weight": 0} if answers(turn) else turn for turn in before]
             joined.append({**row, columns["prompt"]: read + after})
         whole = {**columns, "messages": columns["prompt"]}
         return self._chat(joined, faults, whole)
@@ -280,7 +279,7 @@ class Converter:
                 _add(faults, index, fault)
             made["system"].append(self.turns.both_systems(beside[index], system))
             made["messages"].append(messages)
-            prompt, answer = _sides(messages)
+            prompt, answer = sides(messages)
             made["prompt"].append(prompt)
             made["answer"].append(answer)
         return made
@@ -306,11 +305,11 @@ class Converter:
             prompt = asked[index] if asked else None
             if prompt is not None and (not messages or "history" in columns):
                 messages = [*messages, {"role": "user", "content": prompt, "weight": None}]
-            sides = {}
+            both: dict[str, list[Turn] | None] = {}
             for role in ("chosen", "rejected"):
-                own, sides[role] = self._side(row.get(columns[role]), role, found, bare=not messages)
+                own, both[role] = side(self.turns, row.get(columns[role]), role, found, bare=not messages)
                 system = system or own
-            messages = _taken_apart(messages, sides)
+            messages = taken_apart(messages, both)
             if not messages:
                 found.append("missing:prompt")
             for fault in found:
@@ -319,37 +318,11 @@ class Converter:
             made["prompt"].append("\n".join(turn["content"] for turn in messages))
             made["system"].append(self.turns.both_systems(systems[index], system))
             for name, role in (("answer", "chosen"), ("rejected", "rejected")):
-                side = sides[role]
-                single = side is None or (len(side) == 1 and side[0]["role"] == "assistant")
-                made[name].append(None if not side else "\n".join(turn["content"] for turn in side))
-                made[f"{name}_turns"].append(None if single else side)
+                turns = both[role]
+                single = turns is None or (len(turns) == 1 and turns[0]["role"] == "assistant")
+                made[name].append(None if not turns else "\n".join(turn["content"] for turn in turns))
+                made[f"{name}_turns"].append(None if single else turns)
         return made
-
-    def _side(
-        self, value: Any, role: str, found: list[str], *, bare: bool
-    ) -> tuple[str | None, list[Turn] | None]:
-        """(system message, turns) of a better or worse answer: a text, a turn or several, in full or from the
-        answer on.
-        """
-        if value is None:
-            found.append(f"missing:{role}")
-            return None, None
-        if isinstance(value, str):
-            held = structured(value)
-            if turn_style([held]):
-                value = held
-            elif bare and (spoken := transcript(value)):  # the prompt can only be in the answers
-                value = spoken
-            else:
-                return None, [{"role": "assistant", "content": value, "weight": None}]
-        if not isinstance(value, list | dict):
-            found.append(f"type:{role}")
-            return None, [{"role": "assistant", "content": answer_text(value), "weight": None}]
-        system, turns, faults = self.turns.read(
-            value if isinstance(value, list) else [value], answers_only=True
-        )
-        found += faults
-        return system, turns or None
 
     def _kto(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         made = (
@@ -367,61 +340,6 @@ class Converter:
                 if not is_missing(row.get(name)):
                     self.lost["labels that are neither a thumb up nor down: such rows are not trained"] += 1
         return made
-
-
-def _sides(turns: list[Turn]) -> tuple[str, str]:
-    """What is asked and what is answered in a conversation."""
-    asked = "\n".join(turn["content"] for turn in turns if turn["role"] != "assistant")
-    return asked, "\n".join(turn["content"] for turn in turns if turn["role"] == "assistant")
-
-
-def _taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> list[Turn]:
-    """The conversation before the two answers, which is taken out of them where they repeat it, and they out
-    of it.
-    """
-    chosen, rejected = sides["chosen"] or [], sides["rejected"] or []
-    if chosen and chosen[0]["role"] != "assistant":  # the whole conversation
-        same = 0
-        while same < min(len(chosen), len(rejected)) - 1 and _alike(chosen[same], rejected[same]):
-            same += 1
-        while same and chosen[same]["role"] == "tool":
-            same -= 1
-        common = chosen[:same]
-        if common:
-            sides["chosen"], sides["rejected"] = chosen[same:], rejected[same:]
-        elif messages and all(map(_alike, messages, chosen)) and len(chosen) > len(messages):
-            sides["chosen"] = chosen[len(messages) :]
-            return messages
-        else:
-            at = max(index for index, turn in enumerate(chosen) if turn["role"] != "assistant") + 1
-            common, sides["chosen"] = chosen[:at], chosen[at:] or None
-        own = len(messages) >= len(common) and all(map(_alike, common, messages))
-        return common if own or not messages else [*messages, *common]
-    ends = [side[-1] for side in (chosen, rejected) if side]
-    if (
-        len(messages) > 1
-        and messages[-1]["role"] == "assistant"
-        and any(_alike(messages[-1], end) for end in ends)
-    ):
-        return messages[:-1]  # the conversation was kept with one of its answers
-    return messages
-
-
-def _alike(one: Turn, other: Turn) -> bool:
-    return bool(one["role"] == other["role"] and one["content"] == other["content"])
-
-
-def _as_turns(value: Any, role: str) -> list[Any]:
-    if isinstance(value, str):
-        held = structured(value)
-        if not turn_style([held]):
-            return [{"role": role, "content": value}]
-        value = held
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _answers(turn: Any) -> bool:
-    return isinstance(turn, dict) and ROLE_NAMES.get(str(role_of(turn)).lower().strip()) == "assistant"
 
 
 def _add(faults: dict[int, str], index: int, fault: str) -> None:
