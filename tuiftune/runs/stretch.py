@@ -15,6 +15,7 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from tuiftune.documents import opened
+from tuiftune.errors import UserError
 from tuiftune.runs.lines import WholeLines
 from tuiftune.runs.log import parse_line
 from tuiftune.runs.readings import GpuCurves, MemoryCurves
@@ -150,7 +151,7 @@ def read(log: Path, part: Part, go_on: Callable[[], bool] = lambda: True) -> Str
                 if not go_on():
                     return None
                 inside = _fold(near, lines, part, inside)
-    except OSError:
+    except (OSError, UserError):
         return None
     return Stretch(part, near)
 
