@@ -36,7 +36,13 @@ def test_unknown_model_type_is_taken_as_llama_and_says_so() -> None:
 def test_nested_text_config_fills_what_its_class_leaves_out() -> None:
     """The hub's gemma-3-4b-it says only what differs from Gemma3TextConfig's defaults."""
     vision = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304}
-    vision |= {"num_hidden_layers": 27, "num_attention_heads": 16, "patch_size": 14, "image_size": 896}
+    vision |= {
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "patch_size": 14,
+        "image_size": 896,
+        "vision_use_head": False,
+    }
     text = {
         "model_type": "gemma3_text",
         "hidden_size": 2560,

@@ -246,15 +246,24 @@ CALLED_ALL = {
 
 @pytest.mark.filterwarnings("ignore:The following")
 @pytest.mark.parametrize("config", CALLED_ALL.values(), ids=CALLED_ALL.keys())
-def test_all_linear_is_what_peft_calls_all_linear(config: dict[str, Any]) -> None:
+def test_all_linear_is_what_the_engine_adapts(config: dict[str, Any]) -> None:
     peft = pytest.importorskip("peft")
+    from tuiftune.engine import adapters
+
+    model = on_meta(config)
+    made = adapters.config(model, "all-linear", [], r=8, lora_alpha=8, lora_dropout=0.0, use_dora=False)
     with torch.device("meta"):
-        lora = peft.LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM")
-        adapted = peft.get_peft_model(
-            on_meta(config), lora, autocast_adapter_dtype=False, low_cpu_mem_usage=True
-        )
+        adapted = peft.get_peft_model(model, made, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     trainable = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
     assert count.adapter_parameters(architecture_of(config), 8) == trainable
+    unadapted = [
+        name
+        for name, parameter in adapters.experts(on_meta(config)).items()
+        if not any(
+            name.rpartition(".")[0] in path for path, _ in adapted.named_parameters() if "lora_A" in path
+        )
+    ]
+    assert not unadapted
 
 
 def test_measured_adapter_size_of_llama_1b() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from tuiftune.models import catalogue
 from tuiftune.plan import coefficients, static
-from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.memory import CONTEXT, estimate
 from tuiftune.plan.settings import Settings
 from tuiftune.preset.sizes import GIB
@@ -60,7 +59,7 @@ def own(name: str) -> list[tuple[dict[str, Any], Any]]:
         arch = catalogue.find(row["model"]).architecture  # type: ignore[union-attr]
         if name == "first":  # was measured before the catalogue knew of windows
             arch = replace(arch, sliding_window=None, sliding_layers=0)
-        kernel = "eager" if arch.family in UNFUSED else "sdpa"
+        kernel = "sdpa" if arch.kind.sdpa else "eager"
         found.append((row, estimate(arch, replace(settings_of(row), attention=kernel))))
     return found
 

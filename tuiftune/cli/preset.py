@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.preset.explain import Fault
 
 PresetArgument = Annotated[
     str, typer.Argument(help="A preset file, or a shipped preset's name such as demo.")
@@ -23,7 +29,7 @@ def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or sh
     wrong = False
     for name in presets:
         path = shipped.find(name)
-        faults = file.check(path)
+        faults = file.check(path) or _model_faults(path)
         for fault in faults:
             remedy = f" — {fault.remedy}" if fault.remedy else ""
             say(f"{sign('bad')} {fault.place}: {fault.message}{remedy}")
@@ -32,6 +38,23 @@ def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or sh
         wrong = wrong or bool(faults)
     if wrong:
         raise typer.Exit(2)
+
+
+def _model_faults(path: Path) -> list[Fault]:
+    """Whether a base model that lies here is one that can be fine-tuned at all."""
+    from tuiftune import paths
+    from tuiftune.models import config, counted
+    from tuiftune.preset import file
+    from tuiftune.preset.explain import Fault
+
+    base = Path(file.load(path).model.base).expanduser()
+    place = base / "config.json"
+    try:
+        if paths.is_file(place):
+            counted.check(config.read(place), str(place))
+    except UserError as fault:
+        return [Fault(fault.place or str(place), fault.message, fault.remedy or "")]
+    return []
 
 
 def show(

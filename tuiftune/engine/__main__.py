@@ -1,4 +1,4 @@
-"""`python -m tuiftune.engine train RUN_DIR`, `… tokens FILE --model M` and `… tokenizer MODEL TO`."""
+"""`python -m tuiftune.engine train RUN_DIR`, `… tokens FILE`, `… tokenizer MODEL TO`, `… describe CONFIG`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     tokenizer = jobs.add_parser("tokenizer", help="write a model's tokenizer and template as they are loaded")
     tokenizer.add_argument("model", type=Path)
     tokenizer.add_argument("to", type=Path)
+    describe = jobs.add_parser("describe", help="print what the model of a config.json is, as JSON")
+    describe.add_argument("config")
     given = parser.parse_args(arguments)
     from tuiftune.engine import quiet
 
@@ -39,6 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine import job
 
             return int(job.train(given.run, resume=given.resume, force=given.force))
+        if given.job == "describe":
+            from tuiftune.engine import describe as describing
+
+            return int(describing.main(given))
         from tuiftune.engine import inspection
 
         if given.job == "tokenizer":

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.models import kinds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -109,10 +111,14 @@ def generate(
     stops = tokeniser.stop_tokens()
     answers: list[Stripped] = [Stripped("")] * len(asked)
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
+    kind = kinds.kind_of(model.config.to_dict())
     model.eval()
     done, size = 0, BATCH
     while done < len(order):
         chosen = order[done : done + size]
+        if kind.sees_padding:
+            shortest = len(asked[chosen[0]].tokens)
+            chosen = [index for index in chosen if len(asked[index].tokens) == shortest]
         ids, mask = _padded([asked[index].tokens for index in chosen], tokenizer.pad_token_id)
         try:
             with torch.no_grad(), autocast():
@@ -120,7 +126,7 @@ def generate(
                     input_ids=ids.to(model.device),
                     attention_mask=mask.to(model.device),
                     max_new_tokens=max_new_tokens,
-                    **GREEDY,
+                    **GREEDY | {"use_cache": kind.cache},
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=stops,
                     stopping_criteria=StoppingCriteriaList(criteria),

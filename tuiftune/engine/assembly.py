@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import set_seed
 
-from tuiftune.engine import adapters, arguments, levers, settings
+from tuiftune.engine import adapters, arguments, heads, levers, settings
 from tuiftune.engine import base as bases
 from tuiftune.engine.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.rehearsal import Rehearsal
@@ -61,9 +61,12 @@ def assemble(
             "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
         )
     parameters = model.num_parameters()
+    arranged.args.router_aux_loss_coef = heads.router_loss(model)
     if wanted.adapted:
         report.phase("loading", "adapters")
         model = adapters.adapt(model, wanted)
+    else:
+        adapters.freeze_towers(model)
     levers.checkpoint_activations(model, wanted.checkpoint_every)
     arranged.args.ddp_find_unused_parameters = levers.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}

@@ -176,20 +176,19 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     qlora, in float32 where all of it is trained.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     section = settings.preset.model
     dtype = getattr(torch, settings.held_in)
-    attention = "sdpa" if section.attention in ("auto", VARLEN) else section.attention
     extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
+    if section.attention != "auto":  # else the best that its class has
+        extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
     if settings.quantised:
         extra["quantization_config"] = quantisation(dtype)
     try:
-        model, loaded = AutoModelForCausalLM.from_pretrained(
+        model, loaded = class_of(config_of(base)).from_pretrained(
             base.source,
             revision=base.revision or "main",
             dtype=dtype,
-            attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=base.remote_code,
             ignore_mismatched_sizes=True,  # told of below, by name
@@ -245,6 +244,29 @@ def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
                 yield name, state.offset
         elif one.is_floating_point() and not one.is_meta:
             yield name, one.detach()
+
+
+def config_of(base: Base) -> Any:
+    """The base's own config, as transformers reads it."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(
+        base.source, revision=base.revision or "main", trust_remote_code=base.remote_code
+    )
+
+
+def class_of(config: Any) -> Any:
+    """The auto class that loads a config's model for text: as a causal model, or as the wrapper of one.
+
+    UserError names a `model_type` that is neither.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    remote = getattr(config, "auto_map", None) or {}
+    for auto in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        if type(config) in auto._model_mapping or auto.__name__ in remote:
+            return auto
+    raise UserError(f"model_type '{config.model_type}' is no model that generates text")
 
 
 def quantisation(dtype: Any) -> Any:

@@ -36,12 +36,20 @@ def round_to(model: Any, dtype: str | None) -> None:
 
 
 def save_model(
-    model: Any, tokenizer: Any, result: Path, card: str, *, stops: list[int], dtype: str | None = None
+    model: Any,
+    tokenizer: Any,
+    result: Path,
+    card: str,
+    *,
+    stops: list[int],
+    dtype: str | None = None,
+    config: Any = None,
 ) -> Path:
     """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
 
     Its generation_config stops at `stops` (token ids), that of an adapter too. `dtype`: what a whole model is
-    written in, by torch's name; None: as it is held.
+    written in, by torch's name; None: as it is held. `config`: the base's own, which a whole model keeps:
+    what trainers set in it for themselves isn't saved.
     """
     partial, final = result / PARTIAL, result / "model"
     shutil.rmtree(partial, ignore_errors=True)
@@ -53,6 +61,8 @@ def save_model(
             model.to(getattr(torch, dtype))
         model.generation_config = _stopping_at(model.generation_config, stops)
         model.save_pretrained(partial)
+        if config is not None:
+            _keep_config(model, config, partial)
         model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(without_secrets(card), encoding="utf-8")
@@ -65,6 +75,15 @@ def save_model(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return final
+
+
+def _keep_config(model: Any, config: Any, directory: Path) -> None:
+    """The base's config with the dtype and class of what was saved."""
+    if type(config) is not type(model.config):  # the text part of a wrapper, which is all that was loaded
+        config = config.get_text_config()
+    config.architectures = [type(model).__name__]
+    config.dtype = model.dtype
+    config.save_pretrained(directory)
 
 
 def _stopping_at(base: Any, stops: list[int]) -> Any:
@@ -166,7 +185,11 @@ def _settings(settings: Settings) -> list[tuple[str, Any]]:
     preset = settings.preset
     rows: list[tuple[str, Any]] = [("base", preset.model.base), ("dtype", preset.model.dtype)]
     if settings.adapted:
-        rows += [(key, value) for key, value in preset.method.model_dump().items() if key != "stage"]
+        rows += [
+            (key, value)
+            for key, value in preset.method.model_dump().items()
+            if key != "stage" and value != []
+        ]
     else:
         rows.append(("technique", "full"))
     rows += [(key, value) for key, value in preset.training.model_dump().items() if value is not None]

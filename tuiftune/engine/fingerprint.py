@@ -45,7 +45,11 @@ def fingerprint(
         **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
         "processes": world,
         "method.adapter_dtype": settings.adapter_dtype,
-        **{f"method.{key}": value for key, value in preset.method.model_dump(mode="json").items()},
+        **{
+            f"method.{key}": value
+            for key, value in preset.method.model_dump(mode="json").items()
+            if key != "modules_to_save" or value  # runs begun before there was this key have none
+        },
         **{f"training.{key}": value for key, value in training.items()},
         # As planned: what was halved for want of memory isn't a change of the run.
         "training.micro_batch": settings.planned_micro_batch or preset.training.micro_batch,

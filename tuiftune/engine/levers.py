@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.settings import Settings
 
-EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")  # in a model's configuration
-
 
 def check(settings: Settings, device: str) -> None:
     """UserError where the plan asks for a lever this machine lacks."""
@@ -72,10 +70,11 @@ def may_leave_out(model: Any) -> bool:
     """Whether a step may pass by trained weights: experts that no token is sent to, towers that text doesn't
     enter. DDP would wait for their gradients forever unless it looks for them, which takes time.
     """
-    config = getattr(model, "config", None)
-    experts = any(getattr(config, name, None) for name in EXPERTS)
+    config = model.config.get_text_config()
+    experts = any(getattr(config, name, None) for name in adapters.NUMBERS_OF_EXPERTS)
+    towers = adapters.other_towers(model)
     return experts or any(
-        weight.requires_grad and re.fullmatch(adapters.OTHER_TOWERS, name)
+        weight.requires_grad and towers and re.fullmatch(towers, name)
         for name, weight in model.named_parameters()
     )
 

@@ -314,7 +314,6 @@ def _export(
     after: Score,
     report: Report,
 ) -> None:
-    from tuiftune.data.twins import twins
     from tuiftune.engine.card import name_of
 
     report.phase("exporting", "model")
@@ -325,7 +324,7 @@ def _export(
     side_by_side = scorer.side_by_side(before, after)
     document = {
         "before": before.document(count),
-        "after": after.document(count) | {"leakage": twins(examples.train, examples.held_out).document()},
+        "after": after.document(count),
         "best_step": progress.best_step,
         "steps": trainer.state.global_step,
         "seconds": round(progress.seconds, 1),
@@ -355,6 +354,7 @@ def _export(
         text,
         stops=tokeniser.stop_tokens(),
         dtype=trainer.written_in,
+        config=None if wanted.adapted else bases.config_of(base),
     )
     export.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:

@@ -13,7 +13,7 @@ from transformers import PrinterCallback
 from trl import SFTTrainer
 
 from tuiftune import paths
-from tuiftune.engine import adapters, attention, levers
+from tuiftune.engine import adapters, attention, heads, levers
 from tuiftune.engine.faults import NotANumberError
 from tuiftune.engine.rhythm import perplexity
 
@@ -63,6 +63,10 @@ class RunTrainer(SFTTrainer):
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
             self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
+        core = self.model.get_base_model() if settings.adapted else self.model
+        self._own_head = self.aux_loss_enabled or not heads.fused(core)
+        self._takes_positions = heads.takes_positions(core)
+        heads.without_router_logits(core)
         if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
@@ -103,9 +107,26 @@ class RunTrainer(SFTTrainer):
         return loss
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        if not self.aux_loss_enabled:  # which tells padding from tokens by the mask
+        if not self.aux_loss_enabled and self._takes_positions:  # the router's loss tells padding by the mask
             inputs = attention.without_mask(inputs)
-        return super().compute_loss(model, inputs, *args, **kwargs)
+        if not self._own_head:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        aux = self.router_aux_loss_coef if self.aux_loss_enabled and self.model.training else 0.0
+        items = kwargs.get("num_items_in_batch")
+        loss, router = heads.loss(model, inputs, items, aux > 0)
+        if items is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes
+        if router is not None:
+            steps = self.current_gradient_accumulation_steps if items is not None else 1
+            self._metrics["train"]["aux_loss"].append(float(router.detach()))
+            loss = loss + aux * router / steps
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """The loss that is told is the tokens' own: the router's is trained on beside it."""
+        if "loss" in logs and (router := self._metrics["train"].get("aux_loss")):
+            logs["loss"] -= self.router_aux_loss_coef * sum(router) / len(router)
+        super().log(logs, *args, **kwargs)
 
     def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
         norm = self._clip(*args, **kwargs)

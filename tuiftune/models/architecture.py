@@ -4,6 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tuiftune.models.kinds import ANY, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What adapters on one set of targets are: parameters at rank 1, and what DoRA adds (None: it cannot).
+
+    `reached` of `whole` weights in the layers get an adapter.
+    """
+
+    targets: str
+    rank: int
+    dora: int | None
+    reached: int
+    whole: int
+    experts: bool = False  # 3-D parameters among them
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A model counted on the meta device. `linears`: (name, in, out, how many, whether in attention)."""
+
+    parameters: int
+    experts: int
+    beside: int  # parameters that text doesn't pass
+    linears: tuple[tuple[str, int, int, int, bool], ...]
+    reach: tuple[Reach, ...]
+    kept: tuple[float, float, float] | None  # bytes of float32 activations: a + b·S + c·S² of S tokens
+    checkpoints: bool  # its layers can recompute their activations
+
+    def reach_of(self, targets: str) -> Reach | None:
+        return next((one for one in self.reach if one.targets == targets), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
@@ -44,6 +77,8 @@ class Architecture:
     extra_parameters: int = 0  # what the form above does not reach, exact
     known: bool = True
     notes: tuple[str, ...] = ()  # what was assumed, in words for the user
+    kind: Kind = ANY  # what transformers' class of it can do
+    counted: Counted | None = None  # where its own layers were counted
 
     @property
     def query_size(self) -> int:
@@ -61,5 +96,7 @@ class Architecture:
     @property
     def expert_parameters(self) -> int:
         """All experts, gate, up and down: 4-bit loading does not reach them."""
+        if self.counted:
+            return self.counted.experts
         each = (3 if self.gated_mlp else 2) * self.hidden_size * self.moe_intermediate_size
         return self.moe_layers * self.num_experts * each

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.models.architecture import Architecture
 from tuiftune.models.families import EXPERTS_USE_INTERMEDIATE, FAMILIES, LLAMA, Bias, Family
+from tuiftune.models.kinds import kind_of
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def architecture_of(config: dict[str, Any], place: str = "config.json") -> Archi
     _check_kinds(config, place)
     nested = config.get("text_config")
     if isinstance(nested, dict):
-        return _wrapped(config, nested, place)
-    return _Reader(config, place, fill=False).architecture()
+        found = _wrapped(config, nested, place)
+    else:
+        found = _Reader(config, place, fill=False).architecture()
+    return replace(found, kind=kind_of(config))
 
 
 def _check_kinds(config: dict[str, Any], place: str) -> None:
@@ -63,8 +67,6 @@ def _check_kinds(config: dict[str, Any], place: str) -> None:
 
 
 def _wrapped(config: dict[str, Any], text: dict[str, Any], place: str) -> Architecture:
-    from dataclasses import replace
-
     from tuiftune.models.vision import tower_parameters
 
     _check_kinds(text, f"{place} (text_config)")

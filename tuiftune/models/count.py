@@ -24,6 +24,8 @@ _GROUPS = {
 
 def parameters(arch: Architecture) -> int:
     """All parameters, counted once where embeddings are tied."""
+    if arch.counted:
+        return arch.counted.parameters
     embeddings = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2)
     norm = arch.hidden_size * (2 if arch.norm_bias else 1)
     norms = norm * (arch.norms_per_layer * arch.num_layers + (1 if arch.final_norm else 0))
@@ -55,6 +57,8 @@ def linear_shapes(arch: Architecture) -> list[Linear]:
     These are what 4-bit loading reaches: not the embeddings, head, routers or experts (3-D parameters in
     transformers 5; `arch.expert_parameters` counts them).
     """
+    if arch.counted:
+        return [shape[:4] for shape in arch.counted.linears]
     hidden, layers = arch.hidden_size, arch.num_layers
     if arch.fused_qkv:
         shapes = [("qkv_proj", hidden, arch.query_size + 2 * arch.kv_size, layers)]
@@ -77,8 +81,11 @@ def linear_shapes(arch: Architecture) -> list[Linear]:
 
 # Under `all-linear`, PEFT 0.21 (0.21.0 as 0.21.2, over transformers 5) adapts every expert of a mixture
 # and its router, since they were linear modules once, and no ordinary MLP beside them. Of these families it
-# leaves the experts as they are. A family that is not known is counted as if adapted: that is a bound.
-_EXPERTS_LEFT = frozenset({"qwen2_moe", "gpt_oss", "granitemoe"})
+# leaves the experts as they are: the engine names them as `target_parameters`, without the router.
+_EXPERTS_NAMED = frozenset({"qwen2_moe", "gpt_oss", "granitemoe"})
+_QV = frozenset(
+    {"q_proj", "v_proj", "query", "value", "q", "v", "c_attn", "qkv_proj", "query_key_value", "Wqkv"}
+)
 # Asked for by name, these would mean every expert of a mixture too, and never only some: not offered.
 _MOE_RESERVED = frozenset({"gate", "gate_proj", "up_proj", "down_proj", "gate_up_proj", "w1", "w2", "w3"})
 
@@ -91,7 +98,7 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
     modules: `adapts_experts`.
     """
     there = list(dict.fromkeys(name for name, *_ in linear_shapes(arch)))
-    if targets == "all-linear" and not adapts_experts(arch, targets):
+    if targets == "all-linear" and (arch.family in _EXPERTS_NAMED or not adapts_experts(arch, targets)):
         return tuple(there)
     if arch.num_experts:
         there = [name for name in there if name not in _MOE_RESERVED]
@@ -100,7 +107,16 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
     group = _GROUPS.get(targets.replace("q,v", "qv") if isinstance(targets, str) else "")
     if group:
         wanted = {_name(arch, name) for name in group}
-        return tuple(name for name in there if name in wanted)
+        if arch.counted:
+            inside = {name for name, *_, attention in arch.counted.linears if attention}
+            wanted = inside if targets == "attention" else inside & _QV
+        if found := tuple(name for name in there if name in wanted):
+            return found
+        raise UserError(
+            f"'{arch.family}' has no layers of attention that adapters could go to",
+            place="method.target_modules",
+            remedy="all-linear",
+        )
     asked = [part.strip() for part in targets.split(",")] if isinstance(targets, str) else list(targets)
     for name in asked:
         if arch.num_experts and name in _MOE_RESERVED:
@@ -130,6 +146,8 @@ def adapter_parameters(
     Under `all-linear` experts count as PEFT adapts them. Measured: 996,507,648 of Qwen3-30B-A3B at rank 16.
     """
     names = target_names(arch, targets)
+    if arch.counted and isinstance(targets, str) and (reach := arch.counted.reach_of(targets)):
+        return rank * reach.rank + ((reach.dora or 0) if dora else 0)
     linears = sum(
         many * (rank * (into + out) + (out if dora else 0))
         for name, into, out, many in linear_shapes(arch)
@@ -138,17 +156,48 @@ def adapter_parameters(
     return linears + (_expert_adapters(arch, rank) if adapts_experts(arch, targets) else 0)
 
 
+EMBEDDINGS = frozenset(
+    {"embeddings", "embed_tokens", "wte", "word_embeddings", "embed_in", "tok_embeddings", "embedding"}
+)
+
+
+def saved_parameters(arch: Architecture, modules: Iterable[str]) -> int:
+    """Parameters of `method.modules_to_save`, which are trained whole: a copy of each. UserError for others
+    than the embeddings, the head and the linear layers.
+    """
+    table = arch.vocab_size * arch.hidden_size
+    linear = {name: into * out * many for name, into, out, many in linear_shapes(arch)}
+    found: dict[str, int] = {}
+    for name in modules:
+        if name in EMBEDDINGS or name == "lm_head":
+            place = "embeddings" if arch.tie_embeddings or name in EMBEDDINGS else "lm_head"
+            found[place] = table
+        elif name in linear:
+            found[name] = linear[name]
+        else:
+            raise UserError(
+                f"'{_shown(name)}' is no module of this model that can be trained whole",
+                place="method.modules_to_save",
+                remedy=f"some of: embeddings, lm_head, {', '.join(linear)}",
+            )
+    return sum(found.values())
+
+
 def adapts_experts(arch: Architecture, targets: str | Iterable[str]) -> bool:
     """Whether these targets put adapters on every expert (and the router) of a mixture."""
-    return targets == "all-linear" and arch.num_experts > 0 and arch.family not in _EXPERTS_LEFT
+    if arch.counted:
+        reach = arch.counted.reach_of(targets) if isinstance(targets, str) else None
+        return reach is not None and reach.experts
+    return targets == "all-linear" and arch.num_experts > 0
 
 
 def _expert_adapters(arch: Architecture, rank: int) -> int:
     """A factor is as large as all experts together; gate and up are one projection of twice the rank."""
     hidden, inner, experts = arch.hidden_size, arch.moe_intermediate_size, arch.num_experts
-    gate_up = 2 * rank * experts * (hidden + 2 * inner)
+    named = arch.family in _EXPERTS_NAMED
+    gate_up = (1 if named else 2) * rank * experts * (hidden + 2 * inner)
     down = rank * experts * (inner + hidden)
-    router = rank * (hidden + experts)
+    router = 0 if named else rank * (hidden + experts)
     return arch.moe_layers * (gate_up + down + router)
 
 

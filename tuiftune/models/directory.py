@@ -9,8 +9,9 @@ from typing import Any
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.models.config import architecture_of, read
+from tuiftune.models.config import read
 from tuiftune.models.count import parameters
+from tuiftune.models.counted import architecture
 from tuiftune.models.reference import BaseModel
 
 COMPANIONS = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -57,14 +58,19 @@ def contents(path: Path) -> Contents:
     )
 
 
-def base_model(path: Path, reference: str, source: str, revision: str | None = None) -> BaseModel:
-    """A BaseModel from a directory with a `config.json`; weights may be missing, and a note says so."""
+def base_model(
+    path: Path, reference: str, source: str, revision: str | None = None, *, ask: bool = False
+) -> BaseModel:
+    """A BaseModel from a directory with a `config.json`; weights may be missing, and a note says so.
+
+    With `ask` an engine process counts a model that no rule counts, which takes some seconds.
+    """
     place = path / "config.json"
     if not paths.is_file(place):
         raise _not_a_model(path)
     config = read(place)
     _check_companions(path)
-    arch = architecture_of(config, str(place))
+    arch = architecture(config, str(place), ask=ask)
     inside = contents(path)
     notes = list(arch.notes)
     if inside.missing:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tuiftune import paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models import catalogue, directory
-from tuiftune.models.config import architecture_of
 from tuiftune.models.count import parameters
+from tuiftune.models.counted import architecture
 from tuiftune.models.reference import BaseModel
 from tuiftune.printable import printable
 
@@ -94,14 +94,14 @@ def _local(path: Path, reference: str, revision: str | None) -> BaseModel:
         raise UserError("is a file, not a model directory", place=place, remedy=remedy)
     if not os.access(path, os.R_OK | os.X_OK):
         raise UserError("cannot be read (permission denied)", place=place)
-    return directory.base_model(paths.followed(path), reference.strip(), "directory", revision)
+    return directory.base_model(paths.followed(path), reference.strip(), "directory", revision, ask=True)
 
 
 def _cached(hub_id: str, revision: str | None) -> BaseModel | None:
     snapshot = cached_snapshot(hub_id, revision)
     if snapshot is None:
         return None
-    found = directory.base_model(snapshot, hub_id, "cache", revision)
+    found = directory.base_model(snapshot, hub_id, "cache", revision, ask=True)
     notes = found.notes
     if not found.weights:
         notes = (
@@ -115,7 +115,7 @@ def _hub(hub_id: str, revision: str | None) -> BaseModel:
     from tuiftune.models.hub import fetch_config  # urllib costs 40 ms, and is seldom needed
 
     config = fetch_config(hub_id, revision, _suggestion(hub_id))
-    arch = architecture_of(config, f"{hub_id}/config.json")
+    arch = architecture(config, f"{hub_id}/config.json", ask=True)
     return BaseModel(
         reference=hub_id,
         architecture=arch,

@@ -22,7 +22,10 @@ def tower_parameters(config: dict[str, Any], text_hidden: int) -> int | None:
     image = int(vision.get("image_size", 224))
     embeddings = 3 * patch * patch * hidden + hidden + (image // patch) ** 2 * hidden
     layer = 4 * (hidden * hidden + hidden) + 2 * hidden * inner + inner + hidden + 4 * hidden
-    return embeddings + layers * layer + 2 * hidden + hidden + hidden * text_hidden
+    pooling = 0  # a head of one attention layer and an MLP, which text has no use for
+    if vision.get("vision_use_head", True):
+        pooling = hidden + 4 * (hidden * hidden + hidden) + 2 * hidden + 2 * hidden * inner + inner + hidden
+    return embeddings + layers * layer + 2 * hidden + pooling + hidden + hidden * text_hidden
 
 
 def _has_other_parts(config: dict[str, Any]) -> bool:

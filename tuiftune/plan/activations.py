@@ -94,6 +94,12 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     if settings.autocast:  # of the head and what it multiplies, a tile at a time is cast to 16 bit
         rows, columns = min(settings.tokens, HEAD_TILE[0]), min(arch.vocab_size, HEAD_TILE[1])
         parts["head and loss"] += 2 * arch.hidden_size * (rows + columns)
+    if arch.counted and arch.counted.kept:
+        exact = False
+        _raise_to_counted(parts, arch, settings, arch.counted.kept)
+    if not arch.kind.fused_head:  # logits, their float32 copy, and the gradients of both
+        exact = False
+        parts["head and loss"] += settings.tokens * arch.vocab_size * (2 * settings.weight_bytes + 12)
     if masked := _masked_layers(arch, settings):
         _add_masks(parts, arch, settings, masked)
     if settings.compile:
@@ -107,8 +113,33 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     return parts, exact and _variant(settings, settings.targets_group) in _known(family)
 
 
+def _raise_to_counted(
+    parts: dict[str, int], arch: Architecture, settings: Settings, kept: tuple[float, float, float]
+) -> None:
+    """What a float32 forward pass was counted to keep, where that is more than the nearest family's forms.
+
+    With checkpointing the layers that recompute keep their input, and one of them is open at a time.
+    """
+    constant, slope, bend = kept
+    whole = constant + slope * settings.tokens + bend * settings.tokens * settings.length
+    if settings.adapted:
+        outputs = sum(many for *_, many in count.linear_shapes(arch))
+        whole += 4.0 * settings.tokens * settings.rank * outputs
+    layer = whole / arch.num_layers
+    every = int(settings.checkpointing)
+    recomputed = -(-arch.num_layers // every) if every else 0
+    found = whole - recomputed * (layer - 4.0 * settings.tokens * arch.hidden_size)
+    parts["activations kept"] = max(parts["activations kept"], int(found))
+    parts["activations peak"] = max(parts["activations peak"], int(2 * layer))
+
+
 def _family(arch: Architecture, settings: Settings) -> str:
-    """Gemma 2 has no fused attention in transformers 5.23; earlier versions ran it without the caps."""
+    """Gemma 2 has no fused attention in transformers 5.23; earlier versions ran it without the caps.
+
+    A mixture whose layers were counted is bounded by a traced one.
+    """
+    if arch.counted and arch.num_experts:
+        return "qwen3_moe"
     return "gemma2_sdpa" if arch.family == "gemma2" and settings.attention != "eager" else arch.family
 
 

@@ -20,7 +20,6 @@ VARLEN = "varlen"  # PyTorch's own kernel for rows in one sequence, which it kee
 APART = frozenset({VARLEN, "flash_attention_2"})  # the others need a mask of length² for it
 FROM_TORCH = (2, 11)  # whose variable-length attention takes a scale and a window
 LARGEST_HEAD = 256  # FlashAttention 2's head dimension
-UNFUSED = frozenset({"gemma2"})  # transformers 5.23: `_supports_sdpa = False`
 SINKS = frozenset({"gpt_oss"})  # learnt logits beside the keys, which that kernel doesn't know
 KEY = "model.attention"
 
@@ -30,7 +29,7 @@ def kernel(preset: Preset, arch: Architecture, device: Device, weight_bytes: int
     asked = preset.model.attention
     if asked != "auto":
         return asked
-    if arch.family in UNFUSED:
+    if not arch.kind.sdpa:
         return "eager"
     return VARLEN if _varlen(arch, device, weight_bytes) else "sdpa"
 
@@ -43,13 +42,13 @@ def choices(preset: Preset, base: Settings, lengths: Lengths) -> tuple[bool, ...
     return (False, True) if worth else (False,)
 
 
-def reason(preset: Preset, settings: Settings) -> Reason:
+def reason(preset: Preset, arch: Architecture, settings: Settings) -> Reason:
     """`model.attention`, as chosen."""
     if preset.model.attention != "auto":
         return Reason(KEY, preset.model.attention, "you asked for it", "preset")
     value = settings.attention
     if value == "eager":
-        why = "Gemma 2 caps its attention scores, which no fused kernel here does"
+        why = f"transformers has no fused attention for {arch.kind.name or arch.family}"
         return Reason(KEY, value, why, "transformers")
     if value == VARLEN:
         why = "PyTorch's FlashAttention for rows in one sequence: exact, and no mask of length²"
@@ -74,7 +73,22 @@ def padding_reason(preset: Preset, settings: Settings, lengths: Lengths) -> Reas
 
 
 def check(preset: Preset, arch: Architecture, device: Device) -> None:
-    """UserError where the preset asks for the variable-length kernel and it can't be had."""
+    """UserError where the preset asks for a kernel that can't be had, or joins rows that see one another."""
+    name = arch.kind.name or arch.family
+    if preset.model.attention == "sdpa" and not arch.kind.sdpa:
+        raise UserError(
+            f"transformers has no fused attention (sdpa) for {name}", place=KEY, remedy="auto, or eager"
+        )
+    for key, asked in (
+        ("data.packing", preset.data.packing),
+        ("data.padding_free", preset.data.padding_free),
+    ):
+        if asked is True and not arch.kind.apart:
+            why = (
+                "rows in one sequence see one another" if arch.kind.tested else "whether rows see one another"
+            )
+            said = f"in {name}, {why}" if arch.kind.tested else f"{why} in {name} is not known"
+            raise UserError(said, place=key, remedy="false")
     if preset.model.attention != VARLEN or _varlen(arch, device, 4 if preset.model.dtype == "float32" else 2):
         return
     raise UserError(
@@ -91,7 +105,9 @@ def _varlen(arch: Architecture, device: Device, weight_bytes: int) -> bool:
         and device.bf16  # compute capability 8.0, which is what the kernel asks for
         and weight_bytes == 2
         and arch.known
-        and arch.family not in UNFUSED | SINKS
+        and arch.kind.sdpa
+        and arch.kind.apart
+        and arch.family not in SINKS
         and arch.head_dim <= LARGEST_HEAD
         and _torch_has_it()
     )

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
 from tuiftune.models import count, weights
+from tuiftune.models.kinds import version
 from tuiftune.plan import attention
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -34,7 +36,20 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="method.rank",
             remedy="8 to 64 is usual",
         )
+    if not arch.kind.listed and not arch.counted and not preset.model.trust_remote_code:
+        raise UserError(
+            f"model_type '{printable(arch.kind.name)[:60]}' is not known to transformers {version()}",
+            place="model.base",
+            remedy="if it comes with code of its own that you trust: model.trust_remote_code and a revision",
+        )
     count.target_names(arch, _targets(preset))
+    count.saved_parameters(arch, preset.method.modules_to_save)
+    if preset.training.activation_checkpointing not in (False, "auto") and not _recomputes(arch):
+        raise UserError(
+            f"the layers of {arch.kind.name} cannot recompute their activations",
+            place="training.activation_checkpointing",
+            remedy="false",
+        )
     _check_experts(preset, arch)
     attention.check(preset, arch, device)
     effective = preset.training.effective_batch
@@ -63,6 +78,10 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="method.technique",
             remedy="lora, or plan for a card with --gpu NAME",
         )
+
+
+def _recomputes(arch: Architecture) -> bool:
+    return arch.counted is None or arch.counted.checkpoints
 
 
 def _check_experts(preset: Preset, arch: Architecture) -> None:

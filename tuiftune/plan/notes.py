@@ -10,12 +10,15 @@ from tuiftune.plan.device import near
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
+    from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan import cost
     from tuiftune.plan.device import Device
     from tuiftune.plan.model import Sharded
     from tuiftune.plan.padding import Lengths
     from tuiftune.preset.schema import Preset
+
+REACHED = 0.99  # of the layers' weights; less is said
 
 
 def of(
@@ -82,14 +85,27 @@ def _near(needs: int, device: Device) -> list[str]:
 def _experts(preset: Preset, model: BaseModel, technique: str) -> list[str]:
     """That adapters on every expert of a mixture may be more than was meant; what was asked for stays."""
     arch = model.architecture
-    if technique == "full" or not count.adapts_experts(arch, preset.method.target_modules):
+    if technique == "full":
+        return []
+    targets = preset.method.target_modules
+    reach = arch.counted.reach_of(targets) if arch.counted and isinstance(targets, str) else None
+    if targets == "all-linear" and reach and reach.reached < REACHED * reach.whole:
+        left = 1 - reach.reached / reach.whole
+        return [f"all-linear leaves {left:.0%} of the layers' weights without adapters."]
+    if not count.adapts_experts(arch, targets):
         return []
     rank = 16 if preset.method.rank == "auto" else preset.method.rank
-    every, few = (count.adapter_parameters(arch, rank, name) for name in ("all-linear", "attention"))
+    few = count.adapter_parameters(arch, rank, "attention") if _has_attention(arch) else 0
+    every = count.adapter_parameters(arch, rank, "all-linear")
     return [
         f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f} M parameters "
-        f"at rank {rank}. method.target_modules: attention trains {few / 1e6:,.0f} M, in less time."
+        f"at rank {rank}."
+        + (f" method.target_modules: attention trains {few / 1e6:,.0f} M, in less time." if few else "")
     ]
+
+
+def _has_attention(arch: Architecture) -> bool:
+    return arch.counted is None or arch.counted.reach_of("attention") is not None
 
 
 def _mixture(facts: DataFacts) -> str:

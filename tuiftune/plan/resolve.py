@@ -233,6 +233,7 @@ def base_settings(
         packing=packing,
         weight_bytes=weight_bytes,
         autocast=weight_bytes > _DTYPE_BYTES[dtype],
+        saved=tuple(preset.method.modules_to_save) if technique != "full" else (),
         adapter_bytes=_DTYPE_BYTES[hyperparameters.adapter_dtype(preset, technique).value],
         device=device.kind,
         copies=copies,
@@ -288,7 +289,7 @@ def _reasons(
         technique,
         chosen.dtype,
         hyperparameters.adapter_dtype(preset, chosen.technique),
-        attention.reason(preset, settings),
+        attention.reason(preset, model.architecture, settings),
         chosen.rank,
         hyperparameters.alpha(preset, chosen.rank.value),
         hyperparameters.learning_rate(preset, chosen.technique, chosen.rank.value, model.parameters),
@@ -301,7 +302,9 @@ def _reasons(
             "data.packing",
             preset.data.packing,
             settings.packing,
-            "a step stays effective_batch rows; packed ones would be fewer and larger steps",
+            "a step stays effective_batch rows; packed ones would be fewer and larger steps"
+            if model.architecture.kind.apart
+            else f"rows in one sequence would see one another in {model.architecture.kind.name}",
         ),
         attention.padding_reason(preset, settings, lengths),
         hyperparameters.score(preset, facts),

@@ -87,6 +87,8 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     checkpointing: tuple[bool | int, ...] = (
         (False, 4, 2, True) if asked == "auto" else (_checkpointing(asked),)
     )
+    if asked == "auto" and arch.counted and not arch.counted.checkpoints:
+        checkpointing = (False,)
     kernels: tuple[str, ...] = (training.kernels,)
     if training.kernels == "auto":
         usable = device.kind == "cuda" and liger_installed() and arch.family in LIGER_FAMILIES

@@ -19,6 +19,7 @@ class Settings:
     length: int
     rank: int = 16
     targets: str | tuple[str, ...] = "all-linear"
+    saved: tuple[str, ...] = ()  # modules trained whole beside the adapters
     dropout: float = 0.0
     checkpointing: bool | int = True
     kernels: str = "none"

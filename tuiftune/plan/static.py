@@ -38,7 +38,9 @@ def parameters(arch: Architecture) -> int:
 
 def trainable(arch: Architecture, settings: Settings) -> int:
     total, _, adapters = _counts(arch, settings.rank, settings.targets, settings.technique == "dora")
-    return adapters if settings.adapted else total
+    if settings.adapted:
+        return adapters + count.saved_parameters(arch, settings.saved)
+    return total - (arch.counted.beside if arch.counted else 0)
 
 
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
@@ -46,10 +48,11 @@ def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     total, quantisable, adapters = _counts(
         arch, settings.rank, settings.targets, settings.technique == "dora"
     )
+    adapters += count.saved_parameters(arch, settings.saved)
     quantised = quantisable if settings.quantised else 0
     weights = int((total - quantised) * settings.weight_bytes + quantised * NF4_BYTES)
     adapter_bytes = adapters * settings.adapter_bytes if settings.adapted else 0
-    trained = adapters if settings.adapted else total
+    trained = trainable(arch, settings)
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
     return {
         "weights": weights,

@@ -193,6 +193,10 @@ class MethodSection(Section):
     target_modules: Literal["all-linear", "attention"] | Annotated[list[Text], Field(min_length=1)] = Field(
         "all-linear", description="which layers get adapters"
     )
+    modules_to_save: list[Text] = Field(
+        [],
+        description="modules trained whole and saved with the adapters: embeddings, lm_head, or a name",
+    )
 
 
 class TrainingSection(Section):

@@ -102,7 +102,7 @@ def place(folder: Path) -> Path:
     signature: list[Any] = [os.path.realpath(folder), version("transformers"), version("tuiftune")]
     for name in FILES:
         try:
-            seen = os.stat(folder / name)
+            seen = (folder / name).stat()
         except OSError:
             signature.append(None)
         else:

@@ -1,0 +1,79 @@
+"""What transformers' classes of each `model_type` can do, found by trying them: a table that a test makes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+WHY_REFUSED = {
+    "encoder-decoder": "it is an encoder-decoder, and only decoders are fine-tuned",
+    "bidirectional": "its tokens see those after them, so it cannot learn to generate",
+    "more than text": "it cannot be run on text alone",
+    "broken": "transformers {version} cannot run it without further packages",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One `model_type`. What isn't known of a type is taken as if it could not."""
+
+    name: str = ""
+    refused: str = ""  # why it can't be trained, in words
+    listed: bool = True  # transformers knew it when the table was made
+    tested: bool = True  # a tiny one was tried
+    sdpa: bool = True  # its class takes PyTorch's fused attention
+    apart: bool = True  # rows in one sequence don't see one another
+    fused_head: bool = True  # TRL's fused head computes its loss
+    sees_padding: bool = False  # padding on the left changes its answers
+    cache: bool = True  # generation with a cache is the same as without
+
+
+ANY = Kind()
+
+
+def kind_of(config: dict[str, Any]) -> Kind:
+    """The kind of a parsed `config.json`."""
+    name = str(config.get("model_type") or "")
+    table = _table()
+    tested = name in table["tested"]
+    why = next((why for why, names in table["refused"].items() if name in names), "")
+    if not why and config.get("is_encoder_decoder") is True:
+        why = "encoder-decoder"
+    alibi = name == "falcon" and bool(config.get("alibi"))
+    return Kind(
+        name=name,
+        refused=WHY_REFUSED[why].format(version=version()) if why else "",
+        listed=tested or bool(why) or name in table["untested"],
+        tested=tested,
+        sdpa=name not in table["no sdpa"],
+        apart=tested and name not in table["rows see one another"] and not alibi,
+        fused_head=tested and name not in table["own head"],
+        sees_padding=not tested or name in table["padding is seen"],
+        cache=name not in table["no cache"],
+    )
+
+
+def version() -> str:
+    """The release of transformers that the table was made with."""
+    return str(_document()["transformers"])
+
+
+@cache
+def _document() -> dict[str, Any]:
+    text = files("tuiftune.models").joinpath("kinds.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return {
+        key: frozenset(value)
+        if isinstance(value, list)
+        else {why: frozenset(names) for why, names in value.items()}
+        for key, value in _document().items()
+        if not isinstance(value, str)
+    }
