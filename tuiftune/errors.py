@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     NOT_A_NUMBER = 5
     OUT_OF_MEMORY = 6
     DISK_FULL = 7
+    DIVERGED = 9
 
 
 class UserError(Exception):

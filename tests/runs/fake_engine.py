@@ -1,7 +1,7 @@
 """An engine in place of the real one: it keeps the same contract with a run directory, and trains nothing.
 
 `python fake_engine.py RUN_DIR MODE`. Modes: quick (to the end at once), steady (until asked to stop or
-signalled), crash (an exception after two steps), silent (ends with no word), nan.
+signalled), crash (an exception after two steps), silent (ends with no word), nan, diverged.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def main() -> int:
             writer.emit("step", step=4, loss=float("nan"), lr=1e-4, grad_norm=1.0)
             writer.emit("end", state="nan", exit_code=5, why="loss is not a number at step 4")
             return 5
+        if mode == "diverged" and step == 5:
+            writer.emit("end", state="diverged", exit_code=9, why="diverged at a learning rate of 1")
+            return 9
         if mode == "steady":
             by = control.stop_requested(run)
             if by or signals:

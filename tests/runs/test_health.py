@@ -47,7 +47,7 @@ def course(losses: list[float], held_out: dict[int, float] | None = None, **more
     """A run of `losses`, a second a step; `more` is put into each step event."""
     state = RunState()
     state.fold({"type": "start", "total_steps": 100, "trainable": 1 << 20, "t": 0.0})
-    state.fold({"type": "eval", "step": 0, "loss": 3.0, "when": "before", "t": 0.0})
+    state.fold({"type": "eval", "step": 0, "loss": max(3.0, losses[0]), "when": "before", "t": 0.0})
     state.fold({"type": "phase", "name": "training", "t": 0.0})
     for step, loss in enumerate(losses, 1):
         state.fold({"type": "step", "step": step, "loss": loss, "t": float(step), **more})
@@ -82,7 +82,7 @@ def test_a_healthy_run_gets_no_remark_and_says_what_was_looked_at() -> None:
     judged = health.judge(state, planned.of(PLAN))
     assert judged.remarks == ()
     assert judged.headline == (
-        "healthy: numbers, training loss, held-out loss, host memory, disk, card, data, memory"
+        "healthy: numbers, training loss, eval loss, rows, host memory, disk, card, data, memory"
     )
     assert health.judge(RunState()).headline == "too early to judge"
 
@@ -91,10 +91,10 @@ def test_a_healthy_run_gets_no_remark_and_says_what_was_looked_at() -> None:
     ("code", "state"),
     [
         ("overfitting", course(FALLING, {20: 1.2, 40: 1.5, 60: 1.9})),
-        ("plateau", course([1.5] * 60)),
+        ("no_change", course([2.5] * 60, {20: 3.0, 40: 3.001})),
         ("spike", course([*FALLING[:30], 30.0, *FALLING[31:]])),
-        ("exploding", course([*FALLING[:30], *[1.0 * 1.3**step for step in range(10)]])),
-        ("no_gain", course(FALLING, {20: 3.1, 40: 3.05, 60: 3.02})),
+        ("diverged", course([*FALLING[:30], *[1.0 * 1.3**step for step in range(10)]])),
+        ("no_gain", course(FALLING, {20: 3.01, 40: 3.02, 60: 3.0})),
         ("nan", course([*FALLING[:5]], loss_text="nan")),
         ("data_bound", course(FALLING, data_wait=0.34)),
         (

@@ -93,11 +93,12 @@ def test_progress_is_a_new_checkpoint(new_run: NewRun) -> None:
     assert restarts(run) == 6
 
 
-def test_what_no_restart_mends_ends_it(new_run: NewRun) -> None:
+@pytest.mark.parametrize(("mode", "code"), [("nan", 5), ("diverged", 9)])
+def test_what_no_restart_mends_ends_it(new_run: NewRun, mode: str, code: int) -> None:
     run = new_run()
-    process = keeper(run, "nan,quick")
+    process = keeper(run, f"{mode},quick")
     process.communicate(timeout=60)
-    assert process.returncode == 5
+    assert process.returncode == code
     assert restarts(run) == 0
 
 

@@ -32,8 +32,8 @@ def test_a_remark_is_told_once_and_money_after_each_evaluation() -> None:
         if step % 20 == 0:
             tell(type="eval", step=step, loss=1.0 + step / 50, when="during", t=float(step))
     (warning,) = [line for line in lines if "warning" in line]
-    assert warning.startswith("0:01:00  warning: held-out loss was best at step 20 (1.4) and has risen since")
-    assert "next time fewer epochs" in warning
+    assert warning.startswith("0:00:40  warning: eval loss was lowest at step 20 (1.4) and has risen to")
+    assert "use fewer epochs" in warning
     assert "0:00:20  so far: healthy; $0.20 spent" in lines[0]
     assert lines[-1] == "0:01:20  so far: overfitting; $0.80 spent, $0.20 to finish"
     assert notices.closing(state, told.planned)[1] == (

@@ -14,7 +14,7 @@ import pytest
 from runs_kit import ENGINE
 from waiting import wait_until
 
-from tuiftune.runs import control
+from tuiftune.runs import control, diverged
 from tuiftune.runs.alive import status
 from tuiftune.runs.registry import register
 
@@ -205,7 +205,9 @@ def test_report_goes_to_standard_output_or_a_file(
     assert (tmp_path / "story-loss.svg").is_file()
 
 
-@pytest.mark.parametrize(("mode", "code"), [("quick", 0), ("nan", 5), ("crash", 1), ("silent", 1)])
+@pytest.mark.parametrize(
+    ("mode", "code"), [("quick", 0), ("nan", 5), ("diverged", 9), ("crash", 1), ("silent", 1)]
+)
 def test_the_exit_code_is_the_engines(new_run: NewRun, mode: str, code: int) -> None:
     answer = subprocess.run(
         [sys.executable, *follow(new_run(), mode)], capture_output=True, text=True, timeout=60, check=False
@@ -295,3 +297,21 @@ def test_the_run_survives_the_death_of_the_terminal(new_run: NewRun) -> None:
     assert status(run) == "running"
     control.request_stop(run, "the test")
     wait_until(lambda: status(run) == "stopped")
+
+
+def test_a_diverged_run_is_resumed_with_other_settings_only(
+    new_run: NewRun, start: Start, root: Path, tmp_path: Path
+) -> None:
+    run = new_run()
+    start(run, "diverged")
+    wait_until(lambda: status(run) == "diverged")
+    diverged.note(run, diverged.Noted(None, "diverged at a learning rate of 1: try 0.002"))
+    refused = tuiftune("resume", "try", "--runs", str(root), cwd=tmp_path)
+    assert refused.returncode == 9
+    assert "try 0.002" in refused.stderr
+    wrong = tuiftune("resume", "try", "--set", "method.rank=4", "--runs", str(root), cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "cannot be resumed with another value" in wrong.stderr
+    shown = tuiftune("runs", "--json", "--runs", str(root), cwd=tmp_path)
+    (listed,) = json.loads(shown.stdout)["runs"]
+    assert (listed["state"], listed["exit_code"]) == ("diverged", 9)

@@ -191,6 +191,13 @@ def _early_stopping(value: Any, around: Circumstances) -> Quality:
     return Quality("same", "ends when the held-out loss no longer falls", "guides: stop early, keep the best")
 
 
+def _divergence(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == 0:
+        return Quality("unsure", "a run that diverges trains to its end, to no use", "tuiftune default: auto")
+    return Quality("same", "ends a run whose loss has risen and stays there", "Bengio 2012, 3.1.1")
+
+
 def _decay(value: Any, around: Circumstances) -> Quality:
     del around
     if value > 0.01:
@@ -249,6 +256,7 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.optimizer": _optimizer,
     "training.schedule": _schedule,
     "training.early_stopping": _early_stopping,
+    "training.divergence_patience": _divergence,
     "training.weight_decay": _decay,
     "training.kernels": _rounding,
     "training.compile": _rounding,

@@ -168,10 +168,11 @@ def died_of(run: RunDir, pid: int) -> str:
 
 
 def closing(run: RunDir) -> list[str]:
-    """What the run came to: scores before and after, and where the result lies."""
+    """Return what the run came to: scores, where the result is, at last whether it beats its base."""
     from tuiftune.figures import percent
     from tuiftune.runs.narrate import figure
     from tuiftune.runs.summary import summarise
+    from tuiftune.runs.verdict import of
 
     seen = summarise(run)
     to = "→" if unicode(sys.stderr) else "->"
@@ -183,6 +184,9 @@ def closing(run: RunDir) -> list[str]:
     if paths.exists(run.result_path / "model"):
         lines.append(f"the tuned model is in {run.result_path / 'model'}")
         lines.append(f"`tuiftune report {run.name}` tells the whole story")
+    verdict = of(run.result() or {})
+    if verdict is not None and verdict.says:
+        lines.append(f"{verdict.says} {verdict.fix}".strip())
     return lines
 
 

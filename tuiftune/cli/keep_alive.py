@@ -1,7 +1,7 @@
 """`--keep-alive`: a run is started again when it died, was preempted or ran out of memory.
 
-What no restart can mend is never tried again: not-a-number, a full disk, wrong settings, a run that was
-stopped on purpose.
+What no restart can mend is never tried again: not-a-number, divergence, a full disk, wrong settings, a run
+that was stopped on purpose.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def start(context: typer.Context, version: Version = False) -> None:
     """From data and a GPU to a measurably better language model, in your terminal.
 
     Without a command: the app. Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not
-    enough disk, 4 stopped (resumable), 5 not a number, 6 out of GPU memory, 7 disk full.
+    enough disk, 4 stopped (resumable), 5 not a number, 6 out of GPU memory, 7 disk full, 9 diverged.
     """
     if context.invoked_subcommand is None:
         from tuiftune.cli import new

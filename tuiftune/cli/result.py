@@ -15,11 +15,13 @@ from tuiftune.figures import percent
 from tuiftune.printable import printable
 from tuiftune.runs.narrate import figure
 from tuiftune.runs.scores import how_compared
+from tuiftune.runs.verdict import of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.verdict import Verdict
 
 BAR = 12  # cells of a full bar
 FEW_ROWS = 500  # below this a rate is shown with its interval
@@ -35,6 +37,9 @@ def show(run: RunDir, console: Console) -> None:
     console.print(_scores(before, after))
     for words in how_compared(before, after):
         console.print(Text(words, style="dim"), soft_wrap=not console.is_terminal)
+    verdict = of(result)
+    if verdict is not None and verdict.says:
+        console.print(_judged(verdict), soft_wrap=True)
     samples = [sample for sample in result.get("samples") or [] if isinstance(sample, dict)]
     if samples:
         console.print()
@@ -47,6 +52,12 @@ def show(run: RunDir, console: Console) -> None:
     console.print()
     for line in _next(run, result):
         console.print(line, soft_wrap=True)
+
+
+def _judged(verdict: Verdict) -> Text:
+    """Whether it is better than its base model, and what to try if it isn't."""
+    mark, style = (sign("ok"), "green") if verdict.better else (sign("warn"), "yellow")
+    return Text.assemble((f"{mark} {verdict.says}", style), f" {verdict.fix}" if verdict.fix else "")
 
 
 def _part(result: dict[str, Any], name: str) -> dict[str, Any]:

@@ -54,7 +54,13 @@ def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
     detach: Detach = False,
     keep_alive: KeepAlive = False,
-    force: Annotated[bool, typer.Option("--force", help="Even if settings or data were changed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if settings or data were changed, or it diverged.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.learning_rate."),
+    ] = None,
     max_usd: Annotated[
         float | None, typer.Option("--max-usd", help="What the whole run may cost from now on.")
     ] = None,
@@ -65,18 +71,34 @@ def resume(
 ) -> None:
     """Go on with a run from its newest sound checkpoint.
 
-    A run that is done, or running, is left as it is.
+    A run that is done, or running, is left as it is. One that diverged goes on from its best checkpoint, with
+    another learning rate.
     """
     from tuiftune.cli.terminal import say
+    from tuiftune.errors import ExitCode, UserError
+    from tuiftune.runs import diverged
     from tuiftune.runs.alive import vitals
     from tuiftune.runs.find import find
     from tuiftune.runs.registry import register
 
     found = find(run, runs)
     register(found)
-    if vitals(found).state == "done":
+    seen = vitals(found)
+    if seen.state == "done":
         say(f"{found.name} is done; `tuiftune report {found.name}` tells what came of it")
         return
+    if set_:
+        if seen.running:
+            raise UserError(
+                "is running", place=found.name, remedy=f"first stop it: `tuiftune stop {found.name} --wait`"
+            )
+        from tuiftune.runs.amend import change
+
+        change(found, set_)
+        diverged.settle(found)
+    noted = diverged.noted(found)
+    if noted is not None and not noted.settled and not force and not seen.running:
+        raise UserError(noted.why, place=found.name, exit_code=ExitCode.DIVERGED)
     if max_usd is not None or max_hours is not None:
         from tuiftune.runs.budget import give
 

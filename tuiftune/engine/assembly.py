@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tuiftune.engine.settings import Settings
     from tuiftune.engine.stopping import Stopping
 
+EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
+
 
 def assemble(
     wanted: Settings,
@@ -41,6 +43,11 @@ def assemble(
 ) -> RunTrainer:
     """The model with its adapters and levers, in a trainer that knows where it goes on from."""
     arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
+    if held_out is not None:
+        share = -(-held_out.rows // group.size)
+        arranged.args.per_device_eval_batch_size = max(
+            1, min(int(wanted.preset.training.micro_batch), share // EVAL_GROUPS)
+        )
     print_ = fingerprint(wanted, base, training, held_out, group.size)
     if group.first(print_) != print_:
         raise UserError(
@@ -50,12 +57,12 @@ def assemble(
     saved = {} if force else start.saved.get("fingerprint", {})
     place = str(start.checkpoint.path if start.checkpoint else "")
     if saved:
-        compare(saved, print_, place)
+        compare(saved, print_, place, but=wanted.changed)
     report.phase("loading", "weights")
     set_seed(wanted.preset.training.seed)
     model = bases.load_model(base, wanted, device)
     if _know_base(print_, base, group) and saved:
-        compare(saved, print_, place)
+        compare(saved, print_, place, but=wanted.changed)
     if warning := bases.check_fit(model, tokenizer, wanted, base):
         report.warning(
             "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
@@ -78,6 +85,7 @@ def assemble(
         evaluates=held_out is not None and held_out.rows > 0,
         device=device,
         group=group,
+        run=store.directory.parent.name,
     )
     report.phase("loading", "trainer")
     trainer = RunTrainer(

@@ -133,6 +133,12 @@ class Store:
         """Every checkpoint by name, newest first, verified or not."""
         return [Checkpoint(step, path) for step, path in found_in(self.directory).checkpoints]
 
+    def go_back_to(self, step: int) -> None:
+        """Remove the checkpoints after a step: the run diverged there."""
+        for checkpoint in self.all():
+            if checkpoint.step > step:
+                self._discard(checkpoint.path)
+
     def newest_whole(self) -> tuple[Checkpoint | None, list[Damaged]]:
         """The newest checkpoint that verifies, and the newer ones that don't."""
         damaged: list[Damaged] = []

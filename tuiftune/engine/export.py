@@ -141,7 +141,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "| Setting | Value |",
         "|---|---|",
         *[f"| {key} | {_shown(str(value))} |" for key, value in _settings(settings)],
-        f"| steps | {document['steps']} (best: {document['best_step']}) |",
+        f"| steps | {_steps(document)} |",
         f"| tokens | {document['tokens']} |",
         f"| trained parameters | {document['trainable']} of {document['parameters']} |",
         "",
@@ -168,12 +168,25 @@ def _scores(document: dict[str, Any]) -> list[str]:
         lines.append(f"| exact match | {_rate(before)} | {_rate(after)} |")
     if after["final_number"] is not None:
         lines.append(f"| same final number | {before['final_number']:.1%} | {after['final_number']:.1%} |")
+    verdict = document.get("verdict") or {}
+    if verdict.get("says"):
+        lines += ["", f"**{_shown(verdict['says'])}** {_shown(verdict['fix'])}".rstrip()]
     lines += [
         "",
         f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",
         *how_compared(before, after),
     ]
     return lines
+
+
+def _steps(document: dict[str, Any]) -> str:
+    """All steps, and the one whose weights these are."""
+    result, best = document.get("result_step"), document["best_step"]
+    if best is None:
+        return str(document["steps"])
+    if best == 0:
+        return f"{document['steps']} (these weights: step {result}; the base model's eval loss was lower)"
+    return f"{document['steps']} (best: {best})"
 
 
 def _rate(score: dict[str, Any]) -> str:

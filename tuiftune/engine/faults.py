@@ -51,6 +51,10 @@ class NotANumberError(Exception):
         super().__init__(f"the {what} is not a finite number at step {step}")
 
 
+class DivergedError(Exception):
+    """The loss has risen beyond the base model's, or lost most of its gain, for longer than the patience."""
+
+
 def ending_of(fault: BaseException) -> Ending:
     """Classify what ended the run. Every exception gets an answer."""
     if isinstance(fault, StoppedError):
@@ -59,6 +63,8 @@ def ending_of(fault: BaseException) -> Ending:
     if isinstance(fault, NotANumberError):
         why = f"{fault}; a lower learning rate, or a look at the rows of that step, is the usual remedy"
         return Ending("nan", ExitCode.NOT_A_NUMBER, why)
+    if isinstance(fault, DivergedError):
+        return Ending("diverged", ExitCode.DIVERGED, str(fault))
     chain = list(_chain(fault))
     if any(_out_of_gpu_memory(link) for link in chain):
         why = f"out of GPU memory ({_one_line(fault)}); a smaller micro batch or checkpointing needs less"

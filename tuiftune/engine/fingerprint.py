@@ -29,7 +29,7 @@ def fingerprint(
     preset = settings.preset
     mix = Mix.of(preset.data)
     training = preset.training.model_dump(
-        mode="json", exclude={"activation_checkpointing", "kernels", "compile"}
+        mode="json", exclude={"activation_checkpointing", "kernels", "compile", "divergence_patience"}
     )
     return {
         "model.base": base.reference,
@@ -61,14 +61,16 @@ def of_base(directory: Path) -> dict[str, str]:
     return {WEIGHTS: weights.digest(directory), TOKENIZER: weights.tokenizer_digest(directory)}
 
 
-def compare(saved: dict[str, Any], now: dict[str, Any], place: str) -> None:
+def compare(
+    saved: dict[str, Any], now: dict[str, Any], place: str, *, but: frozenset[str] = frozenset()
+) -> None:
     """UserError naming what differs from when the checkpoint was saved.
 
     The base's files are compared where both know them: earlier versions didn't, and a hub's may yet have to
-    come.
+    come. Keys in `but` were changed on purpose, with `tuiftune resume --set`.
     """
     either = {*saved, *now} - {key for key in (WEIGHTS, TOKENIZER) if key not in saved or key not in now}
-    changed = [key for key in sorted(either) if saved.get(key) != now.get(key)]
+    changed = [key for key in sorted(either - but) if saved.get(key) != now.get(key)]
     if not changed:
         return
     said = "; ".join(

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.data.chat.words import remarks
 from tuiftune.engine import base as bases
 from tuiftune.engine import checkpoints, export, foreign, imports, rows, settings
+from tuiftune.engine.faults import NotANumberError
 from tuiftune.engine.group import Group
 from tuiftune.engine.resume import Resume, resume_point, say_changes
+from tuiftune.runs import health, planned
+from tuiftune.runs.diverged import Noted, note
+from tuiftune.runs.follow import Follower
+from tuiftune.runs.verdict import Verdict, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +57,7 @@ def train(
     base = bases.find(wanted)
     store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
     store.ground = ground
-    start = resume_point(store, report, resume) if group.leads else Resume(None, {})
+    start = resume_point(run, store, report, resume, force) if group.leads else Resume(None, {})
     if group.leads:
         say_changes(run, start, report)
     stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
@@ -114,8 +119,17 @@ def train(
 
     scorer = Scorer(wanted, examples.held_out, tokeniser, report, stopping.check, group)
     before = _score_before(run, scorer, trainer, start, group)
+    progress.judge_base(before.loss, trainer.held_out_parts)
     samples = _samples(run, wanted, scorer, before, tokeniser, trainer, report, stopping)
-    _fit(trainer, start, progress, wanted)
+    try:
+        _fit(trainer, start, progress, wanted)
+    except NotANumberError as fault:
+        if trainer.rhythm.explained(fault) is fault:
+            raise
+    if trainer.rhythm.diverged is not None:
+        if group.leads:
+            note(run, Noted(progress.go_on_from, str(trainer.rhythm.diverged)))
+        raise trainer.rhythm.diverged
     if trainer.rhythm.stop is not None:
         from tuiftune.engine.stopping import StoppedError
 
@@ -204,6 +218,7 @@ def _say_start(
         epochs=float(wanted.preset.training.epochs),
         rows_train=training.rows,
         rows_eval=held_out.rows if held_out else 0,
+        rows_leaked=rows.leaked(training, held_out),
         trainable=trainer.trainable,
         parameters=trainer.parameters,
         device=name_of(device),
@@ -275,15 +290,20 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
     if resize is not None and trainer.rhythm.rehearsal is not None:
         trainer.rhythm.rehearsal.resize(trainer, resize)
         return _fit(trainer, start, progress, wanted)
-    if trainer.rhythm.stop is None and not progress.finished:
+    halted = trainer.rhythm.stop is not None or trainer.rhythm.diverged is not None
+    if not halted and not progress.finished:
         raise RuntimeError(f"training ended at step {trainer.state.global_step} of {trainer.args.max_steps}")
 
 
 def _take_best(
     trainer: RunTrainer, store: checkpoints.Store, progress: Progress, report: Report, group: Group
 ) -> None:
-    """Go back to the weights with the lowest held-out loss, where those aren't the last ones."""
+    """Go back to the weights with the lowest eval loss while training, unless those are the last ones.
+
+    Where the base model's is lower still, the verdict says so: a result without what was trained is none.
+    """
     best = progress.best_step
+    trainer.rhythm.result_step = trainer.state.global_step
     if best is None or best == trainer.state.global_step:
         return
     checkpoint = next((one for one in store.all() if one.step == best), None)
@@ -299,6 +319,21 @@ def _take_best(
         return
     report.phase("exporting", f"taking the best weights, of step {best}")
     trainer.load_weights(checkpoint.path)
+    trainer.rhythm.result_step = best
+
+
+def _verdict(
+    run: RunDir, trainer: RunTrainer, scores: tuple[dict[str, Any], ...], rows: list[dict[str, Any]]
+) -> Verdict:
+    """Compare the result with the base model; what to try comes from how the run went."""
+    follower = Follower(run)
+    follower.refresh()
+    return compare(
+        *scores,
+        parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
+        pairs=[(row["matched_before"], row["matched_after"]) for row in rows],
+        fix=health.what_to_try(follower.state, planned.read(run)),
+    )
 
 
 def _export(
@@ -322,10 +357,13 @@ def _export(
     training, held_out = prepared
     count = held_out.rows if held_out else 0
     side_by_side = scorer.side_by_side(before, after)
+    scores = before.document(count), after.document(count)
     document = {
-        "before": before.document(count),
-        "after": after.document(count),
-        "best_step": progress.best_step,
+        "before": scores[0],
+        "after": scores[1],
+        "verdict": _verdict(run, trainer, scores, side_by_side).document(),
+        "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
+        "result_step": trainer.rhythm.result_step,
         "steps": trainer.state.global_step,
         "seconds": round(progress.seconds, 1),
         "tokens": progress.tokens,

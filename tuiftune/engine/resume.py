@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.engine import checkpoints
+from tuiftune.engine.faults import DivergedError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.runs import diverged
 from tuiftune.runs.directory import digest_of
 
 if TYPE_CHECKING:
@@ -27,16 +29,31 @@ class Resume:
 
     checkpoint: checkpoints.Checkpoint | None
     saved: dict[str, Any]
+    again: bool = False  # from the base model on purpose, since nothing that was trained was better
 
 
-def resume_point(store: checkpoints.Store, report: Report, resume: bool) -> Resume:
+def resume_point(
+    run: RunDir, store: checkpoints.Store, report: Report, resume: bool, force: bool = False
+) -> Resume:
     """The newest checkpoint that verifies, naming those that don't.
+
+    A run that diverged goes on from the checkpoint that it noted, once its settings were changed; with
+    `force` it goes on regardless.
 
     UserError when there are some, but none is whole.
     """
     store.clean()
     if not resume:
         return Resume(None, {})
+    noted = diverged.noted(run)
+    if noted is not None and not noted.settled and not force:
+        raise DivergedError(noted.why)
+    if noted is not None:
+        if noted.settled:
+            store.go_back_to(noted.step or 0)
+        diverged.clear(run)
+        if noted.settled and noted.step is None:
+            return Resume(None, {}, again=True)
     report.phase("loading", "verifying checkpoints")
     if strangers := store.strangers():
         report.warning(
@@ -75,7 +92,7 @@ def say_changes(run: RunDir, start: Resume, report: Report) -> None:
             f"preset.yaml was edited after the run began{which}; it goes on with the settings it began with",
             f"to use the edited ones, start a new run: tuiftune train {run.path / 'preset.yaml'}",
         )
-    if start.checkpoint is None and (last := _reached(run)):
+    if start.checkpoint is None and not start.again and (last := _reached(run)):
         step, saved = last
         report.warning(
             "begins_again",

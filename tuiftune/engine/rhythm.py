@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, set_seed
 
 from tuiftune.engine.card import memory_of
+from tuiftune.engine.faults import DivergedError, NotANumberError
 from tuiftune.plan import cost
+from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate, patience
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -37,17 +39,60 @@ class FinishedError(Exception):
 class Progress:
     """What a run must remember over a restart, beside the trainer's own state. Saved with each checkpoint."""
 
-    best_step: int | None = None
+    best_step: int | None = None  # of the lowest eval loss while training
     best_loss: float | None = None
+    base_loss: float | None = None  # the base model's eval loss, the first evaluation of all
+    base_parts: list[tuple[float, int]] = field(default_factory=list)  # (loss, tokens) of groups of its rows
     misses: int = 0  # evaluations in a row without gain
+    divergence: Divergence = field(default_factory=Divergence)
+    sound_step: int | None = None  # without evaluations: a checkpoint from well before any suspicion …
+    pending_step: int | None = None  # … and one that will be, if none comes
     finished: bool = False  # every step ran, or early stopping said so
     evaluate_first: bool = False  # a stop came in before an evaluation that was due
     tokens: int = 0
     seconds: float = 0.0  # in all processes of this run
     spent: float = 0.0  # seconds that count towards the budget: these, and those of loading
 
+    def __post_init__(self) -> None:
+        if isinstance(self.divergence, dict):  # as a checkpoint has it
+            known = Divergence.__dataclass_fields__
+            self.divergence = Divergence(
+                **{key: value for key, value in self.divergence.items() if key in known}
+            )
+
+    @property
+    def beats_base(self) -> bool:
+        """Return True if an evaluation while training was better than the base model's."""
+        return self.best_loss is not None and (self.base_loss is None or self.best_loss < self.base_loss)
+
+    @property
+    def go_on_from(self) -> int | None:
+        """Return the step of the checkpoint to go on from after divergence; None for the base model."""
+        if self.base_loss is None:
+            began = self.divergence.since or 0
+            recent = self.pending_step is not None and self.pending_step <= began - self.divergence.window
+            return self.pending_step if recent else self.sound_step
+        return self.best_step if self.beats_base else None
+
+    def judge_base(self, loss: float | None, parts: list[tuple[float, int]]) -> None:
+        """Take in the base model's evaluation, with which every later one is compared."""
+        if loss is not None and self.base_loss is None:
+            self.base_loss, self.base_parts = loss, parts
+            self.divergence.evaluate(0, loss, before=True)
+
+    def saves(self, step: int) -> list[int]:
+        """Take in that a checkpoint is saved. Returns the steps of those that must stay."""
+        if self.base_loss is None and self.divergence.since is None:
+            if self.pending_step is None:
+                self.pending_step = step
+            elif self.pending_step <= step - self.divergence.window:
+                self.sound_step, self.pending_step = self.pending_step, step
+        kept = (self.best_step, self.sound_step, self.pending_step)
+        return [one for one in kept if one is not None]
+
     def judge(self, loss: float, step: int) -> None:
-        """Take in one evaluation."""
+        """Take in one evaluation while training."""
+        self.divergence.evaluate(step, loss)
         if self.best_loss is None or loss < self.best_loss:
             self.best_loss, self.best_step, self.misses = loss, step, 0
         else:
@@ -67,6 +112,7 @@ class Rhythm(TrainerCallback):
         evaluates: bool,
         device: str,
         group: Group,
+        run: str,
     ) -> None:
         self.trainer: Any = None
         self.rehearsal: Rehearsal | None = None
@@ -74,6 +120,11 @@ class Rhythm(TrainerCallback):
         self.stop: Stop | None = None
         self._seed = settings.preset.training.seed
         self._patience = settings.preset.training.early_stopping
+        self._divergence_patience = settings.preset.training.divergence_patience
+        self._rate = float(settings.preset.training.learning_rate)
+        self._usual_rate, self._run = settings.usual_rate, run
+        self.diverged: DivergedError | None = None
+        self.result_step: int | None = None  # whose weights are the result
         self._every = int(settings.preset.run.save_every)
         self._compiles = settings.preset.training.compile is True
         self._predicted = settings.predictions
@@ -103,6 +154,7 @@ class Rhythm(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._report.step = state.global_step
+        self.progress.divergence.total = state.max_steps
         if self._group.rank:  # or all would drop the same weights; a resumed run has its own states
             set_seed(self._seed + self._group.rank)
         if self.rehearsal is not None:
@@ -149,11 +201,17 @@ class Rhythm(TrainerCallback):
     ) -> None:
         if self._patience and self.progress.misses >= self._patience and not self.progress.finished:
             self.progress.finished = True
+            best = f"{self.progress.best_loss:.4f} at step {self.progress.best_step}"
+            if self.progress.beats_base:
+                said = f"the best was {best}"
+                fix = "the best checkpoint is the result; fewer epochs or a lower learning rate may do better"
+            else:
+                said = f"none was better than the base model's {self.progress.base_loss:.4f} (lowest: {best})"
+                fix = "compare the settings with the plan's, and check the rows with `tuiftune data inspect`"
             self._report.warning(
                 "early_stop",
-                f"held-out loss has not improved for {self.progress.misses} evaluations; "
-                f"the best was {self.progress.best_loss:.4f} at step {self.progress.best_step}",
-                "the best checkpoint is the result; fewer epochs or a lower learning rate may do better",
+                f"eval loss has not improved for {self.progress.misses} evaluations; {said}",
+                fix,
             )
         if self.progress.finished:
             control.should_save = control.should_training_stop = True
@@ -178,6 +236,44 @@ class Rhythm(TrainerCallback):
             tokens_per_second=self._speed(),
             epoch=state.epoch,
             data_wait=self._data_wait(),
+        )
+        self._judge_divergence(state, control, logs["loss"])
+
+    def _judge_divergence(self, state: TrainerState, control: TrainerControl, loss: float) -> None:
+        """Stop before the evaluation and the checkpoint of a step at which the patience ends."""
+        divergence = self.progress.divergence
+        divergence.take(state.global_step, loss)
+        most = patience(self._divergence_patience, state.max_steps)
+        if not most or divergence.high < most or self.stop is not None:
+            return
+        self.diverged = DivergedError(self._how_diverged(self._risen(divergence)))
+        control.should_evaluate = control.should_save = False
+        control.should_training_stop = True
+
+    def explained(self, fault: NotANumberError) -> Exception:
+        """Return the divergence of which a number that isn't one is the end; the fault itself if it isn't."""
+        fast = self._usual_rate is not None and self._rate > FAR_ABOVE * self._usual_rate
+        if self._divergence_patience == 0 or not (fast or self.progress.divergence.since is not None):
+            return fault
+        self.diverged = DivergedError(self._how_diverged(str(fault)))
+        return self.diverged
+
+    def _risen(self, divergence: Divergence) -> str:
+        seen = f"training loss {divergence.level or math.nan:.4g}"
+        began = self.progress.base_loss if self.progress.base_loss is not None else divergence.start[0]
+        if divergence.lowest_level is not None and divergence.lowest_level < began:
+            seen += f" after {divergence.lowest_level:.4g} at its lowest"
+        else:
+            seen += f", {began:.4g} at the beginning"
+        return seen
+
+    def _how_diverged(self, seen: str) -> str:
+        rate = lower_rate(self._rate, self._usual_rate)
+        step = self.progress.go_on_from
+        where = "the base model" if step is None else f"the checkpoint of step {step}"
+        return (
+            f"diverged at a learning rate of {self._rate:g}: {seen}. Try {rate:g}: "
+            f"`tuiftune resume {self._run} --set training.learning_rate={rate:g}` goes on from {where}"
         )
 
     def on_save(

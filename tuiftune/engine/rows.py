@@ -64,6 +64,7 @@ class Prepared:
     learnt: int
     longest: int
     digest: str
+    keys: array[int]  # a hash of the tokens of each row, the same in this process only
 
 
 def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
@@ -118,7 +119,7 @@ def prepare(
 
     UserError when none is left.
     """
-    ids, labels = _Ragged(), _Ragged()
+    ids, labels, keys = _Ragged(), _Ragged(), array("q")
     digest = hashlib.sha256()
     learnt = longest = cut = lost = dropped = 0
     told = dict.fromkeys(REWRITTEN, 0)
@@ -132,6 +133,7 @@ def prepare(
             continue
         length = len(row.ids) // ids.values.itemsize
         ids.append(row.ids)
+        keys.append(hash(bytes(row.ids)))
         labels.append(row.labels)
         digest.update(length.to_bytes(8, sys.byteorder))
         digest.update(row.ids)
@@ -161,7 +163,17 @@ def prepare(
             place="data",
             remedy="raise data.max_length, or check data.loss_on and the columns",
         )
-    return Prepared(_dataset(ids, labels), len(ids), len(ids.values), learnt, longest, digest.hexdigest())
+    return Prepared(
+        _dataset(ids, labels), len(ids), len(ids.values), learnt, longest, digest.hexdigest(), keys
+    )
+
+
+def leaked(training: Prepared, held_out: Prepared | None) -> int:
+    """Return how many held-out rows are training rows too, token for token."""
+    if held_out is None:
+        return 0
+    seen = set(training.keys)
+    return sum(key in seen for key in held_out.keys)
 
 
 def _tokenised(

@@ -9,6 +9,7 @@ from tuiftune import documents
 from tuiftune.engine import downsize
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
+from tuiftune.runs import planned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,7 @@ OWN_AUTOS = frozenset(
         "hardware.processes",
         "method.adapter_dtype",
         "model.attention",
+        "training.divergence_patience",
     }
 )
 
@@ -59,6 +61,8 @@ class Settings:
     predicted_seconds: float | None = None  # of all steps
     rehearse: bool | None = None  # None: where there is a GPU
     larger: Larger | None = None
+    usual_rate: float | None = None  # learning rate for this technique and number of parameters
+    changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
 
     @property
     def technique(self) -> str:
@@ -127,8 +131,8 @@ def read(run: RunDir) -> Settings:
         )
     if micro := rehearsed(run.path / REHEARSAL).get("micro_batch"):
         preset = preset.with_values({"training.micro_batch": micro})
-    planned = int(preset.training.micro_batch)
-    if (rows := downsize.recorded(run)) and rows < planned:
+    as_planned = int(preset.training.micro_batch)
+    if (rows := downsize.recorded(run)) and rows < as_planned:
         preset = preset.with_values({"training.micro_batch": rows})
     memory = plan.get("memory") or {}
     gpu = plan.get("gpu") or {}
@@ -139,12 +143,14 @@ def read(run: RunDir) -> Settings:
         gpu=gpu.get("name"),
         usd_per_hour=preset.budget.usd_per_hour or cost.get("per_hour"),
         adapter_dtype=preset.method.adapter_dtype,
-        planned_micro_batch=planned,
+        planned_micro_batch=as_planned,
         capacity=_whole(gpu.get("memory_available")),
         correction=float(gpu.get("correction") or 1.0),
         predicted_seconds=(plan.get("time") or {}).get("seconds"),
         rehearse=plan.get("rehearse"),
         larger=_larger(plan.get("larger")),
+        usual_rate=planned.of(plan).usual_rate,
+        changed=frozenset(plan.get("changed") or ()),
     )
 
 

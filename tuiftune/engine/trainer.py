@@ -16,6 +16,7 @@ from tuiftune import paths
 from tuiftune.engine import adapters, attention, heads, levers
 from tuiftune.engine.faults import NotANumberError
 from tuiftune.engine.rhythm import perplexity
+from tuiftune.runs.verdict import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,7 @@ class RunTrainer(SFTTrainer):
         self._waited = 0.0
         self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
         self.when = "before"
+        self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
         self.samples: Samples | None = None
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
@@ -162,7 +164,7 @@ class RunTrainer(SFTTrainer):
 
     def _held_out_loss(self) -> float:
         loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
-        total, learnt = 0.0, 0
+        parts: list[tuple[float, int]] = []
         self.model.eval()
         with self._own_metrics():
             for batch in self._reported(loader):
@@ -171,11 +173,12 @@ class RunTrainer(SFTTrainer):
                 if not count:
                     continue
                 with torch.no_grad(), self.accelerator.autocast():
-                    total += float(self.compute_loss(self.model, inputs)) * count
-                learnt += count
+                    parts.append((float(self.compute_loss(self.model, inputs)) * count, count))
         self._metrics["eval"].clear()
-        parts = self.group.gather((total, learnt))
-        return sum(loss for loss, _ in parts) / max(sum(count for _, count in parts), 1)
+        every = self.group.gather(parts)
+        self.held_out_parts = grouped([part for share in every for part in share])
+        totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
+        return sum(loss for loss, _ in totals) / max(sum(count for _, count in totals), 1)
 
     def _share_held_out(self) -> Any:
         """This process's held-out rows. accelerate would repeat some to make the shares even."""
@@ -224,11 +227,11 @@ class RunTrainer(SFTTrainer):
             return self._help_saving()
         self._store.follow()
         self._report.phase("saving", f"checkpoint at step {step}")
+        kept = self.rhythm.progress.saves(step)
         self.state.log_history = self.state.log_history[-HISTORY:]
 
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
-        best = self.rhythm.progress.best_step
-        saved = self._store.save(step, self._write, progress, protect=[] if best is None else [best])
+        saved = self._store.save(step, self._write, progress, protect=kept)
         self.group.meet()  # saved
         seconds = time.monotonic() - began
         if self._store.stuck:
@@ -291,6 +294,21 @@ class RunTrainer(SFTTrainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self._settings.adapted:
             adapters.cast(self.model, self._settings)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """The states of a checkpoint, with the learning rate and weight decay that are wanted now."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None or not self._settings.changed:
+            return
+        rate = float(self.args.learning_rate)
+        scheduler = self.lr_scheduler
+        scheduler.base_lrs = [rate] * len(scheduler.base_lrs)
+        now = [rate * factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+        scheduler._last_lr = now
+        for group, at in zip(self.optimizer.param_groups, now, strict=True):
+            group["initial_lr"], group["lr"] = rate, at
+            if group["weight_decay"]:  # biases and norms have none
+                group["weight_decay"] = self.args.weight_decay
 
     def load_weights(self, checkpoint: Path) -> None:
         """The weights of a checkpoint, without its optimizer: for the result, not for training on."""

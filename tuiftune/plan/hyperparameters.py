@@ -109,6 +109,12 @@ def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: i
     key = "training.learning_rate"
     if preset.training.learning_rate != "auto":
         return Reason(key, preset.training.learning_rate, "you asked for it", YOURS)
+    return usual_rate(technique, rank_value, parameters)
+
+
+def usual_rate(technique: str, rank_value: int, parameters: int) -> Reason:
+    """Return the peak learning rate that is chosen for a technique and a number of parameters."""
+    key = "training.learning_rate"
     if technique == "full":
         if parameters <= TINY:
             return Reason(

@@ -233,6 +233,11 @@ class TrainingSection(Section):
     early_stopping: CountOrNone = Field(
         3, ge=0, description="evaluations without gain before stopping; 0: never"
     )
+    divergence_patience: Auto | CountOrNone = Field(
+        "auto",
+        description="steps that the loss may diverge before the run stops; auto: 5% of the steps, 5 to 100; "
+        "0: never",
+    )
 
 
 class EvaluationSection(Section):

@@ -88,7 +88,7 @@ def _standing(run: Contender) -> str:
 
 
 def _best(run: Contender) -> str:
-    return figure(run.best_eval) + (f" at step {run.best_step:,}" if run.best_step is not None else "")
+    return figure(run.best_eval) + _where(run.best_step)
 
 
 def _match(run: Contender) -> str:
@@ -116,3 +116,10 @@ def _written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return printable(", ".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
+def _where(step: int | None) -> str:
+    """Where the lowest eval loss was."""
+    if step is None:
+        return ""
+    return f" at step {step:,}" if step else " (base model)"

@@ -3,8 +3,9 @@
 Every event has `v`, `seq`, `t` (UTC seconds) and `type`, and `clock` (seconds of a monotonic clock, for
 durations) unless it was written by an earlier version. Payloads, by type (None where not known):
 
-start       run, model, technique, total_steps, epochs, rows_train, rows_eval, trainable, parameters, device,
-            processes (data-parallel), resumed_from, predicted_seconds (of all steps)
+start       run, model, technique, total_steps, epochs, rows_train, rows_eval, rows_leaked (evaluation rows
+            that are training rows too), trainable, parameters, device, processes (data-parallel),
+            resumed_from, predicted_seconds (of all steps)
 phase       name, detail, done, total         (loading, tokenising, rehearsing, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
 step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time)
@@ -18,7 +19,7 @@ checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase
 control     what, by
-end         state, exit_code, why             (done, stopped, preempted, failed, nan, oom, disk)
+end         state, exit_code, why             (done, stopped, preempted, failed, nan, diverged, oom, disk)
 """
 
 from __future__ import annotations
@@ -26,6 +27,6 @@ from __future__ import annotations
 from typing import Any
 
 EVENT_VERSION = 1
-END_STATES = ("done", "stopped", "preempted", "failed", "nan", "oom", "disk")
+END_STATES = ("done", "stopped", "preempted", "failed", "nan", "diverged", "oom", "disk")
 
 Event = dict[str, Any]

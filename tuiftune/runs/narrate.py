@@ -33,6 +33,7 @@ ENDS = {
     "preempted": "preempted; `tuiftune resume` goes on",
     "failed": "failed",
     "nan": "ended: loss or gradient is not a number",
+    "diverged": "stopped",
     "oom": "ended: out of GPU memory",
     "disk": "ended: the disk is full",
 }

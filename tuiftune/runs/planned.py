@@ -47,6 +47,12 @@ class Planned:
     save_every: int | None = None
     checkpoints_kept: int | None = None
     max_grad_norm: float | None = None
+    learning_rate: float | None = None  # at its peak
+    usual_rate: float | None = None  # what the plan would choose for this technique and number of parameters
+    warmup_ratio: float | None = None
+    divergence_patience: int | None = None  # steps; None: by their number
+    rows_read: int | None = None
+    rows_unusable: int | None = None  # of them, without an answer, say
     faster: tuple[Faster, ...] = ()
 
     @property
@@ -94,8 +100,24 @@ def of(plan: Mapping[str, Any]) -> Planned:
         save_every=whole(saving, "save_every"),
         checkpoints_kept=whole(saving, "checkpoints"),
         max_grad_norm=number(training, "max_grad_norm"),
+        learning_rate=number(training, "learning_rate"),
+        usual_rate=_usual_rate(plan),
+        warmup_ratio=number(training, "warmup_ratio"),
+        divergence_patience=whole(training, "divergence_patience"),
+        rows_read=whole(part(plan, "data"), "rows_read"),
+        rows_unusable=whole(part(plan, "data"), "rows_unusable"),
         faster=_faster(plan),
     )
+
+
+def _usual_rate(plan: Mapping[str, Any]) -> float | None:
+    from tuiftune.plan.hyperparameters import usual_rate
+
+    method = part(part(plan, "resolved"), "method")
+    technique, parameters = text(method, "technique"), number(part(plan, "model"), "parameters")
+    if not technique or parameters is None:
+        return None
+    return float(usual_rate(technique, whole(method, "rank") or 16, int(parameters)).value)
 
 
 def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:

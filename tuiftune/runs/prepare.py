@@ -183,6 +183,8 @@ def _document(resolved: Resolved) -> dict[str, Any]:
         "format": facts.format,
         "rows": facts.rows,
         "rows_eval": facts.rows_eval,
+        "rows_read": resolved.dataset.rows,
+        "rows_unusable": int((~resolved.dataset.usable).sum()),
         "mean_length": facts.mean_length,
         "longest": facts.longest,
         "basis": facts.basis,

@@ -111,7 +111,9 @@ def _course(state: RunState, plot: str | None, rehearsal: Any) -> list[str]:
     if first:
         lines.append(f"Training loss went from {figure(first[0][1])} to {figure(last)} (smoothed).")
     if state.best is not None:
-        lines.append(f"Held-out loss was lowest at step {state.best.step:,}: {figure(state.best.loss)}.")
+        base = state.best is state.eval_before
+        where = "for the base model" if base else f"at step {state.best.step:,}"
+        lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
     if state.tokens_per_second:
         lines.append(f"Speed at the end: {state.tokens_per_second:,.0f} tokens/s.")
     if isinstance(rehearsal, dict) and (words := _rehearsed(rehearsal)):

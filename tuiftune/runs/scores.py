@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.figures import interval, percent
 from tuiftune.runs.narrate import figure
 from tuiftune.runs.statistics import in_words, mcnemar, wilson
+from tuiftune.runs.verdict import of
 
 if TYPE_CHECKING:
     from tuiftune.runs.state import RunState
+    from tuiftune.runs.verdict import Verdict
 
 FEW_ROWS = 200  # below, a gain of five points is seen one time in three at best (paired test, 20 % changing)
 
@@ -29,6 +31,10 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
     if not table:
         return "Nothing was measured yet."
     lines = ["\n".join(["| | before | after |", "|---|---|---|", *table])]
+    verdict = of(result)
+    if verdict is not None and verdict.says:
+        sure = "" if verdict.interval is None else f" {_change(verdict)}"
+        lines.append(f"**{verdict.says}**{sure} {verdict.fix}".rstrip())
     lines += _paired(rows)
     lines += how_compared(before, after)
     counted = int(after.get("rows") or before.get("rows") or 0)
@@ -59,6 +65,11 @@ def _taken_off(score: dict[str, Any], name: str) -> int:
     found = score.get("stripped")
     count = found.get(name) if isinstance(found, dict) else None
     return count if isinstance(count, int) else 0
+
+
+def _change(verdict: Verdict) -> str:
+    low, high = verdict.interval or (0.0, 0.0)
+    return f"Eval loss changed by {verdict.change:+.4g} (95% CI {low:+.4g} to {high:+.4g}, paired by rows)."
 
 
 def _scores(state: RunState, result: dict[str, Any], when: str) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class RunState(Steps):
     epochs: float | None = None
     rows_train: int | None = None
     rows_eval: int | None = None
+    rows_leaked: int | None = None  # evaluation rows that are training rows too
     trainable: int | None = None
     parameters: int | None = None
     resumed_from: int | str | None = None
@@ -66,7 +67,7 @@ class RunState(Steps):
     phases: dict[str, float] = field(default_factory=dict)  # seconds spent in each, the first one first
 
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
-    best: Evaluation | None = None  # the lowest held-out loss seen during training
+    best: Evaluation | None = None  # the lowest eval loss so far; the base model's is the first
     eval_before: Evaluation | None = None
     eval_after: Evaluation | None = None
     score_before: Score | None = None
@@ -162,14 +163,25 @@ class RunState(Steps):
         self.total_steps, self.epochs = whole(event, "total_steps"), number(event, "epochs")
         self.predicted_seconds = number(event, "predicted_seconds")
         self.rows_train, self.rows_eval = whole(event, "rows_train"), whole(event, "rows_eval")
+        self.rows_leaked = whole(event, "rows_leaked")
         self.trainable, self.parameters = whole(event, "trainable"), whole(event, "parameters")
         resumed = event.get("resumed_from")
         self.resumed_from = (
             whole(event, "resumed_from") if isinstance(resumed, int) else text(event, "resumed_from") or None
         )
         self.end, self.not_a_number_at = None, None
+        self.divergence.total = self.total_steps or 0
+        self._forget_evaluations(self.resumed_from if isinstance(self.resumed_from, int) else 0)
         self.controls.clear()
         self.pace = Pace()
+
+    def _forget_evaluations(self, step: int) -> None:
+        """Those after the checkpoint from which the run goes on will be made again."""
+        kept = [seen for seen in self.evaluations if seen.when == "before" or seen.step <= step]
+        self.evaluations = deque(kept, maxlen=KEPT)
+        if self.best is not None and self.best.step > step:
+            known = [seen for seen in kept if seen.loss is not None and seen.when != "after"]
+            self.best = min(known, key=lambda seen: seen.loss or 0.0, default=None)
 
     def _phase(self, event: Event) -> None:
         self.end = None  # a successor is at work
@@ -191,7 +203,9 @@ class RunState(Steps):
             self.eval_after = seen
         if seen.loss is None:
             return
-        if seen.when == "during" and (
+        if seen.when != "after":
+            self.divergence.evaluate(step, seen.loss, before=seen.when == "before")
+        if seen.when != "after" and (
             self.best is None or self.best.loss is None or seen.loss < self.best.loss
         ):
             self.best = seen

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.eta import Pace
+from tuiftune.runs.health.divergence import Divergence
 from tuiftune.runs.means import Means
 from tuiftune.runs.readings import number, part, whole
 from tuiftune.runs.series import Series
@@ -37,6 +38,7 @@ class Steps:
     data_wait: float | None = None  # share of the latest step that went into waiting for its rows
     not_a_number_at: int | None = None  # the first step whose loss or gradient was not a number
 
+    divergence: Divergence = field(default_factory=Divergence)
     loss_curve: Series = field(default_factory=Series)
     smooth_curve: Series = field(default_factory=Series)
     eval_curve: Series = field(default_factory=Series)
@@ -72,6 +74,7 @@ class Steps:
         self.data_wait = self._note(self.data_wait_curve, event, "data_wait")
         if self.not_a_number_at is None and ("loss_text" in event or "grad_norm_text" in event):
             self.not_a_number_at = step
+        self.divergence.take(step, self.loss)
         means = part(event, MEANS) or event
         self._smooth(number(means, "loss"), stands_for)
         for course, key in ((self.grad_norm_means, "grad_norm"), (self.speed_means, "tokens_per_second")):

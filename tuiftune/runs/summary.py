@@ -10,10 +10,12 @@ from tuiftune.errors import UserError
 from tuiftune.runs.alive import Vitals, vitals
 from tuiftune.runs.find import last_active
 from tuiftune.runs.log import first_and_last
+from tuiftune.runs.readings import part, whole
 from tuiftune.runs.state import RunState
 
 if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Summary:
     vitals: Vitals
     step: int
     total_steps: int | None
+    loss: float | None  # training loss of the latest step
     loss_before: float | None
     loss_after: float | None
     match_before: float | None
@@ -58,14 +61,18 @@ class Summary:
 def summarise(run: RunDir) -> Summary:
     """Look at a run's process, result and the first and last events. Never raises for a damaged run."""
     state = RunState()
-    for event in first_and_last(run.events_path):
+    events = first_and_last(run.events_path)
+    for event in events:
         state.fold(event)
+    if state.total_steps is None:
+        state.total_steps = whole(part(_plan(run), "time"), "steps")
     before, after = _scores(run)
     return Summary(
         run=run,
         vitals=vitals(run),
-        step=state.step,
+        step=_step(events, state),
         total_steps=state.total_steps,
+        loss=state.loss,
         loss_before=before.get("loss", state.eval_before.loss if state.eval_before else None),
         loss_after=after.get("loss", state.eval_after.loss if state.eval_after else None),
         match_before=before.get(
@@ -75,6 +82,23 @@ def summarise(run: RunDir) -> Summary:
         created=_created(run, state),
         active=last_active(run),
     )
+
+
+def _step(events: list[Event], state: RunState) -> int:
+    """The latest step. After a long evaluation only heartbeats may be left at the end of the log."""
+    for event in reversed(events):
+        if event["type"] == "step":
+            break
+        if event["type"] == "heartbeat" and (step := whole(event, "step")):
+            return step
+    return state.step
+
+
+def _plan(run: RunDir) -> dict[str, Any]:
+    try:
+        return run.plan()
+    except UserError:
+        return {}
 
 
 def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -54,6 +54,7 @@ SETTINGS: tuple[Setting, ...] = (
         "training.schedule", "schedule", ("cosine", "linear", "constant", "constant_with_warmup"), "cosine"
     ),
     Setting("training.early_stopping", "stop early", (0, 2, 3, 5), 3),
+    Setting("training.divergence_patience", "diverging steps", ("auto", 0, 5, 20, 100), "auto"),
     Setting("training.weight_decay", "weight decay", (0.0, 0.01, 0.1), 0.01),
     Setting("training.kernels", "kernels", ("auto", "none", "liger"), "auto"),
     Setting("training.compile", "compile", ("auto", False, True), "auto"),

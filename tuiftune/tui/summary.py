@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.runs.alive import vitals
+from tuiftune.runs import summary
 from tuiftune.runs.find import last_active
-from tuiftune.runs.log import parse_lines, read_tail
-from tuiftune.runs.readings import number, part, whole
+from tuiftune.runs.readings import number, part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,24 +53,18 @@ class Summary:
 
 def summarise(run: RunDir) -> Summary:
     """Reads at most a few hundred kilobytes; a damaged file leaves gaps instead of raising."""
-    alive = vitals(run)
-    plan = _document(run.plan)
+    seen = summary.summarise(run)
+    resolved = _document(run.plan).get("resolved") or {}
     result = _document(run.result)
-    resolved = plan.get("resolved") or {}
-    events = parse_lines(read_tail(run.events_path))
-    last = next((event for event in reversed(events) if event["type"] == "step"), {})
-    step = whole(last, "step")
     before, after = result.get("before") or {}, result.get("after") or {}
-    if step is None and result:
-        step = whole(result, "steps")
     return Summary(
         run=run,
-        status=alive.state,
-        why=alive.why,
-        resumable=alive.resumable,
-        step=step,
-        total=whole(plan.get("time") or {}, "steps"),
-        loss=number(last, "loss"),
+        status=seen.vitals.state,
+        why=seen.vitals.why,
+        resumable=seen.vitals.resumable,
+        step=seen.step or None,
+        total=seen.total_steps,
+        loss=seen.loss,
         loss_before=number(before, "loss"),
         loss_after=number(after, "loss"),
         score_before=number(before, "exact_match"),
@@ -95,9 +88,9 @@ class Summaries:
         known = self._known.get(run.path)
         if known is not None and known[0] == stamp and known[1].status != "running":
             return replace(known[1], idle=max(0.0, time.time() - last_active(run)))
-        summary = summarise(run)
-        self._known[run.path] = (stamp, summary)
-        return summary
+        seen = summarise(run)
+        self._known[run.path] = (stamp, seen)
+        return seen
 
 
 def _stamp(run: RunDir) -> object:

@@ -1,8 +1,7 @@
-"""What a practised eye would remark on a run: pure rules on its folded state and its plan, each with its
-remedy and the rule behind it.
+"""Findings on a run: pure rules on its folded state and its plan, each with its fix and the rule behind it.
 
-The thresholds are rules of thumb, named where they are used; none stops a run. A rule that has too little to
-go by says nothing.
+Thresholds stand where they are used, with their source or how they were measured. Only divergence stops a
+run. A rule that has too little to go by says nothing, and a loss that has not moved is never called healthy.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiftune.runs.health import curves, limits, machine
+from tuiftune.runs.health import causes, curves, limits, machine, rows
 from tuiftune.runs.health.remark import ORDER, Remark
 from tuiftune.runs.planned import NOTHING
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from tuiftune.runs.planned import Planned
     from tuiftune.runs.state import RunState
 
-__all__ = ["RULES", "Health", "Remark", "judge", "remarks"]
+__all__ = ["RULES", "Health", "Remark", "judge", "remarks", "what_to_try"]
 
-RULES = (*curves.RULES, *limits.RULES, *machine.RULES)
+RULES = (*curves.RULES, *rows.RULES, *limits.RULES, *machine.RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,12 @@ class Health:
         """ok, info, warning or error; "" while nothing could be looked at."""
         if self.remarks:
             return self.remarks[0].severity
-        return "ok" if self.looked_at else ""
+        return "ok" if curves.LEARNING in self.looked_at else ""
 
     @property
     def headline(self) -> str:
         """In a few words: calm unless something is the matter."""
-        if not self.looked_at and not self.remarks:
+        if not self.severity:
             return "too early to judge"
         if self.severity == "ok":
             return f"healthy: {', '.join(self.looked_at)}"
@@ -66,6 +65,12 @@ def judge(state: RunState, planned: Planned = NOTHING) -> Health:
     found.sort(key=lambda remark: ORDER[remark.severity])
     looked = tuple(dict.fromkeys(looked_at))
     return Health(tuple(found), looked, tuple(one for one in dict.fromkeys(too_early) if one not in looked))
+
+
+def what_to_try(state: RunState, planned: Planned = NOTHING) -> str:
+    """Return the fix for what kept the run from learning; "" if nothing is known to have."""
+    found = causes.find(state, planned)
+    return "" if found is None else f"{found.remedy[:1].upper()}{found.remedy[1:]}."
 
 
 def remarks(state: RunState, planned: Planned = NOTHING) -> list[Remark]:

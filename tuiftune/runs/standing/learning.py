@@ -38,13 +38,15 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             "loss falls, rows are learnt by heart",
         )
     if state.best is not None:
+        base = state.best is state.eval_before
+        where = "the base model" if base else f"step {state.best.step:,}"
+        kept = "no checkpoint is better yet" if base else "its checkpoint is kept and becomes the result"
         yield Fact(
             "learning",
             "best",
-            f"{figure(state.best.loss)} at step {state.best.step:,}, "
-            f"perplexity {figure(state.best.perplexity)}",
-            "the lowest held-out loss so far; its checkpoint is kept and becomes the result. Perplexity is "
-            "exp(loss): between how many tokens the model hesitates",
+            f"{figure(state.best.loss)} ({where}), perplexity {figure(state.best.perplexity)}",
+            f"the lowest eval loss so far, the base model's included; {kept}. Perplexity is exp(loss): "
+            "between how many tokens the model hesitates",
         )
     if state.learning_rate is not None:
         yield Fact(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.figures import count, duration, percent, real
+from tuiftune.runs.verdict import of
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
 
@@ -36,7 +37,7 @@ class Changes(Canvas):
             lines += self._pair(name, before.get(key), after.get(key), write, top, width)
         rows = after.get("rows") or before.get("rows")
         basis = f"on {rows:,} held-out rows that were not trained on" if isinstance(rows, int) else ""
-        lines += [Line(" " * LABEL).add(basis, "faint"), Line()]
+        lines += [Line(" " * LABEL).add(basis, "faint"), Line(), *self._judged(width)]
         seconds, steps = self._result.get("seconds"), self._result.get("steps")
         facts = [
             f"{count(steps)} steps" if steps else "",
@@ -54,6 +55,16 @@ class Changes(Canvas):
             lines.append(Line("trained".ljust(LABEL), "soft").add(words))
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
+        return [*lines, Line()]
+
+    def _judged(self, width: int) -> list[Line]:
+        """Whether it is better than its base model, and what to try if it isn't."""
+        verdict = of(self._result)
+        if verdict is None or not verdict.says:
+            return []
+        sign, ink = (self.glyphs.ok, "good") if verdict.better else (self.glyphs.warning, "warning")
+        lines = [Line(part, ink) for part in wrapped(f"{sign} {verdict.says}", width)]
+        lines += [Line(f"  {part}", "soft") for part in wrapped(verdict.fix, width - 2) if part]
         return [*lines, Line()]
 
     def _pair(

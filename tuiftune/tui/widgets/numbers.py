@@ -53,7 +53,8 @@ class Numbers(Canvas):
     def _best(self, state: RunState) -> str:
         if state.best is None:
             return real(None)
-        return f"{real(state.best.loss)} {self.glyphs.best} step {state.best.step:,}"
+        where = "base model" if state.best is state.eval_before else f"step {state.best.step:,}"
+        return f"{real(state.best.loss)} {self.glyphs.best} {where}"
 
     def _epoch(self, state: RunState) -> str:
         if state.epoch is None:

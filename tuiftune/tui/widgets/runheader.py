@@ -38,6 +38,7 @@ STANDINGS = {
     "preempted": ("stopped", "warning", "preempted, can be resumed"),
     "failed": ("error", "error", "failed"),
     "nan": ("error", "error", "stopped: not a number"),
+    "diverged": ("error", "error", "diverged, stopped"),
     "oom": ("error", "error", "out of GPU memory"),
     "disk": ("error", "error", "disk full"),
     "died": ("error", "error", "died without an end"),

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tuiftune.runs.directory import RunDir
     from tuiftune.tui.summary import Summary
 
-SHORT = {"running": "running", "new": "not begun", "died": "died", "nan": "not a number", "oom": "GPU full"}
+SHORT = {
+    "running": "running",
+    "new": "not begun",
+    "died": "died",
+    "nan": "not a number",
+    "diverged": "diverged",
+    "oom": "GPU full",
+}
 
 
 class RunList(Canvas):
@@ -147,12 +154,15 @@ class RunList(Canvas):
         line.bar(self.glyphs, row.progress, 12, bar).add(f" {percent(row.progress):>5} ", "soft")
         to = f" {self.glyphs.to} "
         if row.loss_after is not None:
-            line.add(f"{real(row.loss_before, 3)}{to}{real(row.loss_after, 3)}".rjust(15), "good")
+            fell = row.loss_before is None or row.loss_after < row.loss_before
+            losses = f"{real(row.loss_before, 3)}{to}{real(row.loss_after, 3)}"
+            line.add(losses.rjust(15), "good" if fell else "warning")
         else:
             line.add(real(row.loss, 3).rjust(15), "soft")
         if width >= 95:
             exact = f"{percent(row.score_before)}{to}{percent(row.score_after)}"
-            line.add(("" if row.score_after is None else exact).rjust(13), "good")
+            rose = (row.score_after or 0.0) >= (row.score_before or 0.0)
+            line.add(("" if row.score_after is None else exact).rjust(13), "good" if rose else "warning")
         return line.add(ago(row.idle).rjust(8), "faint")
 
     def on_click(self, event: Click) -> None:
