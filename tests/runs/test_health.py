@@ -159,3 +159,19 @@ def test_recorded_runs_raise_no_false_alarm_at_any_moment(name: str) -> None:
         state.fold(event)
         found |= {(remark.code, remark.severity) for remark in health.remarks(state, foreseen)}
     assert found == ({("memory_unused", "info")} if "h200" in name else set())
+
+
+def test_a_run_that_diverged_says_it_in_its_own_words() -> None:
+    state = course(FALLING[:20])
+    why = "diverged at a learning rate of 1: the gradient norm is not finite. Try 0.002: `tuiftune resume`"
+    state.fold({"type": "end", "state": "diverged", "exit_code": 9, "why": why, "t": 21.0})
+    plan = {
+        "resolved": {"training": {"learning_rate": 1.0}, "method": {"technique": "lora", "rank": 16}},
+        "model": {"parameters": 1_049_728},
+    }
+    (remark,) = health.remarks(state, planned.of(plan))
+    assert remark.code == "diverged"
+    assert remark.words.endswith("diverged at a learning rate of 1: the gradient norm is not finite")
+    assert remark.remedy.startswith("set training.learning_rate=0.002;")
+    state.fold({"type": "start", "total_steps": 100, "resumed_from": 10, "t": 22.0})
+    assert health.remarks(state, planned.of(plan)) == []

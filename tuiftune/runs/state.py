@@ -170,6 +170,7 @@ class RunState(Steps):
             whole(event, "resumed_from") if isinstance(resumed, int) else text(event, "resumed_from") or None
         )
         self.end, self.not_a_number_at = None, None
+        self.learning_rate = None  # it may have been changed
         self.divergence.total = self.total_steps or 0
         self._forget_evaluations(self.resumed_from if isinstance(self.resumed_from, int) else 0)
         self.controls.clear()

@@ -53,6 +53,7 @@ def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         return None
     low, start = divergence.lowest_level, max(seen.base or 0.0, seen.points[0][1])
     since = f"from {low:.4g} at its lowest" if low is not None and low < start else f"from {start:.4g}"
+    highest = state.loss_curve.highest or seen.level
     risen = f"has risen {since} to {divergence.level or seen.level:.4g}"
     rate = None if seen.rate is None else lower_rate(seen.rate, seen.usual)
     fix = "lower training.learning_rate" if rate is None else f"set training.learning_rate={rate:g}"
@@ -60,11 +61,16 @@ def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         "diverged",
         "error",
         "diverging",
-        f"training loss {risen if now else f'rose to {state.loss_curve.highest:.4g} before'}",
+        _seen_at_the_end(state) or f"training loss {risen if now else f'rose to {highest:.4g} before'}",
         f"{fix}; the run goes on from its best checkpoint, or from the base model",
         "the median loss of a few steps lies above that of the base model, or has lost half of what it "
         "gained, beyond the noise between steps",
     )
+
+
+def _seen_at_the_end(state: RunState) -> str:
+    """Return what the run itself said of its divergence; "" while it runs."""
+    return state.end.why.partition(". Try ")[0] if _stopped(state) and state.end is not None else ""
 
 
 def _stopped(state: RunState) -> bool:
