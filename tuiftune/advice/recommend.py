@@ -157,6 +157,8 @@ def _targets(model: BaseModel | None) -> list[Reason]:
 
     if model is None or not count.adapts_experts(model.architecture, "all-linear"):
         return []
+    if not count.has_attention(model.architecture):
+        return []
     every = count.adapter_parameters(model.architecture, 16, "all-linear")
     few = count.adapter_parameters(model.architecture, 16, "attention")
     why = f"{few / 1e6:,.0f} M parameters at rank 16; all-linear adapts every expert: {every / 1e6:,.0f} M"

@@ -191,6 +191,11 @@ def adapts_experts(arch: Architecture, targets: str | Iterable[str]) -> bool:
     return targets == "all-linear" and arch.num_experts > 0
 
 
+def has_attention(arch: Architecture) -> bool:
+    """Whether `target_modules: attention` means any layer of this model."""
+    return arch.counted is None or arch.counted.reach_of("attention") is not None
+
+
 def _expert_adapters(arch: Architecture, rank: int) -> int:
     """A factor is as large as all experts together; gate and up are one projection of twice the rank."""
     hidden, inner, experts = arch.hidden_size, arch.moe_intermediate_size, arch.num_experts

@@ -12,7 +12,7 @@ WHY_REFUSED = {
     "encoder-decoder": "it is an encoder-decoder, and only decoders are fine-tuned",
     "bidirectional": "its tokens see those after them, so it cannot learn to generate",
     "more than text": "it cannot be run on text alone",
-    "broken": "transformers {version} cannot run it without further packages",
+    "rescaled": "transformers rescales its weights in place to evaluate it, and adapters do not follow",
 }
 
 
@@ -45,7 +45,7 @@ def kind_of(config: dict[str, Any]) -> Kind:
     alibi = name == "falcon" and bool(config.get("alibi"))
     return Kind(
         name=name,
-        refused=WHY_REFUSED[why].format(version=version()) if why else "",
+        refused=WHY_REFUSED[why] if why else "",
         listed=tested or bool(why) or name in table["untested"],
         tested=tested,
         sdpa=name not in table["no sdpa"],

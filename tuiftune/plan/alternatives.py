@@ -75,7 +75,7 @@ def of(
             vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
         vary({"method.technique": "qlora"}, **_technique("qlora", chosen), compile=False)
     plain_experts = count.adapts_experts(model.architecture, chosen.targets)
-    if plain_experts and chosen.adapted:
+    if plain_experts and chosen.adapted and count.has_attention(model.architecture):
         vary({"method.target_modules": "attention"}, targets="attention")
     for name in ("lora", "full") if plain_experts else ("lora", "dora", "full"):
         vary({"method.technique": name}, **_technique(name, chosen))

@@ -10,7 +10,6 @@ from tuiftune.plan.device import near
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
-    from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan import cost
     from tuiftune.plan.device import Device
@@ -95,17 +94,13 @@ def _experts(preset: Preset, model: BaseModel, technique: str) -> list[str]:
     if not count.adapts_experts(arch, targets):
         return []
     rank = 16 if preset.method.rank == "auto" else preset.method.rank
-    few = count.adapter_parameters(arch, rank, "attention") if _has_attention(arch) else 0
+    few = count.adapter_parameters(arch, rank, "attention") if count.has_attention(arch) else 0
     every = count.adapter_parameters(arch, rank, "all-linear")
     return [
         f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f} M parameters "
         f"at rank {rank}."
         + (f" method.target_modules: attention trains {few / 1e6:,.0f} M, in less time." if few else "")
     ]
-
-
-def _has_attention(arch: Architecture) -> bool:
-    return arch.counted is None or arch.counted.reach_of("attention") is not None
 
 
 def _mixture(facts: DataFacts) -> str:
