@@ -150,7 +150,7 @@ def test_a_tokenizer_that_is_built_anew_is_counted_as_it_is_loaded(
     assert as_loaded.kept(folder) is None, "the files changed"
 
 
-def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int, rate: float) -> None:
+def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int) -> None:
     """Train on the rows until the model knows them by heart."""
     import torch
 
@@ -164,7 +164,7 @@ def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int, rate:
         labels[line, : len(row.ids)] = torch.tensor(row.labels)
         mask[line, : len(row.ids)] = 1
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=rate)
+    optimizer = torch.optim.AdamW(trained, lr=4e-3)
     model.train()
     for _ in range(steps):
         loss = model(input_ids=ids, labels=labels, attention_mask=mask).loss
@@ -210,7 +210,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
         model = get_peft_model(model, wanted)
         for parameter in model.base_model.model.model.embed_tokens.parameters():
             parameter.requires_grad = False
-    memorise(model, made, rows, 300 if adapter else 140, 1e-2 if adapter else 4e-3)
+    memorise(model, made, rows, 400 if adapter else 140)
     asked = answers.questions(rows, made, 64)
     most = sum(answers.room(rows, made))
     written = answers.generate(
