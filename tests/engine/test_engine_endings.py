@@ -219,6 +219,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     for one, question in zip(written, asked, strict=True):
         assert matches(one.answer, question.reference), (one, question.reference)
         assert one.ended
+    (directory / "result").mkdir()
     save_model(model, tokenizer, directory / "result", "card", stops=made.stop_tokens())
     again = AutoTokenizer.from_pretrained(directory / "result" / "model")
     if adapter:
@@ -258,6 +259,62 @@ def test_a_model_that_knows_the_answers_scores_and_stops(
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_every_template_is_memorised_and_stops(name: str, variant: str, tmp_path: Path) -> None:
     knows(SHAPES[name], variant, tmp_path, adapter=False)
+
+
+def test_the_bases_settings_of_generation_neither_colour_the_score_nor_hinder_the_saving(
+    tmp_path: Path,
+) -> None:
+    """A penalty on repetition, a least length, strings to stop at, a temperature without sampling."""
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    from tuiftune.engine.export import save_model
+
+    shape = SHAPES["chatml on a base"]
+    make_model(shape, tmp_path / "base")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "base").eval()
+    base = Base("base", str(tmp_path / "base"), None, None, remote_code=False)
+    made = Tokeniser(load_tokenizer(base), max_length=512, loss_on="assistant", base_stops=stop_ids(base))
+    asked = answers.questions(examples("plain"), made, 3)
+
+    def written() -> list[str]:
+        found = answers.generate(
+            model, asked, made, max_new_tokens=12, autocast=nullcontext, progress=lambda done: None
+        )
+        return [one.answer for one in found]
+
+    plain = written()
+    model.generation_config = GenerationConfig(
+        eos_token_id=made.base_stops,
+        repetition_penalty=9.0,
+        no_repeat_ngram_size=1,
+        min_new_tokens=11,
+        stop_strings=["e"],
+        suppress_tokens=list(range(20, 200)),
+        temperature=0.6,
+        top_p=0.9,
+    )
+    assert written() == plain
+    assert not set(made.stop_tokens()) <= set(made.base_stops)
+    (tmp_path / "result").mkdir()
+    save_model(model, made.tokenizer, tmp_path / "result", "card", stops=made.stop_tokens())
+    saved = GenerationConfig.from_pretrained(tmp_path / "result" / "model")
+    assert saved.eos_token_id == made.stop_tokens()
+
+
+def test_a_template_that_writes_the_date_renders_a_run_alike_on_every_day(tmp_path: Path) -> None:
+    from datetime import datetime
+
+    from tuiftune.data.chat.template import Template
+    from tuiftune.engine.recipe import _began
+    from tuiftune.runs.directory import RunDir
+
+    began = datetime(2020, 1, 2, 13, 0)
+    (tmp_path / "events.jsonl").write_text(
+        json.dumps({"v": 1, "seq": 1, "t": began.timestamp(), "type": "phase", "name": "loading"}) + "\n"
+    )
+    assert _began(RunDir(tmp_path)) == began
+    template = Template("{{ strftime_now('%d %b %Y') }}", {}, now=_began(RunDir(tmp_path)))
+    assert template.render([Message("user", "x")]) == "02 Jan 2020"
 
 
 ADAPTERS = (  # an adapter is loaded over its base, whose own generation settings hold

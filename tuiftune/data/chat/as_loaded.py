@@ -102,7 +102,7 @@ def place(folder: Path) -> Path:
     signature: list[Any] = [os.path.realpath(folder), version("transformers"), version("tuiftune")]
     for name in FILES:
         try:
-            seen = (folder / name).stat()
+            seen = os.stat(folder / name)
         except OSError:
             signature.append(None)
         else:
