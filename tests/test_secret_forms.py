@@ -10,6 +10,7 @@ from tuiftune.errors import UserError
 from tuiftune.preset import file
 from tuiftune.runs.directory import create, write_text
 from tuiftune.runs.log import EventWriter
+from tuiftune.runs.report import markdown
 from tuiftune.secret_forms import FORMS, GUESSED, HIDDEN, holds_secret, without_secrets
 
 FORMED = {
@@ -116,3 +117,12 @@ def test_a_preset_is_neither_read_nor_written_with_one(environment: Path) -> Non
     with pytest.raises(UserError, match="no place in a preset"):
         file.save(held, environment / "saved.yaml")
     assert not (environment / "saved.yaml").exists()
+
+
+def test_a_report_of_an_older_run_hides_it(environment: Path) -> None:
+    run = create(environment / "runs", "old", "name: old\n", {})
+    start = {"v": 1, "seq": 1, "t": 1.0, "type": "start", "model": VALUES["CLIENT_SECRET"], "total_steps": 1}
+    run.events_path.write_text(json.dumps(start) + "\n")
+    text = markdown(run)
+    assert VALUES["CLIENT_SECRET"] not in text
+    assert HIDDEN in text

@@ -64,6 +64,8 @@ def real(value: float | None, digits: int = 4) -> str:
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    if value and abs(value) < 0.01:  # decimals alone would leave little of it
+        return f"{value:.{digits - 1}g}"
     return f"{value:.{max(0, digits - 1 - (len(str(int(abs(value)))) - 1))}f}"
 
 

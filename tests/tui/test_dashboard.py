@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
+import pytest
 from showing import SMALL, Log, live, shown, until
 
 from tuiftune.runs.control import stop_requested
 from tuiftune.tui.screens.dashboard import Dashboard
 from tuiftune.tui.screens.home import Home
 from tuiftune.tui.screens.result import ResultScreen
+from tuiftune.tui.widgets.ending import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +57,69 @@ async def test_what_is_appended_appears(app: Callable[..., TuneApp], new_run: Ca
         assert "6 % of the rows are cut" in shown(pilot.app)
         log.end("stopped", 4, "stop requested")
         await until(pilot, lambda: "stopped, can be resumed" in shown(pilot.app))
+
+
+WHY = (
+    "RuntimeError: the size of tensor a (5) must match the size of tensor b (290) at dimension 1 "
+    "while computing the auxiliary loss of layer 17 — leave output_router_logits at false and start it again"
+)
+
+
+def together(text: str) -> str:
+    """The words of a screen without its lines."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("size", [SMALL, (120, 40)])
+@pytest.mark.parametrize("state", ["failed", "nan", "oom", "disk", "diverged"])
+async def test_a_failed_run_says_why_in_full_and_what_to_do(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log], size: tuple[int, int], state: str
+) -> None:
+    log = new_run()
+    log.start(100)
+    log.steps(1, 3)
+    log.end(state, 1, WHY)
+    async with app(run=log.run).run_test(size=size) as pilot:
+        await until(pilot, lambda: "start it again" in together(shown(pilot.app)))
+        assert WHY in together(shown(pilot.app))
+        remedy = told(log.run.name, state, WHY)
+        assert remedy is not None
+        assert together(remedy.why) in together(shown(pilot.app))
+        assert "3/100" in shown(pilot.app), "the rest of the dashboard stays"
+
+
+async def test_a_very_long_reason_is_whole_behind_a_key(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    log.start(100)
+    log.end("failed", 1, " ".join(f"word{number}" for number in range(300)))
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "w shows all of it" in shown(pilot.app))
+        assert "word299" not in shown(pilot.app)
+        await pilot.press("w")
+        await until(pilot, lambda: "why it ended" in shown(pilot.app))
+
+
+async def test_an_engine_that_died_without_a_word_is_looked_into(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run()
+    log.start(100)
+    log.steps(1, 3)
+    log.run.log_path.write_text("Traceback (most recent call last):\nValueError: the last word of it\n")
+    log.run.pid_path.unlink(missing_ok=True)
+    old = time.time() - 3600
+    lines = [json.loads(line) | {"t": old} for line in log.run.events_path.read_text().splitlines()]
+    log.run.events_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    async with app(run=log.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "ValueError: the last word of it" in shown(pilot.app))
+        assert "tuiftune resume" in together(shown(pilot.app))
+
+
+@pytest.mark.parametrize("status", ["running", "done", "starting", "new", "replay"])
+def test_a_run_without_a_fault_has_no_ending_to_tell(status: str) -> None:
+    assert told("run", status, "whatever") is None
 
 
 async def test_who_waits_for_the_end_sees_what_it_brought(

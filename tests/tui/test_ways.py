@@ -13,10 +13,11 @@ from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.draft import Draft
 from tuiftune.advice.verdicts import TITLES, ways
 from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.goal import GoalStep
+from tuiftune.tui.screens.goal import FromData, GoalStep
 from tuiftune.tui.screens.prompt_starter import PromptStarter
 from tuiftune.tui.screens.retrieval_starter import RetrievalStarter
 from tuiftune.tui.screens.ways import Ways
+from tuiftune.tui.widgets.questionview import QuestionView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,29 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 LARGE = (120, 40)
+
+
+async def test_an_answer_that_the_data_gives_is_not_put_out_by_enter(app: Callable[..., TuneApp]) -> None:
+    """The question stands open, the cursor on the skip, when the data's own answer comes."""
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.open_step("goal")
+        await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
+        screen = pilot.app.screen
+        question = screen.question
+        given = question.options[1].key
+        screen.post_message(FromData({question.key: given}))
+        await until(pilot, lambda: "from your data" in shown(pilot.app))
+        assert screen.query_one(QuestionView).chosen == given
+        await pilot.press("enter")
+        assert pilot.app.draft.answers[question.key] == given
+
+        other = screen.question
+        await pilot.press("down", "down")  # somebody has chosen already
+        mine = screen.query_one(QuestionView).chosen
+        screen.post_message(FromData({other.key: other.options[0].key}))
+        await pilot.pause()
+        await pilot.press("enter")
+        assert pilot.app.draft.answers[other.key] == mine
 
 
 async def goal(pilot: Any, *keys: str) -> None:

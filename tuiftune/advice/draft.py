@@ -142,6 +142,21 @@ class Draft:
         return document
 
 
+def checked_with(draft: Draft) -> tuple[int, float | str, int]:
+    """What its data is checked with: the run's own `data.max_length`, `data.eval` and `training.seed`."""
+    from tuiftune.preset.schema import DataSection, TrainingSection
+
+    def value(section: type[DataSection | TrainingSection], key: str, name: str) -> Any:
+        chosen = draft.value(key)
+        return section.model_fields[name].default if chosen is None else chosen
+
+    return (
+        value(DataSection, "data.max_length", "max_length"),
+        value(DataSection, "data.eval", "eval"),
+        value(TrainingSection, "training.seed", "seed"),
+    )
+
+
 def _put(values: Mapping[str, Value], key: str, value: Value | None) -> dict[str, Value]:
     kept = {name: old for name, old in values.items() if name != key}
     return kept if value is None else {**kept, key: value}

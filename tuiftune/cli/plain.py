@@ -162,11 +162,19 @@ class Plain:
             return
 
     def _judge(self, draft: Draft) -> None:
+        from tuiftune.advice.draft import checked_with
         from tuiftune.data.inspect import inspect
 
         dataset = self._findings.dataset(draft)
         say(f"  {dataset.rows:,} rows of {dataset.format}, {percent(dataset.confidence)} sure")
-        report = inspect(dataset, tokenizer=self._findings.model_of(draft).path)
+        limit, held_out, seed = checked_with(draft)
+        report = inspect(
+            dataset,
+            tokenizer=self._findings.model_of(draft).path,
+            max_length=limit,
+            eval_spec=held_out,
+            seed=seed,
+        )
         quantiles = report.lengths.get("quantiles") or {}
         if quantiles:
             say(f"  tokens a row: half below {count(quantiles['50'])}, longest {count(quantiles['100'])}")

@@ -68,7 +68,7 @@ def write_files(
             target = manifest
             outputs.append(Output(manifest))
             document = json.dumps(describe(done), ensure_ascii=False, indent=2) + "\n"
-            outputs[-1].file.write(document.encode())
+            outputs[-1].file.write(document.encode("utf-8", "backslashreplace"))  # a name that is no text
         for output in outputs:
             target = output.path
             output.commit()

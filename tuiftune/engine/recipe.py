@@ -349,6 +349,7 @@ def _export(
     after: Score,
     report: Report,
 ) -> None:
+    from tuiftune.data.twins import twins
     from tuiftune.engine.card import name_of
 
     report.phase("exporting", "model")
@@ -360,7 +361,7 @@ def _export(
     scores = before.document(count), after.document(count)
     document = {
         "before": scores[0],
-        "after": scores[1],
+        "after": scores[1] | {"leakage": twins(examples.train, examples.held_out).document()},
         "verdict": _verdict(run, trainer, scores, side_by_side).document(),
         "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
         "result_step": trainer.rhythm.result_step,

@@ -59,8 +59,9 @@ def parse_gpu(text: str) -> tuple[str, int | None]:
     name, colon, count = text.rpartition(":")
     if not colon:
         return text.strip(), None
-    if not count.strip().isdigit() or int(count) == 0:
-        raise UserError(f"{count!r} is not a number of cards", place="--gpu", remedy="write it like H100:2")
+    if not count.strip().isdecimal() or len(count.strip()) > 4 or int(count) == 0:
+        shown = repr(count if len(count) <= 40 else f"{count[:39]}…")
+        raise UserError(f"{shown} is not a number of cards", place="--gpu", remedy="write it like H100:2")
     return name.strip(), int(count)
 
 

@@ -18,7 +18,7 @@ from tuiftune.secret_forms import holds_secret
 KeyPath = tuple[str | int, ...]
 
 # A preset has some sixty values. Nested aliases could grow a small file without end, so growth is bounded.
-_MOST_VALUES = 10_000
+_MOST_VALUES = 3_000
 _MOST_NODES = 2 * _MOST_VALUES  # keys are nodes too
 _DEEPEST = 20
 _TOO_MUCH = "far too many or too deeply nested values"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.facts import DataFacts
+    from tuiftune.data.twins import Twins
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
@@ -75,6 +76,7 @@ def resolve(
     from tuiftune.data.load import load
     from tuiftune.data.measure import measure
     from tuiftune.data.mix import Mix
+    from tuiftune.data.twins import leakage_told
     from tuiftune.hardware.detect import detect
     from tuiftune.models import resolve as models
     from tuiftune.models.pinned import pinned
@@ -100,9 +102,23 @@ def resolve(
         )
     tell(f"measuring {dataset.rows:,} rows")
     facts = measure(dataset, model, wanted.eval, mix=Mix.of(wanted), seed=preset.training.seed)
+    leaks = _twins(dataset, preset)
+    if words := leakage_told(leaks.document()):
+        tell(f"warning: {words}; `tuiftune data clean --near` takes one of each away")
     tell("planning")
     plan = make_plan(preset, detect(root or default_root()), model, facts)
     return Resolved(preset, plan, model, dataset, facts)
+
+
+def _twins(dataset: Dataset, preset: Preset) -> Twins:
+    """Held-out rows of this run's own split that its own training rows hold as well."""
+    from tuiftune.data.mix import Mix, mixed
+    from tuiftune.data.split import split
+    from tuiftune.data.twins import twins
+
+    train, held = split(dataset, preset.data.eval, preset.training.seed)
+    mix = Mix.of(preset.data)
+    return twins(mixed(train, held, mix, preset.training.seed).examples if mix else train, held)
 
 
 def check_fits(resolved: Resolved, root: Path) -> None:

@@ -15,6 +15,7 @@ from tuiftune.runs import generations, health, planned, scores, standing
 from tuiftune.runs.follow import Follower
 from tuiftune.runs.narrate import figure
 from tuiftune.runs.plot import loss_svg
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         "## Where it lies",
         _places(run),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return without_secrets("\n\n".join(part for part in parts if part) + "\n")
 
 
 def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.twins import leakage_told
 from tuiftune.figures import interval, percent
 from tuiftune.runs.narrate import figure
+from tuiftune.runs.readings import part
 from tuiftune.runs.statistics import in_words, mcnemar, wilson
 from tuiftune.runs.verdict import of
 
@@ -44,7 +46,8 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
 
 
 def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What was taken off the answers before they were compared, and how many didn't come to their end."""
+    """What was taken off the answers before they were compared, how many of the rows training knew, and how
+    many answers didn't come to their end."""
     lines = []
     names = {"reasoning": "their reasoning (a thinking block, empty or not)", "marks": "the template's marks"}
     found = [name for name in names if any(_taken_off(part, name) for part in (before, after))]
@@ -56,6 +59,8 @@ def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         )
         words = " and ".join(names[name] for name in found)
         lines.append(f"Answers were compared without {words}, taken off by rule ({counts}).")
+    if words := leakage_told(part(after, "leakage")):
+        lines.append(f"{words}.")
     if isinstance(cut := after.get("unended"), int) and cut > 0:
         lines.append(f"{cut} of {after.get('rows') or 0} answers after training reached max_new_tokens.")
     return lines

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.events import InputEvent
+from textual.filter import Monochrome, NoColor
 
 from tuiftune import paths
 from tuiftune.tui import terminal, themes
@@ -18,6 +19,7 @@ from tuiftune.tui.glyphs import ASCII, choose
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import APP
 from tuiftune.tui.sent import ChangedCells
+from tuiftune.tui.uncoloured import Uncoloured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +95,10 @@ class TuneApp(App[str]):
         for theme in themes.OWN:
             self.register_theme(theme)
         self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
+        if self.no_color:
+            few = terminal.few_colours()
+            kept = (one for one in self._filters if not isinstance(one, Monochrome | NoColor))
+            self._filters = [*kept, Uncoloured(lambda: few or self.native_ansi_color)]
 
     @property
     def draft(self) -> Draft:

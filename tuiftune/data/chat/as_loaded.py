@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, interpreter, paths
+from tuiftune import __version__, documents, interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -99,7 +99,7 @@ def write(to: Path, document: dict[str, Any]) -> None:
 
 def place(folder: Path) -> Path:
     """Where the answer for a directory is kept."""
-    signature: list[Any] = [os.path.realpath(folder), version("transformers"), version("tuiftune")]
+    signature: list[Any] = [os.path.realpath(folder), version("transformers"), __version__]
     for name in FILES:
         try:
             seen = os.stat(folder / name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 
 from tuiftune.errors import UserError
 from tuiftune.runs import generations, health, saving, standing
@@ -24,6 +25,7 @@ from tuiftune.tui.whole import WholeScreen
 from tuiftune.tui.widgets.answercourse import LatestAnswers
 from tuiftune.tui.widgets.chart import Chart
 from tuiftune.tui.widgets.curves import CURVES, Source, available, drawing, load_history
+from tuiftune.tui.widgets.ending import Ending, told
 from tuiftune.tui.widgets.factlines import FactLines
 from tuiftune.tui.widgets.healthpanel import HealthPanel
 from tuiftune.tui.widgets.keybar import KeyBar
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from tuiftune.runs.alive import Vitals
     from tuiftune.runs.directory import RunDir
     from tuiftune.runs.events import Event
     from tuiftune.runs.generations import Generations
@@ -66,6 +69,14 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 }
 
 
+class Died(Message):
+    """Why an engine ended that said nothing itself."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+
 class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
@@ -88,9 +99,11 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         self._curve = 0
         self._stale = True
         self._seen_running = False
+        self._why_ended = ""
 
     def compose(self) -> ComposeResult:
         yield RunHeader(self.run.name)
+        yield Ending()
         with Vertical(id="panels"):
             with Horizontal(id="upper"):
                 yield self._panel(Chart(id="chart", classes="panel"), "")
@@ -146,7 +159,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         log = self.query_one(LogPanel)
         log.clear()
         self._take(message.events, fold=False)
-        self._standing(message.vitals.state)
+        self._standing(message.vitals)
         self.query_one(RunHeader).reading = message.share if message.share < 1.0 else None
         self._draw()
 
@@ -161,7 +174,12 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
 
     @on(Seen)
     def _seen(self, message: Seen) -> None:
-        self._standing(message.vitals.state)
+        self._standing(message.vitals)
+
+    @on(Died)
+    def _died(self, message: Died) -> None:
+        self._why_ended = message.why
+        self._stale = True
 
     @on(Beside)
     def _beside(self, message: Beside) -> None:
@@ -176,12 +194,27 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         self.query_one(LogPanel).take(events)
         self._stale = True
 
-    def _standing(self, status: str) -> None:
-        status = self.state.end.state if self.state.end is not None and status != "running" else status
+    def _standing(self, vitals: Vitals) -> None:
+        status, end = vitals.state, self.state.end
+        self._why_ended = vitals.why or self._why_ended
+        if end is not None and status != "running":
+            status, self._why_ended = end.state, end.why
+        if status == "died" and self.status != "died":
+            self.run_worker(self._find_cause, thread=True, exit_on_error=False, group="cause")
         self._seen_running = self._seen_running or status == "running"
         if status != self.status:
             self.status = status
             self._stale = True
+
+    def _find_cause(self) -> None:
+        """In a thread: the system's word on the end of an engine that left none."""
+        from tuiftune.runs.postmortem import cause
+
+        self.post_message(Died(cause(self.run)))
+
+    @property
+    def _ending(self) -> Fact | None:
+        return told(self.run.name, self.status, self._why_ended)
 
     def on_screen_resume(self) -> None:
         self._draw()
@@ -199,6 +232,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         state = self.state
         judged = health.judge(state, self.planned)
         self.query_one(RunHeader).show(state, self.status, judged, self.planned)
+        self.query_one(Ending).show(self._ending)
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
         for small in SMALL_CHARTS:
             chart = self.query_one(f"#chart-{small.key}", Chart)
@@ -314,7 +348,8 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         from tuiftune.tui.screens.why import remarked
 
         judged = health.judge(self.state, self.planned)
-        return [*remarked(judged, self.state), *standing.facts(self.state, self.planned)]
+        ended = [self._ending] if self._ending is not None else []
+        return [*ended, *remarked(judged, self.state), *standing.facts(self.state, self.planned)]
 
     def action_charts(self) -> None:
         from tuiftune.tui.screens.charts import Charts

@@ -145,6 +145,7 @@ class DataStep(WizardStep):
 
     def _read(self, about: int, draft: Draft) -> None:
         """In the thread: rows first, then one check after another, and lengths once they are counted."""
+        from tuiftune.advice.draft import checked_with
         from tuiftune.data.checks.check import Subject
         from tuiftune.data.inspect import checks_of, length_document
 
@@ -169,10 +170,9 @@ class DataStep(WizardStep):
                 fault = str(error)
             self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
             folder = self.app.findings.model_of(draft).path
-            limit = draft.value("data.max_length") or 2048
             if not fault:
                 self.post_message(self._mixed(about, draft, dataset))
-            subject = Subject(dataset, folder, limit, draft.value("data.eval") or 0.05, 42, watch)
+            subject = Subject(dataset, folder, *checked_with(draft), watch)
             measured = False
             for check in checks_of(subject):
                 self.post_message(Checked(about, check))

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
+from tuiftune.runs.alive import Vitals
 from tuiftune.runs.replay import Replay
 from tuiftune.tui.keys import bindings
 from tuiftune.tui.scopes import DASHBOARD, REPLAY
@@ -85,7 +86,7 @@ class ReplayScreen(Dashboard):
         self.query_one(ReplayBar).show(self.replay)
 
     def _stand(self) -> None:
-        self._standing("replay")
+        self._standing(Vitals("replay"))
 
     def _go_on(self, *, anew: bool) -> None:
         """Show the replay where it stands now; `anew` if its state is another one."""

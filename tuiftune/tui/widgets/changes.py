@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.twins import leakage_told
 from tuiftune.figures import count, duration, percent, real
+from tuiftune.runs.readings import part
 from tuiftune.runs.verdict import of
 from tuiftune.tui.widgets.canvas import Canvas, Line
 from tuiftune.tui.widgets.wrap import wrapped
@@ -36,8 +38,11 @@ class Changes(Canvas):
         ):
             lines += self._pair(name, before.get(key), after.get(key), write, top, width)
         rows = after.get("rows") or before.get("rows")
-        basis = f"on {rows:,} held-out rows that were not trained on" if isinstance(rows, int) else ""
-        lines += [Line(" " * LABEL).add(basis, "faint"), Line(), *self._judged(width)]
+        basis = f"on {rows:,} held-out rows" if isinstance(rows, int) else ""
+        lines.append(Line(" " * LABEL).add(basis, "faint"))
+        if known := leakage_told(part(after, "leakage")):
+            lines += [Line(" " * LABEL).add(words, "warning") for words in wrapped(known, width - LABEL)]
+        lines += [Line(), *self._judged(width)]
         seconds, steps = self._result.get("seconds"), self._result.get("steps")
         facts = [
             f"{count(steps)} steps" if steps else "",

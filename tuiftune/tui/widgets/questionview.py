@@ -56,12 +56,14 @@ class QuestionView(Canvas):
     ) -> None:
         """Show a question; the cursor goes to its answer, or to the skip."""
         fresh = question is not self._question
+        inferred = answers.get(question.key)
+        came = inferred not in (None, self._answer) and inferred == detected.get(question.key)
         self._question, self._number = question, (at, len(questions))
         self._marks = tuple(known.key in answers for known in questions)
         self._all = tuple((known.asks, _said(known, answers.get(known.key))) for known in questions)
         self._answer = answers.get(question.key)
         self._from_data = detected.get(question.key) == self._answer and self._answer is not None
-        if fresh:
+        if fresh or (came and self.cursor == 0):  # Enter takes it, rather than putting the skip in its place
             keys = [option.key for option in question.options]
             self.cursor = keys.index(self._answer) + 1 if self._answer in keys else 0
         self.redraw()
