@@ -171,7 +171,7 @@ def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int) -> No
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if loss.item() < 2e-3:
+        if loss.item() < 1e-3:
             break
     model.eval()
 
@@ -210,7 +210,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
         model = get_peft_model(model, wanted)
         for parameter in model.base_model.model.model.embed_tokens.parameters():
             parameter.requires_grad = False
-    memorise(model, made, rows, 400 if adapter else 140)
+    memorise(model, made, rows, 400 if adapter else 250)
     asked = answers.questions(rows, made, 64)
     most = sum(answers.room(rows, made))
     written = answers.generate(
