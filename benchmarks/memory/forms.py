@@ -242,6 +242,7 @@ def main() -> None:
     )
     parser.add_argument("families", nargs="*", default=FAMILIES)
     parser.add_argument("--precision", choices=("mixed", "master", "pure", "float32"), default="mixed")
+    parser.add_argument("--technique", choices=("lora", "qlora", "full", "dora"), help="only this one")
     options = parser.parse_args()
     torch.set_num_threads(1)
     HERE.mkdir(exist_ok=True)
@@ -253,6 +254,8 @@ def main() -> None:
         if place.exists():
             document["forms"] = json.loads(place.read_text(encoding="utf-8"))["forms"]
         for variant in variants(family, options.precision):
+            if options.technique not in (None, variant.technique):
+                continue
             started = time.monotonic()
             try:
                 found = prune(forms(variant, d))

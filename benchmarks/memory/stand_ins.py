@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import nn
@@ -113,13 +114,20 @@ def four_bit(model: nn.Module, *, halve: bool = True) -> None:
     import peft.tuners.lora.bnb as variants
     from peft.tuners.lora.layer import Linear
 
+    enabled = torch.is_autocast_enabled
+
     def product(self: nn.Linear, x: torch.Tensor) -> torch.Tensor:
         out = _FourBit.apply(x.to(torch.bfloat16), self.weight)
         return out if self.bias is None else out + self.bias
 
+    def adapted(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        # PEFT asks after the card's autocast: where there is none, it brings x to the adapter's own type.
+        with mock.patch.object(torch, "is_autocast_enabled", lambda kind="cpu": enabled(kind)):
+            return variants.Linear4bit.forward(self, x)
+
     for name, module in model.named_modules():
         if isinstance(module, Linear):
-            module.forward = types.MethodType(variants.Linear4bit.forward, module)
+            module.forward = types.MethodType(adapted, module)
             module.base_layer.forward = types.MethodType(product, module.base_layer)
         elif type(module) is nn.Linear and "layers" in name and not name.endswith(OWN):
             module.forward = types.MethodType(product, module)
