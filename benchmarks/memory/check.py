@@ -18,7 +18,6 @@ from tracing import Dimensions, Tracker, Variant
 
 from tuiftune.models import catalogue
 from tuiftune.plan import activations
-from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.settings import Settings
 
 CASES: tuple[tuple[str, Variant, int, int, int], ...] = (  # model, variant, rank, micro batch, length
@@ -30,6 +29,8 @@ CASES: tuple[tuple[str, Variant, int, int, int], ...] = (  # model, variant, ran
     ("allenai/OLMo-2-0425-1B", Variant("olmo2", checkpointing=False, dropout=True), 64, 4, 1024),
     ("Qwen/Qwen2.5-1.5B", Variant("llama", "lora", targets="attention"), 8, 8, 512),
     ("HuggingFaceTB/SmolLM2-1.7B", Variant("llama", "qlora", targets="qv", checkpointing=False), 16, 4, 1024),
+    ("Qwen/Qwen3-1.7B", Variant("qwen3", "qlora", "master", checkpointing=False, dropout=True), 16, 2, 1024),
+    ("HuggingFaceTB/SmolLM2-360M", Variant("llama", "qlora", "master"), 64, 4, 2048),
 )
 
 
@@ -70,8 +71,8 @@ def main() -> None:
             targets=variant.targets,
             dropout=0.05 if variant.dropout else 0.0,
             checkpointing=variant.checkpointing,
-            adapter_bytes=2 if variant.technique == "qlora" else 4,
-            attention="eager" if arch.family in UNFUSED else "sdpa",
+            adapter_bytes=2 if variant.technique == "qlora" and variant.precision != "master" else 4,
+            attention="sdpa" if arch.kind.sdpa else "eager",
         )
         parts, _ = activations.components(arch, settings, 0)
         formed = sum(parts.values()) - activations.WORKSPACE

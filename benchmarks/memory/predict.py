@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from configurations import SETS, Run
 
 from tuiftune.models import catalogue
-from tuiftune.plan.attention import UNFUSED
 from tuiftune.plan.memory import estimate
 from tuiftune.plan.settings import Settings
 
+if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
 
-def settings_of(run: Run, family: str) -> Settings:
+
+def settings_of(run: Run, arch: Architecture) -> Settings:
     """The planner's settings for a measured run: one micro step an optimizer step, no padding."""
     targets = run.target_modules
     return Settings(
@@ -35,7 +38,7 @@ def settings_of(run: Run, family: str) -> Settings:
         weight_bytes=4 if run.master and run.technique == "full" else 2,
         autocast=run.master and run.technique == "full",
         adapter_bytes=2 if run.technique == "qlora" and not run.master else 4,
-        attention="eager" if family in UNFUSED else "sdpa",
+        attention="sdpa" if arch.kind.sdpa else "eager",
     )
 
 
@@ -50,7 +53,7 @@ def main() -> None:
     with place.open("w", encoding="utf-8") as out:
         for run in runs:
             arch = models[run.model]
-            memory = estimate(arch, settings_of(run, arch.family))
+            memory = estimate(arch, settings_of(run, arch))
             row = {
                 **run.row(),
                 "family": arch.family,

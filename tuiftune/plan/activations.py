@@ -24,7 +24,8 @@ ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
 # A compiled layer keeps about what Liger's kernels do in 16 bit throughout, and this much more: measured
 # on H200s (8B shape: LoRA kept and recomputed, QLoRA recomputed). Not traced, so the bound is widened.
 COMPILED = (1.08, 1.39)
-GRADIENTS = COMPONENTS.index("gradients")
+HEAD, GRADIENTS = COMPONENTS.index("head and loss"), COMPONENTS.index("gradients")
+SCORED = ("T*n", "T*S*n")  # a moment at which a layer's attention is in memory holds one of these
 
 
 class Monomials(dict[str, float]):
@@ -78,12 +79,18 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     """
     family, exact = coefficients.traced(_family(arch, settings))
     values = monomials(arch, settings)
-    best: list[float] = []
+    best, masks = [0.0] * len(COMPONENTS), (0, 0)
+    masked = _masked_layers(arch, settings)
     for form, found in _moments(family, arch, settings, values):
+        if settings.autocast and (arch.counted or form.holds(("tile",))):
+            found[HEAD] += _head_casts(arch, settings, values)
         if settings.accumulation > 1 or settings.copies > 1:
             found[GRADIENTS] = gradients + _new_gradients(form, arch, settings, values)
-        if sum(found) > sum(best):
-            best = found
+        # With adapters not measured where the head is the peak: bounded, as for what was counted only.
+        everywhere = settings.adapted or arch.counted or form.holds(SCORED)
+        beside = _masks(arch, settings, masked if everywhere else 0) if masked else (0, 0)
+        if sum(found) + sum(beside) > sum(best) + sum(masks):
+            best, masks = found, beside
     at_update = [0.0] * len(COMPONENTS)
     at_update[GRADIENTS] = gradients
     if sum(at_update) > sum(best):
@@ -91,17 +98,14 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     parts = {name: int(size) for name, size in zip(COMPONENTS, best, strict=True)}
     if settings.device == "cuda":
         parts["kernel scratch"] += WORKSPACE
-    if settings.autocast:  # of the head and what it multiplies, a tile at a time is cast to 16 bit
-        rows, columns = min(settings.tokens, HEAD_TILE[0]), min(arch.vocab_size, HEAD_TILE[1])
-        parts["head and loss"] += 2 * arch.hidden_size * (rows + columns)
     if arch.counted and arch.counted.kept:
         exact = False
         _raise_to_counted(parts, arch, settings, arch.counted.kept)
     if not arch.kind.fused_head:  # logits, their float32 copy, and the gradients of both
         exact = False
         parts["head and loss"] += settings.tokens * arch.vocab_size * (2 * settings.weight_bytes + 12)
-    if masked := _masked_layers(arch, settings):
-        _add_masks(parts, arch, settings, masked)
+    parts["activations kept"] += masks[0]
+    parts["activations peak"] += masks[1]
     if settings.compile:
         exact = False
         kept, peak = COMPILED
@@ -249,6 +253,17 @@ def _new_gradients(form: Form, arch: Architecture, settings: Settings, values: M
     return ends * values["h*V"] + largest * settings.weight_bytes
 
 
+def _head_casts(arch: Architecture, settings: Settings, values: Monomials) -> float:
+    """What TRL 1.16's head casts to 16 bit for a tile: its tokens, and its part of the weight.
+
+    A part is dropped when the next one has been cast: two of them lie in memory, where there are two.
+    """
+    rows, columns = HEAD_TILE
+    again = values["N"] > rows
+    parts = min(arch.vocab_size, 2 * columns) if arch.vocab_size > columns else arch.vocab_size * (1 + again)
+    return 2 * arch.hidden_size * (min(values["N"], rows) + parts)
+
+
 def _masked_layers(arch: Architecture, settings: Settings) -> int:
     """Layers whose attention goes by a mask: all, or those whose window is shorter than a row."""
     if settings.masked:
@@ -257,20 +272,21 @@ def _masked_layers(arch: Architecture, settings: Settings) -> int:
     return arch.sliding_layers if windowed and settings.attention == "sdpa" else 0
 
 
-def _add_masks(parts: dict[str, int], arch: Architecture, settings: Settings, layers: int) -> None:
-    """A mask: batch × length² in bytes and in 16 bit; keys and values repeated for every query head."""
+def _masks(arch: Architecture, settings: Settings, layers: int) -> tuple[int, int]:
+    """What masks keep, and add at the peak: batch × length² in bytes.
+
+    In each of `layers` the same in 16 bit, and keys and values repeated for every query head.
+    """
     joined = settings.padding_free
     square = settings.tokens**2 if joined else settings.micro_batch * settings.length**2
+    if not layers:
+        return square, 0
     repeated = 4 * settings.tokens * (arch.query_size - arch.kv_size)
     layer = 2 * square + repeated
-    parts["activations kept"] += square
-    parts["activations peak"] += repeated  # their gradients, before they are summed over the query heads
     if settings.checkpointing is False:
-        parts["activations kept"] += layer * layers
-    else:
-        plain = layers - -(-layers // int(settings.checkpointing))
-        parts["activations kept"] += layer * plain
-        parts["activations peak"] += layer
+        return square + layer * layers, repeated  # gradients of those, before heads are summed
+    plain = layers - -(-layers // int(settings.checkpointing))
+    return square + layer * plain, repeated + layer
 
 
 def _add_scores(parts: dict[str, int], arch: Architecture, settings: Settings) -> None:

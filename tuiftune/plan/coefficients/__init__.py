@@ -27,6 +27,10 @@ Term = tuple[int, str, float, float]  # component, monomial, bytes a unit: const
 class Form:
     terms: tuple[Term, ...]
 
+    def holds(self, names: tuple[str, ...]) -> bool:
+        """Whether any of these monomials is in memory at this moment."""
+        return any(name in names for _, name, _, _ in self.terms)
+
 
 def traced(family: str) -> tuple[str, bool]:
     """The traced family whose forms stand for this one, and whether they are its own."""
