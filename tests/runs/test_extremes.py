@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.runs import scan, stretch, thin
+from tuiftune.runs.columns import parsed
 from tuiftune.runs.log import EventReader, serialise
 from tuiftune.runs.series import Series
 from tuiftune.runs.state import RunState
@@ -245,3 +246,53 @@ def test_a_value_beyond_all_numbers_hides_no_other() -> None:
     ]
     kept = [json.loads(line)["step"] for line in thin.thinned(b"".join(lines))]
     assert kept == [1, 3, 4]
+
+
+def step_line(step: int, loss: str = "1.0", more: str = "") -> bytes:
+    line = f'{{"v":1,"seq":{step},"t":{step}.0,"type":"step","step":{step},"loss":{loss},"lr":0.1{more}}}\n'
+    return line.encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        step_line(50, "9.0", f',"tokens":{"7" * 400}'),
+        step_line(50, "9.0", f',"more":{"[" * 120}{"]" * 120}'),
+        step_line(50, "9.0")[:-3] + b"\n",
+        b'{"type":"step","step":50,"loss":9.0},{"type":"step","step":51}\n',
+        b'{"v":1,"type":"step","step":[50\n51],"loss":9.0}\n',
+        b'{"type":"step","step":50,"loss":9.0,"a":"\xff"}\n',
+        b"\0" * 4096 + b"\n",
+        b'{"type":"step","step":"x","loss":true,"lr":null}\n',
+    ],
+)
+def test_a_damaged_line_hides_no_extreme_and_takes_no_mean_along(damage: bytes) -> None:
+    """Neither of what is read at once with it, nor where it stands at the end."""
+    sound = [step_line(step, "5.0" if step == 30 else "1.0") for step in range(1, 100)]
+    for place in (49, 99):
+        block = b"".join([*sound[:place], damage, *sound[place:]])
+        kept = [event for line in thin.thinned(block) if type((event := parsed(line)).get("step")) is int]
+        assert 5.0 in [event["loss"] for event in kept]
+        assert kept[-1]["step"] == 99
+        assert kept[-1][thin.STANDS_FOR] == 99
+        assert kept[-1][thin.MEANS]["loss"] == pytest.approx((98 + 5) / 99)
+
+
+@pytest.mark.parametrize("field", ["loss", "grad_norm"])
+def test_the_first_step_that_was_not_a_number_is_known(tmp_path: Path, field: str) -> None:
+    events = log_of(random.Random(5))
+    steps = [event for event in events if event["type"] == "step"]
+    for event in steps[2_000:4_000]:
+        event[field] = float("nan")
+    path = written(tmp_path / "events.jsonl", events)
+    assert opened(path).not_a_number_at == live(path).not_a_number_at == 2_001
+
+
+def test_a_card_of_another_writer_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    events = log_of(random.Random(6))
+    odd = [{"index": "x", "throttle": 5}, {"index": None, "power_w": True}, 7, {"index": [], "power_w": "9"}]
+    for event in events[100:]:
+        if event["type"] == "gpu":
+            event["gpus"] = odd
+    path = written(tmp_path / "events.jsonl", events, "another writer's")
+    assert told(opened(path)) == told(live(path))

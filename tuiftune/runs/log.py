@@ -31,6 +31,7 @@ TAIL_BYTES = 64 * 1024
 THIN_BYTES = 4 * 1024 * 1024  # a longer backlog is thinned,
 DIGEST_BYTES = 32 * 1024 * 1024  # and one that takes a third of a second is kept as its digest
 WHOLE_BYTES = 256 * 1024  # but for its newest part
+LINES_AT_ONCE = 2000  # of a digest
 HEAD_BYTES = 64
 PAGE_BYTES = 4096
 NUMBERS_ONLY = ("step", "gpu", "memory", "heartbeat")
@@ -348,7 +349,8 @@ class EventReader:
         if known is not None:
             kept = known.lines
             self._lines = WholeLines(known.offset)
-            yield known.offset / size, self._parse(kept)
+            for at in range(0, len(kept), LINES_AT_ONCE):
+                yield known.offset / size, self._parse(kept[at : at + LINES_AT_ONCE])
         start, complete = self.offset, self.offset == 0 or known is not None
         if stop - start <= THIN_BYTES:
             return

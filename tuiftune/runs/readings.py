@@ -201,9 +201,9 @@ class MemoryCurves:
 def number(event: Mapping[str, Any], key: str) -> float | None:
     """A finite number, or None for anything else."""
     value = event.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) <= MOST else None  # false for what is not a number
+    if type(value) is float or type(value) is int:
+        return float(value) if -MOST <= value <= MOST else None  # false for what is not a number
+    return None
 
 
 def part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ ALONE_BYTES = 32 * 1024 * 1024  # less is read here: a process costs as much as 
 PART_BYTES = 48 * 1024 * 1024
 PARTS_MOST = 4  # a training may need the other cores
 LOOK_SECONDS = 0.03
+READ_BYTES = 512 * 1024  # of what was kept: as events it takes six times the memory
 MARK, DAMAGED = b"@", b"!"
 
 Read = tuple[
@@ -57,11 +58,11 @@ def kept(descriptor: int, start: int, stop: int, size: int) -> Iterator[tuple[in
     """Offset after a block, and the lines worth keeping of it; a damaged one for each that is too long."""
     lines = WholeLines(start)
     while lines.offset < stop:
-        overlong = lines.skipped
-        block = lines.take(descriptor, min(size, stop - lines.offset))
-        if not block:
+        overlong, before = lines.skipped, lines.offset
+        found = thinned(lines.take(descriptor, min(size, stop - lines.offset)))
+        if not found and lines.offset == before:
             return
-        found = [DAMAGED if line.startswith(MARK) else line for line in thinned(block)]
+        found = [DAMAGED if line.startswith(MARK) else line for line in found]
         yield lines.offset, [DAMAGED] * (lines.skipped - overlong) + found
 
 
@@ -99,6 +100,8 @@ class _Part:
         while self._process is not None:
             over = self._process.poll() is not None
             yield self._lines()
+            while lines := self._lines():
+                yield lines
             if over:
                 return
             with suppress(subprocess.TimeoutExpired):
@@ -106,11 +109,16 @@ class _Part:
 
     def _lines(self) -> list[bytes]:
         assert self._file is not None
-        data = b"\n" + os.pread(self._file.fileno(), self._size() - self._at, self._at)
-        mark = data.rfind(b"\n" + MARK)
-        end = data.find(b"\n", mark + 1)
-        if mark < 0 or end < 0:
-            return []
+        size = READ_BYTES
+        while True:
+            data = b"\n" + os.pread(self._file.fileno(), size, self._at)
+            mark = data.rfind(b"\n" + MARK, 0, data.rfind(b"\n"))
+            if mark >= 0:
+                break
+            if len(data) <= size:
+                return []
+            size *= 2
+        end = data.index(b"\n", mark + 1)
         self._at += end
         self.reached = int(data[mark + 2 : end])
         return [line for line in data[1:mark].split(b"\n") if line and not line.startswith(MARK)]

@@ -6,8 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tuiftune.runs.columns import cards_of
 from tuiftune.runs.eta import Pace
-from tuiftune.runs.extremes import CAUSES, PARTIAL, cards_of
+from tuiftune.runs.extremes import CAUSES, PARTIAL
 from tuiftune.runs.readings import (
     Checkpoint,
     End,
