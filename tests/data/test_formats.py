@@ -2,18 +2,18 @@
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+import seeded
 import zstandard
 
 from tuiftune.data.example import Example
 from tuiftune.data.load import load
 from tuiftune.errors import UserError
-
-REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def jsonl(path: Path, rows: list[Any]) -> str:
@@ -437,18 +437,31 @@ def test_unknown_columns_are_named(tmp_path: Path) -> None:
         load(jsonl(tmp_path / "b.jsonl", [{"alpha": 1, "beta": 2}] * 9))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real data sets are not here")
-@pytest.mark.parametrize(
-    ("name", "expected", "rows"),
-    [
-        ("banking77-train.csv", "classification", 10003),
-        ("banking77-test.csv", "classification", 3080),
-        ("gsm8k-train.jsonl", "prompt-completion", 7473),
-        ("gsm8k-test.jsonl", "prompt-completion", 1319),
-        ("dpo-pairs-sharegpt.json", "preference", 300),
-    ],
-)
-def test_real_files(name: str, expected: str, rows: int) -> None:
-    dataset = load(str(REAL / name))
-    assert (dataset.format, dataset.rows) == (expected, rows)
-    assert int(dataset.usable.sum()) == rows
+def test_files_as_well_known_sets_lay_them_out(tmp_path: Path) -> None:
+    """Hundreds of rows in the columns of Banking77, GSM8K and LLaMA-Factory's ShareGPT preferences."""
+    rng = random.Random(3)
+    messages = "".join(f'"{row["text"]}",{row["label"]}\n' for row in seeded.labelled(900, rng))
+    (tmp_path / "intents.csv").write_text("text,category\n" + messages)
+    sums = [
+        {
+            "question": seeded.question(rng),
+            "answer": f"{seeded.sentence(rng)} 2+{n}=<<2+{n}={2 + n}>>{2 + n}\n#### {2 + n}",
+        }
+        for n in range(400)
+    ]
+    said = [
+        {
+            "conversations": [{"from": "human", "value": seeded.question(rng)}],
+            "chosen": {"from": "gpt", "value": seeded.sentence(rng)},
+            "rejected": {"from": "gpt", "value": seeded.sentence(rng)},
+        }
+        for _ in range(300)
+    ]
+    (tmp_path / "pairs.json").write_text(json.dumps(said))
+    for path, expected, rows in (
+        (str(tmp_path / "intents.csv"), "classification", 900),
+        (jsonl(tmp_path / "sums.jsonl", sums), "prompt-completion", 400),
+        (str(tmp_path / "pairs.json"), "preference", 300),
+    ):
+        dataset = load(path)
+        assert (dataset.format, dataset.rows, int(dataset.usable.sum())) == (expected, rows, rows)

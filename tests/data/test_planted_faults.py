@@ -302,17 +302,25 @@ def test_leakage_across_a_share_is_found(tmp_path: Path) -> None:
     assert check.count >= 20
 
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real data sets are not here")
-@pytest.mark.parametrize("name", ["banking77-train.csv", "gsm8k-train.jsonl"])
-def test_clean_real_rows_are_left_alone(name: str) -> None:
-    dataset = load(str(REAL / name))
-    found = {check.check: check for check in checks_of(Subject(dataset))}
-    # Banking77 does hold near-duplicates: test_near.py compares them with the exact join.
-    too_many = {name: check.count for name, check in found.items() if check.count > 0.01 * dataset.rows}
-    assert set(too_many) <= {"near-duplicates"}
+def test_messages_and_worked_sums_are_left_alone(tmp_path: Path) -> None:
+    """Labels of customers' messages, and worked sums whose answers all end alike."""
+    rng = random.Random(21)
+    messages = [
+        {"text": row["text"], "category": row["label"].replace(" ", "_")}
+        for row in seeded.labelled(2000, rng)
+    ]
+    sums = []
+    for _ in range(1500):
+        one, other = rng.randint(2, 90), rng.randint(2, 90)
+        told = f"{seeded.question(rng)} There are {one} and {other} more. How many are there?"
+        worked = f"{seeded.sentence(rng)} So {one}+{other}=<<{one}+{other}={one + other}>>{one + other}."
+        sums.append({"question": told, "answer": f"{worked}\n#### {one + other}"})
+    for name, rows in (("messages", messages), ("sums", sums)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        dataset = load(str(path))
+        found = {check.check: check for check in checks_of(Subject(dataset))}
+        assert {name: check.count for name, check in found.items() if check.count > 0.01 * dataset.rows} == {}
 
 
 @pytest.mark.parametrize(("count", "severity"), [(1, "error"), (60, "warning"), (400, "info"), (1200, "ok")])
