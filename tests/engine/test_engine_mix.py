@@ -48,11 +48,11 @@ run: {{save_every: 4}}
     assert plan["data"]["rows"] == 64 + 15
     assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
 
-    from tuiftune.engine.answers import longest_answer
+    from tuiftune.engine.answers import room
     from tuiftune.engine.tokenise import Tokeniser
 
     tokeniser = Tokeniser(tiny.make_tokenizer(), max_length=64, loss_on="assistant", place="")
-    assert plan["resolved"]["evaluation"]["max_new_tokens"] == longest_answer(held, tokeniser)
+    assert plan["resolved"]["evaluation"]["max_new_tokens"] == sum(room(held, tokeniser))
 
     monkeypatch.chdir("/")
     assert engine.train(prepared.path) == 0

@@ -81,8 +81,8 @@ def test_events_tell_the_whole_story(engine: Engine, make_run: Callable[..., Pat
     assert engine.train(run) == 0
     story = tiny.events(run)
     assert [event["seq"] for event in story] == list(range(1, len(story) + 1))
-    assert story[-1] | {"t": 0, "seq": 0} == {
-        "v": 1, "seq": 0, "t": 0, "type": "end", "state": "done", "exit_code": 0, "why": "",
+    assert story[-1] | {"t": 0, "clock": 0, "seq": 0} == {
+        "v": 1, "seq": 0, "t": 0, "clock": 0, "type": "end", "state": "done", "exit_code": 0, "why": "",
     }  # fmt: skip
     assert sum(event["type"] == "end" for event in story) == 1
     phases = list(dict.fromkeys(event["name"] for event in story if event["type"] == "phase"))
@@ -170,7 +170,8 @@ def test_rows_never_reach_the_log(engine: Engine, make_run: Callable[..., Path],
 
 
 def test_gsm8k_answers_are_also_compared_by_number() -> None:
-    from tuiftune.engine.answers import final_number, final_numbers_match, matches
+    from tuiftune.data.chat.reasoning import matches
+    from tuiftune.engine.answers import final_number, final_numbers_match
 
     reference = "She sells 16 - 3 = 13 eggs.\n#### 1,013.50"
     assert final_number(reference) == "1013.5"

@@ -36,6 +36,7 @@ GIVEN = {
     "training.kernels": "none",
     "training.compile": "false",
     "training.optimizer": "adamw_torch_fused",
+    "training.divergence_patience": "7",
     "data.packing": "false",
     "data.padding_free": "false",
     "data.format": "chat",

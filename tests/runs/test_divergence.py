@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import pytest
 
-from tuiftune.runs.health.divergence import Divergence, lower_rate, patience
+from tuiftune.plan.patience import patience
+from tuiftune.runs.health.divergence import Divergence, lower_rate
 
 STEPS = 100
 

@@ -80,8 +80,7 @@ async def test_a_failed_run_says_why_in_full_and_what_to_do(
     log.steps(1, 3)
     log.end(state, 1, WHY)
     async with app(run=log.run).run_test(size=size) as pilot:
-        await until(pilot, lambda: "start it again" in together(shown(pilot.app)))
-        assert WHY in together(shown(pilot.app))
+        await until(pilot, lambda: WHY in together(shown(pilot.app)))
         remedy = told(log.run.name, state, WHY)
         assert remedy is not None
         assert together(remedy.why) in together(shown(pilot.app))

@@ -100,7 +100,7 @@ def test_findings_plan_and_result_in_lines(place: Path, finished: object) -> Non
     found = walk(place, ["data", "inspect", "builtin:tickets"])
     assert "+ in order: " in found
     planned = walk(place, ["plan", "demo"])
-    assert "technique: lora. you asked for it (preset)" in planned
+    assert "technique: lora. from the preset demo" in planned
     assert "weights: 4.0 MiB" in planned
     assert "| answers exactly right |" in walk(place, ["report", "tone"])
     assert "8 % -> 84 % right" in walk(place, ["runs"])

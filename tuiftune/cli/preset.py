@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,8 @@ import typer
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.preset.explain import Fault
 
 PresetArgument = Annotated[
@@ -47,7 +48,7 @@ def _model_faults(path: Path) -> list[Fault]:
     from tuiftune.preset import file
     from tuiftune.preset.explain import Fault
 
-    base = Path(file.load(path).model.base).expanduser()
+    base = paths.given(file.load(path).model.base)
     place = base / "config.json"
     try:
         if paths.is_file(place):

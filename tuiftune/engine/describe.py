@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PATIENCE = 3.0  # seconds of the first, before the shorter ones are taken
 
 def main(given: argparse.Namespace) -> ExitCode:
     """Print the document. UserError where transformers doesn't know the model or can't build it."""
-    config = json.loads(Path(given.config).read_text(encoding="utf-8"))
+    config = documents.read_json(Path(given.config))
     sys.stdout.write(json.dumps(describe(config)) + "\n")
     return ExitCode.DONE
 

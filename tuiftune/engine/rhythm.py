@@ -13,7 +13,8 @@ from transformers import TrainerCallback, set_seed
 from tuiftune.engine.card import memory_of
 from tuiftune.engine.faults import DivergedError, NotANumberError
 from tuiftune.plan import cost
-from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate, patience
+from tuiftune.plan.patience import patience
+from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments

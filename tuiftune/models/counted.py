@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuiftune import interpreter
+from tuiftune import documents, interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.models.architecture import Architecture, Counted, Reach
 from tuiftune.models.config import architecture_of
@@ -88,7 +88,7 @@ def _ask(config: dict[str, Any], place: str) -> dict[str, Any]:
                     printable(said[-1])[:300] if said else f"counting ended with {process.returncode}",
                     place=place,
                 )
-            found: dict[str, Any] = json.loads(out.read())
+            found: dict[str, Any] = documents.loads(out.read())
     return found
 
 
@@ -156,11 +156,12 @@ def _path(config: dict[str, Any]) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    if not paths.is_file(path):
         return None
-    return found if isinstance(found, dict) else None
+    try:
+        return documents.read_json(path)
+    except UserError:
+        return None  # counted again
 
 
 def _keep(path: Path, document: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.plan.model import Reason
+from tuiftune.plan.patience import BOUNDS, SHARE, patience
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -161,6 +162,16 @@ def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
     if facts is None or facts.format not in FORMATS:
         return None
     return Reason("data.format", facts.format, "recognised from the rows", "data")
+
+
+def divergence_patience(preset: Preset, steps: int | None) -> Reason:
+    """`training.divergence_patience`: as asked, or by the number of steps."""
+    key, asked = "training.divergence_patience", preset.training.divergence_patience
+    if asked != "auto":
+        return Reason(key, asked, "you asked for it", YOURS)
+    least, most = BOUNDS
+    why = f"{SHARE:.0%} of the steps, {least} to {most}: a spike passes sooner"
+    return Reason(key, patience(asked, steps), why, "PaLM (Chowdhery et al., 2022)")
 
 
 def score(preset: Preset, facts: DataFacts | None) -> Reason:

@@ -88,7 +88,17 @@ def make_plan(
     every, why_every = cost.save_every(amount.steps, best.step_seconds)
     method = Reason("method.technique", chosen.technique, why_technique, technique_source)
     reasons = _reasons(
-        preset, model, device, facts, lengths, chosen, best, method, copies, (every, why_every)
+        preset,
+        model,
+        device,
+        facts,
+        lengths,
+        chosen,
+        best,
+        method,
+        copies,
+        amount.steps,
+        (every, why_every),
     )
     reasons += spread.reasons(preset, device, chosen.way, _gain(chosen, others))
     reasons = [origins.attributed(reason, preset) for reason in reasons]
@@ -250,6 +260,7 @@ def _reasons(
     best: Candidate,
     technique: Reason,
     copies: int,
+    steps: int | None,
     every: tuple[int, str],
 ) -> list[Reason]:
     training, settings = preset.training, best.settings
@@ -307,6 +318,7 @@ def _reasons(
             else f"rows in one sequence would see one another in {model.architecture.kind.name}",
         ),
         attention.padding_reason(preset, settings, lengths),
+        hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),
         lever(

@@ -329,6 +329,14 @@ class Preset(Section):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)  # of keys that others than the user set
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the values are the same, whoever set them."""
+        return isinstance(other, Preset) and all(
+            mine == theirs for mine, theirs in zip(self, other, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # as pydantic leaves it
+
     def origin(self, key: str) -> str:
         """Who gave a dotted key its value: `yours`, `default`, or who else is known to have."""
         section, _, name = key.partition(".")

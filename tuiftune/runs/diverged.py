@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import documents
+from tuiftune.errors import UserError
 from tuiftune.runs.directory import DIRECTORY_MODE, write_text
 
 if TYPE_CHECKING:
@@ -39,10 +41,10 @@ def note(run: RunDir, noted: Noted) -> None:
 def noted(run: RunDir) -> Noted | None:
     """Return the note; None if the run has not diverged, or the note cannot be read."""
     try:
-        document = json.loads(_path(run).read_text(encoding="utf-8"))
+        document = documents.read_json(_path(run))
         step = document["step"]
         return Noted(None if step is None else int(step), str(document["why"]), document["settled"] is True)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -36,15 +36,6 @@ HOPELESS = 16.0  # nats a token: worse than guessing among nine million tokens, 
 HELD = 0.6  # of these bounds end a suspicion, or it would come and go with the noise
 EVAL_ABOVE = 1.2  # times the base model's eval loss, which has no noise: the rows are the same
 FAR_ABOVE = 8.0  # times the usual learning rate: beyond the range that guides give
-PATIENCE_SHARE = 0.05  # of the steps …
-PATIENCE = (5, 100)  # … within these bounds
-
-
-def patience(wanted: int | str | None, total_steps: int | None) -> int:
-    """Return how many steps in a row a suspicion must last; 0 if divergence never stops the run."""
-    if isinstance(wanted, int):
-        return wanted
-    return _within(PATIENCE_SHARE * (total_steps or 0), PATIENCE)
 
 
 @dataclass(slots=True)
