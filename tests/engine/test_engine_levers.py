@@ -60,7 +60,7 @@ def test_levers_keep_the_loss(
     assert losses(run) == pytest.approx(plain, rel=tolerance)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling for the CPU needs a C++ compiler")
 def test_compiled_layers_keep_the_loss(
     plain: list[float], engine: Engine, make_run: Callable[..., Path]

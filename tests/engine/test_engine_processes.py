@@ -221,7 +221,7 @@ def test_what_only_one_of_them_meets_ends_both(
     assert not (run / "checkpoints" / "checkpoint-3").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Callable[..., Path]) -> None:
     """Its engine starts afresh, with two processes again and the same rows a step."""

@@ -14,7 +14,7 @@ SEED = "2026"  # what to kill and where; `python -m benchmarks.faults` draws ano
 PLACES = {"training": 10, "saving": 10, "rotating": 10, "evaluating": 8}  # kills, at least
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_silent() -> None:
     done = subprocess.run(
