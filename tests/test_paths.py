@@ -123,6 +123,7 @@ def test_what_cannot_be_looked_at_says_why(place: Path, monkeypatch: pytest.Monk
 def test_one_unreachable_run_hides_no_other(
     place: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    registry.register(RunDir(place / "removed with all around it" / "run"))
     for name in ("one", "shut", "two"):
         (place / "elsewhere" / name / "run").mkdir(parents=True)
         (place / "elsewhere" / name / "run" / "plan.json").write_text("{}")

@@ -61,9 +61,12 @@ def removed(name: str) -> Path | None:
 
 
 def unreachable() -> list[Path]:
-    """The registered runs that can't be looked at: in a directory that is shut, or on a disk that is gone."""
-    registered = (Path(known) for known in _read(registry_path()))
-    return [run for run in registered if not paths.is_file(run / "plan.json") and not _removed(run)]
+    """The registered runs that can't be looked at: in a directory that is shut, or on a disk that is dead.
+
+    Where nothing is there at all, somebody has removed it or not mounted it, and there is nothing to say.
+    """
+    registered = [Path(known) / "plan.json" for known in _read(registry_path())]
+    return [plan.parent for plan in registered if not paths.is_file(plan) and not paths.gone(plan)]
 
 
 def _removed(run: Path) -> bool:
