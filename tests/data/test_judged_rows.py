@@ -242,6 +242,64 @@ def test_what_speaks_against_an_answer_is_asked_about(
     assert any(next(iter(more)) in sentence for sentence in dataset.lost)
 
 
+@pytest.mark.parametrize(
+    ("name", "down", "up"),
+    [
+        ("feedback", {"thumbs": "down"}, {"thumbs": "up"}),
+        ("feedback", ["down"], ["up"]),
+        ("feedback", '{"score": 0}', '{"score": 1}'),
+        ("metadata", {"id": 7, "liked": False}, {"id": 8, "liked": True}),
+        ("annotations", [{"turn": 1, "label": "bad"}], [{"turn": 1, "label": "good"}]),
+        ("rating", "1 star", "5 stars"),
+        ("quality", "low", "high"),
+        ("status", "flagged", "approved"),
+        ("review", "reject", "accept"),
+        ("liked", "spam", False),
+    ],
+)
+@pytest.mark.parametrize("row", [{"question": "q?", "answer": "a"}, {"messages": [USER, say("a")]}])
+def test_a_thumb_of_no_plain_shape_is_asked_about(
+    name: str, down: Any, up: Any, row: dict[str, Any], tmp_path: Path
+) -> None:
+    path = jsonl(tmp_path / "a.jsonl", [{**row, name: up if n % 2 else down} for n in range(12)])
+    with pytest.raises(UserError, match=r"(judges|grades) the answers") as fault:
+        load(path)
+    assert fault.value.exit_code == 2
+    asked = fault.value.remedy.split("--format ")[1].split()[0]
+    assert load(path, format=asked).stage == "sft"
+
+
+def test_thumbs_of_several_scales_are_asked_about(tmp_path: Path) -> None:
+    rows = [{**pair(n), "label": (True, "false", 0, "1")[n % 4]} for n in range(12)]
+    with pytest.raises(UserError, match="judges the answers"):
+        load(jsonl(tmp_path / "a.jsonl", rows))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"metadata": {"label": 0, "source": "web"}},
+        {"options": [{"text": "a", "is_correct": True}, {"text": "b", "is_correct": False}]},
+        {"direction": "down"},
+        {"redacted": False},
+    ],
+)
+def test_facts_beside_an_answer_judge_nothing(more: dict[str, Any], tmp_path: Path) -> None:
+    assert load(jsonl(tmp_path / "a.jsonl", [{**pair(n), **more} for n in range(12)])).stage == "sft"
+
+
+@pytest.mark.parametrize(
+    "more", [{"feedback": {"rating": "down"}}, {"rating": -1}, {"score": 0}, {"quality": "bad"}]
+)
+def test_an_answer_marked_down_in_any_shape_within_a_chat_is_not_learnt(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
+    turns = [USER, say("Bad.", **more), USER, say("Good.")]
+    dataset = load(jsonl(tmp_path / "a.jsonl", [{"messages": turns}] * 9))
+    assert [turn.weight for turn in dataset.head(1)[0].messages or ()] == [None, 0, None, None]
+    assert any("marked down by" in sentence for sentence in dataset.lost)
+
+
 def test_the_user_may_take_the_chosen_answers(tmp_path: Path) -> None:
     for row in (
         {"prompt": "How far?", "chosen": "Good.", "rejected": "Bad."},

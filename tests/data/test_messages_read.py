@@ -374,3 +374,17 @@ def test_several_labels_a_row_are_asked_about(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='"labels" holds lists'):
         load(path)
     assert load(path, format="text").stage == "pretraining"
+
+
+@pytest.mark.parametrize("result", [{"price": 12}, [{"price": 12}, {"price": 14}], 12])
+def test_a_tool_that_answers_with_data_is_read_as_json(result: Any, tmp_path: Path) -> None:
+    turns = [
+        turn("user", "Fare?"),
+        turn("assistant", "I look."),
+        turn("tool", result),
+        turn("assistant", "12."),
+    ]
+    dataset = load(jsonl(tmp_path / "a.jsonl", [{"messages": turns}] * 9))
+    assert int(dataset.usable.sum()) == 9
+    assert [json.loads(m.content) for m in dataset.head(1)[0].messages or () if m.role == "tool"] == [result]
+    assert not dataset.lost

@@ -338,3 +338,14 @@ def test_the_longest_rows_are_known_even_where_only_a_sample_was_counted(
     assert "sample of 16" in sampled.basis
     assert sampled.longest_rows[:2] == whole.longest_rows[:2]
     assert sampled.longest == whole.longest == whole.longest_rows[0]
+
+
+def test_rows_of_another_format_among_chats_have_their_answers(tmp_path: Path) -> None:
+    pairs = [{"prompt": f"How far is {n}?", "completion": "Near."} for n in range(9)]
+    chats = [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "Far."}]}
+        for n in range(9)
+    ]
+    dataset = load(write(tmp_path / "a.jsonl", [*pairs, *chats]))
+    checks = {check.check: check for check in checks_of(Subject(dataset))}
+    assert (int(dataset.usable.sum()), checks["nothing-to-train"].count) == (18, 0)

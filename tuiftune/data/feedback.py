@@ -24,6 +24,8 @@ MASKS = frozenset(
     (*weights.WEIGHTS, *weights.MASKS, "masks", "weights", "loss_masks", "turn_weights", "train_mask")
 )
 _VERDICT_KEYS = frozenset((*thumbs.VERDICTS, *thumbs.LABELS, *thumbs.GRADES)) - {"accept"}
+# What is judged here are answers to choose from, not the one that is learnt.
+_CHOICES = frozenset(("choices", "options", "candidates", "distractors", "mc1_targets", "mc2_targets"))
 ANSWERS = ("completion", "response", "answer", "output", "assistant", "solution", "generation", "reply", "a")
 
 
@@ -144,7 +146,15 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
                 place=place,
                 remedy=f"name the columns of a preference (chosen, rejected); {train}",
             )
-        if key in thumbs.GRADES and (thumbs.grades(values) or _two_words(values)):
+        if key not in _CHOICES and (inner := _judged_inside(key, values)):
+            raise ColumnsError(
+                f'"{shown}" judges the answers ({printable(inner)}), unread: the bad would be learnt',
+                place=place,
+                remedy=f"drop the rows whose answers are bad, and the column; or write true and false into a "
+                f"column label; {train}",
+            )
+        graded = thumbs.grades(values) or _two_words(values) or thumbs.grades_in_words(values)
+        if key in thumbs.GRADES and graded:
             few = ", ".join(sorted({printable(str(value))[:12] for value in values}))[:60]
             raise ColumnsError(
                 f'"{shown}" grades the answers ({few}): the worst would be learnt like the best',
@@ -157,6 +167,25 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
                 place=place,
                 remedy=f"write it into the messages as weight: 0, or drop such rows; {train}",
             )
+
+
+def _judged_inside(key: str, values: list[Any]) -> str | None:
+    """What says that some answers are bad in a column that is no plain thumb: objects, lists, several scales,
+    or words that only judge.
+    """
+    held: dict[str, list[Any]] = {}
+    for value in values:
+        for inner, plain in thumbs.leaves(value, key):
+            held.setdefault(inner, []).append(plain)
+    inside = any(isinstance(value, list | dict) for value in values) or held.keys() != {key}
+    for inner, found in held.items():
+        verdict = inner in thumbs.VERDICTS and any(thumbs.is_up(value, inner) is False for value in found)
+        several = inner in thumbs.LABELS and thumbs.thumbs_of_several_scales(found)
+        graded = inside and inner in thumbs.GRADES and (_two_words(found) or key in thumbs.VERDICTS)
+        if verdict or several or thumbs.judges(found) or (graded and len({*map(str, found)}) > 1):
+            few = ", ".join(sorted({printable(str(value))[:12] for value in found}))[:60]
+            return few if inner == key else f"{inner}: {few}"
+    return None
 
 
 def _two_words(values: list[Any]) -> bool:

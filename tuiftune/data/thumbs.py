@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.cells import structured
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # (down, up), lower case; values of one column must all be of one scale.
 SCALES = (
@@ -26,6 +28,9 @@ SCALES = (
     ("rejected", "accepted"),
     ("reject", "accept"),
     ("rejected", "chosen"),
+    ("rejected", "approved"),
+    ("disapproved", "approved"),
+    ("flagged", "approved"),
     ("incorrect", "correct"),
     ("wrong", "right"),
     ("fail", "pass"),
@@ -44,15 +49,22 @@ VERDICTS = (
     "like", "is_liked", "is_good", "good", "accepted", "is_accepted", "accept", "approved", "is_approved",
     "is_chosen", "is_preferred", "preferred", "helpful", "is_helpful", "rejected", "is_rejected",
     "downvoted", "disliked", "is_bad", "correct", "is_correct", "acceptable", "verdict", "judgement",
-    "judgment", "reaction",
+    "judgment", "reaction", "incorrect", "is_incorrect", "is_wrong", "hallucinated", "is_hallucinated",
 )  # fmt: skip
 GRADES = (
     "rating", "ratings", "user_rating", "human_rating", "stars", "star_rating", "score", "grade", "quality",
     "reward", "helpfulness", "correctness", "rank", "ranking", "overall_score", "quality_score",
 )  # fmt: skip
-_DOWN_NAMES = re.compile(r"(?:^|_)(?:thumbs?_down|downvoted?|is_bad|bad|disliked?|undesirable|rejected)$")
+_DOWN_NAMES = re.compile(
+    r"(?:^|_)(?:thumbs?_down|downvoted?|is_bad|bad|disliked?|undesirable|rejected|incorrect|"
+    r"wrong|hallucinated)$"
+)
 _DROP = re.compile(r"[\s_\-]*thumbs?[\s_\-]*|[\s_\-]*votes?$")
 MOST_GRADES = 11
+GRADE_LENGTH = 20
+# Scales whose two words judge an answer under any name; a class or a fact may be no or 0 as well.
+_ANYTHING = ("false", "0", "-1", "no", "n", "f", "down", "negative", "-")
+JUDGING = frozenset(scale for scale in SCALES if scale[0] not in _ANYTHING)
 _UP, _DOWN = frozenset(up for _, up in SCALES), frozenset(down for down, _ in SCALES)
 
 
@@ -98,6 +110,46 @@ def is_up(value: Any, name: str = "") -> bool | None:
 def key(name: str) -> str:
     """A column's name in the spelling of VERDICTS and GRADES: "Thumbs Up" → "thumbs_up"."""
     return re.sub(r"[\s\-.]+", "_", str(name).strip().lower())
+
+
+def leaves(value: Any, name: str, depth: int = 4) -> Iterator[tuple[str, Any]]:
+    """(key, value) of all that an object, a list or their JSON holds; the column itself of a plain value."""
+    if isinstance(value, str):
+        value = structured(value) or value
+    if isinstance(value, dict) and depth:
+        for inner, held in value.items():
+            yield from leaves(held, inner, depth - 1)
+    elif isinstance(value, list) and depth:
+        for held in value:
+            yield from leaves(held, name, depth - 1)
+    elif not isinstance(value, dict | list):
+        yield key(name), value
+
+
+def turned_down(value: Any, name: str) -> bool:
+    """Whether a turn's own judgement, or any inside it, is a thumb down: of a grade, 0 and -1 are."""
+    return any(
+        is_up(held, inner) is False
+        for inner, held in leaves(value, name)
+        if inner in VERDICTS or inner in GRADES or inner in LABELS
+    )
+
+
+def judges(values: Iterable[Any]) -> bool:
+    """Whether values are two words that judge an answer whatever their column is called (accept, reject)."""
+    return scale_of(values) in JUDGING and len({plain(value) for value in values} - NEUTRAL) > 1
+
+
+def thumbs_of_several_scales(values: Iterable[Any]) -> bool:
+    """Whether values are all thumbs up or down, some down, but of no one scale (true, "no", 0)."""
+    said = {plain(value) for value in values if not isinstance(value, list | dict)} - NEUTRAL
+    return bool(said & _DOWN) and said <= _UP | _DOWN and scale_of(values) is None
+
+
+def grades_in_words(values: list[Any]) -> bool:
+    """Whether values are a few short words, each for many rows: low, medium, high; 1 star, 5 stars; A, B."""
+    said = {plain(value) for value in values if isinstance(value, str) and len(value) <= GRADE_LENGTH}
+    return len(said) > 1 and len(said) <= min(MOST_GRADES, len(values) // 2)
 
 
 def grades(values: Iterable[Any]) -> bool:

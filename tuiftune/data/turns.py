@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuiftune.data import weights
 from tuiftune.data.cells import is_missing, structured
@@ -11,9 +12,6 @@ from tuiftune.data.content import CALLS, Content, Reader, answer_text, call_text
 from tuiftune.data.names import CALLING, CONTENT_KEYS, ROLE_KEYS, ROLE_NAMES
 from tuiftune.data.spoken import transcript
 from tuiftune.printable import printable
-
-if TYPE_CHECKING:
-    from collections import Counter
 
 Turn = dict[str, Any]  # role, content, weight
 
@@ -194,7 +192,10 @@ class Turns:
             role = answer_text(said)[:40] if said else "unknown"
         key = None if kind else content_key(item)
         read: set[str] = {key} if key else set()
-        found = self.content.read(item if kind else item.get(key) if key else None, faults)
+        value = item if kind else item.get(key) if key else None
+        if role == "tool" and not kind and _is_data(value):
+            value = answer_text(value)
+        found = self.content.read(value, faults)
         if kind:
             read |= {"name", "arguments", "output", "summary", "content", "input"}
         elif spoken in CALLING:
@@ -317,3 +318,13 @@ def _append(turns: list[Turn], turn: Turn) -> None:
         )
     else:
         turns.append(turn)
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a tool's result is data (an object, a list of them, a number) rather than text in parts."""
+    faults: list[str] = []
+    Reader(Counter()).read(value, faults)
+    parts = value if isinstance(value, list) else [value]
+    return bool({"type:part", "type:content"} & {*faults}) and not any(
+        isinstance(part, dict) and "type" in part for part in parts
+    )

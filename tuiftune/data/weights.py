@@ -71,12 +71,13 @@ def weight_of(item: dict[str, Any], role: str, faults: list[str], lost: Counter[
     weight = min(said, default=None)
     if role == "assistant":
         for name in item.keys() & _VERDICTS:
-            up = thumbs.is_up(item[name], name)
-            if up is None and item[name] not in (None, ""):
-                lost[f'"{name}" of a turn is dropped'] += 1
-            elif up is False:
+            if thumbs.turned_down(item[name], name):
                 lost[f'answers marked down by "{name}" are kept out of the loss'] += 1
                 weight = 0.0
+            elif item[name] not in (None, "") and (
+                name in thumbs.GRADES or thumbs.is_up(item[name], name) is None
+            ):
+                lost[f'"{name}" of a turn is dropped'] += 1
         if weight is not None and weight not in (0.0, 1.0):
             lost["turn weights other than 0 and 1 count as 1"] += 1
     elif weight:
@@ -85,5 +86,5 @@ def weight_of(item: dict[str, Any], role: str, faults: list[str], lost: Counter[
 
 
 _NAMES = frozenset((*WEIGHTS, *MASKS))
-_VERDICTS = frozenset(thumbs.VERDICTS)
+_VERDICTS = frozenset((*thumbs.VERDICTS, *thumbs.GRADES))
 KNOWN = _NAMES | _VERDICTS | {"train_detail"}

@@ -85,7 +85,9 @@ def cut_rows(subject: Subject) -> Iterator[Check]:
         show="answer" if subject.format == "text" else "prompt",
     )
     chats = subject.format in ("chat", "sharegpt")
-    silent = subject.where(~_answers(muted=False)) if chats else np.empty(0, dtype=np.intp)
+    # A row of another format among chats has no messages, and its answer elsewhere.
+    unanswered = pl.col("messages").is_not_null() & ~_answers(muted=False)
+    silent = subject.where(unanswered) if chats else np.empty(0, dtype=np.intp)
     if chats:
         yield _muted_turns(subject)
     nothing = np.union1d(found.nothing_left, silent).astype(np.intp)
