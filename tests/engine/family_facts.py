@@ -128,3 +128,23 @@ def _fused(model: Any, row: Any) -> float:
     mask = torch.ones_like(row)
     output = model(input_ids=row, labels=row, attention_mask=mask, fused_lm_head=True)
     return -float(output.log_probs.double().sum())
+
+
+def rescaled(path: str) -> None:
+    """How far RWKV's logits lie apart between training and evaluating, plain and with adapters, as JSON."""
+    import json
+    from pathlib import Path
+
+    import tiny_families
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    row, found = torch.arange(5, 45)[None], {}
+    options = LoraConfig(r=4, target_modules=["output"], init_lora_weights=False)
+    for name in ("plain", "adapted"):
+        model = tiny_families.model_of("rwkv", rescale_every=2)
+        model = get_peft_model(model, options) if name == "adapted" else model
+        with torch.no_grad():
+            ways = [_logits(model.train(mode), row) for mode in (True, False)]
+        found[name] = float((ways[0] - ways[1]).abs().max())
+    Path(path).write_text(json.dumps(found))

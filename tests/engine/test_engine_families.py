@@ -21,8 +21,7 @@ MAIN = [
     ("gpt2", {"method__modules_to_save": ["lm_head"], "method__target_modules": "attention"}),
     ("mixtral", {"method__technique": "full"}),
     ("gpt_oss", {}),
-    ("mamba", {}),
-    ("qwen2_5_vl", {"method__technique": "full"}),
+    ("gemma3", {"method__technique": "full"}),
 ]
 DENSE = ("llama", "qwen3", "gemma3_text", "gpt2", "mamba", "opt", "falcon_h1", "qwen2_5_vl")
 LONGEST = 300.0
@@ -82,6 +81,31 @@ def test_modules_to_save_train_and_load(engine: Engine, tmp_path: Path, kind: st
     check(tried(engine, tmp_path, kind, method__modules_to_save=saved))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("saved", ["lm_head", "embeddings"])
+def test_modules_to_save_of_the_other_tying(engine: Engine, tmp_path: Path, kind: str, saved: str) -> None:
+    """A Llama whose head is its embeddings, a GPT-2 whose head is not."""
+    config = {"tie_word_embeddings": kind == "llama"}
+    check(tried(engine, tmp_path, kind, config=config, method__modules_to_save=[saved]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("technique", ["lora", "full"])
+def test_router_loss_is_trained_on_and_told_apart(engine: Engine, tmp_path: Path, technique: str) -> None:
+    """Of a base whose config asks for it: in no loss that is told, but in the gradients."""
+    norms, losses = [], []
+    for weight in (0.0, 5.0):
+        config = {"output_router_logits": True, "router_aux_loss_coef": weight}
+        (room := tmp_path / str(weight)).mkdir()
+        found = tried(engine, room, "mixtral", config=config, method__technique=technique)
+        check(found | {"config": []})
+        norms.append(found["norms"][0])
+        losses.append(found["losses"][0])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert norms[1] > norms[0] + 1e-3
+
+
 ONE_STEP = {
     "data__eval": 0,
     "evaluation__score": "none",
@@ -134,7 +158,16 @@ def test_rows_that_would_see_one_another_are_not_joined(key: str, kind: str) -> 
     assert caught.value.place == key
 
 
-@pytest.mark.parametrize("kind", ["bert", "bart", "blip-2"])
+@pytest.mark.long
+def test_rwkv_is_refused_for_what_it_does(engine: Engine, tmp_path: Path) -> None:
+    """Evaluated, its own weights are halved and its activations with them: an adapter's output is not."""
+    called(engine, "family_facts:rescaled", [str(tmp_path / "found.json")], tmp_path)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["plain"] < 1e-3
+    assert found["adapted"] > 0.1
+
+
+@pytest.mark.parametrize("kind", ["bert", "bart", "blip-2", "rwkv"])
 def test_what_cannot_be_trained_is_refused_by_name(kind: str) -> None:
     from tuiftune.errors import UserError
     from tuiftune.models import counted

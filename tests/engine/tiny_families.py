@@ -289,8 +289,10 @@ def make_model(directory: Path, kind: str, **changes: Any) -> Path:
     return directory
 
 
-def prepared(directory: Path, kind: str, **changes: Any) -> Any:
-    """The run of a preset on a tiny model of this kind, planned as `tuiftune train` does."""
+def prepared(directory: Path, kind: str, config: dict[str, Any] | None = None, **changes: Any) -> Any:
+    """The run of a preset on a tiny model of this kind (`config`: what its config says otherwise), planned as
+    `tuiftune train` does.
+    """
     import tiny
 
     from tuiftune.engine import describe
@@ -303,7 +305,7 @@ def prepared(directory: Path, kind: str, **changes: Any) -> Any:
     counted._read = lambda path: None
     model, data = directory / "model", directory / "rows.jsonl"
     if not model.exists():
-        make_model(model, kind)
+        make_model(model, kind, **(config or {}))
         tiny.write_rows(data, tiny.rows(24))
     preset = Preset.model_validate({"model": {"base": str(model)}, "data": {"train": str(data)}})
     values: dict[str, Any] = {
