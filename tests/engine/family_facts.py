@@ -131,7 +131,9 @@ def _fused(model: Any, row: Any) -> float:
 
 
 def rescaled(path: str) -> None:
-    """How far RWKV's logits lie apart between training and evaluating, plain and with adapters, as JSON."""
+    """How far RWKV's logits lie apart between training and evaluating, plain and with adapters, and whether a
+    prompt is answered beside another as it is alone, as JSON.
+    """
     import json
     from pathlib import Path
 
@@ -139,7 +141,8 @@ def rescaled(path: str) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    row, found = torch.arange(5, 45)[None], {}
+    row = torch.arange(5, 45)[None]
+    found: dict[str, Any] = {}
     options = LoraConfig(r=4, target_modules=["output"], init_lora_weights=False)
     for name in ("plain", "adapted"):
         model = tiny_families.model_of("rwkv", rescale_every=2)
@@ -147,4 +150,8 @@ def rescaled(path: str) -> None:
         with torch.no_grad():
             ways = [_logits(model.train(mode), row) for mode in (True, False)]
         found[name] = float((ways[0] - ways[1]).abs().max())
+    model = tiny_families.model_of("rwkv")
+    two = torch.cat([row, row + 100])
+    both, one = (_generate(model, ids, torch.ones_like(ids), True).sequences for ids in (two, row))
+    found["together"] = bool((both[0] == one[0]).all())
     Path(path).write_text(json.dumps(found))

@@ -160,11 +160,15 @@ def test_rows_that_would_see_one_another_are_not_joined(key: str, kind: str) -> 
 
 @pytest.mark.long
 def test_rwkv_is_refused_for_what_it_does(engine: Engine, tmp_path: Path) -> None:
-    """Evaluated, its own weights are halved and its activations with them: an adapter's output is not."""
+    """Evaluated, its own weights are halved and its activations with them: an adapter's output is not.
+
+    With a cache, its rows are added to one another.
+    """
     called(engine, "family_facts:rescaled", [str(tmp_path / "found.json")], tmp_path)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["plain"] < 1e-3
     assert found["adapted"] > 0.1
+    assert not found["together"]
 
 
 @pytest.mark.parametrize("kind", ["bert", "bart", "blip-2", "rwkv"])

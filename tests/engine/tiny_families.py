@@ -369,6 +369,8 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     start = next(event for event in events if event["type"] == "start")
     found |= {key: start[key] for key in ("parameters", "trainable")}
     found |= {"planned": plan["model"]["parameters"], "will_train": plan["model"].get("trainable")}
+    if changes.get("data__eval") == 0:  # nothing to compare
+        return found
     result = json.loads((run.path / "result" / "result.json").read_text())
     found |= {"before": result["before"]["loss"], "after": result["after"]["loss"]}
     base, tuned = _plain(room / "model", None), _plain(room / "model", run.path / "result" / "model")

@@ -12,7 +12,8 @@ WHY_REFUSED = {
     "encoder-decoder": "it is an encoder-decoder, and only decoders are fine-tuned",
     "bidirectional": "its tokens see those after them, so it cannot learn to generate",
     "more than text": "it cannot be run on text alone",
-    "rescaled": "transformers rescales its weights in place to evaluate it, and adapters do not follow",
+    "rescaled": "transformers rescales its weights in place to evaluate it, which adapters do not follow, "
+    "and mixes up answers that are generated together",
 }
 
 
