@@ -56,12 +56,19 @@ def beyond(header: dict[str, Any]) -> dict[str, Any]:
     return {**header, "model.layers.99.mlp.up_proj.weight": header[UP]}
 
 
+def fewer_tokens(header: dict[str, Any]) -> dict[str, Any]:
+    name = "model.embed_tokens.weight"
+    rows, width = header[name]["shape"]
+    return {**header, name: {**header[name], "shape": [rows // 2, 2 * width]}}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (renamed, "module.model.embed_tokens.weight"),
         (without, "layers.1.….down_proj.weight, layers.1.….gate_proj.weight, layers.1.….up_proj.weight are"),
         (bent, "layers.1.….up_proj.weight has shape"),
+        (fewer_tokens, "model.embed_tokens.weight has shape"),
         (beyond, "layers.99.… belongs to no part of it"),
     ],
 )

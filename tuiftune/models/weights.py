@@ -60,6 +60,7 @@ _ROOTS = frozenset(
     }
 )
 # What wrappers of training put before every name, which no loader takes off.
+_TABLES = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
 _TRAINERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.", "_forward_module.")
 
 
@@ -210,6 +211,9 @@ def check(model: BaseModel) -> None:
                 missing.append(f"layers.{number}.….{name}.weight")
             elif all(shape not in ((out, into), (into, out)) for shape in shapes):
                 mismatched.append((f"layers.{number}.….{name}.weight", shapes[0], (out, into)))
+    for name, one in found.items():
+        if name.endswith(_TABLES) and len(one.shape) == 2 and one.shape[0] != arch.vocab_size:
+            mismatched.append((name, one.shape, (arch.vocab_size, one.shape[1])))
     beyond = [f"layers.{number}.…" for number in sorted(layers) if number >= arch.num_layers]
     if missing or mismatched or beyond:
         refuse(missing, beyond, mismatched, str(model.path))

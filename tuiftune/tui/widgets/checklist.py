@@ -47,7 +47,7 @@ class CheckList(Canvas):
 
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._checks and not self._doing:
-            return [Line("the checks run once there are rows", "faint")]
+            return [Line("the checks have not begun yet", "faint")]
         lines: list[Line] = []
         shown = [check for check in self.checks if check.severity != "ok"]
         ends = set()  # where a check's lines end
