@@ -169,11 +169,14 @@ def died_of(run: RunDir, pid: int) -> str:
 
 def closing(run: RunDir) -> list[str]:
     """Return what the run came to: scores, where the result is, at last whether it beats its base."""
+    from tuiftune.data.twins import leakage_told
     from tuiftune.figures import percent
     from tuiftune.runs.narrate import figure
+    from tuiftune.runs.readings import part
     from tuiftune.runs.summary import summarise
     from tuiftune.runs.verdict import of
 
+    result = run.result() or {}
     seen = summarise(run)
     to = "→" if unicode(sys.stderr) else "->"
     lines = []
@@ -181,10 +184,12 @@ def closing(run: RunDir) -> list[str]:
         lines.append(f"held-out loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
         lines.append(f"answers exactly right {percent(seen.match_before)} {to} {percent(seen.match_after)}")
+    if lines and (known := leakage_told(part(part(result, "after"), "leakage"))):
+        lines.append(known)
     if paths.exists(run.result_path / "model"):
         lines.append(f"the tuned model is in {run.result_path / 'model'}")
         lines.append(f"`tuiftune report {run.name}` tells the whole story")
-    verdict = of(run.result() or {})
+    verdict = of(result)
     if verdict is not None and verdict.says:
         lines.append(f"{verdict.says} {verdict.fix}".strip())
     return lines

@@ -1,0 +1,22 @@
+"""What a run says at its end, on the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tuiftune import assets
+from tuiftune.cli.follow import closing
+from tuiftune.runs.directory import RunDir
+
+
+def test_scores_of_rows_that_training_knew_are_never_said_alone(tmp_path: Path) -> None:
+    shutil.copytree(assets.RECORDED, tmp_path / "r")
+    run = RunDir(tmp_path / "r")
+    result = run.result()
+    assert result is not None
+    assert not any("training rows too" in line for line in closing(run))
+    result["after"] |= {
+        "leakage": {"held_out": 40, "equal": 20, "near": 1, "searched": "equal and near rows"}
+    }
+    (run.result_path / "result.json").write_text(json.dumps(result))
+    assert any(line.startswith("21 of 40 held-out rows are in the training rows") for line in closing(run))
