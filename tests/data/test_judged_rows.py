@@ -269,6 +269,22 @@ def test_a_thumb_of_no_plain_shape_is_asked_about(
     assert load(path, format=asked).stage == "sft"
 
 
+@pytest.mark.parametrize(
+    ("name", "up", "down"),
+    [
+        ("meta", {"source": "web"}, {"liked": False}),
+        ("status", "accepted", "rejected"),
+        ("status", "pass", "fail"),
+    ],
+)
+def test_a_thumb_down_far_below_is_seen(name: str, up: Any, down: Any, tmp_path: Path) -> None:
+    rows = [{**pair(n), name: down if n == 2_900 else up} for n in range(3_000)]
+    path = jsonl(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UserError, match="judges the answers"):
+        load(path)
+    assert load(path, format="prompt-completion").stage == "sft"
+
+
 def test_thumbs_of_several_scales_are_asked_about(tmp_path: Path) -> None:
     rows = [{**pair(n), "label": (True, "false", 0, "1")[n % 4]} for n in range(12)]
     with pytest.raises(UserError, match="judges the answers"):

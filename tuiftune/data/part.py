@@ -72,6 +72,7 @@ class Part:
     _looked: list[Row] = field(default_factory=list)  # the sample after the layout was rewritten
     _valued: set[str] = field(default_factory=set)
     _words: dict[str, set[str]] = field(default_factory=dict)
+    _judging: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, sample: list[Row], wanted: Wanted, place: str, lost: Counter[str]) -> Part:
@@ -147,6 +148,11 @@ class Part:
             self.unread[name] += len(filled)
             if name not in self._valued:
                 fresh[name] = filled[0]
+            if name not in self._judging:
+                down = next((row for row in filled if thumbs.may_judge(row[name], name)), None)
+                if down is not None:
+                    self._judging.add(name)
+                    fresh[f"{name} judges"] = down
             if thumbs.key(name) in WATCHED:
                 words = self._words.setdefault(name, set())
                 for row in filled:

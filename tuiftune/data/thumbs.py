@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.cells import structured
@@ -65,6 +66,7 @@ GRADE_LENGTH = 20
 # Scales whose two words judge an answer under any name; a class or a fact may be no or 0 as well.
 _ANYTHING = ("false", "0", "-1", "no", "n", "f", "down", "negative", "-")
 JUDGING = frozenset(scale for scale in SCALES if scale[0] not in _ANYTHING)
+_JUDGED_DOWN = frozenset(down for down, _ in JUDGING)
 _UP, _DOWN = frozenset(up for _, up in SCALES), frozenset(down for down, _ in SCALES)
 
 
@@ -133,6 +135,24 @@ def turned_down(value: Any, name: str) -> bool:
         for inner, held in leaves(value, name)
         if inner in VERDICTS or inner in GRADES or inner in LABELS
     )
+
+
+def may_judge(value: Any, name: str) -> bool:
+    """Whether a value says something bad of an answer although its column isn't known for it. Asked of every
+    row.
+    """
+    if isinstance(value, dict):
+        return any(may_judge(held, inner) for inner, held in value.items())
+    if isinstance(value, list):
+        return any(may_judge(held, name) for held in value if isinstance(held, dict))
+    if isinstance(value, str) and (len(value) > GRADE_LENGTH or value.strip().lower() in _JUDGED_DOWN):
+        return len(value) <= GRADE_LENGTH
+    return _judged_name(name) and is_up(value, name) is False
+
+
+@lru_cache(4096)
+def _judged_name(name: str) -> bool:
+    return key(name) in VERDICTS or key(name) in GRADES
 
 
 def judges(values: Iterable[Any]) -> bool:
