@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -96,3 +97,13 @@ def test_tied_heads_and_buffers_of_old_files_are_no_errors(model: Path, tmp_path
 def test_what_is_trained_is_held_in_float32(dtype: str, model: Path) -> None:
     assert {one.dtype for one in load(model, "full", dtype).parameters()} == {torch.float32}
     assert {one.dtype for one in load(model, "lora", dtype).parameters()} == {getattr(torch, dtype)}
+
+
+def test_a_library_that_the_weights_need_is_not_blamed_on_attention(model: Path, tmp_path: Path) -> None:
+    packed = shutil.copytree(model, tmp_path / "packed")
+    config = json.loads((packed / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": 32}
+    (packed / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="optimum") as fault:
+        load(packed)
+    assert (fault.value.exit_code, fault.value.place) == (2, str(packed))

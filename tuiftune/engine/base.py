@@ -196,8 +196,13 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             **extra,
         )
     except ImportError as fault:
+        attention = "attention" in str(fault).lower()
         raise UserError(
-            _first_line(fault), place="model.attention", remedy="use sdpa, or install what is missing"
+            _first_line(fault),
+            place="model.attention" if attention else base.reference,
+            remedy="use sdpa, or install what is missing"
+            if attention
+            else "install what is missing, or tune the model's weights as they were before that",
         ) from fault
     except (OSError, ValueError) as fault:
         raise UserError(
