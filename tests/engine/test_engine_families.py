@@ -107,6 +107,7 @@ def test_router_loss_is_trained_on_and_told_apart(engine: Engine, tmp_path: Path
 
 
 ONE_STEP = {
+    "dropout": False,
     "data__eval": 0,
     "evaluation__score": "none",
     "evaluation__samples": 0,

@@ -289,10 +289,24 @@ def make_model(directory: Path, kind: str, **changes: Any) -> Path:
     return directory
 
 
-def prepared(directory: Path, kind: str, config: dict[str, Any] | None = None, **changes: Any) -> Any:
+def without_dropout(config: Any) -> Any:
+    """A parsed config whose model's forward draws nothing at random."""
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: 0.0 if "drop" in key and isinstance(value, float) else without_dropout(value)
+        for key, value in config.items()
+    }
+
+
+def prepared(
+    directory: Path, kind: str, config: dict[str, Any] | None = None, dropout: bool = True, **changes: Any
+) -> Any:
     """The run of a preset on a tiny model of this kind (`config`: what its config says otherwise), planned as
     `tuiftune train` does.
     """
+    import json
+
     import tiny
 
     from tuiftune.engine import describe
@@ -306,6 +320,9 @@ def prepared(directory: Path, kind: str, config: dict[str, Any] | None = None, *
     model, data = directory / "model", directory / "rows.jsonl"
     if not model.exists():
         make_model(model, kind, **(config or {}))
+        if not dropout:
+            file = model / "config.json"
+            file.write_text(json.dumps(without_dropout(json.loads(file.read_text()))))
         tiny.write_rows(data, tiny.rows(24))
     preset = Preset.model_validate({"model": {"base": str(model)}, "data": {"train": str(data)}})
     values: dict[str, Any] = {
