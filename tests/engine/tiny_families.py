@@ -341,7 +341,9 @@ def prepared(
         "evaluation.samples": 2,
         "evaluation.max_new_tokens": 6,
     } | {key.replace("__", "."): value for key, value in changes.items()}
-    return prepare(preset.with_values(values), directory / "runs", f"run-{len(list(directory.iterdir()))}")
+    return prepare(
+        preset.with_values(values), directory / "runs", f"run-{len(list((directory / 'runs').glob('*')))}"
+    )
 
 
 def trial(directory: str, kind: str, changes: dict[str, Any]) -> None:
