@@ -25,11 +25,11 @@ import pexpect
 import psutil
 import pyte
 
-from tuiftune.runs import stretch
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import EventReader, EventWriter, serialise
-from tuiftune.runs.process import identify
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log import stretch
+from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.process import identify
 
 STEPS_A_SECOND = 5
 TOTAL = 20_000

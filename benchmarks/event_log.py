@@ -23,9 +23,9 @@ from pathlib import Path
 
 import psutil
 
-from tuiftune.runs.directory import create
-from tuiftune.runs.log import EventReader, EventWriter, serialise
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import create
 
 TRIES = 5
 CARD = (

@@ -6,7 +6,7 @@ The app runs in this very process, without a terminal. For each key, as processo
 callbacks from the press on (what a key costs, whatever else the machine does): until something is painted for
 it, until the last painting within 0.4 seconds (then all of it stands; a drawing of new data in between counts
 too), and the longest single stretch the loop was held up (what another key would have to wait); and the bytes
-that a terminal would be sent. Keys come from the table (`tuiftune.tui.keytable`) and from the screen's own
+that a terminal would be sent. Keys come from the table (`tuiftune.tui.keys.table`) and from the screen's own
 bindings, with `--opening` only those that open a screen; each is pressed on a screen that was just opened.
 The first press pays what is imported on first use, so it is given beside the median of the later ones.
 """
@@ -30,12 +30,12 @@ from app import Feed, make_run
 from textual.app import App
 from textual.events import Key
 
-from tuiftune.advice.draft import Draft
-from tuiftune.runs.log import EventWriter
+from tuiftune.runs.log.event_log import EventWriter
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.collector import Collector
-from tuiftune.tui.keys import actions
-from tuiftune.tui.scopes import APP
+from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.scopes import APP
+from tuiftune.tui.textual_patches.collector import Collector
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -183,15 +183,15 @@ async def home(pilot: Any) -> None:
 
 
 async def dashboard(pilot: Any) -> None:
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     pilot.app.open_run(RunDir(Path("runs/live")))
     await until(pilot, lambda: shows(pilot, "Dashboard") and pilot.app.screen.state.step > 3000)
 
 
 async def result(pilot: Any) -> None:
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.tui.screens.result import ResultScreen
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.dashboard.result import ResultScreen
 
     pilot.app.push_screen(ResultScreen(RunDir(Path("runs/run-03"))))
     await until(pilot, lambda: shows(pilot, "ResultScreen"))

@@ -41,7 +41,7 @@ WIZARD = (
 
 
 async def taken(frames: tuple[Frame, ...], run: str = "") -> list[str]:
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
     app = TuneApp(run=RunDir(Path.cwd() / "runs" / run) if run else None)

@@ -95,7 +95,7 @@ def screen_text(pilot: Pilot[Any]) -> str:
 
 
 async def take(picture: Picture) -> str:
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
     run = RunDir(Path.cwd() / "runs" / picture.run) if picture.run else None

@@ -15,7 +15,7 @@ from malformed.generate import SEED, Case, cases
 
 from tuiftune.cli.main import build
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs import launch
+from tuiftune.jobs import launch
 
 if TYPE_CHECKING:
     from pathlib import Path

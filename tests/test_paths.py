@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune import documents, paths
-from tuiftune.data.files import expand
+from tuiftune.data.read.files import expand
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models.resolve import resolve
 from tuiftune.preset import shipped
-from tuiftune.runs import registry
-from tuiftune.runs.directory import RunDir, check_root, runs_in
-from tuiftune.runs.find import all_runs, find
+from tuiftune.runs.store import registry
+from tuiftune.runs.store.directory import RunDir, check_root, runs_in
+from tuiftune.runs.store.find import all_runs, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -40,7 +40,7 @@ def structural(path: Path) -> Result:
     from tuiftune.data.checks.encoding import encoding
     from tuiftune.data.checks.lengths import length_outliers
     from tuiftune.data.checks.structure import structure
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
 
     subject = Subject(load(str(path)))
     for stage in (structure, duplicates, length_outliers, encoding):
@@ -76,7 +76,7 @@ def near(path: Path) -> Result:
     """Exact near-duplicate pairs and groups, and leakage into a 5 % split."""
     from tuiftune.data.checks.check import Subject
     from tuiftune.data.checks.near import near_duplicates
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
 
     subject = Subject(load(str(path)))
     before = time.process_time()
@@ -87,8 +87,8 @@ def near(path: Path) -> Result:
 def near_quality(path: Path) -> Result:
     """Precision and recall of the pairs against the exact join in plain Python, on the first 10,000 rows."""
     from tuiftune.data.checks.near import Compared
-    from tuiftune.data.load import load
-    from tuiftune.data.near import near_pairs
+    from tuiftune.data.read.load import load
+    from tuiftune.data.similar.near import near_pairs
 
     texts = Compared([load(str(path))]).slice(0, 10_000)
     found = {(int(a), int(b)) for a, b in near_pairs(texts).pairs}
@@ -134,7 +134,7 @@ def secrets(path: Path) -> Result:
     from tuiftune.data.checks.check import Subject
     from tuiftune.data.checks.secrets import secrets as scan
     from tuiftune.data.checks.special_tokens import special_tokens
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
 
     subject = Subject(load(str(path)))
     before, clock = time.process_time(), time.monotonic()
@@ -151,7 +151,7 @@ def secrets(path: Path) -> Result:
 def tokens(path: Path) -> Result:
     """Template and tokenizer of the built-in model over 20,000 rows."""
     from tuiftune import assets
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
     from tuiftune.data.tokens import lengths
 
     dataset = load(str(path))
@@ -168,16 +168,16 @@ def tokens(path: Path) -> Result:
 def whole(path: Path) -> Result:
     """`data inspect`: every check."""
     from tuiftune.data.inspect import inspect
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
 
     return {"rows": inspect(load(str(path))).dataset.rows}
 
 
 def clean(path: Path) -> Result:
     """`data clean`: repair, near-duplicates dropped, secrets masked, split 80/10/10."""
-    from tuiftune.data.clean.account import Settings
-    from tuiftune.data.clean.account import clean as repair
-    from tuiftune.data.load import load
+    from tuiftune.data.clean.run import Settings
+    from tuiftune.data.clean.run import clean as repair
+    from tuiftune.data.read.load import load
 
     settings = Settings(near=True, split="80/10/10")
     with tempfile.TemporaryDirectory() as folder:
@@ -187,9 +187,9 @@ def clean(path: Path) -> Result:
 
 def mix(path: Path) -> Result:
     """`data mix`: a tenth of an epoch from general data beside."""
-    from tuiftune.data.load import load
-    from tuiftune.data.mix import Mix, Source, mixed
-    from tuiftune.data.split import split
+    from tuiftune.data.mix.sources import Mix, Source, mixed
+    from tuiftune.data.mix.split import split
+    from tuiftune.data.read.load import load
 
     train, held = split(load(str(path)), 0.05, 42)
     general = Source(str(path.parent / "general.jsonl"), share=0.1)

@@ -90,7 +90,7 @@ def make_tokenizer(folder: Path, corpus: Path, size: int) -> None:
 
 def checks(folder: Path, path: Path) -> tuple[int, int]:
     """Lengths for the checks and the plan."""
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
     from tuiftune.data.tokens import lengths
 
     found = _timed(lambda dataset: lengths(dataset, folder, limit=10**9), load(str(path)))
@@ -101,11 +101,11 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
     """Tokens, masks and the table that is trained on."""
     from transformers import AutoTokenizer
 
-    from tuiftune.data.load import load
-    from tuiftune.engine.base import Base
-    from tuiftune.engine.foreign import behind_fence
-    from tuiftune.engine.rows import prepare
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.data.read.load import load
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.model.foreign import behind_fence
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.training.rows import prepare
 
     class Quiet:
         def phase(self, *_: Any, **__: Any) -> None: ...

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.faults.world import SAVE_EVERY, STEPS, events, last_step, last_why, phase
 from tuiftune.errors import UserError
-from tuiftune.runs import control
-from tuiftune.runs.alive import status
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.postmortem import cause
-from tuiftune.runs.process import Identity, boot_id
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.state.postmortem import cause
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.process import Identity, boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,8 +315,8 @@ def spoilt_log(world: World) -> Outcome:
 
 
 def _damaged_log(world: World, run: Path, kind: str, name: str) -> Outcome:
-    from tuiftune.runs.log import EventReader
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.log.event_log import EventReader
+    from tuiftune.runs.state.run_state import RunState
 
     lost = world.finish(run, kind)
     reader, state = EventReader(run / "events.jsonl"), RunState()

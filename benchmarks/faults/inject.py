@@ -74,7 +74,7 @@ def _at_file_operation(within: str, number: int, rank: int | None, *, kill: bool
 
 
 def _kill_in_evaluation(batch: int, rank: int | None) -> None:
-    from tuiftune.engine import trainer
+    from tuiftune.engine.training import trainer
 
     left = batch
     compute = trainer.RunTrainer.compute_loss

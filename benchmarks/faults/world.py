@@ -28,10 +28,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
 import tiny  # noqa: E402
 from warm import Parent  # noqa: E402
 
-from tuiftune.engine.checkpoints import Store  # noqa: E402
-from tuiftune.runs import control  # noqa: E402
-from tuiftune.runs.directory import RunDir  # noqa: E402
-from tuiftune.runs.launch import engine_command  # noqa: E402
+from tuiftune.engine.training.checkpoints import Store  # noqa: E402
+from tuiftune.jobs.launch import engine_command  # noqa: E402
+from tuiftune.runs.store import control  # noqa: E402
+from tuiftune.runs.store.directory import RunDir  # noqa: E402
 
 STEPS = 12
 SAVE_EVERY = 2
@@ -260,7 +260,7 @@ class World:
 
 def events(run: Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Whole, undamaged events, as any reader sees them."""
-    from tuiftune.runs.log import EventReader
+    from tuiftune.runs.log.event_log import EventReader
 
     reader = EventReader(run / "events.jsonl")
     found = []

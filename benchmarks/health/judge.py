@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.health.courses import COURSES, Course
-from tuiftune.runs import health, planned
-from tuiftune.runs.state import RunState
+from tuiftune.runs import health
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.health.courses import COURSES, EVERY, QUICK, Course
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +45,8 @@ DIGITS = 4
 
 def run_directory(course: Course, root: Path, seed: int, changes: dict[str, Any] | None = None) -> RunDir:
     """A planned run of a course, not trained yet."""
+    from tuiftune.jobs.prepare import prepare
     from tuiftune.preset.schema import Preset
-    from tuiftune.runs.prepare import prepare
 
     rng = random.Random(f"{seed} {course.rows.__name__ if course.rows else ''}")
     values: dict[str, Any] = {**QUICK, **course.settings, **(changes or {}), "training.seed": seed}
@@ -74,13 +74,12 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> str:
 def warm() -> None:
     """Import what an engine does, once for all runs that are forked from here."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from tuiftune.engine import quiet
+    from tuiftune.engine.process import quiet
 
     quiet.environment()
     import peft  # noqa: F401
     import torch
     import trl.trainer.sft_trainer  # noqa: F401
-
     import tuiftune.engine.recipe
     import tuiftune.engine.trainer  # noqa: F401
 

@@ -121,7 +121,7 @@ def test_documents_are_asked(tmp_path: Path) -> None:
 
 def test_no_torch_for_advice() -> None:
     code = (
-        "import sys, tuiftune.advice.approach, tuiftune.advice.suggest, tuiftune.advice.recommend, "
+        "import sys, tuiftune.advice.approach, tuiftune.advice.suggest, tuiftune.wizard.recommend, "
         "tuiftune.advice.retrieval, tuiftune.models.resolve, tuiftune.models.local as l; l.found(); "
         "from tuiftune.models.resolve import resolve; resolve('Qwen/Qwen3-8B'); "
         "print([m for m in ('torch', 'transformers', 'peft', 'polars', 'textual') if m in sys.modules])"

@@ -8,8 +8,8 @@ import pytest
 
 from tuiftune.advice.approach import decide
 from tuiftune.advice.questions import QUESTIONS, checked, detected
+from tuiftune.advice.recommendation import SUMMARIES, TITLES
 from tuiftune.advice.signals import APPROACHES, SIGNALS
-from tuiftune.advice.verdicts import SUMMARIES, TITLES
 from tuiftune.data.facts import DataFacts
 from tuiftune.errors import UserError
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tuiftune.advice.draft import Draft
-from tuiftune.advice.steps import STEPS, blocked
 from tuiftune.errors import UserError
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.steps import STEPS, blocked
 
 READY = Draft(model="builtin:tiny", data=("builtin:tickets",))
 

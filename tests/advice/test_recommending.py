@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
-from tuiftune.advice.draft import Draft
-from tuiftune.advice.recommend import recommend
 from tuiftune.advice.suggest import LADDER, RAW_LADDER, suggest
 from tuiftune.data.facts import DataFacts
 from tuiftune.hardware.machine import Gpu, Host, Machine, Session
 from tuiftune.models import catalogue
 from tuiftune.models.resolve import BUILTIN, resolve
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.recommend import recommend
 
 GIB = 1 << 30
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tuiftune.assets import TRAIN
-from tuiftune.data.load import load
-from tuiftune.data.split import split
+from tuiftune.data.mix.split import split
+from tuiftune.data.read.load import load
 from tuiftune.preset import file, shipped
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from waiting import wait_until
 
-from tuiftune.tui import terminal
-from tuiftune.tui.glyphs import UNICODE, choose
+from tuiftune.tui.kit import terminal
+from tuiftune.tui.kit.glyphs import UNICODE, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.errors import ExitCode, UserError
 
 GOOD = json.dumps({"question": "What is tea?", "answer": "A drink."}) + "\n"

@@ -9,8 +9,8 @@ import pytest
 from tuiftune.data.checks.answers import answers
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.checks.encoding import placeholders
-from tuiftune.data.clean.account import Settings, clean
-from tuiftune.data.load import load
+from tuiftune.data.clean.run import Settings, clean
+from tuiftune.data.read.load import load
 
 
 def jsonl(path: Path, rows: list[Any]) -> str:

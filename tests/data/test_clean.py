@@ -10,11 +10,11 @@ import pytest
 import seeded
 
 from tuiftune.data.checks.check import Subject
-from tuiftune.data.clean.account import Settings, clean
-from tuiftune.data.clean.mend import mended
 from tuiftune.data.clean.mojibake import decoded_right
+from tuiftune.data.clean.run import Settings, clean
+from tuiftune.data.clean.text_fixes import mended
 from tuiftune.data.inspect import checks_of
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tuiftune.data.clean.account import Settings, clean
-from tuiftune.data.load import load
+from tuiftune.data.clean.run import Settings, clean
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 EARLY = {"instruction": "Name a street.", "output": "High Street."}

@@ -18,7 +18,7 @@ from rich.console import Console
 from tuiftune import assets
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.inspect import QualityReport, checks_of, inspect
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.data.report.page import page
 from tuiftune.data.report.terminal import bar, columns, render
 

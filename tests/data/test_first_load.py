@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tuiftune.data.load import load
-from tuiftune.data.split import split
+from tuiftune.data.mix.split import split
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 

@@ -12,8 +12,8 @@ import pytest
 from tuiftune import assets
 from tuiftune.data.chat import fenced
 from tuiftune.data.inspect import inspect
-from tuiftune.data.load import load
 from tuiftune.data.measure import measure
+from tuiftune.data.read.load import load
 from tuiftune.data.tokens import Counter, lengths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.fence import limits

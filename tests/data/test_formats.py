@@ -12,7 +12,7 @@ import seeded
 import zstandard
 
 from tuiftune.data.example import Example
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tuiftune.data.load import load
-from tuiftune.data.mix import fresh_rows
-from tuiftune.data.split import held_out_file
+from tuiftune.data.mix.sources import fresh_rows
+from tuiftune.data.mix.split import held_out_file
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 TOWNS = [
@@ -196,7 +196,7 @@ AGENT = [say("I look."), {"role": "tool", "content": "12"}, say("12 km.")]
     ],
 )
 def test_an_answer_of_several_turns_keeps_them_all(row: dict[str, Any], tmp_path: Path) -> None:
-    from tuiftune.data.clean.account import Settings, clean
+    from tuiftune.data.clean.run import Settings, clean
 
     dataset = load(jsonl(tmp_path / "a.jsonl", [row] * 9))
     example = dataset.head(1)[0]

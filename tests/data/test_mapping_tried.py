@@ -9,8 +9,8 @@ import pytest
 
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.checks.structure import structure
-from tuiftune.data.load import load
-from tuiftune.data.mapping import beginning, tried
+from tuiftune.data.detect.mapping import beginning, tried
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:

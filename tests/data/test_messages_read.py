@@ -9,9 +9,9 @@ import pytest
 
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.checks.structure import structure
-from tuiftune.data.clean.account import Settings, clean
+from tuiftune.data.clean.run import Settings, clean
 from tuiftune.data.dataset import Dataset
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 Said = list[tuple[str, str]]

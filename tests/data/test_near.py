@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import seeded
 
-from tuiftune.data.near import clusters, near_pairs
+from tuiftune.data.similar.near import clusters, near_pairs
 
 
 def shingles(text: str) -> frozenset[tuple[str, ...]]:

@@ -8,7 +8,7 @@ import datasets
 import polars as pl
 import pytest
 
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 Said = list[tuple[str, str]]

@@ -12,7 +12,7 @@ from seeded import Rows
 
 from tuiftune.data.checks.check import Check, Subject
 from tuiftune.data.inspect import checks_of
-from tuiftune.data.load import load
+from tuiftune.data.read.load import load
 
 PLANTED = 24
 ROWS = 600

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tuiftune.data.cells import python_value
 from tuiftune.data.dataset import Dataset
-from tuiftune.data.load import load
+from tuiftune.data.read.cells import python_value
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 QA = [("user", "How far?"), ("assistant", "It's 3 km.")]

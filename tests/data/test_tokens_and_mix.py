@@ -20,10 +20,10 @@ from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.example import Example
 from tuiftune.data.inspect import checks_of
-from tuiftune.data.load import load
 from tuiftune.data.measure import measure
-from tuiftune.data.mix import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
-from tuiftune.data.split import split
+from tuiftune.data.mix.sources import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
+from tuiftune.data.mix.split import split
+from tuiftune.data.read.load import load
 from tuiftune.data.tokens import lengths, truncation
 from tuiftune.errors import UserError
 
@@ -199,7 +199,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
     """Turns of weight 0 (or `train: false`): what is counted here is, token for token, the trainer's mask."""
     from transformers import AutoTokenizer
 
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.engine.model.tokenizer import Tokeniser
 
     source = (assets.BASE / "chat_template.jinja").read_text("utf-8")
     if not marked:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tuiftune.advice.draft import Draft, checked_with
 from tuiftune.data.example import Example, Message
-from tuiftune.data.twins import leakage_told, twins
+from tuiftune.data.similar.twins import leakage_told, twins
+from tuiftune.jobs.prepare import resolve
 from tuiftune.preset.file import loads
-from tuiftune.runs.prepare import resolve
-from tuiftune.runs.scores import how_compared
+from tuiftune.runs.reports.scores import how_compared
+from tuiftune.wizard.draft import Draft, checked_with
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tuiftune.cli.result import show
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.directory import RunDir
 
 RESULT = {
     "before": {"loss": 8.0, "perplexity": 2981.0, "exact_match": 0.0, "interval": [0.0, 0.057], "rows": 64},

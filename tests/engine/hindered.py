@@ -29,7 +29,7 @@ def hangs_at(step: int) -> None:
 
 def hangs_saving(step: int) -> None:
     """With all files of that step's checkpoint written, but not yet in its place."""
-    from tuiftune.engine import checkpoints
+    from tuiftune.engine.training import checkpoints
 
     sealed = checkpoints._seal
 
@@ -50,18 +50,18 @@ def may_lose(seconds: list[float]) -> None:
 
 
 def stuck_after(seconds: float) -> None:
-    from tuiftune.engine import card
+    from tuiftune.engine.process import gpu
 
-    card.STUCK_AFTER, card.HEARTBEAT_EVERY = seconds, seconds / 4
+    gpu.STUCK_AFTER, gpu.HEARTBEAT_EVERY = seconds, seconds / 4
 
 
 def cannot_hold(rows: int) -> None:
     """The second of two processes runs out of memory in rehearsing so many rows at once, or more."""
     import torch
 
-    from tuiftune.engine import rehearsal
+    from tuiftune.engine.training import preflight
 
-    step = rehearsal.SFTTrainer.training_step
+    step = preflight.SFTTrainer.training_step
 
     def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
         if (
@@ -72,7 +72,7 @@ def cannot_hold(rows: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return step(trainer, model, inputs, *rest)
 
-    rehearsal.SFTTrainer.training_step = limited
+    preflight.SFTTrainer.training_step = limited
 
 
 def raises(words: str) -> None:
@@ -102,7 +102,7 @@ def reads_as_nan(token: str) -> None:
     import torch
     from transformers import AutoTokenizer
 
-    from tuiftune.engine import base as bases
+    from tuiftune.engine.model import base as bases
 
     load = bases.load_model
 

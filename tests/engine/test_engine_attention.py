@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from tuiftune.engine import attention
+from tuiftune.engine.training import attention
 
 CARD = torch.cuda.is_available()
 ROWS = [

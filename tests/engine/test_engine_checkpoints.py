@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.engine.checkpoints import NEEDED, PROGRESS, Checkpoint, Store, fault_of
-from tuiftune.runs.saving import STAGED
+from tuiftune.engine.training.checkpoints import NEEDED, PROGRESS, Checkpoint, Store, fault_of
+from tuiftune.runs.store.checkpoints import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ import pytest
 import tiny
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs import diverged
-from tuiftune.runs.amend import change
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store import diverged
+from tuiftune.runs.store.amend import change
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,8 +27,8 @@ def small(self, model, inputs, *args, **kwargs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     return step(self, model, inputs, *args, **kwargs)
 SFTTrainer.training_step = small
-from tuiftune.engine import card
-card.held_by_others = lambda: 123 << 30
+from tuiftune.engine.process import gpu
+gpu.held_by_others = lambda: 123 << 30
 """
 
 
@@ -83,7 +83,7 @@ def test_a_full_card_costs_a_restart_and_nothing_else(
 
 
 def test_the_next_smaller_micro_batch() -> None:
-    from tuiftune.engine.downsize import smaller
+    from tuiftune.engine.process.downsize import smaller
 
     assert smaller(4, 16) == 2
     assert smaller(6, 12) == 3

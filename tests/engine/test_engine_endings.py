@@ -13,9 +13,9 @@ from tuiftune.data.chat import as_loaded
 from tuiftune.data.chat.local import read_document, read_tokeniser
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.example import Example, Message
-from tuiftune.engine import answers
-from tuiftune.engine.base import Base, load_tokenizer, stop_ids
-from tuiftune.engine.tokenise import Tokeniser
+from tuiftune.engine.evaluation import answers
+from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
+from tuiftune.engine.model.tokenizer import Tokeniser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,7 +195,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     """Memorise, score and generate; then again from the saved directory with nothing but the libraries."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from tuiftune.engine.export import save_model
+    from tuiftune.engine.export.result import save_model
 
     make_model(shape, directory / "base")
     model = AutoModelForCausalLM.from_pretrained(directory / "base")
@@ -267,7 +267,7 @@ def test_the_bases_settings_of_generation_neither_colour_the_score_nor_hinder_th
     """A penalty on repetition, a least length, strings to stop at, a temperature without sampling."""
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    from tuiftune.engine.export import save_model
+    from tuiftune.engine.export.result import save_model
 
     shape = SHAPES["chatml on a base"]
     make_model(shape, tmp_path / "base")
@@ -305,8 +305,8 @@ def test_a_template_that_writes_the_date_renders_a_run_alike_on_every_day(tmp_pa
     from datetime import datetime
 
     from tuiftune.data.chat.template import Template
-    from tuiftune.engine.recipe import _began
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.engine.training.recipe import _began
+    from tuiftune.runs.store.directory import RunDir
 
     began = datetime(2020, 1, 2, 13, 0)
     (tmp_path / "events.jsonl").write_text(

@@ -120,7 +120,7 @@ def test_answers_all_cut_away(engine: Engine, make_run: Callable[..., Path]) -> 
 def test_reasons_by_kind() -> None:
     import torch
 
-    from tuiftune.engine.faults import ending_of
+    from tuiftune.engine.process.faults import ending_of
 
     assert ending_of(torch.OutOfMemoryError("CUDA out of memory. Tried")).state == "oom"
     assert ending_of(RuntimeError("CUDA error: out of memory")).exit_code == 6
@@ -160,7 +160,7 @@ def test_a_full_disk_costs_only_the_partial(
 
 
 def test_a_step_that_does_not_end_is_noticed_once() -> None:
-    from tuiftune.engine.card import STUCK_AFTER, STUCK_TIMES, StepWatch
+    from tuiftune.engine.process.gpu import STUCK_AFTER, STUCK_TIMES, StepWatch
 
     watch = StepWatch()
     assert watch.look("loading", 0, 0.0) is None

@@ -11,10 +11,10 @@ import pytest
 import tiny
 
 from tuiftune import assets
-from tuiftune.engine import rows
-from tuiftune.engine.base import Base
-from tuiftune.engine.foreign import behind_fence
-from tuiftune.engine.tokenise import Tokeniser
+from tuiftune.engine.model.base import Base
+from tuiftune.engine.model.foreign import behind_fence
+from tuiftune.engine.model.tokenizer import Tokeniser
+from tuiftune.engine.training import rows
 from tuiftune.fence.process import Open
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def test_the_fence_changes_no_token(tmp_path: Path) -> None:
         def phase(self, *_: object, **__: object) -> None: ...
         def warning(self, *_: object, **__: object) -> None: ...
 
-    from tuiftune.data.load import load
-    from tuiftune.engine.base import load_tokenizer
+    from tuiftune.data.read.load import load
+    from tuiftune.engine.model.base import load_tokenizer
 
     place = tmp_path / "same"
     shutil.copytree(assets.BASE, place)

@@ -85,13 +85,13 @@ def test_at_most_5_minutes_or_2_percent(
     steps: int, seconds: float, most: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Steps of `seconds` by a clock of our own: the last save is at most `most` ago, or a step."""
-    from tuiftune.engine import rhythm
+    from tuiftune.engine.training import callback
 
     now = 1000.0
-    monkeypatch.setattr(rhythm.time, "monotonic", lambda: now)
-    made = rhythm.Rhythm.__new__(rhythm.Rhythm)
+    monkeypatch.setattr(callback.time, "monotonic", lambda: now)
+    made = callback.Rhythm.__new__(callback.Rhythm)
     made._saved_at, made._save_took = now, 0.0
-    made._speeds = rhythm.deque([(now, 0)], maxlen=rhythm.SPEED_WINDOW)
+    made._speeds = callback.deque([(now, 0)], maxlen=callback.SPEED_WINDOW)
     state = SimpleNamespace(max_steps=steps)
     longest = 0.0
     for _ in range(min(steps, 200)):

@@ -11,11 +11,11 @@ import pytest
 import tiny
 
 from tuiftune import paths
-from tuiftune.engine import ground
-from tuiftune.engine.ground import Ground
-from tuiftune.runs.alive import vitals
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import EventWriter, parse_lines
+from tuiftune.engine.process import ground
+from tuiftune.engine.process.ground import Ground
+from tuiftune.runs.log.event_log import EventWriter, parse_lines
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 ASK = """
 import gc, importlib.util, sys
 from pathlib import Path
-from tuiftune.engine import base, imports, settings
-from tuiftune.runs.directory import RunDir
+from tuiftune.engine.model import base
+from tuiftune.engine.process import imports
+from tuiftune.engine.training import settings
+from tuiftune.runs.store.directory import RunDir
 wanted = settings.read(RunDir(Path(sys.argv[1])))
 imports.leave_out(wanted, base.find(wanted))
 with imports.quickly():

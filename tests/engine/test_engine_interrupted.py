@@ -15,8 +15,8 @@ import pytest
 import tiny
 
 from tuiftune.errors import UserError
-from tuiftune.runs.budget import give
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.budget import give
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

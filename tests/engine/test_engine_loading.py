@@ -11,8 +11,8 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from tuiftune.engine import base as bases
-from tuiftune.engine.settings import Settings
+from tuiftune.engine.model import base as bases
+from tuiftune.engine.training.settings import Settings
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
 

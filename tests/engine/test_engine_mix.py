@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import tiny
 
-from tuiftune.data.load import load
-from tuiftune.data.split import split
+from tuiftune.data.mix.split import split
+from tuiftune.data.read.load import load
+from tuiftune.jobs.prepare import prepare
 from tuiftune.preset.file import loads
-from tuiftune.runs.prepare import prepare
-from tuiftune.runs.report import markdown
+from tuiftune.runs.reports.report import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +48,8 @@ run: {{save_every: 4}}
     assert plan["data"]["rows"] == 64 + 15
     assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
 
-    from tuiftune.engine.answers import room
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.engine.evaluation.answers import room
+    from tuiftune.engine.model.tokenizer import Tokeniser
 
     tokeniser = Tokeniser(tiny.make_tokenizer(), max_length=64, loss_on="assistant", place="")
     assert plan["resolved"]["evaluation"]["max_new_tokens"] == sum(room(held, tokeniser))

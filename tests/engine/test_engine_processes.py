@@ -13,11 +13,11 @@ import psutil
 import pytest
 import tiny
 
-from tuiftune.engine.ranks import VARIABLES, Ranks
+from tuiftune.engine.distributed.ranks import VARIABLES, Ranks
 from tuiftune.errors import UserError
-from tuiftune.runs import control
-from tuiftune.runs.alive import status
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

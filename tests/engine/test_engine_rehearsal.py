@@ -73,17 +73,17 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
     """Rehearsed gradients that are NaN must not reach the weights: the steps after are as without."""
     import torch
 
-    from tuiftune.engine import recipe, rehearsal
-    from tuiftune.engine.report import Report
-    from tuiftune.engine.stopping import Stopping
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.log import EventWriter
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.store.directory import RunDir
 
     changes = {"method__technique": technique, "training__max_steps": 2, "data__eval": 0.0}
     plain = make_run(**changes, evaluation__rows=0)
     poisoned = make_run(**changes, evaluation__rows=0, plan={"rehearse": True})
     assert engine.train(plain) == 0
-    step = rehearsal.SFTTrainer.training_step
+    step = preflight.SFTTrainer.training_step
     seen = []
 
     def with_nan(trainer: Any, model: Any, *rest: Any) -> Any:
@@ -95,7 +95,7 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
                     one.grad.fill_(torch.nan)
         return loss
 
-    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", with_nan)
+    monkeypatch.setattr(preflight.SFTTrainer, "training_step", with_nan)
     opened = RunDir.open(poisoned)
     report = Report(EventWriter(opened.events_path))
     recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
@@ -106,16 +106,16 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
 def test_a_rehearsal_that_breaks_is_said_and_training_goes_on(
     make_run: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tuiftune.engine import recipe, rehearsal
-    from tuiftune.engine.report import Report
-    from tuiftune.engine.stopping import Stopping
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.log import EventWriter
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.store.directory import RunDir
 
     def breaks(*_: Any) -> None:
         raise RuntimeError("a kernel that this card lacks")
 
-    monkeypatch.setattr(rehearsal, "_evaluation", breaks)
+    monkeypatch.setattr(preflight, "_evaluation", breaks)
     changes = {"training__max_steps": 2, "data__eval": 0.0, "evaluation__rows": 0}
     plain, broken = make_run(**changes), make_run(**changes, plan={"rehearse": True})
     assert engine.train(plain) == 0
@@ -145,13 +145,13 @@ def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
     """In this process, with an allocator that runs out above 40 tokens; the last run of all is resumed."""
     import torch
 
-    from tuiftune.engine import recipe, rehearsal
-    from tuiftune.engine.report import Report
-    from tuiftune.engine.stopping import Stopping
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.log import EventWriter
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.store.directory import RunDir
 
-    step = rehearsal.SFTTrainer.training_step
+    step = preflight.SFTTrainer.training_step
     seen: list[tuple[int, int]] = []
 
     def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
@@ -160,7 +160,7 @@ def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return step(trainer, model, inputs, *rest)
 
-    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", limited)
+    monkeypatch.setattr(preflight.SFTTrainer, "training_step", limited)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     documents = tiny.rows(40)
     documents[7]["messages"][0]["content"] += " And so it is." * 4
@@ -195,15 +195,16 @@ def test_room_that_the_plan_did_not_see_is_used(
     fits: bool, make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """An imitated card holds 1 GiB a row, or 1.6 GiB from the fourth on, where 1.5 a row were bound."""
-    from tuiftune.engine import card, recipe, rehearsal
-    from tuiftune.engine.report import Report
-    from tuiftune.engine.stopping import Stopping
+    from tuiftune.engine.process import gpu
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training import preflight, recipe
     from tuiftune.plan.memory import CONTEXT
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.log import EventWriter
+    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.store.directory import RunDir
 
     gib = 1 << 30
-    step, seen = rehearsal.SFTTrainer.training_step, [0]
+    step, seen = preflight.SFTTrainer.training_step, [0]
 
     def watched(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
         seen[0] = inputs["input_ids"].shape[0]
@@ -213,8 +214,8 @@ def test_room_that_the_plan_did_not_see_is_used(
         held = seen[0] * gib if fits or seen[0] < 4 else int(1.6 * seen[0] * gib)
         return {"allocated": held, "reserved": held - CONTEXT, "device": held}
 
-    monkeypatch.setattr(rehearsal.SFTTrainer, "training_step", watched)
-    monkeypatch.setattr(card, "memory_of", memory_of)
+    monkeypatch.setattr(preflight.SFTTrainer, "training_step", watched)
+    monkeypatch.setattr(gpu, "memory_of", memory_of)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     changes = {"data__eval": 0.0, "evaluation__rows": 0, "training__max_steps": 4}
     plan = {
@@ -240,14 +241,14 @@ def test_a_memory_limit_binds_the_allocator(monkeypatch: pytest.MonkeyPatch) -> 
     """The card is missing here; what it would be told is not."""
     import torch
 
-    from tuiftune.engine import card
+    from tuiftune.engine.process import gpu
     from tuiftune.plan.memory import CONTEXT
 
     told: list[float] = []
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (70 << 30, 80 << 30))
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", told.append)
-    card.keep_within(None)
+    gpu.keep_within(None)
     assert told == []
     for limit in (24 << 30, 200 << 30):
-        card.keep_within(limit)
+        gpu.keep_within(limit)
     assert told == [((24 << 30) - CONTEXT) / (80 << 30), 1.0]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import tiny
 
-from tuiftune.runs import generations
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store import samples
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def weights(run: Path, step: int) -> dict[str, str]:
 def test_answers_change_from_evaluation_to_evaluation(engine: Engine, make_run: Callable[..., Path]) -> None:
     run = make_run(training__max_steps=100, run__save_every=25, method__rank=16)
     assert engine.train(run) == 0
-    seen = generations.read(RunDir(run))
+    seen = samples.read(RunDir(run))
     assert [(one.step, one.when) for one in seen.rounds] == [
         (0, "before"), (25, "during"), (50, "during"), (75, "during"), (100, "during"), (100, "after"),
     ]  # fmt: skip
@@ -60,31 +60,31 @@ def test_training_is_the_same_to_the_bit_without_them(engine: Engine, make_run: 
     assert engine.train(with_them) == 0
     assert engine.train(without) == 0
     assert weights(with_them, 12) == weights(without, 12)
-    assert (with_them / generations.FILE).exists()
-    assert not (without / generations.FILE).exists()
+    assert (with_them / samples.FILE).exists()
+    assert not (without / samples.FILE).exists()
 
 
 def test_they_are_off_where_evaluation_is(engine: Engine, make_run: Callable[..., Path]) -> None:
     for changes in ({"data__eval": 0.0}, {"evaluation__score": "none"}):
         run = make_run(**changes)
         assert engine.train(run) == 0
-        assert not (run / generations.FILE).exists()
+        assert not (run / samples.FILE).exists()
         assert not tiny.events(run, "samples")
 
 
 def test_what_fails_here_only_ends_the_samples(engine: Engine, make_run: Callable[..., Path]) -> None:
     run = make_run()
-    (run / generations.FILE).mkdir()
+    (run / samples.FILE).mkdir()
     assert engine.train(run) == 0
     (warning,) = [event for event in tiny.events(run, "warning") if event["code"] == "samples_off"]
-    assert generations.FILE in warning["message"]
+    assert samples.FILE in warning["message"]
     assert (run / "result" / "result.json").exists()
 
 
 def test_a_stop_or_the_clock_ends_a_generation() -> None:
     import torch
 
-    from tuiftune.engine.samples import Bound
+    from tuiftune.engine.evaluation.samples import Bound
 
     ids = torch.zeros((3, 5), dtype=torch.long)
     asked: list[str] = []
@@ -100,18 +100,18 @@ def test_a_stop_or_the_clock_ends_a_generation() -> None:
 
 
 def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / generations.FILE
-    generations.append(path, {"questions": [{"row": 1, "prompt": "p", "reference": "r"}]})
-    generations.append(path, {"step": 8, "when": "during", "answers": ["old"], "cut": [True], "seconds": 1})
+    path = tmp_path / samples.FILE
+    samples.append(path, {"questions": [{"row": 1, "prompt": "p", "reference": "r"}]})
+    samples.append(path, {"step": 8, "when": "during", "answers": ["old"], "cut": [True], "seconds": 1})
     with path.open("ab") as file:
         file.write(b'not json\n[1]\n{"step":"x","when":"during","answers":[]}\n{"questions":[{}]}\n')
-    generations.append(path, {"step": 4, "when": "during", "answers": ["a"], "cut": [False], "seconds": 1})
-    generations.append(path, {"step": 8, "when": "during", "answers": ["a"], "cut": [False], "seconds": 1})
+    samples.append(path, {"step": 4, "when": "during", "answers": ["a"], "cut": [False], "seconds": 1})
+    samples.append(path, {"step": 8, "when": "during", "answers": ["a"], "cut": [False], "seconds": 1})
     with path.open("ab") as file:
         file.write(b'{"step":12,"when":"during","answers":["unfin')
-    seen = generations.read(RunDir(tmp_path))
+    seen = samples.read(RunDir(tmp_path))
     assert seen.questions == (("p", "r"),)
     assert [(one.step, one.answers) for one in seen.rounds] == [(4, ("a",)), (8, ("a",))]
     (change,) = seen.changes(0)
     assert (change.first.step, change.last.step, change.times) == (4, 8, 2)
-    assert generations.read(RunDir(tmp_path / "nowhere")) == generations.NONE
+    assert samples.read(RunDir(tmp_path / "nowhere")) == samples.NONE

@@ -77,8 +77,8 @@ def test_the_last_step_at_least_is_trained_at_the_full_rate(
     import torch
     from transformers import get_scheduler
 
-    from tuiftune.engine import arguments
-    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.training import arguments
+    from tuiftune.engine.training.settings import Settings
     from tuiftune.preset.schema import Preset
 
     values = tiny.resolved("m", "d", training__max_steps=steps, training__warmup_ratio=ratio)  # type: ignore[arg-type]

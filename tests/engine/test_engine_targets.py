@@ -34,8 +34,8 @@ def shallow(title: str) -> dict[str, Any]:
 def test_adapters_go_where_the_plan_counts_them(title: str, targets: Any, tmp_path: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from tuiftune.engine.adapters import adapt
-    from tuiftune.engine.settings import Settings
+    from tuiftune.engine.model.adapters import adapt
+    from tuiftune.engine.training.settings import Settings
     from tuiftune.preset.schema import Preset
 
     config = shallow(title)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from tuiftune.data.example import Example, Message
-from tuiftune.engine.tokenise import Tokeniser
+from tuiftune.engine.model.tokenizer import Tokeniser
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:

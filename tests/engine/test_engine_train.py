@@ -26,8 +26,8 @@ def held_out_loss(model: Any, tokenizer: Any, data: Path) -> float:
     """The mean loss a token on the held-out rows, by plain transformers."""
     import torch
 
-    from tuiftune.data.load import load
-    from tuiftune.data.split import split
+    from tuiftune.data.mix.split import split
+    from tuiftune.data.read.load import load
 
     total = count = 0.0
     for example in split(load(str(data)), 0.2, 42)[1]:
@@ -171,7 +171,7 @@ def test_rows_never_reach_the_log(engine: Engine, make_run: Callable[..., Path],
 
 def test_gsm8k_answers_are_also_compared_by_number() -> None:
     from tuiftune.data.chat.reasoning import matches
-    from tuiftune.engine.answers import final_number, final_numbers_match
+    from tuiftune.engine.evaluation.answers import final_number, final_numbers_match
 
     reference = "She sells 16 - 3 = 13 eggs.\n#### 1,013.50"
     assert final_number(reference) == "1013.5"

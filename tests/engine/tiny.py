@@ -118,7 +118,7 @@ def resolved(model: Path, data: Path, **changes: Any) -> dict[str, Any]:
 
 
 def make_run(root: Path, name: str, preset: dict[str, Any], **plan: Any) -> Path:
-    from tuiftune.runs.directory import create
+    from tuiftune.runs.store.directory import create
 
     document = {"resolved": preset, "gpu": {"name": "cpu"}, **plan}
     return create(root, name, json.dumps(preset), document).path

@@ -309,10 +309,10 @@ def prepared(
 
     import tiny
 
-    from tuiftune.engine import describe
+    from tuiftune.engine.jobs import describe
+    from tuiftune.jobs.prepare import prepare
     from tuiftune.models import counted
     from tuiftune.preset.schema import Preset
-    from tuiftune.runs.prepare import prepare
 
     counted._ask = lambda config, place: describe.describe(config)  # no process: the libraries are here
     counted._keep = lambda path, document: None
@@ -366,9 +366,10 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     import torch
     from transformers import AutoTokenizer
 
-    from tuiftune.data.load import load
-    from tuiftune.engine import answers, job
-    from tuiftune.engine.tokenise import Tokeniser
+    from tuiftune.data.read.load import load
+    from tuiftune.engine.evaluation import answers
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.process import job
 
     run = prepared(room, kind, **changes)
     plan = run.plan()
@@ -422,7 +423,7 @@ NO_CACHE = ("xlstm", "inkling2_text", "inkling2_loop_text")
 
 
 def _held_out(run: Any, load: Any) -> Any:
-    from tuiftune.engine import rows
+    from tuiftune.engine.training import rows
     from tuiftune.preset.schema import Preset
 
     class Silent:

@@ -28,12 +28,12 @@ IMPORTED = (
     "torch",
     "trl.trainer.sft_trainer",
     "transformers.models.llama.modeling_llama",
-    "tuiftune.data.load",
-    "tuiftune.engine.job",
-    "tuiftune.engine.recipe",
-    "tuiftune.engine.score",
-    "tuiftune.engine.tokenise",
-    "tuiftune.engine.trainer",
+    "tuiftune.data.read.load",
+    "tuiftune.engine.process.job",
+    "tuiftune.engine.training.recipe",
+    "tuiftune.engine.evaluation.score",
+    "tuiftune.engine.model.tokenizer",
+    "tuiftune.engine.training.trainer",
 )
 
 
@@ -99,7 +99,7 @@ class Parent:
 
 def serve() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    from tuiftune.engine import quiet
+    from tuiftune.engine.process import quiet
 
     quiet.environment()
     for name in IMPORTED:

@@ -248,7 +248,7 @@ CALLED_ALL = {
 @pytest.mark.parametrize("config", CALLED_ALL.values(), ids=CALLED_ALL.keys())
 def test_all_linear_is_what_the_engine_adapts(config: dict[str, Any]) -> None:
     peft = pytest.importorskip("peft")
-    from tuiftune.engine import adapters
+    from tuiftune.engine.model import adapters
 
     model = on_meta(config)
     made = adapters.config(model, "all-linear", [], r=8, lora_alpha=8, lora_dropout=0.0, use_dora=False)

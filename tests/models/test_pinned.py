@@ -10,12 +10,12 @@ import pytest
 from test_resolving import _no_cache, hub  # noqa: F401 (fixtures)
 
 from tuiftune import assets
-from tuiftune.advice.draft import Draft
+from tuiftune.jobs.prepare import prepare
 from tuiftune.models.pinned import pinned
 from tuiftune.models.resolve import resolve
 from tuiftune.preset import file
-from tuiftune.runs.prepare import prepare
-from tuiftune.tui.findings import Findings
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.findings import Findings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,8 @@ def test_without_the_hub_nothing_is_made_up() -> None:
 
 
 def test_what_was_planned_is_trained_after_main_has_moved(tmp_path: Path) -> None:
-    from tuiftune.engine import base, settings
+    from tuiftune.engine.model import base
+    from tuiftune.engine.training import settings
 
     first = snapshot(tmp_path / "hub-cache", FIRST)
     rows = [{"prompt": f"what is {n}", "completion": f"{n}"} for n in range(40)]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from test_make_plan import FACTS, machine
 
-from tuiftune.advice.draft import Draft
 from tuiftune.errors import UserError
 from tuiftune.models.resolve import resolve
 from tuiftune.plan.document import document
 from tuiftune.plan.prepare import prepare
 from tuiftune.plan.resolve import make_plan
 from tuiftune.preset import file, shipped
-from tuiftune.tui.settings import SETTINGS, origin
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.settings import SETTINGS, origin
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ import pytest
 from runs_kit import ENGINE
 
 from tuiftune.errors import UserError
-from tuiftune.runs import control, launch
-from tuiftune.runs.directory import RunDir, create
+from tuiftune.jobs import launch
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import RunDir, create
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

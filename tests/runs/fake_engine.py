@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from tuiftune.runs import control
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.holder import LOCK
-from tuiftune.runs.log import EventWriter
+from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.holder import LOCK
 
 STEPS = 20
 

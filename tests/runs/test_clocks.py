@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tuiftune.runs import metrics
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import EventReader, EventWriter
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log.event_log import EventReader, EventWriter
+from tuiftune.runs.reports import metrics_table
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import RunDir
 
 STEPS = 40
 # At the 20th step: NTP sets the clock, or the machine slept (its monotonic clock stood still meanwhile).
@@ -27,8 +27,8 @@ def test_durations_are_those_of_a_clock_that_nobody_sets(
         state["clock"] += 0.5
         return state["clock"]
 
-    monkeypatch.setattr("tuiftune.runs.log.time.time", lambda: state["offset"] + state["clock"])
-    monkeypatch.setattr("tuiftune.runs.log.time.monotonic", tick)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.time.time", lambda: state["offset"] + state["clock"])
+    monkeypatch.setattr("tuiftune.runs.log.event_log.time.monotonic", tick)
     run = new_run()
     writer = EventWriter(run.events_path)
     writer.emit("start", total_steps=STEPS)
@@ -79,4 +79,4 @@ def test_a_table_of_measurements_goes_by_the_same_clock(new_run: Callable[..., R
             for n, line in enumerate(lines)
         )
     )
-    assert [row["seconds"] for row in metrics.Table.of(run).rows()] == [1.0, 2.0, 3.0]
+    assert [row["seconds"] for row in metrics_table.Table.of(run).rows()] == [1.0, 2.0, 3.0]

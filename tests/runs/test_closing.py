@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuiftune import assets
 from tuiftune.cli.follow import closing
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.directory import RunDir
 
 
 def test_scores_of_rows_that_training_knew_are_never_said_alone(tmp_path: Path) -> None:

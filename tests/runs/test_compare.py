@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.compare import compare
-from tuiftune.runs.compare_table import rows, sentences
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.reports.compare import compare
+from tuiftune.runs.reports.compare_table import rows, sentences
+from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiftune.runs.log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +130,7 @@ def test_a_damaged_line_is_skipped_and_counted(path: Path, damage: bytes) -> Non
 
 
 def test_a_line_longer_than_a_chunk_is_skipped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuiftune.runs.lines.CHUNK_BYTES", 256)
+    monkeypatch.setattr("tuiftune.runs.log.lines.CHUNK_BYTES", 256)
     good = serialise({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"})
     path.write_bytes(good + b"x" * 2000 + b"\n" + good)
     reader = EventReader(path)

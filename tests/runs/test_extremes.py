@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs import scan, stretch, thin
-from tuiftune.runs.columns import parsed
-from tuiftune.runs.log import EventReader, serialise
-from tuiftune.runs.series import Series
-from tuiftune.runs.state import RunState
-from tuiftune.tui.glyphs import UNICODE, sparkline
-from tuiftune.tui.widgets.curves import CURVES, Source, drawing
-from tuiftune.tui.widgets.lens import Lens
+from tuiftune.runs.log import scan, stretch, thin
+from tuiftune.runs.log.columns import parsed
+from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.state.series import Series
+from tuiftune.tui.kit.chart.curves import CURVES, Source, drawing
+from tuiftune.tui.kit.chart.lens import Lens
+from tuiftune.tui.kit.glyphs import UNICODE, sparkline
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuiftune.tui.widgets.plot import Layer
+    from tuiftune.tui.kit.chart.plot import Layer
 
 STEPS = 6_000
 CARDS = 2
@@ -36,9 +36,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(scan, "PART_BYTES", 1 << 19)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr("tuiftune.runs.log.DIGEST_BYTES", 1 << 19)
-    monkeypatch.setattr("tuiftune.runs.log.THIN_BYTES", 1 << 18)
-    monkeypatch.setattr("tuiftune.runs.log.WHOLE_BYTES", 1 << 14)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.DIGEST_BYTES", 1 << 19)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 18)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 14)
 
 
 Log = list[dict[str, Any]]

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.find import all_runs, find
-from tuiftune.runs.log import serialise
-from tuiftune.runs.process import identify
-from tuiftune.runs.registry import known, register, registry_path
+from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.store.find import all_runs, find
+from tuiftune.runs.store.process import identify
+from tuiftune.runs.store.registry import known, register, registry_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
 
@@ -70,8 +70,8 @@ def test_a_home_that_cannot_be_written_to_does_not_hinder(
 
 def test_processes_that_register_at_once_lose_nothing(tmp_path: Path, new_run: NewRun) -> None:
     code = (
-        "import sys; from pathlib import Path; from tuiftune.runs.directory import create; "
-        "from tuiftune.runs.registry import register\n"
+        "import sys; from pathlib import Path; from tuiftune.runs.store.directory import create; "
+        "from tuiftune.runs.store.registry import register\n"
         "for number in range(10): register(create(Path(sys.argv[1]), sys.argv[2] + str(number), '', {}))"
     )
     jobs = [

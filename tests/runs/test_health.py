@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tuiftune.runs import health, planned
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import EventReader
-from tuiftune.runs.state import RunState
+from tuiftune.runs import health
+from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store import planned
+from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
 GIB = 1 << 30

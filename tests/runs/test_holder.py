@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs import control
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.holder import LOCK
-from tuiftune.runs.log import EventWriter
-from tuiftune.runs.process import identify
+from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.holder import LOCK
+from tuiftune.runs.store.process import identify
 
 NewRun = Callable[..., RunDir]
 HOLD = (

@@ -12,14 +12,14 @@ import pytest
 from runs_kit import ENGINE
 from waiting import wait_until
 
-from tuiftune.runs import control
-from tuiftune.runs.alive import status, vitals
-from tuiftune.runs.log import EventReader
+from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.state.liveness import status, vitals
+from tuiftune.runs.store import control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
 
@@ -28,8 +28,8 @@ KEEP = """
 import sys
 from pathlib import Path
 from tuiftune.cli.keep_alive import keep_alive
-from tuiftune.runs import launch
-from tuiftune.runs.directory import RunDir
+from tuiftune.jobs import launch
+from tuiftune.runs.store.directory import RunDir
 
 run, modes, pause = RunDir.open(Path(sys.argv[1])), sys.argv[3].split(","), float(sys.argv[4])
 

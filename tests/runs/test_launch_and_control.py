@@ -16,16 +16,18 @@ from runs_kit import ENGINE
 from waiting import wait_until
 
 from tuiftune.errors import UserError
-from tuiftune.runs import control, launch, postmortem
-from tuiftune.runs.alive import status, vitals
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.log import EventReader, EventWriter
-from tuiftune.runs.process import Identity, identify, start_time
+from tuiftune.jobs import launch
+from tuiftune.runs.log.event_log import EventReader, EventWriter
+from tuiftune.runs.state import postmortem
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import status, vitals
+from tuiftune.runs.store import control
+from tuiftune.runs.store.process import Identity, identify, start_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
     Start = Callable[[RunDir, str], int]
@@ -148,8 +150,8 @@ def test_a_zombie_is_not_alive() -> None:
 def test_the_engine_survives_the_death_of_whoever_started_it(new_run: NewRun) -> None:
     run = new_run()
     code = (
-        "import sys, time; from pathlib import Path; from tuiftune.runs import launch; "
-        "from tuiftune.runs.directory import RunDir; run = RunDir.open(Path(sys.argv[1])); "
+        "import sys, time; from pathlib import Path; from tuiftune.jobs import launch; "
+        "from tuiftune.runs.store.directory import RunDir; run = RunDir.open(Path(sys.argv[1])); "
         "launch.launch(run, command=[sys.executable, *sys.argv[2:]]); time.sleep(60)"
     )
     starter = subprocess.Popen(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tuiftune.runs import scan, thin
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.log import EventReader, serialise
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log import scan, thin
+from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scan, "ALONE_BYTES", 1 << 19)
     monkeypatch.setattr(scan, "PART_BYTES", 1 << 19)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    monkeypatch.setattr("tuiftune.runs.log.DIGEST_BYTES", 1 << 19)
-    monkeypatch.setattr("tuiftune.runs.log.THIN_BYTES", 1 << 18)
-    monkeypatch.setattr("tuiftune.runs.log.WHOLE_BYTES", 1 << 15)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.DIGEST_BYTES", 1 << 19)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 18)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 15)
 
 
 def lines(first: int, last: int) -> list[bytes]:
@@ -128,7 +128,7 @@ def test_a_reading_that_is_given_up_ends_its_processes(log: Path) -> None:
     parts.close()
     left = psutil.process_iter(["ppid", "cmdline"])  # other tests' may still be there
     mine = [one.info["cmdline"] or [] for one in left if one.info["ppid"] == os.getpid()]
-    assert [words for words in mine if "tuiftune.runs.scan" in words] == []
+    assert [words for words in mine if "tuiftune.runs.log.scan" in words] == []
 
 
 def test_the_share_that_was_read_rises_to_one(log: Path) -> None:

@@ -14,16 +14,19 @@ from rich.console import Console
 
 from tuiftune import assets
 from tuiftune.errors import UserError
-from tuiftune.runs import control, generations, health, metrics, notices, planned, standing
-from tuiftune.runs.alive import vitals
-from tuiftune.runs.compare import compare
-from tuiftune.runs.compare_table import rows, sentences
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.narrate import Narrator
-from tuiftune.runs.process import Identity
-from tuiftune.runs.report import markdown
-from tuiftune.runs.summary import summarise
+from tuiftune.runs import health, status
+from tuiftune.runs.health import notices
+from tuiftune.runs.reports import metrics_table
+from tuiftune.runs.reports.compare import compare
+from tuiftune.runs.reports.compare_table import rows, sentences
+from tuiftune.runs.reports.report import markdown
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.state.narrate import Narrator
+from tuiftune.runs.state.summary import summarise
+from tuiftune.runs.store import control, planned, samples
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.process import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +90,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 def look_everywhere(run: RunDir, other: RunDir) -> None:
     """What the commands and the app do with a run. UserErrors are answers."""
     from tuiftune.cli.result import show
-    from tuiftune.tui.summary import summarise as at_home
+    from tuiftune.tui.kit.run_summary import summarise as at_home
 
     follower = Follower(run)
     narrator = Narrator()
@@ -105,13 +108,13 @@ def look_everywhere(run: RunDir, other: RunDir) -> None:
         lambda: vitals(run),
         follow,
         lambda: health.judge(follower.state, planned.read(run)),
-        lambda: standing.facts(follower.state, planned.read(run)),
+        lambda: status.facts(follower.state, planned.read(run)),
         lambda: markdown(run),
         lambda: show(run, Console(file=io.StringIO(), width=120)),
         lambda: at_home(run),
         lambda: (lambda found: (rows(found), sentences(found)))(compare([run, other])),
-        lambda: metrics.export(run, run.path / "metrics.csv"),
-        lambda: generations.read(run),
+        lambda: metrics_table.export(run, run.path / "metrics.csv"),
+        lambda: samples.read(run),
         lambda: control.stop_requested(run),
         lambda: Identity.load(run.pid_path),
     )

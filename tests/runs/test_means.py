@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tuiftune.runs.means import Means, smoothed
-from tuiftune.runs.state import RunState
+from tuiftune.runs.state.means import Means, smoothed
+from tuiftune.runs.state.run_state import RunState
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
 

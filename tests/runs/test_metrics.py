@@ -13,10 +13,10 @@ import polars
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs import metrics
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.log import serialise
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.reports import metrics_table
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def recorded(name: str) -> tuple[RunDir, list[dict[str, Any]]]:
 
 def exported(run: RunDir) -> list[dict[str, str]]:
     file = io.StringIO()
-    metrics.write_csv(metrics.Table.of(run), file)
+    metrics_table.write_csv(metrics_table.Table.of(run), file)
     return list(csv.DictReader(io.StringIO(file.getvalue())))
 
 
@@ -39,7 +39,7 @@ def exported(run: RunDir) -> list[dict[str, str]]:
 def test_every_measurement_of_a_recorded_run_is_in_the_table(name: str) -> None:
     run, events = recorded(name)
     table = exported(run)
-    for kind in metrics.FIELDS:
+    for kind in metrics_table.FIELDS:
         assert len([row for row in table if row["type"] == kind]) == sum(e["type"] == kind for e in events)
     steps = [event for event in events if event["type"] == "step"]
     rows = [row for row in table if row["type"] == "step"]
@@ -61,7 +61,9 @@ def test_every_measurement_of_a_recorded_run_is_in_the_table(name: str) -> None:
 
 def test_the_three_forms_hold_the_same(tmp_path: Path) -> None:
     run, _ = recorded("h200-qlora")
-    counts = [metrics.export(run, tmp_path / f"to/metrics{suffix}") for suffix in metrics.SUFFIXES]
+    counts = [
+        metrics_table.export(run, tmp_path / f"to/metrics{suffix}") for suffix in metrics_table.SUFFIXES
+    ]
     assert len(set(counts)) == 1
     from_csv = list(csv.DictReader((tmp_path / "to/metrics.csv").open()))
     from_json = [json.loads(line) for line in (tmp_path / "to/metrics.jsonl").read_text().splitlines()]
@@ -103,16 +105,16 @@ def test_what_cannot_be_written_is_said_and_the_old_file_stays(
 ) -> None:
     run, _ = recorded("demo")
     with pytest.raises(UserError, match="no table's name"):
-        metrics.export(run, tmp_path / "metrics.xls")
+        metrics_table.export(run, tmp_path / "metrics.xls")
     with pytest.raises(UserError, match="nothing was measured yet"):
-        metrics.export(new_run(), tmp_path / "metrics.csv")
+        metrics_table.export(new_run(), tmp_path / "metrics.csv")
     (tmp_path / "file").write_text("old")
     with pytest.raises(UserError, match="cannot be written"):
-        metrics.export(run, tmp_path / "file" / "metrics.csv")
+        metrics_table.export(run, tmp_path / "file" / "metrics.csv")
     assert (tmp_path / "file").read_text() == "old"
     taken = tmp_path / "taken.csv"
     taken.mkdir()
     with pytest.raises(UserError, match="cannot be written"):
-        metrics.export(run, taken)
+        metrics_table.export(run, taken)
     shutil.rmtree(taken)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".taken")]

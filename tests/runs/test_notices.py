@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tuiftune.cli.tell import in_lines
-from tuiftune.runs import generations, notices, planned
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.report import markdown
-from tuiftune.runs.state import RunState
+from tuiftune.runs.health import notices
+from tuiftune.runs.reports.report import markdown
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store import planned, samples
+from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
 FALLING = [2.0 * 0.97**step for step in range(80)]
@@ -62,10 +63,10 @@ def test_watch_in_plain_lines_tells_health_and_cost(
 
 def test_the_report_says_the_same_with_its_reasons(recorded: RunDir) -> None:
     asked = [{"row": 3, "prompt": "Where is it?", "reference": "delivery"}]
-    path = recorded.path / generations.FILE
-    generations.append(path, {"questions": asked})
+    path = recorded.path / samples.FILE
+    samples.append(path, {"questions": asked})
     for step, when, answer in ((0, "before", "Hello"), (10, "during", "It is"), (20, "during", "delivery")):
-        generations.append(path, {"step": step, "when": when, "answers": [answer], "seconds": 0.1})
+        samples.append(path, {"step": step, "when": when, "answers": [answer], "seconds": 0.1})
     text = markdown(recorded)
     assert "## Time, money, memory, disk" in text
     assert "| spent | $0.04 | 40 s at $4.01 an hour |" in text

@@ -13,15 +13,16 @@ from waiting import wait_until
 
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
-from tuiftune.runs import launch, postmortem
-from tuiftune.runs.alive import status
-from tuiftune.runs.log import EventWriter
-from tuiftune.runs.process import Identity
+from tuiftune.jobs import launch
+from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.state import postmortem
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store.process import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
 

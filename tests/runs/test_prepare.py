@@ -13,10 +13,10 @@ import pytest
 
 from tuiftune import assets
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs.prepare import prepare
 from tuiftune.preset.file import loads
-from tuiftune.runs import planned
-from tuiftune.runs.prepare import prepare
-from tuiftune.runs.registry import known
+from tuiftune.runs.store import planned
+from tuiftune.runs.store.registry import known
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset

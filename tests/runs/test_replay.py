@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs import replay
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.replay import Replay
-from tuiftune.runs.state import RunState
+from tuiftune.runs.state import replay
+from tuiftune.runs.state.replay import Replay
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,17 +9,17 @@ from xml.etree import ElementTree
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log import EventWriter
-from tuiftune.runs.plot import loss_svg
-from tuiftune.runs.report import markdown, write
-from tuiftune.runs.state import RunState
-from tuiftune.runs.statistics import in_words, mcnemar, wilson
+from tuiftune.evaluate.statistics import in_words, mcnemar, wilson
+from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.reports.loss_plot import loss_svg
+from tuiftune.runs.reports.report import markdown, write
+from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
 

@@ -14,15 +14,15 @@ import pytest
 from runs_kit import ENGINE
 from waiting import wait_until
 
-from tuiftune.runs import control, diverged
-from tuiftune.runs.alive import status
-from tuiftune.runs.registry import register
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store import control, diverged
+from tuiftune.runs.store.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
     NewRun = Callable[..., RunDir]
     Start = Callable[[RunDir, str], int]
@@ -33,9 +33,9 @@ import sys
 from pathlib import Path
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
-from tuiftune.runs import launch
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.follow import Follower
+from tuiftune.jobs import launch
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.state.follow import Follower
 
 run = RunDir.open(Path(sys.argv[1]))
 pid = launch.launch(run, command=[sys.executable, sys.argv[2], sys.argv[1], sys.argv[3]])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs import directory
-from tuiftune.runs.directory import RunDir, create, free_name, runs_in
+from tuiftune.runs.store import directory
+from tuiftune.runs.store.directory import RunDir, create, free_name, runs_in
 
 if TYPE_CHECKING:
     from pathlib import Path

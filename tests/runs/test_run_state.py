@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs.log import EventReader, EventWriter, serialise
-from tuiftune.runs.narrate import step_line
-from tuiftune.runs.series import Series
-from tuiftune.runs.state import RunState
-from tuiftune.runs.thin import MEANS
+from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.thin import MEANS
+from tuiftune.runs.state.narrate import step_line
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.state.series import Series
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ import pytest
 
 import tuiftune
 from tuiftune import interpreter
-from tuiftune.runs import ask
+from tuiftune.jobs import ask
 
 PACKAGE = Path(tuiftune.__file__).parent
 MODULES = ("random", "json", "torch", "tokenizers", "jinja2", "transformers", "polars", "queue", "secrets")
 # What only prints a command line for a person.
-PRINTED = {"tui/headless.py"}
+PRINTED = {"wizard/headless.py"}
 
 
 @pytest.fixture

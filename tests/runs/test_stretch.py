@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiftune.runs import stretch
-from tuiftune.runs.log import EventReader, serialise
-from tuiftune.runs.state import RunState
+from tuiftune.runs.log import stretch
+from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

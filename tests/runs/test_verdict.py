@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tuiftune.runs.verdict import Part, compare, grouped, interval, of
+from tuiftune.runs.reports.verdict import Part, compare, grouped, interval, of
 
 
 def scores(loss: float | None, match: float | None = None) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import Log
 
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.app import TuneApp
 
 if TYPE_CHECKING:

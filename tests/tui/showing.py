@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs.log import serialise
-from tuiftune.runs.process import identify
+from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.store.process import identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
 SMALL = (80, 24)

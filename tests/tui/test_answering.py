@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.runs import generations
-from tuiftune.tui.screens.answering import Answering
-from tuiftune.tui.screens.dashboard import Dashboard
+from tuiftune.runs.store import samples
+from tuiftune.tui.dashboard.answering import Answering
+from tuiftune.tui.dashboard.dashboard import Dashboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def written(log: Log, step: int, *answers: str, when: str = "during", cut: bool = False) -> None:
     document = {"step": step, "when": when, "answers": answers, "cut": [cut] * len(answers), "seconds": 0.4}
-    generations.append(log.run.path / generations.FILE, document)
+    samples.append(log.run.path / samples.FILE, document)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def answering(new_run: Callable[..., Log]) -> Log:
     asked = [
         {"row": at, "prompt": prompt, "reference": right} for at, (prompt, right) in enumerate(questions)
     ]
-    generations.append(log.run.path / generations.FILE, {"questions": asked})
+    samples.append(log.run.path / samples.FILE, {"questions": asked})
     written(log, 0, "Hello there, how are you", "", when="before", cut=True)
     written(log, 10, "It is in delivery", "billing")
     written(log, 20, "It is in delivery", "billing")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.runs.directory import RunDir
-from tuiftune.tui.screens.charts import Charts
-from tuiftune.tui.screens.compare import Compare
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.widgets.chart import Chart
-from tuiftune.tui.widgets.watched import Watched
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.tui.charts.charts import Charts
+from tuiftune.tui.charts.watched import Watched
+from tuiftune.tui.compare.compare import Compare
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.kit.chart.chart import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,17 +10,17 @@ import pytest
 from showing import SMALL, shown, until
 from test_repair import spoilt
 
-from tuiftune.advice.draft import Draft
 from tuiftune.data.checks.check import Check
 from tuiftune.data.checks.where import spans
-from tuiftune.tui.remedies import remedy_of
-from tuiftune.tui.screens.checks import Checks
-from tuiftune.tui.screens.cut import Cut
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.help import Help
-from tuiftune.tui.screens.repair import Repair
-from tuiftune.tui.screens.rows import Rows
-from tuiftune.tui.widgets.checklist import CheckList
+from tuiftune.tui.keys.help import Help
+from tuiftune.tui.kit.check_list import CheckList
+from tuiftune.tui.wizard.data.checks import Checks
+from tuiftune.tui.wizard.data.clean import Repair
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.max_length import Cut
+from tuiftune.tui.wizard.data.remedies import remedy_of
+from tuiftune.tui.wizard.data.rows import Rows
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +102,8 @@ async def test_the_remedy_comes_with_its_option_set(app: Callable[..., TuneApp])
 
 
 def test_every_remedy_is_a_setting_of_a_clean_run() -> None:
-    from tuiftune.data.clean.account import Settings
-    from tuiftune.tui.remedies import ALWAYS, OPTIONS
+    from tuiftune.data.clean.run import Settings
+    from tuiftune.tui.wizard.data.remedies import ALWAYS, OPTIONS
 
     for name in (*ALWAYS, *OPTIONS, "refusals", "leakage"):
         check = Check(name, name, "warning", 3)

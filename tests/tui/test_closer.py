@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from showing import shown, until
 
-from tuiftune.runs.log import serialise
-from tuiftune.tui.screens.charts import Charts
-from tuiftune.tui.widgets.chart import Chart
+from tuiftune.runs.log.event_log import serialise
+from tuiftune.tui.charts.charts import Charts
+from tuiftune.tui.kit.chart.chart import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable

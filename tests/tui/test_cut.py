@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.screens.cut import Cut, places
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.widgets.cutview import CutView
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.max_length import Cut, places
+from tuiftune.tui.wizard.data.max_length_view import CutView
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

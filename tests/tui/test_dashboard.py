@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.runs.control import stop_requested
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.screens.home import Home
-from tuiftune.tui.screens.result import ResultScreen
-from tuiftune.tui.widgets.ending import told
+from tuiftune.runs.store.control import stop_requested
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.dashboard.ending import told
+from tuiftune.tui.dashboard.result import ResultScreen
+from tuiftune.tui.home.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.screens.data import DataStep
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def words(app: TuneApp) -> str:
 
 def lead(app: TuneApp) -> str:
     """What is said under the question of the step."""
-    from tuiftune.tui.widgets.lead import Lead
+    from tuiftune.tui.kit.lead import Lead
 
     view = app.screen.query_one(Lead)
     return " ".join(line.text.strip() for line in view.paint(view.size.width, 9)[1:])

@@ -8,7 +8,7 @@ import pytest
 from showing import SMALL, live, shown, until
 from textual.widgets import Button
 
-from tuiftune.tui.screens.data import DataStep
+from tuiftune.tui.wizard.data.data import DataStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

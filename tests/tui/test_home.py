@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.runs.control import kill, stop_requested
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.registry import register
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.screens.machine import MachineStep
+from tuiftune.runs.store.control import kill, stop_requested
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.registry import register
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.wizard.machine import MachineStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

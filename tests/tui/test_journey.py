@@ -13,10 +13,10 @@ import pytest
 from test_terminal import ROOT
 from waiting import wait_until
 
-from tuiftune.runs.alive import status
-from tuiftune.runs.control import kill, request_stop
-from tuiftune.runs.directory import RunDir
-from tuiftune.runs.follow import Follower
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store.control import kill, request_stop
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

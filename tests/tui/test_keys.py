@@ -15,13 +15,13 @@ from textual.screen import Screen
 
 import tuiftune.tui
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.keys import actions
-from tuiftune.tui.keytable import ACTIONS
-from tuiftune.tui.scopes import APP, TITLES
-from tuiftune.tui.screens.dialog import Confirm
-from tuiftune.tui.screens.files import Files
-from tuiftune.tui.screens.help import Help
-from tuiftune.tui.screens.wizard import WizardStep
+from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.help import Help
+from tuiftune.tui.keys.scopes import APP, TITLES
+from tuiftune.tui.keys.table import ACTIONS
+from tuiftune.tui.kit.dialog import Confirm
+from tuiftune.tui.wizard.data.files import Files
+from tuiftune.tui.wizard.wizard import WizardStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

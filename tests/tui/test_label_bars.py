@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.screens.data import DataStep
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

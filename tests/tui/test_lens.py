@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tuiftune.runs.state import RunState
-from tuiftune.tui.glyphs import ASCII, UNICODE
-from tuiftune.tui.widgets import axis
-from tuiftune.tui.widgets.axis import Scale
-from tuiftune.tui.widgets.curves import BY_KEY, CURVES, Source, available, drawing
-from tuiftune.tui.widgets.lens import Lens
-from tuiftune.tui.widgets.plot import Layer, clipped, grid
-from tuiftune.tui.widgets.timeline import Timeline, interpolated, latest, nearest
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.tui.kit.chart import axis
+from tuiftune.tui.kit.chart.axis import Scale
+from tuiftune.tui.kit.chart.curves import BY_KEY, CURVES, Source, available, drawing
+from tuiftune.tui.kit.chart.lens import Lens
+from tuiftune.tui.kit.chart.plot import Layer, clipped, grid
+from tuiftune.tui.kit.chart.timeline import Timeline, interpolated, latest, nearest
+from tuiftune.tui.kit.glyphs import ASCII, UNICODE
 
 WHOLE = (0.0, 100.0)
 RECORDED = Path(__file__).parents[1] / "fixtures"

@@ -11,12 +11,12 @@ from showing import SMALL, Log, live, shown, until
 
 from tuiftune.preset import file
 from tuiftune.preset.schema import Preset
-from tuiftune.runs.directory import RunDir
-from tuiftune.tui import summary
-from tuiftune.tui.cloning import clone
-from tuiftune.tui.runorder import ORDERS, arranged
-from tuiftune.tui.screens.machine import MachineStep
-from tuiftune.tui.summary import Summaries
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.tui.home.cloning import clone
+from tuiftune.tui.home.run_order import ORDERS, arranged
+from tuiftune.tui.kit import run_summary
+from tuiftune.tui.kit.run_summary import Summaries
+from tuiftune.tui.wizard.machine import MachineStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,8 +124,8 @@ def test_a_run_is_read_again_only_when_it_has_changed(
     finished: Log, new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    whole = summary.summarise
-    monkeypatch.setattr(summary, "summarise", lambda run: read.append(run.name) or whole(run))
+    whole = run_summary.summarise
+    monkeypatch.setattr(run_summary, "summarise", lambda run: read.append(run.name) or whole(run))
     going = new_run("going")
     live(going)
     going.start(100)
@@ -147,7 +147,7 @@ def test_runs_without_a_score_come_last(finished: Log, new_run: Callable[..., Lo
     result["after"] |= {"exact_match": 0.1, "loss": 5.0}
     worse = RunDir(tmp_path / "runs" / "worse")
     (worse.result_path / "result.json").write_text(json.dumps(result))
-    rows = [summary.summarise(run) for run in (fresh.run, worse, finished.run)]
+    rows = [run_summary.summarise(run) for run in (fresh.run, worse, finished.run)]
     for order in ("score", "loss"):
         assert [row.name for row in arranged(rows, order)] == ["tone", "worse", "fresh"]
     assert [row.name for row in arranged(rows, ORDERS[0])] == ["fresh", "worse", "tone"]

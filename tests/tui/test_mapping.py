@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.help import Help
-from tuiftune.tui.screens.mapping import ColumnMapping
+from tuiftune.tui.keys.help import Help
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.mapping import ColumnMapping
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

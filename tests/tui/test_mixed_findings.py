@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tuiftune.advice.draft import Draft
 from tuiftune.preset.file import loads
-from tuiftune.tui.findings import Findings
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.findings import Findings
 
 if TYPE_CHECKING:
     from pathlib import Path

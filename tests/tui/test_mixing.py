@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.mix import Mixing
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.mix import Mixing
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

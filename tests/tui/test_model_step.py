@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
 from tuiftune.advice.quality import Circumstances, quality
-from tuiftune.advice.recommend import recommend
 from tuiftune.hardware.cards import CARDS
-from tuiftune.tui.effect import against
-from tuiftune.tui.findings import Findings
-from tuiftune.tui.screens.cards import Cards
-from tuiftune.tui.screens.model import ModelStep
-from tuiftune.tui.screens.review import ReviewStep
-from tuiftune.tui.settings import SETTINGS, stepped
-from tuiftune.tui.widgets.cardlist import CardList
-from tuiftune.tui.widgets.modellist import ModelList
+from tuiftune.tui.wizard.model.gpu_list import CardList
+from tuiftune.tui.wizard.model.gpus import Cards
+from tuiftune.tui.wizard.model.model import ModelStep
+from tuiftune.tui.wizard.model.model_list import ModelList
+from tuiftune.tui.wizard.review import ReviewStep
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.effect import against
+from tuiftune.wizard.findings import Findings
+from tuiftune.wizard.recommend import recommend
+from tuiftune.wizard.settings import SETTINGS, stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

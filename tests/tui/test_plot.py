@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from tuiftune.tui.glyphs import ASCII, UNICODE, bar, choose, sparkline
-from tuiftune.tui.widgets.axis import Scale
-from tuiftune.tui.widgets.plot import Layer, buckets, extent, finite, grid, label, steadied, ticks
+from tuiftune.tui.kit.chart.axis import Scale
+from tuiftune.tui.kit.chart.plot import Layer, buckets, extent, finite, grid, label, steadied, ticks
+from tuiftune.tui.kit.glyphs import ASCII, UNICODE, bar, choose, sparkline
 
 
 def text(rows: list[list[tuple[str, str]]]) -> list[str]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.repairing import output_of, with_sources
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.repair import Repair
+from tuiftune.tui.wizard.data.clean import Repair
+from tuiftune.tui.wizard.data.cleaning import output_of, with_sources
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

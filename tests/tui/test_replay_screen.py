@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.tui.screens.charts import Charts
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.screens.replay import ReplayScreen
+from tuiftune.tui.charts.charts import Charts
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.dashboard.replay import ReplayScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
 

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from tuiftune.hardware import detect, disks
 from tuiftune.hardware.machine import Disk, Gpu, Host, Machine, Session
-from tuiftune.runs.directory import RunDir
+from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.app import TuneApp
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, Log, live, shown, until
 
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.screens.why import Why
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.dashboard.why import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
 
 GIB = 1 << 30

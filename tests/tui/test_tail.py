@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from showing import SMALL, live, shown, until
 
-from tuiftune.runs.alive import vitals
-from tuiftune.runs.state import RunState
-from tuiftune.tui.tail import EVENTS_A_MESSAGE, Arrived, Opened, Reading, _Tail
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.tui.kit.tail import EVENTS_A_MESSAGE, Arrived, Opened, Reading, _Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +42,9 @@ def tail_of(log: Log) -> tuple[_Tail, list[Message]]:
 @pytest.fixture
 def long(new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch) -> Log:
     """What counts as long is made short."""
-    monkeypatch.setattr("tuiftune.runs.log.THIN_BYTES", 1 << 17)
-    monkeypatch.setattr("tuiftune.runs.log.WHOLE_BYTES", 1 << 12)
-    monkeypatch.setattr("tuiftune.runs.log.TAIL_BYTES", 1 << 12)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 17)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 12)
+    monkeypatch.setattr("tuiftune.runs.log.event_log.TAIL_BYTES", 1 << 12)
     log = new_run("long", total=3000)
     log.start(3000)
     log.steps(1, 2500)

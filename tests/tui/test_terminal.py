@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.figures import ago, count, duration, percent, real, size
-from tuiftune.tui import terminal
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.clipboard import copy
+from tuiftune.tui.kit import terminal
+from tuiftune.tui.kit.clipboard import copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from showing import SMALL, shown, until
 
-from tuiftune.advice.draft import Draft
-from tuiftune.tui.asking import token_rows
-from tuiftune.tui.differing import differences
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.tokens import TokenRows
-from tuiftune.tui.widgets.tokenview import TokenView
+from tuiftune.tui.kit.differing import differences
+from tuiftune.tui.wizard.data.asking import token_rows
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.token_view import TokenView
+from tuiftune.tui.wizard.data.tokens import TokenRows
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

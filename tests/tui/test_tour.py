@@ -9,11 +9,11 @@ import pytest
 from showing import SMALL, Log, shown, until
 
 from tuiftune import assets
-from tuiftune.advice.draft import Draft
-from tuiftune.runs.directory import RunDir
-from tuiftune.tui.screens.coach import Coach
-from tuiftune.tui.screens.home import Home
-from tuiftune.tui.tour import STOPS, seen
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.tui.home.home import Home
+from tuiftune.tui.tour.coach import Coach
+from tuiftune.tui.tour.tour import STOPS, seen
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from rich.style import Style
 from showing import SMALL, Log, until
 from textual.color import Color
 
-from tuiftune.tui.uncoloured import attributes
+from tuiftune.tui.textual_patches.no_color import attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

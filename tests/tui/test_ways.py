@@ -10,14 +10,14 @@ import pytest
 from showing import SMALL, shown, until
 
 from tuiftune.advice.approach import decide, swings
-from tuiftune.advice.draft import Draft
-from tuiftune.advice.verdicts import TITLES, ways
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.goal import FromData, GoalStep
-from tuiftune.tui.screens.prompt_starter import PromptStarter
-from tuiftune.tui.screens.retrieval_starter import RetrievalStarter
-from tuiftune.tui.screens.ways import Ways
-from tuiftune.tui.widgets.questionview import QuestionView
+from tuiftune.advice.recommendation import TITLES, ways
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.goal.goal import FromData, GoalStep
+from tuiftune.tui.wizard.goal.next_steps import Ways
+from tuiftune.tui.wizard.goal.prompt_starter import PromptStarter
+from tuiftune.tui.wizard.goal.question_view import QuestionView
+from tuiftune.tui.wizard.goal.retrieval_starter import RetrievalStarter
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +11,10 @@ from showing import SMALL, live, shown, until
 from textual.geometry import Region
 from textual.screen import Screen
 
-from tuiftune.tui import screens
+from tuiftune import tui
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.screens.dashboard import Dashboard
-from tuiftune.tui.whole import WholeScreen, around
+from tuiftune.tui.dashboard.dashboard import Dashboard
+from tuiftune.tui.textual_patches.whole import WholeScreen, around
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def test_only_what_a_box_leaves_to_be_seen(region: Region, left: list[Region]) -
 
 
 def test_every_screen_opens_so() -> None:
-    modules = [import_module(f"{screens.__name__}.{found.name}") for found in iter_modules(screens.__path__)]
+    modules = [import_module(found.name) for found in walk_packages(tui.__path__, f"{tui.__name__}.")]
     found = {
         each
         for module in modules

@@ -13,16 +13,16 @@ import pytest
 from showing import SMALL, shown, until
 from test_terminal import ROOT
 
-from tuiftune.advice.draft import Draft
 from tuiftune.preset import file
-from tuiftune.runs.control import kill
-from tuiftune.runs.directory import RunDir
-from tuiftune.tui.paths import first_data
-from tuiftune.tui.screens.data import DataStep
-from tuiftune.tui.screens.goal import GoalStep
-from tuiftune.tui.screens.machine import MachineStep
-from tuiftune.tui.screens.model import ModelStep
-from tuiftune.tui.screens.review import ReviewStep
+from tuiftune.runs.store.control import kill
+from tuiftune.runs.store.directory import RunDir
+from tuiftune.tui.kit.paths import first_data
+from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.goal.goal import GoalStep
+from tuiftune.tui.wizard.machine import MachineStep
+from tuiftune.tui.wizard.model.model import ModelStep
+from tuiftune.tui.wizard.review import ReviewStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,7 +202,7 @@ async def test_the_one_data_file_that_is_here_is_proposed(app: Callable[..., Tun
 
 
 async def test_a_path_is_completed_and_the_files_can_be_picked(app: Callable[..., TuneApp]) -> None:
-    from tuiftune.tui.paths import complete
+    from tuiftune.tui.kit.paths import complete
 
     Path("sets").mkdir()
     Path("sets/tickets.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 20)

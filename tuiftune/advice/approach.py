@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiftune.advice import verdicts
+from tuiftune.advice import recommendation
 from tuiftune.advice.questions import QUESTIONS, checked, question
 from tuiftune.advice.signals import (
     APPROACHES,
@@ -24,7 +24,7 @@ from tuiftune.advice.signals import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tuiftune.advice.verdicts import Step
+    from tuiftune.advice.recommendation import Step
 
 __all__ = ["QUESTIONS", "Contribution", "Disagreement", "Verdict", "decide"]
 
@@ -90,16 +90,16 @@ def decide(answers: Mapping[str, str]) -> Verdict:
     disagreements = tuple(_disagreement(signal, held, given) for signal in held if len(signal.views) > 1)
     return Verdict(
         approach=approach,
-        title=verdicts.TITLES[approach],
-        summary=verdicts.SUMMARIES[approach],
+        title=recommendation.TITLES[approach],
+        summary=recommendation.SUMMARIES[approach],
         scores=scores,
         margin=margin,
         confidence=_confidence(margin, len(given)),
         runner_up=runner_up,
         contributions=contributions,
         disagreements=disagreements,
-        steps=verdicts.steps(approach, given),
-        notes=verdicts.notes(approach, given, pretraining, scores),
+        steps=recommendation.steps(approach, given),
+        notes=recommendation.notes(approach, given, pretraining, scores),
         answered=len(given),
     )
 

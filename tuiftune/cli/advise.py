@@ -10,9 +10,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuiftune.advice.recommend import Recommendation
     from tuiftune.advice.suggest import Suggestion
     from tuiftune.data.facts import DataFacts
+    from tuiftune.wizard.recommend import Recommendation
 
 Answers = Annotated[
     list[str] | None,
@@ -86,11 +86,11 @@ def _training_path(
     answers: Mapping[str, str], facts: DataFacts | None
 ) -> tuple[list[Suggestion], Recommendation | None]:
     """Models that fit this machine, and what to set for this data."""
-    from tuiftune.advice.recommend import recommend
     from tuiftune.advice.suggest import suggest
     from tuiftune.hardware.detect import detect
     from tuiftune.models import local
     from tuiftune.models.resolve import resolve
+    from tuiftune.wizard.recommend import recommend
 
     machine = detect()
     models = suggest(machine, answers, facts, local.found())
@@ -148,8 +148,8 @@ def _parsed(answers: list[str] | None) -> dict[str, str]:
 
 
 def _facts(data: str) -> DataFacts:
-    from tuiftune.data import load
     from tuiftune.data.measure import measure
+    from tuiftune.data.read import load
 
     return measure(load.load(data), None)
 
@@ -157,7 +157,7 @@ def _facts(data: str) -> DataFacts:
 def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_json: bool) -> None:
     from tuiftune.advice import prompting
     from tuiftune.cli.terminal import say, write_json
-    from tuiftune.data import load
+    from tuiftune.data.read import load
 
     made = prompting.starter(load.load(data).examples(), task=answers.get("task", ""))
     text, shots = prompting.write(made, directory)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tuiftune.advice.approach import Contribution, Verdict
     from tuiftune.advice.bm25 import Hit, Index
-    from tuiftune.advice.recommend import Recommendation
     from tuiftune.advice.suggest import Suggestion
+    from tuiftune.wizard.recommend import Recommendation
 
 _BAR = 24
 _COLOURS = {"prompt": "cyan", "rag": "magenta", "fine-tune": "green"}
@@ -203,7 +203,7 @@ def _dot() -> str:
 
 
 def _name(approach: str) -> str:
-    from tuiftune.advice.verdicts import TITLES
+    from tuiftune.advice.recommendation import TITLES
 
     return TITLES[approach].lower().replace("(rag)", "(RAG)")
 

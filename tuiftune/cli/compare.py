@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tuiftune.runs.compare import Comparison
+    from tuiftune.runs.reports.compare import Comparison
 
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
@@ -21,8 +21,8 @@ def compare(
     """Set runs side by side: settings that differ, scores with intervals, speed, memory, cost."""
     from tuiftune.cli import terminal
     from tuiftune.cli.data_progress import busy
-    from tuiftune.runs.compare import compare as carry_out
-    from tuiftune.runs.find import find
+    from tuiftune.runs.reports.compare import compare as carry_out
+    from tuiftune.runs.store.find import find
 
     with busy("reading the logs"):
         comparison = carry_out([find(name, runs) for name in names])
@@ -52,17 +52,17 @@ def export(
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
     from tuiftune.outputs import STANDARD
-    from tuiftune.runs import metrics
-    from tuiftune.runs.find import find
+    from tuiftune.runs.reports import metrics_table
+    from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if output is None or str(output) == STANDARD:
         quiet = sys.stdout.isatty()  # the rows themselves show how it goes
         with nullcontext() if quiet else busy("events") as count:
-            metrics.write_csv(metrics.Table.of(found, count), sys.stdout)
+            metrics_table.write_csv(metrics_table.Table.of(found, count), sys.stdout)
         return
     with busy("events") as count:
-        written = metrics.export(found, output, count)
+        written = metrics_table.export(found, output, count)
     say(f"written: {output} ({written:,} rows)")
 
 
@@ -72,7 +72,7 @@ def _show(comparison: Comparison) -> None:
 
     from tuiftune.cli.terminal import out, plain, unicode
     from tuiftune.printable import printable
-    from tuiftune.runs.compare_table import rows, sentences
+    from tuiftune.runs.reports.compare_table import rows, sentences
 
     lead = " ★" if unicode() else " *"
     if plain():

@@ -67,7 +67,7 @@ def inspect(
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import out, write_json
     from tuiftune.data.inspect import inspect as judge
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
     from tuiftune.errors import UserError
     from tuiftune.outputs import STANDARD
 
@@ -146,12 +146,12 @@ def clean(
 
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import err, write_json
-    from tuiftune.data.clean.account import Settings
-    from tuiftune.data.clean.account import clean as repair
     from tuiftune.data.clean.merge import Duplicates
     from tuiftune.data.clean.removal import Outliers
     from tuiftune.data.clean.repair import Mask
-    from tuiftune.data.load import load
+    from tuiftune.data.clean.run import Settings
+    from tuiftune.data.clean.run import clean as repair
+    from tuiftune.data.read.load import load
     from tuiftune.data.report.changes import render
     from tuiftune.errors import UserError
     from tuiftune.outputs import STANDARD
@@ -196,7 +196,7 @@ def tokens(
     """Show the very tokens and loss mask the trainer will see, and what inference will send."""
     from tuiftune.cli.data_tokens import render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
-    from tuiftune.runs import ask
+    from tuiftune.jobs import ask
 
     arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]

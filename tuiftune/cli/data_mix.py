@@ -12,7 +12,7 @@ from tuiftune.cli.data import Columns, Files, Format  # noqa: TC001 - Typer read
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuiftune.data.mix import Mix, Mixture, Source
+    from tuiftune.data.mix.sources import Mix, Mixture, Source
 
 
 def mix(
@@ -40,9 +40,9 @@ def mix(
     from tuiftune.cli.data import _columns
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import out, unicode, write_json
-    from tuiftune.data.load import load
-    from tuiftune.data.mix import Mix, mixed
-    from tuiftune.data.split import split
+    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.mix.split import split
+    from tuiftune.data.read.load import load
     from tuiftune.errors import UserError
 
     wanted = Mix(tuple(_source(text) for text in with_), temperature)
@@ -61,7 +61,7 @@ def mix(
 def _source(text: str) -> Source:
     from pathlib import Path
 
-    from tuiftune.data.mix import Source
+    from tuiftune.data.mix.sources import Source
 
     path, equals, amount = text.rpartition("=")
     return Source(text) if not equals or paths.exists(Path(text)) else Source.amount(path, amount)

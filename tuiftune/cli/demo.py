@@ -24,8 +24,8 @@ def demo(
     """
     from tuiftune.cli import terminal
     from tuiftune.cli.result import show
+    from tuiftune.jobs.prepare import prepare
     from tuiftune.preset import file, shipped
-    from tuiftune.runs.prepare import prepare
 
     run = prepare(file.load(shipped.find("demo")), runs, say=terminal.say)
     if headless or terminal.plain():
@@ -33,8 +33,8 @@ def demo(
 
         code = train_and_follow(run, detach=False)
     else:
-        from tuiftune.runs.alive import vitals
-        from tuiftune.runs.launch import launch
+        from tuiftune.jobs.launch import launch
+        from tuiftune.runs.state.liveness import vitals
         from tuiftune.tui.app import watch
 
         launch(run)

@@ -11,13 +11,13 @@ from tuiftune import paths
 from tuiftune.cli.terminal import say
 from tuiftune.documents import opened
 from tuiftune.printable import printable
-from tuiftune.runs.alive import status
+from tuiftune.runs.state.liveness import status
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.3
 CHUNK = 1024 * 1024

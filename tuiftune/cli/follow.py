@@ -10,15 +10,17 @@ from tuiftune import paths
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
-from tuiftune.runs import control, launch, planned, postmortem
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.narrate import Narrator
-from tuiftune.runs.notices import Notices
+from tuiftune.jobs import launch
+from tuiftune.runs.health.notices import Notices
+from tuiftune.runs.state import postmortem
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.narrate import Narrator
+from tuiftune.runs.store import control, planned
 
 if TYPE_CHECKING:
     from tuiftune.cli.progress import Bar
-    from tuiftune.runs.alive import Vitals
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.state.liveness import Vitals
+    from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
 ENDS_WITHIN = 60.0  # an engine whose directory is gone
@@ -169,12 +171,12 @@ def died_of(run: RunDir, pid: int) -> str:
 
 def closing(run: RunDir) -> list[str]:
     """Return what the run came to: scores, where the result is, at last whether it beats its base."""
-    from tuiftune.data.twins import leakage_told
+    from tuiftune.data.similar.twins import leakage_told
     from tuiftune.figures import percent
-    from tuiftune.runs.narrate import figure
-    from tuiftune.runs.readings import part
-    from tuiftune.runs.summary import summarise
-    from tuiftune.runs.verdict import of
+    from tuiftune.runs.reports.verdict import of
+    from tuiftune.runs.state.narrate import figure
+    from tuiftune.runs.state.readings import part
+    from tuiftune.runs.state.summary import summarise
 
     result = run.result() or {}
     seen = summarise(run)

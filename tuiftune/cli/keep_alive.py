@@ -14,15 +14,16 @@ from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode
-from tuiftune.runs import control, launch, saving
-from tuiftune.runs.alive import status, vitals
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.log import EventWriter
+from tuiftune.jobs import launch
+from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import status, vitals
+from tuiftune.runs.store import checkpoints, control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
 RESTARTABLE = ("died", "preempted", "oom")
 PAUSES = (5.0, 30.0, 120.0)  # seconds before the first, second and third restart without progress
@@ -84,7 +85,7 @@ def detach(run: RunDir, *, force: bool = False) -> int:
 
 def _newest(run: RunDir) -> int:
     """The step of the newest checkpoint; -1 before the first."""
-    found = saving.found_in(run.checkpoints_path).checkpoints
+    found = checkpoints.found_in(run.checkpoints_path).checkpoints
     return found[0][0] if found else -1
 
 

@@ -11,11 +11,11 @@ import typer
 def app() -> None:
     """`tuiftune` alone: the app's home screen; the wizard in plain lines on a dumb terminal. Without any
     terminal, what one can do instead."""
-    from tuiftune.tui import terminal
+    from tuiftune.tui.kit import terminal
 
     if terminal.dumb():
-        from tuiftune.advice.draft import Draft
         from tuiftune.cli.plain import ask
+        from tuiftune.wizard.draft import Draft
 
         raise typer.Exit(ask(Draft(), None))
     if terminal.plain():
@@ -44,8 +44,8 @@ def new(
 
     Nothing is written before the end.
     """
-    from tuiftune.advice.draft import Draft
-    from tuiftune.tui import terminal
+    from tuiftune.tui.kit import terminal
+    from tuiftune.wizard.draft import Draft
 
     draft = Draft()
     if preset is not None:

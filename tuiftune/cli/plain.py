@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
+from tuiftune.advice.recommendation import TITLES, ways
 from tuiftune.advice.signals import PROMPT, TUNE
-from tuiftune.advice.steps import STEPS
-from tuiftune.advice.verdicts import TITLES, ways
 from tuiftune.cli import plain_model
 from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, percent, size
-from tuiftune.tui import headless
-from tuiftune.tui.findings import Findings, trainable
-from tuiftune.tui.paths import first_data
+from tuiftune.tui.kit.paths import first_data
+from tuiftune.wizard import headless
+from tuiftune.wizard.findings import Findings, trainable
+from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuiftune.advice.draft import Draft
     from tuiftune.hardware.machine import Machine
+    from tuiftune.wizard.draft import Draft
 
 
 WAYS = (
@@ -162,8 +162,8 @@ class Plain:
             return
 
     def _judge(self, draft: Draft) -> None:
-        from tuiftune.advice.draft import checked_with
         from tuiftune.data.inspect import inspect
+        from tuiftune.wizard.draft import checked_with
 
         dataset = self._findings.dataset(draft)
         say(f"  {dataset.rows:,} rows of {dataset.format}, {percent(dataset.confidence)} sure")
@@ -191,7 +191,7 @@ class Plain:
         self.draft = plain_model.model(self._asks, self._findings, self.draft)
 
     def _review(self) -> str:
-        from tuiftune.tui.naming import suggested_name
+        from tuiftune.wizard.naming import suggested_name
 
         if not self.draft.name:
             self.draft = self.draft.with_(
@@ -240,8 +240,8 @@ class Plain:
         import sys
 
         from tuiftune.cli.follow import closing, train_and_follow
-        from tuiftune.runs.alive import status
-        from tuiftune.runs.prepare import prepare
+        from tuiftune.jobs.prepare import prepare
+        from tuiftune.runs.state.liveness import status
 
         run = prepare(self.draft.preset(), self._root, say=say)
         sys.stdout.write(f"{run.path}\n")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.advice.steps import STEPS
 from tuiftune.cli.prompts import Choice
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, roughly, size
+from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
-    from tuiftune.advice.draft import Draft
     from tuiftune.cli.prompts import Prompts
     from tuiftune.plan.model import Plan
-    from tuiftune.tui.findings import Findings
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
 
 MODELS_SHOWN = 12
 GO_ON = "go on"
@@ -52,7 +52,7 @@ def model(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
 
 def recommended(findings: Findings, draft: Draft) -> Draft:
     """The draft with what is recommended for its model, data and card; the user's own values stay."""
-    from tuiftune.advice.recommend import recommend
+    from tuiftune.wizard.recommend import recommend
 
     base = findings.model_of(draft)
     advice = recommend(draft.answers, findings.machine_of(draft), base, findings.facts(draft, base))
@@ -82,7 +82,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def _base(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
-    from tuiftune.tui.modelrows import fits_of, rows_of
+    from tuiftune.wizard.model_rows import fits_of, rows_of
 
     while True:
         try:
@@ -116,7 +116,7 @@ def _base(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
 
 def _tell(findings: Findings, draft: Draft, *, reasons: bool) -> None:
     """The plan, and against what is recommended where the user changed something."""
-    from tuiftune.tui.effect import against
+    from tuiftune.wizard.effect import against
 
     plan = findings.plan(draft)
     for line in plan_lines(plan):
@@ -135,8 +135,8 @@ def _tell(findings: Findings, draft: Draft, *, reasons: bool) -> None:
 def _setting(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
     """One value after another, each with what it does; a faulty one is told and leaves the draft alone."""
     from tuiftune.preset.file import override
-    from tuiftune.tui.effect import quality_of
-    from tuiftune.tui.settings import SETTINGS, resolved, written
+    from tuiftune.wizard.effect import quality_of
+    from tuiftune.wizard.settings import SETTINGS, resolved, written
 
     plan = findings.plan(draft)
     for setting in SETTINGS:
@@ -184,7 +184,7 @@ def _card(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
     """Every known card, as predicted; a count is typed behind its name."""
     from tuiftune.hardware import cards
     from tuiftune.plan.device import parse_gpu
-    from tuiftune.tui.cardrows import rows_of
+    from tuiftune.wizard.gpu_rows import rows_of
 
     for row in rows_of(findings, draft, 1):
         plan = row.plan

@@ -10,13 +10,13 @@ from tuiftune import paths
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.tui.paths import first_data
+from tuiftune.tui.kit.paths import first_data
 
 if TYPE_CHECKING:
     from tuiftune.advice.bm25 import Hit
-    from tuiftune.advice.draft import Draft
     from tuiftune.cli.prompts import Prompts
-    from tuiftune.tui.findings import Findings
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
 
 TOP = 5
 EXCERPT = 300  # characters of a passage

@@ -10,10 +10,10 @@ from rich.text import Text
 from tuiftune.cli.terminal import err
 from tuiftune.figures import duration
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import PHASES, figure
+from tuiftune.runs.state.narrate import PHASES, figure
 
 if TYPE_CHECKING:
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.state.run_state import RunState
 
 
 class Bar:

@@ -13,15 +13,15 @@ from tuiftune.data.chat.reasoning import matches
 from tuiftune.figures import interval as between
 from tuiftune.figures import percent
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import figure
-from tuiftune.runs.scores import how_compared
-from tuiftune.runs.verdict import of
+from tuiftune.runs.reports.scores import how_compared
+from tuiftune.runs.reports.verdict import of
+from tuiftune.runs.state.narrate import figure
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.runs.verdict import Verdict
+    from tuiftune.runs.reports.verdict import Verdict
+    from tuiftune.runs.store.directory import RunDir
 
 BAR = 12  # cells of a full bar
 FEW_ROWS = 500  # below this a rate is shown with its interval

@@ -19,9 +19,9 @@ def runs(
 ) -> None:
     """List the runs here and those started elsewhere on this machine, latest first."""
     from tuiftune.cli import terminal
-    from tuiftune.runs.find import all_runs
-    from tuiftune.runs.registry import unreachable
-    from tuiftune.runs.summary import summarise
+    from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.store.find import all_runs
+    from tuiftune.runs.store.registry import unreachable
 
     seen = [summarise(run) for run in all_runs(runs)]
     for lost in unreachable():
@@ -44,7 +44,7 @@ def stop(
 ) -> None:
     """End a run in good order: it saves a checkpoint, and can be resumed."""
     from tuiftune.cli.stopping import stop as carry_out
-    from tuiftune.runs.find import find
+    from tuiftune.runs.store.find import find
 
     raise typer.Exit(carry_out(find(run, runs), wait=wait, kill=kill))
 
@@ -57,7 +57,7 @@ def logs(
 ) -> None:
     """Print what the engine and its libraries wrote (engine.log)."""
     from tuiftune.cli.engine_log import show
-    from tuiftune.runs.find import find
+    from tuiftune.runs.store.find import find
 
     show(find(run, runs), follow=follow, last=lines)
 
@@ -78,8 +78,8 @@ def report(
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
     from tuiftune.outputs import STANDARD
-    from tuiftune.runs.find import find
-    from tuiftune.runs.report import markdown, write
+    from tuiftune.runs.reports.report import markdown, write
+    from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if output is None or str(output) == STANDARD:

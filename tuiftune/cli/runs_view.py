@@ -13,13 +13,13 @@ from tuiftune import paths
 from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
 from tuiftune.figures import duration, percent
 from tuiftune.printable import printable
-from tuiftune.runs.narrate import figure
+from tuiftune.runs.state.narrate import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tuiftune.runs.summary import Summary
+    from tuiftune.runs.state.summary import Summary
 
 SIGNS: dict[str, Sign] = {
     "running": "info",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs import control
-from tuiftune.runs.alive import Vitals, vitals
+from tuiftune.runs.state.liveness import Vitals, vitals
+from tuiftune.runs.store import control
 
 if TYPE_CHECKING:
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
 TELL_EVERY = 30.0

@@ -8,17 +8,18 @@ import time
 from typing import TYPE_CHECKING
 
 from tuiftune.printable import printable
-from tuiftune.runs import notices, planned
-from tuiftune.runs.alive import vitals
-from tuiftune.runs.follow import Follower
-from tuiftune.runs.log import EventReader
-from tuiftune.runs.narrate import Narrator
-from tuiftune.runs.postmortem import cause
+from tuiftune.runs.health import notices
+from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.state.narrate import Narrator
+from tuiftune.runs.state.postmortem import cause
+from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
 

@@ -40,8 +40,8 @@ def train(
     Progress goes to standard error; the run's directory is printed on standard output.
     """
     from tuiftune.cli import terminal
+    from tuiftune.jobs.prepare import prepare
     from tuiftune.preset import file, shipped
-    from tuiftune.runs.prepare import prepare
 
     wanted = file.load(shipped.find(preset))
     if set_:
@@ -76,10 +76,10 @@ def resume(
     """
     from tuiftune.cli.terminal import say
     from tuiftune.errors import ExitCode, UserError
-    from tuiftune.runs import diverged
-    from tuiftune.runs.alive import vitals
-    from tuiftune.runs.find import find
-    from tuiftune.runs.registry import register
+    from tuiftune.runs.state.liveness import vitals
+    from tuiftune.runs.store import diverged
+    from tuiftune.runs.store.find import find
+    from tuiftune.runs.store.registry import register
 
     found = find(run, runs)
     register(found)
@@ -92,7 +92,7 @@ def resume(
             raise UserError(
                 "is running", place=found.name, remedy=f"first stop it: `tuiftune stop {found.name} --wait`"
             )
-        from tuiftune.runs.amend import change
+        from tuiftune.runs.store.amend import change
 
         change(found, set_)
         diverged.settle(found)
@@ -100,7 +100,7 @@ def resume(
     if noted is not None and not noted.settled and not force and not seen.running:
         raise UserError(noted.why, place=found.name, exit_code=ExitCode.DIVERGED)
     if max_usd is not None or max_hours is not None:
-        from tuiftune.runs.budget import give
+        from tuiftune.runs.store.budget import give
 
         give(found, max_usd=max_usd, max_hours=max_hours)
     _run(found.path, detach, force, keep_alive=keep_alive)
@@ -109,8 +109,8 @@ def resume(
 def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = False) -> None:
     from tuiftune.cli.follow import closing, train_and_follow
     from tuiftune.cli.terminal import say
-    from tuiftune.runs.alive import status
-    from tuiftune.runs.directory import RunDir
+    from tuiftune.runs.state.liveness import status
+    from tuiftune.runs.store.directory import RunDir
 
     run = RunDir.open(path)
     typer.echo(str(run.path))

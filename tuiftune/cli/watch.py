@@ -21,7 +21,7 @@ def watch(
     With --plain or --json it follows to the end of the run and exits with the run's code.
     """
     from tuiftune.cli import terminal
-    from tuiftune.runs.find import find
+    from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if json or plain or terminal.plain():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tuiftune.data.recognise import Recognition
+    from tuiftune.data.detect.detect_format import Recognition
 
 # Faults after which a row has nothing sound to train on. Others (a repeated role, a number) still train.
 FATAL = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuiftune.data.mix import Portion
+    from tuiftune.data.mix.sources import Portion
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
-    from tuiftune.data.mix import Mix, Portion
+    from tuiftune.data.mix.sources import Mix, Portion
     from tuiftune.data.tokens import Lengths, LocalModel
 
 COUNTED_ANSWERS = 2_000
@@ -42,7 +42,7 @@ def measure(
     """
     import numpy as np
 
-    from tuiftune.data.split import as_share, held_out_file, split_indices
+    from tuiftune.data.mix.split import as_share, held_out_file, split_indices
 
     share = as_share(eval_spec)
     if share is None:
@@ -126,8 +126,8 @@ def _longest_answer(examples: Iterator[Example], folder: Path | None) -> tuple[i
 
 
 def _portions(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> tuple[Portion, ...]:
-    from tuiftune.data.mix import mixed
-    from tuiftune.data.split import split
+    from tuiftune.data.mix.sources import mixed
+    from tuiftune.data.mix.split import split
 
     train, held = split(dataset, eval_spec, seed)
     return mixed(train, held, mix, seed, ", ".join(str(file) for file in dataset.files)).portions
@@ -141,7 +141,7 @@ def _mixed_in(
     portions: Sequence[Portion], folder: Path | None, watch: Callable[[int], None] | None
 ) -> list[tuple[NDArray[np.int64], int]]:
     """(lengths, rows seen in an epoch) of each further source that is seen at all."""
-    from tuiftune.data.load import load
+    from tuiftune.data.read.load import load
 
     found = [(lengths(load(portion.source), folder, watch=watch).total, portion.seen) for portion in portions]
     return [(total, seen) for total, seen in found if seen and len(total)]

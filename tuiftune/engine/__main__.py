@@ -33,24 +33,24 @@ def main(arguments: list[str] | None = None) -> int:
     describe = jobs.add_parser("describe", help="print what the model of a config.json is, as JSON")
     describe.add_argument("config")
     given = parser.parse_args(arguments)
-    from tuiftune.engine import quiet
+    from tuiftune.engine.process import quiet
 
     quiet.environment()
     try:
         if given.job == "train":
-            from tuiftune.engine import job
+            from tuiftune.engine.process import job
 
             return int(job.train(given.run, resume=given.resume, force=given.force))
         if given.job == "describe":
-            from tuiftune.engine import describe as describing
+            from tuiftune.engine.jobs import describe as describing
 
             return int(describing.main(given))
-        from tuiftune.engine import inspection
+        from tuiftune.engine.jobs import tokens as counting
 
         if given.job == "tokenizer":
-            inspection.write_tokenizer(given.model, given.to)
+            counting.write_tokenizer(given.model, given.to)
             return int(ExitCode.DONE)
-        return int(inspection.main(given))
+        return int(counting.main(given))
     except UserError as fault:
         sys.stderr.write(f"{fault}\n")
         return int(fault.exit_code)

@@ -52,9 +52,9 @@ def neutral() -> Preset:
 
 def facts_of(preset: Preset, model: BaseModel) -> tuple[DataFacts | None, str]:
     """What the training data is, or None and why: there is none yet."""
-    from tuiftune.data import load
     from tuiftune.data.measure import measure
-    from tuiftune.data.mix import Mix
+    from tuiftune.data.mix.sources import Mix
+    from tuiftune.data.read import load
 
     data = preset.data
     if data.train == NO_DATA:

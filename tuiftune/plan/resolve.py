@@ -15,9 +15,9 @@ from tuiftune.plan import (
     limits,
     notes,
     origins,
+    parallelism,
     search,
     shard,
-    spread,
 )
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Larger, Plan, Reason, Speed
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.search import Candidate
-    from tuiftune.plan.spread import Spread
     from tuiftune.preset.schema import Preset
 
 FORMULA = "prediction"
@@ -65,7 +65,7 @@ def make_plan(
     Raises UserError for input no plan can be made for.
     """
     device = device_of(preset, machine, gpu)
-    ways = spread.ways(preset, device)
+    ways = parallelism.ways(preset, device)
     limits.check(preset, model, device, ways[0].copies)
     lengths = lengths_of(facts, preset.data.max_length)
     names, why_technique, technique_source = hyperparameters.techniques(preset, model.parameters, device)
@@ -100,7 +100,7 @@ def make_plan(
         amount.steps,
         (every, why_every),
     )
-    reasons += spread.reasons(preset, device, chosen.way, _gain(chosen, others))
+    reasons += parallelism.reasons(preset, device, chosen.way, _gain(chosen, others))
     reasons = [origins.attributed(reason, preset) for reason in reasons]
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
@@ -155,7 +155,7 @@ def _fastest(tried: Sequence[Attempt]) -> Attempt:
     if not fitting:
         return tried[0]
     least = min(seconds for _, seconds in fitting)
-    return next(one for one, seconds in fitting if seconds <= least * spread.WORTH)
+    return next(one for one, seconds in fitting if seconds <= least * parallelism.WORTH)
 
 
 def _gain(chosen: Attempt, others: Sequence[Attempt]) -> float | None:

@@ -12,14 +12,15 @@ from textual.events import InputEvent
 from textual.filter import Monochrome, NoColor
 
 from tuiftune import paths
-from tuiftune.tui import terminal, themes
-from tuiftune.tui.collector import LOOK_SECONDS, Collector
-from tuiftune.tui.encoding import write_alike
-from tuiftune.tui.glyphs import ASCII, choose
-from tuiftune.tui.keys import bindings
-from tuiftune.tui.scopes import APP
-from tuiftune.tui.sent import ChangedCells
-from tuiftune.tui.uncoloured import Uncoloured
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.scopes import APP
+from tuiftune.tui.kit import terminal, themes
+from tuiftune.tui.kit.encoding import write_alike
+from tuiftune.tui.kit.glyphs import ASCII, choose
+from tuiftune.tui.textual_patches.collector import LOOK_SECONDS, Collector
+from tuiftune.tui.textual_patches.no_color import Uncoloured
+from tuiftune.tui.textual_patches.sent import ChangedCells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,24 +32,24 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.timer import Timer
 
-    from tuiftune.advice.draft import Draft
-    from tuiftune.runs.directory import RunDir
-    from tuiftune.tui.findings import Findings
-    from tuiftune.tui.tour import Tour
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.tour.tour import Tour
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
 
 
 SETTLED_SECONDS = 0.1  # without another size: the window has the one it will keep
 STEP_SCREENS = {
     "machine": ("machine", "MachineStep"),
-    "goal": ("goal", "GoalStep"),
-    "data": ("data", "DataStep"),
-    "model": ("model", "ModelStep"),
+    "goal": ("goal.goal", "GoalStep"),
+    "data": ("data.data", "DataStep"),
+    "model": ("model.model", "ModelStep"),
     "review": ("review", "ReviewStep"),
 }
 
 
 def _palette() -> type[Provider]:
-    from tuiftune.tui.palette import ActionCommands
+    from tuiftune.tui.keys.palette import ActionCommands
 
     return ActionCommands
 
@@ -58,7 +59,7 @@ class TuneApp(App[str]):
     run)."""
 
     TITLE = "tuiftune"
-    CSS_PATH = "styles/app.tcss"
+    CSS_PATH = f"{STYLES}/app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(APP)
     COMMANDS: ClassVar[set[Any]] = {_palette}
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (Textual's attribute)
@@ -104,7 +105,7 @@ class TuneApp(App[str]):
     def draft(self) -> Draft:
         """What the wizard edits: immutable, replaced as a whole by `edit`."""
         if self._draft is None:
-            from tuiftune.advice.draft import Draft
+            from tuiftune.wizard.draft import Draft
 
             self._draft = Draft()
         return self._draft
@@ -115,7 +116,7 @@ class TuneApp(App[str]):
 
     def get_default_screen(self) -> Screen[Any]:
         """The home screen, with a run's dashboard or the wizard put on top of it when that was asked for."""
-        from tuiftune.tui.screens.home import Home
+        from tuiftune.tui.home.home import Home
 
         return Home()
 
@@ -154,14 +155,14 @@ class TuneApp(App[str]):
 
     def open_run(self, run: RunDir) -> None:
         """Show a run's dashboard; it shows the result itself when the run is over."""
-        from tuiftune.tui.screens.dashboard import Dashboard
+        from tuiftune.tui.dashboard.dashboard import Dashboard
 
         self.push_screen(Dashboard(run))
 
     @cached_property
     def findings(self) -> Findings:
         """What was looked up for the draft."""
-        from tuiftune.tui.findings import Findings
+        from tuiftune.wizard.findings import Findings
 
         return Findings(self.runs_root)
 
@@ -176,11 +177,11 @@ class TuneApp(App[str]):
         from importlib import import_module
 
         module, name = STEP_SCREENS[key]
-        self.push_screen(getattr(import_module(f"tuiftune.tui.screens.{module}"), name)())
+        self.push_screen(getattr(import_module(f"tuiftune.tui.wizard.{module}"), name)())
 
     def show_tour(self, at: int = 0) -> None:
         """Begin the tour, or go on to another of its stops."""
-        from tuiftune.tui import tour
+        from tuiftune.tui.tour import tour
 
         if self._tour is None:
             tour.remember()
@@ -196,7 +197,7 @@ class TuneApp(App[str]):
 
     def put_draft_aside(self) -> Draft | None:
         """The user's draft, while the tour edits one of its own."""
-        from tuiftune.advice.draft import Draft
+        from tuiftune.wizard.draft import Draft
 
         aside = self._draft
         answers = {"task": "classify", "facts": "request", "tried": "prompting"}
@@ -222,7 +223,7 @@ class TuneApp(App[str]):
         super()._display(screen, renderable)
 
     def action_help(self) -> None:
-        from tuiftune.tui.screens.help import Help
+        from tuiftune.tui.keys.help import Help
 
         if isinstance(self.screen, Help):
             return
@@ -231,7 +232,7 @@ class TuneApp(App[str]):
         self.push_screen(Help(scopes, topic))
 
     def action_command_palette(self) -> None:
-        from tuiftune.tui.palette import Palette
+        from tuiftune.tui.keys.palette import Palette
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))

@@ -86,7 +86,7 @@ class Subject:
     @cached_property
     def eval_dataset(self) -> Dataset | None:
         """The evaluation file, where the split is a file of its own."""
-        from tuiftune.data.split import as_share, held_out_file
+        from tuiftune.data.mix.split import as_share, held_out_file
 
         return held_out_file(self.dataset, str(self.eval_spec)) if as_share(self.eval_spec) is None else None
 

@@ -10,7 +10,7 @@ import polars as pl
 from tuiftune.data.checks.check import Check
 from tuiftune.data.checks.duplicates import normalised
 from tuiftune.data.excerpt import excerpt
-from tuiftune.data.near import NearPairs, clusters, near_pairs
+from tuiftune.data.similar.near import NearPairs, clusters, near_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ def _near(subject: Subject, groups: Groups, own: int) -> Check:
 
 def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
     """Training rows that are (nearly) rows of the evaluation split."""
-    from tuiftune.data.split import as_share, split_indices
+    from tuiftune.data.mix.split import as_share, split_indices
 
     held_out = subject.eval_dataset
     if held_out is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuiftune.data.checks.near import Compared, Groups
-from tuiftune.data.split import choose, prompt_keys
+from tuiftune.data.mix.split import choose, prompt_keys
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def partition(
 
 def _joined(root: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Groups that also hold rows with equal prompts together."""
-    from tuiftune.data.near import clusters
+    from tuiftune.data.similar.near import clusters
 
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     positions = np.arange(len(root))

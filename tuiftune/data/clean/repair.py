@@ -9,7 +9,7 @@ import polars as pl
 
 from tuiftune.data.checks.secrets import PERSONAL, SECRETS, scan
 from tuiftune.data.checks.special_tokens import COMMON
-from tuiftune.data.clean.mend import SUSPECT, masked, mended, without_tokens
+from tuiftune.data.clean.text_fixes import SUSPECT, masked, mended, without_tokens
 from tuiftune.data.dataset import FATAL
 
 if TYPE_CHECKING:

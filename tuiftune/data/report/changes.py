@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tuiftune.data.clean.account import rows_of
+from tuiftune.data.clean.run import rows_of
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuiftune.data.clean.account import Account
     from tuiftune.data.clean.repair import Change
+    from tuiftune.data.clean.run import Account
 
 SHOWN = 3
 CONTEXT = 18

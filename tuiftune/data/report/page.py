@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from tuiftune.data.files import shown as as_written
+from tuiftune.data.read.files import shown as as_written
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:

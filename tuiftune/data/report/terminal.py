@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tuiftune.data.excerpt import excerpt
-from tuiftune.data.files import shown as as_written
+from tuiftune.data.read.files import shown as as_written
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:

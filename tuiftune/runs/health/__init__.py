@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from tuiftune.runs.health import causes, curves, limits, machine, rows
 from tuiftune.runs.health.remark import ORDER, Remark
-from tuiftune.runs.planned import NOTHING
+from tuiftune.runs.store.planned import NOTHING
 
 if TYPE_CHECKING:
-    from tuiftune.runs.planned import Planned
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
 
 __all__ = ["RULES", "Health", "Remark", "judge", "remarks", "what_to_try"]
 

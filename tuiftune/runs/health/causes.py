@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiftune.runs.health.course import Course
-    from tuiftune.runs.planned import Planned
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
 
 SUSPECT = 1  # steps that a suspicion of divergence lasts before it is reported
 FAR_BELOW = 300.0  # times below the usual learning rate: more steps won't help

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import duration, money, percent, size
-from tuiftune.runs import saving
 from tuiftune.runs.health.remark import Remark, Rule
-from tuiftune.runs.money import spending
+from tuiftune.runs.state.money import spending
+from tuiftune.runs.store import checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuiftune.runs.planned import Planned
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
 
 HOST_MEMORY_NEARLY_FULL = 0.93
 CHECKPOINTS_ROOM = 2  # times the next checkpoint: less free disk than that is tight
@@ -65,7 +65,7 @@ def _host(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def _disk(state: RunState, planned: Planned) -> Iterator[Remark]:
-    free, needed = state.host.disk_free, saving.next_bytes(state)
+    free, needed = state.host.disk_free, checkpoints.next_bytes(state)
     if free is None or free >= max(DISK_LOW_BYTES, CHECKPOINTS_ROOM * (needed or 0)):
         return
     need = f"; the next checkpoint takes {size(needed)}" if needed else ""

@@ -14,8 +14,8 @@ from tuiftune.runs.health.remark import Remark, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuiftune.runs.planned import Planned
-    from tuiftune.runs.state import RunState
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
 
 LOST_SHARE = 0.1  # of the rows; less is an ordinary blemish of a file
 

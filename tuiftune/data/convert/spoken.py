@@ -1,0 +1,111 @@
+"""Conversations that are written out in one text ("USER: … ASSISTANT: …", rendered templates), as turns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.detect.names import ROLE_NAMES
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+_ENDS = re.compile(r"(?:\s*(?:<\|endoftext\|>|<\|im_end\|>|<\|eot_id\|>|<\|end\|>|<end_of_turn>|</s>))+\s*\Z")
+_ROLES = {"response": "assistant", "input": "user", "functionresponse": "tool", "model": "assistant"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How speakers are marked; the group of `mark` is who speaks. A text before the first mark is the system
+    message where `preamble` allows one.
+    """
+
+    name: str
+    mark: re.Pattern[str]
+    preamble: bool = False
+
+
+def _dialect(name: str, mark: str, preamble: bool = False) -> Dialect:
+    return Dialect(name, re.compile(mark), preamble)
+
+
+DIALECTS = (
+    _dialect(
+        "### Human: … ### Assistant:",
+        r"(?:^|\s*)(?:### |<\|)(Human|User|Assistant|System|prompter|assistant)(?::|\|>)\s*",
+    ),
+    _dialect(
+        "### Instruction: … ### Response:",
+        r"(?:^|\n+)### (Instruction|Input|Response):\s*",
+        preamble=True,
+    ),
+    _dialect("<|im_start|>user …", r"(?:^|\s*)<\|im_start\|>(system|user|assistant|tool)\s*\n"),
+    _dialect(
+        "<|start_header_id|>user …",
+        r"(?:^|\s*)(?:<\|begin_of_text\|>\s*)?<\|start_header_id\|>(system|user|assistant|ipython)"
+        r"<\|end_header_id\|>\s*",
+    ),
+    _dialect("<start_of_turn>user …", r"(?:^|\s*)(?:<bos>\s*)?<start_of_turn>(user|model)\s*\n"),
+    _dialect("[INST] … [/INST]", r"\s*(?:<s>\s*)?(\[INST\]|\[/INST\])\s*"),
+    _dialect(
+        "USER: … ASSISTANT:",
+        r"(?:^|\n\s*)(SYSTEM|USER|ASSISTANT|FUNCTION RESPONSE|HUMAN|Human|User|Assistant|System|AI|Bot|GPT)"
+        r": ?",
+    ),
+    _dialect("USER: … ASSISTANT: on one line", r"(?:^|\s+)(USER|ASSISTANT): "),
+)
+_LLAMA_SYSTEM = re.compile(r"\s*<<SYS>>\s*(.*?)\s*<</SYS>>\s*", re.DOTALL)
+
+
+def turns_in(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> list[dict[str, Any]]:
+    """The turns of a text; none where it has no question with an answer, or begins otherwise.
+
+    Marks at the end of a turn are left out, and counted in `lost`.
+    """
+    pieces = dialect.mark.split(text)
+    if len(pieces) < 5 or (pieces[0].strip() and not dialect.preamble):
+        return []
+    turns: list[dict[str, Any]] = []
+    if pieces[0].strip():
+        turns.append({"role": "system", "content": pieces[0].strip()})
+    for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True):
+        role = _role(speaker)
+        content, ended = _ENDS.subn("", said)
+        content = content.strip()
+        if ended and lost is not None:
+            lost["marks at the end of a turn, such as <|endoftext|>, are left to the chat template"] += 1
+        if role == "user" and (match := _LLAMA_SYSTEM.match(content)) and not turns:
+            turns.append({"role": "system", "content": match[1]})
+            content = content[match.end() :].strip()
+        if turns and turns[-1]["role"] == role == "user":
+            turns[-1]["content"] += f"\n\n{content}"  # an instruction with its input
+        elif content or role == "assistant":
+            turns.append({"role": role, "content": content})
+    roles = {turn["role"] for turn in turns}
+    return turns if {"user", "assistant"} <= roles else []
+
+
+def dialect_of(texts: list[str], share: float = 0.9) -> Dialect | None:
+    """The dialect in which nearly all of these texts are conversations."""
+    for dialect in DIALECTS:
+        misses = len(texts) * (1 - share)
+        for text in texts:
+            misses -= not turns_in(text, dialect)
+            if misses < 0:
+                break
+        else:
+            return dialect if texts else None
+    return None
+
+
+def transcript(text: str) -> list[dict[str, Any]] | None:
+    """A conversation written as "Human: … Assistant: …", each on lines of its own; None for other text."""
+    return next((turns for dialect in DIALECTS[-2:-1] if (turns := turns_in(text, dialect))), None)
+
+
+def _role(speaker: str) -> str:
+    said = speaker.lower().replace(" ", "")
+    if said in ("[inst]", "[/inst]"):
+        return "user" if said == "[inst]" else "assistant"
+    return _ROLES.get(said) or ROLE_NAMES[said]

@@ -1,0 +1,181 @@
+"""What format the rows are in, how sure that is, and what speaks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.data.convert.feedback import kto_pairs, preference_rows, refuse_judged
+from tuiftune.data.detect.columns import first, listed, turn_style
+from tuiftune.data.detect.format_detectors import (
+    chat_rows,
+    classification_rows,
+    instruction_rows,
+    pairs_rows,
+    positional_rows,
+    refuse_printed,
+    text_rows,
+)
+from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, ColumnsError, Recognition
+from tuiftune.data.read.json_rows import MOST_COLUMNS, too_wide
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.data.read.json_rows import Row
+
+__all__ = ["SAMPLE", "Recognition", "recognise"]
+
+
+def recognise(
+    sample: list[Row],
+    named: str = "auto",
+    columns: Mapping[str, str] | None = None,
+    place: str = "",
+    elsewhere: frozenset[str] = frozenset(),
+) -> Recognition:
+    """Judge a sample of rows. `named` (a format) and `columns` overrule; a column that isn't there, nor
+    `elsewhere`, is a UserError.
+    """
+    known = list(dict.fromkeys(key for row in sample for key in row))
+    if not known:
+        raise UserError("the rows are empty", place=place, remedy="name a file whose rows have columns")
+    if len(known) > MOST_COLUMNS:
+        raise too_wide(len(known), place)
+    mapped = dict(columns or {})
+    for role, column in mapped.items():
+        if column and column not in known and column not in elsewhere:
+            raise ColumnsError(
+                f'no column "{column}" to play {role}',
+                place=place,
+                remedy=f"the columns are {listed(known)}",
+            )
+    if named == "auto" and mapped:
+        named = _format_of_roles(mapped, sample, place)
+    if named != "auto":
+        if named not in FORMATS:
+            raise UserError(
+                f'no format "{named}"', place="data.format", remedy="one of " + ", ".join(FORMATS)
+            )
+        filled = roles_as(named, sample, mapped)
+        missing = [role for role in NEEDED[named] if role not in filled]
+        if named == "kto" and "messages" not in filled:
+            missing += [role for role in ("prompt", "completion") if role not in filled]
+        if missing:
+            raise ColumnsError(
+                f"no column for {' and '.join(missing)} of the {named} format",
+                place=place,
+                remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0]} (there are {listed(known)})",
+            )
+        return Recognition(named, 1.0, ("the format was named by you",), filled)
+    for judge in (
+        preference_rows,
+        chat_rows,
+        kto_pairs,
+        instruction_rows,
+        pairs_rows,
+        classification_rows,
+        text_rows,
+        positional_rows,
+    ):
+        try:
+            found = judge(sample, known)
+        except ColumnsError as error:
+            raise ColumnsError(error.message, place=place, remedy=error.remedy) from None
+        if found:
+            refuse_judged(sample, known, found, place)
+            refuse_printed(sample, found, place)
+            return found
+    raise ColumnsError(
+        "the format was not recognised",
+        place=place,
+        remedy=f"say which of the columns ({listed(known)}) is which in data.columns, e.g. "
+        "{prompt: question, completion: answer}",
+    )
+
+
+def roles_as(named: str, sample: list[Row], mapped: Mapping[str, str]) -> dict[str, str]:
+    """Which column plays which role if the rows are of this format: as mapped, else as names and values tell.
+
+    A role mapped to an empty name is played by none. UserError for a role that the format doesn't have.
+    """
+    known = list(dict.fromkeys(key for row in sample for key in row))
+    guess = _as_format(named, sample, known)
+    given = {role_in(named, role): column for role, column in mapped.items()}
+    return {role: column for role, column in {**guess, **given}.items() if column}
+
+
+def role_in(kind: str, role: str) -> str:
+    """Roles are forgiving: `answer` for completion, `output` for an instruction's answer, and the like."""
+    wanted = ROLES_OF[kind]
+    if role in wanted:
+        return role
+    groups = (
+        ("prompt", "instruction", "text", "question"),
+        ("completion", "output", "answer", "response", "label", "chosen"),
+        ("messages", "conversations"),
+    )
+    for group in groups:
+        if role in group:
+            for other in group:
+                if other in wanted:
+                    return other
+    raise UserError(
+        f'the {kind} format has no role "{role}"',
+        place="data.columns",
+        remedy="one of " + ", ".join(wanted),
+    )
+
+
+def _format_of_roles(mapped: Mapping[str, str], sample: list[Row], place: str) -> str:
+    roles = set(mapped)
+    if {"chosen", "rejected"} <= roles:
+        return "preference"
+    if roles & {"messages", "conversations"}:
+        values = [row.get(mapped.get("messages") or mapped["conversations"]) for row in sample]
+        return "sharegpt" if turn_style(values) == "sharegpt" else "chat"
+    if "instruction" in roles:
+        return "instruction"
+    if {"text", "label"} <= roles:
+        return "classification"
+    if roles & {"prompt", "completion", "question", "answer", "response"}:
+        return "kto" if "label" in roles else "prompt-completion"
+    if roles == {"text"}:
+        return "text"
+    guess = recognise(sample, place=place)
+    return guess.format
+
+
+def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]:
+    """The columns that would play this format's roles, as far as names and values tell."""
+    judges = {
+        "instruction": instruction_rows,
+        "chat": chat_rows,
+        "sharegpt": chat_rows,
+        "prompt-completion": pairs_rows,
+        "classification": classification_rows,
+        "text": text_rows,
+        "preference": preference_rows,
+        "kto": kto_pairs,
+    }
+    found = judges[kind](sample, known)
+    if found:
+        return found.columns
+    if kind == "kto" and (chat := chat_rows(sample, known)):
+        return chat.columns
+    if kind == "prompt-completion" and (
+        other := instruction_rows(sample, known) or classification_rows(sample, known)
+    ):
+        left = other.columns.get("instruction") or other.columns["text"]
+        return {"prompt": left, "completion": other.columns.get("output") or other.columns["label"]}
+    if kind == "prompt-completion" and (two := preference_rows(sample, known)):
+        asked = two.columns.get("messages") or two.columns.get("prompt")
+        kept = ("system", "history", "tools")
+        rest = {role: name for role, name in two.columns.items() if role in kept}
+        return {"prompt": asked, "completion": two.columns["chosen"], **rest} if asked else {}
+    if kind == "classification" and (pair := pairs_rows(sample, known)):
+        return {"text": pair.columns["prompt"], "label": pair.columns["completion"]}
+    if kind == "text":
+        strings = [name for name in known if isinstance(first(sample, name), str)]
+        return {"text": strings[0]} if strings else {}
+    return {}

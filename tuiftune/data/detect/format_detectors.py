@@ -1,0 +1,231 @@
+"""One judge a format: what in a sample of rows speaks for it. Each returns its verdict, or None."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tuiftune.data.convert.feedback import verdict_of
+from tuiftune.data.convert.turns import items_of, role_of
+from tuiftune.data.detect import names
+from tuiftune.data.detect.columns import (
+    LABEL_LENGTH,
+    beside,
+    extras,
+    few_labels,
+    first,
+    listed,
+    named,
+    present,
+    turn_style,
+    turns_column,
+    turns_prompt,
+    values_of,
+)
+from tuiftune.data.detect.formats import ColumnsError, Recognition
+from tuiftune.data.read.cells import python_value
+from tuiftune.documents import loads
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from tuiftune.data.read.json_rows import Row
+
+PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
+_ID = re.compile(r"(?:^|_)(?:id|ids|idx|index|uid|uuid|guid|no|nr|number|time|date|timestamp)$")
+
+
+def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    found = turns_column(sample, known) or turns_prompt(sample, known)
+    if not found:
+        return None
+    name, style = found
+    keys = "from and value" if style == "sharegpt" else "role and content"
+    rest = [other for other in known if other != name]
+    completion = named(rest, names.ANSWERS)
+    if completion and (
+        (name.lower() in names.PROMPTS and turns_column(sample, [completion]))
+        or (_open(sample, name) and _answered(sample, completion))
+    ):
+        return _turns_in_two(sample, known, name, completion)
+    evidence = [
+        f'"{name}" is a list of turns with {keys} in {present(sample, name):.0%} of the rows looked at'
+    ]
+    columns = {"messages": name, **extras(rest)}
+    if verdict := verdict_of(sample, rest):
+        return Recognition("kto", 0.95, (*evidence, verdict[1]), {**columns, "label": verdict[0]})
+    return Recognition(style, round(0.5 + 0.5 * present(sample, name), 2), tuple(evidence), columns)
+
+
+def _open(sample: list[Row], name: str) -> bool:
+    """Whether most conversations end with a question, whose answer must stand elsewhere."""
+    ends = [items[-1] for row in sample if (items := items_of(row.get(name))) and isinstance(items[-1], dict)]
+    roles = [names.ROLE_NAMES.get(str(role_of(turn)).lower().strip()) for turn in ends]
+    return sum(role in ("user", "tool") for role in roles) > 0.5 * len(roles)
+
+
+def _answered(sample: list[Row], name: str) -> bool:
+    return any(isinstance(row.get(name), str | list | dict) for row in sample)
+
+
+def _turns_in_two(sample: list[Row], known: list[str], prompt: str, completion: str) -> Recognition:
+    """A prompt and its completion, each a list of turns."""
+    share = min(present(sample, prompt), present(sample, completion))
+    evidence = f'"{prompt}" and "{completion}" are lists of turns in {share:.0%} of the rows looked at'
+    rest = [other for other in known if other not in (prompt, completion)]
+    columns = {"prompt": prompt, "completion": completion, **beside(sample, rest)}
+    if verdict := verdict_of(sample, rest):
+        return Recognition("kto", 0.95, (evidence, verdict[1]), {**columns, "label": verdict[0]})
+    return Recognition("prompt-completion", round(0.5 + 0.5 * share, 2), (evidence,), columns)
+
+
+def instruction_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    instruction, output = named(known, names.INSTRUCTION), named(known, names.INSTRUCTION_ANSWERS)
+    if not instruction or not output:
+        return None
+    columns = {"instruction": instruction, "output": output, **beside(sample, known)}
+    if (extra := named(known, names.INSTRUCTION_INPUTS)) and extra != output:
+        columns["input"] = extra
+    share = min(present(sample, instruction), present(sample, output))
+    listed = ", ".join(f'"{name}"' for name in columns.values())
+    return Recognition("instruction", round(0.5 + 0.49 * share, 2), (f"columns {listed}",), columns)
+
+
+def pairs_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    lowered = {name.lower().strip(): name for name in reversed(known)}
+    for left, right in names.PAIRS:
+        if left in lowered and right in lowered:
+            prompt, completion = lowered[left], lowered[right]
+            if right in names.LABELS and left in names.CLASSIFIED and _surely_labels(sample, completion):
+                continue
+            share = min(present(sample, prompt), present(sample, completion))
+            columns = {"prompt": prompt, "completion": completion, **beside(sample, known)}
+            evidence = [f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows looked at']
+            context = named([name for name in known if name not in (prompt, completion)], names.CONTEXTS)
+            if left in names.ASKED and context and isinstance(first(sample, context), str):
+                columns["context"] = context
+                evidence.append(f'"{context}" goes before the question')
+            return Recognition("prompt-completion", round(0.5 + 0.48 * share, 2), tuple(evidence), columns)
+    return None
+
+
+def _surely_labels(sample: list[Row], name: str) -> bool:
+    """Labels under a name that usually holds answers: many rows, several values, none that reads like a
+    sentence.
+    """
+    values = {str(row[name]) for row in sample if row.get(name) is not None}
+    plain = not any(value.rstrip().endswith((".", "!", "?")) or value.count(" ") > 4 for value in values)
+    return len(sample) >= 50 and len(values) > 1 and plain and few_labels(sample, name)
+
+
+def classification_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    text, label = named(known, names.CLASSIFIED), named(known, names.LABELS)
+    if text == label or not text or not label:
+        label = named([name for name in known if name != text], names.LABELS)
+    if not text or not label or isinstance(first(sample, text), list | dict):
+        return None
+    if isinstance(first(sample, label), list | dict):
+        raise ColumnsError(
+            f'"{printable(label)}" holds lists, and classification needs one label a row',
+            remedy="one label a row, or all as one text; --format text trains on the texts alone",
+        )
+    values = [str(row[label]) for row in sample if row.get(label) is not None]
+    if not values or max(map(len, values)) > 4 * LABEL_LENGTH:
+        return None
+    evidence = (
+        f'"{text}" with a short "{label}": {len(set(values))} different in {len(values)} rows looked at',
+    )
+    system = {role: name for role, name in extras(known).items() if role == "system"}
+    confidence = 0.97 if few_labels(sample, label) else 0.75
+    return Recognition("classification", confidence, evidence, {"text": text, "label": label, **system})
+
+
+def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    """One text a row. None where another column holds texts too: which of them is trained on is asked."""
+    name = named(known, names.TEXT)
+    if name is None and len(known) == 1:
+        name = known[0]
+    if name is None or not isinstance(first(sample, name), str):
+        return None
+    if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
+        return None  # prompts without answers
+    others = [other for other in known if other != name]
+    if len(others) == 1 and _may_be_labels(sample, others[0]) and others[0].lower() not in names.ABOUT:
+        return None  # a class under a name of its own
+    if any(_says_more(sample, other) for other in others):
+        return None
+    known_about = all(other.lower() in names.ABOUT for other in others)
+    confidence = 0.95 if not others else 0.9 if known_about else 0.7
+    evidence = f'one text column, "{name}"' + (f", beside {listed(others)}" if others else "")
+    return Recognition("text", confidence, (evidence,), {"text": name})
+
+
+def _may_be_labels(sample: list[Row], name: str) -> bool:
+    """Whether a column holds several classes, and not what tells rows apart."""
+    if _ID.search(name.lower()) or name.lower() in names.PARTITIONS or not few_labels(sample, name):
+        return False
+    return len({str(value) for value in values_of(sample, name)}) > 1
+
+
+def _says_more(sample: list[Row], name: str) -> bool:
+    """Whether a column beside a text holds answers, turns or prose rather than facts about the text."""
+    key = name.lower().strip()
+    values = values_of(sample, name)
+    if not values or key in names.ABOUT:
+        return False
+    if key in names.SAID or turn_style(values):
+        return True
+    prose = sum(isinstance(value, str) and value.count(" ") >= PROSE_SPACES for value in values)
+    return prose > 0.5 * len(values)
+
+
+def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    """Rows without names, or with unknown ones: two text columns, judged by their values."""
+    strings = [
+        name
+        for name in known
+        if isinstance(first(sample, name), str | int) and not isinstance(first(sample, name), bool)
+    ]
+    if len(strings) != 2 or len(known) > 3 or any(name.lower() in _NAMED_OTHERWISE for name in strings):
+        return None
+    labels = [name for name in strings if _may_be_labels(sample, name)]
+    if len(labels) == 1:
+        text = next(name for name in strings if name != labels[0])
+        return Recognition(
+            "classification",
+            0.8,
+            (f'"{labels[0]}" holds few, short values beside "{text}"',),
+            {"text": text, "label": labels[0]},
+        )
+    if any(name.startswith("column_") for name in strings):
+        evidence = "two columns without names, taken as prompt and answer in that order"
+        return Recognition(
+            "prompt-completion", 0.6, (evidence,), {"prompt": strings[0], "completion": strings[1]}
+        )
+    return None
+
+
+_NAMED_OTHERWISE = frozenset((*names.SYSTEM, *names.ROLE_KEYS, *names.HISTORY, *names.MESSAGES))
+
+
+def refuse_printed(sample: list[Row], found: Recognition, place: str) -> None:
+    """ColumnsError where the texts to be learnt are lists as Python prints them."""
+    for role in ("completion", "output", "text", "chosen"):
+        name = found.columns.get(role)
+        values = [row[name] for row in sample if name and isinstance(row.get(name), str)]
+        listing = [value for value in values if value.lstrip()[:1] in ("[", "{")]
+        if len(listing) < 0.9 * len(values) or len(values) < 3 or not name or turn_style(values):
+            continue
+        if all(python_value(value) is not None and not _json(value) for value in listing[:50]):
+            raise ColumnsError(
+                f'the cells of "{printable(name)}" hold lists as Python prints them, in brackets',
+                place=place,
+                remedy=f"write the text they stand for; to learn them as they are: --format {found.format}",
+            )
+
+
+def _json(text: str) -> bool:
+    try:
+        loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,236 @@
+"""Several sources in one training set: how often each row is seen in an epoch, and all is counted.
+
+Replaying some general data beside the task's own keeps what the model knew (guides A and C). The training
+data is seen once; every other source has a weight, a share of the rows seen, or follows a temperature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.read.load import load
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.data.example import Example
+    from tuiftune.preset.schema import DataSection
+
+LARGEST_WEIGHT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A further source of rows. A `share` of all rows seen, where there is one, decides, not the `weight`."""
+
+    path: str
+    weight: float = 1.0
+    share: float | None = None
+
+    @classmethod
+    def amount(cls, path: str, text: str) -> Source:
+        """A source with a weight (`0.5`, `2`) or a share (`10%`) as it is typed. Raises UserError."""
+        try:
+            value = float(text.removesuffix("%"))
+        except ValueError:
+            value = 0.0
+        if not 0 < value < (100 if text.endswith("%") else math.inf):
+            raise UserError(f"{text} is no amount", place=path, remedy="write a weight (0.5, 2) or 10%")
+        return cls(path, share=value / 100) if text.endswith("%") else cls(path, value)
+
+    def describe(self) -> str:
+        """The source and how much of it is wanted, in words that change with either."""
+        return f"{self.path} × {self.weight:g}" if self.share is None else f"{self.path} as {self.share:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is mixed in. With a temperature the sizes decide: shares ∝ rows^(1/T)."""
+
+    sources: tuple[Source, ...] = ()
+    temperature: float | None = None
+
+    @classmethod
+    def of(cls, data: DataSection) -> Mix:
+        """As a preset says it."""
+        return cls(tuple(Source(one.path, one.weight, one.share) for one in data.mix), data.mix_temperature)
+
+    def values(self) -> dict[str, Any]:
+        """As the preset's `data` says it, keys that are at their default left out."""
+
+        def amount(source: Source) -> dict[str, float]:
+            if self.temperature is not None:
+                return {}
+            return {"weight": source.weight} if source.share is None else {"share": source.share}
+
+        values: dict[str, Any] = {"mix": [{"path": source.path, **amount(source)} for source in self.sources]}
+        return values if self.temperature is None else {**values, "mix_temperature": self.temperature}
+
+    def __bool__(self) -> bool:
+        return bool(self.sources)
+
+    def weights(self, main: int, sizes: Sequence[int]) -> list[float]:
+        """How often each source's rows are seen, the `main` rows once; 0 for a source without rows.
+
+        Raises UserError where shares leave nothing for the main rows.
+        """
+        if self.temperature is not None:
+            found = [size for size in sizes if size]
+            weights = iter(weights_of_temperature([max(1, main), *found], self.temperature)[1:])
+            return [next(weights) if size else 0.0 for size in sizes]
+        taken = sum(source.share or 0.0 for source in self.sources)
+        if taken >= 1:
+            raise UserError("the shares leave nothing for the training data", place="data.mix")
+        pairs = list(zip(self.sources, sizes, strict=True))
+        counted = main + sum(source.weight * size for source, size in pairs if source.share is None)
+        return [
+            source.weight
+            if source.share is None
+            else source.share / (1 - taken) * counted / size
+            if size
+            else 0.0
+            for source, size in pairs
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What the trainer sees of one source in an epoch. `left_out` rows are in the evaluation set."""
+
+    source: str
+    weight: float
+    rows: int
+    seen: int
+    left_out: int = 0
+
+    def describe(self) -> str:
+        """The source and how much of it is seen, in words."""
+        words = f"{self.source} × {self.weight:.3g}: {self.seen:,} rows an epoch"
+        return words + (f", {self.left_out:,} held-out prompts left out" if self.left_out else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The rows of an epoch (repeats are repeated) and what each source contributes, the main one first."""
+
+    examples: list[Example]
+    portions: tuple[Portion, ...]
+
+    def share(self, portion: Portion) -> float:
+        """A source's part of all rows seen."""
+        return portion.seen / max(1, len(self.examples))
+
+
+def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, name: str = "train") -> Mixture:
+    """The main training rows with further sources.
+
+    Weight 0.25 takes a quarter of a source's rows (by content and seed), 2 takes each twice, 2.5 half of them
+    a third time. Rows whose prompt is held out are left out before anything is counted. Raises UserError for
+    an unreadable source, a weight that isn't in (0, 100], or preference rows beside others.
+    """
+    held = {prompt_of(example) for example in held_out}
+    read = [fresh_rows(source.path, held, train[0] if train else None) for source in mix.sources]
+    found = portions(name, len(train), [(rows, len(fresh)) for rows, fresh in read], mix)
+    examples = list(train)
+    for portion, (_, fresh) in zip(found[1:], read, strict=True):
+        examples += sample(fresh, portion.weight, seed)
+    return Mixture(examples, found)
+
+
+def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, list[Example]]:
+    """(rows read, those whose prompt isn't held out) of a source. UserError where they are of another stage
+    than `like`.
+    """
+    dataset = load(path)
+    rows = list(dataset.examples())
+    kind = "answers with a thumb up or down" if dataset.stage == "kto" else _kind(rows[0]) if rows else ""
+    if rows and like is not None and kind != _kind(like):
+        raise UserError(
+            f"its rows are for {kind}, the others for {_kind(like)}",
+            place=path,
+            remedy="mix sources of one stage",
+        )
+    return len(rows), [example for example in rows if prompt_of(example) not in held]
+
+
+def portions(name: str, main: int, sizes: Sequence[tuple[int, int]], mix: Mix) -> tuple[Portion, ...]:
+    """What is seen of the `main` rows and of each source, by its (rows read, rows not held out).
+
+    UserError for a weight out of bounds, given or come about.
+    """
+    for source in mix.sources:
+        if source.share is None and not 0 < source.weight <= LARGEST_WEIGHT:
+            raise UserError(
+                f"{source.weight:g} is no weight",
+                place="data.mix",
+                remedy=f"above 0, at most {LARGEST_WEIGHT:g}",
+            )
+    found = [Portion(name, 1.0, main, main)]
+    weights = mix.weights(main, [fresh for _, fresh in sizes])
+    for source, weight, (rows, fresh) in zip(mix.sources, weights, sizes, strict=True):
+        if weight > LARGEST_WEIGHT:
+            raise UserError(
+                f"its {fresh:,} rows would each be seen {weight:,.0f} times an epoch",
+                place=source.path,
+                remedy=f"a smaller share or temperature: {LARGEST_WEIGHT:g} times is the most",
+            )
+        found.append(Portion(source.path, weight, rows, _seen(fresh, weight), rows - fresh))
+    return tuple(found)
+
+
+def _seen(rows: int, weight: float) -> int:
+    return rows * int(weight) + round((weight - int(weight)) * rows)
+
+
+def sample(rows: list[Example], weight: float, seed: int) -> list[Example]:
+    """Each row ⌊weight⌋ times, and the fraction's share once more: those with the smallest hash of content
+    and seed.
+    """
+    whole = int(weight)
+    count = _seen(len(rows), weight) - whole * len(rows)
+    if not count:
+        return rows * whole
+    order = sorted(range(len(rows)), key=lambda index: (_key(rows[index], seed), index))
+    chosen = sorted(order[:count])
+    return rows * whole + [rows[index] for index in chosen]
+
+
+def weights_of_shares(sizes: Sequence[int], shares: Sequence[float]) -> list[float]:
+    """Weights at which sources of these sizes make up these shares, the first (main) source counting once.
+
+    Raises UserError when a share isn't above 0.
+    """
+    if any(share <= 0 for share in shares) or any(size <= 0 for size in sizes):
+        raise UserError("shares must be above 0", place="data.mix")
+    return [share / shares[0] * sizes[0] / size for size, share in zip(sizes, shares, strict=True)]
+
+
+def weights_of_temperature(sizes: Sequence[int], temperature: float) -> list[float]:
+    """Weights for shares ∝ size^(1/T), the first source counting once: T = 1 as they are, large T all equal.
+
+    As multilingual training samples its languages (Arivazhagan and others, 2019).
+    """
+    if temperature < 1:
+        raise UserError(f"{temperature:g} is no temperature", place="data.mix", remedy="1 or more")
+    return weights_of_shares(sizes, [size ** (1 / temperature) for size in sizes])
+
+
+def prompt_of(example: Example) -> str:
+    """The prompt's text, or the text itself, as equality is judged: lower case, single spaces."""
+    turns = [message.content for message in example.prompt]
+    return " ".join(("\n".join(turns) if turns else example.text or "").lower().split())
+
+
+def _kind(example: Example) -> str:
+    return "preferences" if example.chosen is not None else "supervised tuning"
+
+
+def _key(example: Example, seed: int) -> bytes:
+    plain = replace(example, row=0, file="")
+    return hashlib.blake2b(
+        repr(plain).encode("utf-8", "replace"), digest_size=8, salt=str(seed).encode()[:16]
+    ).digest()

@@ -1,0 +1,136 @@
+"""Which rows are held out: decided by content and seed, never by order, so that a resumed or repeated run
+agrees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.example import Example
+
+
+def split(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[list[Example], list[Example]]:
+    """Training rows and held-out rows, each in file order; only rows that can be trained on.
+
+    A share in [0, 1) holds out rows by a hash of their prompt, so equal prompts stay on one side, and
+    classification
+    keeps each label's share. Anything else is a file (or glob, directory) of its own in the same format.
+    Raises UserError for a bad share or file.
+    """
+    share = as_share(eval_spec)
+    if share is None:
+        held_out = held_out_file(dataset, str(eval_spec))
+        return list(dataset.examples()), list(held_out.examples())
+    train, held = split_indices(dataset, share, seed)
+    return list(dataset.at(train)), list(dataset.at(held))
+
+
+def as_share(eval_spec: float | str) -> float | None:
+    """The share that is meant, or None when a file is."""
+    try:
+        share = float(eval_spec)
+    except ValueError:
+        return None
+    if not 0 <= share < 1:
+        raise UserError(
+            f"{eval_spec} is no share", place="data.eval", remedy="at least 0 and below 1, or a file"
+        )
+    return share
+
+
+def held_out_file(dataset: Dataset, spec: str) -> Dataset:
+    """The evaluation file, read as the training file was; its own recognition where the columns differ."""
+    from tuiftune.data.detect.mapping import beginning, tried
+    from tuiftune.data.read.load import load
+
+    own = tried(beginning(spec)).dataset
+    if own is not None and own.stage in ("dpo", "kto") and own.stage != dataset.stage:
+        raise UserError(
+            f"its rows are {own.format}, those to train on {dataset.format}: they can't be evaluated alike",
+            place=spec,
+            remedy="keep the good answers only, in a file of their own",
+        )
+    try:
+        return load(spec, format=dataset.format, columns=dataset.columns)
+    except UserError as fault:
+        if "column" not in fault.message:
+            raise
+        return load(spec)
+
+
+def split_indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Positions of training and held-out rows. At least one row is held out where two distinct
+    prompts exist.
+    """
+    import numpy as np
+
+    usable = dataset.usable.arg_true().to_numpy().astype(np.intp)
+    if share <= 0 or len(usable) < 2:
+        return usable, usable[:0]
+    keys = prompt_keys(dataset, usable, seed)
+    labels = dataset.frame["label"].gather(usable)
+    strata = labels.fill_null("").to_list() if dataset.format in ("classification", "kto") else None
+    held = choose(keys, share, strata)
+    return usable[~held], usable[held]
+
+
+def prompt_keys(dataset: Dataset, indices: NDArray[np.intp], seed: int) -> NDArray[np.uint64]:
+    """64 bits a row from seed and normalised prompt (the text itself for raw text): equal prompts, equal
+    keys.
+    """
+    import numpy as np
+    import polars as pl
+
+    column = "answer" if dataset.format == "text" else "prompt"
+    prompts = dataset.frame.select(
+        pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    ).to_series()
+    salt = str(seed).encode()[:16]
+    digest = hashlib.blake2b
+    raw = b"".join(
+        digest(text.encode("utf-8"), digest_size=8, salt=salt).digest()
+        for text in prompts.gather(indices).to_list()
+    )
+    return np.frombuffer(raw, dtype="<u8")
+
+
+def choose(keys: NDArray[np.uint64], share: float, strata: list[str] | None) -> NDArray[np.bool_]:
+    """True for held-out rows: within each stratum the smallest keys, whole groups of equal keys together.
+
+    A group belongs to the stratum of its first row. A stratum of one group is never held out.
+    """
+    import numpy as np
+
+    unique, first, inverse, sizes = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True
+    )
+    held = np.zeros(len(unique), dtype=bool)
+    if strata is None:
+        stratum_of = np.zeros(len(unique), dtype=np.intp)
+    else:
+        _, codes = np.unique(np.array(strata, dtype=object).astype(str), return_inverse=True)
+        stratum_of = codes[first]
+    total, wanted = 0, 0.0
+    order = np.lexsort((unique, stratum_of))
+    bounds = np.flatnonzero(np.diff(stratum_of[order])) + 1
+    for groups in np.split(order, bounds):
+        if len(groups) < 2:
+            continue
+        # what rounding owed to or took from the strata before is settled here: the whole comes out right
+        wanted += share * sizes[groups].sum()
+        taken = np.cumsum(sizes[groups])
+        count = int(np.searchsorted(taken, wanted - total + 0.5, side="right"))
+        count = min(count, len(groups) - 1)
+        held[groups[:count]] = True
+        total += int(sizes[groups[:count]].sum())
+    if not held.any() and len(unique) > 1:
+        held[0] = True
+    return held[inverse]

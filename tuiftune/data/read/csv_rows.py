@@ -1,0 +1,151 @@
+"""Rows out of CSV and TSV: the delimiter and the header are recognised, a ragged row is named by its line."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.detect.names import KNOWN_NAMES
+from tuiftune.data.read.bytestream import HEAD, open_text
+from tuiftune.data.read.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, next_line, too_long, too_wide
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiftune.data.read.json_rows import Batch
+
+DELIMITERS = ",\t;|"
+_SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\r?\n')  # Excel's own first line
+_NAME = re.compile(r"[A-Za-z_][\w .\-]{0,39}")
+
+
+def delimiter_of(head: str, suffix: str) -> str:
+    """The delimiter that cuts the first records into the same number of cells, more than one;
+    else a comma.
+    """
+    if suffix == ".tsv":
+        return "\t"
+    best, best_score = ",", 0.0
+    whole = head[: head.rfind("\n") + 1] or head
+    for delimiter in DELIMITERS:
+        try:
+            records = [
+                record
+                for record in csv.reader(whole.splitlines(keepends=True), delimiter=delimiter)
+                if record
+            ]
+        except csv.Error:
+            continue
+        widths = [len(record) for record in records[:50]]
+        if not widths or widths[0] < 2:
+            continue
+        score = widths.count(widths[0]) / len(widths)
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def has_header(first: list[str]) -> bool:
+    """Whether the first record names columns: a known name among them, or all short and distinct
+    like names.
+    """
+    lowered = [cell.strip().lower() for cell in first if cell.strip()]
+    if any(cell in KNOWN_NAMES for cell in lowered):
+        return True
+    return (
+        bool(lowered)
+        and len(set(lowered)) == len(lowered)
+        and all(_NAME.fullmatch(cell) and cell.count(" ") < 2 for cell in lowered)
+    )
+
+
+def csv_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
+    """Batches of (data row numbers from 1, rows); empty rows are counted in `lost`. Raises UserError with the
+    line of a ragged record.
+    """
+    csv.field_size_limit(LONGEST_ROW)
+    with open_text(path, newline="") as text:
+        head = text.read(HEAD)
+        text.seek(0)
+        lines = _lines(text, path)
+        said, skipped = _SEPARATOR.match(head), 0
+        if said:
+            next(lines)
+            skipped = 1
+        delimiter = said[1] if said else delimiter_of(head, path.suffix.lower())
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            first = next(reader, None)
+            if first is None:
+                return
+            header, named = _header(first, path, skipped + 1)
+            names = [name or f"column_{at}" for at, name in enumerate(header, 1)]
+            unnamed = [name for name, given in zip(names, header, strict=True) if given is None]
+            number = 0
+            numbers: list[int] = []
+            rows: list[dict[str, Any]] = []
+            if not named:
+                number, numbers, rows = 1, [1], [dict(zip(names, first, strict=True))]
+            width = len(header)
+            empty = [""] * width
+            for record in reader:
+                if not record:
+                    continue
+                if len(record) > width and not any(cell.strip() for cell in record[width:]):
+                    del record[width:]
+                if len(record) != width:
+                    cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
+                    raise UserError(
+                        f"{cells} where the header has {width} (data row {number + 1})",
+                        place=f"{path}:{reader.line_num + skipped}",
+                        remedy="quote cells that hold a comma, a quote or a line end",
+                    )
+                number += 1
+                if record == empty:
+                    if lost is not None:
+                        lost["empty rows are left out"] += 1
+                    continue
+                numbers.append(number)
+                row = dict(zip(names, record, strict=True))
+                for name in unnamed:
+                    if not row[name].strip():
+                        del row[name]
+                rows.append(row)
+                if len(rows) == BATCH_ROWS:
+                    yield numbers, rows
+                    numbers, rows = [], []
+            if rows:
+                yield numbers, rows
+        except csv.Error as fault:
+            raise UserError(
+                f"not CSV: {fault}",
+                place=f"{path}:{reader.line_num + skipped}",
+                remedy="quote the cell, or cut it",
+            ) from None
+
+
+def _header(first: list[str], path: Path, line: int) -> tuple[list[str | None], bool]:
+    """The names of the columns, None for one without; and whether the first record holds them."""
+    if len(first) > MOST_COLUMNS:
+        raise too_wide(len(first), f"{path}:{line}")
+    if not has_header(first):
+        return [f"column_{at}" for at in range(1, len(first) + 1)], False
+    header = [cell.strip() or None for cell in first]
+    names = [name for name in header if name]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f'the column "{twice}" appears twice', place=f"{path}:{line}", remedy="rename one")
+    return header, True
+
+
+def _lines(text: Any, path: Path) -> Iterator[str]:
+    number = 0
+    while line := next_line(text, path, number + 1):
+        number += 1
+        if len(line) >= LONGEST_ROW:
+            raise too_long(path, number)
+        yield line

@@ -1,0 +1,172 @@
+"""Answers: generated greedily for held-out rows, and compared with their references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.models import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiftune.data.chat.answer import Stripped
+    from tuiftune.data.example import Example
+    from tuiftune.engine.model.tokenizer import Tokeniser
+
+BATCH = 16
+LONGEST = 256  # new tokens of an answer, where the preset leaves it open
+MARGIN = 4
+# Plainly greedy, whatever the base model's generation_config asks for: a penalty on repetition makes a model
+# that knows its answers look wrong.
+GREEDY: dict[str, Any] = {
+    "do_sample": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "use_cache": True,
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "min_length": 0,
+    **dict.fromkeys(
+        (
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "min_new_tokens",
+            "max_time",
+            "stop_strings",
+            "suppress_tokens",
+            "begin_suppress_tokens",
+            "bad_words_ids",
+            "forced_bos_token_id",
+            "forced_eos_token_id",
+            "sequence_bias",
+            "exponential_decay_length_penalty",
+            "guidance_scale",
+            "prompt_lookup_num_tokens",
+        )
+    ),
+}
+FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One held-out row: what is asked, its tokens, and the answer it should have."""
+
+    text: str
+    tokens: list[int]
+    reference: str
+    row: int
+
+
+def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    """The first `rows` held-out rows that ask something whose prompt fits the length limit."""
+    chosen: list[Question] = []
+    for example in examples:
+        if len(chosen) >= rows:
+            break
+        if not example.messages or example.messages[-1].role != "assistant" or not example.prompt:
+            continue
+        tokens = tokeniser.prompt(example.prompt)
+        if len(tokens) < tokeniser.max_length:
+            asked = "\n".join(message.content for message in example.prompt if message.role != "system")
+            chosen.append(Question(asked, tokens, example.reference, example.row))
+    return chosen
+
+
+def room(examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+    """New tokens that the longest reference answer and its end need, at most 256, and those that stand around
+    an answer: the template's marks, and the reasoning of the references.
+    """
+    lengths = tokeniser.completion_lengths([example for example in examples if example.messages])
+    if not lengths:
+        return 1, 0
+    answer = min(max(size for size, _ in lengths) + MARGIN, LONGEST)
+    return answer, min(max(around for _, around in lengths) - 1, tokeniser.max_length)
+
+
+def generate(
+    model: Any,
+    asked: Sequence[Question],
+    tokeniser: Tokeniser,
+    *,
+    max_new_tokens: int,
+    autocast: Callable[[], Any],
+    progress: Callable[[int], None],
+    criteria: Sequence[Any] = (),
+) -> list[Stripped]:
+    """One greedy answer a question, in their order, without reasoning and marks.
+
+    Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
+    """
+    import torch
+    from transformers import StoppingCriteriaList
+
+    from tuiftune.data.chat.answer import Stripped
+
+    tokenizer = tokeniser.tokenizer
+    stops = tokeniser.stop_tokens()
+    answers: list[Stripped] = [Stripped("")] * len(asked)
+    order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
+    kind = kinds.kind_of(model.config.to_dict())
+    model.eval()
+    done, size = 0, BATCH
+    while done < len(order):
+        chosen = order[done : done + size]
+        if kind.sees_padding:
+            shortest = len(asked[chosen[0]].tokens)
+            chosen = [index for index in chosen if len(asked[index].tokens) == shortest]
+        ids, mask = _padded([asked[index].tokens for index in chosen], tokenizer.pad_token_id)
+        try:
+            with torch.no_grad(), autocast():
+                written = model.generate(
+                    input_ids=ids.to(model.device),
+                    attention_mask=mask.to(model.device),
+                    max_new_tokens=max_new_tokens,
+                    **GREEDY | {"use_cache": kind.cache},
+                    pad_token_id=tokenizer.pad_token_id,
+                    eos_token_id=stops,
+                    stopping_criteria=StoppingCriteriaList(criteria),
+                )
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2  # a run that trained must not fail for want of room to be scored in
+            torch.cuda.empty_cache()
+            continue
+        for line, index in enumerate(chosen):
+            answers[index] = tokeniser.answer(written[line, ids.shape[1] :].tolist())
+        done += len(chosen)
+        progress(done)
+    return answers
+
+
+def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
+    """Token ids and attention mask, padded on the left to the longest row."""
+    import torch
+
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), padding)
+    mask = torch.zeros_like(ids)
+    for line, row in enumerate(rows):
+        ids[line, longest - len(row) :] = torch.tensor(row)
+        mask[line, longest - len(row) :] = 1
+    return ids, mask
+
+
+def final_numbers_match(answer: str, reference: str) -> bool | None:
+    """Whether both end in the same `#### number`; None where the reference has none."""
+    wanted = final_number(reference)
+    return None if wanted is None else final_number(answer) == wanted
+
+
+def final_number(text: str) -> str | None:
+    """The last `#### number`, without thousands separators and trailing zeros; None where there is none."""
+    found = FINAL_NUMBER.findall(text)
+    if not found:
+        return None
+    number = str(found[-1]).replace(",", "").rstrip(".")
+    return number.rstrip("0").rstrip(".") if "." in number else number

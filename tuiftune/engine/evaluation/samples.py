@@ -1,0 +1,162 @@
+"""Answers to a few fixed held-out rows at each evaluation, so that one sees what is being learnt.
+
+Greedy, short and bounded in time; training goes on as if they had not been: random numbers and weights are
+left alone, and what fails here only ends the samples.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import StoppingCriteria
+
+from tuiftune.engine.evaluation import answers
+from tuiftune.engine.process.faults import ending_of
+from tuiftune.engine.training import optimizations
+from tuiftune.runs.store import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tuiftune.engine.evaluation.score import Score, Scorer
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.trainer import RunTrainer
+
+LONGEST = 64  # new tokens
+MOST_SECONDS = 15.0  # for all rows of one evaluation
+FREE_SECONDS = 10.0  # in all that samples may always take …
+SHARE = 0.02  # … and beyond, of the time since training began
+
+
+class Bound(StoppingCriteria):
+    """Ends a generation at a time, or as soon as the run is asked to stop."""
+
+    def __init__(self, until: float, asked: Callable[[], object]) -> None:
+        self._until, self._asked = until, asked
+        self.asked = self.late = False
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        self.asked = self.asked or self._asked() is not None
+        self.late = self.late or time.monotonic() >= self._until
+        return torch.full((input_ids.shape[0],), self.asked or self.late, device=input_ids.device)
+
+
+class Samples:
+    """The first `count` of the questions that are scored before and after. None of them: off."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        tokeniser: Any,
+        report: Report,
+        asked: Callable[[], object],
+        directory: Path,
+        *,
+        count: int,
+    ) -> None:
+        self._questions = scorer.questions[:count]
+        self._tokeniser, self._report, self._asked = tokeniser, report, asked
+        self._path = directory / samples.FILE
+        self._room = min(scorer.room, LONGEST + scorer.around)
+        self._shown = min(max(scorer.room - scorer.around, 1), LONGEST)
+        self._began, self._spent = time.monotonic(), 0.0
+
+    def begin(self, before: Score) -> None:
+        """Say what is asked, and what the untuned model answers."""
+        asked = [
+            {"row": question.row, "prompt": question.text, "reference": question.reference}
+            for question in self._questions
+        ]
+        if asked and self._write({"questions": asked}):
+            self._write_score(before, 0, "before")
+        self._began = time.monotonic()
+
+    def finish(self, after: Score, step: int) -> None:
+        """What the result answers."""
+        if self._questions:
+            self._write_score(after, step, "after")
+
+    def take(self, trainer: RunTrainer) -> None:
+        """Answer the questions with the weights as they are now, unless that would take too much time."""
+        allowed = max(FREE_SECONDS, SHARE * (time.monotonic() - self._began))
+        if not self._questions or self._spent > allowed:
+            return
+        began = time.monotonic()
+        bound = Bound(began + MOST_SECONDS, self._asked)
+        step, total = trainer.state.global_step, len(self._questions)
+        self._report.phase("evaluating", "answers", done=0, total=total)
+        try:
+            with torch.random.fork_rng(devices=[]), optimizations.eager_layers(trainer.model):
+                written = answers.generate(
+                    trainer.model,
+                    self._questions,
+                    self._tokeniser,
+                    max_new_tokens=self._room,
+                    autocast=trainer.accelerator.autocast,
+                    progress=lambda done: None,
+                    criteria=[bound],
+                )
+        except Exception as fault:  # what only the samples do must not be what a run is lost for
+            self._off(ending_of(fault).why)
+            return
+        seconds = time.monotonic() - began
+        self._spent += seconds
+        if bound.asked:
+            return
+        cut = [bound.late or not answer.ended for answer in written]
+        document = {
+            "step": step,
+            "when": "during",
+            "answers": [answer.answer for answer in written],
+            "cut": cut,
+            "seconds": round(seconds, 3),
+        }
+        if self._write(document):
+            self._report.emit(
+                "samples",
+                step=step,
+                when="during",
+                file=samples.FILE,
+                count=total,
+                seconds=round(seconds, 3),
+            )
+
+    def _write_score(self, score: Score, step: int, when: str) -> None:
+        """Answers of a score, cut to the length of the others so that they can be compared."""
+        whole = score.answers[: len(self._questions)]
+        short = [self._shortened(answer) for answer in whole]
+        cut = [one != other or self._full(other) for one, other in zip(whole, short, strict=True)]
+        self._write({"step": step, "when": when, "answers": short, "cut": cut})
+
+    def _shortened(self, answer: str) -> str:
+        ids = self._tokens(answer)
+        if len(ids) <= self._shown:
+            return answer
+        return str(self._tokeniser.tokenizer.decode(ids[: self._shown], skip_special_tokens=True))
+
+    def _full(self, answer: str) -> bool:
+        return len(self._tokens(answer)) >= self._shown
+
+    def _tokens(self, answer: str) -> list[int]:
+        return list(self._tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
+
+    def _write(self, document: dict[str, Any]) -> bool:
+        try:
+            samples.append(self._path, document)
+        except OSError as fault:
+            self._off(f"{samples.FILE} can't be written ({fault.strerror})")
+            return False
+        return True
+
+    def _off(self, why: str) -> None:
+        self._questions = []
+        self._report.warning(
+            "samples_off",
+            f"no more answers are generated during training: {why}",
+            "training goes on without them; the scores before and after are made as always",
+        )
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -1,0 +1,186 @@
+"""Before and after: held-out loss, exact match, and the answers side by side."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents
+from tuiftune.data.chat.answer import Stripped
+from tuiftune.data.chat.reasoning import matches
+from tuiftune.engine.evaluation import answers
+from tuiftune.engine.training import optimizations
+from tuiftune.engine.training.callback import perplexity
+from tuiftune.errors import UserError
+from tuiftune.evaluate.statistics import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.distributed.group import Group
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.settings import Settings
+    from tuiftune.engine.training.trainer import RunTrainer
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one model did on the held-out rows. Nothing that was not measured has a value.
+
+    `stripped` counts the answers that were compared without their `reasoning` or the template's `marks`,
+    `unended` those that reached max_new_tokens.
+    """
+
+    loss: float | None
+    answers: list[str]
+    matched: int | None
+    final_number: int | None
+    stripped: dict[str, int] = field(default_factory=dict)
+    unended: int = 0
+
+    def document(self, held_out: int) -> dict[str, Any]:
+        """`before` or `after` of result.json. `rows` were generated for; `held_out` rows gave the loss."""
+        rows = len(self.answers)
+        share = self.matched / rows if rows and self.matched is not None else None
+        return {
+            "loss": self.loss,
+            "perplexity": None if self.loss is None else perplexity(self.loss),
+            "exact_match": share,
+            "interval": wilson(self.matched, rows) if rows and self.matched is not None else None,
+            "final_number": self.final_number / rows if rows and self.final_number is not None else None,
+            "rows": rows,
+            "rows_held_out": held_out,
+            "stripped": self.stripped,
+            "unended": self.unended,
+        }
+
+
+class Scorer:
+    """The same questions for the untuned and the tuned model."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        examples: Sequence[Example],
+        tokeniser: Tokeniser,
+        report: Report,
+        check: Callable[[], None],
+        group: Group,
+    ) -> None:
+        wanted = settings.preset.evaluation
+        self._group = group
+        self._report, self._check, self._tokeniser = report, check, tokeniser
+        self.held_out = len(examples)
+        answer, self.around = answers.room(examples, tokeniser)
+        auto = wanted.max_new_tokens == "auto"
+        self.room = answer + self.around if auto else int(wanted.max_new_tokens)
+        rows = 0 if wanted.score == "none" else wanted.rows
+        self.questions = answers.questions(examples, tokeniser, rows)
+
+    def score(self, trainer: RunTrainer, when: str, *, untuned: bool = False) -> Score:
+        """Score the trainer's model as it is now, or with its adapters off."""
+        trainer.when = when
+        model = trainer.model
+        adapters_off = (
+            model.disable_adapter() if untuned and hasattr(model, "disable_adapter") else nullcontext()
+        )
+        with adapters_off:
+            loss = trainer.evaluate()["eval_loss"] if self.held_out else None
+            written = self._answers(trainer, when)
+        pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
+        matched = sum(matches(answer, question.reference) for answer, question in pairs) if pairs else None
+        numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
+        known = [number for number in numbers if number is not None]
+        score = Score(
+            loss,
+            [answer for answer, _ in pairs],
+            matched,
+            sum(known) if known else None,
+            {
+                name: count
+                for name in ("reasoning", "marks")
+                if (count := sum(bool(getattr(one, name)) for one in written))
+            },
+            sum(not one.ended for one in written),
+        )
+        if pairs:
+            self._report.emit(
+                "score",
+                step=trainer.state.global_step,
+                when=when,
+                exact_match=(matched or 0) / len(pairs),
+                matched=matched,
+                rows=len(pairs),
+                final_number=None if score.final_number is None else score.final_number / len(pairs),
+            )
+        return score
+
+    def _answers(self, trainer: RunTrainer, when: str) -> list[Stripped]:
+        """One answer a question; each process writes those to its share of them."""
+        if not self.questions:
+            return []
+        rank, size = self._group.rank, self._group.size
+
+        def progress(done: int) -> None:
+            self._check()
+            total = len(self.questions)
+            self._report.phase(f"scoring_{when}", "answers", done=min(done * size, total), total=total)
+
+        progress(0)
+        with optimizations.eager_layers(trainer.model):
+            written = answers.generate(
+                trainer.model,
+                self.questions[rank::size],
+                self._tokeniser,
+                max_new_tokens=self.room,
+                autocast=trainer.accelerator.autocast,
+                progress=progress,
+            )
+        every = [Stripped("")] * len(self.questions)
+        for number, part in enumerate(self._group.gather(written)):
+            every[number::size] = part
+        return every
+
+    def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
+        """Every scored row: prompt, reference, and both answers."""
+        return [
+            {
+                "row": question.row,
+                "prompt": question.text,
+                "reference": question.reference,
+                "before": first,
+                "after": second,
+                "matched_before": matches(first, question.reference),
+                "matched_after": matches(second, question.reference),
+            }
+            for question, first, second in zip(self.questions, before.answers, after.answers, strict=True)
+        ]
+
+
+def save(score: Score, path: Path) -> None:
+    """Keep the first score for a later process of the same run."""
+    from tuiftune.runs.store.directory import write_text
+
+    document = {
+        "loss": score.loss,
+        "answers": score.answers,
+        "matched": score.matched,
+        "final_number": score.final_number,
+        "stripped": score.stripped,
+        "unended": score.unended,
+    }
+    write_text(path, json.dumps(document) + "\n")
+
+
+def saved(path: Path, questions: int) -> Score | None:
+    """The kept first score, or None where there is none for as many questions."""
+    try:
+        score = Score(**documents.read_json(path))
+    except (UserError, TypeError):
+        return None
+    return score if len(score.answers) == questions else None

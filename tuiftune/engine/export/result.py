@@ -1,0 +1,255 @@
+"""The result: the adapter or model, its tokenizer, its card, the answers and the numbers."""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import paths
+from tuiftune.printable import printable
+from tuiftune.runs.reports.scores import how_compared
+from tuiftune.runs.store.directory import write_text
+from tuiftune.secret_forms import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.training.settings import Settings
+
+PARTIAL = ".model.partial"
+LIBRARIES = ("tuiftune", "torch", "transformers", "trl", "peft", "datasets")
+
+
+def round_to(model: Any, dtype: str | None) -> None:
+    """Round the weights to what they are written in; they stay in the type they are held in."""
+    import torch
+
+    with torch.no_grad():
+        for one in model.parameters() if dtype else ():
+            one.copy_(one.to(getattr(torch, str(dtype))))
+
+
+def save_model(
+    model: Any,
+    tokenizer: Any,
+    result: Path,
+    card: str,
+    *,
+    stops: list[int],
+    dtype: str | None = None,
+    config: Any = None,
+) -> Path:
+    """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
+
+    Its generation_config stops at `stops` (token ids), that of an adapter too. `dtype`: what a whole model is
+    written in, by torch's name; None: as it is held. `config`: the base's own, which a whole model keeps:
+    what trainers set in it for themselves isn't saved.
+    """
+    partial, final = result / PARTIAL, result / "model"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()  # not its parents: a run whose directory was deleted must not leave another
+    try:
+        if dtype:
+            import torch
+
+            model.to(getattr(torch, dtype))
+        model.generation_config = _stopping_at(model.generation_config, stops)
+        model.save_pretrained(partial)
+        if config is not None:
+            _keep_config(model, config, partial)
+        model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
+        tokenizer.save_pretrained(partial)
+        (partial / "README.md").write_text(without_secrets(card), encoding="utf-8")
+        _sync(path for path in paths.below(partial, ()))
+        if paths.exists(final):
+            shutil.rmtree(final)
+        os.rename(partial, final)
+        _sync([result])
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return final
+
+
+def _keep_config(model: Any, config: Any, directory: Path) -> None:
+    """The base's config with the dtype and class of what was saved."""
+    if type(config) is not type(model.config):  # the text part of a wrapper, which is all that was loaded
+        config = config.get_text_config()
+    config.architectures = [type(model).__name__]
+    config.dtype = model.dtype
+    config.save_pretrained(directory)
+
+
+def _stopping_at(base: Any, stops: list[int]) -> Any:
+    """The base model's settings of generation, with all tokens at which an answer ends.
+
+    Some bases come with settings that the library refuses to save: a temperature without sampling.
+    """
+    settings = copy.deepcopy(base)
+    settings.eos_token_id = stops[0] if len(stops) == 1 else stops
+    settings._from_model_config = False
+    try:
+        settings.validate(strict=True)
+    except ValueError:
+        settings.do_sample = True
+    return settings
+
+
+def save_numbers(result: Path, document: dict[str, Any], rows: list[dict[str, Any]], card: str) -> None:
+    """The answers, the card, and at last result.json: once it is there, the run has its result."""
+    write_text(result / "samples.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(result / "README.md", card)
+    write_text(result / "result.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[str, Any]) -> str:
+    """The model card: what it was made from, how, and how it does against the untuned model."""
+    preset = settings.preset
+    library = "peft" if settings.adapted else "transformers"
+    head = ["---", f"library_name: {library}", "pipeline_tag: text-generation", "tags: [tuiftune, sft]"]
+    if not base.local:
+        head.append(f"base_model: {json.dumps(base.reference)}")
+    if base.licence:
+        head.append(f"license: {json.dumps(base.licence)}")
+    lines = [
+        *head,
+        "---",
+        "",
+        f"# {preset.name}",
+        "",
+        f"{_shown(base.reference)} fine-tuned with {settings.technique} (supervised), by tuiftune.",
+        "",
+        "## Scores on held-out rows",
+        "",
+        *_scores(document),
+        "",
+        "## Data",
+        "",
+        f"- files: {', '.join(_shown(name) for name in facts['files'])}",
+        f"- format: {facts['format']}; {facts['rows_train']} rows trained on, {facts['rows_eval']} held out",
+        f"- at most {preset.data.max_length} tokens a row; loss on: {preset.data.loss_on}; "
+        f"packing: {'yes' if preset.data.packing else 'no'}",
+        "",
+        "## Settings",
+        "",
+        "| Setting | Value |",
+        "|---|---|",
+        *[f"| {key} | {_shown(str(value))} |" for key, value in _settings(settings)],
+        f"| steps | {_steps(document)} |",
+        f"| tokens | {document['tokens']} |",
+        f"| trained parameters | {document['trainable']} of {document['parameters']} |",
+        "",
+        "## Made with",
+        "",
+        ", ".join(f"{name} {version}" for name, version in _versions()) + f"; on {facts['device']}.",
+        "",
+        *_use(settings, base),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(document: dict[str, Any]) -> list[str]:
+    before, after = document["before"], document["after"]
+    if after["loss"] is None:
+        return ["No rows were held out, so nothing was measured."]
+    lines = [
+        "| | untuned | tuned |",
+        "|---|---|---|",
+        f"| loss a token | {before['loss']:.4f} | {after['loss']:.4f} |",
+        f"| perplexity | {before['perplexity']:.3f} | {after['perplexity']:.3f} |",
+    ]
+    if after["exact_match"] is not None:
+        lines.append(f"| exact match | {_rate(before)} | {_rate(after)} |")
+    if after["final_number"] is not None:
+        lines.append(f"| same final number | {before['final_number']:.1%} | {after['final_number']:.1%} |")
+    verdict = document.get("verdict") or {}
+    if verdict.get("says"):
+        lines += ["", f"**{_shown(verdict['says'])}** {_shown(verdict['fix'])}".rstrip()]
+    lines += [
+        "",
+        f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",
+        *how_compared(before, after),
+    ]
+    return lines
+
+
+def _steps(document: dict[str, Any]) -> str:
+    """All steps, and the one whose weights these are."""
+    result, best = document.get("result_step"), document["best_step"]
+    if best is None:
+        return str(document["steps"])
+    if best == 0:
+        return f"{document['steps']} (these weights: step {result}; the base model's eval loss was lower)"
+    return f"{document['steps']} (best: {best})"
+
+
+def _rate(score: dict[str, Any]) -> str:
+    low, high = score["interval"]
+    return f"{score['exact_match']:.1%} (95 %: {low:.1%}–{high:.1%})"
+
+
+def _settings(settings: Settings) -> list[tuple[str, Any]]:
+    preset = settings.preset
+    rows: list[tuple[str, Any]] = [("base", preset.model.base), ("dtype", preset.model.dtype)]
+    if settings.adapted:
+        rows += [
+            (key, value)
+            for key, value in preset.method.model_dump().items()
+            if key != "stage" and value != []
+        ]
+    else:
+        rows.append(("technique", "full"))
+    rows += [(key, value) for key, value in preset.training.model_dump().items() if value is not None]
+    return rows
+
+
+def _use(settings: Settings, base: Base) -> list[str]:
+    source = base.reference if not base.local else "the base model's directory"
+    if settings.adapted:
+        return [
+            "## Use",
+            "",
+            "```python",
+            "from peft import AutoPeftModelForCausalLM",
+            'model = AutoPeftModelForCausalLM.from_pretrained("path/to/this/directory")',
+            "```",
+            "",
+            f"The adapter needs its base: {_shown(source)}.",
+        ]
+    return [
+        "## Use",
+        "",
+        "```python",
+        "from transformers import AutoModelForCausalLM",
+        'model = AutoModelForCausalLM.from_pretrained("path/to/this/directory")',
+        "```",
+    ]
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _shown(text: str) -> str:
+    return printable(text).replace("|", "\\|")
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

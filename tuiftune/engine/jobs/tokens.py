@@ -1,0 +1,172 @@
+"""`python -m tuiftune.engine tokens`: the very tokens and mask the trainer will see, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.chat.fenced import text_of
+from tuiftune.data.chat.words import remarks
+from tuiftune.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.example import Example
+    from tuiftune.engine.model.foreign import Foreign
+    from tuiftune.engine.model.tokenizer import Tokeniser
+
+SHOWN = "shown"
+BEYOND = 4096  # tokens beyond the cut that are told one by one
+
+
+def main(given: argparse.Namespace) -> ExitCode:
+    """Print the document for one row, or `{"rows": [document, …]}` for several. UserError where the row, data
+    or model isn't there.
+    """
+    rows = given.row or [1]
+    documents = list(tokens(given, rows))
+    document = documents[0] if len(rows) == 1 else {"rows": documents}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    return ExitCode.DONE
+
+
+def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any]]:
+    """A document a row: `tokens` [{id, piece, text, learnt}] and, of what max_length cuts off, the first
+    4,096 as `beyond`; how the mask was found, what ends an answer, how many answers the row itself keeps out
+    of the loss (`muted`), the text of training and the text that inference sends.
+
+    Among several rows one that the template refuses has `fault` instead of tokens; alone it is a UserError.
+    """
+    from tuiftune.data.read.load import load
+    from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
+    from tuiftune.engine.model.foreign import behind_fence
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.process import quiet
+    from tuiftune.models.resolve import resolve
+
+    dataset = load(given.data, format=given.format, columns=_columns(given.column), system=given.system)
+    usable = dataset.usable.arg_true()
+    for row in rows:
+        if not 0 < row <= len(usable):
+            raise UserError(f"there is no row {row}", place=", ".join(given.data), remedy="rows count from 1")
+    model = resolve(given.model, given.revision)
+    source = str(model.path) if model.path else given.model
+    base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
+    quiet.libraries(base, data=False)
+
+    def make() -> Tokeniser:
+        return Tokeniser(
+            load_tokenizer(base),
+            max_length=given.max_length,
+            loss_on=given.loss_on,
+            place=given.model,
+            base_stops=stop_ids(base),
+        )
+
+    examples = list(dataset.at(usable[[row - 1 for row in rows]]))
+    with closing(behind_fence(base, make, {SHOWN: examples})) as asked:
+        for at, example in enumerate(examples):
+            place = {"file": example.file, "row": example.row, "model": given.model}
+            try:
+                yield place | asked.ask(document, at, size=text_of(example))
+            except UserError as fault:
+                if len(rows) == 1:
+                    raise
+                yield place | {"fault": str(fault)}
+
+
+def document(foreign: Foreign, at: int) -> dict[str, Any]:
+    """The document of one row, made behind the fence."""
+    return _document(foreign.tokeniser, foreign.examples[SHOWN][at])
+
+
+def write_tokenizer(model: Path, to: Path) -> None:
+    """Write what `data/chat/as_loaded.py` keeps of a local model directory."""
+    from tuiftune.data.chat import as_loaded
+    from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
+    from tuiftune.engine.model.foreign import behind_fence
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.process import quiet
+
+    base = Base(str(model), str(model), None, None, remote_code=False)
+    quiet.libraries(base, data=False)
+
+    def make() -> Tokeniser:
+        tokenizer, stops = load_tokenizer(base), stop_ids(base)
+        return Tokeniser(tokenizer, max_length=1, loss_on="all", place=str(model), base_stops=stops)
+
+    with closing(behind_fence(base, make, {})) as asked:
+        as_loaded.write(to, asked.ask(as_it_is))
+
+
+def as_it_is(foreign: Foreign) -> dict[str, Any]:
+    """The tokenizer and template behind the fence."""
+    tokeniser = foreign.tokeniser
+    return {
+        "backend": tokeniser.backend.to_str(),
+        "special": tokeniser.template.special,
+        "template": tokeniser.template.source if tokeniser.own_template else None,
+        "stops": tokeniser.base_stops,
+    }
+
+
+def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
+    row = tokeniser.rows([example])[0]
+    listed = _listed(tokeniser, row)
+    training = inference = None
+    if example.messages is not None:
+        training = row.text
+        inference = tokeniser.template.render(example.prompt, prompt=True)
+    return {
+        "tokens": listed[: len(row.ids)],
+        "beyond": listed[len(row.ids) :],
+        "length": row.length,
+        "learnt": sum(row.mask),
+        "max_length": tokeniser.max_length,
+        "truncated": row.truncated,
+        "lost": row.lost,
+        "loss_on": tokeniser.loss_on,
+        "muted": sum(turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()),
+        "mask_from": tokeniser.chat.method if example.messages is not None else "text",
+        "own_template": tokeniser.own_template,
+        "ends_with": tokeniser.stop_tokens(),
+        "template": [remark.message for remark in remarks(tokeniser)],
+        "reasoning_kept": row.rendered.kept,
+        "reasoning_cut": row.rendered.cut,
+        "training": training,
+        "inference": inference,
+    }
+
+
+def _listed(tokeniser: Tokeniser, row: Tokens) -> list[dict[str, Any]]:
+    """The tokens with the text each stands for, up to `BEYOND` past the cut. What several tokens share (the
+    bytes of an emoji) stands at the first of them, blanks that no token covers at the next: joined, the texts
+    are the row's own.
+    """
+    ids = [*row.ids, *row.beyond[:BEYOND]]
+    mask = [*row.mask, *row.beyond_mask[:BEYOND]]
+    found = []
+    reached = 0
+    for token, piece, learnt, (start, end) in zip(
+        ids, tokeniser.tokenizer.convert_ids_to_tokens(ids), mask, row.offsets[: len(ids)], strict=True
+    ):
+        text = row.text[reached:end] if end > start else tokeniser.tokenizer.decode([token])
+        reached = max(reached, end)
+        found.append({"id": token, "piece": piece, "text": text, "learnt": bool(learnt)})
+    return found
+
+
+def _columns(pairs: list[str]) -> dict[str, str] | None:
+    columns = {}
+    for pair in pairs:
+        role, separator, name = pair.partition("=")
+        if not separator:
+            raise UserError(f"{pair} is not ROLE=NAME", place="--column")
+        columns[role] = name
+    return columns or None

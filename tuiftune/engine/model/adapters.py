@@ -1,0 +1,256 @@
+"""LoRA and DoRA adapters: which layers they go to, their rank, and the precision they are kept in."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine.training.settings import Settings
+
+ATTENTION_PARTS = ("attn", "attention")
+NUMBERS_OF_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+ROUTERS = re.compile(r"(router|gate)$")
+EXPERTS = re.compile(r"expert|moe", re.IGNORECASE)
+# Encoders of pictures and sound, where a wrapper doesn't say what its language model is.
+OTHER_TOWERS = r".*(vision|visual|audio|speech|multi_modal_projector).*"
+SLICED = "slow_but_exact"  # a switch of BLOOM's, under which alone its layers are read around
+
+
+def adapt(model: Any, settings: Settings) -> Any:
+    """The model with fresh adapters, which leave its answers unchanged until they are trained."""
+    from peft import get_peft_model
+
+    method = settings.preset.method
+    adapted = get_peft_model(
+        model,
+        config(
+            model,
+            method.target_modules,
+            method.modules_to_save,
+            r=int(method.rank),
+            lora_alpha=int(method.alpha),
+            lora_dropout=method.dropout,
+            use_dora=method.technique == "dora",
+        ),
+    )
+    cast(adapted, settings)
+    return adapted
+
+
+def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any) -> Any:
+    """PEFT's configuration: `wanted` names what gets adapters, `whole` what is trained and saved beside them.
+
+    Never adapted: encoders of pictures and sound, and weights that the model reads around their layer.
+    """
+    from peft import LoraConfig
+
+    chosen = targets(model, wanted)
+    left_out = [towers] if (towers := other_towers(model)) else []
+    if chosen == "all-linear":
+        left_out += sorted({rf".*\.{path}" for path in passed_by(model).values()})
+    saved = modules_to_save(model, whole)
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        target_modules=chosen,
+        target_parameters=expert_parameters(model) if chosen == "all-linear" else None,
+        exclude_modules="|".join(left_out) if left_out else None,
+        modules_to_save=saved,
+        ensure_weight_tying=bool(saved) and _tied(model),
+        bias="none",
+        **options,
+    )
+
+
+def targets(model: Any, wanted: str | list[str]) -> str | list[str]:
+    """What PEFT is to adapt. UserError for a name that no linear layer has, naming the nearest."""
+    if wanted == "all-linear":
+        return "all-linear"
+    linear = linear_layers(model)
+    around = passed_by(model)
+    if wanted == "attention":
+        names = {
+            path.rpartition(".")[2]
+            for path in linear
+            if path not in around and any(part in path.lower() for part in ATTENTION_PARTS)
+        }
+        if not names:
+            raise UserError(
+                "no attention layer found to adapt", place="method.target_modules", remedy="use all-linear"
+            )
+        return sorted(names)
+    names = {path.rpartition(".")[2] for path in linear if path not in around}
+    chosen = [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in chosen:
+        if name in names or any(path == name or path.endswith("." + name) for path in linear):
+            continue
+        near = difflib.get_close_matches(name, names, 1)
+        raise UserError(
+            f"the model has no linear layer called {name} that can be adapted",
+            place="method.target_modules",
+            remedy=f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}",
+        )
+    return chosen
+
+
+def modules_to_save(model: Any, wanted: list[str]) -> list[str] | None:
+    """The modules trained whole beside the adapters, by the model's own names; None where there are none.
+
+    `embeddings` and `lm_head` mean the model's input and output embeddings, whatever it calls them.
+    """
+    if not wanted:
+        return None
+    found: dict[str, None] = {}
+    names = {id(module): name for name, module in model.named_modules()}
+    ends = {"embeddings": model.get_input_embeddings(), "lm_head": model.get_output_embeddings()}
+    leaves = {name.rpartition(".")[2] for name in names.values()} - {""}
+    for name in wanted:
+        module = ends.get(name)
+        if module is None and name not in leaves and name not in names.values():
+            near = difflib.get_close_matches(name, leaves, 1)
+            raise UserError(
+                f"the model has no module called {name}",
+                place="method.modules_to_save",
+                remedy=f"did you mean {near[0]}?" if near else "embeddings, lm_head, or a module's name",
+            )
+        if module is ends["lm_head"] and module is not None and _tied(model):
+            name, module = "embeddings", ends["embeddings"]  # one weight: PEFT ties the copies
+        found[names[id(module)].rpartition(".")[2] if module is not None else name] = None
+    return list(found)
+
+
+def expert_parameters(model: Any) -> list[str] | None:
+    """Experts held in 3-D parameters, for PEFT's `target_parameters`; None where PEFT finds them itself."""
+    from peft.utils.transformers_weight_conversion import _MODEL_TO_CONVERSION_PATTERN, _MOE_FUSED_TARGETS
+
+    kind = getattr(model.config, "model_type", None)
+    if _MODEL_TO_CONVERSION_PATTERN.get(kind) in _MOE_FUSED_TARGETS:
+        return None
+    return sorted({re.sub(r".*?layers\.\d+\.", "", name) for name in experts(model)}) or None
+
+
+def experts(model: Any) -> dict[str, Any]:
+    """The 3-D parameters that hold a mixture's experts, by path."""
+    towers = other_towers(model)
+    text = model.config.get_text_config()
+    counts = {getattr(text, name, None) for name in NUMBERS_OF_EXPERTS} - {None}
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.dim() == 3
+        and (EXPERTS.search(name) or (parameter.shape[0] in counts and "conv" not in name))
+        and not (towers and re.fullmatch(towers, name))
+    }
+
+
+def passed_by(model: Any) -> dict[str, str]:
+    """Linear layers whose weight their parent reads itself, by path, with the last two parts of it: an
+    adapter on one would be trained and not used (Mamba's fused kernels; some read it in plain code as well).
+    """
+    found = {}
+    linear = _linear_kinds()
+    read: dict[type, frozenset[str]] = {}
+    towers = other_towers(model)
+    sliced = bool(getattr(model.config, SLICED, False))
+    for path, module in model.named_modules():
+        if towers and re.fullmatch(towers, path):
+            continue
+        kind = type(module)
+        if kind not in read:
+            read[kind] = _read_directly(kind, sliced)
+        overrides = issubclass(kind, linear) and kind not in linear and "forward" in vars(kind)
+        if overrides and ROUTERS.search(path):  # it returns more than logits
+            found[path] = re.escape(".".join(path.split(".")[-2:]))
+        for name in read[kind]:
+            if isinstance(getattr(module, name, None), linear):
+                found[f"{path}.{name}"] = rf"{path.rpartition('.')[2]}\.{name}"
+    return found
+
+
+def _read_directly(kind: type, sliced: bool) -> frozenset[str]:
+    """Attributes of which a module's own code uses the weight's values."""
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):
+        return frozenset()
+    if SLICED in source and not sliced:
+        return frozenset()
+    return frozenset(re.findall(r"self\.(\w+)\.weight\b(?!\.(?:dtype|device|shape|size|data))", source))
+
+
+def dtype_of(settings: Settings) -> Any:
+    """What the plan says, else float32: bfloat16 rounds small updates away (TRL takes it over a 4-bit base).
+
+    DoRA's magnitudes always stay in float32: their updates are smaller than bfloat16 resolves (TRL 1.16,
+    #7268).
+    """
+    import torch
+
+    return torch.bfloat16 if settings.adapter_dtype == "bfloat16" else torch.float32
+
+
+def cast(model: Any, settings: Settings) -> None:
+    """Bring the adapters to their precision.
+
+    Needed again after every load, since PEFT raises them to float32.
+    """
+    import torch
+
+    dtype = dtype_of(settings)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32 if "magnitude_vector" in name else dtype)
+
+
+def freeze_towers(model: Any) -> None:
+    """Leave alone what text doesn't pass: it gets no gradients, and would only cost memory for them."""
+    towers = other_towers(model)
+    for name, parameter in model.named_parameters():
+        if towers and re.fullmatch(towers, name):
+            parameter.requires_grad_(False)
+
+
+def linear_layers(model: Any) -> dict[str, Any]:
+    """The layers that adapters can go to, by path: linear and GPT-2's Conv1D, without head and towers."""
+    head, towers = model.get_output_embeddings(), other_towers(model)
+    return {
+        name: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, _linear_kinds())
+        and layer is not head
+        and not (towers and re.fullmatch(towers, name))
+    }
+
+
+def other_towers(model: Any) -> str | None:
+    """A pattern of the paths that text doesn't pass: all outside a wrapper's language model, but the head."""
+    if any(re.fullmatch(OTHER_TOWERS, name) for name, _ in model.named_modules()):
+        core = model.get_base_model() if hasattr(model, "get_base_model") else model
+        language = core.get_decoder() if hasattr(core, "get_decoder") else None
+        names = {id(module): name for name, module in model.named_modules()}
+        head = names.get(id(core.get_output_embeddings()), "lm_head")
+        inside = names.get(id(language), "")
+        if (
+            language is not None
+            and inside
+            and not any(re.fullmatch(OTHER_TOWERS, name) for name, _ in language.named_modules())
+        ):
+            return rf"(?!({re.escape(inside)}|{re.escape(head)})(\.|$)).+"
+        return OTHER_TOWERS
+    return None
+
+
+def _linear_kinds() -> tuple[type, ...]:
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    return (torch.nn.Linear, Conv1D)
+
+
+def _tied(model: Any) -> bool:
+    head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
+    return head is not None and head.weight is embeddings.weight

@@ -1,0 +1,309 @@
+"""The base model and its tokenizer: found, checked and loaded in the precision the plan says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import paths
+from tuiftune.data.chat.local import eos_ids, read_document
+from tuiftune.engine.training.attention import keep_rows_apart
+from tuiftune.errors import UserError
+from tuiftune.models import weights
+from tuiftune.plan.attention import VARLEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.engine.training.settings import Settings
+
+# Tensors that files of sound models hold and causal language models have no place for: other towers, heads
+# that predict several tokens at once, tables that are computed, and the scales of quantised files.
+_LEFT_OUT = re.compile(
+    r"vision|visual|image|audio|speech|projector|connector|resampler|aligner|(^|\.)(mtp|mm_\w+|vit)\b|nextn"
+    r"|rotary_emb\.inv_freq|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
+)
+SAFE_WEIGHTS = ("*.safetensors",)
+UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where the base model is loaded from: a directory with weights, or a hub id with a revision."""
+
+    reference: str  # as the preset names it
+    source: str
+    revision: str | None
+    licence: str | None
+    remote_code: bool
+    quantised: bool = False  # its weights are so on the disk already
+
+    @property
+    def local(self) -> bool:
+        return paths.is_dir(Path(self.source))
+
+
+def find(settings: Settings) -> Base:
+    """The base model of a run. UserError where a directory lacks weights, or only has unsafe ones."""
+    from tuiftune.models.resolve import resolve
+
+    section = settings.preset.model
+    model = resolve(section.base, section.revision)
+    partly = model.source == "cache" and not model.weights  # what is missing is downloaded, of this revision
+    path = None if partly else model.path
+    if path is not None:
+        check_weights(path)
+    return Base(
+        reference=section.base,
+        source=str(path) if path is not None else section.base,
+        revision=None if path is not None else section.revision,
+        licence=model.licence,
+        remote_code=section.trust_remote_code,
+        quantised=model.quantization is not None,
+    )
+
+
+def check_weights(directory: Path) -> None:
+    """UserError unless the directory has weights in safetensors; pickled ones are never opened."""
+    if any(paths.matching(directory, pattern) for pattern in SAFE_WEIGHTS):
+        return
+    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in paths.matching(directory, pattern)), None)
+    if unsafe is not None:
+        raise UserError(
+            f"the weights ({unsafe.name}) are not safetensors, and other formats can run code when opened",
+            place=str(directory),
+            remedy="convert them to safetensors",
+        )
+    raise UserError(
+        "the model directory has no weights (no .safetensors file)",
+        place=str(directory),
+        remedy="download the whole model, or name another directory",
+    )
+
+
+def files_of(base: Base) -> Path | None:
+    """The directory that the base is loaded from; None while the hub's cache has not got it."""
+    from tuiftune.models.resolve import cached_snapshot
+
+    return Path(base.source) if base.local else cached_snapshot(base.source, base.revision)
+
+
+def stored_dtype(base: Base) -> str | None:
+    """What the base's own files hold it in, by torch's name; None where that can't be read."""
+    directory = files_of(base)
+    return None if directory is None else weights.stored_dtype(directory)
+
+
+def load_tokenizer(base: Base) -> Any:
+    """The tokenizer, with a padding token. UserError where there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            base.source, revision=base.revision or "main", trust_remote_code=base.remote_code
+        )
+    except (OSError, ValueError) as fault:
+        raise UserError(
+            f"the tokenizer can't be loaded: {_first_line(fault)}",
+            place=base.reference,
+            remedy="a directory needs tokenizer.json and tokenizer_config.json; a hub id needs access to it",
+        ) from fault
+    if not tokenizer.chat_template and (template := _older_template(base)):
+        tokenizer.chat_template = template
+    if tokenizer.eos_token is None:
+        raise UserError("the tokenizer has no end-of-sequence token", place=base.reference)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def stop_ids(base: Base) -> list[int]:
+    """The token ids at which the base model's own generation stops, by its generation_config.json or else its
+    config.json; none where neither says.
+    """
+    return eos_ids(_document(base, "generation_config.json"), _document(base, "config.json"))
+
+
+def _older_template(base: Base) -> str | None:
+    """The template of chat_template.json, which only processors of earlier models read."""
+    found = _document(base, "chat_template.json").get("chat_template")
+    return found if isinstance(found, str) else None
+
+
+def _document(base: Base, name: str) -> dict[str, Any]:
+    from transformers.utils import cached_file
+
+    try:
+        path = cached_file(
+            base.source,
+            name,
+            revision=base.revision or "main",
+            _raise_exceptions_for_gated_repo=False,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError:
+        return {}
+    return read_document(Path(path)) if path else {}
+
+
+def choose_device(settings: Settings) -> str:
+    """`cuda` or `cpu`, as planned. UserError where the plan counts on a card that isn't there."""
+    import torch
+
+    there = torch.cuda.is_available()
+    if settings.quantised and not there:
+        raise UserError(
+            "qlora quantises the base on a CUDA GPU, and none is usable here",
+            place="method.technique",
+            remedy="use lora on this machine, or run it where `tuiftune doctor` shows a GPU",
+        )
+    if settings.gpu in (None, "cpu"):
+        return "cuda" if there and settings.gpu is None else "cpu"
+    if not there:
+        raise UserError(
+            f"the plan is for {settings.gpu}, but PyTorch sees no GPU here",
+            place="plan.json",
+            remedy="`tuiftune doctor` says what is missing; or plan the run anew on this machine",
+        )
+    return "cuda"
+
+
+def load_model(base: Base, settings: Settings, device: str) -> Any:
+    """The base model on its device, in an explicit dtype; quantised to NF4 with double quantisation for
+    qlora, in float32 where all of it is trained.
+    """
+    import torch
+
+    section = settings.preset.model
+    dtype = getattr(torch, settings.held_in)
+    extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
+    if section.attention != "auto":  # else the best that its class has
+        extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
+    if settings.quantised:
+        extra["quantization_config"] = quantisation(dtype)
+    try:
+        model, loaded = class_of(config_of(base)).from_pretrained(
+            base.source,
+            revision=base.revision or "main",
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=base.remote_code,
+            ignore_mismatched_sizes=True,  # told of below, by name
+            output_loading_info=True,
+            **extra,
+        )
+    except ImportError as fault:
+        attention = "attention" in str(fault).lower()
+        raise UserError(
+            _first_line(fault),
+            place="model.attention" if attention else base.reference,
+            remedy="use sdpa, or install what is missing"
+            if attention
+            else "install what is missing, or tune the model's weights as they were before that",
+        ) from fault
+    except (OSError, ValueError) as fault:
+        raise UserError(
+            f"the model can't be loaded: {_first_line(fault)}",
+            place=base.reference,
+            remedy="check that the weights are whole and of a causal language model",
+        ) from fault
+    check_loaded(model, loaded, base)
+    if section.attention == VARLEN:
+        keep_rows_apart(model)
+    return model
+
+
+def check_loaded(model: Any, loaded: dict[str, Any], base: Base) -> None:
+    """UserError where the loader made weights up, left some out, or read some that are no numbers: by name.
+
+    Tied heads, and what the model's class says need not be there, are in none of its lists.
+    """
+    import torch
+
+    unexpected = [name for name in loaded["unexpected_keys"] if not _LEFT_OUT.search(name)]
+    if loaded["missing_keys"] or unexpected or loaded["mismatched_keys"]:
+        weights.refuse(loaded["missing_keys"], unexpected, loaded["mismatched_keys"], base.reference)
+    if loaded.get("error_msgs"):
+        raise UserError(f"the model can't be loaded: {loaded['error_msgs'][0]}", place=base.reference)
+    broken = [name for name, one in _numbers(model) if not bool(torch.isfinite(one).all())]
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise UserError(
+            f"the weights hold NaN or infinite values: {broken[0]}{more}",
+            place=base.reference,
+            remedy="download the model again; if it was trained here, go back to an earlier checkpoint",
+        )
+
+
+def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
+    """What there is in floats: the weights, and the scales of those that are quantised."""
+    for name, one in model.named_parameters():
+        state = getattr(one, "quant_state", None)
+        if state is not None:
+            nested = getattr(state, "state2", None)
+            yield name, state.absmax if nested is None else nested.absmax
+            if nested is not None and state.offset is not None:
+                yield name, state.offset
+        elif one.is_floating_point() and not one.is_meta:
+            yield name, one.detach()
+
+
+def config_of(base: Base) -> Any:
+    """The base's own config, as transformers reads it."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(
+        base.source, revision=base.revision or "main", trust_remote_code=base.remote_code
+    )
+
+
+def class_of(config: Any) -> Any:
+    """The auto class that loads a config's model for text: as a causal model, or as the wrapper of one.
+
+    UserError names a `model_type` that is neither.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    remote = getattr(config, "auto_map", None) or {}
+    for auto in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        if type(config) in auto._model_mapping or auto.__name__ in remote:
+            return auto
+    raise UserError(f"model_type '{config.model_type}' is no model that generates text")
+
+
+def quantisation(dtype: Any) -> Any:
+    """NF4 with double quantisation, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def check_fit(model: Any, tokenizer: Any, settings: Settings, base: Base) -> str | None:
+    """UserError where the tokenizer has tokens the model lacks; a warning in words where rows may exceed
+    its length.
+    """
+    size = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > size:
+        raise UserError(
+            f"the tokenizer has {len(tokenizer)} tokens, the model only {size}",
+            place=base.reference,
+            remedy="use the tokenizer that belongs to the model",
+        )
+    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if limit and settings.preset.data.max_length > limit:
+        return (
+            f"data.max_length is {settings.preset.data.max_length}, but the model was made for {limit} tokens"
+        )
+    return None
+
+
+def _first_line(fault: Exception) -> str:
+    return str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__

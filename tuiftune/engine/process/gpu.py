@@ -1,0 +1,202 @@
+"""The card while the run works: its memory as PyTorch and the driver see it, and samples for the watchers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stop
+
+HEARTBEAT_EVERY = 5.0
+SAMPLE_EVERY = 2.0
+STUCK_AFTER = 600.0  # seconds; the first step may compile for minutes
+STUCK_TIMES = 20  # times the longest step so far
+CARD_FIELDS = (
+    "index",
+    "name",
+    "utilisation",
+    "memory_used",
+    "memory_total",
+    "power_w",
+    "temperature_c",
+    "throttle",
+)
+
+
+def memory_of(device: str) -> dict[str, int | None]:
+    """Bytes: `allocated` and `reserved` at their peak by PyTorch, `device` as the driver sees the card now.
+
+    Without a card there is no allocator to ask; `device` is then this process's resident memory.
+    """
+    if device != "cuda":
+        import psutil
+
+        return {"allocated": None, "reserved": None, "device": psutil.Process().memory_info().rss}
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    return {
+        "allocated": torch.cuda.max_memory_allocated(),
+        "reserved": torch.cuda.max_memory_reserved(),
+        "device": total - free,
+    }
+
+
+def held_by_others() -> int:
+    """Bytes of this process's card that other processes hold; 0 without a card that still answers."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    from tuiftune.plan.memory import CONTEXT
+
+    try:
+        free, total = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return 0
+    return max(0, total - free - torch.cuda.memory_reserved() - CONTEXT)
+
+
+def forget_peaks(device: str) -> None:
+    """Let the peaks of `memory_of` begin anew: scoring and loading have theirs, which no plan speaks of."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def keep_within(limit: int | None) -> None:
+    """Let PyTorch's allocator refuse what would take this process beyond `limit` bytes of the card."""
+    if limit is None:
+        return
+    import torch
+
+    from tuiftune.plan.memory import CONTEXT
+
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(share_of(limit - CONTEXT, total))
+
+
+def share_of(limit: int, total: int) -> float:
+    """A limit as the share of a card, in (0, 1]."""
+    return min(1.0, max(limit, 1) / total)
+
+
+def show_only(cards: int | list[int] | str, count: int) -> None:
+    """Show PyTorch as many cards as there are processes, before it is imported. All see the same ones: they
+    reach into one another's memory.
+    """
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML numbers them
+    wanted = [str(card) for card in cards] if isinstance(cards, list) else []
+    given = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
+    chosen = (wanted or given or [str(card) for card in range(count)])[:count]
+    if os.environ.get("CUDA_VISIBLE_DEVICES") != "":  # empty means that no card is to be used
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+
+
+def name_of(device: str) -> str:
+    """What the run computes on, as a person would say it."""
+    if device != "cuda":
+        return "CPU"
+    import torch
+
+    return str(torch.cuda.get_device_name())
+
+
+class StepWatch:
+    """Notices a step that doesn't end, once each."""
+
+    def __init__(self) -> None:
+        self._at: tuple[str, int] | None = None
+        self._since = self._longest = 0.0
+        self._told = False
+
+    def look(self, phase: str, step: int, now: float) -> float | None:
+        """Take in where the run is at `now` (seconds). The seconds that a stuck step has taken, else None."""
+        if (phase, step) != self._at:
+            if self._at is not None and self._at[0] == phase == "training":
+                self._longest = max(self._longest, now - self._since)
+            self._at, self._since, self._told = (phase, step), now, False
+            return None
+        waited = now - self._since
+        if phase != "training" or self._told or waited < max(STUCK_AFTER, STUCK_TIMES * self._longest):
+            return None
+        self._told = True
+        return waited
+
+
+class Pulse:
+    """Two threads: a heartbeat with the current step, and samples of the cards and the host."""
+
+    def __init__(self, report: Report, run: Path, lost: Callable[[], Stop | None] = lambda: None) -> None:
+        self._report, self._run, self._lost = report, run, lost
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+            threading.Thread(target=self._sample, name="samples", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let both threads end; nothing is emitted after this returns."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _beat(self) -> None:
+        watch = StepWatch()
+        while True:
+            self._report.heartbeat()
+            if "directory_lost" not in self._report.warned and (stop := self._lost()):
+                self._report.warning("directory_lost", stop.why, "the run ends at the end of this step")
+            stuck = watch.look(self._report.phase_name, self._report.step, time.monotonic())
+            if stuck is not None:
+                self._report.warning(
+                    "stuck",
+                    f"step {self._report.step + 1} has taken {stuck:.0f} s, far beyond any before",
+                    "a card or a disk may hang: see `tuiftune logs`; `tuiftune stop --kill` ends it at once, "
+                    "`tuiftune resume` goes on from the last checkpoint",
+                )
+            if self._over.wait(HEARTBEAT_EVERY):
+                return
+
+    def _sample(self) -> None:
+        import psutil
+
+        psutil.cpu_percent(None)
+        while not self._over.wait(SAMPLE_EVERY):
+            memory = psutil.virtual_memory()
+            self._report.emit(
+                "gpu",
+                gpus=_cards(),
+                cpu=psutil.cpu_percent(None),
+                host_memory_used=memory.total - memory.available,
+                host_memory_total=memory.total,
+                process_memory=psutil.Process(os.getpid()).memory_info().rss,
+                disk_free=_free(self._run),
+            )
+
+
+def _free(place: Path) -> int | None:
+    try:
+        return shutil.disk_usage(place).free
+    except OSError:  # it was deleted or moved: whoever looks after the directory says so
+        return None
+
+
+def _cards() -> list[dict[str, Any]]:
+    from tuiftune.hardware.nvml import read_gpus
+
+    return [{key: getattr(gpu, key) for key in CARD_FIELDS} for gpu in read_gpus().gpus]

@@ -1,0 +1,126 @@
+"""A trainer put together: model, adapters, levers, rhythm and rehearsal, from where the run goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import set_seed
+
+from tuiftune.engine.model import adapters
+from tuiftune.engine.model import base as bases
+from tuiftune.engine.training import arguments, heads, optimizations, settings
+from tuiftune.engine.training.callback import Progress, Rhythm
+from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
+from tuiftune.engine.training.preflight import Rehearsal
+from tuiftune.engine.training.trainer import RunTrainer
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.engine.distributed.group import Group
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training import checkpoints
+    from tuiftune.engine.training.resume import Resume
+    from tuiftune.engine.training.rows import Prepared
+    from tuiftune.engine.training.settings import Settings
+
+EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
+
+
+def assemble(
+    wanted: Settings,
+    base: Base,
+    tokenizer: Any,
+    training: Prepared,
+    held_out: Prepared | None,
+    device: str,
+    store: checkpoints.Store,
+    start: Resume,
+    report: Report,
+    stopping: Stopping,
+    group: Group,
+    force: bool,
+) -> RunTrainer:
+    """The model with its adapters and levers, in a trainer that knows where it goes on from."""
+    arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
+    if held_out is not None:
+        share = -(-held_out.rows // group.size)
+        arranged.args.per_device_eval_batch_size = max(
+            1, min(int(wanted.preset.training.micro_batch), share // EVAL_GROUPS)
+        )
+    print_ = fingerprint(wanted, base, training, held_out, group.size)
+    if group.first(print_) != print_:
+        raise UserError(
+            "the files changed while its processes read them", place="data", remedy="start it again"
+        )
+    _know_base(print_, base, group)
+    saved = {} if force else start.saved.get("fingerprint", {})
+    place = str(start.checkpoint.path if start.checkpoint else "")
+    if saved:
+        compare(saved, print_, place, but=wanted.changed)
+    report.phase("loading", "weights")
+    set_seed(wanted.preset.training.seed)
+    model = bases.load_model(base, wanted, device)
+    if _know_base(print_, base, group) and saved:
+        compare(saved, print_, place, but=wanted.changed)
+    if warning := bases.check_fit(model, tokenizer, wanted, base):
+        report.warning(
+            "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
+        )
+    parameters = model.num_parameters()
+    arranged.args.router_aux_loss_coef = heads.router_loss(model)
+    if wanted.adapted:
+        report.phase("loading", "adapters")
+        model = adapters.adapt(model, wanted)
+    else:
+        adapters.freeze_towers(model)
+    optimizations.checkpoint_activations(model, wanted.checkpoint_every)
+    arranged.args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
+    known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
+    rhythm = Rhythm(
+        wanted,
+        report,
+        stopping,
+        Progress(**known),
+        evaluates=held_out is not None and held_out.rows > 0,
+        device=device,
+        group=group,
+        run=store.directory.parent.name,
+    )
+    report.phase("loading", "trainer")
+    trainer = RunTrainer(
+        settings=wanted,
+        store=store,
+        rhythm=rhythm,
+        report=report,
+        group=group,
+        stop_check=stopping.check,
+        fingerprint=print_,
+        parameters=parameters,
+        model=model,
+        args=arranged.args,
+        train_dataset=training.dataset,
+        eval_dataset=held_out.dataset if held_out else None,
+        processing_class=tokenizer,
+    )
+    trainer.written_in = None if wanted.adapted else bases.stored_dtype(base)
+    arguments.settle_steps(trainer, wanted, report)
+    wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
+    if wanted_here and start.checkpoint is None:
+        path = store.directory.parent / settings.REHEARSAL
+        rhythm.rehearsal = Rehearsal(wanted, report, device, path)
+    if wanted.adapted:
+        adapters.cast(trainer.model, wanted)
+    if wanted.preset.training.compile is True:
+        optimizations.compile_layers(trainer.model)
+    return trainer
+
+
+def _know_base(print_: dict[str, Any], base: Base, group: Group) -> bool:
+    """Add what the base's files hold, once they are here. Whether that is news."""
+    if WEIGHTS in print_:
+        return False
+    directory = bases.files_of(base) if group.leads else None
+    print_ |= group.first({} if directory is None else of_base(directory))
+    return WEIGHTS in print_

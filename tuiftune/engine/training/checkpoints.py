@@ -1,0 +1,305 @@
+"""Checkpoints that are whole or not there: staged, synced, listed with sizes and hashes, renamed, and
+verified before use.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.store.checkpoints import DISCARDED, STAGED, found_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tuiftune.engine.process.ground import Ground
+
+MANIFEST = "manifest.json"
+MANIFEST_KEYS = {"version", "step", "processes", "files"}
+VERSION = 1
+PROGRESS = "progress.json"
+SET_ASIDE = ".not-a-checkpoint"
+CHUNK = 8 * 1024 * 1024
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a card without scores
+# Further files in a checkpoint that a loader could take for its own; what else lies there is read by nobody.
+READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp")
+MOST_PROCESSES = 4096
+FULL_BELOW = 1024 * 1024  # bytes free
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on disk. `bytes` and `seconds` say what saving it took; zero where it was found."""
+
+    step: int
+    path: Path
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A checkpoint that was passed over, and why."""
+
+    path: Path
+    why: str
+
+
+class Store:
+    """The checkpoints of one run."""
+
+    def __init__(self, directory: Path, keep: int, processes: int = 1) -> None:
+        self.directory = directory
+        self.keep = keep
+        self.processes = processes
+        self.staged = directory / STAGED
+        self.stuck: list[str] = []  # what could not be removed, in words
+        self.ground: Ground | None = None
+
+    def follow(self) -> None:
+        """Go to where the run's directory is now, if it was moved."""
+        place = self.ground and self.ground.place()
+        if place:
+            self.directory = place / self.directory.name
+            self.staged = self.directory / STAGED
+
+    def clean(self) -> None:
+        """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
+        if not paths.is_dir(self.directory):
+            return
+        for path in paths.entries(self.directory):
+            if path.name == STAGED or path.name.startswith(DISCARDED):
+                _remove(path)
+
+    def strangers(self) -> list[str]:
+        """What lies here and is no checkpoint of ours, in words. None of it is read, moved or removed."""
+        return [f"{printable(path.name)} ({kind})" for path, kind in found_in(self.directory).strangers]
+
+    def save(
+        self, step: int, write: Callable[[Path], None], progress: dict[str, Any], protect: Iterable[int]
+    ) -> Checkpoint:
+        """Save what `write` puts into the directory it is given, then drop old checkpoints but those in
+        `protect`.
+
+        Raises OSError(ENOSPC) when the disk is full; then only the partial checkpoint is gone.
+        """
+        began = time.monotonic()
+        staged = self.staged
+        final = self.directory / f"checkpoint-{step}"
+        size = self._stage(staged, step, write, progress)
+        try:
+            if os.path.islink(final) or not paths.is_dir(final):
+                _set_aside(final)
+            else:
+                self._discard(final)
+            os.rename(staged, final)
+            _sync(self.directory)
+        except OSError:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        self._rotate(step, {step, *protect})
+        return Checkpoint(step, final, size, time.monotonic() - began)
+
+    def trial(
+        self, write: Callable[[Path], None], progress: dict[str, Any], read: Callable[[Path], None]
+    ) -> int:
+        """Save as `save` does, verify it, let `read` take it up again, and remove it. Returns its bytes.
+
+        Raises OSError as `save` does, and RuntimeError where what was written isn't what is there.
+        """
+        staged = self.staged
+        try:
+            size = self._stage(staged, 0, write, progress)
+            if why := fault_of(Checkpoint(0, staged)):
+                raise RuntimeError(f"a checkpoint written for trial does not verify: {why}")
+            read(staged)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return size
+
+    def all(self) -> list[Checkpoint]:
+        """Every checkpoint by name, newest first, verified or not."""
+        return [Checkpoint(step, path) for step, path in found_in(self.directory).checkpoints]
+
+    def go_back_to(self, step: int) -> None:
+        """Remove the checkpoints after a step: the run diverged there."""
+        for checkpoint in self.all():
+            if checkpoint.step > step:
+                self._discard(checkpoint.path)
+
+    def newest_whole(self) -> tuple[Checkpoint | None, list[Damaged]]:
+        """The newest checkpoint that verifies, and the newer ones that don't."""
+        damaged: list[Damaged] = []
+        for checkpoint in self.all():
+            why = fault_of(checkpoint)
+            if why is None:
+                return checkpoint, damaged
+            damaged.append(Damaged(checkpoint.path, why))
+        return None, damaged
+
+    def _stage(self, staged: Path, step: int, write: Callable[[Path], None], progress: dict[str, Any]) -> int:
+        """Write and seal a checkpoint under a name that isn't one. Returns its bytes."""
+        try:
+            self.directory.mkdir(exist_ok=True)
+            staged.mkdir()
+            write(staged)
+            for name in LEFT_OUT:
+                (staged / name).unlink(missing_ok=True)
+            _write_json(staged / PROGRESS, progress)
+            return _seal(staged, step, self.processes)
+        except Exception as fault:
+            full = paths.exists(self.directory) and shutil.disk_usage(self.directory).free < FULL_BELOW
+            shutil.rmtree(staged, ignore_errors=True)
+            if full and not (isinstance(fault, OSError) and fault.errno == errno.ENOSPC):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory)) from fault
+            raise
+
+    def _rotate(self, saved: int, protect: set[int]) -> None:
+        """Keep the newest `keep` up to the one just saved, so that the last good one always stays.
+
+        Those beyond it were passed over as damaged when this process began, or it would have gone on from
+        them: they must not count.
+        """
+        there = self.all()
+        old = [one for one in there if one.step <= saved][self.keep :]
+        for checkpoint in [*(one for one in there if one.step > saved), *old]:
+            if checkpoint.step in protect:
+                continue
+            try:
+                self._discard(checkpoint.path)
+            except OSError as fault:  # the one just saved is safe: the run goes on beside what can't go
+                self.stuck.append(f"{checkpoint.path.name} ({fault.strerror or fault})")
+
+    def _discard(self, path: Path) -> None:
+        """Rename first: a removal cut short must not leave something that looks like a checkpoint."""
+        trash = path.with_name(DISCARDED + path.name)
+        _remove(trash)
+        os.rename(path, trash)
+        shutil.rmtree(trash)
+
+
+def _remove(path: Path) -> None:
+    """A directory of ours with all in it; of a link or a file of its name, only that."""
+    if os.path.islink(path) or paths.is_file(path):
+        path.unlink()
+    elif paths.exists(path):
+        shutil.rmtree(path)
+
+
+def _set_aside(path: Path) -> None:
+    """Free a checkpoint's name of a link or file, which is somebody's and stays under another."""
+    number = 0
+    while os.path.lexists(aside := path.with_name(f"{path.name}{SET_ASIDE}{number or ''}")):
+        number += 1
+    if os.path.lexists(path):
+        os.rename(path, aside)
+
+
+def fault_of(checkpoint: Checkpoint) -> str | None:
+    """What is wrong with a checkpoint, or None when every byte of it is as it was written."""
+    try:
+        listing = checkpoint.path / MANIFEST
+        if not _plain(listing):
+            return f"{MANIFEST} is {'no plain file' if os.path.lexists(listing) else 'missing'}"
+        manifest = documents.read_json(listing)
+        files = manifest["files"]
+        if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
+            return f"{MANIFEST} isn't one of version {VERSION}"
+        if manifest["step"] != checkpoint.step:
+            return f"its manifest is of step {str(manifest['step'])[:20]}"
+        if type(processes := manifest.get("processes", 1)) is not int or not 1 <= processes <= MOST_PROCESSES:
+            return f"its manifest is of {str(processes)[:20]} processes"
+        needed = (*NEEDED, *random_states(processes))
+        missing = [name for name in needed if name not in files]
+        if missing or not any(name in files for name in WEIGHTS):
+            return f"its manifest lacks {', '.join(missing) or 'the weights'}"
+        if other := _unlisted(checkpoint.path, files):
+            return f"it holds {printable(other)}, which its manifest doesn't name"
+        for name, listed in files.items():
+            path = checkpoint.path / name
+            if not _plain(path):
+                return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
+            if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
+                return f"{printable(name)[:80]} lies outside it"
+            if paths.size(path) != listed["size"]:
+                return f"{name} has {paths.size(path)} bytes instead of {str(listed['size'])[:20]}"
+            if _hash(path) != listed["sha256"]:
+                return f"{name} was changed after it was written"
+    except FileNotFoundError:
+        return f"{MANIFEST} is missing"
+    except UserError as fault:
+        return f"{MANIFEST} {fault.message}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        return f"{MANIFEST} can't be read ({type(fault).__name__})"
+    return None
+
+
+def _plain(path: Path) -> bool:
+    """A regular file, not a link to one."""
+    return paths.is_file(path) and not os.path.islink(path)
+
+
+def _unlisted(directory: Path, files: Iterable[str]) -> str | None:
+    """A file that a loader might read though nobody vouches for it."""
+    known = {*files, MANIFEST}
+    everything = (path for path in directory.rglob("*") if not paths.is_dir(path))  # raw: OSError is told
+    names = (path.relative_to(directory).as_posix() for path in everything)
+    return next((name for name in sorted(names) if name not in known and name.endswith(READ)), None)
+
+
+def random_states(processes: int) -> list[str]:
+    """The files that hold the random numbers' states: one a process, as the trainer names them."""
+    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+
+
+def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
+    return documents.read_json(checkpoint.path / PROGRESS)
+
+
+def _seal(directory: Path, step: int, processes: int) -> int:
+    """Sync every file and list it with size and hash. Returns the bytes."""
+    files = {}
+    for path in paths.below(directory, ()):
+        _sync(path)
+        files[path.relative_to(directory).as_posix()] = {"size": paths.size(path), "sha256": _hash(path)}
+    _write_json(
+        directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
+    )
+    _sync(directory)
+    return sum(paths.size(path) for path in paths.entries(directory) if paths.is_file(path))
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with documents.opened(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

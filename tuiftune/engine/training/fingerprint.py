@@ -1,0 +1,84 @@
+"""What must be the same for a resumed run to be the same run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.mix.sources import Mix
+from tuiftune.errors import UserError
+from tuiftune.models import weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.training.rows import Prepared
+    from tuiftune.engine.training.settings import Settings
+
+WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
+DIFFER = ("rows", WEIGHTS, TOKENIZER)  # digests, which tell nobody anything
+
+
+def fingerprint(
+    settings: Settings, base: Base, train: Prepared, held_out: Prepared | None, world: int
+) -> dict[str, Any]:
+    """Everything that decides the numbers of a run, but for the files of its base (`of_base`).
+
+    The rows' digest covers data, split, template, tokenizer and length.
+    """
+    preset = settings.preset
+    mix = Mix.of(preset.data)
+    training = preset.training.model_dump(
+        mode="json", exclude={"activation_checkpointing", "kernels", "compile", "divergence_patience"}
+    )
+    return {
+        "model.base": base.reference,
+        "model.revision": base.revision,
+        "model.dtype": preset.model.dtype,
+        **({} if settings.held_in == preset.model.dtype else {"weights held in": settings.held_in}),
+        "data.packing": bool(preset.data.packing),
+        **({"data.padding_free": True} if preset.data.padding_free is True else {}),
+        "data.max_length": preset.data.max_length,
+        "rows of training": train.digest,
+        "rows held out": held_out.digest if held_out else None,
+        **({"data.mix": [source.describe() for source in mix.sources]} if mix else {}),
+        **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
+        "processes": world,
+        "method.adapter_dtype": settings.adapter_dtype,
+        **{
+            f"method.{key}": value
+            for key, value in preset.method.model_dump(mode="json").items()
+            if key != "modules_to_save" or value  # runs begun before there was this key have none
+        },
+        **{f"training.{key}": value for key, value in training.items()},
+        # As planned: what was halved for want of memory isn't a change of the run.
+        "training.micro_batch": settings.planned_micro_batch or preset.training.micro_batch,
+    }
+
+
+def of_base(directory: Path) -> dict[str, str]:
+    """What the base's own files hold: weights and tokenizer may be replaced under the same name."""
+    return {WEIGHTS: weights.digest(directory), TOKENIZER: weights.tokenizer_digest(directory)}
+
+
+def compare(
+    saved: dict[str, Any], now: dict[str, Any], place: str, *, but: frozenset[str] = frozenset()
+) -> None:
+    """UserError naming what differs from when the checkpoint was saved.
+
+    The base's files are compared where both know them: earlier versions didn't, and a hub's may yet have to
+    come. Keys in `but` were changed on purpose, with `tuiftune resume --set`.
+    """
+    either = {*saved, *now} - {key for key in (WEIGHTS, TOKENIZER) if key not in saved or key not in now}
+    changed = [key for key in sorted(either - but) if saved.get(key) != now.get(key)]
+    if not changed:
+        return
+    said = "; ".join(
+        f"{key} differ" if key.startswith(DIFFER) else f"{key} was {saved.get(key)}, is {now.get(key)}"
+        for key in changed
+    )
+    raise UserError(
+        f"the run was changed since this checkpoint: {said}",
+        place=place,
+        remedy="start a new run with the new settings, or resume with --force to go on regardless",
+    )

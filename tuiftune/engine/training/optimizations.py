@@ -1,0 +1,116 @@
+"""What trades memory for speed: activation checkpointing, compiled layers, fused kernels, mixed precision."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine.model import adapters
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.engine.training.settings import Settings
+
+
+def check(settings: Settings, device: str) -> None:
+    """UserError where the plan asks for a lever this machine lacks."""
+    training = settings.preset.training
+    if training.kernels == "liger" and importlib.util.find_spec("liger_kernel") is None:
+        raise UserError(
+            "the plan uses Liger kernels, which are not installed",
+            place="training.kernels",
+            remedy="pip install liger-kernel, or set training.kernels: none",
+        )
+    if training.kernels == "liger" and device != "cuda":
+        raise UserError(
+            "Liger kernels need a GPU", place="training.kernels", remedy="set training.kernels: none"
+        )
+    if training.compile is True and device == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+        raise UserError(
+            "compiling layers for the CPU needs a C++ compiler",
+            place="training.compile",
+            remedy="install g++, or set training.compile: false",
+        )
+
+
+def decoder_layers(model: Any) -> list[Any]:
+    """The repeated blocks of the transformer, first to last, whatever wraps them."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    return [layer for layer in model.modules() if isinstance(layer, GradientCheckpointingLayer)]
+
+
+def checkpoint_activations(model: Any, every: int) -> None:
+    """Recompute the activations of every `every`-th decoder layer in the backward pass; 0 turns it off.
+
+    Set on the layers themselves, since the trainer's own switch has no every-N before transformers 5.20.
+    """
+    import torch
+
+    layers = decoder_layers(model)
+    if every and not layers:
+        raise UserError(
+            "this model's layers can't recompute their activations",
+            place="training.activation_checkpointing",
+            remedy="set it to false",
+        )
+    recompute = partial(torch.utils.checkpoint.checkpoint, use_reentrant=False)
+    for index, layer in enumerate(layers):
+        layer.gradient_checkpointing = bool(every) and index % every == 0
+        layer._gradient_checkpointing_func = recompute
+
+
+def may_leave_out(model: Any) -> bool:
+    """Whether a step may pass by trained weights: experts that no token is sent to, towers that text doesn't
+    enter. DDP would wait for their gradients forever unless it looks for them, which takes time.
+    """
+    config = model.config.get_text_config()
+    experts = any(getattr(config, name, None) for name in adapters.NUMBERS_OF_EXPERTS)
+    towers = adapters.other_towers(model)
+    return experts or any(
+        weight.requires_grad and towers and re.fullmatch(towers, name)
+        for name, weight in model.named_parameters()
+    )
+
+
+def compile_layers(model: Any) -> None:
+    """Compile each decoder layer on its first use in training."""
+    for layer in decoder_layers(model):
+        layer.compile()
+
+
+def autocast_dtype(settings: Settings) -> str | None:
+    """`bf16` or `fp16` where matrix products run in lower precision than the trained weights, else None.
+
+    float16 comes with a gradient scaler (the trainer's). Adapters in bfloat16 over a bfloat16 base need none,
+    and are faster without.
+    """
+    import torch
+
+    dtype = settings.preset.model.dtype
+    if dtype == "bfloat16":
+        pure = settings.technique in ("lora", "dora") and adapters.dtype_of(settings) == torch.bfloat16
+        return None if pure else "bf16"
+    return "fp16" if dtype == "float16" else None
+
+
+@contextmanager
+def eager_layers(model: Any) -> Iterator[None]:
+    """Compiled layers run eagerly inside: scoring has shapes and modes of its own, each of which would
+    compile anew.
+    """
+    layers = decoder_layers(model)
+    compiled = [layer._compiled_call_impl for layer in layers]
+    try:
+        for layer in layers:
+            layer._compiled_call_impl = None
+        yield
+    finally:
+        for layer, implementation in zip(layers, compiled, strict=True):
+            layer._compiled_call_impl = implementation

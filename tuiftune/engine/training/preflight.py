@@ -1,0 +1,350 @@
+"""Two updates, an evaluation, a save and a reload on the longest rows before training: what a run needs,
+measured.
+
+Nothing of it stays: weights, optimizer, random numbers and the order of the data are as if it had not been.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import json
+import math
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trl import SFTTrainer
+
+from tuiftune.engine.process import gpu
+from tuiftune.engine.process.faults import ending_of
+from tuiftune.engine.training import optimizations
+from tuiftune.engine.training.settings import rehearsed
+from tuiftune.errors import ExitCode
+from tuiftune.figures import size
+from tuiftune.preset.sizes import GIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.settings import Settings
+    from tuiftune.engine.training.trainer import RunTrainer
+
+UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
+COUNTED = ("_metrics", "_total_train_tokens")  # by TRL's own step
+LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a rehearsal may
+MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
+
+
+class ResizeError(Exception):
+    """Another micro batch is to be rehearsed: fewer rows where memory ran out, more where it has room."""
+
+    def __init__(self, rows: int, why: str) -> None:
+        super().__init__(why)
+        self.rows, self.why = rows, why
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one process came to: bytes it held at most, and how it failed if it did."""
+
+    measured: dict[str, int | None]
+    out_of_memory: bool = False
+    broken: str = ""
+
+
+class Rehearsal:
+    """Rehearses at the beginning of training, where model and optimizer are as training uses them.
+
+    Each process of a group tries by itself, without exchanging gradients, whose buckets are there already;
+    then they agree: none goes on where one ran out of memory, and the fullest card counts.
+    """
+
+    def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
+        self._settings, self._report, self._device, self._path = settings, report, device, path
+        self._fitting: int | None = None  # rows that were measured to fit, while more of them are tried
+
+    def run(self, trainer: RunTrainer) -> None:
+        """Measure, tell and store it. ResizeError where another micro batch has to be rehearsed."""
+        began = time.monotonic()
+        compiles = self._settings.preset.training.compile is True
+        self._report.phase("rehearsing", "the first step compiles the layers" if compiles else "")
+        gpu.forget_peaks(self._device)
+        saved: dict[str, Any] = {}
+        with _nothing_stays(trainer, adapted=self._settings.adapted):
+            tried = trainer.group.gather(self._try(trainer))
+            out_of_memory = any(one.out_of_memory for one in tried)
+            broken = next((one.broken for one in tried if one.broken), "")
+            if not out_of_memory and not broken:
+                try:
+                    saved = _saved_and_reloaded(trainer)
+                except RuntimeError as fault:
+                    if trainer.group.size > 1 or ending_of(fault).state != "failed":
+                        raise
+                    broken = ending_of(fault).why
+        gpu.forget_peaks(self._device)
+        wanted: ResizeError | None = None
+        if out_of_memory:
+            wanted = self._fewer(trainer.args.per_device_train_batch_size)
+        elif broken:  # what only the rehearsal does must not be what a run is lost for
+            self._report.warning(
+                "rehearsal_failed",
+                f"the rehearsal broke off and measured nothing: {broken}",
+                "training goes on without it; --no-rehearsal leaves it out",
+            )
+        else:
+            measured = max((one.measured for one in tried), key=lambda one: one["reserved"] or 0)
+            wanted = self._take_in(trainer, measured, saved, time.monotonic() - began)
+        agreed = trainer.group.first((wanted.rows, wanted.why) if wanted else None)
+        if agreed is not None:
+            raise ResizeError(*agreed)
+
+    def _try(self, trainer: RunTrainer) -> Tried:
+        try:
+            with trainer.by_itself():
+                _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
+                _evaluation(trainer)
+            return Tried(gpu.memory_of(self._device))
+        except Exception as fault:
+            end = ending_of(fault)
+            if end.state == "oom" and trainer.args.per_device_train_batch_size > 1:
+                return Tried({}, out_of_memory=True)
+            if end.state == "failed" and end.exit_code == ExitCode.FAILED:
+                return Tried({}, broken=end.why)
+            raise
+
+    def _take_in(
+        self, trainer: RunTrainer, measured: dict[str, int | None], saved: dict[str, Any], seconds: float
+    ) -> ResizeError | None:
+        """Rank 0's part: tell, store, and decide whether other rows at once are to be rehearsed."""
+        if not trainer.group.leads:
+            return None
+        held, limit = _held(measured), self._settings.capacity
+        micro = trainer.args.per_device_train_batch_size
+        if self._fitting is not None and micro > self._fitting and held and limit and held > limit:
+            return self._fewer(micro)
+        self._report.emit(
+            "memory", **measured, **self._settings.predictions, rehearsal=True, seconds=round(seconds, 2)
+        )
+        self._store(trainer, measured, saved, seconds)
+        if saved:
+            trainer.rhythm.saved(saved["seconds"])
+        if more := self._room_for_more(micro, held):
+            self._fitting = micro
+        return more
+
+    def _fewer(self, rows: int) -> ResizeError:
+        """After `rows` at once were too many: those known to fit, else the largest part of them."""
+        if self._fitting is not None and self._fitting < rows:
+            return ResizeError(self._fitting, f"{rows} of the longest rows at once don't fit after all")
+        less = next(size for size in range(rows // 2, 0, -1) if rows % size == 0)
+        return ResizeError(less, f"{rows} of the longest rows at once are out of memory")
+
+    def _room_for_more(self, micro: int, held: int | None) -> ResizeError | None:
+        """The next larger micro batch that the plan held back, where what was measured leaves room for it.
+
+        The plan's bounds of both are scaled by measured over predicted; tried once.
+        """
+        larger, needs, limit = (
+            self._settings.larger,
+            self._settings.predicted["needs"],
+            self._settings.capacity,
+        )
+        if self._fitting is not None or larger is None or not (held and needs and limit):
+            return None
+        planned = rehearsed(self._path).get("planned_micro_batch")
+        expected = held * larger.needs / needs
+        if micro != planned or larger.micro_batch <= micro or expected > limit:
+            return None
+        return ResizeError(
+            larger.micro_batch,
+            f"{micro} of the longest rows at once take {size(held)}, less than was planned for: "
+            f"{larger.micro_batch} should take {size(expected)} of {size(limit)}",
+        )
+
+    def _store(
+        self, trainer: RunTrainer, measured: dict[str, int | None], saved: dict[str, Any], seconds: float
+    ) -> None:
+        from tuiftune.runs.store.directory import write_text
+
+        predicted, limit, held = self._settings.predicted, self._settings.capacity, _held(measured)
+        micro = trainer.args.per_device_train_batch_size
+        planned = rehearsed(self._path).get("planned_micro_batch", micro)
+        document = {
+            "measured": {**measured, "needs": held},
+            "predicted": predicted,
+            "limit": limit,
+            "micro_batch": micro,
+            "planned_micro_batch": planned,
+            "checkpoint": saved or None,
+            "seconds": round(seconds, 2),
+        }
+        write_text(self._path, json.dumps(document, indent=1))
+        if held is None:
+            return
+        if limit and held > limit:
+            self._report.warning(
+                "memory_above_limit",
+                f"the longest rows need {size(held)} of the {size(limit)} that are free",
+                f"set training.micro_batch: {max(1, micro // 2)} or training.activation_checkpointing: true",
+            )
+        if micro == planned:
+            self._remember(held)
+
+    def resize(self, trainer: RunTrainer, wanted: ResizeError) -> None:
+        """Other rows at once, more or less often: the effective batch stays. Kept for when the run is
+        resumed.
+        """
+        from tuiftune.runs.store.directory import write_text
+
+        args = trainer.args
+        before, rows = args.per_device_train_batch_size, wanted.rows
+        planned = rehearsed(self._path).get("planned_micro_batch", before)
+        args.gradient_accumulation_steps = args.gradient_accumulation_steps * before // rows
+        args.per_device_train_batch_size = args.per_device_eval_batch_size = rows
+        _begin_again(trainer)
+        trainer._fingerprint["training.micro_batch"] = rows
+        gc.collect()
+        gpu.forget_peaks(self._device)
+        trainer.group.meet()
+        if not trainer.group.leads:
+            return
+        write_text(self._path, json.dumps({"micro_batch": rows, "planned_micro_batch": planned}))
+        self._report.warning(
+            "micro_batch_lowered" if rows < before else "micro_batch_raised",
+            f"{wanted.why}: {rows} at once, "
+            f"{args.gradient_accumulation_steps} times a step, are used; the effective batch is the same",
+            "expect it a little slower; checkpointing or a smaller max_length makes room too"
+            if self._fitting is None
+            else "",
+        )
+        if planned == before and rows < before and self._settings.capacity:
+            self._remember(self._settings.capacity)
+
+    def _remember(self, held: float) -> None:
+        """For the next plan on this card."""
+        from tuiftune.hardware import experience
+
+        if needs := self._settings.predicted["needs"]:
+            experience.note(gpu.name_of(self._device), held / needs * self._settings.correction)
+
+
+def _held(measured: dict[str, int | None]) -> int | None:
+    """Bytes of the card that this process holds, to compare with a plan's `needs`; None without a card."""
+    from tuiftune.plan.memory import CONTEXT
+
+    reserved = measured["reserved"]
+    return None if reserved is None else reserved + CONTEXT
+
+
+def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
+    """Bytes and seconds of one checkpoint, there and back; nothing where it would take too long.
+
+    Raises OSError(ENOSPC) where the disk has no room for it.
+    """
+    trained = [one for one in trainer.model.parameters() if one.requires_grad]
+    if sum(one.numel() * (one.element_size() + 8) for one in trained) > LARGEST_SAVE:
+        return {}
+    began = time.monotonic()
+    size = trainer.try_saving()
+    return {"bytes": size, "seconds": round(time.monotonic() - began, 2)}
+
+
+def _updates(trainer: RunTrainer, *, paged: bool) -> None:
+    """Forward, backward and update as training does them, at a learning rate of 0.
+
+    Paged states are left out: they live beside the card's memory, and can't be taken back.
+    """
+    batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
+    model, optimizer = trainer.model_wrapped, trainer.optimizer
+    steps = min(trainer.args.gradient_accumulation_steps, MICRO_STEPS)
+    for _ in range(UPDATES):
+        for _ in range(steps):
+            trainer.current_gradient_accumulation_steps = steps
+            learnt = steps * trainer.group.size * (batch["labels"][:, 1:] != -100).sum()
+            SFTTrainer.training_step(trainer, model, dict(batch), learnt.to(trainer.args.device))
+        norm = trainer._clip(model.parameters(), trainer.args.max_grad_norm)
+        if not paged and math.isfinite(float(norm)):  # else a rate of 0 would still leave NaN in the weights
+            optimizer.step()
+        model.zero_grad(set_to_none=True)
+
+
+def _begin_again(trainer: RunTrainer) -> None:
+    """Let the next call of `train` make its optimizer and its loader of data anew."""
+    trainer._train_batch_size = trainer.args.train_batch_size
+    trainer.accelerator.free_memory()
+    trainer.model_wrapped = trainer.model
+    trainer.optimizer = trainer.lr_scheduler = None
+    trainer._created_lr_scheduler = False
+    trainer.is_in_train = False
+
+
+def _evaluation(trainer: RunTrainer) -> None:
+    import torch
+
+    if not trainer.eval_dataset:
+        return
+    batch = _longest(trainer, trainer.eval_dataset, trainer.args.per_device_eval_batch_size)
+    trainer.model.eval()
+    with torch.no_grad(), optimizations.eager_layers(trainer.model), trainer.accelerator.autocast():
+        trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+    trainer.model.train()
+
+
+def _longest(trainer: RunTrainer, dataset: Any, count: int) -> dict[str, Any]:
+    """A batch of the longest rows, collated as training collates them."""
+    import numpy as np
+    import pyarrow.compute as compute
+
+    column = dataset.select_columns(["input_ids"]).with_format("arrow")[:]["input_ids"]
+    lengths = compute.list_value_length(column).to_numpy()
+    picked = np.sort(np.argsort(-lengths, kind="stable")[:count])
+    rows = trainer._remove_unused_columns(dataset.select(picked.tolist()), description="training")
+    batch: dict[str, Any] = trainer.data_collator([rows[index] for index in range(len(rows))])
+    return batch
+
+
+@contextmanager
+def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
+    """Everything that a step changes is put back. Weights of full tuning can't change at a rate of 0."""
+    import numpy as np
+    import torch
+
+    cuda = torch.cuda.is_available()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cards = torch.cuda.get_rng_state_all() if cuda else []
+    optimizer: Any = trainer.optimizer
+    rates = [group["lr"] for group in optimizer.param_groups]
+    state = copy.deepcopy(trainer.state)
+    scaler = trainer.accelerator.scaler
+    scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
+    trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
+    weights = [one.detach().to("cpu", copy=True) for one in trained]
+    counted = {name: copy.deepcopy(getattr(trainer, name)) for name in COUNTED}
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    try:
+        yield
+    finally:
+        trainer.model_wrapped.zero_grad(set_to_none=True)
+        getattr(optimizer, "optimizer", optimizer).state.clear()
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        trainer.state.stateful_callbacks = state.stateful_callbacks
+        trainer.state.total_flos = state.total_flos
+        with torch.no_grad():
+            for one, weight in zip(trained, weights, strict=True):
+                one.copy_(weight)
+        if scaler is not None:
+            scaler.load_state_dict(scale)
+        for name, value in counted.items():
+            setattr(trainer, name, value)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cards)

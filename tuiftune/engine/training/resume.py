@@ -1,0 +1,148 @@
+"""Where a run goes on: the newest of its checkpoints that is whole, or its beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents
+from tuiftune.engine.process.faults import DivergedError
+from tuiftune.engine.training import checkpoints
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.store import diverged
+from tuiftune.runs.store.directory import digest_of
+
+if TYPE_CHECKING:
+    from tuiftune.engine.process.report import Report
+    from tuiftune.runs.store.directory import RunDir
+
+
+PATHS = ("data.train", "data.eval", "data.mix", "data.columns", "model.base")  # written anew in the plan
+TAIL = 1 << 20  # bytes of the log that are looked at
+NAMED = 3  # things that a message names
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a run goes on: the checkpoint, or None for its beginning."""
+
+    checkpoint: checkpoints.Checkpoint | None
+    saved: dict[str, Any]
+    again: bool = False  # from the base model on purpose, since nothing that was trained was better
+
+
+def resume_point(
+    run: RunDir, store: checkpoints.Store, report: Report, resume: bool, force: bool = False
+) -> Resume:
+    """The newest checkpoint that verifies, naming those that don't.
+
+    A run that diverged goes on from the checkpoint that it noted, once its settings were changed; with
+    `force` it goes on regardless.
+
+    UserError when there are some, but none is whole.
+    """
+    store.clean()
+    if not resume:
+        return Resume(None, {})
+    noted = diverged.noted(run)
+    if noted is not None and not noted.settled and not force:
+        raise DivergedError(noted.why)
+    if noted is not None:
+        if noted.settled:
+            store.go_back_to(noted.step or 0)
+        diverged.clear(run)
+        if noted.settled and noted.step is None:
+            return Resume(None, {}, again=True)
+    report.phase("loading", "verifying checkpoints")
+    if strangers := store.strangers():
+        report.warning(
+            "not_checkpoints",
+            f"passed over in {store.directory.name}/, since they are no checkpoints of this run: "
+            f"{', '.join(strangers[:NAMED])}"
+            + (f" and {len(strangers) - NAMED} more" * (len(strangers) > NAMED)),
+            "a checkpoint is a plain directory named checkpoint-STEP; move the rest elsewhere",
+        )
+    checkpoint, damaged = store.newest_whole()
+    for one in damaged:
+        report.warning(
+            "checkpoint_damaged",
+            f"{one.path.name} was passed over: {one.why}",
+            "the run goes on from an older checkpoint" if checkpoint else "",
+        )
+    if checkpoint is None:
+        if damaged:
+            raise UserError(
+                f"none of the {len(damaged)} checkpoints is whole ({damaged[0].path.name}: {damaged[0].why})",
+                place=str(store.directory),
+                remedy="start a new run; nothing here can be trusted",
+            )
+        return Resume(None, {})
+    return Resume(checkpoint, checkpoints.progress_of(checkpoint))
+
+
+def say_changes(run: RunDir, start: Resume, report: Report) -> None:
+    """What a run that was begun before goes on without: checkpoints that are gone, edits of its preset."""
+    plan = run.plan()
+    edited = edits(run, plan)
+    if edited is not None:
+        which = f" ({edited})" if edited else ""
+        report.warning(
+            "preset_edited",
+            f"preset.yaml was edited after the run began{which}; it goes on with the settings it began with",
+            f"to use the edited ones, start a new run: tuiftune train {run.path / 'preset.yaml'}",
+        )
+    if start.checkpoint is None and not start.again and (last := _reached(run)):
+        step, saved = last
+        report.warning(
+            "begins_again",
+            f"the run had come to step {step}, and "
+            + (
+                f"its checkpoints (the last of step {saved}) are gone"
+                if saved
+                else "no checkpoint had been saved"
+            )
+            + ": it begins again from step 0",
+        )
+
+
+def edits(run: RunDir, plan: dict[str, Any]) -> str | None:
+    """What was changed in a run's preset.yaml since the run was made, in words; None where nothing was."""
+    from tuiftune.preset import file
+
+    path = run.path / "preset.yaml"
+    try:
+        text = documents.read_text(path)
+        if digest_of(text) == plan.get("preset_digest", digest_of(text)):
+            return None
+        now = _leaves(file.load(path).model_dump(mode="json"))
+    except UserError:
+        return "it can't be read now"
+    then = _leaves(plan["resolved"])
+    differ = [
+        f"{key}: {printable(str(value))[:40]}, was {printable(str(then[key]))[:40]}"
+        for key, value in now.items()
+        if key in then and key not in PATHS and value not in ("auto", then[key])
+    ]
+    return ", ".join(differ[:NAMED])
+
+
+def _reached(run: RunDir) -> tuple[int, int] | None:
+    """The last step of earlier processes, and that of their last checkpoint (0: none); None before any."""
+    from tuiftune.runs.log.event_log import parse_lines, read_tail
+
+    told = list(parse_lines(read_tail(run.events_path, TAIL)))
+    steps = [int(event["step"]) for event in told if event["type"] == "step" and event.get("step")]
+    saved = [int(event["step"]) for event in told if event["type"] == "checkpoint" and event.get("step")]
+    reached = max((*steps[-1:], *saved[-1:]), default=0)
+    return (reached, saved[-1] if saved else 0) if reached else None
+
+
+def _leaves(node: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {path: node}
+    return {
+        key: value
+        for name, inner in node.items()
+        for key, value in _leaves(inner, f"{path}.{name}" if path else str(name)).items()
+    }

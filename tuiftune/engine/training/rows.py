@@ -1,0 +1,217 @@
+"""The rows of a run: loaded, split, tokenised, cut, and turned into what the trainer reads."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine.model.foreign import tokenised
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tuiftune.data.example import Example
+    from tuiftune.engine.model.foreign import Row
+    from tuiftune.engine.process.report import Report
+    from tuiftune.fence.process import Asked
+    from tuiftune.preset.schema import Preset
+
+BATCH = 256
+REWRITTEN = {
+    "reasoning_kept": (
+        "the chat template cuts the reasoning out of the last answer; it is trained all the same, after the "
+        "prompt that inference sends",
+        "take the reasoning out of the rows if it is not to be learnt",
+    ),
+    "reasoning_cut": (
+        "the chat template cuts the reasoning out of earlier answers; they are trained as it renders them",
+        "give each such answer a row of its own, with the messages before it",
+    ),
+    "answers_rewritten": (
+        "the chat template changes the words of an answer; what it writes is trained",
+        "`tuiftune data tokens` shows a row as it is trained",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The rows as messages or text, split the way `data.split` does.
+
+    `train` holds what is mixed in, too. `format` is what the data was recognised as.
+    """
+
+    train: list[Example]
+    held_out: list[Example]
+    format: str
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Tokenised rows: `dataset` has `input_ids` and `labels`; `longest` is its longest row.
+
+    `digest` names its content.
+    """
+
+    dataset: Any
+    rows: int
+    tokens: int
+    learnt: int
+    longest: int
+    digest: str
+    keys: array[int]  # a hash of the tokens of each row, the same in this process only
+
+
+def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
+    """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
+    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.mix.split import split
+    from tuiftune.data.read.load import load as load_data
+
+    data = preset.data
+    report.phase("loading", "data")
+
+    def progress(done: int) -> None:
+        check()
+        report.phase("loading", "data", done=done)
+
+    dataset = load_data(
+        data.train, format=data.format, columns=data.columns or None, system=data.system, progress=progress
+    )
+    train, held_out = split(dataset, data.eval, preset.training.seed)
+    place = ", ".join(str(file) for file in dataset.files)
+    if not train:
+        raise UserError(
+            "there is no row to train on", place=place, remedy="give more rows, or a smaller data.eval"
+        )
+    if any(example.chosen is not None for example in train[:BATCH]):
+        raise UserError(
+            "preference rows need preference tuning, which is not there yet",
+            place=place,
+            remedy="use rows with one answer each",
+        )
+    files = [str(file) for file in dataset.files]
+    if data.mix:
+        report.phase("loading", "data mixed in")
+        mixture = mixed(train, held_out, Mix.of(data), preset.training.seed, place)
+        check()
+        train = mixture.examples
+        files += [portion.describe() for portion in mixture.portions[1:]]
+    return Examples(train, held_out, str(dataset.format), files)
+
+
+def prepare(
+    examples: Sequence[Example],
+    asked: Asked,
+    report: Report,
+    check: Callable[[], None],
+    *,
+    which: str,
+    max_length: int,
+) -> Prepared:
+    """Tokenise rows, which `asked` has as `which`, and drop those with nothing to learn; both are counted in
+    warnings.
+
+    UserError when none is left.
+    """
+    ids, labels, keys = _Ragged(), _Ragged(), array("q")
+    digest = hashlib.sha256()
+    learnt = longest = cut = lost = dropped = 0
+    told = dict.fromkeys(REWRITTEN, 0)
+    for row in _tokenised(examples, asked, report, check, which):
+        cut += row.truncated
+        lost += row.lost
+        for code in row.told:
+            told[code] += 1
+        if not row.teaches:
+            dropped += 1
+            continue
+        length = len(row.ids) // ids.values.itemsize
+        ids.append(row.ids)
+        keys.append(hash(bytes(row.ids)))
+        labels.append(row.labels)
+        digest.update(length.to_bytes(8, sys.byteorder))
+        digest.update(row.ids)
+        digest.update(row.labels)
+        learnt += row.learnt
+        longest = max(longest, length)
+    if cut:
+        report.warning(
+            "rows_cut",
+            f"{cut} of {len(examples)} {which} rows were longer than {max_length} tokens and cut; "
+            f"{lost} learnt tokens were lost",
+            "raise data.max_length, or shorten the rows",
+        )
+    if dropped:
+        report.warning(
+            "rows_dropped",
+            f"{dropped} of {len(examples)} {which} rows have no token to learn and were left out",
+            "raise data.max_length if their answers were cut away, or give them an answer",
+        )
+    for code, count in told.items():
+        if count:
+            message, remedy = REWRITTEN[code]
+            report.warning(code, f"{count} of {len(examples)} {which} rows: {message}", remedy)
+    if examples and not len(ids):
+        raise UserError(
+            f"none of the {len(examples)} {which} rows has a token to learn",
+            place="data",
+            remedy="raise data.max_length, or check data.loss_on and the columns",
+        )
+    return Prepared(
+        _dataset(ids, labels), len(ids), len(ids.values), learnt, longest, digest.hexdigest(), keys
+    )
+
+
+def leaked(training: Prepared, held_out: Prepared | None) -> int:
+    """Return how many held-out rows are training rows too, token for token."""
+    if held_out is None:
+        return 0
+    seen = set(training.keys)
+    return sum(key in seen for key in held_out.keys)
+
+
+def _tokenised(
+    examples: Sequence[Example], asked: Asked, report: Report, check: Callable[[], None], which: str
+) -> Iterator[Row]:
+    total = len(examples)
+    report.phase("tokenising", f"{which} rows", done=0, total=total)
+    for start in range(0, total, BATCH):
+        check()
+        yield from tokenised(asked, which, examples, start, start + BATCH)
+        report.phase("tokenising", f"{which} rows", done=min(start + BATCH, total), total=total)
+
+
+class _Ragged:
+    """Rows of different lengths in one flat array: 8 bytes a token, where Python lists take 36."""
+
+    def __init__(self) -> None:
+        self.values = array("q")
+        self.offsets = array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def append(self, row: bytes) -> None:
+        self.values.frombytes(row)
+        self.offsets.append(len(self.values))
+
+    def column(self) -> Any:
+        import numpy as np
+        import pyarrow as pa
+
+        offsets = pa.array(np.frombuffer(self.offsets, dtype=np.int64))
+        values = pa.array(np.frombuffer(self.values, dtype=np.int64) if self.values else [], type=pa.int64())
+        return pa.LargeListArray.from_arrays(offsets, values)
+
+
+def _dataset(ids: _Ragged, labels: _Ragged) -> Any:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    return Dataset(pa.table({"input_ids": ids.column(), "labels": labels.column()}))

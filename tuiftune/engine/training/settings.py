@@ -1,0 +1,191 @@
+"""What one run is to do, read from the plan that was frozen into its directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuiftune import documents
+from tuiftune.engine.process import downsize
+from tuiftune.errors import UserError
+from tuiftune.preset.schema import Preset
+from tuiftune.runs.store import planned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.runs.store.directory import RunDir
+
+REHEARSAL = "rehearsal.json"
+AdapterDtype = Literal["auto", "float32", "bfloat16"]
+
+# The engine resolves these itself, from what only it knows (the data, the tokenizer, the cards it may use).
+OWN_AUTOS = frozenset(
+    {
+        "data.format",
+        "data.padding_free",
+        "evaluation.score",
+        "evaluation.max_new_tokens",
+        "hardware.gpus",
+        "hardware.processes",
+        "method.adapter_dtype",
+        "model.attention",
+        "training.divergence_patience",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Larger:
+    """The next larger micro batch, which the plan held back because its bound in bytes doesn't fit."""
+
+    micro_batch: int
+    needs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A resolved preset and what the plan expects of it.
+
+    `predicted` holds bytes: allocated, reserved, device, needs.
+    """
+
+    preset: Preset
+    predicted: dict[str, float | None]
+    gpu: str | None  # the card planned for, "cpu", or None where the plan doesn't say
+    usd_per_hour: float | None
+    adapter_dtype: AdapterDtype
+    planned_micro_batch: int | None = None  # the preset's may be smaller, once the card ran out of memory
+    capacity: int | None = None  # bytes of the card that the run may hold
+    correction: float = 1.0  # what the plan multiplied its bound by, from earlier rehearsals here
+    predicted_seconds: float | None = None  # of all steps
+    rehearse: bool | None = None  # None: where there is a GPU
+    larger: Larger | None = None
+    usual_rate: float | None = None  # learning rate for this technique and number of parameters
+    changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
+
+    @property
+    def technique(self) -> str:
+        return str(self.preset.method.technique)
+
+    @property
+    def predictions(self) -> dict[str, float | None]:
+        """What a memory event says of the plan: `predicted` is the whole card's, the others PyTorch's."""
+        predicted = self.predicted
+        return {
+            "predicted": predicted["device"],
+            "predicted_allocated": predicted["allocated"],
+            "predicted_reserved": predicted["reserved"],
+        }
+
+    @property
+    def quantised(self) -> bool:
+        return self.technique == "qlora"
+
+    @property
+    def adapted(self) -> bool:
+        return self.technique != "full"
+
+    @property
+    def held_in(self) -> str:
+        """The precision the base's weights are held in: float32 where they are trained, since 16 bits round
+        most of an update away. Products still run in `model.dtype`.
+        """
+        return str(self.preset.model.dtype) if self.adapted else "float32"
+
+    @property
+    def processes(self) -> int:
+        """Data-parallel processes: one a card, or as many as were asked for."""
+        hardware = self.preset.hardware
+        if hardware.processes != "auto":
+            return hardware.processes
+        if hardware.gpus == "auto" or self.gpu == "cpu":
+            return 1
+        return len(hardware.gpus) if isinstance(hardware.gpus, list) else hardware.gpus
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Every how many decoder layers activations are recomputed; 0: never."""
+        wanted = self.preset.training.activation_checkpointing
+        return int(wanted) if not isinstance(wanted, bool) else int(wanted is True)
+
+
+def read(run: RunDir) -> Settings:
+    """The run's settings. UserError where the plan is damaged, isn't a preset, or left a value open."""
+    plan = run.plan()
+    place = str(run.path / "plan.json")
+    resolved = plan.get("resolved")
+    if not isinstance(resolved, dict):
+        raise UserError(
+            "the plan has no resolved preset", place=place, remedy="plan the run again with `tuiftune train`"
+        )
+    try:
+        preset = Preset.model_validate(resolved)
+    except ValueError as fault:
+        raise UserError(f"the resolved preset is not valid: {_first_line(fault)}", place=place) from fault
+    if left := sorted(_autos(resolved) - OWN_AUTOS):
+        raise UserError(
+            f"the plan left {', '.join(left)} at auto",
+            place=place,
+            remedy="plan the run again with `tuiftune train`",
+        )
+    if micro := rehearsed(run.path / REHEARSAL).get("micro_batch"):
+        preset = preset.with_values({"training.micro_batch": micro})
+    as_planned = int(preset.training.micro_batch)
+    if (rows := downsize.recorded(run)) and rows < as_planned:
+        preset = preset.with_values({"training.micro_batch": rows})
+    memory = plan.get("memory") or {}
+    gpu = plan.get("gpu") or {}
+    cost = plan.get("cost") or {}
+    return Settings(
+        preset=preset,
+        predicted={key: _whole(memory.get(key)) for key in ("allocated", "reserved", "device", "needs")},
+        gpu=gpu.get("name"),
+        usd_per_hour=preset.budget.usd_per_hour or cost.get("per_hour"),
+        adapter_dtype=preset.method.adapter_dtype,
+        planned_micro_batch=as_planned,
+        capacity=_whole(gpu.get("memory_available")),
+        correction=float(gpu.get("correction") or 1.0),
+        predicted_seconds=(plan.get("time") or {}).get("seconds"),
+        rehearse=plan.get("rehearse"),
+        larger=_larger(plan.get("larger")),
+        usual_rate=planned.of(plan).usual_rate,
+        changed=frozenset(plan.get("changed") or ()),
+    )
+
+
+def rehearsed(path: Path) -> dict[str, Any]:
+    """What a run's rehearsal found, or nothing where there was none."""
+    try:
+        return documents.read_json(path)
+    except UserError:
+        return {}
+
+
+def _larger(given: Any) -> Larger | None:
+    if not isinstance(given, dict):
+        return None
+    rows, needs = _whole(given.get("micro_batch")), _whole(given.get("needs"))
+    return Larger(rows, needs) if rows and needs else None
+
+
+def _autos(node: Any, path: str = "") -> set[str]:
+    if isinstance(node, dict):
+        return {
+            key
+            for name, value in node.items()
+            for key in _autos(value, f"{path}.{name}" if path else str(name))
+        }
+    return {path} if node == "auto" else set()
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _first_line(fault: Exception) -> str:
+    errors = getattr(fault, "errors", None)
+    if errors is None:
+        return str(fault).splitlines()[0]
+    first = errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -1,0 +1,316 @@
+"""TRL's trainer with our checkpoints, our held-out loss, and a stop at the first number that isn't one."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import AutocastKwargs
+from transformers import PrinterCallback
+from trl import SFTTrainer
+
+from tuiftune import paths
+from tuiftune.engine.model import adapters
+from tuiftune.engine.process.faults import NotANumberError
+from tuiftune.engine.training import attention, heads, optimizations
+from tuiftune.engine.training.callback import perplexity
+from tuiftune.runs.reports.verdict import grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tuiftune.engine.distributed.group import Group
+    from tuiftune.engine.evaluation.samples import Samples
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.callback import Rhythm
+    from tuiftune.engine.training.checkpoints import Store
+    from tuiftune.engine.training.settings import Settings
+
+HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
+OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before it counts as not a number
+
+
+class RunTrainer(SFTTrainer):
+    """Its training loop, its resume and its loss are the libraries' own."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        rhythm: Rhythm,
+        report: Report,
+        group: Group,
+        stop_check: Callable[[], None],
+        fingerprint: dict[str, Any],
+        parameters: int,
+        **kwargs: Any,
+    ) -> None:
+        self._settings, self._store, self.rhythm, self._report = settings, store, rhythm, report
+        self.parameters, self.group = parameters, group
+        self._stop_check = stop_check
+        self._fingerprint = fingerprint
+        self._staged: Path | None = None
+        self._tokens: Any = 0
+        self._overflows = 0
+        self._not_finite: Any = False  # a loss of this step, on this process
+        self._waited = 0.0
+        self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
+        self.when = "before"
+        self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
+        self.samples: Samples | None = None
+        super().__init__(callbacks=[rhythm], **kwargs)
+        if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
+            self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
+        core = self.model.get_base_model() if settings.adapted else self.model
+        self._own_head = self.aux_loss_enabled or not heads.fused(core)
+        self._takes_positions = heads.takes_positions(core)
+        heads.without_router_logits(core)
+        if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
+            self.accelerator.ddp_handler.gradient_as_bucket_view = True
+        rhythm.trainer = self
+        self.remove_callback(PrinterCallback)
+        self._clip = self.accelerator.clip_grad_norm_
+        self.accelerator.clip_grad_norm_ = self._clip_checked
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that are trained."""
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def take_tokens(self) -> int:
+        """Tokens trained on since last asked, padding left out."""
+        tokens, self._tokens = int(self._tokens), 0
+        return tokens
+
+    def take_waited(self) -> float:
+        """Seconds spent waiting for rows since last asked."""
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        began = time.monotonic()
+        batch = super().get_batch_samples(*args, **kwargs)
+        self._waited += time.monotonic() - began
+        return batch
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        mask = inputs.get("attention_mask")
+        self._tokens = self._tokens + (inputs["input_ids"].numel() if mask is None else mask.sum())
+        loss = super().training_step(model, inputs, *args, **kwargs)
+        self._not_finite = self._not_finite | ~torch.isfinite(loss)
+        # Before the last micro step the other processes don't wait for this one, and would wait forever then.
+        asked = self.group.size == 1 or self.accelerator.sync_gradients
+        if asked and self.group.any(bool(self._not_finite)):
+            raise NotANumberError("loss", self.state.global_step + 1)
+        return loss
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if not self.aux_loss_enabled and self._takes_positions:  # the router's loss tells padding by the mask
+            inputs = attention.without_mask(inputs)
+        if not self._own_head:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        aux = self.router_aux_loss_coef if self.aux_loss_enabled and self.model.training else 0.0
+        items = kwargs.get("num_items_in_batch")
+        loss, router = heads.loss(model, inputs, items, aux > 0)
+        if items is not None and self.args.average_tokens_across_devices:
+            loss = loss * self.accelerator.num_processes
+        if router is not None:
+            steps = self.current_gradient_accumulation_steps if items is not None else 1
+            self._metrics["train"]["aux_loss"].append(float(router.detach()))
+            loss = loss + aux * router / steps
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """The loss that is told is the tokens' own: the router's is trained on beside it."""
+        if "loss" in logs and (router := self._metrics["train"].get("aux_loss")):
+            logs["loss"] -= self.router_aux_loss_coef * sum(router) / len(router)
+        super().log(logs, *args, **kwargs)
+
+    def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
+        norm = self._clip(*args, **kwargs)
+        if norm is not None and not math.isfinite(float(norm)):
+            self._overflows += 1
+            if self.accelerator.scaler is None or self._overflows > OVERFLOWS:
+                raise NotANumberError("gradient norm", self.state.global_step + 1)
+        else:
+            self._overflows = 0
+        return norm
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Mean loss over the learnt tokens of the held-out rows, whatever the batch size.
+
+        Leaves random numbers alone.
+        """
+        began = time.monotonic()
+        with torch.random.fork_rng(devices=[]), optimizations.eager_layers(self.model):
+            loss = self._held_out_loss()
+        step = self.state.global_step
+        if not math.isfinite(loss):
+            raise NotANumberError("held-out loss", step)
+        self._report.emit("eval", step=step, loss=loss, perplexity=perplexity(loss), when=self.when)
+        if self.is_in_train and self.samples is not None:
+            self.samples.take(self)
+        metrics = {"eval_loss": loss, "eval_perplexity": perplexity(loss)}
+        if self.is_in_train:
+            self.rhythm.progress.judge(loss, step)
+            self.log(metrics)
+            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.rhythm.pause(time.monotonic() - began)
+        return metrics
+
+    def _held_out_loss(self) -> float:
+        loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
+        parts: list[tuple[float, int]] = []
+        self.model.eval()
+        with self._own_metrics():
+            for batch in self._reported(loader):
+                inputs = self._prepare_inputs(batch)
+                count = int((inputs["labels"][:, 1:] != -100).sum())
+                if not count:
+                    continue
+                with torch.no_grad(), self.accelerator.autocast():
+                    parts.append((float(self.compute_loss(self.model, inputs)) * count, count))
+        self._metrics["eval"].clear()
+        every = self.group.gather(parts)
+        self.held_out_parts = grouped([part for share in every for part in share])
+        totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
+        return sum(loss for loss, _ in totals) / max(sum(count for _, count in totals), 1)
+
+    def _share_held_out(self) -> Any:
+        """This process's held-out rows. accelerate would repeat some to make the shares even."""
+        rows = self._remove_unused_columns(self.eval_dataset, description="evaluation")
+        share = rows.shard(num_shards=self.group.size, index=self.group.rank, contiguous=False)
+        return torch.utils.data.DataLoader(
+            share, batch_size=self.args.eval_batch_size, collate_fn=self.data_collator
+        )
+
+    @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """Steps of this process alone: the others are neither asked for metrics nor sent gradients."""
+        with self._own_metrics(), self.accelerator.no_sync(self.model_wrapped):
+            yield
+
+    @contextmanager
+    def _own_metrics(self) -> Iterator[None]:
+        """TRL gathers its metrics at every batch, where uneven shares would wait for one another."""
+        gather = self.accelerator.gather_for_metrics
+        self.accelerator.gather_for_metrics = lambda value, *args, **kwargs: value
+        try:
+            yield
+        finally:
+            self.accelerator.gather_for_metrics = gather
+
+    def _reported(self, loader: Any) -> Iterator[Any]:
+        phase = "evaluating" if self.is_in_train else f"scoring_{self.when}"
+        for index, batch in enumerate(loader):
+            if not self.is_in_train:
+                self._stop_check()
+            self._report.phase(phase, "held-out loss", done=index, total=len(loader))
+            yield batch
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """None: the result gets a card of its own, once there are scores to state."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._staged or super()._get_output_dir(trial))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        began = time.monotonic()
+        if self.group.any(not self._finite()):
+            raise NotANumberError("weights", step)
+        if not self.group.leads:
+            return self._help_saving()
+        self._store.follow()
+        self._report.phase("saving", f"checkpoint at step {step}")
+        kept = self.rhythm.progress.saves(step)
+        self.state.log_history = self.state.log_history[-HISTORY:]
+
+        progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
+        saved = self._store.save(step, self._write, progress, protect=kept)
+        self.group.meet()  # saved
+        seconds = time.monotonic() - began
+        if self._store.stuck:
+            left, self._store.stuck = self._store.stuck, []
+            why = "remove it by hand: each checkpoint takes its space on the disk"
+            self._report.warning("checkpoint_kept", f"could not be removed: {', '.join(left)}", why)
+        self.rhythm.saved(seconds)
+        self.rhythm.pause(seconds)
+        self._report.emit(
+            "checkpoint", step=step, path=str(saved.path), bytes=saved.bytes, seconds=round(seconds, 3)
+        )
+
+    def _write(self, staged: Path) -> None:
+        """The trainer's own checkpoint, in `staged` rather than in a directory it names itself."""
+        self.group.meet()  # the directory is there
+        self._staged = staged
+        try:
+            super()._save_checkpoint(self.model, None)
+        finally:
+            self._staged = None
+        self.group.meet()  # every process has written its random numbers
+        nested = staged / f"checkpoint-{self.state.global_step}"
+        for path in paths.entries(nested):
+            path.rename(staged / path.name)
+        nested.rmdir()
+
+    def _help_saving(self) -> None:
+        """Put this process's random numbers into the checkpoint that rank 0 writes."""
+        self._store.follow()
+        self.group.meet()
+        self._staged = self._store.staged
+        try:
+            super()._save_checkpoint(self.model, None)
+        finally:
+            self._staged = None
+        self.group.meet()
+        self.group.meet()
+
+    def try_saving(self) -> int:
+        """Write a checkpoint, verify it, load it as a resumed run would, and remove it. Returns its bytes."""
+
+        def read(staged: Path) -> None:
+            self._load_from_checkpoint(str(staged))
+            self._load_optimizer_and_scheduler(str(staged))
+
+        if not self.group.leads:
+            self._help_saving()
+            return 0
+        progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
+        size = self._store.trial(self._write, progress, read)
+        self.group.meet()
+        return size
+
+    def _finite(self) -> bool:
+        """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""
+        trained = [one.detach() for one in self.model.parameters() if one.requires_grad]
+        return all(bool(torch.isfinite(one).all()) for one in trained)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self._settings.adapted:
+            adapters.cast(self.model, self._settings)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """The states of a checkpoint, with the learning rate and weight decay that are wanted now."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None or not self._settings.changed:
+            return
+        rate = float(self.args.learning_rate)
+        scheduler = self.lr_scheduler
+        scheduler.base_lrs = [rate] * len(scheduler.base_lrs)
+        now = [rate * factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+        scheduler._last_lr = now
+        for group, at in zip(self.optimizer.param_groups, now, strict=True):
+            group["initial_lr"], group["lr"] = rate, at
+            if group["weight_decay"]:  # biases and norms have none
+                group["weight_decay"] = self.args.weight_decay
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """The weights of a checkpoint, without its optimizer: for the result, not for training on."""
+        self._load_from_checkpoint(str(checkpoint))

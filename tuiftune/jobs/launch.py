@@ -1,0 +1,92 @@
+"""Starting the engine as a process that outlives the terminal, app and connection it was started from."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tuiftune import interpreter, paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.store import checkpoints, control
+from tuiftune.runs.store.directory import FILE_MODE, write_text
+from tuiftune.runs.store.process import Identity, identify
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Sequence
+
+    from tuiftune.runs.store.directory import RunDir
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def engine_command(run: RunDir, *, force: bool = False) -> list[str]:
+    """The command line of the engine: it resumes where there are checkpoints."""
+    command = interpreter.command(interpreter.ENGINE, "train", str(run.path))
+    if checkpoints.any_in(run.checkpoints_path):
+        command.append("--resume")
+    return [*command, "--force"] if force else command
+
+
+def launch(run: RunDir, *, force: bool = False, command: Sequence[str] | None = None) -> int:
+    """Start the engine on `run`, or start it again, and return its process id. With `force` even if it was
+    changed.
+
+    It leads a session of its own (a hang-up doesn't reach it), reads from nothing, and writes to
+    `engine.log`, never to a pipe of ours. UserError when the run is running already or its directory cannot
+    be written to.
+    """
+    try:
+        with _alone(run), _log(run) as log:
+            seen = vitals(run)
+            if seen.running:
+                raise UserError(
+                    f"is running already (process {seen.pid})",
+                    place=run.name,
+                    remedy=f"`tuiftune watch {run.name}` shows it",
+                )
+            control.clear(run)
+            control.note_memory_kills(run)
+            log_size = paths.size(run.events_path)
+            process = interpreter.start(
+                command or engine_command(run, force=force), stdout=log, stderr=log, session=True
+            )
+            _children[process.pid] = process
+            engine = identify(process.pid, log_size) or Identity.gone(process.pid, log_size)
+            write_text(run.pid_path, engine.dump())
+    except OSError as fault:
+        raise UserError(
+            f"the engine cannot be started ({fault.strerror or fault})", place=printable(str(run.path))
+        ) from None
+    return process.pid
+
+
+def returned(pid: int) -> int | None:
+    """The exit status of an engine launched by this process; None while it runs or if it isn't our child."""
+    process = _children.get(pid)
+    return None if process is None else process.poll()
+
+
+@contextmanager
+def _log(run: RunDir) -> Iterator[int]:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(run.log_path, flags, FILE_MODE)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _alone(run: RunDir) -> Iterator[None]:
+    """Two launches of one run happen one after the other, so that the second sees the first's process."""
+    descriptor = os.open(run.path / ".launch", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

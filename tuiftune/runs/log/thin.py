@@ -1,0 +1,95 @@
+"""Catching up on a long log without folding all of it.
+
+What happens once (phases, evaluations, scores, warnings, ends …) is always kept. Of what comes by the
+hundred thousand, a block of the log keeps what its curves need: the first and the last step, and those with
+the lowest and the highest value of each metric; the last `gpu`, `memory` and `heartbeat`, and the extremes
+among the readings before (`runs.extremes`). Checkpoints and starts part a block: a resume drops the steps
+behind one.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tuiftune.runs.log import extremes
+from tuiftune.runs.log.columns import DAMAGED, Columns, parsed, parsed_at_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiftune.runs.log.columns import Event
+
+FORM = "3"  # goes up when something else is kept: what was kept by an older form is not used then
+BLOCKS = 1000  # over the whole backlog: as many as a curve has buckets
+BLOCK_BYTES = 16 * 1024  # at least, and
+BLOCK_MOST_BYTES = 2 * 1024 * 1024  # at most: what is held in memory, several times over
+LINES_AT_ONCE = 100  # as events they take four times the memory: so few stay in the cache
+OTHERS_MOST = 256  # so many of a type that is not frequent, the last and the first
+PARTS_MOST = 24  # of a block; where there are more checkpoints, the last ones part it
+READINGS = ("gpu", "memory", "heartbeat")  # the latest says how things stand
+
+# Keys put on the last step of a block for `RunState`: how many steps it stands for (the others for none), and
+# the mean of each metric over them.
+STANDS_FOR = "_stands_for"
+MEANS = "_means"
+
+Kept = dict[int, list[bytes]]  # by the line's number in its block
+
+
+def block_bytes(backlog: int) -> int:
+    """How long the blocks are that a backlog of so many bytes is cut into."""
+    return min(BLOCK_MOST_BYTES, max(BLOCK_BYTES, backlog // BLOCKS))
+
+
+def thinned(block: bytes) -> list[bytes]:
+    """The lines of a block of whole lines that shape the folded state, in order, without their newlines.
+
+    Damaged lines are among them, for whoever counts those.
+    """
+    lines = [*filter(None, block.split(b"\n"))]
+    del block  # it is as long as the lines
+    kept, sound = _kept(lines, parsed_at_once)
+    if not sound:
+        kept, _ = _kept(lines, lambda some: [*map(parsed, some)])
+    return [line for at in sorted(kept) for line in kept[at]]
+
+
+def _kept(lines: Sequence[bytes], events_of: Callable[[Sequence[bytes]], list[Event]]) -> tuple[Kept, bool]:
+    """What is kept, and whether all that was taken for an event is one."""
+    columns = Columns()
+    for first in range(0, len(lines), LINES_AT_ONCE):
+        columns.take(first, events_of(lines[first : first + LINES_AT_ONCE]))
+    kept: Kept = {}
+    partings = [at for at in sorted(columns.partings)[-PARTS_MOST:] if at]
+    for first, stop in pairwise([0, *partings, len(lines)]):
+        for kind, places in columns.places.items():
+            here = places[bisect_left(places, first) : bisect_left(places, stop)]
+            if here:
+                kept |= _of_kind(kind, here, columns, lines)
+    damaged = {*columns.places.get(DAMAGED, ())}
+    return kept, all(at in damaged or parsed(lines[at]) for at in kept)
+
+
+def _of_kind(kind: str, places: Sequence[int], columns: Columns, lines: Sequence[bytes]) -> Kept:
+    """Of the lines of one kind in one part of a block."""
+    first, last = places[0], places[-1]
+    if kind in READINGS:
+        found = extremes.partial(kind, columns, first, last, lambda at: parsed(lines[at]))
+        return {at: [line] for at, line in found} | {last: [lines[last]]}
+    seen = {name.field: one for name, one in columns.extremes(kind, first, last + 1)}
+    picks = {first, last, *(at for one in seen.values() for at in (one.low_at, one.high_at))}
+    if kind != "step":
+        return {at: [lines[at]] for at in picks.union(places[-OTHERS_MOST:])}
+    picks.update([at for at in columns.not_a_number if first <= at <= last][:1])
+    kept: Kept = {}
+    for at in picks:
+        more = f',"{STANDS_FOR}":0'
+        if at == last:
+            means = {field: one.mean for field, one in seen.items()}
+            more = f',"{STANDS_FOR}":{len(places)},"{MEANS}":{json.dumps(means)}'
+        line = lines[at].rstrip()
+        kept[at] = [line[:-1] + more.encode() + line[-1:]]
+    return kept

@@ -1,0 +1,221 @@
+"""The measurements of a run as a table, one row an event, for whatever else one works with.
+
+Rows come in the order of the log: `type` is step, eval, score, gpu or memory, and a cell that the event has
+no value for is empty. Steps that a resume repeated are left out, as in every curve. Two passes over the log,
+so that a long one needs no memory: the first finds the cards and the repeated steps.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+from tuiftune.errors import UserError
+from tuiftune.outputs import STANDARD, is_stream, writing
+from tuiftune.printable import printable
+from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.state.readings import number, text, whole
+from tuiftune.runs.state.run_state import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.store.directory import RunDir
+
+    Watch = Callable[[int], None]
+
+Cell = float | int | str | None
+
+# Column: field of the event. Seconds, bytes, watts, °C, utilisation 0–100, as in the log.
+FIELDS: dict[str, dict[str, str]] = {
+    "step": {
+        "epoch": "epoch",
+        "loss": "loss",
+        "lr": "lr",
+        "grad_norm": "grad_norm",
+        "tokens": "tokens",
+        "tokens_per_second": "tokens_per_second",
+    },
+    "eval": {"eval_loss": "loss", "perplexity": "perplexity"},
+    "score": {"exact_match": "exact_match"},
+    "memory": {name: name for name in ("allocated", "reserved", "device", "predicted")},
+    "gpu": {name: name for name in ("cpu", "host_memory_used", "host_memory_total", "disk_free")},
+}
+FIRST = ("type", "t", "seconds", "step", "when")
+CARD = ("utilisation", "memory_used", "memory_total", "power_w", "temperature_c")
+TEXTS = ("type", "when")
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+def export(run: RunDir, output: Path, watch: Watch | None = None) -> int:
+    """Write the table to `output`, as its suffix says: .csv, .jsonl or .parquet. Returns the number of rows;
+    `watch` gets the events so far.
+
+    A stream whose name has no such suffix gets CSV.
+
+    UserError for another ending, a run without measurements, or a file that cannot be written; what stood
+    there stays until the new file is whole.
+    """
+    suffix = ".csv" if is_stream(output) and output.suffix not in SUFFIXES else output.suffix
+    if suffix not in SUFFIXES:
+        raise UserError(
+            "is no table's name", place=printable(str(output)), remedy=f"end it in {', '.join(SUFFIXES)}"
+        )
+    table = Table.of(run, watch)
+    if str(output) != STANDARD:
+        with suppress(FileExistsError):
+            output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output) as raw:
+        if suffix == ".parquet":
+            return _parquet(table, raw)
+        file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        rows = (write_csv if suffix == ".csv" else _jsonl)(table, file)
+        file.detach()
+    return rows
+
+
+@dataclass(slots=True)
+class Table:
+    """A run's measurements: its columns, and its rows as often as they are asked for."""
+
+    run: RunDir
+    events: int = 0
+    cards: list[int] = field(default_factory=list)
+    repeats: list[tuple[int, int]] = field(default_factory=list)  # (event, step that it went back to)
+    watch: Watch | None = None
+
+    @classmethod
+    def of(cls, run: RunDir, watch: Watch | None = None) -> Table:
+        """Look through the log once. UserError if nothing was measured yet."""
+        table = cls(run, watch=watch)
+        step, measured, cards = 0, False, set()
+        for event in _events(run):
+            table.events += 1
+            if watch:
+                watch(table.events)
+            kind = event["type"]
+            measured = measured or kind in FIELDS
+            if kind == "step" and (at := whole(event, "step")) is not None:
+                if at <= step:
+                    table.repeats.append((table.events, at))
+                step = at
+            elif kind == "gpu":
+                cards |= {index for index, _ in _cards(event)}
+        if not measured:
+            raise UserError("nothing was measured yet", place=run.name, remedy="wait for its first step")
+        table.cards = sorted(cards)
+        return table
+
+    @property
+    def columns(self) -> list[str]:
+        named = [column for fields in FIELDS.values() for column in fields]
+        cards = [f"gpu{index}_{name}" for index in self.cards for name in (*CARD, "throttle")]
+        return [*FIRST, *named, *cards]
+
+    def rows(self) -> Iterator[dict[str, Cell]]:
+        """One mapping of columns to values an event; columns without a value are left out."""
+        clock = RunState()
+        step = 0
+        repeats = iter([*self.repeats, (self.events + 1, 0)])
+        upto, _ = next(repeats)
+        lowest = self._lowest_after()
+        cut = next(lowest, None)
+        for place, event in enumerate(itertools.islice(_events(self.run), self.events), 1):
+            if self.watch:
+                self.watch(self.events + place)
+            kind = event["type"]
+            # Only what tells the time is folded: one step tells the clock that training began.
+            whole_event = kind in ("start", "phase", "end") or not clock.step
+            clock.fold(event if whole_event else {key: event.get(key) for key in ("t", "clock")})
+            if place == upto:
+                upto, _ = next(repeats)
+                cut = next(lowest, None)
+            if kind not in FIELDS:
+                continue
+            at = whole(event, "step")
+            step = at if kind == "step" and at is not None else step
+            if cut is not None and at is not None and at >= cut and kind != "score":
+                continue
+            yield self._row(event, kind, clock.seconds, step if at is None else at)
+
+    def _row(self, event: Event, kind: str, seconds: float, step: int) -> dict[str, Cell]:
+        row: dict[str, Cell] = {
+            "type": kind,
+            "t": number(event, "t"),
+            "seconds": round(seconds, 3),
+            "step": step,
+        }
+        if kind in ("eval", "score"):
+            row["when"] = text(event, "when")
+        for column, name in FIELDS[kind].items():
+            value = number(event, name)
+            row[column] = int(value) if name == "tokens" and value is not None else value
+        for index, card in _cards(event) if kind == "gpu" else ():
+            for name in CARD:
+                row[f"gpu{index}_{name}"] = number(card, name)
+            causes = card.get("throttle")
+            row[f"gpu{index}_throttle"] = ";".join(map(str, causes)) if isinstance(causes, list) else None
+        return {column: value for column, value in row.items() if value is not None}
+
+    def _lowest_after(self) -> Iterator[int]:
+        """For the part of the log before each repeat: the lowest step that any later one went back to."""
+        lows = list(itertools.accumulate((step for _, step in reversed(self.repeats)), min))
+        return reversed(lows)
+
+
+def write_csv(table: Table, file: TextIO) -> int:
+    """Comma-separated with a heading, RFC 4180 but for the newline. Returns the number of rows."""
+    writer = csv.DictWriter(file, table.columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    rows = 0
+    for row in table.rows():
+        writer.writerow(row)
+        rows += 1
+    return rows
+
+
+def _jsonl(table: Table, file: TextIO) -> int:
+    rows = 0
+    for row in table.rows():
+        file.write(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n")
+        rows += 1
+    return rows
+
+
+def _parquet(table: Table, file: BinaryIO) -> int:
+    import polars
+
+    kinds = {
+        column: polars.String
+        if column in TEXTS or column.endswith("_throttle")
+        else polars.Int64
+        if column in ("step", "tokens")
+        else polars.Float64
+        for column in table.columns
+    }
+    values: dict[str, list[Any]] = {column: [] for column in table.columns}
+    for row in table.rows():
+        for column, cells in values.items():
+            cells.append(row.get(column))
+    polars.DataFrame(values, schema=kinds).write_parquet(file)
+    return len(values["type"])
+
+
+def _events(run: RunDir) -> Iterator[Event]:
+    reader = EventReader(run.events_path)
+    while events := reader.poll():
+        yield from events
+
+
+def _cards(event: Event) -> Iterator[tuple[int, dict[str, Any]]]:
+    cards = event.get("gpus")
+    for card in cards if isinstance(cards, list) else ():
+        if isinstance(card, dict):
+            yield whole(card, "index") or 0, card

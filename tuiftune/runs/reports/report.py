@@ -1,0 +1,253 @@
+"""The story of a run in Markdown: what was run on what, with which settings and why, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+from tuiftune.figures import duration, percent, size
+from tuiftune.outputs import is_stream, writing
+from tuiftune.printable import printable
+from tuiftune.runs import health, status
+from tuiftune.runs.reports import scores
+from tuiftune.runs.reports.loss_plot import loss_svg
+from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.narrate import figure
+from tuiftune.runs.store import planned, samples
+from tuiftune.secret_forms import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tuiftune.runs.state.liveness import Vitals
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.runs.store.planned import Planned
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
+SAMPLES = 3
+LONGEST_ANSWER = 1200  # characters shown of one
+
+
+def write(run: RunDir, output: Path) -> list[Path]:
+    """Write the report to `output`, its plot beside it unless that is a stream; returns what was written.
+
+    UserError if it can't be done.
+    """
+    if is_stream(output):
+        with writing(output) as file:
+            file.write(markdown(run).encode())
+        return [output]
+    plot = output.with_name(f"{output.stem}-loss.svg")
+    if plot == output:
+        raise UserError(
+            "is the name of the plot", place=printable(str(output)), remedy="name a file such as report.md"
+        )
+    follower = Follower(run)
+    follower.refresh()
+    with suppress(FileExistsError):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output) as file, writing(plot) as drawing:
+        drawing.write(loss_svg(follower.state, f"{run.name}: loss by step").encode())
+        file.write(markdown(run, plot=plot.name).encode())
+    return [output, plot]
+
+
+def markdown(run: RunDir, *, plot: str | None = None) -> str:
+    """The report; `plot` is the file name of an image to show in it."""
+    follower = Follower(run)
+    follower.refresh()
+    state, vitals = follower.state, follower.vitals()
+    plan, result = run.plan(), run.result() or {}
+    foreseen = planned.of(plan)
+    rows = list(_answers(run))
+    parts = [
+        f"# {escape(run.name)}",
+        _opening(plan, state, vitals),
+        "## What changed",
+        scores.section(state, result, rows),
+        *_course(state, plot, result.get("rehearsal")),
+        *_side_by_side(rows),
+        *_answers_over_time(run),
+        *_standing(state, foreseen),
+        "## Data",
+        _data(plan, state),
+        "## Settings, and why",
+        _settings(plan),
+        *_remarks(state, foreseen),
+        "## Where it lies",
+        _places(run),
+    ]
+    return without_secrets("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:
+    resolved = plan.get("resolved") or {}
+    model = state.model or (resolved.get("model") or {}).get("base", "?")
+    technique = state.technique or (resolved.get("method") or {}).get("technique", "?")
+    steps = f"{state.step:,}" + (f" of {state.total_steps:,}" if state.total_steps else "")
+    words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
+    if state.trainable and state.parameters:
+        share = state.trainable / state.parameters
+        words.append(f"{state.trainable:,} of {state.parameters:,} parameters trained ({percent(share, 2)})")
+    words.append(
+        f"{steps} steps in {duration(state.seconds)}"
+        + (f" on {escape(state.device)}" if state.device else "")
+    )
+    lines = ["; ".join(words) + "."]
+    why = f": {escape(vitals.why)}" if vitals.why else ""
+    lines.append(
+        f"State: **{vitals.state}**{why}." + (f" Started {state.starts} times." if state.starts > 1 else "")
+    )
+    return "\n\n".join(lines)
+
+
+def _course(state: RunState, plot: str | None, rehearsal: Any) -> list[str]:
+    if not state.step:
+        return []
+    lines = [f"![loss by step]({plot})"] if plot else []
+    first, last = state.loss_curve.points()[:1], state.smooth_loss
+    if first:
+        lines.append(f"Training loss went from {figure(first[0][1])} to {figure(last)} (smoothed).")
+    if state.best is not None:
+        base = state.best is state.eval_before
+        where = "for the base model" if base else f"at step {state.best.step:,}"
+        lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
+    if state.tokens_per_second:
+        lines.append(f"Speed at the end: {state.tokens_per_second:,.0f} tokens/s.")
+    if isinstance(rehearsal, dict) and (words := _rehearsed(rehearsal)):
+        lines.append(words)
+    return ["## Course", "\n\n".join(lines)]
+
+
+def _rehearsed(rehearsal: dict[str, Any]) -> str:
+    """What the longest rows took before training began, against what was predicted."""
+    measured, predicted = rehearsal.get("measured") or {}, rehearsal.get("predicted") or {}
+    for key in ("reserved", "device"):
+        if measured.get(key):
+            words = f"Rehearsed on the longest rows: {size(measured[key])} {key}"
+            return words + (f", {size(predicted[key])} predicted." if predicted.get(key) else ".")
+    return ""
+
+
+def _side_by_side(rows: list[dict[str, Any]]) -> list[str]:
+    """Answers that changed first: those show what was learnt."""
+    changed = sorted(rows, key=lambda row: row.get("before") == row.get("after"))
+    blocks = []
+    for row in changed[:SAMPLES]:
+        block = [
+            f"**{title}**\n\n{_quoted(row.get(key))}" for key, title in COLUMNS if row.get(key) is not None
+        ]
+        blocks.append("\n\n".join(block))
+    return ["## Answers side by side", "\n\n---\n\n".join(blocks)] if blocks else []
+
+
+COLUMNS = (("prompt", "Prompt"), ("reference", "Reference"), ("before", "Before"), ("after", "After"))
+
+
+def _data(plan: dict[str, Any], state: RunState) -> str:
+    data = plan.get("data") or {}
+    wanted = (plan.get("resolved") or {}).get("data") or {}
+    files = data.get("files") or wanted.get("train")
+    files = files if isinstance(files, list) else [files]
+    train = state.rows_train if state.rows_train is not None else data.get("rows")
+    held = state.rows_eval if state.rows_eval is not None else data.get("rows_eval")
+    lines = [f"- files: {', '.join(escape(str(name)) for name in files)}"]
+    if data.get("format"):
+        lines.append(f"- format: {escape(str(data['format']))}")
+    lines.append(f"- rows: {_count(train)} trained on, {_count(held)} held out")
+    if data.get("mean_length"):
+        lines.append(
+            f"- tokens a row: {data['mean_length']:.0f} on average, {_count(data.get('longest'))} at most "
+            f"({escape(str(data.get('basis', '')))}); cut at {_count(wanted.get('max_length'))}"
+        )
+    lines += [
+        f"- mixed in: {escape(str(one['source']))} × {one['weight']:.3g}, {one['seen']:,} rows a pass"
+        for one in (data.get("portions") or [])[1:]
+    ]
+    lines += [f"- {escape(str(loss))}" for loss in data.get("lost") or []]
+    return "\n".join(lines)
+
+
+def _settings(plan: dict[str, Any]) -> str:
+    reasons = [reason for reason in plan.get("reasons") or [] if isinstance(reason, dict)]
+    if not reasons:
+        return "The plan gives no reasons."
+    lines = ["| Setting | Value | Why | Source |", "|---|---|---|---|"]
+    for reason in reasons:
+        cells = (escape(str(reason.get(key, ""))) for key in ("key", "value", "why", "source"))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _standing(state: RunState, foreseen: Planned) -> list[str]:
+    """Every number of time, money and room with its reason."""
+    said = [fact for fact in status.facts(state, foreseen) if fact.group in TOLD]
+    lines = ["| | | Why |", "|---|---|---|"]
+    lines += [f"| {escape(fact.name)} | {escape(fact.value)} | {escape(fact.why)} |" for fact in said]
+    return ["## Time, money, memory, disk", "\n".join(lines)] if state.seq and said else []
+
+
+def _answers_over_time(run: RunDir) -> list[str]:
+    """How the answers to the sampled rows changed; equal ones in a row are one entry."""
+    seen = samples.read(run)
+    blocks = []
+    for number, (prompt, reference) in enumerate(seen.questions):
+        changes = seen.changes(number)
+        if len(changes) < 2:
+            continue
+        lines = [f"**Prompt**\n\n{_quoted(prompt)}", f"**Reference**\n\n{_quoted(reference)}"]
+        lines += [
+            f"**{samples.when(change).capitalize()}**\n\n{_quoted(change.answer)}" for change in changes
+        ]
+        blocks.append("\n\n".join(lines))
+    return ["## How the answers changed", "\n\n---\n\n".join(blocks)] if blocks else []
+
+
+TOLD = ("time", "money", "memory", "disk", "machine")
+
+
+def _remarks(state: RunState, foreseen: Planned) -> list[str]:
+    lines = [
+        f"- {escape(warned.message)}"
+        + (f" — {escape(warned.remedy)}" if warned.remedy else "")
+        + (f" ({warned.times} times)" if warned.times > 1 else "")
+        for warned in state.warnings
+    ]
+    lines += [
+        f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state, foreseen)
+    ]
+    return ["## Warnings and remarks", "\n".join(lines)] if lines else []
+
+
+def _places(run: RunDir) -> str:
+    lines = [f"- run: `{printable(str(run.path))}`"]
+    if paths.exists(run.result_path / "model"):
+        lines.append(f"- model: `{printable(str(run.result_path / 'model'))}`")
+    lines.append("- preset: `preset.yaml`; plan: `plan.json`; every event: `events.jsonl`")
+    return "\n".join(lines)
+
+
+def _answers(run: RunDir) -> Iterator[dict[str, Any]]:
+    """The rows of samples.jsonl; damaged ones are left out."""
+    rows = documents.json_lines(run.result_path / "samples.jsonl", samples.MOST_BYTES)
+    return (row for row in rows if isinstance(row, dict))
+
+
+def _quoted(value: Any) -> str:
+    words = str(value)
+    words = words if len(words) <= LONGEST_ANSWER else words[:LONGEST_ANSWER] + " …"
+    return "\n".join(f"> {escape(line)}" for line in words.split("\n")) or "> (empty)"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else "?"
+
+
+def escape(text: str) -> str:
+    """Text from elsewhere as it is, in Markdown: no markup of its own, nothing that a terminal obeys."""
+    return SPECIAL.sub(r"\\\1", printable(text))

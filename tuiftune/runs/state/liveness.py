@@ -1,0 +1,100 @@
+"""Whether a run still runs, and how it ended: from its end event, its process identity and its heartbeat."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+from tuiftune.runs.log.event_log import parse_lines, read_tail
+from tuiftune.runs.state.readings import number, text, whole
+from tuiftune.runs.store.process import Identity
+
+if TYPE_CHECKING:
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.store.directory import RunDir
+
+SILENT_AFTER = 90.0  # seconds without an event: the engine beats every few seconds whatever it does
+RESUMABLE = ("stopped", "preempted", "died", "failed", "nan", "oom", "disk")
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """`state` is new (never launched), running, died (ended without a word), gone (as its directory is), or
+    one of `events.END_STATES`.
+
+    `silent_for`: seconds since its last event, None before the first. `exit_code` is None while it runs.
+    """
+
+    state: str
+    why: str = ""
+    pid: int | None = None
+    silent_for: float | None = None
+    exit_code: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def resumable(self) -> bool:
+        return self.state in RESUMABLE
+
+    @property
+    def silent(self) -> bool:
+        """Runs, yet has said nothing for longer than its heartbeat allows."""
+        return self.running and self.silent_for is not None and self.silent_for > SILENT_AFTER
+
+
+def status(run: RunDir) -> str:
+    """ "running", "new", "died", "gone", or one of `events.END_STATES`."""
+    return vitals(run).state
+
+
+def vitals(run: RunDir) -> Vitals:
+    """The state of a run by all that is known of it. Reads only the end of the log; never raises."""
+    engine = Identity.load(run.pid_path)
+    last, ended = _last_words(run)
+    t = None if last is None else number(last, "t")
+    silent_for = None if t is None else max(0.0, time.time() - t)
+    if engine is None and last is None:
+        if not paths.is_dir(run.path):
+            lost = paths.trouble(run.path)
+            why = "was deleted or moved" if paths.gone(run.path) else f"can't be looked at ({lost})"
+            return Vitals("gone", f"its directory {why}: {run.path}", exit_code=1)
+        return Vitals("new")
+    if ended is not None and not _precedes_launch(run, engine):
+        code = whole(ended, "exit_code")
+        state = text(ended, "state")
+        return Vitals(state, text(ended, "why"), None, silent_for, 1 if code is None else code)
+    if engine is not None and engine.alive:
+        return Vitals("running", pid=engine.pid, silent_for=silent_for)
+    if engine is None or engine.host != socket.gethostname():
+        where = f"on {engine.host}" if engine else "somewhere"  # a file system may not show its process yet
+        if silent_for is not None and silent_for <= SILENT_AFTER:
+            return Vitals("running", f"{where}, by its heartbeat", None, silent_for)
+        if engine is not None:
+            return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
+    return Vitals("died", "the engine ended without saying why; see engine.log", None, silent_for, 1)
+
+
+def _last_words(run: RunDir) -> tuple[Event | None, Event | None]:
+    """The last event, and the `end` event if nothing of a later start follows it."""
+    events = parse_lines(read_tail(run.events_path))
+    ended: Event | None = None
+    for event in events:
+        if event["type"] == "end":
+            ended = event
+        elif event["type"] in ("start", "phase", "step"):
+            ended = None
+    return (events[-1] if events else None), ended
+
+
+def _precedes_launch(run: RunDir, engine: Identity | None) -> bool:
+    """Whether all of the log was there at the present engine's launch: its end is then a predecessor's."""
+    if engine is None:
+        return False
+    seen = paths.look(run.events_path)
+    return seen is not None and seen.st_size <= engine.log_size

@@ -1,0 +1,169 @@
+"""A run told in plain lines, for scripts, logs and screen readers: each line whole, none ever redrawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.figures import percent, roughly, size
+from tuiftune.runs.state.readings import number, text, whole
+
+if TYPE_CHECKING:
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.state.run_state import RunState
+
+EVERY_SECONDS = 10.0  # of the run between two step lines, unless
+EVERY_SHARE = 0.05  # of the steps has passed
+AT_LEAST = 1.0  # seconds between two step lines whatever passes
+
+PHASES = {
+    "loading": "loading the model",
+    "tokenising": "tokenising the data",
+    "rehearsing": "rehearsing a step on the longest rows",
+    "scoring_before": "scoring the untuned model",
+    "training": "training",
+    "evaluating": "evaluating on held-out rows",
+    "saving": "saving a checkpoint",
+    "scoring_after": "scoring the tuned model",
+    "exporting": "writing the result",
+}
+OFTEN = ("evaluating", "saving", "training")  # come again and again: what they lead to is told instead
+ENDS = {
+    "done": "done",
+    "stopped": "stopped; `tuiftune resume` goes on",
+    "preempted": "preempted; `tuiftune resume` goes on",
+    "failed": "failed",
+    "nan": "ended: loss or gradient is not a number",
+    "diverged": "stopped",
+    "oom": "ended: out of GPU memory",
+    "disk": "ended: the disk is full",
+}
+
+
+class Narrator:
+    """Turns events into lines. Give each event once, after it was folded into `state`."""
+
+    def __init__(self, *, steps: bool = True) -> None:
+        self._steps = steps
+        self._phase = ""
+        self._told_at = -EVERY_SECONDS
+        self._told_step = 0
+        self._first = True
+
+    def tell(self, event: Event, state: RunState) -> str | None:
+        """The line for an event, or None where there is nothing to say."""
+        teller = _TELLERS.get(str(event.get("type")))
+        line = teller(self, event, state) if teller else None
+        return f"{clock(state.seconds)}  {line}" if line else None
+
+    def _start(self, event: Event, state: RunState) -> str:
+        resumed = f", resumed from {state.resumed_from}" if state.resumed_from is not None else ""
+        steps = f", {state.total_steps:,} steps" if state.total_steps else ""
+        planned = state.predicted_seconds
+        steps += f", about {roughly(planned)} predicted" if planned and not resumed else ""
+        self._told_step = 0
+        return f"started: {state.model}, {state.technique} on {state.device}{steps}{resumed}"
+
+    def _phase_line(self, event: Event, state: RunState) -> str | None:
+        name = state.phase.name
+        if name == self._phase or (name in OFTEN and state.step):
+            return None
+        self._phase = name
+        detail = f" ({state.phase.detail})" if state.phase.detail else ""
+        return f"{PHASES.get(name, name)}{detail}"
+
+    def _step(self, event: Event, state: RunState) -> str | None:
+        since = state.seconds - self._told_at
+        share = (state.step - self._told_step) / state.total_steps if state.total_steps else 0.0
+        last = state.step == state.total_steps
+        due = since >= EVERY_SECONDS or (share >= EVERY_SHARE and since >= AT_LEAST)
+        if not self._steps or not (due or last or self._first):
+            return None
+        self._told_at, self._told_step, self._first = state.seconds, state.step, False
+        return step_line(state)
+
+    def _eval(self, event: Event, state: RunState) -> str:
+        when = {"before": "before training", "after": "after training"}.get(text(event, "when"))
+        loss, best = number(event, "loss"), state.best
+        words = f"held-out loss {when or f'at step {state.step:,}'}: {figure(loss)}"
+        perplexity = number(event, "perplexity")
+        if perplexity is not None:
+            words += f", perplexity {figure(perplexity)}"
+        return words + (", the best so far" if not when and best is not None and best.loss == loss else "")
+
+    def _score(self, event: Event, state: RunState) -> str:
+        when = "before" if text(event, "when") == "before" else "after"
+        matched, rows = whole(event, "matched"), whole(event, "rows")
+        of = f" ({matched} of {rows})" if matched is not None and rows else ""
+        return f"answers exactly right {when} training: {percent(number(event, 'exact_match'))}{of}"
+
+    def _samples(self, event: Event, state: RunState) -> str | None:
+        if text(event, "when") != "during":
+            return None
+        took = number(event, "seconds")
+        words = f"{whole(event, 'count') or 0} held-out rows answered" + (f" in {took:.1f} s" if took else "")
+        return f"{words}: {text(event, 'file')} in the run's directory"
+
+    def _checkpoint(self, event: Event, state: RunState) -> str:
+        return f"checkpoint at step {whole(event, 'step') or 0:,}"
+
+    def _memory(self, event: Event, state: RunState) -> str | None:
+        if not event.get("rehearsal"):
+            return None
+        measured, predicted = number(event, "reserved"), number(event, "predicted_reserved")
+        if measured is None:
+            measured, predicted = number(event, "device"), number(event, "predicted")
+        words = f"rehearsed: the longest rows take {size(measured)}"
+        return words + (f", {size(predicted)} were predicted" if predicted else "")
+
+    def _warning(self, event: Event, state: RunState) -> str:
+        remedy = text(event, "remedy")
+        return f"warning: {text(event, 'message')}" + (f" — {remedy}" if remedy else "")
+
+    def _control(self, event: Event, state: RunState) -> str:
+        return f"{text(event, 'what')} asked for by {text(event, 'by')}"
+
+    def _end(self, event: Event, state: RunState) -> str:
+        ended = text(event, "state")
+        why = text(event, "why")
+        return ENDS.get(ended, ended) + (f" ({why})" if why and ended != "done" else "")
+
+
+def step_line(state: RunState) -> str:
+    """Where training is: step, loss, speed, and how long it will still take."""
+    words = f"step {state.step:,}"
+    if state.total_steps:
+        words += f" of {state.total_steps:,} ({percent(state.progress)})"
+    words += f", loss {'not a number' if state.not_a_number_at == state.step else figure(state.loss)}"
+    if state.tokens_per_second:
+        words += f", {state.tokens_per_second:,.0f} tokens/s"
+    eta = state.eta
+    if not eta.seconds:
+        return words
+    basis = ", as predicted" if eta.predicted else ", as measured"
+    return f"{words}, about {roughly(eta.seconds)} left{basis}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    whole_seconds = int(seconds)
+    return f"{whole_seconds // 3600}:{whole_seconds // 60 % 60:02d}:{whole_seconds % 60:02d}"
+
+
+def figure(value: float | None) -> str:
+    """Four significant digits, or a dash where there is no value."""
+    return "—" if value is None else f"{value:.4g}"
+
+
+_TELLERS = {
+    "start": Narrator._start,
+    "phase": Narrator._phase_line,
+    "step": Narrator._step,
+    "eval": Narrator._eval,
+    "score": Narrator._score,
+    "samples": Narrator._samples,
+    "checkpoint": Narrator._checkpoint,
+    "memory": Narrator._memory,
+    "warning": Narrator._warning,
+    "control": Narrator._control,
+    "end": Narrator._end,
+}

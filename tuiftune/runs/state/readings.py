@@ -1,0 +1,240 @@
+"""The values a folded state holds, and reading fields of events that may be damaged or newer than us."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuiftune.printable import printable
+from tuiftune.runs.state.series import Series
+
+MOST = 1e18  # what no measurement reaches
+GPU_BUCKETS = 150
+GPU_LATEST = 30  # readings: a minute of them
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the engine is at. `done` of `total` in its own units; `since` in seconds of the run."""
+
+    name: str
+    detail: str = ""
+    done: int | None = None
+    total: int | None = None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Held-out loss. `when` is before, during or after; `perplexity` is exp(loss)."""
+
+    step: int
+    loss: float | None
+    perplexity: float | None
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Generated answers against references: `matched` of `rows` exactly."""
+
+    step: int
+    when: str
+    exact_match: float | None
+    matched: int | None
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    step: int
+    path: str
+    bytes: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A warning of the engine, with its remedy. `times` counts repeats of the same code and message."""
+
+    code: str
+    message: str
+    remedy: str
+    step: int
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How it ended: one of `events.END_STATES`."""
+
+    state: str
+    exit_code: int
+    why: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One card at one moment, as the engine saw it. Bytes, watts, °C, utilisation 0–100; None: not known."""
+
+    index: int
+    name: str
+    utilisation: float | None
+    memory_used: float | None
+    memory_total: float | None
+    power_w: float | None
+    temperature_c: float | None
+    throttle: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """CPU in per cent, the rest in bytes; None where not known."""
+
+    cpu: float | None = None
+    memory_used: float | None = None
+    memory_total: float | None = None
+    disk_free: float | None = None
+    process_memory: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """Bytes on the card: the trainer's own figures beside what the plan predicted.
+
+    `allocated` and `reserved` are PyTorch's peaks, `device` is all of the card now (without a card, all of
+    the process). `predicted` belongs to `device`, the others say what they belong to.
+    """
+
+    allocated: float | None = None
+    reserved: float | None = None
+    device: float | None = None
+    predicted: float | None = None
+    predicted_allocated: float | None = None
+    predicted_reserved: float | None = None
+
+    @property
+    def pair(self) -> tuple[str, float, float | None] | None:
+        """The figure that is best compared: its name, measured and predicted bytes."""
+        if self.reserved:
+            return "reserved", self.reserved, self.predicted_reserved
+        return ("device", self.device, self.predicted) if self.device else None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Answers that were generated for a few fixed held-out rows during training; `seconds` it took."""
+
+    step: int
+    count: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """Seconds still to go, and in words what that rests on; None while nothing supports a figure."""
+
+    seconds: float | None
+    basis: str
+
+    @property
+    def predicted(self) -> bool:
+        """Whether it is the plan's word, not yet a measurement."""
+        return self.basis.startswith("predicted")
+
+
+@dataclass(slots=True)
+class GpuCurves:
+    """A card's history over the seconds of the run."""
+
+    utilisation: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    memory: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    power: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    temperature: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    throttled: Series = field(default_factory=lambda: Series(GPU_BUCKETS))  # 1 where it was, 0 where not
+    causes: dict[str, int] = field(default_factory=dict)  # readings by cause of throttling
+    latest: deque[GpuReading] = field(default_factory=lambda: deque(maxlen=GPU_LATEST))  # while training
+
+    def add(self, seconds: float, reading: GpuReading, *, training: bool = False) -> None:
+        if training:
+            self.latest.append(reading)
+        self.mark(seconds, reading, dict.fromkeys(reading.throttle, 1))
+        if not reading.throttle:
+            self.throttled.add(seconds, 0.0)
+
+    def mark(self, seconds: float, reading: GpuReading, causes: Mapping[str, int]) -> None:
+        """Put what is known of a reading on the curves; `causes` counts the readings that it stands for."""
+        for series, value in (
+            (self.utilisation, reading.utilisation),
+            (self.memory, reading.memory_used),
+            (self.power, reading.power_w),
+            (self.temperature, reading.temperature_c),
+            (self.throttled, 1.0 if reading.throttle else None),
+        ):
+            if value is not None:
+                series.add(seconds, value)
+        for cause, times in causes.items():
+            self.causes[cause] = self.causes.get(cause, 0) + times
+
+
+@dataclass(slots=True)
+class MemoryCurves:
+    """Bytes on the card over the seconds of the run, as the trainer measured them."""
+
+    allocated: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    reserved: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+    device: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
+
+    def add(self, seconds: float, reading: MemoryReading) -> None:
+        for series, value in (
+            (self.allocated, reading.allocated),
+            (self.reserved, reading.reserved),
+            (self.device, reading.device),
+        ):
+            if value is not None:
+                series.add(seconds, value)
+
+
+def number(event: Mapping[str, Any], key: str) -> float | None:
+    """A finite number, or None for anything else."""
+    value = event.get(key)
+    if type(value) is float or type(value) is int:
+        return float(value) if -MOST <= value <= MOST else None  # false for what is not a number
+    return None
+
+
+def part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The section of that name; empty for anything else."""
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def whole(event: Mapping[str, Any], key: str) -> int | None:
+    value = number(event, key)
+    return None if value is None else int(value)
+
+
+def text(event: Mapping[str, Any], key: str) -> str:
+    """A string that is safe to show; "" when there is none."""
+    value = event.get(key)
+    return "" if value is None else printable(str(value))
+
+
+def gpu_reading(document: Any) -> GpuReading | None:
+    """One entry of a `gpu` event's `gpus`."""
+    if not isinstance(document, Mapping):
+        return None
+    throttle = document.get("throttle")
+    return GpuReading(
+        index=whole(document, "index") or 0,
+        name=text(document, "name"),
+        utilisation=number(document, "utilisation"),
+        memory_used=number(document, "memory_used"),
+        memory_total=number(document, "memory_total"),
+        power_w=number(document, "power_w"),
+        temperature_c=number(document, "temperature_c"),
+        throttle=tuple(printable(str(cause)) for cause in throttle) if isinstance(throttle, list) else (),
+    )

@@ -1,0 +1,115 @@
+"""A run at a glance, for lists: from the two ends of its log, so that a long one costs no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.runs.log.event_log import first_and_last
+from tuiftune.runs.state.liveness import Vitals, vitals
+from tuiftune.runs.state.readings import part, whole
+from tuiftune.runs.state.run_state import RunState
+from tuiftune.runs.store.find import last_active
+
+if TYPE_CHECKING:
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.store.directory import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Losses are held-out, matches are shares of answers exactly right; None: not known (yet)."""
+
+    run: RunDir
+    vitals: Vitals
+    step: int
+    total_steps: int | None
+    loss: float | None  # training loss of the latest step
+    loss_before: float | None
+    loss_after: float | None
+    match_before: float | None
+    match_after: float | None
+    created: float
+    active: float
+
+    @property
+    def progress(self) -> float | None:
+        return min(1.0, self.step / self.total_steps) if self.total_steps else None
+
+    def document(self) -> dict[str, Any]:
+        """An entry of `runs --json`."""
+        return {
+            "name": self.run.name,
+            "path": str(self.run.path),
+            "state": self.vitals.state,
+            "why": self.vitals.why,
+            "exit_code": self.vitals.exit_code,
+            "pid": self.vitals.pid,
+            "silent_for": self.vitals.silent_for,
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "progress": self.progress,
+            "before": {"loss": self.loss_before, "exact_match": self.match_before},
+            "after": {"loss": self.loss_after, "exact_match": self.match_after},
+            "created": round(self.created, 3),
+            "active": round(self.active, 3),
+        }
+
+
+def summarise(run: RunDir) -> Summary:
+    """Look at a run's process, result and the first and last events. Never raises for a damaged run."""
+    state = RunState()
+    events = first_and_last(run.events_path)
+    for event in events:
+        state.fold(event)
+    if state.total_steps is None:
+        state.total_steps = whole(part(_plan(run), "time"), "steps")
+    before, after = _scores(run)
+    return Summary(
+        run=run,
+        vitals=vitals(run),
+        step=_step(events, state),
+        total_steps=state.total_steps,
+        loss=state.loss,
+        loss_before=before.get("loss", state.eval_before.loss if state.eval_before else None),
+        loss_after=after.get("loss", state.eval_after.loss if state.eval_after else None),
+        match_before=before.get(
+            "exact_match", state.score_before.exact_match if state.score_before else None
+        ),
+        match_after=after.get("exact_match", state.score_after.exact_match if state.score_after else None),
+        created=_created(run, state),
+        active=last_active(run),
+    )
+
+
+def _step(events: list[Event], state: RunState) -> int:
+    """The latest step. After a long evaluation only heartbeats may be left at the end of the log."""
+    for event in reversed(events):
+        if event["type"] == "step":
+            break
+        if event["type"] == "heartbeat" and (step := whole(event, "step")):
+            return step
+    return state.step
+
+
+def _plan(run: RunDir) -> dict[str, Any]:
+    try:
+        return run.plan()
+    except UserError:
+        return {}
+
+
+def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        result = run.result() or {}
+    except UserError:
+        return {}, {}
+    before, after = result.get("before"), result.get("after")
+    return before if isinstance(before, dict) else {}, after if isinstance(after, dict) else {}
+
+
+def _created(run: RunDir, state: RunState) -> float:
+    created = paths.modified(run.path / "plan.json")
+    return (state.started_at or 0.0) if created is None else created

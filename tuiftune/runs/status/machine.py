@@ -1,0 +1,69 @@
+"""The machine under training, a line a card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.figures import percent, size
+from tuiftune.runs.health.machine import BY_DESIGN
+from tuiftune.runs.status.fact import Fact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.runs.state.readings import GpuReading
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
+
+CAUSES = {
+    "power cap": "at its power limit: usual under full load",
+    "clocks set": "its clocks were set by hand",
+    "hw slowdown": "slowed down by the hardware: heat or power supply",
+    "sync boost": "kept in step with another card",
+    "sw thermal": "too warm: the driver lowers its clocks",
+    "hw thermal": "too hot: the hardware halves its clocks",
+    "power brake": "the power supply asks it to brake",
+    "display clock": "held back by the display's clock",
+    "board limit": "at the limit of its board",
+    "reliability": "held back to stay reliable",
+}
+
+
+def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
+    """Each card in a line, then the processor."""
+    for gpu in state.gpus:
+        harmful = [cause for cause in gpu.throttle if cause.lower() not in BY_DESIGN]
+        yield Fact("machine", f"GPU {gpu.index}", card_line(gpu), _why(gpu), "warning" if harmful else "")
+    if state.host.cpu is not None:
+        yield Fact(
+            "machine",
+            "processor",
+            f"{state.host.cpu:.0f} %",
+            "mean load of all cores at the latest reading; it feeds the cards and writes checkpoints",
+        )
+    if state.data_wait is not None:
+        yield Fact(
+            "machine",
+            "data wait",
+            f"{percent(state.data_wait)} of a step",
+            "the share of the latest step in which the trainer waited for its rows; from a fifth on, the "
+            "machine is held back by its data",
+        )
+
+
+def card_line(gpu: GpuReading) -> str:
+    """ "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
+    parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f} % busy"]
+    if gpu.memory_used is not None:
+        of = f" of {size(gpu.memory_total)}" if gpu.memory_total else ""
+        parts.append(f"{size(gpu.memory_used)}{of}")
+    parts += [] if gpu.power_w is None else [f"{gpu.power_w:.0f} W"]
+    parts += [] if gpu.temperature_c is None else [f"{gpu.temperature_c:.0f} °C"]
+    return ", ".join([*parts, *gpu.throttle]) or "no answer"
+
+
+def _why(gpu: GpuReading) -> str:
+    causes = "; ".join(f"{cause}: {CAUSES.get(cause, 'as the driver calls it')}" for cause in gpu.throttle)
+    return f"{gpu.name or 'the card'}, by its driver every two seconds. " + (
+        f"It runs below its clock — {causes}" if causes else "Nothing slows it down"
+    )

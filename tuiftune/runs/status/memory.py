@@ -1,0 +1,126 @@
+"""Memory on the card, and disk: what was predicted, what is there, what is needed next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.figures import duration, percent, size
+from tuiftune.runs.health.machine import idle_memory, uses_idle
+from tuiftune.runs.status.fact import Fact
+from tuiftune.runs.store import checkpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.runs.state.readings import MemoryReading
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.planned import Planned
+
+WHAT = {
+    "reserved": "PyTorch's allocator at its peak",
+    "device": "all that the card holds now, the driver's context and other programs too",
+}
+
+
+def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
+    """Predicted against measured, rehearsal, what stays idle, the host."""
+    compared = _compared(state.memory)
+    if compared is not None:
+        value, why, over = compared
+        on_card = bool(state.gpus)
+        yield Fact(
+            "memory",
+            "on the card" if on_card else "the process",
+            value,
+            why if on_card else "resident memory of the training process: without a card it is the machine's",
+            "warning" if over else "",
+        )
+    rehearsed = _compared(state.rehearsal)
+    if rehearsed is not None:
+        value, _, over = rehearsed
+        yield Fact(
+            "memory",
+            "rehearsed",
+            value,
+            "two updates and an evaluation on the longest rows, before training: the most this run will take",
+            "warning" if over else "",
+        )
+    if planned.needs and planned.capacity and state.gpus:
+        yield Fact(
+            "memory",
+            "bound",
+            f"{size(planned.needs)} of {size(planned.capacity)}",
+            "what the plan decided by: the prediction with its margin must fit into what the card has free",
+        )
+    idle = idle_memory(state)
+    if idle is not None:
+        _, free, total = idle
+        faster = uses_idle(free, total, planned)
+        use = f"; {faster.says}" if faster else "; no alternative of the plan would turn it into speed"
+        yield Fact("memory", "idle", f"{size(free)} of {size(total)}", f"free at the card's fullest{use}")
+    host = state.host
+    if host.memory_used is not None and host.memory_total:
+        own = f"; {size(host.process_memory)} of it by the training process" if host.process_memory else ""
+        yield Fact(
+            "memory",
+            "host",
+            f"{size(host.memory_used)} of {size(host.memory_total)}",
+            f"the machine's own memory in use{own}",
+        )
+
+
+def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
+    """Free space, the next checkpoint and the last one."""
+    needed, free = checkpoints.next_bytes(state), state.host.disk_free
+    if free is not None:
+        tight = needed is not None and free < 2 * needed and state.end is None
+        yield Fact(
+            "disk",
+            "disk free",
+            size(free),
+            "where the run's directory lies; a new checkpoint is written whole before an old one is dropped",
+            "warning" if tight else "",
+        )
+    coming = checkpoints.upcoming(state, planned)
+    if coming is not None:
+        when = "" if coming.seconds is None else f", in {duration(coming.seconds)}"
+        room = "" if coming.bytes is None else f", {size(coming.bytes)}"
+        basis = "as much as the last one" if state.checkpoints else "12 bytes a trained parameter at most"
+        yield Fact(
+            "disk",
+            "next save",
+            f"step {coming.step:,}{when}{room}",
+            f"every {planned.save_every or 0:,} steps, and after five minutes whatever the step; {basis}",
+        )
+    if state.checkpoints:
+        last = state.checkpoints[-1]
+        took = "" if last.seconds is None else f" in {_brief(last.seconds)}"
+        room = "" if last.bytes is None else f", {size(last.bytes)}"
+        yield Fact(
+            "disk",
+            "last save",
+            f"step {last.step:,}{room}{took}",
+            "weights, optimizer, schedule and random numbers, each file hashed: a resume goes on to the bit",
+        )
+
+
+def _compared(reading: MemoryReading) -> tuple[str, str, bool] | None:
+    """In words what is measured beside what was predicted; why; and whether it is more."""
+    pair = reading.pair
+    if pair is None:
+        return None
+    name, measured, predicted = pair
+    if not predicted:
+        return size(measured), f"{WHAT[name]}; nothing was predicted", False
+    off = measured / predicted - 1
+    side = "as predicted" if abs(off) < 0.005 else f"{percent(abs(off))} {'above' if off > 0 else 'below'}"
+    return (
+        f"{size(measured)}, {size(predicted)} predicted",
+        f"{WHAT[name]}: {side}{' the prediction' if side != 'as predicted' else ''}. It may "
+        "grow until the longest rows have come along",
+        off > 0.005,
+    )
+
+
+def _brief(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)

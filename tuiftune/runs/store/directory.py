@@ -1,0 +1,243 @@
+"""A run is a directory. Created whole or not at all; the engine writes it, everything else reads it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.printable import printable
+from tuiftune.runs.store import shapes
+from tuiftune.secret_forms import holds_secret, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.preset.schema import Preset
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+STAGED = ".staged-"
+_NO_RUN = "is not a run directory (it has no plan.json)"
+_KNOWN = "`tuiftune runs` lists the known runs"
+DIRECTORY_MODE = 0o755  # narrowed further by the umask: a run is never world-writable
+FILE_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """Where everything of one run lies. Holds no state: each call reads the disk."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """The run at `path`; UserError if there is none."""
+        path = paths.absolute(path)
+        if not paths.is_file(path / "plan.json"):
+            if not paths.gone(path):
+                paths.require(path / "plan.json", missing=_NO_RUN, remedy=_KNOWN)
+            raise UserError(_NO_RUN, place=printable(str(path)), remedy=_KNOWN)
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def preset_path(self) -> Path:
+        return self.path / "preset.yaml"
+
+    @property
+    def events_path(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "engine.log"
+
+    @property
+    def pid_path(self) -> Path:
+        return self.path / "engine.pid"
+
+    @property
+    def control_path(self) -> Path:
+        return self.path / "control"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def result_path(self) -> Path:
+        return self.path / "result"
+
+    @property
+    def preset(self) -> Preset:
+        """The preset as the user gave it, parsed anew at each access."""
+        from tuiftune.preset.file import load
+
+        return load(self.preset_path)
+
+    def plan(self) -> dict[str, Any]:
+        """The frozen plan, as `plan --json` prints it; UserError if it is damaged."""
+        return self._document(self.path / "plan.json", shapes.PLAN)
+
+    def result(self) -> dict[str, Any] | None:
+        """`result/result.json`, or None before there is one."""
+        path = self.result_path / "result.json"
+        return None if paths.gone(path) else self._document(path, shapes.RESULT)
+
+    @staticmethod
+    def _document(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
+        return shapes.checked(documents.read_json(path), shape, printable(str(path)))
+
+
+def check_name(name: str) -> None:
+    """UserError unless `name` is 1–64 of A–Z a–z 0–9 . _ - and cannot leave the runs root."""
+    if NAME.fullmatch(name) and ".." not in name and name != "." and not name.startswith(STAGED):
+        return
+    raise UserError(
+        f"{printable(name)!r} is not a run name",
+        place="--name",
+        remedy="use 1 to 64 letters, digits, '.', '_' or '-', without '..'",
+    )
+
+
+def check_root(root: Path) -> None:
+    """UserError where no run could be created, found out before work is spent on preparing one."""
+    root = paths.absolute(root)
+    there = next(path for path in (root, *root.parents) if not paths.gone(path))
+    paths.require(there)
+    if not paths.is_dir(there):
+        raise _unwritable(root, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(root, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def default_root() -> Path:
+    """`$TUIFTUNE_RUNS`, or `runs` in the current directory."""
+    return Path(os.environ.get("TUIFTUNE_RUNS") or "runs")
+
+
+def create(root: Path, name: str, preset_text: str, plan: dict[str, Any]) -> RunDir:
+    """A new run directory under `root`, staged beside its place and renamed into it, so that nothing
+    half-written stays.
+
+    UserError when the name is taken or illegal, or the root cannot be written to.
+    """
+    check_name(name)
+    root = paths.absolute(root)
+    path = root / name
+    _refuse_secrets(name, root, preset_text, plan)
+    staged = root / f"{STAGED}{secrets.token_hex(6)}"
+    try:
+        root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        if os.path.lexists(path):
+            raise _taken(root, name)
+        _fill(staged, preset_text, plan)
+        os.rename(staged, path)
+        _sync_directory(root)
+    except OSError as fault:
+        shutil.rmtree(staged, ignore_errors=True)
+        if fault.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR) and os.path.lexists(path):
+            raise _taken(root, name) from None
+        raise _unwritable(root, fault) from None
+    return RunDir(path)
+
+
+def free_name(root: Path, name: str) -> str:
+    """`name`, or the first of `name-2`, `name-3` … that is not taken under `root`."""
+    root = paths.absolute(root)
+    free, number = name, 1
+    while os.path.lexists(root / free):
+        number += 1
+        suffix = f"-{number}"
+        free = name[: 64 - len(suffix)] + suffix
+    return free
+
+
+def runs_in(root: Path) -> list[RunDir]:
+    """The run directories directly under `root`, by name; [] when there is no such directory."""
+    root = paths.absolute(root)
+    return [
+        RunDir(path)
+        for path in paths.entries(root)
+        if not path.name.startswith(STAGED) and paths.is_file(path / "plan.json")
+    ]
+
+
+def digest_of(text: str) -> str:
+    """SHA-256 in 16 hex digits: whether a run's preset.yaml is still the one that it was made from."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole, renamed to `path` once it is on disk; not world-writable, no token in it. Raises
+    OSError.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(without_secrets(text))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _fill(staged: Path, preset_text: str, plan: dict[str, Any]) -> None:
+    for directory in (staged, staged / "control", staged / "checkpoints", staged / "result"):
+        directory.mkdir(mode=DIRECTORY_MODE)
+    write_text(staged / "preset.yaml", preset_text)
+    document = {**plan, "preset_digest": digest_of(preset_text)}
+    write_text(staged / "plan.json", json.dumps(document, indent=2, default=str) + "\n")
+
+
+def _refuse_secrets(name: str, root: Path, preset_text: str, plan: dict[str, Any]) -> None:
+    """UserError for a token in what a run is made from: hidden, it could not be run."""
+    written = json.dumps(plan, default=str, ensure_ascii=False)
+    for place, text in (("--name", name), ("--runs", str(root)), ("preset", preset_text), ("plan", written)):
+        if holds_secret(text):
+            raise UserError(
+                "holds a token or password of the environment, which would be written into the run",
+                place=place,
+                remedy="rename what it stands in; the environment is where it belongs",
+            )
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _taken(root: Path, name: str) -> UserError:
+    return UserError(
+        f"the name {name} is taken",
+        place=printable(str(root / name)),
+        remedy=f"--name {free_name(root, name)} is free; or `tuiftune resume {name}` goes on with it",
+    )
+
+
+def _unwritable(root: Path, fault: OSError) -> UserError:
+    full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
+    return UserError(
+        f"cannot create a run here ({fault.strerror or fault})",
+        place=printable(str(root)),
+        remedy="free some disk space" if full else "name a directory you can write to with --runs DIR",
+        exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
+    )

@@ -1,0 +1,87 @@
+"""Finding the run that is meant: by name, by path, or the latest."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.state.liveness import status
+from tuiftune.runs.store.directory import NAME, RunDir, default_root, runs_in
+from tuiftune.runs.store.registry import known, removed
+
+
+def all_runs(root: Path | None = None) -> list[RunDir]:
+    """The runs under `root` and the registered ones, most lately active first."""
+    try:
+        under = runs_in(root or default_root())
+    except UserError:  # the working directory was deleted: what is registered is there all the same
+        if root is not None:
+            raise
+        under = []
+    found = {run.path: run for run in (*under, *known())}
+    return sorted(found.values(), key=last_active, reverse=True)
+
+
+def last_active(run: RunDir) -> float:
+    """When its log last grew (or it was created), in UTC seconds."""
+    for path in (run.events_path, run.path):
+        if (changed := paths.modified(path)) is not None:
+            return changed
+    return 0.0
+
+
+def find(name: str | None, root: Path | None = None) -> RunDir:
+    """The run that `name` means: a path, a name under `root`, or a registered name.
+
+    None means the latest that runs, else the latest. UserError when there is none, or several of that name.
+    """
+    if name is None:
+        return _latest(root)
+    if os.sep in name or name.startswith("~"):
+        return RunDir.open(paths.given(name))
+    here = root or default_root()
+    if NAME.fullmatch(name) and paths.is_file(here / name / "plan.json"):
+        return RunDir.open(here / name)
+    lost = removed(name)
+    same = [run for run in known() if run.name == name]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        running = [run for run in same if status(run) == "running"]
+        if len(running) == 1:
+            return running[0]
+        places = ", ".join(printable(str(run.path)) for run in same[:4])
+        raise UserError(
+            f"there are {len(same)} runs of this name", place=name, remedy=f"give the path of one: {places}"
+        )
+    if paths.is_dir(name):
+        return RunDir.open(Path(name))
+    if lost is not None:
+        remedy = "give its new path, if it was moved"
+        raise UserError(
+            "this run's directory was deleted or moved", place=printable(str(lost)), remedy=remedy
+        )
+    raise UserError("there is no such run", place=printable(name), remedy=_nearest(name, root))
+
+
+def _latest(root: Path | None) -> RunDir:
+    runs = all_runs(root)
+    if not runs:
+        raise UserError(
+            "there are no runs yet",
+            place=printable(str(root or default_root())),
+            remedy="`tuiftune demo` makes one, `tuiftune train PRESET` too; --runs DIR looks elsewhere",
+        )
+    return next((run for run in runs if status(run) == "running"), runs[0])
+
+
+def _nearest(name: str, root: Path | None) -> str:
+    names = list(dict.fromkeys(run.name for run in all_runs(root)))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known are {', '.join(names[:5])}" if names else "`tuiftune runs` lists those there are"

@@ -1,0 +1,331 @@
+"""The charts of a run, or of several in one: large or side by side, magnified, moved, read at a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from textual.containers import Container
+
+from tuiftune.tui import STYLES
+from tuiftune.tui.charts.closer import LooksCloser
+from tuiftune.tui.charts.readout import Readout
+from tuiftune.tui.charts.watched import Watched
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import CHARTS
+from tuiftune.tui.kit.chart.chart import Chart
+from tuiftune.tui.kit.chart.curves import CURVES, MOST_RUNS, Source, available, drawing
+from tuiftune.tui.kit.chart.lens import AXES, SMOOTHINGS, Lens
+from tuiftune.tui.kit.chart.timeline import Timeline
+from tuiftune.tui.kit.exporting import ExportsMetrics
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.run_header import standing
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.beneath import HiddenBeneath
+from tuiftune.tui.textual_patches.whole import WholeScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.events import Click, MouseScrollDown, MouseScrollUp
+
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.kit.chart.curves import Curve
+    from tuiftune.tui.kit.chart.lens import Range
+
+CELL = (38, 9)  # the least a chart of the grid takes
+GRID_FROM = (160, 50)
+ZOOM = 1.5
+PAN = 0.25  # of what is shown
+
+
+class Followed(Protocol):
+    """A run with what was folded of it so far: a dashboard, a replay, or one that is followed beside."""
+
+    run: RunDir
+    state: RunState
+    status: str
+
+
+class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScreen[None]):
+    """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
+
+    CSS_PATH = f"{STYLES}/charts.tcss"
+    SCOPES = (CHARTS,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CHARTS)
+    app: TuneApp
+
+    def __init__(
+        self, beneath: Followed | None = None, runs: Sequence[RunDir] = (), *, key: str = "loss"
+    ) -> None:
+        super().__init__()
+        self.run = beneath.run if beneath else runs[0]  # the first of those that are drawn
+        self._beneath = beneath
+        self._watched = [Watched(run) for run in runs]
+        self._key = key
+        self._lens = Lens()
+        self._grid: bool | None = None  # None: as the size of the terminal suggests
+        self._drawn: object = None
+        self._there: tuple[Curve, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("charts")
+        with Container(id="charts"):
+            for curve in CURVES:
+                chart = Chart(id=f"of-{curve.key}", classes="panel")
+                chart.can_focus = True
+                yield chart
+        yield Readout(id="readout")
+        yield KeyBar(CHARTS)
+
+    def on_mount(self) -> None:
+        for watched in self._watched:
+            self.mount(watched)
+        self.set_interval(self.app.draw_seconds, self._draw)
+        self._arrange()
+
+    def _followed(self) -> list[Followed]:
+        return [*([self._beneath] if self._beneath else []), *self._watched]
+
+    def _sources(self) -> list[Source]:
+        return [Source(each.run.name, self.seen_closely(each.run, each.state)) for each in self._followed()]
+
+    def _curves(self) -> tuple[Curve, ...]:
+        return available([each.state for each in self._followed()])
+
+    @property
+    def _current(self) -> Curve:
+        curves = self._curves()
+        return next((curve for curve in curves if curve.key == self._key), curves[0])
+
+    @property
+    def gridded(self) -> bool:
+        """Whether several charts stand side by side."""
+        if self._grid is not None:
+            return self._grid
+        return self.size.width >= GRID_FROM[0] and self.size.height >= GRID_FROM[1]
+
+    def _arrange(self) -> None:
+        """Which charts are shown, and in how many columns and rows."""
+        box = self.query_one("#charts", Container)
+        self._there = curves = self._curves()
+        shown: tuple[Curve, ...] = (self._current,)
+        columns = rows = 1
+        if self.gridded:
+            room = (max(1, self.size.width // CELL[0]), max(1, (self.size.height - 6) // CELL[1]))
+            columns = min(room[0], 4 if self.size.width >= GRID_FROM[0] else 2, len(curves))
+            rows = min(room[1], -(-len(curves) // columns))
+            columns = min(columns, -(-len(curves) // rows))
+            first = curves.index(self._current) // (columns * rows) * columns * rows
+            shown = curves[first : first + columns * rows]
+        box.styles.grid_size_columns, box.styles.grid_size_rows = columns, -(-len(shown) // columns)
+        for curve in CURVES:
+            self.query_one(f"#of-{curve.key}", Chart).display = curve in shown
+        self.query_one(f"#of-{self._current.key}", Chart).focus()
+        self._drawn = None
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        followed = self._followed()
+        seen = (self._lens, [(id(each.state), each.state.seq, each.status) for each in followed])
+        if seen == self._drawn or self.hidden:
+            return
+        if self._curves() != self._there:  # a card gave its first reading
+            self._arrange()
+        self._drawn = seen
+        self.look_closer(self._lens, self._whole, [(each.run, each.state) for each in self._followed()])
+        sources = self._sources()
+        for curve in self._there:
+            chart = self.query_one(f"#of-{curve.key}", Chart)
+            if chart.display and chart.size.height:
+                self._show(chart, curve, sources)
+        self.query_one(Readout).show(sources, self._lens)
+        self._entitle()
+        self.query_one(KeyBar).redraw()
+
+    def _show(self, chart: Chart, curve: Curve, sources: list[Source]) -> None:
+        drawn = drawing(curve, sources, self._lens, self.app.glyphs)
+        line = Timeline(sources[0].state)
+
+        def place(x: float) -> float:
+            return x if drawn.axis == self._lens.axis else line.seconds(self._lens.axis, x)
+
+        window = None
+        if self._lens.window is not None:
+            first, last = self._lens.seen(self._whole)
+            window = (place(first), place(last))
+            if window[1] <= window[0]:
+                window = None
+        cursor = None if self._lens.cursor is None else place(self._lens.cursor)
+        several = len(sources) > 1 and curve.of == "cards"
+        chart.entitle(f"{curve.title}, mean of the cards" if several else curve.title)
+        chart.show_drawing(drawn, self._lens, floor=curve.floor, window=window, cursor=cursor)
+
+    @property
+    def _whole(self) -> Range:
+        """All of every run along the axis."""
+        wholes = [Timeline(each.state).whole(self._lens.axis) for each in self._followed()]
+        return min(first for first, _ in wholes), max(last for _, last in wholes)
+
+    def _entitle(self) -> None:
+        followed, lens, glyphs = self._followed(), self._lens, self.app.glyphs
+        names = ", ".join(each.run.name for each in followed)
+        title = f"charts of {names}" if len(followed) < 4 else f"charts of {len(followed)} runs"
+        if len(followed) == 1:
+            sign, _, words = standing(glyphs, followed[0].status)
+            title += f"  {sign} {words}"
+        parts = [f"by {lens.axis}"]
+        share = SMOOTHINGS[lens.smoothing][0]
+        parts.append(f"smoothing {share * 100:g} %" if share else "not smoothed")
+        parts += ["log scale"] if lens.log else []
+        if lens.window is not None:
+            first, last = lens.seen(self._whole)
+            parts.append(f"{(self._whole[1] - self._whole[0]) / max(last - first, 1e-9):.3g}×")
+        parts += ["following"] if lens.follow else []
+        parts += ["reading its log"] if self.reading else []
+        self.query_one(TitleBar).say(title, f" {glyphs.dot} ".join(parts))
+
+    def came_closer(self) -> None:
+        self._drawn = None
+        self._draw()
+
+    def _look(self, lens: Lens) -> None:
+        self._lens = lens
+        self._draw()
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def action_chart(self, number: int) -> None:
+        curves = self._curves()
+        if number < len(curves):
+            self._go_to(curves[number].key)
+
+    def action_next_chart(self, by: int = 1) -> None:
+        curves = self._curves()
+        self._go_to(curves[(curves.index(self._current) + by) % len(curves)].key)
+
+    def _go_to(self, key: str) -> None:
+        self._key = key
+        self._arrange()
+
+    def action_grid(self) -> None:
+        self._grid = not self.gridded
+        self._arrange()
+
+    def action_zoom(self, times: int) -> None:
+        self._look(self._lens.zoomed(ZOOM**times, self._whole))
+
+    def action_pan(self, times: int) -> None:
+        self._look(self._lens.panned(PAN * times, self._whole))
+
+    def action_cursor(self, times: int) -> None:
+        """Move the cursor by so many columns of the chart, at least a step; it comes up at the end."""
+        whole = self._whole
+        first, last = self._lens.seen(whole)
+        column = (last - first) / self.query_one(f"#of-{self._current.key}", Chart).columns
+        if self._lens.axis == "step":
+            column = max(1.0, round(column))
+        at = self._lens.cursor
+        self._look(self._lens.pointed(last if at is None else at + times * column, whole))
+
+    def action_cursor_to(self, place: str) -> None:
+        first, last = self._lens.seen(self._whole)
+        best = self._followed()[0].state.best
+        if place == "best":
+            if best is None:
+                self.notify("There was no evaluation during training yet.", timeout=3)
+                return
+            at = Timeline(self._followed()[0].state).place(self._lens.axis, float(best.step))
+        else:
+            at = first if place == "first" else last
+        self._look(self._lens.pointed(at, self._whole))
+
+    def action_reset(self) -> None:
+        self._look(self._lens.reset())
+
+    def action_follow(self) -> None:
+        self._look(self._lens.following(self._whole))
+
+    def action_log(self) -> None:
+        self._look(replace(self._lens, log=not self._lens.log))
+
+    def action_smooth(self, by: int) -> None:
+        self._look(self._lens.smoother(by))
+
+    def action_axis(self) -> None:
+        self._look(self._lens.along(AXES[(AXES.index(self._lens.axis) + 1) % len(AXES)]))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        if action == "compare":
+            return len(self._watched) + (self._beneath is not None) > 1
+        if action == "pause":
+            return hasattr(self._beneath, "action_pause")
+        return True
+
+    def action_pause(self) -> None:
+        getattr(self._beneath, "action_pause", bool)()
+
+    def action_overlay(self) -> None:
+        """Draw other runs with this one, or no longer."""
+        from tuiftune.tui.charts.pick import PickRuns
+
+        taken = [each.run for each in self._followed()]
+        self.app.push_screen(PickRuns(taken[0], taken[1:], MOST_RUNS - 1), self._overlay)
+
+    def _overlay(self, runs: list[RunDir] | None) -> None:
+        if runs is None:
+            return
+        first = self.run
+        kept = [each for each in self._watched if each.run.path in {run.path for run in runs}]
+        kept += [each for each in self._watched if each.run.path == first.path and each not in kept]
+        for each in self._watched:
+            if each not in kept:
+                each.remove()
+        known = {each.run.path for each in kept}
+        fresh = [Watched(run) for run in runs if run.path not in known]
+        self._watched = [*kept, *fresh]
+        for each in fresh:
+            self.mount(each)
+        self._look(self._lens.reset())
+        self._arrange()
+
+    def action_compare(self) -> None:
+        from tuiftune.tui.compare.compare import Compare
+
+        self.app.push_screen(Compare([each.run for each in self._followed()]))
+
+    def action_close(self) -> None:
+        if self._lens.cursor is not None or self._lens.window is not None:
+            self.action_reset()
+            return
+        self.app.pop_screen()
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def on_click(self, event: Click) -> None:
+        """The cursor comes where one clicks into a chart."""
+        chart = event.widget
+        if not isinstance(chart, Chart) or chart.id is None:
+            return
+        self._key = chart.id.removeprefix("of-")
+        if (x := chart.place_at(event.get_content_offset(chart))) is not None:
+            line = Timeline(self._followed()[0].state)
+            own = self._current.of == "steps" or self._lens.axis == "time"
+            at = x if own else line.from_seconds(self._lens.axis, x)
+            self._look(self._lens.pointed(at, self._whole))
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self.action_zoom(1)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self.action_zoom(-1)

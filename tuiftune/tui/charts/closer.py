@@ -1,0 +1,97 @@
+"""What a chart shows magnified, read from the run's log again where its state keeps too few of the points."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import get_current_worker
+
+from tuiftune.runs.log import stretch
+from tuiftune.tui.kit.chart.timeline import Timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.kit.chart.lens import Lens, Range
+
+WAIT_SECONDS = 0.15  # one who magnifies presses the key again
+
+
+class Reread(Message):
+    """Parts that were read, by the paths of their runs; None where that did not work out."""
+
+    def __init__(self, found: dict[Path, stretch.Stretch | None]) -> None:
+        super().__init__()
+        self.found = found
+
+
+class LooksCloser:
+    """Mixed into a screen of charts: it says what is shown (`look_closer`) and draws runs `seen_closely`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: dict[Path, stretch.Part] = {}
+        self._stretches: dict[Path, stretch.Stretch] = {}
+        self.reading = False
+
+    def seen_closely(self, run: RunDir, state: RunState) -> RunState:
+        """The state with what was read again of it put in."""
+        found = self._stretches.get(run.path)
+        return state if found is None else found.within(state)
+
+    def look_closer(self, lens: Lens, whole: Range, runs: list[tuple[RunDir, RunState]]) -> None:
+        """Read what the lens shows of the runs' logs, unless that is known or the states hold it."""
+        assert isinstance(self, Screen)
+        if lens.window is None:
+            self._asked, self._stretches, self.reading = {}, {}, False
+            self.workers.cancel_group(self, "closer")
+            return
+        parts = {}
+        for run, state in runs:
+            line = Timeline(state)
+            first, last = (line.step(lens.axis, place) for place in lens.seen(whole))
+            known = self._stretches.get(run.path)
+            if not stretch.wanted(state, first, last):
+                continue
+            if known is not None and known.part.covers(first, last):
+                continue
+            if (asked := self._asked.get(run.path)) is None or not asked.covers(first, last):
+                parts[run.path] = stretch.part(state, first, last)
+        if parts:
+            self._asked |= parts
+            self.reading = True
+            logs = {run.path: run.events_path for run, _ in runs}
+            self.run_worker(
+                partial(self._reread, {path: (logs[path], part) for path, part in parts.items()}),
+                thread=True,
+                exclusive=True,
+                exit_on_error=False,
+                group="closer",
+                description="a part of an event log",
+            )
+
+    def _reread(self, parts: dict[Path, tuple[Path, stretch.Part]]) -> None:
+        assert isinstance(self, Screen)
+        worker = get_current_worker()
+        time.sleep(WAIT_SECONDS)
+        found = {
+            path: stretch.read(log, part, lambda: not worker.is_cancelled)
+            for path, (log, part) in parts.items()
+            if not worker.is_cancelled
+        }
+        if not worker.is_cancelled:
+            self.post_message(Reread(found))
+
+    def on_reread(self, message: Reread) -> None:
+        self.reading = False
+        self._stretches |= {path: found for path, found in message.found.items() if found is not None}
+        self.came_closer()
+
+    def came_closer(self) -> None:
+        """There is more to draw."""

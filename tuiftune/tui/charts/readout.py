@@ -1,0 +1,156 @@
+"""What was measured at the cursor of the charts, or last: every series' value, for each run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from tuiftune.figures import count, duration, real
+from tuiftune.preset.sizes import GIB
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.chart.curves import RUN_INKS, RUN_SIGNS
+from tuiftune.tui.kit.chart.timeline import Timeline, latest, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tuiftune.runs.state.readings import GpuCurves
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.state.series import Series
+    from tuiftune.tui.kit.chart.curves import Source
+    from tuiftune.tui.kit.chart.lens import Lens
+
+Value = tuple[str, str]  # what it is, and how much
+
+
+class Readout(Canvas):
+    """All values of one run; of several a line each, behind its letter."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._sources: tuple[Source, ...] = ()
+        self._at: float | None = None
+        self._lens: Lens | None = None
+
+    def show(self, sources: Sequence[Source], lens: Lens) -> None:
+        """Read at the lens's cursor; at the latest point of each run without one."""
+        self._sources, self._lens, self._at = tuple(sources), lens, lens.cursor
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        if self._lens is None:
+            return []
+        if len(self._sources) > 1:
+            return [self._one(index, source, width) for index, source in enumerate(self._sources[:height])]
+        state = self._sources[0].state
+        values = [*_places(state, self._lens), *_values(state, self._lens)]
+        lines = _filled([*values, *_each_card(state, self._lens)], width)
+        if len(lines) > height and state.gpu_curves:  # theirs holds what the trainer's memory would say
+            values = [value for value in values if value[0] != "memory"]
+            lines = _filled([*values, *_all_cards(state, self._lens)], width)
+        return lines[:height]
+
+    def _one(self, index: int, source: Source, width: int) -> Line:
+        """A run of several in one line: as many of its values as fit."""
+        assert self._lens is not None
+        line = Line(f" {RUN_SIGNS[index % len(RUN_SIGNS)]} ", RUN_INKS[index % len(RUN_INKS)])
+        for name, value in (*_places(source.state, self._lens), *_values(source.state, self._lens)):
+            if line.width + cell_len(name) + cell_len(value) + 1 <= width:
+                line.add(f"{name} ", "soft").add(value, "strong").add("  ")
+        return line
+
+
+def _places(state: RunState, lens: Lens) -> Iterator[Value]:
+    step, seconds = _where(state, lens)
+    yield "step", f"{step:,.0f}"
+    yield "time", duration(seconds)
+    if state.tokens:
+        yield "tokens", count(Timeline(state).place("tokens", step))
+
+
+def _where(state: RunState, lens: Lens) -> tuple[float, float]:
+    """Step and seconds of the run at the cursor, its last beyond its end."""
+    if lens.cursor is None:
+        return float(state.step), state.seconds
+    line = Timeline(state)
+    cursor = min(lens.cursor, line.whole(lens.axis)[1])
+    return line.step(lens.axis, cursor), line.seconds(lens.axis, cursor)
+
+
+def _values(state: RunState, lens: Lens) -> Iterator[Value]:
+    """By steps: of the point that was kept nearest. By time: the last reading before."""
+    step, seconds = _where(state, lens)
+    for name, curve in (("loss", state.loss_curve), ("smooth", state.smooth_curve)):
+        yield name, _near(curve, step)
+    if (held := latest(state.eval_curve, step)) is not None:
+        yield "eval", f"{real(held[1])} at {held[0]:,.0f}"
+    yield "lr", _near(state.learning_rate_curve, step, 3)
+    yield "grad", _near(state.grad_norm_curve, step, 3)
+    speed = nearest(state.speed_curve, step)
+    yield "tokens/s", count(speed[1] if speed else None)
+    if (held := latest(state.memory_curves.device, seconds)) is not None:
+        predicted = state.memory.predicted
+        beside = f" of {predicted / GIB:.1f} predicted" if predicted else ""
+        yield "memory", f"{held[1] / GIB:.1f} GiB{beside}"
+    if not state.gpu_curves and (load := latest(state.cpu_curve, seconds)) is not None:
+        yield "processor", f"{load[1]:.0f} %"
+
+
+def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
+    _, seconds = _where(state, lens)
+    for index, card in sorted(state.gpu_curves.items()):
+        parts = [
+            f"{reading[1] / unit:.{digits}f} {word}"
+            for curve, unit, digits, word in _of_card(card)
+            if (reading := latest(curve, seconds)) is not None
+        ]
+        held = latest(card.throttled, seconds)
+        yield f"GPU {index}", " ".join(parts) + (" throttled" if held and held[1] else "")
+
+
+def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
+    """The cards in one: of each reading the lowest and the highest."""
+    _, seconds = _where(state, lens)
+    parts = []
+    for curves in zip(*(_of_card(card) for card in state.gpu_curves.values()), strict=True):
+        seen = [reading[1] / unit for curve, unit, _, _ in curves if (reading := latest(curve, seconds))]
+        _, _, digits, word = curves[0]
+        if seen:
+            low, high = f"{min(seen):.{digits}f}", f"{max(seen):.{digits}f}"
+            parts.append(f"{low} {word}" if low == high else f"{low}–{high} {word}")
+    held = [latest(card.throttled, seconds) for card in state.gpu_curves.values()]
+    throttled = sum(bool(reading and reading[1]) for reading in held)
+    if parts:
+        parts += [f"{throttled} throttled"] if throttled else []
+        yield f"{len(held)} GPUs", " ".join(parts)
+
+
+def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
+    """Each curve of a card with its unit in that of the log, digits and the unit's name."""
+    return [
+        (card.utilisation, 1.0, 0, "%"),
+        (card.memory, float(GIB), 1, "GiB"),
+        (card.power, 1.0, 0, "W"),
+        (card.temperature, 1.0, 0, "°C"),
+    ]
+
+
+def _filled(values: Sequence[Value], width: int) -> list[Line]:
+    """Values one after another on as many lines as they take."""
+    lines: list[Line] = []
+    line = Line(" ")
+    for name, value in values:
+        if line.width + cell_len(name) + cell_len(value) + 2 > width:
+            lines.append(line)
+            line = Line(" ")
+        line.add(f"{name} ", "soft").add(value, "strong").add("  ")
+    return [*lines, line]
+
+
+def _near(curve: Series, step: float, digits: int = 4) -> str:
+    point = nearest(curve, step)
+    if point is None:
+        return real(None)
+    away = "" if abs(point[0] - step) < 1 else f" at {point[0]:,.0f}"
+    return real(point[1], digits) + away

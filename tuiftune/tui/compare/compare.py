@@ -1,0 +1,92 @@
+"""Two runs or more side by side: what was set differently, what came of it, what it took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import VerticalScroll
+from textual.message import Message
+
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.compare.side_by_side import SideBySide
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import COMPARE
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.reports.compare import Comparison
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+
+
+class Compared(Message):
+    """The runs as read, or why that could not be."""
+
+    def __init__(self, comparison: Comparison | None, fault: str = "") -> None:
+        super().__init__()
+        self.comparison, self.fault = comparison, fault
+
+
+class Compare(TellsFaults, WholeScreen[None]):
+    """The same comparison as `tuiftune compare`, read once in a thread."""
+
+    CSS_PATH = f"{STYLES}/charts.tcss"
+    SCOPES = (COMPARE,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE)
+    app: TuneApp
+
+    def __init__(self, runs: Sequence[RunDir]) -> None:
+        super().__init__()
+        self.runs = list(runs)
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(f"{len(self.runs)} runs side by side")
+        with VerticalScroll(id="compare"):
+            yield SideBySide()
+        yield KeyBar(COMPARE)
+
+    def on_mount(self) -> None:
+        self.query_one("#compare").focus()
+        self.run_worker(self._read, thread=True, exit_on_error=False, group="compare")
+
+    def _read(self) -> None:
+        from tuiftune.runs.reports.compare import compare
+
+        try:
+            self.post_message(Compared(compare(self.runs)))
+        except UserError as error:
+            self.post_message(Compared(None, str(error)))
+
+    @on(Compared)
+    def _compared(self, message: Compared) -> None:
+        from tuiftune.runs.reports.compare_table import rows, sentences
+
+        table, found = self.query_one(SideBySide), message.comparison
+        if found is None:
+            table.tell(message.fault)
+            return
+        table.show([run.name for run in found.runs], rows(found), sentences(found))
+        differing = len(found.settings)
+        words = f"{differing} settings differ" if differing != 1 else "1 setting differs"
+        self.query_one(TitleBar).say(right=f"{words} {self.app.glyphs.dot} {self.app.glyphs.best} leads")
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#compare").scroll_relative(y=by, animate=False)
+
+    def action_charts(self) -> None:
+        from tuiftune.tui.charts.charts import Charts
+
+        self.app.push_screen(Charts(runs=self.runs))
+
+    def action_close(self) -> None:
+        self.app.pop_screen()

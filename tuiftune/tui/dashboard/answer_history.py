@@ -1,0 +1,111 @@
+"""How the answer to one held-out row changed from evaluation to evaluation; what is new in it is marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.data.chat.reasoning import matches
+from tuiftune.runs.store.samples import NONE, when
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.wrap import wrapped
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.samples import Change, Generations
+
+LABEL = 15
+MOST_LINES = 8  # of one text
+EMPTY = (
+    "No answers of this run so far. Some held-out rows are answered before training begins and at each "
+    "evaluation, where data.eval, evaluation.rows and evaluation.samples are above 0."
+)
+
+
+class AnswerCourse(Canvas):
+    """One question: what was asked, what is wanted, then each answer that differs from the one before."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._seen: Generations = NONE
+        self._row = 0
+
+    def show(self, seen: Generations, row: int) -> None:
+        """Call `refresh(layout=True)` afterwards where the height follows the text."""
+        self._seen, self._row = seen, row
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        if not self._seen.questions:
+            return [Line(part, "soft") for part in wrapped(EMPTY, width)]
+        prompt, reference = self._seen.questions[self._row]
+        lines = self._block("asked", prompt, "soft", width) + self._block(
+            "wanted", reference, "strong", width
+        )
+        changes = self._seen.changes(self._row)
+        rule = self.glyphs.rule * max(0, width - len("answers") - 1)
+        lines += [Line("answers ", "title").add(rule, "faint")]
+        if not changes:
+            lines.append(Line("none yet", "faint"))
+        before = ""
+        for number, change in enumerate(changes):
+            lines += self._change(change, before if number else change.answer, reference, width)
+            before = change.answer
+        return lines
+
+    def _block(self, label: str, text: str, ink: str, width: int) -> list[Line]:
+        parts = wrapped(text, width - LABEL, MOST_LINES, self.glyphs.more)
+        return [
+            Line(label if at == 0 else "", "faint").to(LABEL).add(part, ink) for at, part in enumerate(parts)
+        ]
+
+    def _change(self, change: Change, before: str, reference: str, width: int) -> list[Line]:
+        right = matches(change.answer, reference)
+        sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
+        known = before.split()
+        text = change.answer if change.answer.strip() else "(nothing)"
+        text += f" {self.glyphs.more}" if change.cut else ""
+        lines = []
+        for at, part in enumerate(wrapped(text, width - LABEL - 2, MOST_LINES, self.glyphs.more)):
+            line = Line(when(change) if at == 0 else "", "faint").to(LABEL)
+            line.add(f"{sign} " if at == 0 else "  ", ink)
+            for place, word in enumerate(part.split(" ")):
+                line.add(f"{' ' if place else ''}{word}", "soft" if word in known else "strong")
+            lines.append(line)
+        return lines
+
+
+class LatestAnswers(Canvas):
+    """The latest answer to each question beside what is wanted, in two lines each."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id, classes=classes)
+        self._seen: Generations = NONE
+
+    def show(self, seen: Generations) -> None:
+        self._seen = seen
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        more = self.glyphs.more
+        if not self._seen.questions:
+            return [Line("none were generated (yet)", "faint")]
+        lines = []
+        for number, (_, reference) in enumerate(self._seen.questions):
+            changes = self._seen.changes(number)
+            if not changes:
+                continue
+            latest = changes[-1]
+            right = matches(latest.answer, reference)
+            sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
+            said = " ".join(latest.answer.split()) or "(nothing)"
+            lines.append(Line(f"{sign} ", ink).add(wrapped(said, width - 2, 1, more)[0], "strong"))
+            if not right:
+                wanted = f"wanted: {' '.join(reference.split())}"
+                lines.append(Line("  ").add(wrapped(wanted, width - 2, 1, more)[0], "soft"))
+        if self._seen.rounds:
+            last = self._seen.rounds[-1]
+            took = "" if last.seconds is None else f", in {last.seconds:.1f} s"
+            where = {"before": "untuned", "after": "the result"}.get(last.when, f"step {last.step:,}")
+            lines.append(Line(f"{where}{took}; a shows how they changed", "faint"))
+        return lines

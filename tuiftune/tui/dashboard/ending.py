@@ -1,0 +1,79 @@
+"""Why a run ended as it did, in full, and what to do about it: nothing while it runs, or when it is done."""
+
+from __future__ import annotations
+
+from tuiftune.runs.status import Fact
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.wrap import wrapped
+
+RESUME = "`tuiftune resume {name}` goes on from its newest sound checkpoint"
+LOGS = "`tuiftune logs {name}` shows the engine's own words"
+REMEDIES = {
+    "failed": f"mend what it names; then {RESUME}. {LOGS}",
+    "nan": f"lower training.learning_rate, or look at the rows of that step, in a new run. {LOGS}",
+    "oom": "a smaller training.micro_batch or data.max_length, in a new run; `tuiftune plan` shows what fits",
+    "disk": f"free some space; then {RESUME}",
+    "died": f"{RESUME}. {LOGS}",
+    "stopped": RESUME,
+    "preempted": RESUME,
+}
+QUIET = ("", "new", "starting", "running", "replay", "done")
+
+
+def told(name: str, status: str, why: str) -> Fact | None:
+    """The end as a fact with its remedy; None where there is nothing to mend."""
+    if status in QUIET:
+        return None
+    remedy = REMEDIES.get(status, "" if " — " in why else LOGS).format(name=name)
+    bad = status not in ("stopped", "preempted")
+    return Fact(
+        "health", f"why it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""
+    )
+
+
+class Ending(Canvas):
+    """As tall as its words, up to a part of the screen; the rest is where the last line says."""
+
+    def __init__(self) -> None:
+        super().__init__(id="ending")
+        self._fact: Fact | None = None
+        self.display = False
+
+    def show(self, fact: Fact | None) -> None:
+        if fact != self._fact:
+            self._fact = fact
+            self._fit()
+            self.redraw()
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        self.display = self._fact is not None
+        size = self.app.size
+        lines = len(self._lines(size.width))
+        self.styles.height = min(lines, max(3, size.height // 3))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        lines = self._lines(width)
+        if len(lines) > height > 0:
+            more = f" {self.glyphs.more} {len(lines) - height + 1} more lines: w shows all of it"
+            lines = [*lines[: height - 1], Line(more, "soft")]
+        return lines
+
+    def _lines(self, width: int) -> list[Line]:
+        fact = self._fact
+        if fact is None:
+            return []
+        ink = fact.level or "warning"
+        sign = self.glyphs.error if fact.level else self.glyphs.stopped
+        lines = [
+            Line(f" {sign if at == 0 else ' '} ", ink).add(part, ink)
+            for at, part in enumerate(wrapped(fact.value, width - 4))
+        ]
+        arrow = self.glyphs.to
+        lines += [
+            Line(f" {arrow if at == 0 else ' ' * len(arrow)} ", "accent").add(part)
+            for at, part in enumerate(wrapped(fact.why, width - 3 - len(arrow)))
+        ]
+        return lines

@@ -1,0 +1,91 @@
+"""What a run begins from: the wizard, a shipped preset, the demo, or another run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tuiftune.errors import UserError
+from tuiftune.tui.textual_patches.whole import WholeScreen
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+
+
+class Began(Message):
+    """A run was launched."""
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run = run
+
+
+class BeginsRuns(WholeScreen[None]):
+    """A screen from which runs are begun. `failed` tells what could not be, from a thread too."""
+
+    app: TuneApp
+
+    @property
+    def run_to_clone(self) -> RunDir | None:
+        """The run whose preset is taken over."""
+        raise NotImplementedError
+
+    def failed(self, words: str) -> None:
+        raise NotImplementedError
+
+    def on_began(self, message: Began) -> None:
+        self.app.open_run(message.run)
+
+    def action_new(self) -> None:
+        self.app.open_wizard()
+
+    def action_preset(self) -> None:
+        from tuiftune.tui.home.presets import Presets
+
+        self.app.push_screen(Presets(), self._with_preset)
+
+    def _with_preset(self, name: str | None) -> None:
+        if name is None:
+            return
+        from tuiftune.preset import file, shipped
+        from tuiftune.wizard.draft import Draft
+
+        try:
+            self.app.open_wizard(Draft.of(file.load(shipped.find(name))))
+        except UserError as error:
+            self.failed(str(error))
+
+    def action_demo(self) -> None:
+        self.notify("Planning and starting the demo …", timeout=4)
+        self.run_worker(self._demo, thread=True, exit_on_error=False, group="demo", exclusive=True)
+
+    def _demo(self) -> None:
+        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.prepare import prepare
+        from tuiftune.preset import file, shipped
+
+        try:
+            run = prepare(file.load(shipped.find("demo")), self.app.runs_root)
+            launch(run)
+        except UserError as error:
+            self.failed(str(error))
+        else:
+            self.post_message(Began(run))
+
+    def action_clone(self) -> None:
+        """The run's preset in the wizard, under a new name."""
+        from tuiftune.runs.store.directory import default_root
+        from tuiftune.tui.home.cloning import clone
+
+        run = self.run_to_clone
+        if run is None:
+            return
+        try:
+            draft = clone(run, self.app.runs_root or default_root())
+        except UserError as error:
+            self.failed(str(error))
+            return
+        self.app.open_wizard(draft)
+        self.notify(f"{run.name} as {draft.name}: everything is kept, change what you like", markup=False)

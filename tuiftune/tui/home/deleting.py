@@ -1,0 +1,68 @@
+"""Deleting a run: what becomes free is measured first, and asked about."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.screen import Screen
+
+from tuiftune.figures import size
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+
+
+class Sized(Message):
+    """What deleting a run would free, in bytes."""
+
+    def __init__(self, run: RunDir, size: int) -> None:
+        super().__init__()
+        self.run, self.size = run, size
+
+
+class DeletesRuns:
+    """Mixed into a screen that lists runs: `ask_to_delete` measures, asks and deletes."""
+
+    def deleted(self, words: str, *, failed: bool = False) -> None:
+        """How it ended, in words."""
+        raise NotImplementedError
+
+    def ask_to_delete(self, run: RunDir) -> None:
+        assert isinstance(self, Screen)
+        self.run_worker(partial(self._measure, run), thread=True, exit_on_error=False, group="measure")
+
+    def _measure(self, run: RunDir) -> None:
+        assert isinstance(self, Screen)
+        total = 0
+        for folder, _, names in os.walk(run.path):
+            for name in names:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(folder, name)).st_size
+        self.post_message(Sized(run, total))
+
+    def on_sized(self, message: Sized) -> None:
+        from tuiftune.tui.kit.dialog import Confirm
+
+        assert isinstance(self, Screen)
+        run = message.run
+        detail = f"{run.path}\nits checkpoints and its result will be gone; {size(message.size)} become free."
+        self.app.push_screen(
+            Confirm(f"Delete {run.name}?", detail, "Delete", "Keep", harmful=True),
+            partial(self._delete, run),
+        )
+
+    def _delete(self, run: RunDir, confirmed: bool | None) -> None:
+        if not confirmed:
+            return
+        import shutil
+
+        try:
+            shutil.rmtree(run.path)
+        except OSError as error:
+            self.deleted(f"{run.path}: cannot be deleted ({error.strerror})", failed=True)
+        else:
+            self.deleted(f"{run.name} is deleted")

@@ -1,0 +1,296 @@
+"""Home: every run this machine knows, and what one can begin. Empty, it teaches instead."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.figures import size
+from tuiftune.tui import STYLES
+from tuiftune.tui.home.beginning import BeginsRuns
+from tuiftune.tui.home.deleting import DeletesRuns
+from tuiftune.tui.home.run_detail import RunDetail
+from tuiftune.tui.home.run_list import RunList
+from tuiftune.tui.home.together import LooksTogether
+from tuiftune.tui.home.welcome import Welcome
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import HOME
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.kit.run_summary import Summaries
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.beneath import HiddenBeneath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.kit.run_summary import Summary
+
+REFRESH_SECONDS = 2.0
+FIRST_ROWS = 40
+
+
+class Listed(Message):
+    """The runs as they stand, latest first, and the free bytes where new ones go (None if that is not
+    known)."""
+
+    def __init__(self, rows: list[Summary], free: int | None) -> None:
+        super().__init__()
+        self.rows, self.free = rows, free
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Listed)
+
+
+class Looked(Message):
+    """The folded log of one run."""
+
+    def __init__(self, run: RunDir, state: RunState) -> None:
+        super().__init__()
+        self.run, self.state = run, state
+
+
+class Failed(Message):
+    """Something asked for could not be done."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, BeginsRuns):
+    CSS_PATH = f"{STYLES}/home.tcss"
+    SCOPES = (HOME,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
+    app: TuneApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._empty = False
+        self._summaries = Summaries()
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("runs on this machine")
+        yield Welcome(id="welcome")
+        yield RunList(id="runs", classes="panel")
+        yield FilterField(RunList, "words of a name, model, data or state", "run-filter")
+        with Horizontal(id="detail"):
+            yield RunDetail(classes="panel")
+        yield KeyBar(HOME)
+
+    def on_mount(self) -> None:
+        from tuiftune.runs.store.directory import default_root
+        from tuiftune.runs.store.find import all_runs
+
+        self._show_empty(not all_runs(self.app.runs_root or default_root()))
+        self.set_interval(REFRESH_SECONDS, self._list)
+        self._list()
+
+    def _show_empty(self, empty: bool) -> None:
+        """The welcome, or the list and the run under its cursor."""
+        self._empty = empty
+        self.query_one(Welcome).display = empty
+        self.query_one(RunList).display = not empty
+        self.query_one("#detail").display = not empty
+
+    def on_screen_resume(self) -> None:
+        self.query_one(Welcome).refresh_offers()
+        self._list()
+
+    def _list(self) -> None:
+        if self.app.screen is self:
+            self.run_worker(self._read_all, thread=True, exclusive=True, exit_on_error=False, group="list")
+
+    def _read_all(self) -> None:
+        from tuiftune.hardware.disks import disk_of
+        from tuiftune.runs.store.directory import default_root
+        from tuiftune.runs.store.find import all_runs
+
+        worker = get_current_worker()
+        root = self.app.runs_root or default_root()
+        try:
+            free: int | None = disk_of(root).free
+        except UserError:
+            free = None
+        rows = []
+        first = not self.query_one(RunList).known
+        for run in all_runs(self.app.runs_root):
+            if worker.is_cancelled:
+                return
+            rows.append(self._summaries.of(run))
+            if first and len(rows) == FIRST_ROWS:
+                self.post_message(Listed(list(rows), free))  # the latest at once, where there are many
+        self.post_message(Listed(rows, free))
+
+    @on(Listed)
+    def _listed(self, message: Listed) -> None:
+        runs, welcome = self.query_one(RunList), self.query_one(Welcome)
+        empty = not message.rows
+        self._show_empty(empty)
+        running = sum(row.status == "running" for row in message.rows)
+        facts = [f"{running} running"] if running else []
+        if message.free is not None:
+            facts.append(f"{size(message.free)} free")
+        title = "runs on this machine" if message.rows else "welcome"
+        self.query_one(TitleBar).say(title, f" {self.app.glyphs.dot} ".join(facts))
+        runs.show(message.rows)
+        wanted = welcome if empty else runs
+        if self.focused is not wanted and not self.query_one(FilterField).has_focus:
+            wanted.focus()
+        self.query_one(KeyBar).redraw()
+        if runs.current is not None and runs.current.status == "running":
+            self._look(runs.current)
+
+    @on(RunList.Moved)
+    def _moved(self, message: RunList.Moved) -> None:
+        self.query_one(RunDetail).show(message.summary, None)
+        self.query_one(KeyBar).redraw()
+        if message.summary is not None:
+            self._look(message.summary)
+
+    def _look(self, summary: Summary) -> None:
+        self.run_worker(
+            partial(self._read_one, summary.run),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="look",
+        )
+
+    def _read_one(self, run: RunDir) -> None:
+        from tuiftune.runs.state.follow import Follower
+
+        follower = Follower(run)
+        follower.refresh()
+        if not get_current_worker().is_cancelled:
+            self.post_message(Looked(run, follower.state))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        current = self.query_one(RunList).current
+        if current is not None and current.run == message.run:
+            self.query_one(RunDetail).show(current, message.state)
+
+    @on(Failed)
+    def _failed(self, message: Failed) -> None:
+        self.notify(message.error, severity="error", markup=False, timeout=8)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        current = self.query_one(RunList).current if self.is_mounted else None
+        if action == "delete":
+            return current is not None and current.status != "running"
+        if action in {"mark", "clone", "compare", "charts", "order", "filter"}:
+            return current is not None or (action in {"order", "filter"} and not self._empty)
+        if action == "unfilter":
+            return bool(self.query_one(FilterField).value)
+        if action == "stop":
+            return current is not None and current.status == "running"
+        if action == "resume":
+            return current is not None and current.resumable
+        return True
+
+    def action_down(self) -> None:
+        self.action_move(1)
+
+    def action_up(self) -> None:
+        self.action_move(-1)
+
+    def action_move(self, by: int) -> None:
+        if self._empty:
+            self.query_one(Welcome).move(by)
+        else:
+            self.query_one(RunList).move(by)
+
+    @on(RunList.Chosen)
+    @on(Welcome.Chosen)
+    def action_open(self) -> None:
+        if self._empty:
+            getattr(self, f"action_{self.query_one(Welcome).current}")()
+            return
+        current = self.query_one(RunList).current
+        if current is not None:
+            self.app.open_run(current.run)
+
+    def action_tour(self) -> None:
+        self.app.show_tour()
+
+    def action_stop(self) -> None:
+        from tuiftune.tui.kit.dialog import Confirm
+
+        current = self.query_one(RunList).current
+        if current is None:
+            return
+        detail = f"It writes a checkpoint and ends. `tuiftune resume {current.name}` goes on from there."
+        self.app.push_screen(
+            Confirm(f"Stop {current.name}?", detail, "Stop the run", "Keep training"),
+            partial(self._do_stop, current.run),
+        )
+
+    def _do_stop(self, run: RunDir, confirmed: bool | None) -> None:
+        if confirmed:
+            from tuiftune.runs.store.control import request_stop
+
+            self._try(partial(request_stop, run, "the app"), f"{run.name}: asked to stop")
+
+    def action_resume(self) -> None:
+        from tuiftune.jobs.launch import launch
+
+        current = self.query_one(RunList).current
+        if current is not None:
+            self._try(partial(launch, current.run), f"{current.name}: going on")
+
+    def action_order(self) -> None:
+        self.query_one(RunList).next_order()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterField).open()
+
+    def action_unfilter(self) -> None:
+        """All runs again."""
+        self.query_one(FilterField).clear()
+
+    def action_delete(self) -> None:
+        current = self.query_one(RunList).current
+        if current is not None:
+            self.ask_to_delete(current.run)
+
+    def deleted(self, words: str, *, failed: bool = False) -> None:
+        if failed:
+            self.failed(words)
+        else:
+            self.notify(words, markup=False)
+        self._list()
+
+    @property
+    def run_to_clone(self) -> RunDir | None:
+        current = self.query_one(RunList).current
+        return None if current is None else current.run
+
+    def failed(self, words: str) -> None:
+        self.post_message(Failed(words))
+
+    def _try(self, act: Callable[[], object], done: str) -> None:
+        try:
+            act()
+        except UserError as error:
+            self.failed(str(error))
+        else:
+            self.notify(done, markup=False)
+        self._list()
+
+    def action_quit(self) -> None:
+        self.app.exit("", return_code=0)

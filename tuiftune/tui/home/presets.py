@@ -1,0 +1,49 @@
+"""The shipped presets, each with what it is for; choosing one opens the wizard on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.scopes import DIALOG, LIST
+from tuiftune.tui.kit.options import described
+from tuiftune.tui.textual_patches.whole import WholeModal
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class Presets(WholeModal[str | None]):
+    """Dismissed with the name of the preset, or None."""
+
+    SCOPES = (DIALOG, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, LIST)
+
+    def compose(self) -> ComposeResult:
+        from tuiftune.preset import shipped
+
+        with Vertical(id="picker") as box:
+            box.border_title = "Begin with a preset"
+            box.border_subtitle = "Enter takes it, Esc closes"
+            options = []
+            for name in shipped.names():
+                about = shipped.about(shipped.find(name))
+                options.append(Option(described(self.app, name, about), id=name))
+            yield OptionList(*options)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
+
+    def action_down(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

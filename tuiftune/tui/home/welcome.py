@@ -1,0 +1,116 @@
+"""The home screen before the first run: what there is to begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.tour.tour import seen
+
+if TYPE_CHECKING:
+    from textual.events import Click
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    action: str
+    key: str
+    title: str
+    says: tuple[str, ...]
+
+
+OFFERS = (
+    Offer(
+        "new",
+        "n",
+        "A new run",
+        ("Five short steps from your data to a training run; Enter takes what is recommended.",),
+    ),
+    Offer(
+        "demo",
+        "d",
+        "The demo",
+        (
+            "Fine-tune the built-in tiny model on built-in support tickets, and see what changed.",
+            "A minute or two; no GPU, no network, no account.",
+        ),
+    ),
+    Offer(
+        "preset", "p", "A shipped preset", ("Start from settings that are known to work, and change them.",)
+    ),
+    Offer("tour", "t", "A tour", ("Two minutes through every screen, over a recorded run; Esc ends it.",)),
+)
+
+
+class Welcome(Canvas):
+    can_focus = True
+
+    class Chosen(Message):
+        """An offer was clicked."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
+        super().__init__(id=id)
+        # The tour is offered first until it was begun or skipped once.
+        self._offers = OFFERS if seen() else (OFFERS[-1], *OFFERS[:-1])
+        self._at = 0
+        self._places: list[tuple[int, int, int]] = []
+
+    @property
+    def current(self) -> str:
+        """The action of the offer under the cursor."""
+        return self._offers[self._at].action
+
+    def refresh_offers(self) -> None:
+        """After the tour it is offered last."""
+        if seen() and self._offers[0].action == "tour":
+            self._offers, self._at = OFFERS, 0
+            self.redraw()
+
+    def move(self, by: int) -> None:
+        self._at = (self._at + (1 if by > 0 else -1)) % len(self._offers)
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        glyphs = self.glyphs
+        roomy = height >= 25
+        lines = [Line()] * (1 if not roomy else max(1, (height - 28) // 3))
+        lines += [
+            Line("   From your data and your GPU to a model that is measurably better.", "title"),
+            Line(),
+        ]
+        lines += [Line("   Nothing has been trained here yet. Begin with", "soft"), Line()]
+        self._places = []
+        for index, offer in enumerate(self._offers):
+            here = index == self._at
+            start = len(lines)
+            lines.append(
+                Line(f"   {glyphs.pointer if here else ' '} ", "accent")
+                .add(f" {offer.key} ", "cursor" if here else "key")
+                .add(f"  {offer.title}", "title")
+            )
+            for text in offer.says:
+                lines += [Line("         ").add(part, "soft") for part in wrapped(text, width - 11)]
+            self._places.append((start, len(lines), index))
+            if roomy:
+                lines.append(Line())
+        lines += [Line()] if not roomy else []
+        lines += [
+            Line("   The same from a script", "soft"),
+            Line("     tuiftune train preset.yaml     ", "c1").add("runs a preset without this app", "faint"),
+            Line("     tuiftune doctor                ", "c1").add("what this machine can do", "faint"),
+            Line("     tuiftune advise                ", "c1").add(
+                "prompting, retrieval or fine-tuning?", "faint"
+            ),
+        ]
+        return lines
+
+    def on_click(self, event: Click) -> None:
+        for start, stop, index in self._places:
+            if start <= event.y < stop:
+                self._at = index
+                self.redraw()
+                self.post_message(self.Chosen())

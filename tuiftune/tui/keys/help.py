@@ -1,0 +1,97 @@
+"""Help for the screen beneath: what it is for in depth, and every key from the action table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+
+from tuiftune.tui.keys.actions import actions, bindings
+from tuiftune.tui.keys.explain import EXPLANATIONS
+from tuiftune.tui.keys.scopes import APP, HELP, READING, TITLES
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.textual_patches.whole import WholeModal
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.tui.keys.table import Action
+
+KEY, SAYS = 9, 20  # columns
+
+
+class HelpLines(Canvas):
+    """Explanations, then a key a line; what does not fit on its line goes on below its own beginning."""
+
+    def __init__(self, sections: list[tuple[str, str]], keys: list[tuple[str, list[Action]]]) -> None:
+        super().__init__()
+        self._sections, self._keys = sections, keys
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines: list[Line] = []
+        for title, words in self._sections:
+            lines += [Line(title, "title")] if title else []
+            lines += [*(Line(part) for part in wrapped(words, width)), Line()]
+        for title, listed in self._keys:
+            lines.append(Line(f"Keys {self.glyphs.rule} {title}", "title"))
+            for action in listed:
+                for row, part in enumerate(wrapped(action.says, width - SAYS)):
+                    line = Line()
+                    if not row:
+                        line.add(f"  {action.shown}", "accent").to(KEY).add(action.label, "strong")
+                    lines.append(line.to(SAYS).add(part))
+            lines.append(Line())
+        return lines[:-1]
+
+
+class Help(WholeModal[None]):
+    """`topic` is more to explain first, such as the question that is being asked."""
+
+    SCOPES = (HELP, READING)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(HELP, READING)
+
+    def __init__(self, scopes: tuple[str, ...], topic: str = "") -> None:
+        super().__init__()
+        self._scopes = scopes
+        self._topic = topic
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as scroll:
+            scroll.border_title = "Help"
+            scroll.border_subtitle = "Esc closes"
+            yield HelpLines(self.sections(), self.keys())
+
+    def text(self) -> str:
+        """All of it, a paragraph a line."""
+        told = [part for title, words in self.sections() for part in (title, words) if part]
+        rows = [
+            f"{action.shown} {action.label} {action.says}" for _, listed in self.keys() for action in listed
+        ]
+        return "\n".join([*told, *rows])
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Titles with what is explained: the topic, then each scope."""
+        told = [("", self._topic)] if self._topic else []
+        return told + [
+            (TITLES.get(scope, scope), EXPLANATIONS[scope])
+            for scope in reversed(self._scopes)
+            if scope in EXPLANATIONS
+        ]
+
+    def keys(self) -> list[tuple[str, list[Action]]]:
+        """The keys by scope, those of the screen first."""
+        found = []
+        for scope in (*reversed(self._scopes), APP):
+            listed = [action for action in actions(scope) if action.label]
+            if listed:
+                found.append((TITLES.get(scope, scope), listed))
+        return found
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#help").scroll_relative(y=by, animate=False)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

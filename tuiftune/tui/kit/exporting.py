@@ -1,0 +1,69 @@
+"""What screens of a run share: writing its measurements to a file, and saying where that is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+from textual.screen import Screen
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+
+
+class Exported(Message):
+    """How an export ended."""
+
+    def __init__(self, words: str, *, failed: bool = False) -> None:
+        super().__init__()
+        self.words, self.failed = words, failed
+
+
+class ExportsMetrics:
+    """Mixed into a screen with a `run`: `export` asks for a file and writes it off the event loop."""
+
+    run: RunDir
+
+    def action_export(self) -> None:
+        from tuiftune.runs.reports.metrics_table import SUFFIXES
+        from tuiftune.tui.kit.ask import Ask
+
+        assert isinstance(self, Screen)
+        hint = f"Every measurement as a table. The ending says the form: {', '.join(SUFFIXES)}"
+        self.app.push_screen(
+            Ask("Export the measurements to", f"{self.run.name}-metrics.csv", hint), self._export
+        )
+
+    def _export(self, name: str | None) -> None:
+        assert isinstance(self, Screen)
+        if name:
+            self.run_worker(
+                partial(self._write, name),
+                thread=True,
+                exit_on_error=False,
+                exclusive=True,
+                group="export",
+            )
+
+    def _write(self, name: str) -> None:
+        from tuiftune.runs.reports.metrics_table import export
+
+        assert isinstance(self, Screen)
+        try:
+            path = paths.given(name)
+            rows = export(self.run, path)
+        except UserError as error:
+            self.post_message(Exported(str(error), failed=True))
+        else:
+            self.post_message(Exported(f"{paths.followed(path)} ({rows:,} rows)"))
+
+    def on_exported(self, message: Exported) -> None:
+        assert isinstance(self, Screen)
+        if message.failed:
+            self.notify(message.words, severity="error", markup=False, timeout=8)
+        else:
+            self.notify(message.words, title="Exported to", markup=False, timeout=8)

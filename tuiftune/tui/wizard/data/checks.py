@@ -1,0 +1,111 @@
+"""All checks of a dataset: the list, and of the marked one why it matters, its rows and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Container, VerticalScroll
+
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import CHECKS
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.check_picker import CheckDetail, CheckPicker
+from tuiftune.tui.wizard.data.remedies import remedy_of
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.data.checks.check import Check
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+
+class Checks(TellsFaults, WholeScreen["Check | None"]):
+    """Dismissed with the check whose remedy is asked for, or None."""
+
+    SCOPES = (CHECKS,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CHECKS)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, dataset: Dataset, checks: list[Check]) -> None:
+        super().__init__()
+        self._draft, self._dataset, self._checks = draft, dataset, checks
+        self._marked = checks[0].check if checks else ""
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Checks")
+        with Container(id="all-checks"):
+            yield CheckPicker()
+            with VerticalScroll(id="one-check", can_focus=False):
+                yield CheckDetail()
+        yield KeyBar(CHECKS)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def take(self, checks: list[Check]) -> None:
+        """The results so far, worst first; what is marked stays marked."""
+        self._checks = checks
+        self._marked = self._marked or checks[0].check
+        if self.is_mounted:
+            self._show()
+
+    @property
+    def marked(self) -> Check | None:
+        return next((check for check in self._checks if check.check == self._marked), None)
+
+    def help_topic(self) -> str:
+        check = self.marked
+        return f"{check.title}\n{check.why}\n{check.remedy}".strip() if check else ""
+
+    def _show(self) -> None:
+        found = sum(check.severity != "ok" for check in self._checks)
+        in_order = len(self._checks) - found
+        self.query_one(TitleBar).say(right=f"{found} to look at, {in_order} in order")
+        self.query_one(CheckPicker).show(self._checks, self._marked)
+        check = self.marked
+        if check is not None:
+            remedy = remedy_of(check, self._draft.value("data.eval"))
+            self.query_one(CheckDetail).show(check, remedy.says if remedy else "")
+            self.query_one("#one-check").scroll_home(animate=False)
+
+    def action_move(self, by: int) -> None:
+        names = [check.check for check in self._checks]
+        if self._marked in names:
+            self._marked = names[max(0, min(len(names) - 1, names.index(self._marked) + by))]
+            self._show()
+
+    def action_rows(self) -> None:
+        """The flagged rows, from the first one on."""
+        from tuiftune.tui.wizard.data.rows import Rows
+
+        check = self.marked
+        if check is None or check.indices is None or not len(check.indices):
+            self.notify("It flags no rows.", timeout=3)
+            return
+        self.app.push_screen(Rows(self._draft, self._dataset, check), self._left_rows)
+
+    def _left_rows(self, mend: bool | None) -> None:
+        if mend:
+            self.action_mend()
+
+    def action_mend(self) -> None:
+        """What helps against the marked check, as far as a key can do it."""
+        check = self.marked
+        if check is None or remedy_of(check, self._draft.value("data.eval")) is None:
+            self.notify("There is no key for that: see what it says under do.", timeout=4)
+            return
+        self.dismiss(check)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#one-check").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,344 @@
+"""Repair: what a clean run would change, the choices, and the new file. The original is never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.data.clean.flagged import DROPPABLE
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import REPAIR
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.clean_view import RepairChanges, RepairChoices, Survey
+from tuiftune.tui.wizard.data.cleaning import free, output_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.data.clean.run import Settings
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A setting of a clean run: (value, as shown, what it means) to step through, or typed after `asks`."""
+
+    key: str
+    name: str
+    values: tuple[tuple[Any, str, str], ...]
+    asks: str = ""
+    hint: str = ""
+
+
+CHOICES: tuple[Choice, ...] = (
+    Choice(
+        "duplicates",
+        "same question",
+        (
+            ("drop", "drop", "exact repeats go; other answers stay"),
+            ("merge", "merge", "one row: what most answer, else the longest"),
+        ),
+    ),
+    Choice(
+        "near",
+        "near-duplicates",
+        ((False, "keep", "exact ones go in any case"), (True, "drop", "one of each group stays")),
+    ),
+    Choice(
+        "mask",
+        "mask",
+        (
+            ("secrets", "secrets", "keys and passwords"),
+            ("all", "all", "personal data too: mail, phone, cards"),
+            ("none", "nothing", "as it is"),
+        ),
+    ),
+    Choice(
+        "outliers",
+        "length outliers",
+        (("keep", "keep", "as they are"), ("drop", "drop", "far off"), ("trim", "trim", "at a sentence")),
+    ),
+    Choice(
+        "drop",
+        "flagged rows",
+        (((), "keep", "e names checks whose rows go"),),
+        "Rows of which checks shall go?",
+        ", ".join(DROPPABLE),
+    ),
+    Choice(
+        "against",
+        "not in",
+        ((None, "any file", "rows like those of a file go: e types it"),),
+        "Which rows must not be trained on?",
+        "a file to measure on; rows that are (nearly) in it are dropped; empty: none",
+    ),
+    Choice(
+        "split",
+        "split",
+        (
+            (None, "no split", "one file"),
+            ("80/10/10", "80/10/10", "train, validate, test; alike rows together"),
+            ("90/10", "90/10", "train, validate; alike rows together"),
+        ),
+        "Which shares?",
+        "train/validation/test such as 70/20/10, or train/validation such as 95/5",
+    ),
+    Choice(
+        "output",
+        "write to",
+        (),
+        "Which file?",
+        "a new JSONL file; the parts of a split are named after it",
+    ),
+)
+
+
+class AbandonedError(Exception):
+    """Raised in the thread when other choices were made meanwhile."""
+
+
+class Doing(Message):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+
+class Surveyed(Message):
+    def __init__(self, settings: Settings, survey: Survey) -> None:
+        super().__init__()
+        self.settings, self.survey = settings, survey
+
+
+class Wrote(Message):
+    """The files written, or why there are none."""
+
+    def __init__(self, files: list[Path], error: str = "") -> None:
+        super().__init__()
+        self.files, self.error = files, error
+
+
+class Repair(TellsFaults, WholeScreen[list[Path] | None]):
+    """Dismissed with the files written (train first), or None."""
+
+    SCOPES = (REPAIR,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(REPAIR)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, dataset: Dataset, chosen: Mapping[str, Any] | None = None) -> None:
+        """`chosen` are settings to begin with, by key, as a check's remedy wants them."""
+        super().__init__()
+        self._dataset = dataset
+        self._output = output_of(draft.data, dataset.files)
+        self._values = {choice.key: choice.values[0][0] for choice in CHOICES if choice.values}
+        self._values |= chosen or {}
+        first = next(iter(chosen), "") if chosen else ""
+        self._at = next((place for place, choice in enumerate(CHOICES) if choice.key == first), 0)
+        self._writing = False
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Repair", right="the original stays as it is")
+        yield RepairChoices()
+        with VerticalScroll(id="repair", can_focus=False):
+            yield RepairChanges()
+        yield KeyBar(REPAIR)
+
+    def on_mount(self) -> None:
+        self._show()
+        self._survey()
+
+    def settings(self) -> Settings:
+        """The choices as `data clean` takes them."""
+        from tuiftune.data.clean.run import Settings
+
+        return Settings(**self._values)
+
+    def _show(self) -> None:
+        rows = []
+        for choice in CHOICES:
+            now = self._now(choice)
+            known = {value: (shown, says) for value, shown, says in choice.values}
+            rows.append((choice.name, *known.get(now, (str(now), "")), bool(choice.asks)))
+        self.query_one(RepairChoices).show(rows, self._at)
+
+    def _now(self, choice: Choice) -> Any:
+        """The value as it is shown: the target's name, and checks as one text."""
+        if choice.key == "output":
+            return str(self._output)
+        value = self._values[choice.key]
+        return ", ".join(value) if value and isinstance(value, tuple) else value
+
+    def _survey(self) -> None:
+        self._tell("looking through the rows")
+        self.run_worker(
+            partial(self._look, self.settings()),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="repair",
+        )
+
+    def _tell(self, what: str) -> None:
+        self.query_one(RepairChanges).doing(f"{self.app.glyphs.waiting} {what} …")
+
+    def _look(self, settings: Settings) -> None:
+        from tuiftune.data.clean.partition import NAMES, parse_shares, partition
+        from tuiftune.data.clean.run import survey
+
+        worker = get_current_worker()
+
+        def watch(what: str, _: float) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Doing(what))
+
+        try:
+            mended, changes, removed, stay = survey(self._dataset, settings, watch)
+            parts: list[tuple[str, int]] = []
+            if settings.split and len(stay):
+                shares = parse_shares(settings.split)
+                split = partition(mended, stay, shares, settings.seed, lambda done: watch("splitting", done))
+                parts = [(name, len(rows)) for name, rows in zip(NAMES, split, strict=False)]
+        except AbandonedError:
+            return
+        except UserError as error:
+            self.post_message(Wrote([], str(error)))
+        else:
+            found = Survey(self._dataset, mended, changes, removed, stay, parts)
+            self.post_message(Surveyed(settings, found))
+
+    @on(Doing)
+    def _doing(self, message: Doing) -> None:
+        self._tell(message.what)
+
+    @on(Surveyed)
+    def _surveyed(self, message: Surveyed) -> None:
+        if message.settings == self.settings() and not self._writing:
+            self.query_one(RepairChanges).show(message.survey)
+
+    def action_move(self, by: int) -> None:
+        self._at = max(0, min(len(CHOICES) - 1, self._at + by))
+        self._show()
+
+    def action_change(self, by: int) -> None:
+        """The next or previous value of the marked choice."""
+        choice = CHOICES[self._at]
+        if self._writing:
+            return
+        if len(choice.values) < 2:
+            self.action_type_value()
+            return
+        known = [value for value, _, _ in choice.values]
+        now = self._values[choice.key]
+        self._set(choice, known[(known.index(now) + by) % len(known)] if now in known else known[0])
+
+    def action_choose(self, place: int) -> None:
+        """Mark the choice with this number and take its next value."""
+        if place == self._at or not CHOICES[place].asks:
+            self._at = place
+            self.action_change(1)
+            return
+        self._at = place
+        self._show()
+
+    def action_type_value(self) -> None:
+        """Type a value of the marked choice."""
+        from tuiftune.tui.kit.ask import Ask
+
+        choice = CHOICES[self._at]
+        if self._writing or not choice.asks:
+            return
+        now = self._now(choice) or ""
+        kinds = {"paths": choice.key == "output", "files": choice.key == "against"}
+        self.app.push_screen(Ask(choice.asks, now, choice.hint, **kinds), self._typed)
+
+    def _typed(self, text: str | None) -> None:
+        choice = CHOICES[self._at]
+        if text is None:
+            return
+        try:
+            if choice.key == "output":
+                self._output = free(text)
+                self._show()
+                return
+            if choice.key == "split" and text:
+                from tuiftune.data.clean.partition import parse_shares
+
+                parse_shares(text)
+        except UserError as error:
+            self.query_one(RepairChanges).doing(f"{self.app.glyphs.error} {error}", "error")
+            return
+        if choice.key == "drop":
+            self._set(choice, tuple(dict.fromkeys(text.replace(",", " ").split())))
+        else:
+            self._set(choice, text or None)
+
+    def _set(self, choice: Choice, value: Any) -> None:
+        self._values[choice.key] = value
+        self._show()
+        self._survey()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#repair").scroll_relative(y=by, animate=False)
+
+    def action_write(self) -> None:
+        """Write the repaired rows to new files."""
+        if self._writing:
+            return
+        self._writing = True
+        self._tell(f"writing {self._output}")
+        self.run_worker(
+            partial(self._write, self.settings()),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="repair",
+        )
+
+    def _write(self, settings: Settings) -> None:
+        from tuiftune.data.clean.run import clean
+
+        worker = get_current_worker()
+
+        def watch(what: str, _: float) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Doing(what))
+
+        try:
+            account = clean(self._dataset, self._output, settings, watch)
+        except AbandonedError:
+            return
+        except UserError as error:
+            self.post_message(Wrote([], str(error)))
+        else:
+            self.post_message(Wrote(list(account.written)))
+
+    @on(Wrote)
+    def _wrote(self, message: Wrote) -> None:
+        self._writing = False
+        if message.error:
+            self.query_one(RepairChanges).doing(f"{self.app.glyphs.error} {message.error}", "error")
+        else:
+            self.dismiss(message.files)
+
+    def action_close(self) -> None:
+        if not self._writing:
+            self.dismiss(None)

@@ -1,0 +1,156 @@
+"""What a clean run would do: the choices, and below them what goes and what changes, with some rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tuiftune.data.excerpt import excerpt
+from tuiftune.figures import percent
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.differing import differences
+from tuiftune.tui.kit.flow import flowing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from textual.geometry import Size
+
+    from tuiftune.data.clean.removal import Removal
+    from tuiftune.data.clean.repair import Change
+    from tuiftune.data.dataset import Dataset
+
+EACH = 4  # rows shown of a kind
+CONTEXT = 24  # characters around a change
+LONGEST = 160  # characters of one change
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What would be done to `dataset` (as read); `stay` are positions of the rows that would be written."""
+
+    dataset: Dataset
+    mended: Dataset
+    changes: list[Change]
+    removed: list[Removal]
+    stay: NDArray[np.intp]
+    parts: list[tuple[str, int]] = field(default_factory=list)  # of a split: name and rows
+
+
+class RepairChoices(Canvas):
+    """Choices by name, each with its values; one is marked."""
+
+    def __init__(self) -> None:
+        super().__init__(id="repair-choices")
+        self._rows: list[tuple[str, str, str, bool]] = []
+        self._at = 0
+
+    def show(self, rows: list[tuple[str, str, str, bool]], at: int) -> None:
+        """(name, value, what it means, whether one can be typed) and which is marked."""
+        self._rows, self._at = rows, at
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
+        lines = []
+        for place, (name, value, says, typed) in enumerate(self._rows):
+            here = place == self._at
+            line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent").add(f"{place + 1} ", "key")
+            line.add(name.ljust(16), "strong" if here else "soft")
+            line.add(f"{left} " if here else "  ", "accent")
+            room = width - line.width - 4
+            line.add(value if len(value) <= room else self.glyphs.more + value[-room + 1 :], "strong")
+            line.add(f" {right}" if here else "", "accent")
+            if says:
+                line.to(36).add(says, "faint")
+            elif here and typed:
+                line.add("  e types another", "faint")
+            lines.append(line)
+        return lines
+
+
+class RepairChanges(Canvas):
+    """The survey, or a line while it is made."""
+
+    def __init__(self) -> None:
+        super().__init__(id="repair-changes")
+        self._survey: Survey | None = None
+        self._doing = ("", "")
+
+    def show(self, survey: Survey) -> None:
+        self._survey, self._doing = survey, ("", "")
+        self.refresh(layout=True)
+
+    def doing(self, what: str, ink: str = "second") -> None:
+        """A line on top of what is shown."""
+        self._doing = (what, ink)
+        self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self.paint(width, viewport.height))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines = flowing([self._doing], width) if self._doing[0] else []
+        found = self._survey
+        if found is None:
+            return lines
+        gone = found.dataset.rows - len(found.stay)
+        head = Line(f"{found.dataset.rows:,} rows", "strong").add(f" {self.glyphs.to} ", "soft")
+        head.add(f"{len(found.stay):,} rows", "good").add(f", {gone:,} go", "error" if gone else "soft")
+        lines.append(head.add(f", {len(found.changes):,} are mended", "warning" if found.changes else "soft"))
+        if found.parts:
+            whole = max(1, sum(rows for _, rows in found.parts))
+            parts = f" {self.glyphs.dot} ".join(
+                f"{name} {rows:,} ({percent(rows / whole)})" for name, rows in found.parts
+            )
+            lines.append(Line("split  ", "soft").add(parts, "strong"))
+        for removal in found.removed:
+            lines += self._removal(removal, found, width)
+        tally = Counter(what for change in found.changes for what in change.done)
+        for what, count in tally.most_common():
+            lines.append(Line(f"~ {count:,} ", "warning").add(what, "strong"))
+            of_kind = [change for change in found.changes if what in change.done]
+            for change in of_kind[:EACH]:
+                row = found.mended.frame["row"][change.index]
+                lines += flowing([(f"    {row}: ", "faint"), *_shortened(change)], width)
+        if not found.removed and not found.changes:
+            lines.append(Line(f"{self.glyphs.ok} nothing to mend: the rows are in order", "good"))
+        return lines
+
+    def _removal(self, removal: Removal, found: Survey, width: int) -> list[Line]:
+        lines = [Line(f"- {len(removal.indices):,} ", "error").add(removal.why, "strong")]
+        for place, index in enumerate(removal.indices[:EACH].tolist()):
+            row = found.mended.frame.row(index, named=True)
+            text = " | ".join(row[name] for name in ("prompt", "answer") if row[name]) or "(nothing)"
+            line = Line(f"    {row['row']}: ", "faint")
+            if removal.partner is not None:
+                line.add(f"like {found.mended.frame['row'][int(removal.partner[place])]}: ", "soft")
+            lines.append(line.add(excerpt(text, max(10, width - line.width)), "soft"))
+        return lines
+
+
+def _shortened(change: Change) -> list[tuple[str, str]]:
+    """The first differences between brackets: what goes, what comes, and a little around them."""
+    pieces: list[tuple[str, str]] = []
+    length = 0
+    found = differences(change.before, change.after)
+    for place, (kind, old, new) in enumerate(found):
+        if kind == "same":
+            first, last = place == 0, place == len(found) - 1
+            if first:
+                old = ("…" if len(old) > CONTEXT else "") + old[-CONTEXT:]
+            elif last or len(old) > 2 * CONTEXT:
+                old = old[:CONTEXT] + "…" if len(old) > CONTEXT else old
+            pieces.append((old.replace("\n", "⏎"), "soft"))
+        else:
+            if old:
+                pieces.append((f"[-{excerpt(old, CONTEXT)}-]", "error"))
+            if new:
+                pieces.append((f"{{+{excerpt(new, CONTEXT)}+}}", "good"))
+        length += len(old) + len(new)
+        if length > LONGEST:
+            break
+    return pieces

@@ -1,0 +1,71 @@
+"""Where repaired rows go, and how the draft follows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.wizard.draft import Draft
+
+SUFFIXES = {".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md"}
+ENDINGS = (".jsonl", ".train.jsonl", ".validation.jsonl", ".test.jsonl", ".manifest.json", ".changes.jsonl")
+TRAIN, VALIDATION = ".train.jsonl", ".validation.jsonl"
+
+
+def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
+    """A name that is free, beside the data (in the current directory for what isn't the user's own file):
+    `rows.csv.gz` gives `rows.clean.jsonl`.
+    """
+    given = paths.given(sources[0])
+    own = not sources[0].startswith("builtin:") and paths.exists(given)
+    folder = given.parent if own else Path()
+    name = files[0].name
+    while Path(name).suffix.lower() in SUFFIXES:
+        name = Path(name).stem
+    number = 1
+    while True:
+        stem = f"{name}.clean" + (f"-{number}" if number > 1 else "")
+        if not any(paths.exists(folder / f"{stem}{ending}") for ending in ENDINGS):
+            return folder / f"{stem}.jsonl"
+        number += 1
+
+
+def free(text: str) -> Path:
+    """The name of a new file. UserError where it, or what is written beside it, is there already."""
+    path = paths.given(text)
+    if not path.name or paths.is_dir(path):
+        raise UserError("is a folder", place=text or "write to", remedy="name a file in it")
+    if path.suffix.lower() not in {".jsonl", ".ndjson", ".json"}:
+        path = path.with_name(f"{path.name}.jsonl")
+    stem = path.with_suffix("").name
+    taken = next(
+        (path.with_name(stem + end) for end in ENDINGS if paths.exists(path.with_name(stem + end))), None
+    )
+    if taken is not None:
+        raise UserError("is there already", place=str(taken), remedy="take another name")
+    return path
+
+
+def repaired(draft: Draft, written: Sequence[Path]) -> Draft:
+    """The draft with the files of a clean run: the first to learn from, the second (of a split) to measure
+    on.
+    """
+    train, *others = written
+    draft = with_sources(draft, (str(train),)).with_(format="auto", columns={})
+    return draft.override("data.eval", str(others[0])) if others else draft
+
+
+def with_sources(draft: Draft, sources: tuple[str, ...]) -> Draft:
+    """The draft with other data. Rows that were split off the old data are no measure of the new."""
+    held = draft.overrides.get("data.eval")
+    if draft.data != sources and isinstance(held, str) and len(draft.data) == 1:
+        old = draft.data[0]
+        if old.endswith(TRAIN) and held == old.removesuffix(TRAIN) + VALIDATION:
+            draft = draft.override("data.eval", None)
+    return draft.with_(data=sources)

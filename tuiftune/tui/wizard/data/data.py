@@ -1,0 +1,386 @@
+"""Step 3: what to learn from. Reading and checks run in a thread; their results come in as they are found."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container, Horizontal
+from textual.widgets import Input, Label
+from textual.worker import get_current_worker
+
+from tuiftune import paths
+from tuiftune.data.detect.formats import ColumnsError
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.kit.check_list import CheckList
+from tuiftune.tui.kit.paths import PathSuggester, first_data
+from tuiftune.tui.wizard.data import cleaning
+from tuiftune.tui.wizard.data.data_facts import DataFactsView
+from tuiftune.tui.wizard.data.reading import (
+    AbandonedError,
+    Checked,
+    Measured,
+    Mixed,
+    Read,
+    Reading,
+    Unreadable,
+)
+from tuiftune.tui.wizard.data.sample_rows import SampleRows
+from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.wizard.findings import trainable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.data.checks.check import Check
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.mix.sources import Mix
+    from tuiftune.wizard.draft import Draft
+
+SAMPLES = 40
+
+
+class DataStep(WizardStep):
+    KEY: ClassVar[str] = "data"
+    SCOPES = ("wizard", "data")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("data")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ready: tuple[str, ...] | None = None  # the sources that were read and can be trained on
+        self._read_data: Dataset | None = None
+        self._seen: Dataset | None = None  # what was read last, whether it can be trained on or not
+        self._found = ""  # what it is, in a line
+        self._reading_now = 0  # the number of the reading that is shown
+        self._go_on = False
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="source"):
+            yield Label(" File ")
+            given = shlex.join(self.draft.data) if self.draft.data else first_data()
+            yield Input(
+                given,
+                id="path",
+                suggester=PathSuggester(),
+                placeholder="a file, a folder, a glob, or several",
+            )
+        with Container(id="data"):
+            with Horizontal(id="judged"):
+                yield DataFactsView(classes="panel")
+                yield CheckList(classes="panel")
+            yield SampleRows(classes="panel")
+
+    def on_mount(self) -> None:
+        for name, title in (
+            ("#data-facts", "what it is"),
+            ("#checks", "checks"),
+            ("#samples", "rows, as the model will see them"),
+        ):
+            self.query_one(name).border_title = title
+        field = self.query_one("#path", Input)
+        field.focus()
+        field.cursor_position = len(field.value)
+        self._inspect(self._given())
+
+    def action_back(self) -> None:
+        """Back, with what is typed kept even where it was not read yet."""
+        given = self._given()
+        if given and shlex.join(given) != first_data():
+            self.draft = self.draft.with_(data=given)
+        super().action_back()
+
+    def _given(self) -> tuple[str, ...]:
+        """The sources in the input; a path with blanks is one source if it exists as it stands."""
+        text = self.query_one("#path", Input).value.strip()
+        if not text or paths.names_one(text):
+            return (text,) if text else ()
+        try:
+            return tuple(shlex.split(text))
+        except ValueError:
+            return (text,)
+
+    @on(Input.Changed, "#path")
+    def _typed(self) -> None:
+        """What stands below belongs to what was read last: said while something else is typed."""
+        given = self._given()
+        if self._ready is None or not given:
+            return
+        if given != self._ready:
+            self.say(f"Enter reads it. Below is still {printable(shlex.join(self._ready))}.", "warning")
+        else:
+            self.say(self._found, "ok")
+
+    @on(Input.Submitted, "#path")
+    def _submitted(self) -> None:
+        self.action_forward()
+
+    def action_forward(self) -> None:
+        given = self._given()
+        if given and given == self._ready:
+            super().action_forward()
+            return
+        self._go_on = given == self.draft.data
+        if not given or given != self.draft.data or not self._being_read():
+            self._inspect(given)
+
+    def _being_read(self) -> bool:
+        return any(worker.group == "data" and worker.is_running for worker in self.workers)
+
+    def _inspect(self, given: tuple[str, ...]) -> None:
+        self._ready = self._seen = None
+        self._reading_now += 1
+        for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
+            view.clear()
+        self.query_one(SampleRows).show([])
+        if not given:
+            self.say("Name a file, a folder or a glob.", "warning")
+            return
+        self.say("")
+        self.draft = cleaning.with_sources(self.draft, given)
+        self.run_worker(
+            partial(self._read, self._reading_now, self.draft),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="data",
+        )
+
+    def _read(self, about: int, draft: Draft) -> None:
+        """In the thread: rows first, then one check after another, and lengths once they are counted."""
+        from tuiftune.data.checks.check import Subject
+        from tuiftune.data.inspect import checks_of, length_document
+        from tuiftune.wizard.draft import checked_with
+
+        worker = get_current_worker()
+
+        def progress(rows: int) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Reading(about, rows, "reading"))
+
+        def watch(what: str, share: float) -> None:
+            if worker.is_cancelled:
+                raise AbandonedError
+            self.post_message(Reading(about, None, what, share))
+
+        try:
+            dataset = self.app.findings.dataset(draft, progress)
+            fault = ""
+            try:
+                trainable(dataset)
+            except UserError as error:
+                fault = str(error)
+            self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
+            folder = self.app.findings.model_of(draft).path
+            if not fault:
+                self.post_message(self._mixed(about, draft, dataset))
+            subject = Subject(dataset, folder, *checked_with(draft), watch)
+            measured = False
+            for check in checks_of(subject):
+                self.post_message(Checked(about, check))
+                if subject.counted and not measured:
+                    self.post_message(Measured(about, length_document(subject)))
+                    measured = True
+            self.post_message(Reading(about, None, ""))
+        except AbandonedError:
+            return
+        except ColumnsError as error:
+            self.post_message(Unreadable(about, f"{error} (^s shows them)"))
+        except UserError as error:
+            self.post_message(Unreadable(about, str(error)))
+
+    def _mixed(self, about: int, draft: Draft, dataset: Dataset) -> Mixed:
+        """In the thread: the sources of the draft, counted."""
+        from tuiftune.data.mix.sources import mixed
+        from tuiftune.data.mix.split import split
+        from tuiftune.wizard.findings import mix_of
+
+        mix = mix_of(draft)
+        if not mix:
+            return Mixed(about, ())
+        spec, seed = draft.value("data.eval"), draft.value("training.seed")
+        seed = 42 if seed is None else int(seed)
+        try:
+            train, held = split(dataset, 0.05 if spec is None else spec, seed)
+            return Mixed(about, mixed(train, held, mix, seed, "your data").portions)
+        except UserError as error:
+            return Mixed(about, (), str(error))
+
+    @on(Mixed)
+    def _was_mixed(self, message: Mixed) -> None:
+        if message.about == self._reading_now:
+            self.query_one(DataFactsView).show_mix(message.portions)
+            if message.fault:
+                self.say(f"What is mixed in can't be read: {message.fault}", "error")
+
+    @on(Reading)
+    def _reading(self, message: Reading) -> None:
+        if message.about == self._reading_now:
+            if message.rows is not None:
+                self.query_one(DataFactsView).reading(message.rows)
+            else:
+                self.query_one(CheckList).doing(message.doing, message.share)
+
+    @on(Read)
+    def _was_read(self, message: Read) -> None:
+        if message.about != self._reading_now:
+            return
+        self._seen = message.dataset
+        self.query_one(DataFactsView).show(message.dataset)
+        self.query_one(SampleRows).show(message.samples)
+        if message.fault or not message.samples:
+            self.say(message.fault or "no row in it can be trained on; the checks say why", "error")
+            return
+        self._ready, self._read_data = self.draft.data, message.dataset
+        evidence = "; ".join(message.dataset.evidence[:2])
+        self._found = f"{message.dataset.rows:,} rows of {message.dataset.format}: {evidence}"
+        self.say(self._found, "ok")
+        if self._go_on:
+            self._go_on = False
+            super().action_forward()
+
+    @on(Checked)
+    def _checked(self, message: Checked) -> None:
+        from tuiftune.tui.wizard.data.checks import Checks
+
+        if message.about == self._reading_now:
+            view = self.query_one(CheckList)
+            view.add(message.check)
+            if isinstance(self.app.screen, Checks):
+                self.app.screen.take(view.checks)
+
+    @on(Measured)
+    def _measured(self, message: Measured) -> None:
+        if message.about == self._reading_now:
+            self.query_one(DataFactsView).show_lengths(message.lengths)
+
+    @on(Unreadable)
+    def _unreadable(self, message: Unreadable) -> None:
+        if message.about == self._reading_now:
+            self._go_on = False
+            self.query_one(DataFactsView).clear()
+            self.query_one(CheckList).doing("")
+            self.say(message.error, "error")
+
+    def action_mix(self) -> None:
+        from tuiftune.tui.wizard.data.mix import Mixing
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Mixing(self.draft, dataset), self._take_mix)
+
+    def _take_mix(self, mix: Mix | None) -> None:
+        if mix is None:
+            return
+        values = mix.values() if mix else {}
+        for key in ("mix", "mix_temperature"):
+            self.draft = self.draft.override(f"data.{key}", values.get(key))
+        self._inspect(self._given())
+
+    def action_mapping(self) -> None:
+        from tuiftune.tui.wizard.data.mapping import ColumnMapping
+
+        given = self._given()
+        if not given:
+            self.say("Name a file, a folder or a glob.", "warning")
+            return
+        self.app.push_screen(ColumnMapping(self.draft.with_(data=given)), self._take_mapping)
+
+    def _take_mapping(self, taken: tuple[str, dict[str, str]] | None) -> None:
+        if taken is not None:
+            self.draft = self.draft.with_(format=taken[0], columns=taken[1])
+            self._inspect(self._given())
+
+    def action_checks(self) -> None:
+        from tuiftune.tui.wizard.data.checks import Checks
+
+        checks = self.query_one(CheckList).checks
+        if self._seen is None or not checks:
+            self.say("There are no checks yet: they run once there are rows.", "warning")
+            return
+        self.app.push_screen(Checks(self.draft, self._seen, checks), self._mend)
+
+    def _mend(self, check: Check | None) -> None:
+        """Go where the check's remedy is, with its option set."""
+        from tuiftune.tui.wizard.data.clean import Repair
+        from tuiftune.tui.wizard.data.max_length import Cut
+        from tuiftune.tui.wizard.data.remedies import remedy_of
+
+        remedy = remedy_of(check, self.draft.value("data.eval")) if check else None
+        if remedy is None or self._seen is None:
+            return
+        if remedy.cut:
+            self.app.push_screen(Cut(self.draft, self._seen), self._take_length)
+        else:
+            self.app.push_screen(Repair(self.draft, self._seen, remedy.chosen), self._take_repaired)
+
+    def action_tree(self) -> None:
+        from tuiftune.tui.wizard.data.files import Files
+
+        given = self._given()
+        own = bool(given) and paths.names_one(given[0])
+        start = paths.given(given[0]) if own else Path()
+        self.app.push_screen(Files(start), self._picked)
+
+    def _picked(self, path: Path | None) -> None:
+        if path is not None:
+            field = self.query_one("#path", Input)
+            field.value = str(path)
+            field.cursor_position = len(field.value)
+            self._inspect(self._given())
+
+    def action_tokens(self) -> None:
+        from tuiftune.tui.wizard.data.tokens import TokenRows
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(TokenRows(self.draft, int(dataset.usable.sum()), self._row()))
+
+    def action_cut(self) -> None:
+        from tuiftune.tui.wizard.data.max_length import Cut
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Cut(self.draft, dataset), self._take_length)
+
+    def _take_length(self, max_length: int | None) -> None:
+        if max_length is not None:
+            self.draft = self.draft.override("data.max_length", max_length)
+            self._inspect(self._given())  # the checks look at what is cut
+
+    def action_repair(self) -> None:
+        from tuiftune.tui.wizard.data.clean import Repair
+
+        dataset = self._dataset()
+        if dataset is not None:
+            self.app.push_screen(Repair(self.draft, dataset), self._take_repaired)
+
+    def _take_repaired(self, files: list[Path] | None) -> None:
+        if not files:
+            return
+        self.draft = cleaning.repaired(self.draft, files)
+        self.query_one("#path", Input).value = shlex.join(self.draft.data)
+        self._inspect(self.draft.data)
+        self.notify(", ".join(path.name for path in files), title="Written", markup=False)
+
+    def _dataset(self) -> Dataset | None:
+        """What was read; says so where nothing can be trained on (yet)."""
+        if self._ready != self.draft.data or self._read_data is None:
+            self.say(
+                "There is nothing to look into yet: no rows were read that can be trained on.", "warning"
+            )
+            return None
+        return self._read_data
+
+    def _row(self) -> int:
+        """The first row shown below, counted among the usable ones from 1."""
+        return self.query_one(SampleRows).at + 1
+
+    def action_rows(self, by: int) -> None:
+        self.query_one(SampleRows).move(by)

@@ -1,0 +1,81 @@
+"""The files below a directory, to pick the training data from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.widgets import DirectoryTree
+
+from tuiftune import paths
+from tuiftune.paths import is_dir
+from tuiftune.printable import printable
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.scopes import DIALOG, FILES, LIST
+from tuiftune.tui.kit.paths import DATA
+from tuiftune.tui.textual_patches.whole import WholeModal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class DataTree(DirectoryTree):
+    """Folders and the files that can hold rows."""
+
+    ICON_NODE = "+ "
+    ICON_NODE_EXPANDED = "- "
+    ICON_FILE = "  "
+
+    def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
+        return [
+            path for path in paths if not path.name.startswith(".") and (path.suffix in DATA or is_dir(path))
+        ]
+
+
+class Files(WholeModal[Path | None]):
+    """Dismissed with the file that was chosen, or None."""
+
+    SCOPES = (DIALOG, FILES, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, FILES, LIST)
+
+    def __init__(self, start: Path) -> None:
+        super().__init__()
+        start = start if paths.is_dir(start) else start.parent
+        self._start = paths.followed(start if paths.is_dir(start) else Path())
+
+    def _title(self) -> str:
+        return escape(printable(str(self._start)))
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker", classes="-whole") as box:
+            box.border_title = self._title()
+            box.border_subtitle = "Enter takes it, Backspace one folder up, Esc closes"
+            yield DataTree(str(self._start))
+
+    def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
+        self.dismiss(Path(paths.from_here(event.path)))
+
+    def action_down(self) -> None:
+        self.query_one(DataTree).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(DataTree).action_cursor_up()
+
+    def action_inner(self) -> None:
+        """Show what is in the folder under the cursor."""
+        node = self.query_one(DataTree).cursor_node
+        if node is not None and node.allow_expand:
+            node.expand()
+
+    def action_outer(self) -> None:
+        self._start = self._start.parent
+        self.query_one(DataTree).path = self._start
+        self.query_one("#picker").border_title = self._title()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,213 @@
+"""Which column plays which part: the guess with its evidence, another format or mapping, and how rows then
+read."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.message import Message
+
+from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import MAPPING
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
+from tuiftune.tui.wizard.data.sample_rows import SampleRows
+from tuiftune.wizard.findings import trainable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.data.detect.mapping import Beginning, Trial
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+AUTO = "auto"
+
+
+class Begun(Message):
+    """The first rows, or why there are none."""
+
+    def __init__(self, first: Beginning | None, error: str = "") -> None:
+        super().__init__()
+        self.first, self.error = first, error
+
+
+class ColumnMapping(TellsFaults, WholeScreen["tuple[str, dict[str, str]] | None"]):
+    """Dismissed with a format and columns (role → column, an empty name for none) that work, or None."""
+
+    SCOPES = (MAPPING,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(MAPPING)
+    app: TuneApp
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        self._format, self._columns = draft.format, dict(draft.columns)
+        self._first: Beginning | None = None
+        self._guess: Trial | None = None
+        self._trial: Trial | None = None
+        self._at = 0  # the format, then the parts
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Which column plays which part")
+        yield MappingView()
+        yield SampleRows(classes="panel")
+        yield KeyBar(MAPPING)
+
+    def on_mount(self) -> None:
+        self.query_one("#samples").border_title = "first rows, as they will be read"
+        self.run_worker(partial(self._begin, self._draft.data), thread=True, exit_on_error=False, group="map")
+
+    def _begin(self, sources: tuple[str, ...]) -> None:
+        from tuiftune.data.detect.mapping import beginning
+
+        try:
+            self.post_message(Begun(beginning(sources[0] if len(sources) == 1 else list(sources))))
+        except UserError as error:
+            self.post_message(Begun(None, str(error)))
+
+    @on(Begun)
+    def _begun(self, message: Begun) -> None:
+        from tuiftune.data.detect.detect_format import role_in
+        from tuiftune.data.detect.mapping import tried
+
+        self._first = message.first
+        if self._first is None:
+            self.query_one(MappingView).tell(message.error)
+            return
+        if self._first.files > 1:
+            more = f"{self._first.path.name}, the first of {self._first.files:,} files"
+            self.query_one(TitleBar).say(right=more)
+        self._guess = tried(self._first, system=self._draft.system)
+        self._try()
+        found = self._trial.dataset if self._trial else None
+        if self._columns and found is not None:  # roles may stand under another name in the preset
+            self._format = found.format
+            self._columns = {role_in(found.format, role): name for role, name in self._columns.items()}
+        self._show()
+
+    def _try(self) -> None:
+        from tuiftune.data.detect.mapping import tried
+
+        if self._first is not None:
+            self._trial = tried(self._first, self._format, self._columns, self._draft.system)
+
+    @property
+    def _kind(self) -> str:
+        """The format in effect; "" where it is to be guessed and can't be."""
+        if self._format != AUTO:
+            return self._format
+        return self._trial.dataset.format if self._trial and self._trial.dataset else ""
+
+    def _roles(self) -> dict[str, str]:
+        """Each part of the format in effect with its column, or "" for none."""
+        from tuiftune.data.detect.detect_format import roles_as
+
+        kind = self._kind
+        if not kind or self._first is None:
+            return {}
+        if self._trial is not None and self._trial.dataset is not None:
+            found = self._trial.dataset.columns
+        else:
+            try:
+                found = roles_as(kind, self._first.rows, self._columns)
+            except UserError:
+                found = {}
+        return {role: found.get(role, "") for role in ROLES_OF[kind]}
+
+    def _fault(self) -> tuple[str, str]:
+        """Why it can't work, or can't be trained here, with its severity."""
+        if self._trial is None:
+            return "", ""
+        if self._trial.fault or self._trial.dataset is None:
+            return self._trial.fault, "error"
+        try:
+            trainable(self._trial.dataset)
+        except UserError as error:
+            return str(error), "warning"
+        return "", ""
+
+    def _show(self) -> None:
+        if self._first is None or self._trial is None:
+            return
+        roles = self._roles()
+        self._at = min(self._at, len(roles))
+        kind = self._kind
+        choices = [Choice("format", self._format if self._format != AUTO else f"auto: {kind or '?'}", "")]
+        for role, column in roles.items():
+            choices.append(Choice(role, column, "needed" if role in NEEDED[kind] else ""))
+        guess = self._guess.dataset.recognition if self._guess and self._guess.dataset else None
+        view = self.query_one(MappingView)
+        view.show(self._first.columns, guess, choices, self._at, self._fault())
+        self.query_one(SampleRows).show(list(self._trial.examples))
+
+    def _put(self, role: str, column: str) -> None:
+        """Settle one part, and with it the format."""
+        self._format = self._kind
+        self._columns[role] = column
+        self._try()
+        self._show()
+
+    def action_move(self, by: int) -> None:
+        self._at = max(0, min(len(self._roles()), self._at + by))
+        self._show()
+
+    def action_change(self, by: int) -> None:
+        """Another format, or another column for the marked part; none is among them."""
+        if self._first is None:
+            return
+        if self._at == 0:
+            formats = (AUTO, *FORMATS)
+            self._format = formats[(formats.index(self._format) + by) % len(formats)]
+            kept = ROLES_OF.get(self._format, ())
+            self._columns = {role: name for role, name in self._columns.items() if role in kept}
+            self._try()
+            self._show()
+            return
+        role, column = list(self._roles().items())[self._at - 1]
+        names = ["", *(found.name for found in self._first.columns)]
+        at = names.index(column) if column in names else 0
+        self._put(role, names[(at + by) % len(names)])
+
+    def action_choose(self, number: int) -> None:
+        """The column with this number for the marked part (0: none); the next part is marked then."""
+        if self._first is None or number > len(self._first.columns):
+            return
+        roles = list(self._roles())
+        if self._at == 0:
+            self.notify("Mark a part first: ↓.", timeout=3)
+            return
+        self._put(roles[self._at - 1], self._first.columns[number - 1].name if number else "")
+        if number:
+            self.action_move(1)
+
+    def action_guess(self) -> None:
+        """What was recognised, without a mapping."""
+        self._format, self._columns, self._at = AUTO, {}, 0
+        self._try()
+        self._show()
+
+    def action_rows(self, by: int) -> None:
+        self.query_one(SampleRows).move(by)
+
+    def action_take(self) -> None:
+        """Put format and columns into the draft, where rows can be read with them."""
+        if self._trial is None:
+            return
+        if self._trial.fault:
+            self.notify(self._trial.fault, severity="warning", timeout=5, markup=False)
+            return
+        self.dismiss((self._format, self._columns))
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,204 @@
+"""One slider, four consequences: where rows are cut, and what that costs. Lengths are counted once; what is
+lost and the plan are worked out in threads, for the place where the slider rests.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import CUT
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.max_length_view import CutView
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.timer import Timer
+
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.tokens import Lengths, Truncation
+    from tuiftune.plan.model import Plan
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+REST_SECONDS = 0.2
+EXACT_ROWS = 200  # cut rows that are looked at token by token for one place of the slider
+DEFAULT = 2048  # the preset's own
+GRID = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 32768)
+
+
+class Counted(Message):
+    """Lengths of the rows with the model's tokenizer, or why there are none."""
+
+    def __init__(self, draft: Draft, found: Lengths | None, context: int, error: str = "") -> None:
+        super().__init__()
+        self.draft, self.found, self.context, self.error = draft, found, context, error
+
+
+class Lost(Message):
+    def __init__(self, truncation: Truncation) -> None:
+        super().__init__()
+        self.truncation = truncation
+
+
+class Planned(Message):
+    def __init__(self, max_length: int, plan: Plan | None, error: str = "") -> None:
+        super().__init__()
+        self.max_length, self.plan, self.error = max_length, plan, error
+
+
+def places(longest: int, context: int, now: int) -> list[int]:
+    """Where the slider can stand: round lengths up to the model's context, the longest row and the present
+    value among them; beyond the longest row there is only the present value, as more changes nothing.
+    """
+    top = min(longest, context)
+    found = {place for place in GRID if place < top} | {top}
+    if now <= context:
+        found.add(now)
+    return sorted(found)
+
+
+class Cut(TellsFaults, WholeScreen[int | None]):
+    """Dismissed with the chosen max_length, or None."""
+
+    SCOPES = (CUT,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CUT)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, dataset: Dataset) -> None:
+        super().__init__()
+        self._draft, self._dataset = draft, dataset
+        self._found: Lengths | None = None
+        self._places: list[int] = []
+        self._at = int(draft.value("data.max_length") or DEFAULT)
+        self._timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("Where rows are cut: max_length")
+        yield CutView()
+        yield KeyBar(CUT)
+
+    def on_mount(self) -> None:
+        self.run_worker(self._count, thread=True, exit_on_error=False, group="lengths")
+
+    @property
+    def chosen(self) -> int:
+        """Where the slider stands, in tokens."""
+        return self._at
+
+    def _count(self) -> None:
+        from tuiftune.data.tokens import lengths
+        from tuiftune.wizard.model_rows import rows_of
+
+        findings, draft = self.app.findings, self._draft
+        try:
+            if not draft.model:
+                draft = draft.with_(model=rows_of(findings, draft)[0].reference)
+            model = findings.model_of(draft)
+            folder = Path(model.path) if model.path is not None else None
+            found = lengths(self._dataset, folder, name=model.reference)
+        except UserError as error:
+            self.post_message(Counted(draft, None, 0, str(error)))
+        else:
+            context = model.architecture.max_length
+            self.post_message(Counted(draft, found, context))
+
+    @on(Counted)
+    def _counted(self, message: Counted) -> None:
+        view = self.query_one(CutView)
+        if message.found is None or not len(message.found.total):
+            view.fail(message.error or "no row can be trained on")
+            return
+        self._draft, self._found = message.draft, message.found
+        self.query_one(TitleBar).say(right=message.draft.model.rstrip("/").rsplit("/", 1)[-1])
+        self._places = places(int(message.found.total.max()), message.context, self._at)
+        if self._at not in self._places:
+            self._at = self._places[-1]
+        usable = int(self._dataset.usable.sum())
+        view.begin(message.found, usable, self._places)
+        self._moved()
+
+    def _moved(self) -> None:
+        self.query_one(CutView).move(self._at)
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(REST_SECONDS, self._work_out)
+
+    def _work_out(self) -> None:
+        for group, work in (("lost", self._lose), ("plan", self._plan)):
+            self.run_worker(
+                partial(work, self._at), thread=True, exclusive=True, exit_on_error=False, group=group
+            )
+
+    def _lose(self, max_length: int) -> None:
+        from tuiftune.data.tokens import truncation
+
+        worker = get_current_worker()
+        model = self.app.findings.model_of(self._draft)
+        folder = Path(model.path) if model.path is not None else None
+        if self._found is not None and not worker.is_cancelled:
+            lost = truncation(self._dataset, self._found, max_length, folder, exact_rows=EXACT_ROWS)
+            self.post_message(Lost(lost))
+
+    def _plan(self, max_length: int) -> None:
+        from tuiftune.wizard.recommend import recommend
+
+        worker = get_current_worker()
+        findings = self.app.findings
+        draft = self._draft.override("data.max_length", max_length)
+        try:
+            model = findings.model_of(draft)
+            facts = findings.facts(draft, model)
+            if worker.is_cancelled:
+                return
+            advice = recommend(draft.answers, findings.machine(), model, facts)
+            plan = findings.plan(advice.apply(draft))
+        except UserError as error:
+            self.post_message(Planned(max_length, None, str(error)))
+        else:
+            self.post_message(Planned(max_length, plan))
+
+    @on(Lost)
+    def _lost(self, message: Lost) -> None:
+        self.query_one(CutView).lost(message.truncation)
+
+    @on(Planned)
+    def _planned(self, message: Planned) -> None:
+        self.query_one(CutView).planned(message.max_length, message.plan, message.error)
+
+    def action_move(self, by: int) -> None:
+        """The next or the previous place of the slider."""
+        if self._places:
+            at = self._places.index(self._at)
+            self._go(self._places[max(0, min(len(self._places) - 1, at + by))])
+
+    def action_end(self, by: int) -> None:
+        """To one end of the slider."""
+        if self._places:
+            self._go(self._places[0 if by < 0 else -1])
+
+    def _go(self, to: int) -> None:
+        if to != self._at:
+            self._at = to
+            self._moved()
+
+    def action_take(self) -> None:
+        """Put the value into the draft."""
+        if self._places:
+            self.dismiss(self._at)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

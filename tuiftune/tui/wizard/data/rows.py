@@ -1,0 +1,105 @@
+"""The rows that a check flagged, one at a time and in full; and any other row of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
+
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import ROWS
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.row_view import RowView
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.data.checks.check import Check
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+
+class Rows(TellsFaults, WholeScreen[bool]):
+    """Dismissed with True where the check's remedy is asked for."""
+
+    SCOPES = (ROWS,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ROWS)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, dataset: Dataset, check: Check) -> None:
+        """`check` has rows; the first of them is shown."""
+        super().__init__()
+        self._draft, self._dataset, self._check = draft, dataset, check
+        self._flagged: list[int] = [] if check.indices is None else check.indices.tolist()
+        self._at = self._flagged[0] if self._flagged else 0
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(self._check.title)
+        with VerticalScroll(id="row"):
+            yield RowView()
+        yield KeyBar(ROWS)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def help_topic(self) -> str:
+        return f"{self._check.title}\n{self._check.why}\n{self._check.remedy}".strip()
+
+    def _show(self) -> None:
+        frame, check = self._dataset.frame, self._check
+        twin = None
+        if self._at in self._flagged:
+            place = self._flagged.index(self._at)
+            where = f"{place + 1:,} of {len(self._flagged):,} flagged"
+            if check.partner is not None:
+                twin = frame.row(int(check.partner[place]), named=True)
+        else:
+            where = "not flagged"
+        self.query_one(TitleBar).say(right=f"{where} {self.app.glyphs.dot} {self._dataset.rows:,} rows")
+        file = self._dataset.files[frame["file"][self._at]].name if len(self._dataset.files) > 1 else ""
+        self.query_one(RowView).show(
+            frame.row(self._at, named=True), twin, check.check, f"  {file}" if file else ""
+        )
+        self.query_one("#row").scroll_home(animate=False)
+
+    def action_next(self, by: int) -> None:
+        """The next or the previous flagged row from here."""
+        beyond = [index for index in self._flagged if (index > self._at if by > 0 else index < self._at)]
+        if beyond:
+            self._go(beyond[0] if by > 0 else beyond[-1])
+
+    def action_move(self, by: int) -> None:
+        """The row after or before, flagged or not."""
+        self._go(max(0, min(self._dataset.rows - 1, self._at + by)))
+
+    def _go(self, to: int) -> None:
+        if to != self._at:
+            self._at = to
+            self._show()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#row").scroll_relative(y=by, animate=False)
+
+    def action_tokens(self) -> None:
+        """This row as the trainer sees it, where it can be trained on."""
+        from tuiftune.tui.wizard.data.tokens import TokenRows
+
+        usable = self._dataset.usable
+        if not usable[self._at]:
+            self.notify("It can't be trained on, so the trainer never sees it.", severity="warning")
+            return
+        number = int(usable.head(self._at).sum()) + 1
+        self.app.push_screen(TokenRows(self._draft, int(usable.sum()), number))
+
+    def action_mend(self) -> None:
+        self.dismiss(True)
+
+    def action_close(self) -> None:
+        self.dismiss(False)

@@ -1,0 +1,66 @@
+"""A few rows as the trainer will see them: who says what. Control characters are shown, not sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.wrap import wrapped
+
+if TYPE_CHECKING:
+    from tuiftune.data.example import Example
+
+INKS = {"assistant": "good", "user": "", "system": "soft", "tool": "second"}
+LONGEST = 4000  # characters of one message that are looked at
+
+
+class SampleRows(Canvas):
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(id="samples", classes=classes)
+        self._examples: list[Example] = []
+        self._at = 0
+
+    def show(self, examples: list[Example]) -> None:
+        self._examples, self._at = examples, 0
+        self.redraw()
+
+    @property
+    def at(self) -> int:
+        """Which of the rows is shown first."""
+        return self._at
+
+    def move(self, by: int) -> None:
+        """Begin with a later or an earlier row."""
+        if self._examples:
+            self._at = max(0, min(len(self._examples) - 1, self._at + by))
+            self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        if not self._examples:
+            return [Line("rows appear here", "faint")]
+        lines: list[Line] = []
+        each = 2 if height < 12 else 4
+        for example in self._examples[self._at :]:
+            if lines:
+                lines.append(Line())
+            lines += self._row(example, width, each)
+            if len(lines) >= height:
+                break
+        return lines[:height]
+
+    def _row(self, example: Example, width: int, each: int) -> list[Line]:
+        number = f"{example.row} "
+        lines: list[Line] = []
+        turns = [(message.role, message.content) for message in example.messages or ()]
+        if example.text is not None:
+            turns = [("text", example.text)]
+        if example.chosen is not None:
+            turns += [("chosen", example.chosen), ("rejected", example.rejected or "")]
+        for index, (role, content) in enumerate(turns):
+            head = (number if index == 0 else "").rjust(6)
+            parts = wrapped(content[:LONGEST], width - 17, each, self.glyphs.more)
+            for row, part in enumerate(parts):
+                line = Line(head if row == 0 else " " * 6, "faint")
+                line.add((role[:9] if row == 0 else "").ljust(11), "soft").add(part, INKS.get(role, ""))
+                lines.append(line)
+        return lines

@@ -1,0 +1,134 @@
+"""As the trainer sees it: the engine's own tokens, loss mask and cut, row by row. The engine is asked for
+some rows at once, in a thread.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import TOKENS
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.data.token_view import TokenView
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+AT_ONCE = 16  # rows a question: importing the engine's libraries takes longer than tokenising them
+
+
+class Seen(Message):
+    """Documents by row, or why there are none."""
+
+    def __init__(self, rows: dict[int, dict[str, Any]], error: str = "") -> None:
+        super().__init__()
+        self.rows, self.error = rows, error
+
+
+class TokenRows(TellsFaults, WholeScreen[None]):
+    SCOPES = (TOKENS,)
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TOKENS)
+    app: TuneApp
+
+    def __init__(self, draft: Draft, rows: int, row: int = 1) -> None:
+        """`rows` are those that can be trained on; `row` is the one to begin with, from 1."""
+        super().__init__()
+        self._draft, self._model = draft, draft.model or "builtin:tiny"
+        self._most = rows
+        self._at = max(1, min(row, rows))
+        self._known: dict[int, dict[str, Any]] = {}
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("As the trainer sees it")
+        with VerticalScroll(id="token-rows"):
+            yield TokenView()
+        yield KeyBar(TOKENS)
+
+    def on_mount(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        known = self._known.get(self._at)
+        name = self._model.rstrip("/").rsplit("/", 1)[-1]
+        self.query_one(TitleBar).say(right=f"row {self._at:,} of {self._most:,} {self.app.glyphs.dot} {name}")
+        if known is not None:
+            self.query_one(TokenView).show(known)
+            self.query_one("#token-rows").scroll_home(animate=False)
+            return
+        if self._most == 0:
+            self.query_one(TokenView).instead("no row can be trained on", "error")
+            return
+        self.query_one(TokenView).instead(
+            f"{self.app.glyphs.waiting} asking the engine: it loads its libraries first, some seconds"
+        )
+        self.run_worker(
+            partial(self._ask, self._at), thread=True, exclusive=True, exit_on_error=False, group="tokens"
+        )
+
+    def _ask(self, row: int) -> None:
+        from tuiftune.data.tokens import has_tokenizer
+        from tuiftune.tui.wizard.data.asking import token_rows
+
+        worker = get_current_worker()
+        first = (row - 1) // AT_ONCE * AT_ONCE + 1
+        wanted = list(range(first, min(self._most, first + AT_ONCE - 1) + 1))
+        try:
+            if not has_tokenizer(self.app.findings.model_of(self._draft.with_(model=self._model)).path):
+                raise UserError(
+                    "its tokenizer is not on this machine, and only the engine's own tokens are shown here",
+                    place=self._model,
+                    remedy="choose a model that is here (builtin:tiny, or a directory), or download it first",
+                )
+            found = token_rows(self._draft, self._model, wanted, lambda: worker.is_cancelled)
+        except UserError as error:
+            self.post_message(Seen({}, str(error)))
+        else:
+            if not worker.is_cancelled:
+                self.post_message(Seen(dict(zip(wanted, found, strict=True))))
+
+    @on(Seen)
+    def _seen(self, message: Seen) -> None:
+        self._known.update(message.rows)
+        if message.error:
+            self.query_one(TokenView).instead(f"{self.app.glyphs.error} {message.error}", "error")
+        elif self._at in self._known:
+            self._show()
+
+    def action_move(self, by: int) -> None:
+        """A later or an earlier row."""
+        to = max(1, min(self._most, self._at + by))
+        if to != self._at:
+            self._at = to
+            self._show()
+
+    def action_go_to(self) -> None:
+        from tuiftune.tui.kit.ask import Ask
+
+        hint = f"1 to {self._most:,}, counted among the rows that can be trained on"
+        self.app.push_screen(Ask("Which row?", "", hint), self._went)
+
+    def _went(self, text: str | None) -> None:
+        if text and text.replace(",", "").isdecimal():
+            self.action_move(int(text.replace(",", "")) - self._at)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#token-rows").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()

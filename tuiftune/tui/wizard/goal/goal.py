@@ -1,0 +1,161 @@
+"""Step 2: fine-tune, retrieve, prompt, or several? The questions, and a verdict that is weighed in the
+open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container
+from textual.message import Message
+
+from tuiftune.advice.approach import decide, swings
+from tuiftune.advice.questions import QUESTIONS, detected
+from tuiftune.advice.signals import PROMPT, RAG, TUNE
+from tuiftune.errors import UserError
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.wizard.goal.question_view import QuestionView
+from tuiftune.tui.wizard.goal.verdict_view import VerdictView
+from tuiftune.tui.wizard.wizard import WizardStep
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.questions import Question
+
+
+class FromData(Message):
+    """Answers that the data gives by itself."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        super().__init__()
+        self.answers = answers
+
+
+class GoalStep(WizardStep):
+    KEY: ClassVar[str] = "goal"
+    SCOPES = ("wizard", "goal")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("goal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = next(
+            (index for index, question in enumerate(QUESTIONS) if question.key not in self.app.draft.answers),
+            0,
+        )
+        self._detected: dict[str, str] = {}
+
+    def body(self) -> ComposeResult:
+        with Container(id="goal"):
+            yield QuestionView(classes="panel")
+            yield VerdictView(classes="panel")
+
+    def on_mount(self) -> None:
+        self.query_one(QuestionView).border_title = "question"
+        self.query_one(QuestionView).focus()
+        self._show()
+        if self.draft.data:
+            self.run_worker(self._look_at_data, thread=True, exit_on_error=False, group="goal")
+
+    def _look_at_data(self) -> None:
+        try:
+            facts = self.app.findings.facts(self.draft, self.app.findings.model_of(self.draft))
+        except UserError:
+            return  # the data step says what is wrong with the data
+        self.post_message(FromData(detected(facts)))
+
+    @on(FromData)
+    def _from_data(self, message: FromData) -> None:
+        self._detected = message.answers
+        for key, option in message.answers.items():
+            if key not in self.draft.answers:
+                self.draft = self.draft.answer(key, option)
+        self._show()
+
+    @property
+    def question(self) -> Question:
+        return QUESTIONS[self._at]
+
+    def _show(self) -> None:
+        answers = self.draft.answers
+        self.query_one(QuestionView).ask(self.question, self._at, QUESTIONS, answers, self._detected)
+        self.query_one(VerdictView).show(decide(answers), self.question.key)
+
+    def help_topic(self) -> str:
+        return f"{self.question.asks}\n{self.question.deeper}"
+
+    def action_down(self) -> None:
+        self.query_one(QuestionView).move(1)
+
+    def action_up(self) -> None:
+        self.query_one(QuestionView).move(-1)
+
+    def action_previous_question(self) -> None:
+        self._go(-1)
+
+    def action_next_question(self) -> None:
+        self._go(1)
+
+    def _go(self, by: int) -> None:
+        self._at = max(0, min(len(QUESTIONS) - 1, self._at + by))
+        self._show()
+
+    def action_answer(self, number: int) -> None:
+        if number <= len(self.question.options):
+            self.query_one(QuestionView).cursor = number
+            self._take()
+
+    @on(QuestionView.Chosen)
+    def _clicked(self) -> None:
+        self._take()
+
+    def _take(self) -> bool:
+        """Keep the answer under the cursor and show the next question; False after the last one."""
+        self.draft = self.draft.answer(self.question.key, self.query_one(QuestionView).chosen)
+        last = self._at == len(QUESTIONS) - 1
+        if not last:
+            self._at += 1
+        self._show()
+        return not last
+
+    def action_forward(self) -> None:
+        """Enter takes the marked answer; after the last question it shows the ways on, or goes straight to
+        the data where nothing was answered."""
+        if self._take():
+            return
+        if any(self._detected.get(key) != option for key, option in self.draft.answers.items()):
+            self.action_ways()
+        else:
+            super().action_forward()
+
+    def action_ways(self) -> None:
+        """The next step for the verdict: a prompt, retrieval, or training."""
+        from tuiftune.tui.wizard.goal.next_steps import Ways
+
+        self.app.push_screen(Ways(decide(self.draft.answers)), self._go_way)
+
+    def _go_way(self, way: str | None) -> None:
+        if way == PROMPT:
+            from tuiftune.tui.wizard.goal.prompt_starter import PromptStarter
+
+            self.app.push_screen(PromptStarter(self.draft))
+        elif way == RAG:
+            from tuiftune.tui.wizard.goal.retrieval_starter import RetrievalStarter
+
+            self.app.push_screen(RetrievalStarter(self.draft))
+        elif way == TUNE:
+            super().action_forward()
+
+    def action_skip_all(self) -> None:
+        super().action_forward()
+
+    def action_weighing(self) -> None:
+        from tuiftune.tui.wizard.goal.recommendation import Weighing
+
+        answers = self.draft.answers
+        self.app.push_screen(Weighing(decide(answers), swings(answers)), self._weighed)
+
+    def _weighed(self, begin: bool | None) -> None:
+        if begin:
+            self.action_ways()

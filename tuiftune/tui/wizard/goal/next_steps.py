@@ -1,0 +1,82 @@
+"""The verdict and the ways on from it: a prompt, retrieval, training. What is advised comes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Vertical
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tuiftune.advice.recommendation import ways
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.scopes import LIST, WAYS
+from tuiftune.tui.kit.canvas import Line
+from tuiftune.tui.kit.options import described
+from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.wizard.goal.verdict_view import VerdictView
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.approach import Verdict
+
+
+class Head(VerdictView):
+    """The verdict in words, its bars, and what is worth knowing beside it."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(full=True)
+        self._verdict = verdict
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        verdict = self._verdict
+        assert verdict is not None
+        lines = [*self.head(verdict, width), *(Line(part) for part in wrapped(verdict.summary, width))]
+        for dispute in verdict.disagreements:
+            if dispute.matters:
+                says = f"The guides disagree on {dispute.topic}: v shows what each says."
+                lines += [Line(part, "warning") for part in wrapped(says, width, 2)]
+        for note in verdict.notes[:1]:
+            lines += [Line(part, "soft") for part in wrapped(note, width, 2)]
+        return [*lines, Line()]
+
+
+class Ways(WholeModal[str | None]):
+    """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
+
+    SCOPES = (WAYS, LIST)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(WAYS, LIST)
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__()
+        self._verdict = verdict
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker") as box:
+            box.border_title = "Where to go from here"
+            box.border_subtitle = "Enter begins, Esc goes back to the questions"
+            yield Head(self._verdict)
+            options = [
+                Option(described(self.app, way.title, way.says, mark="" if index else "advised"), id=way.key)
+                for index, way in enumerate(ways(self._verdict.approach))
+            ]
+            yield OptionList(*options)
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option.id)
+
+    def action_down(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,149 @@
+"""A prompt with examples from the user's rows: shown first, then written where he says."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.widgets import Input, Label
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import PROMPTING
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.lead import Lead
+from tuiftune.tui.kit.paths import PathSuggester, first_data
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.goal.prompt_view import PromptView
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.prompting import Prompt
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+FOLDER = "prompt-starter"
+
+
+class Made(Message):
+    """The prompt of these sources; or why there is none."""
+
+    def __init__(self, data: tuple[str, ...], prompt: Prompt | None, error: str) -> None:
+        super().__init__()
+        self.data, self.prompt, self.error = data, prompt, error
+
+
+class PromptStarter(TellsFaults, WholeScreen[None]):
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    SCOPES = (PROMPTING,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(PROMPTING)
+    app: TuneApp
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        self._prompt: Prompt | None = None
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("a prompt from your rows")
+        yield Lead("An instruction and a few of your rows as examples.")
+        with Horizontal(classes="field"):
+            yield Label(" Rows       ")
+            given = shlex.join(self._draft.data) if self._draft.data else first_data()
+            yield Input(given, id="rows", suggester=PathSuggester(), placeholder="a file, a folder or a glob")
+        with Horizontal(classes="field"):
+            yield Label(" Write into ")
+            yield Input(FOLDER, id="folder", suggester=PathSuggester(files=False), placeholder="a folder")
+        with VerticalScroll(id="starter", classes="panel") as box:
+            box.border_title = "prompt.md, as it will be written"
+            box.can_focus = False
+            yield PromptView()
+        yield KeyBar(PROMPTING)
+
+    def on_mount(self) -> None:
+        self.query_one("#folder").focus()
+        self.action_read()
+
+    def action_read(self) -> None:
+        text = self.query_one("#rows", Input).value.strip()
+        try:
+            data = (text,) if not text or paths.names_one(text) else tuple(shlex.split(text))
+        except ValueError:
+            data = (text,)
+        self._prompt = None
+        self.query_one(PromptView).show(None)
+        self._say("choosing rows …")
+        self.run_worker(
+            partial(self._make, self._draft.with_(data=data)),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="prompt",
+        )
+
+    def _make(self, draft: Draft) -> None:
+        from tuiftune.advice.prompting import starter
+
+        try:
+            examples = self.app.findings.dataset(draft).examples()
+            made = starter(examples, task=draft.answers.get("task", ""))
+        except UserError as error:
+            self.post_message(Made(draft.data, None, str(error)))
+        else:
+            self.post_message(Made(draft.data, made, ""))
+
+    @on(Made)
+    def _made(self, message: Made) -> None:
+        made = message.prompt
+        if made is None:
+            self._say(message.error, "error")
+            return
+        self._prompt = made
+        rows = ", ".join(str(shot.row) for shot in made.shots)
+        labels = f"; all {len(made.labels)} labels are listed" if made.labels else ""
+        self._say(
+            f"{len(made.shots)} examples of {made.rows:,} rows, as different as possible: {rows}{labels}.",
+            "ok",
+        )
+        self.query_one(PromptView).show(made)
+
+    def _say(self, text: str, severity: str = "info") -> None:
+        self.query_one(Lead).say(text, severity)
+
+    @on(Input.Submitted, "#rows")
+    def _rows_given(self) -> None:
+        self.action_read()
+
+    @on(Input.Submitted, "#folder")
+    def action_write(self) -> None:
+        """Write both files; nothing is ever written over."""
+        from tuiftune.advice.prompting import write
+
+        if self._prompt is None:
+            return
+        folder = self.query_one("#folder", Input).value.strip() or FOLDER
+        try:
+            text, shots = write(self._prompt, paths.given(folder))
+        except UserError as error:
+            self._say(str(error), "error")
+        else:
+            self._say(
+                printable(f"Written: {text} and {shots}. Esc goes back; t there has the other ways."), "ok"
+            )
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#starter").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()

@@ -1,0 +1,210 @@
+"""What retrieval would find: the user's documents indexed here and now, and the passages for a question."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.widgets import Input, Label
+from textual.worker import get_current_worker
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import RETRIEVAL
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.lead import Lead
+from tuiftune.tui.kit.paths import PathSuggester
+from tuiftune.tui.kit.title_bar import TitleBar
+from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.wizard.goal.hit_list import HitList
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.advice.bm25 import Hit, Index
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+
+TOP = 5
+FOLDER = "retrieval-starter"
+LIKELY_FOLDERS = ("docs", "documents", "doc", "manual", "kb", "wiki")
+
+
+class Indexed(Message):
+    """The documents' index and questions from the rows; or why there is none."""
+
+    def __init__(self, path: str, index: Index | None, samples: tuple[str, ...], error: str) -> None:
+        super().__init__()
+        self.path, self.index, self.samples, self.error = path, index, samples, error
+
+
+class Found(Message):
+    """What these questions find, best first."""
+
+    def __init__(self, found: dict[str, list[Hit]]) -> None:
+        super().__init__()
+        self.found = found
+
+
+class RetrievalStarter(TellsFaults, WholeScreen[None]):
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    SCOPES = (RETRIEVAL,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(RETRIEVAL)
+    app: TuneApp
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        self._index: Index | None = None
+        self._samples: tuple[str, ...] = ()
+        self._at = -1
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar("what retrieval would find")
+        yield Lead("Do your documents hold the answers?")
+        likely = next((name for name in LIKELY_FOLDERS if paths.is_dir(name)), "")
+        with Horizontal(classes="field"):
+            yield Label(" Documents ")
+            yield Input(
+                likely,
+                id="documents",
+                suggester=PathSuggester(),
+                placeholder="a folder, or a file: .txt .md .rst .jsonl .json",
+            )
+        with Horizontal(classes="field"):
+            yield Label(" Question  ")
+            yield Input("", id="question", placeholder="as a user would ask it")
+        with VerticalScroll(id="starter", classes="panel") as box:
+            box.border_title = "what would be found"
+            box.can_focus = False
+            yield HitList()
+        yield KeyBar(RETRIEVAL)
+
+    def on_mount(self) -> None:
+        field = self.query_one("#documents", Input)
+        field.focus()
+        if field.value:
+            self._read()
+        else:
+            self._say("Name the folder that answers should come from; Enter indexes it in memory.")
+
+    @on(Input.Submitted, "#documents")
+    def _read(self) -> None:
+        path = self.query_one("#documents", Input).value.strip()
+        if not path:
+            return
+        self._index = None
+        self._say("indexing …")
+        self.run_worker(
+            partial(self._make, path), thread=True, exclusive=True, exit_on_error=False, group="index"
+        )
+
+    def _make(self, path: str) -> None:
+        from tuiftune.advice import retrieval
+
+        try:
+            built = retrieval.index(paths.given(path))
+        except UserError as error:
+            self.post_message(Indexed(path, None, (), str(error)))
+            return
+        samples: tuple[str, ...] = ()
+        if self._draft.data:
+            try:
+                samples = retrieval.sample_questions(self.app.findings.dataset(self._draft).examples())
+            except UserError:
+                samples = ()  # the data step says what is wrong with the data
+        self.post_message(Indexed(path, built, samples, ""))
+
+    @on(Indexed)
+    def _indexed(self, message: Indexed) -> None:
+        built = message.index
+        if built is None:
+            self._say(message.error, "error")
+            return
+        self._index, self._samples = built, message.samples
+        files = len({passage.file for passage in built.passages})
+        says = f"{len(built.passages):,} passages of {files:,} files, {built.vocabulary:,} different words."
+        more = " ↓ takes questions from your rows." if self._samples else " Type a question."
+        self._say(says + more, "ok")
+        self.query_one("#question").focus()
+        self._search()
+
+    @on(Input.Changed, "#question")
+    def _search(self) -> None:
+        """What the question finds as it is typed; without one, what each sample finds."""
+        if self._index is None:
+            return
+        question = self.query_one("#question", Input).value.strip()
+        asked = (question,) if question else self._samples
+        self.run_worker(
+            partial(self._ask, self._index, asked, TOP if question else 1),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="ask",
+        )
+
+    def _ask(self, index: Index, asked: tuple[str, ...], many: int) -> None:
+        from tuiftune.advice.retrieval import ask
+
+        worker = get_current_worker()
+        found: dict[str, list[Hit]] = {}
+        for question in asked:
+            if worker.is_cancelled:
+                return
+            found |= ask(index, [question], many)
+        self.post_message(Found(found))
+
+    @on(Found)
+    def _found(self, message: Found) -> None:
+        question = self.query_one("#question", Input).value.strip()
+        if set(message.found) == ({question} if question else set(self._samples)):
+            self.query_one(HitList).show(message.found)
+            self.query_one("#starter").scroll_home(animate=False)
+
+    def _say(self, text: str, severity: str = "info") -> None:
+        self.query_one(Lead).say(text, severity)
+
+    def action_sample(self, by: int) -> None:
+        """Ask another question of the rows."""
+        if self._samples:
+            self._at = (self._at + by) % len(self._samples)
+            field = self.query_one("#question", Input)
+            field.value = self._samples[self._at]
+            field.focus()
+
+    def action_write(self) -> None:
+        from tuiftune.tui.kit.ask import Ask
+
+        if self._index is None:
+            self._say("There is no index yet: name the documents first.", "warning")
+            return
+        hint = "index.json (the passages) and prompt.md (the question with its sources) are written there"
+        self.app.push_screen(Ask("Write into which folder?", FOLDER, hint, paths=True), self._write)
+
+    def _write(self, folder: str | None) -> None:
+        from tuiftune.advice.retrieval import write
+
+        if not folder or self._index is None:
+            return
+        question = self.query_one("#question", Input).value.strip() or "{question}"
+        try:
+            text, passages = write(self._index, question, TOP, paths.given(folder))
+        except UserError as error:
+            self._say(str(error), "error")
+        else:
+            self._say(printable(f"Written: {text} and {passages}."), "ok")
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#starter").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()

@@ -1,0 +1,78 @@
+"""Step 1: what was found on this machine, and what it can train. Nothing is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.tui.wizard.machine_view import MachineView
+from tuiftune.tui.wizard.wizard import WizardStep
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from tuiftune.advice.suggest import Suggestion
+    from tuiftune.hardware.machine import Machine
+
+READ_SECONDS = 1.0  # NVML tells nothing new below that
+
+
+class Found(Message):
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Found)
+
+
+class Suggested(Message):
+    """The models that fit here, the recommended one first."""
+
+    def __init__(self, suggested: list[Suggestion]) -> None:
+        super().__init__()
+        self.suggested = suggested
+
+
+class MachineStep(WizardStep):
+    KEY: ClassVar[str] = "machine"
+    SCOPES = ("wizard", "machine")
+
+    def body(self) -> ComposeResult:
+        yield MachineView(classes="panel")
+
+    def on_mount(self) -> None:
+        self.query_one(MachineView).focus()
+        self.run_worker(self._watch, thread=True, exit_on_error=False, group="machine")
+
+    def _watch(self) -> None:
+        """Detect once, then only the cards again, once a second while this step is shown."""
+        import threading
+        from dataclasses import replace
+
+        from tuiftune.hardware.nvml import read_gpus
+
+        worker = get_current_worker()
+        machine = self.app.findings.machine()
+        self.post_message(Found(machine))
+        from tuiftune.advice.suggest import suggest
+
+        self.post_message(Suggested(suggest(machine, self.draft.answers)))
+        wait = threading.Event()
+        while machine.gpus and not worker.is_cancelled:
+            wait.wait(READ_SECONDS)
+            if self.app.screen is self:
+                by_name = {gpu.uuid: gpu for gpu in read_gpus().gpus}
+                gpus = tuple(by_name.get(gpu.uuid, gpu) for gpu in machine.gpus)
+                self.post_message(Found(replace(machine, gpus=gpus)))
+
+    @on(Found)
+    def _found(self, message: Found) -> None:
+        self.query_one(MachineView).show(message.machine)
+
+    @on(Suggested)
+    def _suggested(self, message: Suggested) -> None:
+        self.query_one(MachineView).suggest(message.suggested)

@@ -1,0 +1,117 @@
+"""What if another card was rented: fit, time and money of the draft on each, as predicted."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Vertical
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import CARDS
+from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.wizard.model.gpu_list import CardList
+from tuiftune.wizard.gpu_rows import NUMBERS, rows_of
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.tui.app import TuneApp
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.gpu_rows import CardRow
+
+AT_ONCE = 8
+
+
+class Looked(Message):
+    """Some rows of the table for `number` cards; or why there is none."""
+
+    def __init__(self, number: int, rows: list[CardRow], fault: str = "") -> None:
+        super().__init__()
+        self.number, self.rows, self.fault = number, rows, fault
+
+
+class Cards(TellsFaults, WholeModal[str | None]):
+    """Dismissed with the card as `--gpu` takes it, "" for this machine, or None."""
+
+    CSS_PATH = f"{STYLES}/wizard.tcss"
+    SCOPES = (CARDS,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CARDS)
+    app: TuneApp
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        name, colon, number = draft.card.rpartition(":")
+        self._number = int(number) if colon and int(number) in NUMBERS else 1
+        self._name: str = name if colon else draft.card
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="whole") as box:
+            box.border_title = "What if it ran on another card?"
+            yield CardList()
+            yield KeyBar(CARDS)
+
+    def on_mount(self) -> None:
+        self.query_one(CardList).focus()
+        self._look()
+
+    def _look(self) -> None:
+        self.query_one(CardList).begin(self._number, self._name)
+        self.run_worker(
+            partial(self._plan_all, self._number),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="cards",
+        )
+
+    def _plan_all(self, number: int) -> None:
+        worker = get_current_worker()
+        rows: list[CardRow] = []
+        try:
+            for row in rows_of(self.app.findings, self._draft, number):
+                if worker.is_cancelled:
+                    return
+                rows.append(row)
+                if len(rows) == AT_ONCE:
+                    self.post_message(Looked(number, rows))
+                    rows = []
+        except UserError as error:
+            self.post_message(Looked(number, rows, str(error)))
+        else:
+            self.post_message(Looked(number, rows))
+
+    @on(Looked)
+    def _looked(self, message: Looked) -> None:
+        if message.number == self._number:
+            self.query_one(CardList).add(message.rows, message.fault)
+
+    def action_move(self, by: int) -> None:
+        self.query_one(CardList).move(by)
+
+    def action_number(self, by: int) -> None:
+        """More or fewer cards of a kind."""
+        at = max(0, min(len(NUMBERS) - 1, NUMBERS.index(self._number) + by))
+        if NUMBERS[at] != self._number:
+            current = self.query_one(CardList).current
+            self._number = NUMBERS[at]
+            self._name = current.name if current is not None and current.card else ""
+            self._look()
+
+    @on(CardList.Chosen)
+    def action_take(self) -> None:
+        current = self.query_one(CardList).current
+        if current is not None:
+            self.dismiss(current.card)
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,340 @@
+"""Step 4: the base model and how to train it. Every change makes a new plan, in a thread."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Container, Horizontal, Vertical
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tuiftune.errors import UserError
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.wizard.model.memory_bar import MemoryBar
+from tuiftune.tui.wizard.model.model_list import ModelList
+from tuiftune.tui.wizard.model.planning import Outcome, fits_by_few, planned
+from tuiftune.tui.wizard.model.pointed import ExplainsPointed
+from tuiftune.tui.wizard.model.settings_list import SettingsList
+from tuiftune.wizard.effect import against
+from tuiftune.wizard.model_rows import Fit, rows_of
+from tuiftune.wizard.settings import changed, stepped, typed, written
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.timer import Timer
+
+    from tuiftune.plan.model import Plan
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.model_rows import ModelRow
+
+DEBOUNCE_SECONDS = 0.05  # a plan takes some 10 ms: the bar follows a key that is held down
+
+
+class Offered(Message):
+    """The models to choose from, the recommended one first."""
+
+    def __init__(self, rows: list[ModelRow], error: str = "") -> None:
+        super().__init__()
+        self.rows, self.error = rows, error
+
+
+class Planned(Message):
+    """What came of planning `draft`."""
+
+    def __init__(self, draft: Draft, outcome: Outcome) -> None:
+        super().__init__()
+        self.draft, self.outcome = draft, outcome
+
+
+class Fitted(Message):
+    """Whether models of the list fit, as far as `about` (length, technique, card) goes."""
+
+    def __init__(self, about: Hashable, found: dict[str, Fit]) -> None:
+        super().__init__()
+        self.about, self.found = about, found
+
+
+class ModelStep(ExplainsPointed):
+    KEY: ClassVar[str] = "model"
+    SCOPES = ("wizard", "model")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("model")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fitted_for: Hashable = None
+        self._rows: list[ModelRow] = []
+        self._timer: Timer | None = None
+        self._go_on = False
+
+    def body(self) -> ComposeResult:
+        with Container(id="method"):
+            with Horizontal(id="choices"):
+                with Vertical(id="models-side"):
+                    yield ModelList(classes="panel")
+                    yield FilterField(ModelList, "filter", "filter")
+                yield SettingsList(classes="panel")
+            yield MemoryBar(classes="panel")
+
+    def on_mount(self) -> None:
+        self._models.border_title = "base model"
+        self._models.focus()
+        self._settings.show(self.draft, None)
+        self._offer_models()
+
+    def _offer_models(self) -> None:
+        self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
+
+    def _offer(self) -> None:
+        try:
+            rows = rows_of(self.app.findings, self.draft)
+            self.post_message(Offered(rows))
+        except UserError as error:
+            self.post_message(Offered([], str(error)))
+
+    @on(Offered)
+    def _offered(self, message: Offered) -> None:
+        if message.error:
+            self.say(message.error, "error")
+            return
+        self._rows = message.rows
+        if not self.draft.model and message.rows:
+            self.draft = self.draft.with_(model=message.rows[0].reference)
+        self._models.show(message.rows, self.draft.model)
+        self.explain_model()
+        self._replan(0.0)
+
+    def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
+        """Make a plan once nothing has changed for a moment."""
+        self.plan = None
+        self._settings.show(self.draft, self.last)
+        self._memory.planning()
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(max(0.001, after), self._start_planning)
+
+    def _start_planning(self) -> None:
+        self.run_worker(
+            partial(self._make_plan, self.draft),
+            thread=True,
+            exclusive=True,
+            exit_on_error=False,
+            group="plan",
+        )
+
+    def _make_plan(self, draft: Draft) -> None:
+        self.post_message(Planned(draft, planned(self.app.findings, draft)))
+
+    def _look_for_fits(self, about: Hashable, draft: Draft) -> None:
+        worker = get_current_worker()
+        for found in fits_by_few(self.app.findings, draft, self._rows):
+            if worker.is_cancelled:
+                return
+            self.post_message(Fitted(about, found))
+
+    @on(Fitted)
+    def _fitted(self, message: Fitted) -> None:
+        if message.about == self._fitted_for:
+            self._models.fitted(message.found)
+            self.explain()
+
+    @on(Planned)
+    def _planned(self, message: Planned) -> None:
+        if message.draft != self.draft:
+            return  # something changed meanwhile; its plan is on the way
+        outcome = self.outcome = message.outcome
+        self.plan, self.last = outcome.plan, outcome.plan or self.last
+        if outcome.advice is not None:
+            self.draft = outcome.advice.apply(self.draft)
+        self._settings.show(self.draft, self.plan)
+        self._memory.show(self.plan, against(self.plan, outcome.alone) if self.plan else "")
+        self.explain()
+        if outcome.error:
+            self.say(outcome.error, "error")
+        elif self.plan is not None:
+            self._mark_fits(self.plan)
+            advice = outcome.advice.advice if outcome.advice else ()
+            fit = next((other.says for other in self.plan.alternatives if other.fits), "")
+            if not self.plan.fits:
+                self.say(f"does not fit: {fit or 'take a smaller model'} (a shows what would)", "error")
+            else:
+                self.say(advice[0] if advice else "", "warning" if advice else "info")
+        if self._go_on:
+            self._go_on = False
+            self.action_forward()
+
+    def _mark_fits(self, plan: Plan) -> None:
+        """The planned model's own mark, and all others' when what they depend on has changed."""
+        method, need = plan.resolved.method, plan.memory.needs
+        about = (self.draft.card, plan.resolved.data.max_length, self.draft.value("method.technique"))
+        if about != self._fitted_for:
+            self._fitted_for = about
+            self.run_worker(
+                partial(self._look_for_fits, about, self.draft),
+                thread=True,
+                exclusive=True,
+                exit_on_error=False,
+                group="fits",
+            )
+        elif not plan.fits:
+            mark = {self.draft.model: Fit(False, str(method.technique), need)}
+            self._models.fitted(mark)
+
+    @on(ModelList.Pointed)
+    def _model_pointed(self, message: ModelList.Pointed) -> None:
+        if message.row.reference != self.draft.model:
+            self.draft = self.draft.with_(model=message.row.reference)
+            self.explain_model()
+            self._replan()
+
+    @on(SettingsList.Pointed)
+    def _setting_pointed(self) -> None:
+        self.explain_setting()
+
+    def _change(self, draft: Draft) -> None:
+        if draft != self.draft:
+            self.draft = draft
+            self._replan()
+
+    def on_descendant_focus(self) -> None:
+        if self._settings.has_focus or self._models.has_focus:
+            self.explain()
+
+    def action_forward(self) -> None:
+        if self.query_one(FilterField).has_focus:
+            self._models.focus()
+        elif self.plan is None and any(w.is_running for w in self.workers) and not self._go_on:
+            self._go_on = True  # as soon as the plan is there
+        else:
+            super().action_forward()
+
+    def may_leave(self) -> bool:
+        if self.plan is None:
+            self.say("There is no plan for this yet.", "warning")
+        return self.plan is not None
+
+    def action_down(self) -> None:
+        self._list().move(1)
+
+    def action_up(self) -> None:
+        self._list().move(-1)
+
+    def action_page(self, by: int) -> None:
+        self._list().move(by * 8)
+
+    def _list(self) -> ModelList | SettingsList:
+        settings = self._settings
+        return settings if settings.has_focus else self._models
+
+    def action_switch_list(self) -> None:
+        (self._models if self._settings.has_focus else self._settings).focus()
+
+    def action_more(self) -> None:
+        self._step(1)
+
+    def action_less(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        settings = self._settings
+        if not settings.has_focus:
+            settings.focus()
+            return
+        self._change(stepped(self.draft, settings.current, by))
+
+    @on(SettingsList.Stepped)
+    def _clicked(self) -> None:
+        self._step(1)
+
+    def action_give_back(self) -> None:
+        """The setting under the cursor goes back to what is recommended."""
+        self._change(self.draft.override(self._settings.current.key, None))
+
+    def action_type_value(self) -> None:
+        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.wizard.settings import wanted
+
+        setting = self._settings.current
+        now = written(wanted(self.draft, setting))
+        self.app.push_screen(
+            Ask(setting.key, now, "A value, or auto where that is possible"), self._typed_value
+        )
+
+    def _typed_value(self, text: str | None) -> None:
+        if not text:
+            return
+        try:
+            self._change(typed(self.draft, self._settings.current.key, text))
+        except UserError as error:
+            self.say(str(error), "error")
+
+    def action_type_model(self) -> None:
+        from tuiftune.tui.kit.ask import Ask
+
+        self.app.push_screen(
+            Ask(
+                "model.base", self.draft.model, "A hub id such as Qwen/Qwen3-0.6B, or a directory", paths=True
+            ),
+            self._typed_model,
+        )
+
+    def _typed_model(self, text: str | None) -> None:
+        if text:
+            self.draft = self.draft.with_(model=text.strip())
+            self._offer_models()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterField).open()
+
+    def action_back(self) -> None:
+        field = self.query_one(FilterField)
+        if field.has_focus or field.value:
+            field.clear()
+        else:
+            super().action_back()
+
+    def action_why(self) -> None:
+        from tuiftune.tui.wizard.model.reasons import Reasons
+
+        if self.plan is not None:
+            self.app.push_screen(Reasons(self.plan, self.outcome.advice))
+
+    def action_alternatives(self) -> None:
+        from tuiftune.tui.wizard.model.alternatives import Alternatives
+
+        if self.plan is not None:
+            self.app.push_screen(Alternatives(self.plan), self._take_alternative)
+
+    def _take_alternative(self, index: int | None) -> None:
+        if index is None or self.plan is None:
+            return
+        self._take(changed(self.draft, self.plan.alternatives[index].changes))
+
+    def _take(self, draft: Draft) -> None:
+        """A draft whose model or card may be another: the list follows."""
+        if draft.card != self.draft.card:
+            self.draft = draft
+            self._offer_models()
+        elif draft.model != self.draft.model:
+            self.draft = draft
+            self._models.show(self._rows, draft.model)
+            self.explain_model()
+            self._replan()
+        else:
+            self._change(draft)
+
+    def action_card(self) -> None:
+        """What if another card was rented: fit, time and money on each."""
+        from tuiftune.tui.wizard.model.gpus import Cards
+
+        if self.plan is not None:
+            self.app.push_screen(Cards(self.draft), self._take_card)
+
+    def _take_card(self, card: str | None) -> None:
+        if card is not None:
+            self._take(self.draft.with_(card=card))

@@ -1,0 +1,90 @@
+"""What the model step asks in threads: models to choose from, a plan of the draft, which models fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.plan.model import Plan, Reason
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
+    from tuiftune.wizard.model_rows import Fit, ModelRow
+    from tuiftune.wizard.recommend import Recommendation
+
+FITS_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A plan, or in `error` why there is none; what was recommended for it, and the plan of that alone."""
+
+    plan: Plan | None = None
+    advice: Recommendation | None = None
+    error: str = ""
+    alone: Plan | None = None  # without the user's own values
+    facts: DataFacts | None = None
+
+    def advised(self, key: str) -> Reason | None:
+        """What would be taken without the user's own value, and why."""
+        return _first(key, *_reasons(self.advice), *_reasons(self.alone))
+
+    def reason(self, key: str, draft: Draft, plan: Plan | None) -> Reason | None:
+        """Why the key has its value: the advice's word where it was recommended, else that of the `plan`."""
+        sources = [plan, self.advice]
+        if key in draft.recommended and key not in draft.overrides:
+            sources.reverse()
+        return _first(key, *(reason for source in sources for reason in _reasons(source)))
+
+
+def planned(findings: Findings, draft: Draft) -> Outcome:
+    """Recommend, then plan."""
+    from tuiftune.wizard.recommend import recommend
+
+    advice = None
+    try:
+        model = findings.model_of(draft)
+        facts = findings.facts(draft, model)
+        advice = recommend(draft.answers, findings.machine_of(draft), model, facts)
+        plan = findings.plan(advice.apply(draft))
+    except UserError as error:
+        return Outcome(advice=advice, error=str(error))
+    alone = _alone(findings, advice.apply(draft.with_(overrides={}))) if draft.overrides else None
+    return Outcome(plan, advice, "", alone, facts)
+
+
+def fits_by_few(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[dict[str, Fit]]:
+    """A few models at a time, so that the first ones do not wait for the last."""
+    from tuiftune.wizard.model_rows import fits_of
+
+    found: dict[str, Fit] = {}
+    try:
+        for reference, fit in fits_of(findings, draft, rows):
+            found[reference] = fit
+            if len(found) == FITS_AT_ONCE:
+                yield found
+                found = {}
+    except UserError:
+        return  # the plan says what is wrong with the draft
+    yield found
+
+
+def _alone(findings: Findings, draft: Draft) -> Plan | None:
+    """None where there is no plan to compare with."""
+    try:
+        return findings.plan(draft)
+    except UserError:
+        return None
+
+
+def _reasons(source: Plan | Recommendation | None) -> tuple[Reason, ...]:
+    return tuple(source.reasons) if source is not None else ()
+
+
+def _first(key: str, *reasons: Reason) -> Reason | None:
+    return next((reason for reason in reasons if reason.key == key), None)

@@ -1,0 +1,92 @@
+"""What stands under the cursor of the model step: a model or a setting, explained below the memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune.advice.quality import Circumstances
+from tuiftune.tui.wizard.model.memory_bar import MemoryBar
+from tuiftune.tui.wizard.model.model_list import ModelList
+from tuiftune.tui.wizard.model.planning import Outcome
+from tuiftune.tui.wizard.model.settings_list import SettingsList
+from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.wizard.effect import quality_of
+from tuiftune.wizard.settings import written
+
+if TYPE_CHECKING:
+    from tuiftune.plan.model import Plan
+
+
+class ExplainsPointed(WizardStep):
+    """A step with models, settings and a memory bar. `last` is the latest plan there was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan: Plan | None = None
+        self.last: Plan | None = None
+        self.outcome = Outcome()
+
+    def explain(self) -> None:
+        """What stands under the cursor, below the memory."""
+        self.explain_setting() if self._settings.has_focus else self.explain_model()
+
+    def explain_model(self) -> None:
+        """The model under the cursor: why it is listed, what it needs."""
+        row = self._models.current
+        if row is None:
+            return
+        words = row.described(self._models.fit_of(row.reference))
+        self._memory.judge(None)
+        self._memory.explain(row.short, words, "")
+
+    def explain_setting(self) -> None:
+        """The setting under the cursor: what it does to quality, why it has its value, what is advised."""
+        setting = self._settings.current
+        reason = self.outcome.reason(setting.key, self.draft, self.plan)
+        if self.last is not None:
+            model = self._models.current
+            parameters = model.parameters if model and model.parameters else None
+            self._memory.judge(quality_of(self.last, setting.key, parameters, self.outcome.facts))
+        advised = self.outcome.advised(setting.key)
+        if advised is not None and setting.key in self.draft.overrides:
+            whose = f"from the {self.draft.source}" if self.draft.inherited(setting.key) else "yours"
+            why = f"{whose}; recommended is {written(advised.value)}: {advised.why}"
+            self._memory.explain(setting.name, why, advised.source)
+        elif reason is not None:
+            self._memory.explain(setting.name, reason.why, reason.source)
+        else:
+            from tuiftune.preset.words import keys
+
+            known = keys().get(setting.key)
+            self._memory.explain(setting.name, known.does if known else "", "tuiftune default")
+
+    def help_topic(self) -> str:
+        """The step, or in depth the setting under the cursor."""
+        from tuiftune.tui.keys.explain import setting_in_depth
+
+        if not self._settings.has_focus:
+            return super().help_topic()
+        setting = self._settings.current
+        model = self._models.current
+        known = model.parameters if model else None
+        around = Circumstances(
+            str(self.last.resolved.method.technique) if self.last else "lora",
+            known or 10**9,
+            self.outcome.facts,
+        )
+        key, outcome = setting.key, self.outcome
+        return setting_in_depth(
+            setting, around, outcome.advised(key) or outcome.reason(key, self.draft, self.plan)
+        )
+
+    @property
+    def _models(self) -> ModelList:
+        return self.query_one(ModelList)
+
+    @property
+    def _settings(self) -> SettingsList:
+        return self.query_one(SettingsList)
+
+    @property
+    def _memory(self) -> MemoryBar:
+        return self.query_one(MemoryBar)

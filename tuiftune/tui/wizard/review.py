@@ -1,0 +1,297 @@
+"""Step 5: the preset as it will be saved, the command that runs it without the app, and the start."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Input, Label
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+from tuiftune.figures import cards, count, money, roughly, size
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.wizard.command import CommandLine
+from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.wizard.yaml_view import YamlView
+from tuiftune.wizard import headless
+from tuiftune.wizard.naming import suggested_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tuiftune.plan.model import Plan
+    from tuiftune.preset.schema import Preset
+    from tuiftune.runs.store.directory import RunDir
+
+
+class Summed(Message):
+    def __init__(self, plan: Plan | None, error: str) -> None:
+        super().__init__()
+        self.plan, self.error = plan, error
+
+
+class Doing(Message):
+    """What is being done on the way to a run."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+
+class Started(Message):
+    """The engine runs; or why it does not."""
+
+    def __init__(self, run: RunDir | None, error: str) -> None:
+        super().__init__()
+        self.run, self.error = run, error
+
+
+class ReviewStep(WizardStep):
+    KEY: ClassVar[str] = "review"
+    SCOPES = ("wizard", "review")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("review")
+    AUTO_FOCUS = "#start"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._preset: Preset | None = None
+        self._starting = False
+        self._told = False  # something is said that a late summary must not cover
+
+    def body(self) -> ComposeResult:
+        if not self.draft.name:
+            self.draft = self.draft.with_(name=suggested_name(self.draft))
+        with VerticalScroll(id="preset", classes="panel") as box:
+            box.border_title = "the preset"
+            box.can_focus = True
+            yield YamlView()
+        with Horizontal(classes="field"):
+            yield Label(" Name    ")
+            yield Input(self.draft.name, id="name", placeholder="of the run and of the preset", max_length=64)
+        with Horizontal(classes="field"):
+            yield Label(" Save as ")
+            yield Input(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
+            yield Button("Export", id="export", compact=True)
+        yield CommandLine()
+        with Horizontal(id="go"):
+            yield Button("Start training", id="start", variant="primary", compact=True)
+            yield Label("  or change any step: Esc goes back, nothing is lost", id="hint")
+
+    def on_mount(self) -> None:
+        self._show()
+        self.run_worker(self._sum, thread=True, exit_on_error=False, group="sum")
+
+    def _show(self) -> None:
+        """Preset, command, or what is wrong with them."""
+        try:
+            self._preset = self.draft.preset()
+        except UserError as error:
+            self._preset = None
+            self.say(str(error), "error")
+            return
+        path = self._path()
+        self.query_one(YamlView).show(self._text())
+        self.query_one(CommandLine).show(self._command(path), self._is_saved())
+
+    def _path(self) -> str:
+        return self.query_one("#save-as", Input).value.strip() or f"{self.draft.name}.yaml"
+
+    def _command(self, path: str) -> str:
+        return headless.train(path, self.app.runs_root)
+
+    def _text(self) -> str:
+        """The file as it is saved."""
+        from tuiftune.preset.file import dump
+
+        assert self._preset is not None
+        return dump(self._preset, header=f"{self._preset.name}: tuiftune train {Path(self._path()).name}")
+
+    def _is_saved(self) -> bool:
+        """Whether the file at the path given is this preset, so that the command works as it stands."""
+        try:
+            there = documents.read_text(paths.given(self._path()))
+        except UserError:
+            return False
+        return self._preset is not None and there == self._text()
+
+    def _sum(self) -> None:
+        try:
+            plan = self.app.findings.plan(self.draft)
+        except UserError as error:
+            self.post_message(Summed(None, str(error)))
+        else:
+            self.post_message(Summed(plan, ""))
+
+    @on(Summed)
+    def _summed(self, message: Summed) -> None:
+        plan = message.plan
+        if self._told:
+            return
+        if plan is None:
+            self.say(message.error, "error")
+            return
+        parts = [f"{count(plan.steps)} steps", f"about {roughly(plan.seconds)}"]
+        parts.append(f"{size(plan.memory.needs)} of memory")
+        if plan.usd is not None:
+            parts.append(f"about {money(plan.usd)}")
+        words = ", ".join(parts)
+        if self.draft.card:
+            words = f"{words} on {cards(self.draft.card)}, not on this machine: export it, and run it there"
+        self.say(words if plan.fits else f"does not fit here: {words}", "ok" if plan.fits else "error")
+
+    @on(Input.Changed, "#name")
+    def _named(self, message: Input.Changed) -> None:
+        old = f"{self.draft.name}.yaml"
+        field = self.query_one("#save-as", Input)
+        follows = field.value in {old, ""}
+        self.draft = self.draft.with_(name=message.value.strip())
+        if follows and self.draft.name:
+            field.value = f"{self.draft.name}.yaml"
+        self._show()
+
+    @on(Input.Changed, "#save-as")
+    def _saved_as(self, message: Input.Changed) -> None:
+        own = message.value.strip() not in {"", f"{self.draft.name}.yaml"}
+        self.draft = self.draft.with_(save_as=message.value.strip() if own else "")
+        self._show()
+
+    @on(Input.Submitted)
+    def _entered(self, message: Input.Submitted) -> None:
+        if message.input.id == "save-as":
+            self.action_export()
+        else:
+            self.query_one("#start").focus()
+
+    @on(Button.Pressed, "#export")
+    def _export_pressed(self) -> None:
+        self.action_export()
+
+    @on(Button.Pressed, "#start")
+    def _start_pressed(self) -> None:
+        self.action_start()
+
+    def _tell_user(self, text: str, severity: str) -> None:
+        self._told = True
+        self.say(text, severity)
+
+    def action_export(self) -> None:
+        """Write the preset to the path given."""
+        self._save(lambda path: self._tell_user(f"saved as {path}", "ok"))
+
+    def _save(self, then: Callable[[Path], None]) -> None:
+        if self._preset is None:
+            return
+        try:
+            path = paths.given(self._path())
+        except UserError as error:
+            self._tell_user(str(error), "error")
+            return
+        if paths.exists(path):
+            from tuiftune.tui.kit.dialog import Confirm
+
+            self.app.push_screen(
+                Confirm(
+                    f"Write over {path}?", "There is a file of this name already.", "Write over", harmful=True
+                ),
+                partial(self._write, path, then),
+            )
+        else:
+            self._write(path, then, True)
+
+    def _write(self, path: Path, then: Callable[[Path], None], confirmed: bool | None) -> None:
+        from tuiftune.preset.file import save
+
+        if not confirmed or self._preset is None:
+            return
+        try:
+            save(self._preset, path)
+        except UserError as error:
+            self._tell_user(str(error), "error")
+        else:
+            self._show()
+            then(path)
+
+    def action_copy(self) -> None:
+        """Copy the command that works from any directory; what it runs is saved first."""
+        if self._preset is None:
+            return
+        if self._is_saved():
+            self._copy(Path(self._path()))
+        else:
+            self._save(self._copy)
+
+    def _copy(self, path: Path) -> None:
+        from tuiftune.tui.kit.clipboard import copy
+
+        command = headless.train_from_anywhere(self._path(), self.app.runs_root)
+        self._tell_user(f"saved as {path}; the command is copied with its directory", "ok")
+        self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
+
+    def action_start(self) -> None:
+        """Start, after a question where the plan was made for another card."""
+        if self._starting or self._preset is None:
+            return
+        if self.draft.card:
+            from tuiftune.tui.kit.dialog import Confirm
+
+            detail = f"The plan is for {cards(self.draft.card)}. Here another one is made, and may not fit."
+            self.app.push_screen(
+                Confirm("Start on this machine?", detail, "Start here", "Not here", harmful=True), self._begin
+            )
+        else:
+            self._begin(True)
+
+    def _begin(self, confirmed: bool | None) -> None:
+        if not confirmed or self._preset is None:
+            return
+        self._starting = True
+        self.query_one("#start", Button).label = "Starting …"
+        self.run_worker(
+            partial(self._prepare, self._preset),
+            thread=True,
+            exit_on_error=False,
+            group="start",
+            exclusive=True,
+        )
+
+    def _prepare(self, preset: Preset) -> None:
+        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.prepare import prepare
+
+        try:
+            run = prepare(preset, self.app.runs_root, say=self._tell)
+            launch(run)
+        except UserError as error:
+            self.post_message(Started(None, str(error)))
+        else:
+            self.post_message(Started(run, ""))
+
+    def _tell(self, what: str) -> None:
+        self.post_message(Doing(what))
+
+    @on(Doing)
+    def _doing(self, message: Doing) -> None:
+        self._tell_user(f"{message.what} …", "info")
+
+    @on(Started)
+    def _started(self, message: Started) -> None:
+        self._starting = False
+        self.query_one("#start", Button).label = "Start training"
+        if message.run is None:
+            self._tell_user(message.error, "error")
+            return
+        self.app.leave_wizard(message.run)
+
+    def action_forward(self) -> None:
+        self.action_start()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#preset").scroll_relative(y=by, animate=False)

@@ -1,0 +1,178 @@
+"""What was looked up for the draft: machine, dataset, model, lengths, plan. Each is looked up once.
+
+Call these from worker threads only: reading a dataset can take seconds. All raise UserError.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from pathlib import Path
+
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.data.mix.sources import Mix
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.model import Plan
+    from tuiftune.preset.schema import Preset
+    from tuiftune.wizard.draft import Draft
+
+KEPT = 64
+
+
+class Findings:
+    """A memory of answers, shared by the wizard's steps. Only derived facts: nothing here is the user's."""
+
+    def __init__(self, runs_root: Path | None = None) -> None:
+        self._runs_root = runs_root
+        self._known: dict[tuple[str, Hashable], Any] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def _once(self, kind: str, key: Hashable, find: Callable[[], Any]) -> Any:
+        with self._guard:
+            lock = self._locks.setdefault(kind, threading.Lock())
+        with lock:
+            if (kind, key) not in self._known:
+                self._known[(kind, key)] = find()
+                same = [known for known in list(self._known) if known[0] == kind]
+                for oldest in same[: max(0, len(same) - KEPT)]:
+                    self._known.pop(oldest)
+            return self._known[(kind, key)]
+
+    def machine(self, *, fresh: bool = False) -> Machine:
+        """This machine; `fresh` looks again."""
+        from tuiftune.hardware.detect import detect
+
+        if fresh:
+            self._known.pop(("machine", None), None)
+        machine: Machine = self._once("machine", None, lambda: detect(self._runs_root))
+        return machine
+
+    def machine_of(self, draft: Draft) -> Machine:
+        """This machine, or one with the card that the draft names instead of its own."""
+        from dataclasses import replace
+
+        from tuiftune.hardware import cards
+        from tuiftune.hardware.machine import Gpu
+        from tuiftune.plan.device import parse_gpu
+
+        machine = self.machine()
+        if not draft.card:
+            return machine
+        name, number = parse_gpu(draft.card)
+        card = cards.find(name)
+        gpus = [
+            Gpu(
+                index=index,
+                name=card.name,
+                memory_total=card.memory_bytes,
+                memory_free=card.usable_bytes,
+                compute_capability=card.compute_capability,
+            )
+            for index in range(number or 1)
+        ]
+        return replace(machine, gpus=tuple(gpus))
+
+    def model(self, reference: str, revision: str | None = None) -> BaseModel:
+        from tuiftune.models.resolve import resolve
+
+        key = (reference, revision)
+        model: BaseModel = self._once("model", key, lambda: resolve(reference, revision))
+        return model
+
+    def model_of(self, draft: Draft) -> BaseModel:
+        """The draft's model, of the revision that will be trained; the built-in one before one is chosen."""
+        revision = draft.value("model.revision") if draft.model else None
+        return self.model(draft.model or "builtin:tiny", None if revision is None else str(revision))
+
+    def dataset(self, draft: Draft, progress: Callable[[int], None] | None = None) -> Dataset:
+        """The draft's dataset. `progress` gets the rows so far; what it raises ends the reading."""
+        from tuiftune.data.read.load import load
+
+        dataset: Dataset = self._once(
+            "dataset",
+            _data_key(draft),
+            lambda: load(
+                list(draft.data) if len(draft.data) != 1 else draft.data[0],
+                format=draft.format,
+                columns=dict(draft.columns) or None,
+                system=draft.system,
+                progress=progress,
+            ),
+        )
+        return dataset
+
+    def facts(self, draft: Draft, model: BaseModel) -> DataFacts:
+        """Rows and token lengths of the draft's data, with this model's tokenizer where it is here."""
+        from tuiftune.data.measure import measure
+
+        dataset = self.dataset(draft)
+        spec = draft.value("data.eval")
+        share: float | str = 0.05 if spec is None else spec
+        tokenizer = str(model.path or "")
+        mix = mix_of(draft)
+        seed: Any = draft.value("training.seed")
+        seed = 42 if seed is None else seed
+        key = (_data_key(draft), tokenizer, share, mix, seed)
+        facts: DataFacts = self._once(
+            "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed)
+        )
+        return facts
+
+    def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
+        """The plan of the draft on this machine, or on the card that the draft names."""
+        from tuiftune.plan.resolve import make_plan
+
+        preset = draft.preset() if preset is None else preset
+        model = self.model(preset.model.base, preset.model.revision)
+        facts = self.facts(draft, model)
+        card = draft.card or None
+        key = (preset.model_dump_json(), _data_key(draft), card)
+        plan: Plan = self._once(
+            "plan", key, lambda: make_plan(preset, self.machine(), model, facts, gpu=card)
+        )
+        return plan
+
+
+def mix_of(draft: Draft) -> Mix:
+    """What the draft mixes in beside its own data."""
+    from tuiftune.data.mix.sources import Mix, Source
+
+    sources: Any = draft.value("data.mix") or []
+    temperature: Any = draft.value("data.mix_temperature")
+    return Mix(
+        tuple(
+            Source(str(source["path"]), float(source.get("weight", 1.0)), source.get("share"))
+            for source in sources
+        ),
+        temperature,
+    )
+
+
+def trainable(dataset: Dataset) -> None:
+    """UserError where the rows are of a kind that supervised fine-tuning cannot learn from."""
+    if dataset.stage in ("dpo", "kto"):
+        raise UserError(
+            f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
+            remedy="^s reads the chosen answers alone: prompt-completion, or chat",
+        )
+
+
+def _data_key(draft: Draft) -> Hashable:
+    stamps = []
+    for path in draft.data:
+        try:
+            seen = os.stat(os.path.expanduser(path))
+        except OSError:
+            stamps.append((path, 0, 0))
+        else:
+            stamps.append((path, seen.st_size, seen.st_mtime_ns))
+    return (tuple(stamps), draft.format, tuple(sorted(draft.columns.items())), draft.system)

@@ -1,0 +1,63 @@
+"""What a draft would need, take and cost on cards one could rent. Call in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.plan.model import Plan
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
+
+NUMBERS = (1, 2, 4, 8)  # of equal cards
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """`card` is what the draft takes ("" for this machine). `memory` in bytes of one card, `price` in US
+    dollars an hour of all of them. Without a plan `fault` says why.
+    """
+
+    card: str
+    name: str
+    memory: int
+    plan: Plan | None
+    fault: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return self.plan is not None and self.plan.fits
+
+
+def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[CardRow]:
+    """This machine, then every known card, smallest first; `number` cards of each. Raises UserError.
+
+    A plan each, some 10 ms; none is remembered.
+    """
+    from tuiftune.hardware import cards
+    from tuiftune.plan.resolve import make_plan
+    from tuiftune.wizard.recommend import recommend
+
+    model = findings.model_of(draft)
+    facts = findings.facts(draft, model)
+
+    def planned(card: str, name: str, memory: int) -> CardRow:
+        there = draft.with_(card=card)
+        machine = findings.machine_of(there)
+        try:
+            preset = recommend(draft.answers, machine, model, facts).apply(there).preset()
+            plan = make_plan(preset, machine, model, facts, gpu=card or None)
+        except UserError as error:
+            return CardRow(card, name, memory, None, str(error))
+        return CardRow(card, name, memory or int(plan.gpu["memory_total"]), plan)
+
+    machine = findings.machine()
+    yield planned("", "this machine", (machine.gpus[0].memory_total or 0) if machine.gpus else machine.memory)
+    known = sorted(cards.CARDS, key=lambda card: (card.memory_bytes, card.bf16_tflops))
+    for card in known:
+        yield planned(card.name if number == 1 else f"{card.name}:{number}", card.name, card.memory_bytes)

@@ -1,0 +1,199 @@
+"""What to set for this goal and data, each value with its reason; techniques and rates are the plan's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.plan.model import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.wizard.draft import Draft
+
+# Rows a task wants, at least and better: as the guides have it (they disagree on classification).
+SIZES: dict[str, tuple[int, int, str]] = {
+    "classify": (500, 2_000, "guide A: 500–2,000; guide E: 1,000–5,000"),
+    "style": (1_000, 5_000, "guides: 1,000–5,000"),
+    "knowledge": (2_000, 10_000, "guides: 2,000–10,000"),
+    "reasoning": (5_000, 20_000, "guides: 5,000–20,000"),
+}
+USEFUL_MINIMUM = 100
+_LENGTH_STEP = 64
+_MOST_EVAL_ROWS = 2_000
+_FEW_STEPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """`values` by dotted preset key, each with a Reason; `advice` is what cannot be set, in words."""
+
+    values: Mapping[str, Any]
+    reasons: tuple[Reason, ...]
+    advice: tuple[str, ...]
+
+    def apply(self, draft: Draft) -> Draft:
+        """The draft with these values recommended; what the user set himself stays."""
+        return draft.with_(recommended=dict(self.values))
+
+
+def recommend(
+    answers: Mapping[str, str], machine: Machine, model: BaseModel | None, facts: DataFacts | None
+) -> Recommendation:
+    """Values for the goal and the data. Without `facts` the preset's defaults hold: nothing is guessed."""
+    if facts is None:
+        return Recommendation(
+            {}, (), ("Choose the data first: most of what can be recommended follows from it.",)
+        )
+    task = answers.get("task", "classify" if facts.format == "classification" else "")
+    reasons = [_epochs(facts), _evaluation_share(facts), _length(facts, model)]
+    reasons.append(_batch(facts))
+    epochs = float(reasons[0].value)
+    steps = math.ceil(facts.rows / int(reasons[-1].value)) * epochs
+    reasons.append(_warmup(steps))
+    reasons += _loss_and_score(facts, task, machine, model)
+    reasons += _targets(model)
+    values = {reason.key: reason.value for reason in reasons}
+    return Recommendation(values, tuple(reasons), _advice(task, facts, model))
+
+
+def _epochs(facts: DataFacts) -> Reason:
+    """Guides: 1–3, above 3 overfits. Where in that range is this program's choice, by rows."""
+    key, source = "training.epochs", "guides: 1–3, above 3 overfits"
+    if facts.format == "text":
+        return Reason(key, 1, "raw text is read once: the second pass begins to memorise", source)
+    if facts.rows <= 5_000:
+        return Reason(key, 3, f"{facts.rows:,} rows want to be seen a few times", source)
+    if facts.rows <= 20_000:
+        return Reason(key, 2, f"{facts.rows:,} rows repeat themselves within two passes", source)
+    return Reason(key, 1, f"{facts.rows:,} rows are enough in one pass", source)
+
+
+def _evaluation_share(facts: DataFacts) -> Reason:
+    key, source = "data.eval", "guides: 80/10/10, or 90/5/5 of larger sets"
+    total = facts.rows + facts.rows_eval
+    if total < 20:
+        return Reason(key, 0.2, f"of {total} rows, fewer held out would say nothing", "arithmetic")
+    if total <= 1_000:
+        return Reason(key, 0.1, f"one row in ten of {total:,} is held out to measure on", source)
+    if total * 0.05 <= _MOST_EVAL_ROWS:
+        return Reason(key, 0.05, f"one row in twenty of {total:,} is held out to measure on", source)
+    share = math.floor(_MOST_EVAL_ROWS / total * 10_000) / 10_000 or 0.0001
+    return Reason(key, share, f"{_MOST_EVAL_ROWS:,} rows measure finely enough, and cost time", "arithmetic")
+
+
+def _length(facts: DataFacts, model: BaseModel | None) -> Reason:
+    """Room for the longest row, unless a few are far longer than all others; within the model's reach."""
+    key = "data.max_length"
+    usual, longest = facts.quantiles[19], facts.longest
+    outliers = longest > 2_048 and longest > 4 * usual
+    wanted = usual * 3 // 2 if outliers else longest
+    estimated = "estimated" in facts.basis
+    if estimated:
+        wanted = wanted * 5 // 4  # no tokenizer was at hand: room for being wrong
+    value = max(_LENGTH_STEP, math.ceil(wanted / _LENGTH_STEP) * _LENGTH_STEP)
+    reach = model.architecture.max_length if model else None
+    if reach and value > reach:
+        cut = _share_above(facts, reach)
+        return Reason(key, reach, f"the model reads no further; {cut} of the rows are cut there", "model")
+    if outliers:
+        why = f"95 % of the rows have at most {usual:,} tokens; room for {longest:,} would lie idle"
+        return Reason(key, value, why, f"data ({facts.basis})")
+    if estimated:
+        why = f"the longest row has about {longest:,} tokens; a quarter more, since they were not counted"
+        return Reason(key, value, why, f"data ({facts.basis})")
+    return Reason(key, value, f"the longest row has {longest:,} tokens: none is cut", f"data ({facts.basis})")
+
+
+def _share_above(facts: DataFacts, length: int) -> str:
+    below = sum(quantile <= length for quantile in facts.quantiles)
+    return f"about {max(0, 100 - 5 * max(0, below - 1))} %" if below < len(facts.quantiles) else "none"
+
+
+def _batch(facts: DataFacts) -> Reason:
+    key = "training.effective_batch"
+    if facts.rows < 320:
+        why = f"{facts.rows:,} rows make fewer than 20 steps a pass with the usual 16"
+        return Reason(key, 8, why, "arithmetic; the guides say 16–32")
+    if facts.rows >= 20_000:
+        return Reason(key, 32, f"{facts.rows:,} rows leave enough steps for steadier ones", "guides: 16–32")
+    return Reason(key, 16, "steady steps, and enough of them", "guides: 16–32")
+
+
+def _warmup(steps: float) -> Reason:
+    key = "training.warmup_ratio"
+    if steps < _FEW_STEPS:
+        why = f"of about {steps:.0f} steps, 3 % would be next to none (guide C says 0.03, guide B 0.1)"
+        return Reason(key, 0.1, why, "guide B: 0.1")
+    return Reason(key, 0.03, "enough to settle the optimizer (guide B says 0.1)", "guide C: 0.03")
+
+
+def _loss_and_score(facts: DataFacts, task: str, machine: Machine, model: BaseModel | None) -> list[Reason]:
+    if facts.format == "text":
+        return [
+            Reason("data.loss_on", "all", "raw text has no answers apart: every token is learnt", "data"),
+            Reason("evaluation.score", "none", "raw text has no answers to compare", "data"),
+        ]
+    found = [
+        Reason("data.loss_on", "assistant", "learn to answer, not to ask", "pitfall: loss on the prompt")
+    ]
+    if task in ("classify", "format") or facts.labels:
+        found.append(Reason("evaluation.score", "exact_match", "an answer is right or it is not", "task"))
+    if not machine.gpus and model is not None and model.parameters > 50_000_000:
+        found.append(
+            Reason("evaluation.rows", 16, "each generated answer takes seconds on a processor", "hardware")
+        )
+    return found
+
+
+def _targets(model: BaseModel | None) -> list[Reason]:
+    """On a mixture of experts, attention only: guides leave experts alone, and adapters on each are many."""
+    from tuiftune.models import count
+
+    if model is None or not count.adapts_experts(model.architecture, "all-linear"):
+        return []
+    if not count.has_attention(model.architecture):
+        return []
+    every = count.adapter_parameters(model.architecture, 16, "all-linear")
+    few = count.adapter_parameters(model.architecture, 16, "attention")
+    why = f"{few / 1e6:,.0f} M parameters at rank 16; all-linear adapts every expert: {every / 1e6:,.0f} M"
+    return [Reason("method.target_modules", "attention", why, "counted as PEFT 0.21 adapts")]
+
+
+def _advice(task: str, facts: DataFacts, model: BaseModel | None) -> tuple[str, ...]:
+    rows = facts.rows + facts.rows_eval
+    found = []
+    if facts.format != "text" and rows < USEFUL_MINIMUM:
+        found.append(
+            f"{rows} rows are below the useful minimum (100–500, guide B): put them into a prompt first "
+            "(tuiftune advise --data DATA --prompt DIRECTORY)."
+        )
+    elif task in SIZES and rows < SIZES[task][0]:
+        least, better, source = SIZES[task]
+        found.append(
+            f"{rows:,} rows are few for this task: {least:,} would be a start, {better:,} better ({source})."
+        )
+    if task == "classify" and 500 <= rows < 1_000:
+        found.append(
+            "Guide A calls this enough for classification, guide E wants 1,000: watch the held-out score."
+        )
+    if facts.labels and rows / facts.labels < 10:
+        found.append(
+            f"{facts.labels} labels, about {rows / facts.labels:.0f} rows each: the rarest will be guessed."
+        )
+    if task == "knowledge":
+        found.append(
+            "Tuning teaches a manner better than facts: check the answers, or look the facts up (guide D)."
+        )
+    if facts.format in ("preference", "kto"):
+        found.append("Only the chosen answers are learnt from: training on pairs (DPO) is not offered yet.")
+    if model is not None and model.instruct is False and facts.format != "text":
+        found.append(
+            f"{model.reference} has no chat template: a tuned variant learns to answer from fewer rows."
+        )
+    return tuple(found)
