@@ -95,7 +95,7 @@ class World:
 
     def start(self, name: str) -> Path:
         done = tuiftune(
-            "train", str(self.preset), "--name", name, "--runs", str(self.runs), "--detach", "--no-rehearsal"
+            "train", str(self.preset), "--name", name, "--runs", str(self.runs), "--detach", "--no-preflight"
         )
         if done.returncode:
             raise RuntimeError(done.stderr)

@@ -135,7 +135,7 @@ def ours(
     if real:  # steps have different numbers of tokens
         rates = [(times[-1][1] - times[0][1]) / (times[-1][0] - times[0][0])]
     memory = [e for e in events if e["type"] == "memory"]
-    rehearsal = next((e for e in memory if e.get("rehearsal")), {})
+    preflight = next((e for e in memory if e.get("preflight")), {})
     plan = json.loads((run / "plan.json").read_text())
     return {
         "tokens_per_second": round(statistics.median(rates)),
@@ -143,7 +143,7 @@ def ours(
         "peak_reserved": max((e.get("reserved") or 0) for e in memory) if memory else None,
         "predicted_tokens_per_second": plan["speed"]["tokens_per_second"],
         "predicted_needs": plan["memory"]["needs"],
-        "rehearsal": {key: rehearsal.get(key) for key in ("allocated", "reserved", "seconds")},
+        "preflight": {key: preflight.get(key) for key in ("allocated", "reserved", "seconds")},
         "padding_free": plan["resolved"]["data"]["padding_free"],
         "training": plan["resolved"]["training"],
         "loss": [e["loss"] for e in events if e["type"] == "step"][:: max(1, steps // 5)],

@@ -59,7 +59,7 @@ def measure(model: Path, rows: Path, work: Path, name: str, length: int) -> dict
         encoding="utf-8",
     )
     folder = name.replace(", ", "-")
-    command = [sys.executable, "-m", "tuiftune", "train", str(preset), "--no-rehearsal", "--name", folder]
+    command = [sys.executable, "-m", "tuiftune", "train", str(preset), "--no-preflight", "--name", folder]
     command += ["--runs", str(work / "runs"), *(word for item in KINDS[name] for word in ("--set", item))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

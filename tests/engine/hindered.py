@@ -56,7 +56,7 @@ def stuck_after(seconds: float) -> None:
 
 
 def cannot_hold(rows: int) -> None:
-    """The second of two processes runs out of memory in rehearsing so many rows at once, or more."""
+    """The second of two processes runs out of memory in the preflight check of so many rows, or more."""
     import torch
 
     from tuiftune.engine.training import preflight

@@ -41,7 +41,7 @@ training: {{epochs: 1.0, effective_batch: 8, micro_batch: 4}}
 evaluation: {{rows: 0}}
 run: {{save_every: 4}}
 """
-    prepared = prepare(loads(text, "mixed.yaml"), tmp_path / "runs", rehearse=True)
+    prepared = prepare(loads(text, "mixed.yaml"), tmp_path / "runs", preflight=True)
     plan = prepared.plan()
     (source,) = plan["resolved"]["data"]["mix"]
     assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5, "share": None}
@@ -61,7 +61,7 @@ run: {{save_every: 4}}
     assert start["predicted_seconds"] == plan["time"]["seconds"] > 0
     report = markdown(prepared)
     assert "general.jsonl × 1.5, 15 rows a pass" in report
-    assert re.search(r"Rehearsed on the longest rows: \d+ MiB device, [\d.]+ [MG]iB predicted", report)
+    assert re.search(r"Preflight check on the longest rows: \d+ MiB device, [\d.]+ [MG]iB predicted", report)
     assert "general.jsonl × 1.5: 15 rows" in (prepared.path / "result" / "README.md").read_text()
 
 

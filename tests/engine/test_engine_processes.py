@@ -90,23 +90,23 @@ def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[...
     assert [event["seq"] for event in tiny.events(two)] == list(range(1, len(tiny.events(two)) + 1))
 
 
-def test_both_rehearse_and_what_one_cannot_hold_is_split_for_both(
+def test_both_check_first_and_what_one_cannot_hold_is_split_for_both(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Rehearsed as planned, and with rows that only the second has no room for: as if planned so."""
-    plain, rehearsed = make_run(**PAIR), make_run(**PAIR, plan={"rehearse": True})
-    large = make_run(**{**PAIR, "training__micro_batch": 4}, plan={"rehearse": True})
+    """Checked as planned, and with rows that only the second has no room for: as if planned so."""
+    plain, preflight = make_run(**PAIR), make_run(**PAIR, plan={"preflight": True})
+    large = make_run(**{**PAIR, "training__micro_batch": 4}, plan={"preflight": True})
     fault = {
         "module": "hindered",
         "cannot_hold": 4,
         "environment": {"XDG_STATE_HOME": str(tmp_path / "state")},
     }
-    assert engine.train(plain) == engine.train(rehearsed) == 0
+    assert engine.train(plain) == engine.train(preflight) == 0
     assert engine.start("train", large, fault=fault).wait() == 0
-    assert losses(rehearsed) == losses(plain)
+    assert losses(preflight) == losses(plain)
     assert losses(large) == pytest.approx(losses(plain), rel=1e-6)
-    assert kept(rehearsed, 8) == kept(plain, 8)
-    (memory,) = [event for event in tiny.events(rehearsed, "memory") if event.get("rehearsal")]
+    assert kept(preflight, 8) == kept(plain, 8)
+    (memory,) = [event for event in tiny.events(preflight, "memory") if event.get("preflight")]
     assert memory["device"] > 50e6
     (warned,) = [event for event in tiny.events(large, "warning") if event["code"] == "micro_batch_lowered"]
     assert "2 at once, 2 times a step" in warned["message"]

@@ -98,7 +98,7 @@ def test_a_plan_that_only_a_quick_host_makes_fast_is_not_taken() -> None:
     assert (made.speed.tokens_per_second or 0) == pytest.approx(11_070, rel=0.05)
 
 
-def test_a_micro_batch_held_back_is_named_for_the_rehearsal() -> None:
+def test_a_micro_batch_held_back_is_named_for_the_preflight() -> None:
     tight: dict[str, Any] = {"hardware__memory_limit": "12GiB", "training__effective_batch": 64}
     made = plan(facts=None, **tight)
     assert made.larger is not None
@@ -410,7 +410,7 @@ def test_a_mixture_keeps_its_targets_and_attention_is_offered() -> None:
     assert other.needs < made.memory.needs
 
 
-def test_what_rehearsals_on_this_card_held_raises_the_bound(
+def test_what_preflights_on_this_card_held_raises_the_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuiftune.hardware import experience
@@ -435,7 +435,7 @@ def test_what_rehearsals_on_this_card_held_raises_the_bound(
     after = made()
     assert after.memory.needs == pytest.approx(before.memory.needs * 1.1 * experience.MARGIN, rel=1e-6)
     assert document(after)["gpu"]["correction"] == pytest.approx(1.111)
-    assert any("a rehearsal on this card held 110%" in note for note in after.notes)
+    assert any("a preflight check on this card held 110%" in note for note in after.notes)
     experience.note("NVIDIA H200", 4.0)
     assert made().memory.needs == int(before.memory.needs * experience.MOST)
     assert experience.correction("another card").factor == 1

@@ -266,3 +266,10 @@ def test_a_successor_at_work_ends_the_end() -> None:
     state.fold({"type": "phase", "name": "loading", "detail": "", "t": 9000.0})
     assert state.end is None
     assert state.seconds == 1.0
+
+
+@pytest.mark.parametrize(("phase", "key"), [("preflight", "preflight"), ("rehearsing", "rehearsal")])
+def test_a_preflight_check_is_known_by_its_earlier_name_too(phase: str, key: str) -> None:
+    state = folded({"type": "phase", "name": phase}, {"type": "memory", "device": 3, key: True})
+    assert state.phase.name == "preflight"
+    assert state.preflight.device == 3

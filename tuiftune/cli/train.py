@@ -26,10 +26,10 @@ def train(
     ] = None,
     detach: Detach = False,
     keep_alive: KeepAlive = False,
-    rehearsal: Annotated[
+    preflight: Annotated[
         bool | None,
         typer.Option(
-            "--rehearsal/--no-rehearsal",
+            "--preflight/--no-preflight",
             help="Measure memory on the longest rows first; without either: where there is a GPU.",
         ),
     ] = None,
@@ -46,7 +46,7 @@ def train(
     wanted = file.load(shipped.find(preset))
     if set_:
         wanted = file.override(wanted, set_)
-    run = prepare(wanted, runs, name, rehearse=rehearsal, say=terminal.say)
+    run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say)
     _run(run.path, detach, keep_alive=keep_alive)
 
 

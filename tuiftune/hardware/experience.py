@@ -1,4 +1,4 @@
-"""What this machine's rehearsals measured against what was predicted, so that the next plan knows better.
+"""What this machine's preflight checks measured against what was predicted, for the next plan.
 
 Kept in $XDG_STATE_HOME/tuiftune/machine.json, by card. A ratio is the memory held over the bound (`needs`).
 """
@@ -32,7 +32,7 @@ class Correction:
 
 
 def note(card: str, ratio: float) -> None:
-    """Remember one rehearsal. A state directory that can't be written to costs only the memory of it."""
+    """Remember one preflight check. A state directory that can't be written to costs only that."""
     if not 0 < ratio < 10:
         return
     document = _read()
@@ -48,13 +48,13 @@ def note(card: str, ratio: float) -> None:
 
 
 def correction(card: str) -> Correction:
-    """How to correct a bound on this card: raised where a rehearsal exceeded it."""
+    """How to correct a bound on this card: raised where a preflight check exceeded it."""
     ratios = _ratios(_read().get("cards", {}).get(card))
     if not ratios or max(ratios) <= 1:
         return Correction()
     factor = min(MOST, max(ratios) * MARGIN)
     why = (
-        f"a rehearsal on this card held {max(ratios):.0%} of the memory predicted as needed "
+        f"a preflight check on this card held {max(ratios):.0%} of the memory predicted as needed "
         f"(the worst of the last {len(ratios)}): what is needed is taken as {factor - 1:.0%} more."
     )
     return Correction(factor, why)

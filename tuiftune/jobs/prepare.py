@@ -47,12 +47,12 @@ def prepare(
     name: str | None = None,
     *,
     text: str | None = None,
-    rehearse: bool | None = None,
+    preflight: bool | None = None,
     say: Callable[[str], None] | None = None,
 ) -> RunDir:
     """A run directory that is ready to be launched, registered.
 
-    `text` is the preset file as the user has it, where it is to be kept as such. `rehearse`: measure memory
+    `text` is the preset file as the user has it, where it is to be kept as such. `preflight`: measure memory
     before training; None: where there is a GPU.
     Without a `name` the preset's own is taken, with a number behind it where that is taken. `say` is told
     what is being done. UserError for anything that is wrong with preset, model, data, name or root; with exit
@@ -66,7 +66,7 @@ def prepare(
     check_fits(resolved, root)
     _check_cap(resolved)
     free = name or free_name(root, preset.name)
-    return _create(resolved, root, free, text, rehearse)
+    return _create(resolved, root, free, text, preflight)
 
 
 def resolve(
@@ -171,10 +171,10 @@ def disk_needed(resolved: Resolved) -> int:
     return (resolved.preset.run.checkpoints + 1) * checkpoint + trained + SPARE_BYTES
 
 
-def _create(resolved: Resolved, root: Path, name: str, text: str | None, rehearse: bool | None) -> RunDir:
+def _create(resolved: Resolved, root: Path, name: str, text: str | None, preflight: bool | None) -> RunDir:
     from tuiftune.preset.file import dump
 
-    document = {**_document(resolved), "rehearse": rehearse}
+    document = {**_document(resolved), "preflight": preflight}
     run = create(root, name, text or dump(resolved.preset), document)
     register(run)
     return run

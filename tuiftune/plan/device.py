@@ -48,7 +48,7 @@ class Device:
     source: str  # "detected" or "--gpu"
     usd_per_hour: float | None = None  # one card, middle of the price range
     price_basis: str = ""
-    correction: float = 1.0  # of predicted needs, from rehearsals on this very card
+    correction: float = 1.0  # of predicted needs, from preflight checks on this very card
     notes: tuple[str, ...] = ()
     free: tuple[tuple[int, int], ...] = ()
     limit: int = sys.maxsize

@@ -46,7 +46,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Larger:
-    """The next larger micro batch: faster, but its bound does not fit. A rehearsal may find that it does."""
+    """The next larger micro batch: faster, but its bound does not fit. A preflight check may find it does."""
 
     micro_batch: int
     needs: int  # bytes

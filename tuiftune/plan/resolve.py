@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
-WORTH_TRYING = 1.03  # times as fast; less isn't worth a second rehearsal
+WORTH_TRYING = 1.03  # times as fast; less isn't worth a second preflight check
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A trainer put together: model, adapters, levers, rhythm and rehearsal, from where the run goes on."""
+"""A trainer put together: model, adapters, levers, rhythm and preflight check, from where the run goes on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.training import arguments, heads, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
-from tuiftune.engine.training.preflight import Rehearsal
+from tuiftune.engine.training.preflight import Preflight
 from tuiftune.engine.training.trainer import RunTrainer
 from tuiftune.errors import UserError
 
@@ -106,10 +106,10 @@ def assemble(
     )
     trainer.written_in = None if wanted.adapted else bases.stored_dtype(base)
     arguments.settle_steps(trainer, wanted, report)
-    wanted_here = device == "cuda" if wanted.rehearse is None else wanted.rehearse
+    wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     if wanted_here and start.checkpoint is None:
-        path = store.directory.parent / settings.REHEARSAL
-        rhythm.rehearsal = Rehearsal(wanted, report, device, path)
+        path = store.directory.parent / settings.PREFLIGHT
+        rhythm.preflight = Preflight(wanted, report, device, path)
     if wanted.adapted:
         adapters.cast(trainer.model, wanted)
     if wanted.preset.training.compile is True:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stop, Stopping
-    from tuiftune.engine.training.preflight import Rehearsal
+    from tuiftune.engine.training.preflight import Preflight
     from tuiftune.engine.training.settings import Settings
 
 TOLERANCE = 1.25  # of the share that may be lost, or the clock would save just before each save that is due
@@ -116,7 +116,7 @@ class Rhythm(TrainerCallback):
         run: str,
     ) -> None:
         self.trainer: Any = None
-        self.rehearsal: Rehearsal | None = None
+        self.preflight: Preflight | None = None
         self.progress = progress
         self.stop: Stop | None = None
         self._seed = settings.preset.training.seed
@@ -158,8 +158,8 @@ class Rhythm(TrainerCallback):
         self.progress.divergence.total = state.max_steps
         if self._group.rank:  # or all would drop the same weights; a resumed run has its own states
             set_seed(self._seed + self._group.rank)
-        if self.rehearsal is not None:
-            self.rehearsal.run(self.trainer)
+        if self.preflight is not None:
+            self.preflight.run(self.trainer)
         self._saved_at = time.monotonic()
         if self.progress.evaluate_first:
             self.progress.evaluate_first = False

@@ -21,7 +21,7 @@ from trl import SFTTrainer
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
 from tuiftune.engine.training import optimizations
-from tuiftune.engine.training.settings import rehearsed
+from tuiftune.engine.training.settings import preflight_of
 from tuiftune.errors import ExitCode
 from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
 COUNTED = ("_metrics", "_total_train_tokens")  # by TRL's own step
-LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a rehearsal may
+LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a preflight check may
 MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
 
 
 class ResizeError(Exception):
-    """Another micro batch is to be rehearsed: fewer rows where memory ran out, more where it has room."""
+    """Another micro batch is to be tried: fewer rows where memory ran out, more where it has room."""
 
     def __init__(self, rows: int, why: str) -> None:
         super().__init__(why)
@@ -57,8 +57,8 @@ class Tried:
     broken: str = ""
 
 
-class Rehearsal:
-    """Rehearses at the beginning of training, where model and optimizer are as training uses them.
+class Preflight:
+    """Runs at the beginning of training, where model and optimizer are as training uses them.
 
     Each process of a group tries by itself, without exchanging gradients, whose buckets are there already;
     then they agree: none goes on where one ran out of memory, and the fullest card counts.
@@ -69,10 +69,10 @@ class Rehearsal:
         self._fitting: int | None = None  # rows that were measured to fit, while more of them are tried
 
     def run(self, trainer: RunTrainer) -> None:
-        """Measure, tell and store it. ResizeError where another micro batch has to be rehearsed."""
+        """Measure, tell and store it. ResizeError where another micro batch has to be tried."""
         began = time.monotonic()
         compiles = self._settings.preset.training.compile is True
-        self._report.phase("rehearsing", "the first step compiles the layers" if compiles else "")
+        self._report.phase("preflight", "the first step compiles the layers" if compiles else "")
         gpu.forget_peaks(self._device)
         saved: dict[str, Any] = {}
         with _nothing_stays(trainer, adapted=self._settings.adapted):
@@ -90,11 +90,11 @@ class Rehearsal:
         wanted: ResizeError | None = None
         if out_of_memory:
             wanted = self._fewer(trainer.args.per_device_train_batch_size)
-        elif broken:  # what only the rehearsal does must not be what a run is lost for
+        elif broken:  # what only the check does must not be what a run is lost for
             self._report.warning(
-                "rehearsal_failed",
-                f"the rehearsal broke off and measured nothing: {broken}",
-                "training goes on without it; --no-rehearsal leaves it out",
+                "preflight_failed",
+                f"the preflight check broke off and measured nothing: {broken}",
+                "training goes on without it; --no-preflight leaves it out",
             )
         else:
             measured = max((one.measured for one in tried), key=lambda one: one["reserved"] or 0)
@@ -120,7 +120,7 @@ class Rehearsal:
     def _take_in(
         self, trainer: RunTrainer, measured: dict[str, int | None], saved: dict[str, Any], seconds: float
     ) -> ResizeError | None:
-        """Rank 0's part: tell, store, and decide whether other rows at once are to be rehearsed."""
+        """Rank 0's part: tell, store, and decide whether other rows at once are to be tried."""
         if not trainer.group.leads:
             return None
         held, limit = _held(measured), self._settings.capacity
@@ -128,7 +128,7 @@ class Rehearsal:
         if self._fitting is not None and micro > self._fitting and held and limit and held > limit:
             return self._fewer(micro)
         self._report.emit(
-            "memory", **measured, **self._settings.predictions, rehearsal=True, seconds=round(seconds, 2)
+            "memory", **measured, **self._settings.predictions, preflight=True, seconds=round(seconds, 2)
         )
         self._store(trainer, measured, saved, seconds)
         if saved:
@@ -156,7 +156,7 @@ class Rehearsal:
         )
         if self._fitting is not None or larger is None or not (held and needs and limit):
             return None
-        planned = rehearsed(self._path).get("planned_micro_batch")
+        planned = preflight_of(self._path).get("planned_micro_batch")
         expected = held * larger.needs / needs
         if micro != planned or larger.micro_batch <= micro or expected > limit:
             return None
@@ -173,7 +173,7 @@ class Rehearsal:
 
         predicted, limit, held = self._settings.predicted, self._settings.capacity, _held(measured)
         micro = trainer.args.per_device_train_batch_size
-        planned = rehearsed(self._path).get("planned_micro_batch", micro)
+        planned = preflight_of(self._path).get("planned_micro_batch", micro)
         document = {
             "measured": {**measured, "needs": held},
             "predicted": predicted,
@@ -203,7 +203,7 @@ class Rehearsal:
 
         args = trainer.args
         before, rows = args.per_device_train_batch_size, wanted.rows
-        planned = rehearsed(self._path).get("planned_micro_batch", before)
+        planned = preflight_of(self._path).get("planned_micro_batch", before)
         args.gradient_accumulation_steps = args.gradient_accumulation_steps * before // rows
         args.per_device_train_batch_size = args.per_device_eval_batch_size = rows
         _begin_again(trainer)

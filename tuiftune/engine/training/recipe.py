@@ -293,8 +293,8 @@ def _fit(trainer: RunTrainer, start: Resume, progress: Progress, wanted: Setting
         return
     except ResizeError as wanted_rows:
         resize = wanted_rows.with_traceback(None)  # whose frames hold what is to be freed
-    if resize is not None and trainer.rhythm.rehearsal is not None:
-        trainer.rhythm.rehearsal.resize(trainer, resize)
+    if resize is not None and trainer.rhythm.preflight is not None:
+        trainer.rhythm.preflight.resize(trainer, resize)
         return _fit(trainer, start, progress, wanted)
     halted = trainer.rhythm.stop is not None or trainer.rhythm.diverged is not None
     if not halted and not progress.finished:
@@ -382,7 +382,7 @@ def _export(
         "technique": wanted.technique,
         "trainable": trainer.trainable,
         "parameters": trainer.parameters,
-        "rehearsal": settings.rehearsed(run.path / settings.REHEARSAL) or None,
+        "preflight": settings.preflight_of(run.path / settings.PREFLIGHT) or None,
     }
     facts = {
         "files": examples.files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.store.directory import RunDir
 
-REHEARSAL = "rehearsal.json"
+PREFLIGHT = "preflight.json"
+OLD_PREFLIGHT = "rehearsal.json"  # in runs of earlier versions
 AdapterDtype = Literal["auto", "float32", "bfloat16"]
 
 # The engine resolves these itself, from what only it knows (the data, the tokenizer, the cards it may use).
@@ -57,9 +59,9 @@ class Settings:
     adapter_dtype: AdapterDtype
     planned_micro_batch: int | None = None  # the preset's may be smaller, once the card ran out of memory
     capacity: int | None = None  # bytes of the card that the run may hold
-    correction: float = 1.0  # what the plan multiplied its bound by, from earlier rehearsals here
+    correction: float = 1.0  # what the plan multiplied its bound by, from earlier preflight checks here
     predicted_seconds: float | None = None  # of all steps
-    rehearse: bool | None = None  # None: where there is a GPU
+    preflight: bool | None = None  # None: where there is a GPU
     larger: Larger | None = None
     usual_rate: float | None = None  # learning rate for this technique and number of parameters
     changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
@@ -129,7 +131,7 @@ def read(run: RunDir) -> Settings:
             place=place,
             remedy="plan the run again with `tuiftune train`",
         )
-    if micro := rehearsed(run.path / REHEARSAL).get("micro_batch"):
+    if micro := preflight_of(run.path / PREFLIGHT).get("micro_batch"):
         preset = preset.with_values({"training.micro_batch": micro})
     as_planned = int(preset.training.micro_batch)
     if (rows := downsize.recorded(run)) and rows < as_planned:
@@ -147,19 +149,19 @@ def read(run: RunDir) -> Settings:
         capacity=_whole(gpu.get("memory_available")),
         correction=float(gpu.get("correction") or 1.0),
         predicted_seconds=(plan.get("time") or {}).get("seconds"),
-        rehearse=plan.get("rehearse"),
+        preflight=plan.get("preflight", plan.get("rehearse")),
         larger=_larger(plan.get("larger")),
         usual_rate=planned.of(plan).usual_rate,
         changed=frozenset(plan.get("changed") or ()),
     )
 
 
-def rehearsed(path: Path) -> dict[str, Any]:
-    """What a run's rehearsal found, or nothing where there was none."""
-    try:
-        return documents.read_json(path)
-    except UserError:
-        return {}
+def preflight_of(path: Path) -> dict[str, Any]:
+    """What a run's preflight check found, or nothing where there was none."""
+    for name in (path.name, OLD_PREFLIGHT):
+        with suppress(UserError):
+            return documents.read_json(path.with_name(name))
+    return {}
 
 
 def _larger(given: Any) -> Larger | None:

@@ -8,6 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuiftune.documents import loads
+from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import MOST, whole
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _extremes(places: Sequence[int], values: Sequence[Any]) -> Extremes | None:
 def _aside(kind: str, events: Sequence[Event]) -> list[bool]:
     """Which of them are kept like rare ones: no sign of how things stand, or without a place on a curve."""
     if kind == "memory":
-        return [bool(event.get("rehearsal")) for event in events]
+        return [is_preflight(event) for event in events]
     return [type(event.get("step")) not in NUMBERS for event in events] if kind == "step" else []
 
 

@@ -6,7 +6,7 @@ durations) unless it was written by an earlier version. Payloads, by type (None 
 start       run, model, technique, total_steps, epochs, rows_train, rows_eval, rows_leaked (evaluation rows
             that are training rows too), trainable, parameters, device, processes (data-parallel),
             resumed_from, predicted_seconds (of all steps)
-phase       name, detail, done, total         (loading, tokenising, rehearsing, scoring_before, training,
+phase       name, detail, done, total         (loading, tokenising, preflight, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
 step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time)
 eval        step, loss, perplexity, when      (before, during, after)
@@ -14,7 +14,7 @@ score       step, when, exact_match, matched, rows
 samples     step, when, file, count, seconds  (the rows themselves stay in samples.jsonl, never in the log)
 gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w, temperature_c, throttle}],
             cpu (percent), host_memory_used, host_memory_total, disk_free
-memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, rehearsal
+memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, preflight
 checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase
@@ -24,9 +24,21 @@ end         state, exit_code, why             (done, stopped, preempted, failed,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EVENT_VERSION = 1
 END_STATES = ("done", "stopped", "preempted", "failed", "nan", "diverged", "oom", "disk")
 
+# Names of earlier versions, which their logs have.
+OLD_PHASES = {"rehearsing": "preflight"}
+OLD_PREFLIGHT = "rehearsal"
+
 Event = dict[str, Any]
+
+
+def is_preflight(event: Mapping[str, Any]) -> bool:
+    """Return True for a memory event of the preflight check."""
+    return bool(event.get("preflight") or event.get(OLD_PREFLIGHT))

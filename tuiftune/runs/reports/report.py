@@ -70,7 +70,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         _opening(plan, state, vitals),
         "## What changed",
         scores.section(state, result, rows),
-        *_course(state, plot, result.get("rehearsal")),
+        *_course(state, plot, result.get("preflight") or result.get("rehearsal")),
         *_side_by_side(rows),
         *_answers_over_time(run),
         *_standing(state, foreseen),
@@ -106,7 +106,7 @@ def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:
     return "\n\n".join(lines)
 
 
-def _course(state: RunState, plot: str | None, rehearsal: Any) -> list[str]:
+def _course(state: RunState, plot: str | None, preflight: Any) -> list[str]:
     if not state.step:
         return []
     lines = [f"![loss by step]({plot})"] if plot else []
@@ -119,17 +119,17 @@ def _course(state: RunState, plot: str | None, rehearsal: Any) -> list[str]:
         lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
     if state.tokens_per_second:
         lines.append(f"Speed at the end: {state.tokens_per_second:,.0f} tokens/s.")
-    if isinstance(rehearsal, dict) and (words := _rehearsed(rehearsal)):
+    if isinstance(preflight, dict) and (words := _preflight(preflight)):
         lines.append(words)
     return ["## Course", "\n\n".join(lines)]
 
 
-def _rehearsed(rehearsal: dict[str, Any]) -> str:
+def _preflight(preflight: dict[str, Any]) -> str:
     """What the longest rows took before training began, against what was predicted."""
-    measured, predicted = rehearsal.get("measured") or {}, rehearsal.get("predicted") or {}
+    measured, predicted = preflight.get("measured") or {}, preflight.get("predicted") or {}
     for key in ("reserved", "device"):
         if measured.get(key):
-            words = f"Rehearsed on the longest rows: {size(measured[key])} {key}"
+            words = f"Preflight check on the longest rows: {size(measured[key])} {key}"
             return words + (f", {size(predicted[key])} predicted." if predicted.get(key) else ".")
     return ""
 

@@ -9,7 +9,7 @@ from tuiftune.runs.state.readings import Eta
 WINDOW = 200  # steps; long enough to hold evaluations and checkpoints, which cost time too
 ENOUGH = 3  # steps before a figure is given
 SETTLED = 20  # steps after which what is measured takes the place of what was predicted
-BEFORE_TRAINING = ("", "loading", "tokenising", "rehearsing", "scoring_before")
+BEFORE_TRAINING = ("", "loading", "tokenising", "preflight", "scoring_before")
 AFTER_TRAINING = ("scoring_after", "exporting")
 
 

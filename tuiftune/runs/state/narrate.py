@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import percent, roughly, size
+from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import number, text, whole
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ AT_LEAST = 1.0  # seconds between two step lines whatever passes
 PHASES = {
     "loading": "loading the model",
     "tokenising": "tokenising the data",
-    "rehearsing": "rehearsing a step on the longest rows",
+    "preflight": "preflight check on the longest rows",
     "scoring_before": "scoring the untuned model",
     "training": "training",
     "evaluating": "evaluating on held-out rows",
@@ -107,12 +108,12 @@ class Narrator:
         return f"checkpoint at step {whole(event, 'step') or 0:,}"
 
     def _memory(self, event: Event, state: RunState) -> str | None:
-        if not event.get("rehearsal"):
+        if not is_preflight(event):
             return None
         measured, predicted = number(event, "reserved"), number(event, "predicted_reserved")
         if measured is None:
             measured, predicted = number(event, "device"), number(event, "predicted")
-        words = f"rehearsed: the longest rows take {size(measured)}"
+        words = f"preflight check: the longest rows take {size(measured)}"
         return words + (f", {size(predicted)} were predicted" if predicted else "")
 
     def _warning(self, event: Event, state: RunState) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.runs.log.columns import cards_of
+from tuiftune.runs.log.events import OLD_PHASES, is_preflight
 from tuiftune.runs.log.extremes import CAUSES, PARTIAL
 from tuiftune.runs.state.eta import Pace
 from tuiftune.runs.state.readings import (
@@ -83,7 +84,7 @@ class RunState(Steps):
     host_memory_curve: Series = field(default_factory=lambda: Series(150))
     memory: MemoryReading = NO_MEMORY
     memory_curves: MemoryCurves = field(default_factory=MemoryCurves)
-    rehearsal: MemoryReading = NO_MEMORY  # measured on the longest rows before training
+    preflight: MemoryReading = NO_MEMORY  # measured on the longest rows before training
 
     warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
     checkpoints: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -188,6 +189,7 @@ class RunState(Steps):
     def _phase(self, event: Event) -> None:
         self.end = None  # a successor is at work
         name = text(event, "name")
+        name = OLD_PHASES.get(name, name)
         since = self.phase.since if name == self.phase.name else self.seconds
         self.phase = Phase(name, text(event, "detail"), whole(event, "done"), whole(event, "total"), since)
         self.phases.setdefault(name, 0.0)
@@ -279,8 +281,8 @@ class RunState(Steps):
         if event.get(PARTIAL):
             return
         self.memory = reading
-        if event.get("rehearsal"):
-            self.rehearsal = self.memory
+        if is_preflight(event):
+            self.preflight = self.memory
 
     def _checkpoint(self, event: Event) -> None:
         step = whole(event, "step") or 0

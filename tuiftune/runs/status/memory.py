@@ -23,7 +23,7 @@ WHAT = {
 
 
 def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
-    """Predicted against measured, rehearsal, what stays idle, the host."""
+    """Predicted against measured, preflight check, what stays idle, the host."""
     compared = _compared(state.memory)
     if compared is not None:
         value, why, over = compared
@@ -35,12 +35,12 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
             why if on_card else "resident memory of the training process: without a card it is the machine's",
             "warning" if over else "",
         )
-    rehearsed = _compared(state.rehearsal)
-    if rehearsed is not None:
-        value, _, over = rehearsed
+    preflight = _compared(state.preflight)
+    if preflight is not None:
+        value, _, over = preflight
         yield Fact(
             "memory",
-            "rehearsed",
+            "preflight",
             value,
             "two updates and an evaluation on the longest rows, before training: the most this run will take",
             "warning" if over else "",

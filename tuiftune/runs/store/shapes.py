@@ -77,7 +77,8 @@ PLAN: Mapping[str, Any] = {
         "portions": [OBJECT],
     },
     "created": {"t": NUMBER, "version": TEXT},
-    "rehearse": FLAG,
+    "preflight": FLAG,
+    "rehearse": FLAG,  # in runs of earlier versions
     "larger": {"micro_batch": NUMBER, "needs": NUMBER},
 }
 RESULT: Mapping[str, Any] = {
@@ -92,7 +93,8 @@ RESULT: Mapping[str, Any] = {
     "technique": TEXT,
     "trainable": NUMBER,
     "parameters": NUMBER,
-    "rehearsal": {"measured": _MEASURED, "predicted": _MEASURED},
+    "preflight": {"measured": _MEASURED, "predicted": _MEASURED},
+    "rehearsal": {"measured": _MEASURED, "predicted": _MEASURED},  # in runs of earlier versions
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PHASES = {
     "loading": "loading the model",
     "tokenising": "tokenising",
-    "rehearsing": "rehearsing the largest step",
+    "preflight": "preflight check",
     "scoring_before": "scoring the base model",
     "training": "training",
     "evaluating": "evaluating",

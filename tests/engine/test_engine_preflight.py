@@ -1,4 +1,4 @@
-"""A rehearsal measures the longest rows, leaves nothing behind, and makes room where they don't fit."""
+"""A preflight check measures the longest rows, leaves nothing behind, and makes room where they don't fit."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ def losses(run: Path) -> list[tuple[int, float, float]]:
 
 
 @pytest.mark.parametrize("kind", list(CHANGES))
-def test_training_after_a_rehearsal_is_the_same_to_the_bit(
+def test_training_after_a_preflight_is_the_same_to_the_bit(
     kind: str, engine: Engine, make_run: Callable[..., Path]
 ) -> None:
     plain = make_run(**CHANGES[kind])
-    rehearsed = make_run(**CHANGES[kind], plan={"rehearse": True})
-    assert engine.train(plain) == engine.train(rehearsed) == 0
-    assert losses(rehearsed) == losses(plain)
+    preflight = make_run(**CHANGES[kind], plan={"preflight": True})
+    assert engine.train(plain) == engine.train(preflight) == 0
+    assert losses(preflight) == losses(plain)
     assert len(trained(plain)) == 3
-    assert trained(rehearsed) == trained(plain)
+    assert trained(preflight) == trained(plain)
     for key in SAME:
-        assert result_of(rehearsed)[key] == result_of(plain)[key], key
+        assert result_of(preflight)[key] == result_of(plain)[key], key
 
-    assert result_of(plain)["rehearsal"] is None
-    found = result_of(rehearsed)["rehearsal"]
+    assert result_of(plain)["preflight"] is None
+    found = result_of(preflight)["preflight"]
     assert found["measured"]["device"] > 50e6
     assert found["micro_batch"] == found["planned_micro_batch"]
-    (memory,) = [event for event in tiny.events(rehearsed, "memory") if event.get("rehearsal")]
+    (memory,) = [event for event in tiny.events(preflight, "memory") if event.get("preflight")]
     assert memory["device"] == found["measured"]["device"]
     assert memory["seconds"] == found["seconds"]
-    sizes = [event["bytes"] for event in tiny.events(rehearsed, "checkpoint")]
+    sizes = [event["bytes"] for event in tiny.events(preflight, "checkpoint")]
     assert found["checkpoint"]["bytes"] == pytest.approx(sizes[0], rel=0.05)
-    assert {path.name for path in (rehearsed / "checkpoints").iterdir()} == {"checkpoint-4", "checkpoint-8"}
-    phases = list(dict.fromkeys(event["name"] for event in tiny.events(rehearsed, "phase")))
-    assert phases.index("scoring_before") < phases.index("rehearsing") < phases.index("training")
+    assert {path.name for path in (preflight / "checkpoints").iterdir()} == {"checkpoint-4", "checkpoint-8"}
+    phases = list(dict.fromkeys(event["name"] for event in tiny.events(preflight, "phase")))
+    assert phases.index("scoring_before") < phases.index("preflight") < phases.index("training")
 
 
 @pytest.mark.parametrize("technique", ["lora", "full"])
 def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
     technique: str, make_run: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rehearsed gradients that are NaN must not reach the weights: the steps after are as without."""
+    """Gradients of the check that are NaN must not reach the weights: the steps after are as without."""
     import torch
 
     from tuiftune.engine.process.report import Report
@@ -81,7 +81,7 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
 
     changes = {"method__technique": technique, "training__max_steps": 2, "data__eval": 0.0}
     plain = make_run(**changes, evaluation__rows=0)
-    poisoned = make_run(**changes, evaluation__rows=0, plan={"rehearse": True})
+    poisoned = make_run(**changes, evaluation__rows=0, plan={"preflight": True})
     assert engine.train(plain) == 0
     step = preflight.SFTTrainer.training_step
     seen = []
@@ -99,11 +99,11 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
     opened = RunDir.open(poisoned)
     report = Report(EventWriter(opened.events_path))
     recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
-    assert len(seen) == 4, "two updates of two micro steps were rehearsed"
+    assert len(seen) == 4, "two updates of two micro steps were tried"
     assert losses(poisoned) == losses(plain)
 
 
-def test_a_rehearsal_that_breaks_is_said_and_training_goes_on(
+def test_a_preflight_that_breaks_is_said_and_training_goes_on(
     make_run: Callable[..., Path], engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuiftune.engine.process.report import Report
@@ -117,16 +117,16 @@ def test_a_rehearsal_that_breaks_is_said_and_training_goes_on(
 
     monkeypatch.setattr(preflight, "_evaluation", breaks)
     changes = {"training__max_steps": 2, "data__eval": 0.0, "evaluation__rows": 0}
-    plain, broken = make_run(**changes), make_run(**changes, plan={"rehearse": True})
+    plain, broken = make_run(**changes), make_run(**changes, plan={"preflight": True})
     assert engine.train(plain) == 0
     opened = RunDir.open(broken)
     recipe.train(
         opened, Report(EventWriter(opened.events_path)), Stopping(lambda: None), resume=False, force=False
     )
-    (warned,) = [one for one in tiny.events(broken, "warning") if one["code"] == "rehearsal_failed"]
+    (warned,) = [one for one in tiny.events(broken, "warning") if one["code"] == "preflight_failed"]
     assert "a kernel that this card lacks" in warned["message"]
     assert losses(broken) == losses(plain)
-    assert result_of(broken)["rehearsal"] is None
+    assert result_of(broken)["preflight"] is None
 
 
 def test_without_a_gpu_there_is_none_unless_asked_for(engine: Engine, make_run: Callable[..., Path]) -> None:
@@ -136,10 +136,10 @@ def test_without_a_gpu_there_is_none_unless_asked_for(engine: Engine, make_run: 
         pytest.skip("this machine has a GPU")
     run = make_run(training__max_steps=1, data__eval=0.0, evaluation__rows=0)
     assert engine.train(run) == 0
-    assert "rehearsing" not in [event["name"] for event in tiny.events(run, "phase")]
+    assert "preflight" not in [event["name"] for event in tiny.events(run, "phase")]
 
 
-def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
+def test_the_longest_rows_are_tried_and_a_batch_too_large_is_split(
     make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """In this process, with an allocator that runs out above 40 tokens; the last run of all is resumed."""
@@ -166,7 +166,7 @@ def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
     documents[7]["messages"][0]["content"] += " And so it is." * 4
     rows = tiny.write_rows(tmp_path / "rows.jsonl", documents)
     changes = {"rows": rows, "data__eval": 0.0, "evaluation__rows": 0, "training__effective_batch": 8}
-    run = make_run(**changes, training__micro_batch=8, plan={"rehearse": True})
+    run = make_run(**changes, training__micro_batch=8, plan={"preflight": True})
     small = make_run(**changes, training__micro_batch=2)
 
     def train(path: Path, *, resume: bool = False) -> None:
@@ -180,7 +180,7 @@ def test_the_longest_rows_are_rehearsed_and_a_batch_too_large_is_split(
     assert longest > 40
     warned = [event for event in tiny.events(run, "warning") if event["code"] == "micro_batch_lowered"]
     assert [event["message"].partition(" of")[0] for event in warned] == ["8", "4"]
-    found = result_of(run)["rehearsal"]
+    found = result_of(run)["preflight"]
     assert (found["micro_batch"], found["planned_micro_batch"]) == (2, 8)
     train(small)
     assert losses(run) == losses(small)
@@ -219,7 +219,7 @@ def test_room_that_the_plan_did_not_see_is_used(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     changes = {"data__eval": 0.0, "evaluation__rows": 0, "training__max_steps": 4}
     plan = {
-        "rehearse": True,
+        "preflight": True,
         "memory": {"allocated": 3 * gib, "reserved": 3 * gib, "device": 3 * gib, "needs": 3 * gib},
         "gpu": {"name": "cpu", "memory_available": 5 * gib},
         "larger": {"micro_batch": 4, "needs": 6 * gib, "tokens_per_second": 1.0},
@@ -232,7 +232,7 @@ def test_room_that_the_plan_did_not_see_is_used(
         recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
     codes = [event["code"] for event in tiny.events(run, "warning")]
     assert codes == (["micro_batch_raised"] if fits else ["micro_batch_raised", "micro_batch_lowered"])
-    found = result_of(run)["rehearsal"]
+    found = result_of(run)["preflight"]
     assert (found["micro_batch"], found["planned_micro_batch"]) == (4 if fits else 2, 2)
     assert losses(run) == losses(expected)
 

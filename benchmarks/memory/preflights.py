@@ -1,6 +1,6 @@
-"""What `tuiftune train` plans and what its rehearsal then measures on the longest real rows.
+"""What `tuiftune train` plans and what its preflight check then measures on the longest real rows.
 
-    python benchmarks/memory/rehearsals.py ROWS.jsonl OUT.jsonl --models FOLDER [--cards 0,1] [--only NAME]
+    python benchmarks/memory/preflights.py ROWS.jsonl OUT.jsonl --models FOLDER [--cards 0,1] [--only NAME]
 
 FOLDER has model directories (`benchmarks/gpu/shape.py`) named as in `RUNS`. Each run is the real command with
 its levers set, 3 steps of 16 rows; the plan is frozen into the run's directory before the engine starts.
@@ -120,7 +120,7 @@ def row_of(name: str, run: Path, process: subprocess.Popen[str]) -> dict[str, An
     plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
     lines = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
     told = [json.loads(line) for line in lines]
-    rehearsal = next((e for e in told if e["type"] == "memory" and e.get("rehearsal")), None)
+    preflight = next((e for e in told if e["type"] == "memory" and e.get("preflight")), None)
     training, data = plan["resolved"]["training"], plan["resolved"]["data"]
     row |= {
         "chosen": {
@@ -131,8 +131,8 @@ def row_of(name: str, run: Path, process: subprocess.Popen[str]) -> dict[str, An
         "attention": plan["resolved"]["model"]["attention"],
         "predicted": {key: plan["memory"][key] for key in ("allocated", "reserved", "device", "needs")},
         "available": plan["gpu"]["memory_available"],
-        "measured": rehearsal and {key: rehearsal[key] for key in ("allocated", "reserved", "device")},
-        "seconds": rehearsal and rehearsal["seconds"],
+        "measured": preflight and {key: preflight[key] for key in ("allocated", "reserved", "device")},
+        "seconds": preflight and preflight["seconds"],
         "warnings": [e["code"] for e in told if e["type"] == "warning"],
     }
     if process.returncode:
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--skip", default="none", help="names that begin so are left out")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     options = parser.parse_args()
-    work = Path(tempfile.mkdtemp(prefix="rehearsals-"))
+    work = Path(tempfile.mkdtemp(prefix="preflights-"))
     waiting = deque(name for name in RUNS if options.only in name and not name.startswith(options.skip))
     running: list[tuple[str, str, subprocess.Popen[str]]] = []
     began = time.monotonic()
@@ -179,7 +179,7 @@ def main() -> None:
 def _words(row: dict[str, Any]) -> str:
     measured, predicted = row["measured"], row["predicted"]
     if not measured:
-        return f"no rehearsal: {row['warnings']}"
+        return f"no preflight: {row['warnings']}"
     error = predicted["allocated"] / measured["allocated"] - 1
     over = predicted["needs"] / (measured["reserved"] + 0.75 * 2**30) - 1
     held = f"allocated {measured['allocated'] / 2**30:6.2f} GiB, off {error:+.1%}; needs {over:+.1%}"
