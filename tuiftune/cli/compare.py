@@ -1,4 +1,4 @@
-"""`tuiftune compare` and `tuiftune export`: runs beside one another, and a run's measurements as a table."""
+"""`tuiftune compare`: runs beside one another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where 
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Two runs or more.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Runs = None,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
 ) -> None:
     """Set runs side by side: settings that differ, scores with intervals, speed, memory, cost."""
     from tuiftune.cli import terminal
@@ -30,40 +30,6 @@ def compare(
         terminal.write_json(comparison.document())
     else:
         _show(comparison)
-
-
-def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help=".csv, .jsonl or .parquet; else, and for -, CSV is printed.",
-        ),
-    ] = None,
-    runs: Runs = None,
-) -> None:
-    """Write a run's measurements as a table: loss, evaluations, speed, memory, every card."""
-    import sys
-    from contextlib import nullcontext
-
-    from tuiftune.cli.data_progress import busy
-    from tuiftune.cli.terminal import say
-    from tuiftune.outputs import STANDARD
-    from tuiftune.runs.reports import metrics_table
-    from tuiftune.runs.store.find import find
-
-    found = find(run, runs)
-    if output is None or str(output) == STANDARD:
-        quiet = sys.stdout.isatty()  # the rows themselves show how it goes
-        with nullcontext() if quiet else busy("events") as count:
-            metrics_table.write_csv(metrics_table.Table.of(found, count), sys.stdout)
-        return
-    with busy("events") as count:
-        written = metrics_table.export(found, output, count)
-    say(f"written: {output} ({written:,} rows)")
 
 
 def _show(comparison: Comparison) -> None:

@@ -42,7 +42,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("report", "runs", "report"),
     ("serve", "serve", "serve"),
     ("compare", "compare", "compare"),
-    ("export", "compare", "export"),
+    ("metrics", "metrics", "metrics"),
 )
 GROUPS = {
     "data": "Look into a dataset, repair it, see the tokens the trainer will see.",

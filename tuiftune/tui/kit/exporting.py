@@ -33,10 +33,8 @@ class ExportsMetrics:
         from tuiftune.tui.kit.ask import Ask
 
         assert isinstance(self, Screen)
-        hint = f"Every measurement as a table. The ending says the form: {', '.join(SUFFIXES)}"
-        self.app.push_screen(
-            Ask("Export the measurements to", f"{self.run.name}-metrics.csv", hint), self._export
-        )
+        hint = f"Every metric as a table. The suffix gives the format: {', '.join(SUFFIXES)}"
+        self.app.push_screen(Ask("Write the metrics to", f"{self.run.name}-metrics.csv", hint), self._export)
 
     def _export(self, name: str | None) -> None:
         assert isinstance(self, Screen)
@@ -66,4 +64,4 @@ class ExportsMetrics:
         if message.failed:
             self.notify(message.words, severity="error", markup=False, timeout=8)
         else:
-            self.notify(message.words, title="Exported to", markup=False, timeout=8)
+            self.notify(message.words, title="Metrics written", markup=False, timeout=8)
