@@ -34,7 +34,7 @@ from tuiftune.runs.log.event_log import EventWriter
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.scopes import APP
-from tuiftune.tui.textual_patches.collector import Collector
+from tuiftune.tui.kit.idle_collector import Collector
 from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:

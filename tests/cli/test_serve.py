@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from waiting import wait_until
 
-from tuiftune.tui.kit import terminal
+from tuiftune import terminal
 from tuiftune.tui.kit.glyphs import UNICODE, choose
 
 if TYPE_CHECKING:

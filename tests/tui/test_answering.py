@@ -8,7 +8,7 @@ import pytest
 from showing import SMALL, Log, live, shown, until
 
 from tuiftune.runs.store import samples
-from tuiftune.tui.dashboard.answering import Answering
+from tuiftune.tui.dashboard.answer_history import Answering
 from tuiftune.tui.dashboard.dashboard import Dashboard
 
 if TYPE_CHECKING:

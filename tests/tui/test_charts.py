@@ -12,7 +12,7 @@ from showing import SMALL, Log, live, shown, until
 
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.charts.charts import Charts
-from tuiftune.tui.charts.watched import Watched
+from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.compare.compare import Compare
 from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.kit.chart.chart import Chart
@@ -139,8 +139,8 @@ async def test_other_runs_are_drawn_in_and_compared(
         await pilot.press("j", "k", "space")
         await until(pilot, lambda: "[✓]" in shown(pilot.app))
         await pilot.press("enter")
-        await until(pilot, lambda: "A h200-lora" in shown(pilot.app) and len(screen.query(Watched)) == 1)
-        other = screen.query_one(Watched)
+        await until(pilot, lambda: "A h200-lora" in shown(pilot.app) and len(screen.query(FollowedRun)) == 1)
+        other = screen.query_one(FollowedRun)
         await until(
             pilot,
             lambda: (
@@ -160,7 +160,7 @@ async def test_other_runs_are_drawn_in_and_compared(
             if row.run.path == other.run.path  # type: ignore[attr-defined]
         )
         await pilot.press("space", "enter")
-        await until(pilot, lambda: not screen.query(Watched) and "★" in shown(pilot.app))
+        await until(pilot, lambda: not screen.query(FollowedRun) and "★" in shown(pilot.app))
 
 
 async def test_overlay_from_the_dashboard_goes_straight_to_the_list(
@@ -281,7 +281,7 @@ async def test_runs_marked_at_home_are_compared_and_drawn_together(
         await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "C " in shown(pilot.app))
         screen = pilot.app.screen
-        await until(pilot, lambda: all(each.opened for each in screen.query(Watched)))
+        await until(pilot, lambda: all(each.opened for each in screen.query(FollowedRun)))
         await until(pilot, lambda: all(name in shown(pilot.app) for name in ("A ", "B ", "demo 0.0172")))
         await pilot.press("v")
         await until(pilot, lambda: pilot.app.screen is home)

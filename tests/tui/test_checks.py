@@ -13,14 +13,14 @@ from test_repair import spoilt
 from tuiftune.data.checks.check import Check
 from tuiftune.data.checks.where import spans
 from tuiftune.tui.keys.help import Help
-from tuiftune.tui.kit.check_list import CheckList
+from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.checks import Checks
 from tuiftune.tui.wizard.data.clean import Repair
 from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.flagged_rows import Rows
 from tuiftune.tui.wizard.data.max_length import Cut
-from tuiftune.tui.wizard.data.remedies import remedy_of
-from tuiftune.tui.wizard.data.rows import Rows
 from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ async def test_the_remedy_comes_with_its_option_set(app: Callable[..., TuneApp])
 
 def test_every_remedy_is_a_setting_of_a_clean_run() -> None:
     from tuiftune.data.clean.run import Settings
-    from tuiftune.tui.wizard.data.remedies import ALWAYS, OPTIONS
+    from tuiftune.wizard.remedies import ALWAYS, OPTIONS
 
     for name in (*ALWAYS, *OPTIONS, "refusals", "leakage"):
         check = Check(name, name, "warning", 3)

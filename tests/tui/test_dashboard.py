@@ -11,7 +11,7 @@ from showing import SMALL, Log, live, shown, until
 
 from tuiftune.runs.store.control import stop_requested
 from tuiftune.tui.dashboard.dashboard import Dashboard
-from tuiftune.tui.dashboard.ending import told
+from tuiftune.tui.dashboard.end_panel import told
 from tuiftune.tui.dashboard.result import ResultScreen
 from tuiftune.tui.home.home import Home
 

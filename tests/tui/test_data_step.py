@@ -78,7 +78,7 @@ def words(app: TuneApp) -> str:
 
 def lead(app: TuneApp) -> str:
     """What is said under the question of the step."""
-    from tuiftune.tui.kit.lead import Lead
+    from tuiftune.tui.kit.headings import Lead
 
     view = app.screen.query_one(Lead)
     return " ".join(line.text.strip() for line in view.paint(view.size.width, 9)[1:])

@@ -12,7 +12,7 @@ import pytest
 from test_terminal import ROOT
 
 from tuiftune.advice.questions import QUESTIONS
-from tuiftune.tui.kit.encoding import ascii_asked
+from tuiftune.terminal import ascii_asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

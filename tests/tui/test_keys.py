@@ -19,9 +19,9 @@ from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.help import Help
 from tuiftune.tui.keys.scopes import APP, TITLES
 from tuiftune.tui.keys.table import ACTIONS
-from tuiftune.tui.kit.dialog import Confirm
-from tuiftune.tui.wizard.data.files import Files
-from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.kit.dialogs import Confirm
+from tuiftune.tui.wizard.data.file_picker import Files
+from tuiftune.tui.wizard.step_screen import WizardStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

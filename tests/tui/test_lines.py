@@ -21,7 +21,7 @@ from test_journey import Terminal
 from test_terminal import ROOT
 from waiting import wait_until
 
-from tuiftune.tui.kit.encoding import alike
+from tuiftune.terminal import alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

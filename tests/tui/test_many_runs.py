@@ -12,11 +12,11 @@ from showing import SMALL, Log, live, shown, until
 from tuiftune.preset import file
 from tuiftune.preset.schema import Preset
 from tuiftune.runs.store.directory import RunDir
-from tuiftune.tui.home.cloning import clone
-from tuiftune.tui.home.run_order import ORDERS, arranged
+from tuiftune.tui.home.run_list import ORDERS, arranged
 from tuiftune.tui.kit import run_summary
 from tuiftune.tui.kit.run_summary import Summaries
 from tuiftune.tui.wizard.machine import MachineStep
+from tuiftune.wizard.clone import clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

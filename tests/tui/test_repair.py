@@ -11,8 +11,8 @@ import pytest
 from showing import SMALL, shown, until
 
 from tuiftune.tui.wizard.data.clean import Repair
-from tuiftune.tui.wizard.data.cleaning import output_of, with_sources
 from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.wizard.cleaning import output_of, with_sources
 from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tuiftune import terminal
 from tuiftune.figures import ago, count, duration, percent, real, size
 from tuiftune.tui.app import TuneApp
-from tuiftune.tui.kit import terminal
 from tuiftune.tui.kit.clipboard import copy
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from showing import SMALL, shown, until
 
-from tuiftune.tui.kit.differing import differences
-from tuiftune.tui.wizard.data.asking import token_rows
+from tuiftune.tui.kit.text_diff import differences
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.data.token_view import TokenView
 from tuiftune.tui.wizard.data.tokens import TokenRows
 from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.token_rows import token_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

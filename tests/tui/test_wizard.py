@@ -16,7 +16,7 @@ from test_terminal import ROOT
 from tuiftune.preset import file
 from tuiftune.runs.store.control import kill
 from tuiftune.runs.store.directory import RunDir
-from tuiftune.tui.kit.paths import first_data
+from tuiftune.tui.kit.path_completion import first_data
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.goal.goal import GoalStep
 from tuiftune.tui.wizard.machine import MachineStep
@@ -202,7 +202,7 @@ async def test_the_one_data_file_that_is_here_is_proposed(app: Callable[..., Tun
 
 
 async def test_a_path_is_completed_and_the_files_can_be_picked(app: Callable[..., TuneApp]) -> None:
-    from tuiftune.tui.kit.paths import complete
+    from tuiftune.tui.kit.path_completion import complete
 
     Path("sets").mkdir()
     Path("sets/tickets.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 20)

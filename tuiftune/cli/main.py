@@ -109,7 +109,7 @@ def main() -> None:
     A fault of the user's is one line on standard error, never a traceback.
     """
     from tuiftune import streams
-    from tuiftune.tui.kit.encoding import write_alike
+    from tuiftune.terminal import write_alike
 
     write_alike(sys.stdout, sys.stderr)
     streams.take_over()

@@ -11,7 +11,7 @@ import typer
 def app() -> None:
     """`tuiftune` alone: the app's home screen; the wizard in plain lines on a dumb terminal. Without any
     terminal, what one can do instead."""
-    from tuiftune.tui.kit import terminal
+    from tuiftune import terminal
 
     if terminal.dumb():
         from tuiftune.cli.plain import ask
@@ -44,7 +44,7 @@ def new(
 
     Nothing is written before the end.
     """
-    from tuiftune.tui.kit import terminal
+    from tuiftune import terminal
     from tuiftune.wizard.draft import Draft
 
     draft = Draft()

@@ -16,7 +16,7 @@ from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, percent, size
-from tuiftune.tui.kit.paths import first_data
+from tuiftune.tui.kit.path_completion import first_data
 from tuiftune.wizard import headless
 from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.steps import STEPS

@@ -66,7 +66,7 @@ def plain() -> bool:
 
 def unicode(stream: Any = None) -> bool:
     """Whether the stream (standard output unless given) can encode the signs and bars that are drawn."""
-    from tuiftune.tui.kit.encoding import ascii_asked
+    from tuiftune.terminal import ascii_asked
 
     if ascii_asked():
         return False

@@ -11,16 +11,16 @@ from textual.app import App
 from textual.events import InputEvent
 from textual.filter import Monochrome, NoColor
 
-from tuiftune import paths
+from tuiftune import paths, terminal
+from tuiftune.terminal import write_alike
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import APP
-from tuiftune.tui.kit import terminal, themes
-from tuiftune.tui.kit.encoding import write_alike
+from tuiftune.tui.kit import themes
 from tuiftune.tui.kit.glyphs import ASCII, choose
-from tuiftune.tui.textual_patches.collector import LOOK_SECONDS, Collector
+from tuiftune.tui.kit.idle_collector import LOOK_SECONDS, Collector
+from tuiftune.tui.textual_patches.changed_cells import ChangedCells
 from tuiftune.tui.textual_patches.no_color import Uncoloured
-from tuiftune.tui.textual_patches.sent import ChangedCells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ STEP_SCREENS = {
 
 
 def _palette() -> type[Provider]:
-    from tuiftune.tui.keys.palette import ActionCommands
+    from tuiftune.tui.keys.command_palette import ActionCommands
 
     return ActionCommands
 
@@ -232,7 +232,7 @@ class TuneApp(App[str]):
         self.push_screen(Help(scopes, topic))
 
     def action_command_palette(self) -> None:
-        from tuiftune.tui.keys.palette import Palette
+        from tuiftune.tui.keys.command_palette import Palette
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))

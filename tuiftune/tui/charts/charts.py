@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from textual.containers import Container
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.charts.closer import LooksCloser
+from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.charts.readout import Readout
-from tuiftune.tui.charts.watched import Watched
+from tuiftune.tui.charts.zoom_detail import LoadsZoomDetail
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHARTS
@@ -18,12 +18,12 @@ from tuiftune.tui.kit.chart.chart import Chart
 from tuiftune.tui.kit.chart.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.kit.chart.lens import AXES, SMOOTHINGS, Lens
 from tuiftune.tui.kit.chart.timeline import Timeline
-from tuiftune.tui.kit.exporting import ExportsMetrics
-from tuiftune.tui.kit.faults import TellsFaults
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import standing
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.beneath import HiddenBeneath
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScreen[None]):
+class Charts(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, LoadsZoomDetail, SinglePaintScreen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"
@@ -66,7 +66,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScree
         super().__init__()
         self.run = beneath.run if beneath else runs[0]  # the first of those that are drawn
         self._beneath = beneath
-        self._watched = [Watched(run) for run in runs]
+        self._watched = [FollowedRun(run) for run in runs]
         self._key = key
         self._lens = Lens()
         self._grid: bool | None = None  # None: as the size of the terminal suggests
@@ -274,7 +274,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScree
 
     def action_overlay(self) -> None:
         """Draw other runs with this one, or no longer."""
-        from tuiftune.tui.charts.pick import PickRuns
+        from tuiftune.tui.charts.pick_runs import PickRuns
 
         taken = [each.run for each in self._followed()]
         self.app.push_screen(PickRuns(taken[0], taken[1:], MOST_RUNS - 1), self._overlay)
@@ -289,7 +289,7 @@ class Charts(HiddenBeneath, TellsFaults, ExportsMetrics, LooksCloser, WholeScree
             if each not in kept:
                 each.remove()
         known = {each.run.path for each in kept}
-        fresh = [Watched(run) for run in runs if run.path not in known]
+        fresh = [FollowedRun(run) for run in runs if run.path not in known]
         self._watched = [*kept, *fresh]
         for each in fresh:
             self.mount(each)

@@ -14,9 +14,9 @@ from tuiftune.tui.compare.side_by_side import SideBySide
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import COMPARE
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Compared(Message):
         self.comparison, self.fault = comparison, fault
 
 
-class Compare(TellsFaults, WholeScreen[None]):
+class Compare(TellsFaults, SinglePaintScreen[None]):
     """The same comparison as `tuiftune compare`, read once in a thread."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import VerticalScroll
 
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.runs.store.samples import NONE, when
+from tuiftune.tui import STYLES
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.key_bar import KeyBar
+from tuiftune.tui.keys.scopes import ANSWERING
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
     from tuiftune.runs.store.samples import Change, Generations
+
 
 LABEL = 15
 MOST_LINES = 8  # of one text
@@ -109,3 +121,59 @@ class LatestAnswers(Canvas):
             where = {"before": "untuned", "after": "the result"}.get(last.when, f"step {last.step:,}")
             lines.append(Line(f"{where}{took}; a shows how they changed", "faint"))
         return lines
+
+
+class Answering(SinglePaintScreen[None]):
+    """The dashboard that opened it hands over what is new: `take`."""
+
+    CSS_PATH = f"{STYLES}/dashboard.tcss"
+    SCOPES = (ANSWERING,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWERING)
+
+    def __init__(self, name: str, seen: Generations) -> None:
+        super().__init__()
+        self._run_name, self._seen, self._row = name, seen, 0
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(f"{self._run_name}: how the answers change")
+        with VerticalScroll(id="answering"):
+            yield AnswerCourse()
+        yield KeyBar(ANSWERING)
+
+    def on_mount(self) -> None:
+        self.query_one("#answering").focus()
+        self._show()
+
+    def take(self, seen: Generations) -> None:
+        """What was generated so far."""
+        if seen != self._seen:
+            self._seen = seen
+            if self.is_mounted:
+                self._show()
+
+    def _show(self) -> None:
+        seen = self._seen
+        count = len(seen.questions)
+        self._row = max(0, min(self._row, count - 1))
+        course = self.query_one(AnswerCourse)
+        course.show(seen, self._row)
+        course.refresh(layout=True)
+        self.query_one(TitleBar).say(right=f"row {self._row + 1} of {count}" if count else "")
+        self.query_one(KeyBar).redraw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return len(self._seen.questions) > 1 if action.startswith("row") else True
+
+    def action_row(self, by: int) -> None:
+        count = len(self._seen.questions)
+        if count:
+            self._row = (self._row + by) % count
+            self.query_one("#answering").scroll_home(animate=False)
+            self._show()
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#answering").scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        self.app.pop_screen()

@@ -17,28 +17,28 @@ from tuiftune.runs.store import checkpoints, samples
 from tuiftune.runs.store.planned import NOTHING
 from tuiftune.tui import STYLES
 from tuiftune.tui.dashboard.answer_history import LatestAnswers
-from tuiftune.tui.dashboard.checkpoints import Saves
-from tuiftune.tui.dashboard.ending import Ending, told
-from tuiftune.tui.dashboard.fact_lines import FactLines
+from tuiftune.tui.dashboard.checkpoints_panel import Saves
+from tuiftune.tui.dashboard.end_panel import Ending, told
+from tuiftune.tui.dashboard.facts_panel import FactLines
 from tuiftune.tui.dashboard.log_panel import LogPanel
-from tuiftune.tui.dashboard.look import Beside, look
 from tuiftune.tui.dashboard.machine_panel import MachinePanel
-from tuiftune.tui.dashboard.numbers import Numbers
-from tuiftune.tui.dashboard.panels import ShowsPanels
-from tuiftune.tui.dashboard.scores import Scores
+from tuiftune.tui.dashboard.numbers_panel import Numbers
+from tuiftune.tui.dashboard.panel_focus import ShowsPanels
+from tuiftune.tui.dashboard.run_files import Beside, look
+from tuiftune.tui.dashboard.scores_panel import Scores
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import DASHBOARD
 from tuiftune.tui.kit.chart.chart import Chart
 from tuiftune.tui.kit.chart.curves import CURVES, Source, available, drawing, load_history
 from tuiftune.tui.kit.chart.lens import Lens
-from tuiftune.tui.kit.exporting import ExportsMetrics
-from tuiftune.tui.kit.faults import TellsFaults
 from tuiftune.tui.kit.health_panel import HealthPanel
+from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import RunHeader
 from tuiftune.tui.kit.tail import Arrived, Opened, Reading, Seen, follow
-from tuiftune.tui.textual_patches.beneath import HiddenBeneath
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.planned import Planned
     from tuiftune.runs.store.samples import Generations
     from tuiftune.tui.app import TuneApp
-    from tuiftune.tui.dashboard.answering import Answering
+    from tuiftune.tui.dashboard.answer_history import Answering
     from tuiftune.tui.dashboard.why import Why
     from tuiftune.tui.kit.canvas import Canvas
     from tuiftune.tui.kit.chart.curves import Curve
@@ -80,7 +80,7 @@ class Died(Message):
         self.why = why
 
 
-class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeScreen[None]):
+class Dashboard(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, ShowsPanels, SinglePaintScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
@@ -286,7 +286,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         return True
 
     def action_stop(self) -> None:
-        from tuiftune.tui.kit.dialog import Confirm
+        from tuiftune.tui.kit.dialogs import Confirm
 
         detail = (
             f"The engine writes a checkpoint at step {self.state.step:,} or soon after, then ends. "
@@ -336,7 +336,7 @@ class Dashboard(HiddenBeneath, TellsFaults, ExportsMetrics, ShowsPanels, WholeSc
         return self.generated.until(self.state.step, scored=self.state.score_after is not None)
 
     def action_answers(self) -> None:
-        from tuiftune.tui.dashboard.answering import Answering
+        from tuiftune.tui.dashboard.answer_history import Answering
 
         self._answering = Answering(self.run.name, self._answered)
         self.app.push_screen(self._answering)

@@ -8,13 +8,13 @@ from textual.containers import VerticalScroll
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.dashboard.answers import Answers
-from tuiftune.tui.dashboard.changes import Changes
+from tuiftune.tui.dashboard.result_answers import Answers
+from tuiftune.tui.dashboard.result_scores import Changes
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RESULT
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 
-class ResultScreen(WholeScreen[None]):
+class ResultScreen(SinglePaintScreen[None]):
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES = (RESULT,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(RESULT)

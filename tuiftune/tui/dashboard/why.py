@@ -10,12 +10,12 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from tuiftune.runs.status import Fact
-from tuiftune.tui.dashboard.fact_lines import row
+from tuiftune.tui.dashboard.facts_panel import row
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import WHY
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -118,7 +118,7 @@ class Reason(Canvas):
         ]
 
 
-class Why(WholeModal[None]):
+class Why(SinglePaintModal[None]):
     """`group` is where the cursor begins: that of the panel one comes from. The dashboard that opened it
     hands over what is new: `take`."""
 

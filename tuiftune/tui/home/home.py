@@ -13,20 +13,20 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.figures import size
 from tuiftune.tui import STYLES
-from tuiftune.tui.home.beginning import BeginsRuns
-from tuiftune.tui.home.deleting import DeletesRuns
+from tuiftune.tui.home.compare_marked import ComparesMarked
+from tuiftune.tui.home.delete_run import DeletesRuns
 from tuiftune.tui.home.run_detail import RunDetail
 from tuiftune.tui.home.run_list import RunList
-from tuiftune.tui.home.together import LooksTogether
+from tuiftune.tui.home.start_run import StartsRuns
 from tuiftune.tui.home.welcome import Welcome
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import HOME
-from tuiftune.tui.kit.faults import TellsFaults
 from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.run_summary import Summaries
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.beneath import HiddenBeneath
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Failed(Message):
         self.error = error
 
 
-class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, BeginsRuns):
+class Home(SkipsPaintWhenHidden, TellsFaults, ComparesMarked, DeletesRuns, StartsRuns):
     CSS_PATH = f"{STYLES}/home.tcss"
     SCOPES = (HOME,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
@@ -229,7 +229,7 @@ class Home(HiddenBeneath, TellsFaults, LooksTogether, DeletesRuns, BeginsRuns):
         self.app.show_tour()
 
     def action_stop(self) -> None:
-        from tuiftune.tui.kit.dialog import Confirm
+        from tuiftune.tui.kit.dialogs import Confirm
 
         current = self.query_one(RunList).current
         if current is None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import VerticalScroll
 
 from tuiftune.tui.keys.actions import actions, bindings
-from tuiftune.tui.keys.explain import EXPLANATIONS
+from tuiftune.tui.keys.help_texts import EXPLANATIONS
 from tuiftune.tui.keys.scopes import APP, HELP, READING, TITLES
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -47,7 +47,7 @@ class HelpLines(Canvas):
         return lines[:-1]
 
 
-class Help(WholeModal[None]):
+class Help(SinglePaintModal[None]):
     """`topic` is more to explain first, such as the question that is being asked."""
 
     SCOPES = (HELP, READING)

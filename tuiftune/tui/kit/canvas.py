@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuiftune.printable import printable
-from tuiftune.tui.kit.encoding import ALIKE
+from tuiftune.terminal import ALIKE
 from tuiftune.tui.kit.glyphs import ASCII, UNICODE, Glyphs, bar
 from tuiftune.tui.kit.inks import style_of
 

@@ -11,8 +11,7 @@ import os
 import statistics
 from dataclasses import dataclass
 
-from tuiftune.tui.kit.encoding import ascii_asked
-from tuiftune.tui.kit.terminal import in_browser
+from tuiftune.terminal import ascii_asked, in_browser
 
 
 @dataclass(frozen=True, slots=True)

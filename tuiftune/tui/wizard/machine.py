@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.tui.wizard.machine_view import MachineView
-from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.wizard.step_screen import WizardStep
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -15,9 +15,8 @@ from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, roughly, size
 from tuiftune.tui.keys.actions import bindings
-from tuiftune.tui.wizard.command import CommandLine
-from tuiftune.tui.wizard.wizard import WizardStep
-from tuiftune.tui.wizard.yaml_view import YamlView
+from tuiftune.tui.wizard.review_views import CommandLine, YamlView
+from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import headless
 from tuiftune.wizard.naming import suggested_name
 
@@ -195,7 +194,7 @@ class ReviewStep(WizardStep):
             self._tell_user(str(error), "error")
             return
         if paths.exists(path):
-            from tuiftune.tui.kit.dialog import Confirm
+            from tuiftune.tui.kit.dialogs import Confirm
 
             self.app.push_screen(
                 Confirm(
@@ -240,7 +239,7 @@ class ReviewStep(WizardStep):
         if self._starting or self._preset is None:
             return
         if self.draft.card:
-            from tuiftune.tui.kit.dialog import Confirm
+            from tuiftune.tui.kit.dialogs import Confirm
 
             detail = f"The plan is for {cards(self.draft.card)}. Here another one is made, and may not fit."
             self.app.push_screen(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from tuiftune.tui.kit.canvas import Canvas, Line
-from tuiftune.tui.kit.check_list import INKS
 from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.wizard.data.check_list import INKS
 
 if TYPE_CHECKING:
     from tuiftune.data.checks.check import Check

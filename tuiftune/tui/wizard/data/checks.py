@@ -10,11 +10,11 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHECKS
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.check_picker import CheckDetail, CheckPicker
-from tuiftune.tui.wizard.data.remedies import remedy_of
+from tuiftune.wizard.remedies import remedy_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 
-class Checks(TellsFaults, WholeScreen["Check | None"]):
+class Checks(TellsFaults, SinglePaintScreen["Check | None"]):
     """Dismissed with the check whose remedy is asked for, or None."""
 
     SCOPES = (CHECKS,)
@@ -84,7 +84,7 @@ class Checks(TellsFaults, WholeScreen["Check | None"]):
 
     def action_rows(self) -> None:
         """The flagged rows, from the first one on."""
-        from tuiftune.tui.wizard.data.rows import Rows
+        from tuiftune.tui.wizard.data.flagged_rows import Rows
 
         check = self.marked
         if check is None or check.indices is None or not len(check.indices):

@@ -18,11 +18,11 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import REPAIR
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.clean_view import RepairChanges, RepairChoices, Survey
-from tuiftune.tui.wizard.data.cleaning import free, output_of
+from tuiftune.wizard.cleaning import free, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,7 +134,7 @@ class Wrote(Message):
         self.files, self.error = files, error
 
 
-class Repair(TellsFaults, WholeScreen[list[Path] | None]):
+class Repair(TellsFaults, SinglePaintScreen[list[Path] | None]):
     """Dismissed with the files written (train first), or None."""
 
     SCOPES = (REPAIR,)
@@ -260,7 +260,7 @@ class Repair(TellsFaults, WholeScreen[list[Path] | None]):
 
     def action_type_value(self) -> None:
         """Type a value of the marked choice."""
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         choice = CHOICES[self._at]
         if self._writing or not choice.asks:

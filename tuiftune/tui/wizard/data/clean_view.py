@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tuiftune.data.excerpt import excerpt
 from tuiftune.figures import percent
 from tuiftune.tui.kit.canvas import Canvas, Line
-from tuiftune.tui.kit.differing import differences
-from tuiftune.tui.kit.flow import flowing
+from tuiftune.tui.kit.text_diff import differences
+from tuiftune.tui.kit.wrap import flowing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,11 +17,10 @@ from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui.keys.actions import bindings
-from tuiftune.tui.kit.check_list import CheckList
-from tuiftune.tui.kit.paths import PathSuggester, first_data
-from tuiftune.tui.wizard.data import cleaning
+from tuiftune.tui.kit.path_completion import PathSuggester, first_data
+from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.data_facts import DataFactsView
-from tuiftune.tui.wizard.data.reading import (
+from tuiftune.tui.wizard.data.messages import (
     AbandonedError,
     Checked,
     Measured,
@@ -31,7 +30,8 @@ from tuiftune.tui.wizard.data.reading import (
     Unreadable,
 )
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
-from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.wizard.step_screen import WizardStep
+from tuiftune.wizard import cleaning
 from tuiftune.wizard.findings import trainable
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ class DataStep(WizardStep):
         """Go where the check's remedy is, with its option set."""
         from tuiftune.tui.wizard.data.clean import Repair
         from tuiftune.tui.wizard.data.max_length import Cut
-        from tuiftune.tui.wizard.data.remedies import remedy_of
+        from tuiftune.wizard.remedies import remedy_of
 
         remedy = remedy_of(check, self.draft.value("data.eval")) if check else None
         if remedy is None or self._seen is None:
@@ -321,7 +321,7 @@ class DataStep(WizardStep):
             self.app.push_screen(Repair(self.draft, self._seen, remedy.chosen), self._take_repaired)
 
     def action_tree(self) -> None:
-        from tuiftune.tui.wizard.data.files import Files
+        from tuiftune.tui.wizard.data.file_picker import Files
 
         given = self._given()
         own = bool(given) and paths.names_one(given[0])

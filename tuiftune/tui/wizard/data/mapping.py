@@ -15,9 +15,9 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MAPPING
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.wizard.findings import trainable
@@ -41,7 +41,7 @@ class Begun(Message):
         self.first, self.error = first, error
 
 
-class ColumnMapping(TellsFaults, WholeScreen["tuple[str, dict[str, str]] | None"]):
+class ColumnMapping(TellsFaults, SinglePaintScreen["tuple[str, dict[str, str]] | None"]):
     """Dismissed with a format and columns (role → column, an empty name for none) that work, or None."""
 
     SCOPES = (MAPPING,)

@@ -17,9 +17,9 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CUT
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.max_length_view import CutView
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def places(longest: int, context: int, now: int) -> list[int]:
     return sorted(found)
 
 
-class Cut(TellsFaults, WholeScreen[int | None]):
+class Cut(TellsFaults, SinglePaintScreen[int | None]):
     """Dismissed with the chosen max_length, or None."""
 
     SCOPES = (CUT,)

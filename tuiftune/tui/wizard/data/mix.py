@@ -15,9 +15,9 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MIX
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.mix_view import MixView, source_name
 from tuiftune.wizard.findings import mix_of
 
@@ -44,7 +44,7 @@ class Counted(Message):
         self.main, self.sizes, self.error, self.path = main, sizes, error, path
 
 
-class Mixing(TellsFaults, WholeScreen[Mix | None]):
+class Mixing(TellsFaults, SinglePaintScreen[Mix | None]):
     """Dismissed with what is to be mixed in, or None."""
 
     SCOPES = (MIX,)
@@ -161,7 +161,7 @@ class Mixing(TellsFaults, WholeScreen[Mix | None]):
         self._show()
 
     def action_add(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         hint = "a file, a folder or a glob, of any format that can be trained on"
         self.app.push_screen(Ask("Which data?", "", hint, files=True), self._added)
@@ -186,7 +186,7 @@ class Mixing(TellsFaults, WholeScreen[Mix | None]):
             self._show()
 
     def action_type_value(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         source = self._source
         if source is None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.figures import percent
 from tuiftune.tui.kit.canvas import Canvas, Line
-from tuiftune.tui.kit.differing import differences
-from tuiftune.tui.kit.flow import flowing
-from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.kit.text_diff import differences
+from tuiftune.tui.kit.wrap import flowing, wrapped
 
 if TYPE_CHECKING:
     from textual.geometry import Size

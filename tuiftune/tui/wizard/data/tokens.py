@@ -17,9 +17,9 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import TOKENS
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.data.token_view import TokenView
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Seen(Message):
         self.rows, self.error = rows, error
 
 
-class TokenRows(TellsFaults, WholeScreen[None]):
+class TokenRows(TellsFaults, SinglePaintScreen[None]):
     SCOPES = (TOKENS,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(TOKENS)
@@ -83,7 +83,7 @@ class TokenRows(TellsFaults, WholeScreen[None]):
 
     def _ask(self, row: int) -> None:
         from tuiftune.data.tokens import has_tokenizer
-        from tuiftune.tui.wizard.data.asking import token_rows
+        from tuiftune.wizard.token_rows import token_rows
 
         worker = get_current_worker()
         first = (row - 1) // AT_ONCE * AT_ONCE + 1
@@ -118,7 +118,7 @@ class TokenRows(TellsFaults, WholeScreen[None]):
             self._show()
 
     def action_go_to(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         hint = f"1 to {self._most:,}, counted among the rows that can be trained on"
         self.app.push_screen(Ask("Which row?", "", hint), self._went)

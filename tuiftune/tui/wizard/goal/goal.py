@@ -16,7 +16,7 @@ from tuiftune.errors import UserError
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.wizard.goal.question_view import QuestionView
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
-from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.wizard.step_screen import WizardStep
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

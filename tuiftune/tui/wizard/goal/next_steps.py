@@ -12,9 +12,9 @@ from tuiftune.advice.recommendation import ways
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import LIST, WAYS
 from tuiftune.tui.kit.canvas import Line
-from tuiftune.tui.kit.options import described
+from tuiftune.tui.kit.dialogs import described
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Head(VerdictView):
         return [*lines, Line()]
 
 
-class Ways(WholeModal[str | None]):
+class Ways(SinglePaintModal[str | None]):
     """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
     SCOPES = (WAYS, LIST)

@@ -18,11 +18,10 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import PROMPTING
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.lead import Lead
-from tuiftune.tui.kit.paths import PathSuggester, first_data
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import Lead, TitleBar
+from tuiftune.tui.kit.path_completion import PathSuggester, first_data
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.goal.prompt_view import PromptView
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Made(Message):
         self.data, self.prompt, self.error = data, prompt, error
 
 
-class PromptStarter(TellsFaults, WholeScreen[None]):
+class PromptStarter(TellsFaults, SinglePaintScreen[None]):
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (PROMPTING,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(PROMPTING)

@@ -11,7 +11,7 @@ from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import READING, WEIGHING
 from tuiftune.tui.kit.canvas import Line
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FullVerdict(VerdictView):
         return lines
 
 
-class Weighing(WholeModal[bool]):
+class Weighing(SinglePaintModal[bool]):
     """Dismissed with True when one wants to begin what the verdict says."""
 
     SCOPES = (WEIGHING, READING)

@@ -18,11 +18,10 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RETRIEVAL
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.lead import Lead
-from tuiftune.tui.kit.paths import PathSuggester
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.kit.headings import Lead, TitleBar
+from tuiftune.tui.kit.path_completion import PathSuggester
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.tui.wizard.goal.hit_list import HitList
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Found(Message):
         self.found = found
 
 
-class RetrievalStarter(TellsFaults, WholeScreen[None]):
+class RetrievalStarter(TellsFaults, SinglePaintScreen[None]):
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (RETRIEVAL,)
     BINDINGS: ClassVar[list[BindingType]] = bindings(RETRIEVAL)
@@ -182,7 +181,7 @@ class RetrievalStarter(TellsFaults, WholeScreen[None]):
             field.focus()
 
     def action_write(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         if self._index is None:
             self._say("There is no index yet: name the documents first.", "warning")

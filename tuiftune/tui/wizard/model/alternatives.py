@@ -11,9 +11,9 @@ from textual.widgets.option_list import Option
 from tuiftune.figures import size
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import ALTERNATIVES, LIST
+from tuiftune.tui.kit.dialogs import described
 from tuiftune.tui.kit.glyphs import UNICODE
-from tuiftune.tui.kit.options import described
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 
-class Alternatives(WholeModal[int | None]):
+class Alternatives(SinglePaintModal[int | None]):
     """Dismissed with the place of the alternative in the plan, or None."""
 
     SCOPES = (ALTERNATIVES, LIST)

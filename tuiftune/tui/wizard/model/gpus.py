@@ -15,8 +15,8 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CARDS
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.wizard.gpu_rows import NUMBERS, rows_of
 
@@ -39,7 +39,7 @@ class Looked(Message):
         self.number, self.rows, self.fault = number, rows, fault
 
 
-class Cards(TellsFaults, WholeModal[str | None]):
+class Cards(TellsFaults, SinglePaintModal[str | None]):
     """Dismissed with the card as `--gpu` takes it, "" for this machine, or None."""
 
     CSS_PATH = f"{STYLES}/wizard.tcss"

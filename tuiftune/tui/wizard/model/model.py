@@ -13,13 +13,13 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.wizard.model.cursor_explanation import ExplainsCursor
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
 from tuiftune.tui.wizard.model.model_list import ModelList
-from tuiftune.tui.wizard.model.planning import Outcome, fits_by_few, planned
-from tuiftune.tui.wizard.model.pointed import ExplainsPointed
 from tuiftune.tui.wizard.model.settings_list import SettingsList
 from tuiftune.wizard.effect import against
 from tuiftune.wizard.model_rows import Fit, rows_of
+from tuiftune.wizard.planning import Outcome, fits_by_few, planned
 from tuiftune.wizard.settings import changed, stepped, typed, written
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Fitted(Message):
         self.about, self.found = about, found
 
 
-class ModelStep(ExplainsPointed):
+class ModelStep(ExplainsCursor):
     KEY: ClassVar[str] = "model"
     SCOPES = ("wizard", "model")
     BINDINGS: ClassVar[list[BindingType]] = bindings("model")
@@ -256,7 +256,7 @@ class ModelStep(ExplainsPointed):
         self._change(self.draft.override(self._settings.current.key, None))
 
     def action_type_value(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
         from tuiftune.wizard.settings import wanted
 
         setting = self._settings.current
@@ -274,7 +274,7 @@ class ModelStep(ExplainsPointed):
             self.say(str(error), "error")
 
     def action_type_model(self) -> None:
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         self.app.push_screen(
             Ask(

@@ -10,7 +10,7 @@ from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import READING, REASONS
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ReasonLines(Canvas):
         return lines
 
 
-class Reasons(WholeModal[None]):
+class Reasons(SinglePaintModal[None]):
     SCOPES = (REASONS, READING)
     BINDINGS: ClassVar[list[BindingType]] = bindings(REASONS, READING)
 

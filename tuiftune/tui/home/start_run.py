@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tuiftune.errors import UserError
-from tuiftune.tui.textual_patches.whole import WholeScreen
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -22,7 +22,7 @@ class Began(Message):
         self.run = run
 
 
-class BeginsRuns(WholeScreen[None]):
+class StartsRuns(SinglePaintScreen[None]):
     """A screen from which runs are begun. `failed` tells what could not be, from a thread too."""
 
     app: TuneApp
@@ -42,7 +42,7 @@ class BeginsRuns(WholeScreen[None]):
         self.app.open_wizard()
 
     def action_preset(self) -> None:
-        from tuiftune.tui.home.presets import Presets
+        from tuiftune.tui.home.preset_picker import Presets
 
         self.app.push_screen(Presets(), self._with_preset)
 
@@ -77,7 +77,7 @@ class BeginsRuns(WholeScreen[None]):
     def action_clone(self) -> None:
         """The run's preset in the wizard, under a new name."""
         from tuiftune.runs.store.directory import default_root
-        from tuiftune.tui.home.cloning import clone
+        from tuiftune.wizard.clone import clone
 
         run = self.run_to_clone
         if run is None:

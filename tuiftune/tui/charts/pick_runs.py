@@ -13,7 +13,7 @@ from tuiftune.figures import ago, real
 from tuiftune.printable import printable
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, LIST, PICK
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.run_summary import Summary
 
 
-class PickRuns(WholeModal["list[RunDir] | None"]):
+class PickRuns(SinglePaintModal["list[RunDir] | None"]):
     """Dismissed with the runs that are marked, the one it is about not among them; None leaves things as
     they are."""
 

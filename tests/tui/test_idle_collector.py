@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiftune.tui.textual_patches.collector import BREATH_SECONDS, DUE, LATE, QUIET_SECONDS, Collector
+from tuiftune.tui.kit.idle_collector import BREATH_SECONDS, DUE, LATE, QUIET_SECONDS, Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from tuiftune.paths import is_dir
 from tuiftune.printable import printable
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, FILES, LIST
-from tuiftune.tui.kit.paths import DATA
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.kit.path_completion import DATA
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ class DataTree(DirectoryTree):
         ]
 
 
-class Files(WholeModal[Path | None]):
+class Files(SinglePaintModal[Path | None]):
     """Dismissed with the file that was chosen, or None."""
 
     SCOPES = (DIALOG, FILES, LIST)

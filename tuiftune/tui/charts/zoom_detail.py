@@ -31,7 +31,7 @@ class Reread(Message):
         self.found = found
 
 
-class LooksCloser:
+class LoadsZoomDetail:
     """Mixed into a screen of charts: it says what is shown (`look_closer`) and draws runs `seen_closely`."""
 
     def __init__(self) -> None:

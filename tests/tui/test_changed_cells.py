@@ -12,7 +12,7 @@ from showing import live, shown, until
 from textual.app import App
 from textual.strip import Strip
 
-from tuiftune.tui.textual_patches.sent import ChangedCells
+from tuiftune.tui.textual_patches.changed_cells import ChangedCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,7 @@ class ExportsMetrics:
 
     def action_export(self) -> None:
         from tuiftune.runs.reports.metrics_table import SUFFIXES
-        from tuiftune.tui.kit.ask import Ask
+        from tuiftune.tui.kit.dialogs import Ask
 
         assert isinstance(self, Screen)
         hint = f"Every metric as a table. The suffix gives the format: {', '.join(SUFFIXES)}"

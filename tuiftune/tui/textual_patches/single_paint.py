@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TEXTUALS = (ToastRack, Tooltip)
 
 
-class WholeScreen(Screen[ScreenResultType]):
+class SinglePaintScreen(Screen[ScreenResultType]):
     """Nothing of it is painted until its widgets stand; what is asked for at a time is painted together."""
 
     # Textual's repaints all of the screen at each move of the focus; the two widgets do what there is to do.
@@ -115,11 +115,11 @@ class WholeScreen(Screen[ScreenResultType]):
         self._compositor._dirty_regions.clear()
         self._dirty_widgets.clear()
         top = self.app.screen
-        if isinstance(top, WholeModal) and top._stands:
+        if isinstance(top, SinglePaintModal) and top._stands:
             top.refresh_around(regions)
 
 
-class WholeModal(ModalScreen[ScreenResultType], WholeScreen[ScreenResultType]):
+class SinglePaintModal(ModalScreen[ScreenResultType], SinglePaintScreen[ScreenResultType]):
     """Over another screen, which stays to be seen, dimmed."""
 
     _beneath: list[Strip] | None = None

@@ -45,7 +45,7 @@ class DeletesRuns:
         self.post_message(Sized(run, total))
 
     def on_sized(self, message: Sized) -> None:
-        from tuiftune.tui.kit.dialog import Confirm
+        from tuiftune.tui.kit.dialogs import Confirm
 
         assert isinstance(self, Screen)
         run = message.run

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from tuiftune import tui
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.dashboard.dashboard import Dashboard
-from tuiftune.tui.textual_patches.whole import WholeScreen, around
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen, around
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,4 +95,4 @@ def test_every_screen_opens_so() -> None:
         if isinstance(each, type) and issubclass(each, Screen) and each.__module__ == module.__name__
     }
     assert len(found) > 25
-    assert {each.__name__ for each in found if not issubclass(each, WholeScreen)} == set()
+    assert {each.__name__ for each in found if not issubclass(each, SinglePaintScreen)} == set()

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from tuiftune.advice.quality import Circumstances
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
 from tuiftune.tui.wizard.model.model_list import ModelList
-from tuiftune.tui.wizard.model.planning import Outcome
 from tuiftune.tui.wizard.model.settings_list import SettingsList
-from tuiftune.tui.wizard.wizard import WizardStep
+from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard.effect import quality_of
+from tuiftune.wizard.planning import Outcome
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 
-class ExplainsPointed(WizardStep):
+class ExplainsCursor(WizardStep):
     """A step with models, settings and a memory bar. `last` is the latest plan there was."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class ExplainsPointed(WizardStep):
 
     def help_topic(self) -> str:
         """The step, or in depth the setting under the cursor."""
-        from tuiftune.tui.keys.explain import setting_in_depth
+        from tuiftune.tui.keys.help_texts import setting_in_depth
 
         if not self._settings.has_focus:
             return super().help_topic()

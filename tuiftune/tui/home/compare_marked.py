@@ -8,7 +8,7 @@ from tuiftune.tui.home.run_list import RunList
 from tuiftune.tui.kit.chart.curves import MOST_RUNS
 
 
-class LooksTogether:
+class ComparesMarked:
     """Mixed into a screen with a `RunList`. One marked run is joined by the one under the cursor."""
 
     def action_mark(self) -> None:

@@ -10,15 +10,15 @@ from textual.widgets.option_list import Option
 
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, LIST
-from tuiftune.tui.kit.options import described
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.kit.dialogs import described
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-class Presets(WholeModal[str | None]):
+class Presets(SinglePaintModal[str | None]):
     """Dismissed with the name of the preset, or None."""
 
     SCOPES = (DIALOG, LIST)

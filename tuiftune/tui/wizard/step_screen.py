@@ -9,10 +9,10 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import WIZARD
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.lead import Lead
-from tuiftune.tui.textual_patches.whole import WholeScreen
-from tuiftune.tui.wizard.stepper import Stepper
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.headings import Lead
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 
-class WizardStep(TellsFaults, WholeScreen[None]):
+class WizardStep(TellsFaults, SinglePaintScreen[None]):
     """One step. Subclasses set `KEY` and give `body()`; they edit by replacing `self.draft`."""
 
     KEY: ClassVar[str]
@@ -80,3 +80,37 @@ def following(key: str) -> str:
     """The step after this one."""
     keys = [step.key for step in STEPS]
     return keys[min(len(keys) - 1, keys.index(key) + 1)]
+
+
+TITLES = {**{step.key: step.title for step in STEPS}, "run": "Dashboard"}
+SHORT = {**TITLES, "model": "Model", "run": "Run"}
+
+
+class Stepper(Canvas):
+    """`✓ Machine ── ● Goal ── ○ Data …`: done, here, ahead by sign as well as by colour."""
+
+    def __init__(self, here: str) -> None:
+        super().__init__()
+        self._here = here
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        keys = list(TITLES)
+        at = keys.index(self._here)
+        titles = list(TITLES.values())
+        if sum(len(title) + 7 for title in titles) > width:
+            titles = list(SHORT.values())
+        fixed = 1 + sum(len(title) + 2 for title in titles)
+        rule = max(1, min(8, (width - fixed) // (len(keys) - 1) - 2))
+        glyphs = self.glyphs
+        line = Line(" ")
+        for index, title in enumerate(titles):
+            if index:
+                line.add(f" {glyphs.rule * rule} ", "good" if index <= at else "faint")
+            if index < at:
+                line.add(f"{glyphs.done} ", "good").add(title, "soft")
+            elif index == at:
+                line.add(f"{glyphs.here} ", "accent").add(title, "title")
+            else:
+                line.add(f"{glyphs.ahead} {title}", "faint")
+        return [line]

@@ -10,10 +10,10 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import ROWS
-from tuiftune.tui.kit.faults import TellsFaults
-from tuiftune.tui.kit.title_bar import TitleBar
-from tuiftune.tui.textual_patches.whole import WholeScreen
-from tuiftune.tui.wizard.data.row_view import RowView
+from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.wizard.data.flagged_row_view import RowView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 
-class Rows(TellsFaults, WholeScreen[bool]):
+class Rows(TellsFaults, SinglePaintScreen[bool]):
     """Dismissed with True where the check's remedy is asked for."""
 
     SCOPES = (ROWS,)

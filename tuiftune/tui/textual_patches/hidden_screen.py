@@ -6,7 +6,7 @@ from textual.app import ScreenStackError
 from textual.screen import Screen
 
 
-class HiddenBeneath:
+class SkipsPaintWhenHidden:
     """Mixed into screens that are fed while another one lies on top.
 
     Textual takes the screen right beneath for visible even when the top one is opaque, and then paints both

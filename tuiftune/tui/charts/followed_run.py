@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
-class Watched(Widget):
+class FollowedRun(Widget):
     """Mount it to begin; remove it to end. `opened` once its log was read."""
 
-    DEFAULT_CSS = "Watched { display: none; }"
+    DEFAULT_CSS = "FollowedRun { display: none; }"
 
     def __init__(self, run: RunDir) -> None:
         super().__init__()

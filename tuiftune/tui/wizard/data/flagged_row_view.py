@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.checks.where import spans
 from tuiftune.tui.kit.canvas import Canvas, Line
-from tuiftune.tui.kit.differing import differences
-from tuiftune.tui.kit.flow import flowing
+from tuiftune.tui.kit.text_diff import differences
+from tuiftune.tui.kit.wrap import flowing
 from tuiftune.tui.wizard.data.sample_rows import INKS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 
 from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.scopes import APP
-from tuiftune.tui.textual_patches.whole import WholeModal
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.command import Hits
 
 
-class Palette(CommandPalette, WholeModal[None]):
+class Palette(CommandPalette, SinglePaintModal[None]):
     """Textual's own, opened and dimmed as the other questions are."""
 
 

@@ -1,0 +1,109 @@
+"""Dialogs in the middle of the screen: a yes or no question, a line of text, options with a description."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.style import Style
+from rich.text import Text
+from textual.color import Color
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Static
+
+from tuiftune.printable import printable
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.keys.scopes import CONFIRM, DIALOG
+from tuiftune.tui.kit.path_completion import PathSuggester
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from textual.app import App, ComposeResult
+    from textual.binding import BindingType
+
+
+class Confirm(SinglePaintModal[bool]):
+    """Dismissed with True for the action, False for keeping things as they are. `y` and `n` answer too."""
+
+    SCOPES = (CONFIRM,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(CONFIRM)
+
+    def __init__(
+        self, question: str, detail: str, yes: str, no: str = "Cancel", *, harmful: bool = False
+    ) -> None:
+        super().__init__()
+        self._question, self._detail = printable(question), printable(detail, lines=True)
+        self._yes, self._no, self._harmful = yes, no, harmful
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Static(self._question, id="dialog-question", markup=False)
+            yield Static(self._detail, id="dialog-detail", markup=False)
+            with Horizontal(id="answers"):
+                yield Button(self._no, id="no", compact=True)
+                yield Button(
+                    self._yes, id="yes", variant="error" if self._harmful else "primary", compact=True
+                )
+
+    def on_mount(self) -> None:
+        self.query_one("#no" if self._harmful else "#yes").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_other(self) -> None:
+        """To the other of the two answers."""
+        self.focus_next()
+
+    def action_yes(self) -> None:
+        self.dismiss(True)
+
+    def action_cancel(self) -> None:
+        self.dismiss(False)
+
+
+class Ask(SinglePaintModal[str | None]):
+    """Dismissed with the text, or None."""
+
+    SCOPES = (DIALOG,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
+
+    def __init__(
+        self, question: str, value: str, hint: str, *, paths: bool = False, files: bool = False
+    ) -> None:
+        """`paths`: folders are completed as they are typed; `files`: files too."""
+        super().__init__()
+        self._question, self._value, self._hint = question, value, hint
+        self._suggests = PathSuggester(files=files) if paths or files else None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Static(self._question, id="dialog-question", markup=False)
+            yield Static(self._hint, id="dialog-detail", markup=False)
+            yield Input(self._value, suggester=self._suggests)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+def described(
+    app: App[Any], name: str, says: str, *, sign: str = "", good: bool = True, mark: str = ""
+) -> Group:
+    """`sign` stands before the name, in the theme's colour for good or bad; `mark` is a word behind it."""
+    head = Text(no_wrap=True)
+    if sign:
+        head.append(f"{sign} ", _coloured(app, "success" if good else "error"))
+    head.append(printable(name), "bold")
+    if mark:
+        head.append(f"  {mark}", _coloured(app, "success"))
+    return Group(head, Padding(Text(printable(says), "dim"), (0, 1, 0, 2)))
+
+
+def _coloured(app: App[Any], variable: str) -> Style:
+    return Style(color=Color.parse(app.theme_variables[variable]).rich_color)
