@@ -147,6 +147,8 @@ def _in_words(path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
         case "model_type" if name in sections():
             inner = next(known for known in keys() if known.startswith(f"{name}."))
             return f"`{name}` must hold keys of its own", f"such as {inner}, indented below it"
+        case "refused":
+            return f"`{name}` {printable(detail['msg'])}", detail["ctx"]["remedy"]
         case "value_error":
             return f"`{name}`: {detail['msg'].removeprefix('Value error, ')}", ""
     value = _input(details)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.outputs import Output
-from tuiftune.preset import shipped
+from tuiftune.preset import method, shipped
 from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
 from tuiftune.preset.migrate import migrate
 from tuiftune.preset.parse import Document, parse
@@ -61,6 +61,7 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
     """The preset with `key=value` settings applied in order; values are YAML (`3`, `null`, `[q_proj]`)."""
     document = preset.model_dump(mode="json", exclude_unset=True)
     others = preset.others()
+    given: set[str] = set()
     for setting in settings:
         place = f"--set {printable(setting)[:80]}"
         dotted, equals, text = setting.partition("=")
@@ -76,6 +77,9 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
             value = text.strip()  # `name=2024` means the text: quotes on a command line are the shell's
         node[path[-1]] = value
         others.pop(".".join(path[:2]), None)
+        if path[0] == "method":
+            given.add(path[1])
+            document["method"] = method.fitting(document["method"], frozenset(given))
         try:
             Preset.model_validate(document)
         except ValidationError as error:
@@ -119,7 +123,8 @@ def _document(text: str, place: str) -> Document:
     values = {
         name: {} if item is None and name in sections() else item for name, item in document.values.items()
     }
-    document.values = migrate(values, place)
+    line = document.lines.get(("version",))
+    document.values = migrate(values, f"{place} line {line}" if line else place)
     return document
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from tuiftune.options import Auto, PositiveInt, Probability, Text, at_most
+from tuiftune.preset import method
 from tuiftune.preset.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # never `..`, never an option's dash
 
-Auto = Literal["auto"]
-Technique = Literal["full", "lora", "qlora", "dora"]
-TECHNIQUES: tuple[Technique, ...] = ("full", "lora", "qlora", "dora")
 Kernels = Literal["none", "liger"]
 DataFormat = Literal[
     "auto",
@@ -44,28 +42,12 @@ DataFormat = Literal[
     "kto",
 ]
 
-Text = Annotated[str, Field(min_length=1)]
-
-
-def _at_most(most: int) -> AfterValidator:
-    """Refuses what nobody trains with: a slip of the pen, that the plan would calculate with for hours."""
-
-    def check(value: float) -> float:
-        if value > most:
-            raise ValueError(f"{value:.10g} is far beyond what can be trained with; at most {most:,}")
-        return value
-
-    return AfterValidator(check)
-
-
-PositiveInt = Annotated[int, Field(gt=0), _at_most(1_000_000)]
-Steps = Annotated[int, Field(gt=0), _at_most(1_000_000_000)]
-Tokens = Annotated[int, Field(gt=0), _at_most(1 << 24)]
-Cards = Annotated[int, Field(gt=0), _at_most(1024)]
-CardIndex = Annotated[int, Field(ge=0), _at_most(1023)]
-CountOrNone = Annotated[int, Field(ge=0), _at_most(1_000_000)]
-Money = Annotated[float, Field(gt=0), _at_most(1_000_000_000)]
-Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Steps = Annotated[int, Field(gt=0), at_most(1_000_000_000)]
+Tokens = Annotated[int, Field(gt=0), at_most(1 << 24)]
+Cards = Annotated[int, Field(gt=0), at_most(1024)]
+CardIndex = Annotated[int, Field(ge=0), at_most(1023)]
+CountOrNone = Annotated[int, Field(ge=0), at_most(1_000_000)]
+Money = Annotated[float, Field(gt=0), at_most(1_000_000_000)]
 
 # A card with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
 SMALLEST_LIMIT = 512 * 1024**2
@@ -102,7 +84,7 @@ class MixSource(Section):
     """A further source of rows."""
 
     path: Text = Field(description="a file, a glob or a directory")
-    weight: Annotated[float, _at_most(1_000_000)] = Field(
+    weight: Annotated[float, at_most(1_000_000)] = Field(
         1.0, gt=0, description="how often each row is seen in an epoch, next to the training data's 1.0"
     )
     share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -177,32 +159,27 @@ class DataSection(Section):
         return value
 
 
-class MethodSection(Section):
-    """How it is tuned."""
+class _Method(Section):
+    """What every `method` has; its other keys are declared by its stage and its technique."""
 
-    stage: Literal["sft"] = Field("sft", description="supervised fine-tuning")
-    technique: Auto | Technique = Field(
-        "auto", description="all weights, or adapters (over a 4-bit base: qlora)"
-    )
-    rank: Auto | PositiveInt = Field("auto", description="width of the adapters")
-    alpha: Auto | PositiveInt = Field("auto", description="adapter scale; auto: 2 × rank")
-    dropout: Probability = Field(0.0, description="adapter dropout")
-    adapter_dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="precision of the adapters; auto: float32; bfloat16 rounds small updates away"
-    )
-    target_modules: Literal["all-linear", "attention"] | Annotated[list[Text], Field(min_length=1)] = Field(
-        "all-linear", description="which layers get adapters"
-    )
-    modules_to_save: list[Text] = Field(
-        [],
-        description="modules trained whole and saved with the adapters: embeddings, lm_head, or a name",
-    )
+    stage: str
+    technique: str
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+if TYPE_CHECKING:
+    MethodSection = _Method
+else:
+    MethodSection = method.section(Section, "How it is tuned.")
 
 
 class TrainingSection(Section):
     """The optimiser's settings."""
 
-    epochs: Annotated[float, _at_most(1_000_000)] = Field(3.0, gt=0, description="passes over the data")
+    epochs: Annotated[float, at_most(1_000_000)] = Field(3.0, gt=0, description="passes over the data")
     max_steps: Steps | None = Field(None, description="stop after so many optimiser steps; overrides epochs")
     effective_batch: PositiveInt = Field(
         16, description="rows an optimiser step, over all cards and accumulation"
@@ -374,5 +351,7 @@ class Preset(Section):
             for key in path:
                 node = node.setdefault(key, {})
             node[leaf] = value
+        given = frozenset(key.removeprefix("method.") for key in values)
+        document["method"] = method.fitting(document.get("method", {}), given)
         others = {key: by for key, by in self._origins.items() if key not in values}
         return Preset.model_validate(document).from_others(others)

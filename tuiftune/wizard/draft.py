@@ -118,6 +118,7 @@ class Draft:
         )
 
     def _document(self) -> dict[str, Any]:
+        from tuiftune.preset import method
         from tuiftune.preset.explain import unknown_key
         from tuiftune.preset.words import keys
 
@@ -139,6 +140,8 @@ class Draft:
                 message, remedy = unknown_key(tuple(dotted.split(".")))
                 raise UserError(message, place=dotted, remedy=remedy)
             document.setdefault(section, {})[key] = value
+        # What was set for another technique is kept in the draft, for when that is chosen again.
+        document["method"] = method.fitting(document.get("method", {}))
         return document
 
 

@@ -1,0 +1,101 @@
+"""`method` takes the options that its stage and its technique declare, and says where another's belongs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from tuiftune import stages, techniques
+from tuiftune.errors import UserError
+from tuiftune.options import Auto, Option, Probability
+from tuiftune.preset import method
+from tuiftune.preset.file import dump, loads
+from tuiftune.preset.schema import Preset, Section
+from tuiftune.stages.base import Stage
+from tuiftune.techniques.base import Technique
+
+HEAD = "model: {base: some/model}\ndata: {train: rows.jsonl}\n"
+BETA = Option("beta", Auto | Probability, "auto", "pull towards the reference model")
+DEPTH = Option("depth", Probability, 0.5, "of a made-up technique")
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> type[Section]:
+    """`method` as it would be with one more stage, which takes adapters only, and one more technique."""
+    known, ways = dict(stages.every()), dict(techniques.every())
+
+    class Paired(Stage):
+        def refuses(self, technique: Technique) -> str | None:
+            return None if technique.adapters else "needs adapters, without which there is no reference model"
+
+    known["paired"] = Paired("paired", "Paired", 90, "rows in pairs", (BETA,))
+    adapters = next(one for one in ways.values() if one.adapters and one.automatic)
+    ways["deep"] = replace(
+        adapters, key="deep", order=90, options=(*adapters.options, DEPTH), automatic=False
+    )
+    monkeypatch.setattr(stages, "every", lambda: known)
+    monkeypatch.setattr(techniques, "every", lambda: ways)
+    return method.section(Section, "How it is tuned.")
+
+
+def faults(section: type[Section], **values: object) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        section.model_validate(values)
+    return [f"{'.'.join(map(str, one['loc']))} {one['msg']}" for one in caught.value.errors()]
+
+
+def test_options_of_the_stage_and_the_technique_stand_side_by_side(made_up: type[Section]) -> None:
+    made = made_up.model_validate({"stage": "paired", "technique": "deep", "beta": 0.1, "depth": 0.2})
+    assert made.model_dump(exclude_unset=True) == {
+        "stage": "paired",
+        "technique": "deep",
+        "beta": 0.1,
+        "depth": 0.2,
+    }
+
+
+def test_only_its_own_options_are_written(made_up: type[Section]) -> None:
+    assert {"beta", "depth"} & made_up.model_validate({}).model_dump().keys() == set()
+    assert "beta" in made_up.model_validate({"stage": "paired"}).model_dump()
+
+
+def test_an_option_of_another_says_where_it_belongs(made_up: type[Section]) -> None:
+    assert faults(made_up, technique="lora", depth=0.2, beta=0.1) == [
+        "beta is an option of the stage paired, not of sft",
+        "depth is an option of the technique deep, not of lora",
+    ]
+    assert faults(made_up, depth=0.2) == ["depth is an option of the technique deep, not of auto"]
+
+
+def test_a_technique_that_the_stage_cannot_take(made_up: type[Section]) -> None:
+    (said,) = faults(made_up, stage="paired", technique="full")
+    assert said.startswith("technique is full: needs adapters")
+
+
+def test_one_key_has_one_declaration(made_up: type[Section]) -> None:
+    stage = next(iter(stages.every().values()))
+    again = replace(stage, key="again", options=(replace(BETA, default=0.5),))
+    stages.every()["again"] = again  # type: ignore[index]
+    with pytest.raises(ValueError, match="again declares its option beta anew"):
+        method.options()
+
+
+def test_a_changed_technique_leaves_the_options_of_the_old_one_behind(made_up: type[Section]) -> None:
+    old = {"technique": "deep", "depth": 0.2, "rank": 8}
+    assert method.fitting({**old, "technique": "lora"}) == {"technique": "lora", "rank": 8}
+    assert method.fitting({**old, "technique": "lora"}, frozenset({"depth"}))["depth"] == 0.2
+
+
+def test_every_technique_accepts_what_the_plan_may_have_set() -> None:
+    for key in techniques.every():
+        preset = loads(HEAD + f"method: {{technique: {key}, rank: 8, alpha: 16, dropout: 0.1}}\n", "x")
+        assert loads(dump(preset), "x") == preset
+
+
+def test_a_fault_names_the_line_of_the_option() -> None:
+    with pytest.raises(UserError) as caught:
+        loads(HEAD + "method:\n  technique: full\n  rank: 0\n", "support.yaml")
+    assert str(caught.value).startswith("support.yaml line 5: `method.rank` is 0")
+    assert isinstance(loads(HEAD, "x"), Preset)
