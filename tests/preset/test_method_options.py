@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
@@ -14,7 +15,9 @@ from tuiftune.preset import method
 from tuiftune.preset.file import dump, loads
 from tuiftune.preset.schema import Preset, Section
 from tuiftune.stages.base import Stage
-from tuiftune.techniques.base import Technique
+
+if TYPE_CHECKING:
+    from tuiftune.techniques.base import Technique
 
 HEAD = "model: {base: some/model}\ndata: {train: rows.jsonl}\n"
 BETA = Option("beta", Auto | Probability, "auto", "pull towards the reference model")
