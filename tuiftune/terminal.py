@@ -27,7 +27,7 @@ def draw_seconds(environment: Mapping[str, str] | None = None) -> float:
 
 
 def in_browser(environment: Mapping[str, str]) -> bool:
-    """Whether a browser is at the other end, whatever terminal `tuiftune serve` was started in."""
+    """Whether a browser is at the other end, whatever terminal `tuiftune web` was started in."""
     return environment.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 

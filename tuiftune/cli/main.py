@@ -40,7 +40,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("resume", "train", "resume"),
     ("logs", "runs", "logs"),
     ("report", "runs", "report"),
-    ("serve", "serve", "serve"),
+    ("web", "web", "web"),
     ("compare", "compare", "compare"),
     ("metrics", "metrics", "metrics"),
 )

@@ -1,4 +1,4 @@
-"""`tuiftune serve`: for whoever has the link, from this machine; everybody else is turned away."""
+"""`tuiftune web`: for whoever has the link, from this machine; everybody else is turned away."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def link(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path / "state")}
     server = subprocess.Popen(
-        [sys.executable, "-m", "tuiftune", "serve", "--port", str(port)],
+        [sys.executable, "-m", "tuiftune", "web", "--port", str(port)],
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
@@ -108,7 +108,7 @@ async def test_the_app_is_at_the_other_end(link: str) -> None:
 def test_without_the_extra_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['textual_serve'] = None; from tuiftune.cli.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "serve"],
+        [sys.executable, "-c", code, "web"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -127,7 +127,7 @@ def test_a_port_that_is_taken_is_told() -> None:
         other.listen()
         port = other.getsockname()[1]
         done = subprocess.run(
-            [sys.executable, "-m", "tuiftune", "serve", "--port", str(port)],
+            [sys.executable, "-m", "tuiftune", "web", "--port", str(port)],
             capture_output=True,
             text=True,
             timeout=60,

@@ -1,4 +1,4 @@
-"""`tuiftune serve`: the same app in a browser, through textual-serve, for this machine's user alone."""
+"""`tuiftune web`: the same app in a browser, through textual-serve, for this machine's user alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 PORT = 8000
 
 
-def serve(
+def web(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of this machine's loopback.")
     ] = PORT,
@@ -32,7 +32,7 @@ def serve(
 
     if find_spec("textual_serve") is None:
         raise UserError(
-            "textual-serve is not installed", place="serve", remedy="pip install 'tuiftune[browser]'"
+            "textual-serve is not installed", place="web", remedy="pip install 'tuiftune[browser]'"
         )
     _check_free(port)
     key = secrets.token_urlsafe(24)
@@ -60,7 +60,7 @@ def _server(port: int, key: str) -> Any:
     Its own checks neither who asks nor from which page: without this, any account of the machine and any web
     page open in the browser could drive the app.
     """
-    from aiohttp import web
+    from aiohttp import web as http
     from textual_serve.server import Server
 
     command = shlex.join(interpreter.command("tuiftune"))
@@ -72,7 +72,7 @@ def _server(port: int, key: str) -> Any:
         known = hmac.compare_digest(given.encode(), key.encode())
         from_here = request.headers.get("Origin", f"http://{own}") == f"http://{own}"
         if not known or not from_here or request.host != own:
-            raise web.HTTPForbidden(text="Open the link that `tuiftune serve` printed.\n")
+            raise http.HTTPForbidden(text="Open the link that `tuiftune web` printed.\n")
         response = await handler(request)
         if request.path == "/":
             response.set_cookie(cookie, key, httponly=True, samesite="Strict")
@@ -83,7 +83,7 @@ def _server(port: int, key: str) -> Any:
 
     async def guarded() -> Any:
         made = await make_app()
-        made.middlewares.append(web.middleware(guard))
+        made.middlewares.append(http.middleware(guard))
         return made
 
     async def nothing(app: Any) -> None:
