@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.attempt import Attempt
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
-    from tuiftune.plan.resolve import Attempt
     from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset

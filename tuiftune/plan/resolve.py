@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.figures import size
@@ -19,41 +18,24 @@ from tuiftune.plan import (
     search,
     shard,
 )
+from tuiftune.plan.attempt import attempt, fastest, gain, larger_of
 from tuiftune.plan.device import device_of, near
-from tuiftune.plan.model import Larger, Plan, Reason, Speed
+from tuiftune.plan.model import Plan, Reason, Speed
 from tuiftune.plan.padding import lengths_of
-from tuiftune.plan.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tuiftune.data.facts import DataFacts
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.attempt import Attempt
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
-    from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.search import Candidate
+    from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
 
 FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
-_DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
-WORTH_TRYING = 1.03  # times as fast; less isn't worth a second preflight check
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One technique searched: what was found for it, and the values it goes with."""
-
-    technique: str
-    way: Spread
-    dtype: Reason
-    rank: Reason
-    base: Settings
-    found: tuple[Candidate, ...]
-    best: Candidate | None
-    steps: int | None  # that it was judged over
 
 
 def make_plan(
@@ -72,7 +54,7 @@ def make_plan(
     attempts: list[Attempt] = []
     for technique in names:
         tried = [attempt(preset, model, way, lengths, facts, technique) for way in ways]
-        attempts.append(_fastest(tried))
+        attempts.append(fastest(tried))
         if attempts[-1].best is not None:
             break
     chosen = attempts[-1]
@@ -100,7 +82,7 @@ def make_plan(
         amount.steps,
         (every, why_every),
     )
-    reasons += parallelism.reasons(preset, device, chosen.way, _gain(chosen, others))
+    reasons += parallelism.reasons(preset, device, chosen.way, gain(chosen, others))
     reasons = [origins.attributed(reason, preset) for reason in reasons]
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
@@ -146,107 +128,6 @@ def make_plan(
             sharded,
             best.memory.needs,
         ),
-    )
-
-
-def _fastest(tried: Sequence[Attempt]) -> Attempt:
-    """On the fewest cards that none is much faster than; the first where nothing fits."""
-    fitting = [(one, one.best.seconds(one.steps)) for one in tried if one.best is not None]
-    if not fitting:
-        return tried[0]
-    least = min(seconds for _, seconds in fitting)
-    return next(one for one, seconds in fitting if seconds <= least * parallelism.WORTH)
-
-
-def _gain(chosen: Attempt, others: Sequence[Attempt]) -> float | None:
-    """Times as fast as on one card, where both fit."""
-    one = next((other.best for other in others if other.way.copies == 1), None)
-    if one is None or chosen.best is None:
-        return None
-    return chosen.best.tokens_per_second / one.tokens_per_second
-
-
-def larger_of(preset: Preset, found: Sequence[Candidate], best: Candidate) -> Larger | None:
-    """The next larger micro batch of the chosen way, where it is worth trying: faster, bound too large."""
-    if preset.training.micro_batch != "auto" or not best.fits:
-        return None
-    more = [
-        other
-        for other in found
-        if other.settings.micro_batch > best.settings.micro_batch
-        and _lever(other.settings) == _lever(best.settings)
-    ]
-    if not more:
-        return None
-    other = min(more, key=lambda one: one.settings.micro_batch)
-    if other.fits or other.tokens_per_second < WORTH_TRYING * best.tokens_per_second:
-        return None
-    return Larger(other.settings.micro_batch, other.memory.needs, other.tokens_per_second)
-
-
-def _lever(settings: Settings) -> tuple[Any, ...]:
-    return (
-        settings.checkpointing,
-        settings.kernels,
-        settings.compile,
-        settings.optimizer,
-        settings.padding_free,
-    )
-
-
-def attempt(
-    preset: Preset,
-    model: BaseModel,
-    way: Spread,
-    lengths: Lengths,
-    facts: DataFacts | None,
-    technique: str,
-) -> Attempt:
-    """Search one technique on so many cards over every lever the preset leaves open."""
-    device, copies = way.device, way.copies
-    dtype = hyperparameters.precision(preset, technique, device)
-    rank = hyperparameters.rank(preset, technique, facts)
-    base = base_settings(preset, device, lengths, technique, dtype.value, rank.value, copies)
-    kernel = attention.kernel(preset, model.architecture, device, base.compute_bytes)
-    base = replace(base, attention=kernel)
-    space = search.space_of(preset, model.architecture, base, device, lengths)
-    effective = preset.training.effective_batch
-    found = tuple(search.candidates(model.architecture, base, space, device, lengths, effective))
-    steps = cost.amount(preset, lengths, 1, copies, base.packing).steps
-    if steps is not None and preset.training.max_steps is not None:
-        # A run cut short by hand tries out a longer one: it is judged, and set up, as that would be.
-        steps = max(steps, search.TRIAL_STEPS)
-    return Attempt(technique, way, dtype, rank, base, found, search.fastest(found, steps), steps)
-
-
-def base_settings(
-    preset: Preset,
-    device: Device,
-    lengths: Lengths,
-    technique: str,
-    dtype: str,
-    rank: int,
-    copies: int,
-) -> Settings:
-    """The settings before the search: the micro batch is 1, `length` the longest row that can come."""
-    packing = preset.data.packing is True
-    targets = preset.method.target_modules
-    # All weights are trained in float32: 16 bits round most of an update away.
-    weight_bytes = 4 if technique == "full" else _DTYPE_BYTES[dtype]
-    return Settings(
-        technique=technique,
-        micro_batch=1,
-        length=preset.data.max_length if packing else lengths.bound,
-        rank=rank,
-        targets=targets if isinstance(targets, str) else tuple(targets),
-        dropout=preset.method.dropout,
-        packing=packing,
-        weight_bytes=weight_bytes,
-        autocast=weight_bytes > _DTYPE_BYTES[dtype],
-        saved=tuple(preset.method.modules_to_save) if technique != "full" else (),
-        adapter_bytes=_DTYPE_BYTES[hyperparameters.adapter_dtype(preset, technique).value],
-        device=device.kind,
-        copies=copies,
     )
 
 
