@@ -177,6 +177,40 @@ def test_a_step_that_does_not_end_is_noticed_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "patient", "told"),
+    [
+        ([33.0, *[1.5] * 20], 95.0, 100.0),  # the first compiled: it may have to again
+        ([0.3] * 20, 59.0, 61.0),
+        ([40.0] * 20, 790.0, 810.0),
+    ],
+)
+def test_once_steps_are_known_a_stuck_one_is_told_soon(
+    seconds: list[float], patient: float, told: float
+) -> None:
+    from tuiftune.engine.process.gpu import StepWatch
+
+    watch, now = StepWatch(), 0.0
+    for step, taken in enumerate(seconds):
+        watch.look("training", step, now)
+        now += taken
+    watch.look("training", len(seconds), now)
+    assert watch.look("training", len(seconds), now + patient) is None
+    assert watch.look("training", len(seconds), now + told) is not None
+
+
+def test_the_gpu_that_the_others_wait_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As two H200s looked while the process on the second was stopped; a third belongs to another."""
+    from tuiftune.engine.process.gpu import idle_among
+
+    def gpus(*load: int | None) -> list[dict[str, Any]]:
+        return [{"index": index, "utilisation": share} for index, share in enumerate(load)]
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert idle_among(gpus(100, 0, 0)) == ": GPU 1 is idle, the others wait for it"
+    assert idle_among(gpus(100, 100, 0)) == idle_among(gpus(0, 0)) == idle_among(gpus(100, None)) == ""
+
+
+@pytest.mark.parametrize(
     ("message", "words"),
     [
         ("CUDA error: uncorrectable ECC error encountered", "an uncorrectable memory error on the card"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import tiny
+from waiting import wait_until
 
 from tuiftune.engine.distributed.ranks import VARIABLES, Ranks
 from tuiftune.errors import UserError
@@ -189,6 +190,21 @@ def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path
     job = engine.start("train", run)
     job.wait_for_step(run, 1)
     second = second_of(job)
+    assert control.kill(RunDir.open(run))
+    assert job.wait() == -signal.SIGKILL
+    assert gone(second)
+
+
+def test_one_that_holds_the_other_up_is_named(engine: Engine, make_run: Callable[..., Path]) -> None:
+    run = make_run(**ENDLESS)
+    job = engine.start("train", run, fault={"module": "hindered", "stuck_after": 0.4})
+    job.wait_for_step(run, 6)
+    second = second_of(job)
+    second.suspend()
+    wait_until(lambda: bool(tiny.events(run, "warning")))
+    (warning,) = tiny.events(run, "warning")
+    assert warning["code"] == "stuck"
+    assert f"process 2 of 2 (PID {second.pid}) is stopped (SIGSTOP)" in warning["message"]
     assert control.kill(RunDir.open(run))
     assert job.wait() == -signal.SIGKILL
     assert gone(second)

@@ -293,3 +293,11 @@ def test_a_recorded_h200_under_load_works_harder_than_idle() -> None:
     assert busy.memory_used is not None
     assert idle.memory_used is not None
     assert busy.memory_used > idle.memory_used
+
+
+def test_two_recorded_h200s_of_one_host() -> None:
+    read = Nvml(Replay.of_file(FIXTURES / "nvml-two-h200.json")).read()
+    assert read.fault is None
+    assert [gpu.index for gpu in read.gpus] == [0, 1]
+    assert {gpu.name for gpu in read.gpus} == {"NVIDIA H200"}
+    assert len({gpu.uuid for gpu in read.gpus}) == 2

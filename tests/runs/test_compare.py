@@ -15,6 +15,7 @@ import pytest
 from tuiftune.errors import UserError
 from tuiftune.runs.reports.compare import compare
 from tuiftune.runs.reports.compare_table import rows, sentences
+from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
@@ -22,7 +23,7 @@ RECORDED = Path(__file__).parents[1] / "fixtures"
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> dict[str, RunDir]:
-    for name in ("h200-lora", "h200-qlora", "demo"):
+    for name in ("h200-lora", "h200-qlora", "h200-two", "demo"):
         shutil.copytree(RECORDED / name, tmp_path / "runs" / name)
     return {path.name: RunDir(path) for path in (tmp_path / "runs").iterdir()}
 
@@ -104,3 +105,12 @@ def test_the_commands(recorded: dict[str, RunDir], tmp_path: Path) -> None:
     assert "written: demo.csv (251 rows)" in written.stderr
     assert (tmp_path / "demo.csv").read_text() == tuiftune("metrics", "demo").stdout
     assert tuiftune("metrics", "demo", "-o", "demo.txt").returncode == 2
+
+
+def test_a_run_on_two_gpus_has_the_curves_of_both(recorded: dict[str, RunDir]) -> None:
+    state = RunState()
+    for line in recorded["h200-two"].events_path.read_bytes().splitlines():
+        state.fold(json.loads(line))
+    assert sorted(gpu.index for gpu in state.gpus) == [0, 1]
+    assert state.end is not None
+    assert state.end.state == "done"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import statistics
 import sys
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
 
 HEARTBEAT_EVERY = 5.0
 SAMPLE_EVERY = 2.0
-STUCK_AFTER = 600.0  # seconds; the first step may compile for minutes
-STUCK_TIMES = 20  # times the longest step so far
+STUCK_AFTER = 600.0  # seconds; the first steps may compile for minutes
+STUCK_SOONEST = 60.0  # seconds, once MEASURED steps are known: people wait for no less
+MEASURED = 5  # steps
+STUCK_TIMES = 20  # times the usual step
+STUCK_LONGEST = 3  # times the longest step so far: shapes that are new compile again
+BUSY, IDLE = 90, 5  # percent: a GPU that waits in an exchange computes all the time, the awaited one doesn't
 CARD_FIELDS = (
     "index",
     "name",
@@ -118,27 +124,42 @@ class StepWatch:
     def __init__(self) -> None:
         self._at: tuple[str, int] | None = None
         self._since = self._longest = 0.0
+        self._latest: deque[float] = deque(maxlen=32)  # seconds of a step
         self._told = False
 
     def look(self, phase: str, step: int, now: float) -> float | None:
         """Take in where the run is at `now` (seconds). The seconds that a stuck step has taken, else None."""
         if (phase, step) != self._at:
             if self._at is not None and self._at[0] == phase == "training":
-                self._longest = max(self._longest, now - self._since)
+                self._latest.append(now - self._since)
+                self._longest = max(self._longest, self._latest[-1])
             self._at, self._since, self._told = (phase, step), now, False
             return None
         waited = now - self._since
-        if phase != "training" or self._told or waited < max(STUCK_AFTER, STUCK_TIMES * self._longest):
+        if phase != "training" or self._told or waited < self._bound():
             return None
         self._told = True
         return waited
+
+    def _bound(self) -> float:
+        """Seconds from which on a step is stuck."""
+        if len(self._latest) < MEASURED:
+            return max(STUCK_AFTER, STUCK_TIMES * self._longest)
+        usual = STUCK_TIMES * statistics.median(self._latest)
+        return max(min(STUCK_SOONEST, STUCK_AFTER), usual, STUCK_LONGEST * self._longest)
 
 
 class Pulse:
     """Two threads: a heartbeat with the current step, and samples of the cards and the host."""
 
-    def __init__(self, report: Report, run: Path, lost: Callable[[], Stop | None] = lambda: None) -> None:
-        self._report, self._run, self._lost = report, run, lost
+    def __init__(
+        self,
+        report: Report,
+        run: Path,
+        lost: Callable[[], Stop | None] = lambda: None,
+        held_up_by: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._report, self._run, self._lost, self._held_up_by = report, run, lost, held_up_by
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -165,8 +186,9 @@ class Pulse:
             if stuck is not None:
                 self._report.warning(
                     "stuck",
-                    f"step {self._report.step + 1} has taken {stuck:.0f} s, far beyond any before",
-                    "a card or a disk may hang: see `tuiftune logs`; `tuiftune stop --kill` ends it at once, "
+                    f"step {self._report.step + 1} has taken {stuck:.0f} s, much longer than earlier steps"
+                    + (self._held_up_by() or idle_among(_cards())),
+                    "a GPU or a disk may hang: see `tuiftune logs`; `tuiftune stop --kill` ends it at once, "
                     "`tuiftune resume` goes on from the last checkpoint",
                 )
             if self._over.wait(HEARTBEAT_EVERY):
@@ -187,6 +209,15 @@ class Pulse:
                 process_memory=psutil.Process(os.getpid()).memory_info().rss,
                 disk_free=_free(self._run),
             )
+
+
+def idle_among(gpus: list[dict[str, Any]]) -> str:
+    """Words on the one of this run's GPUs that the others wait for, as far as NVML shows it; else nothing."""
+    shown = [int(part) for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.isdigit()]
+    load = {gpu["index"]: gpu["utilisation"] for gpu in gpus if gpu["index"] in shown}
+    idle = [index for index, share in load.items() if share is not None and share <= IDLE]
+    busy = [index for index, share in load.items() if share is not None and share >= BUSY]
+    return f": GPU {idle[0]} is idle, the others wait for it" if len(idle) == 1 and busy else ""
 
 
 def _free(place: Path) -> int | None:

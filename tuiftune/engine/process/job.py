@@ -71,7 +71,7 @@ def _lead(
     writer = EventWriter(run.events_path)
     place.log = writer
     report = Report(writer)
-    pulse = Pulse(report, run.path, place.lost)
+    pulse = Pulse(report, run.path, place.lost, ranks.held_up_by)
     once = threading.Lock()
 
     def conclude(ending: Ending) -> None:
