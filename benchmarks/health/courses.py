@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import string
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import assets
@@ -37,6 +37,7 @@ class Course:
     name: str
     expects: tuple[str, ...] = ()
     begins: float = 0.0
+    _: KW_ONLY
     onset: str = ""
     rows: Callable[[random.Random], tuple[list[Row], list[Row] | None]] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -178,7 +179,7 @@ COURSES = (
     Course("oscillating-full", ("rate_too_high",), 0.3, settings=FULL | _rate(0.02) | CONSTANT),
     Course("one-spike", ("spike",), rows=spoilt(1), onset="spike"),
     Course("many-spikes", ("spikes", "spike"), rows=spoilt(16), settings=FULL, onset="spike"),
-    Course("label-noise", ("plateau",), 0.6, shuffled(1.0), _steps(120)),
+    Course("label-noise", ("plateau",), 0.6, rows=shuffled(1.0), settings=_steps(120)),
     Course("half-empty", ("rows_lost",), rows=emptied(0.5)),
     Course("easy-evaluation", ("unlike",), rows=_copying),
     Course("leaking", ("leaking",), rows=_leaking, settings=FULL | _steps(120)),

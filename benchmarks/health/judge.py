@@ -51,19 +51,22 @@ class Judged:
         for step, codes, _ in self.told:
             wrong += [f"{code} at step {step}" for code in codes if code not in fine]
         if course.expects:
-            until = self.begins(course) + max(AT_LEAST, round(IN_TIME * self.steps))
+            if (begins := self.begins(course)) is None:
+                return ["the fault doesn't show in the numbers"]
+            until = begins + max(AT_LEAST, round(IN_TIME * self.steps))
             first = [step for step, codes, _ in self.told if any(code in course.expects for code in codes)]
             if not first or first[0] > until:
                 wrong.append(f"not told by step {until}: {first[:1] or 'never'}")
         return wrong
 
-    def begins(self, course: Course) -> int:
-        """Return the step at which the fault of a course shows in the numbers."""
+    def begins(self, course: Course) -> int | None:
+        """Return the step at which the fault of a course shows in the numbers; None where it doesn't."""
         if course.onset == "lowest eval":
             return min(self.evals, key=lambda seen: seen[1])[0]
         if course.onset == "spike":
             pairs = pairwise(self.losses)
-            return next(at for (_, sooner), (at, later) in pairs if at > SETTLED and later > 3 * sooner)
+            jumps = (at for (_, sooner), (at, later) in pairs if at > SETTLED and later > 3 * sooner)
+            return next(jumps, None)
         return math.ceil(course.begins * self.steps)
 
 

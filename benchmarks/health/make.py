@@ -49,7 +49,7 @@ def run_directory(course: Course, root: Path, seed: int, changes: dict[str, Any]
     from tuiftune.preset.schema import Preset
 
     rng = random.Random(f"{seed} {course.rows.__name__ if course.rows else ''}")
-    values: dict[str, Any] = {**QUICK, **course.settings, **(changes or {}), "training.seed": seed}
+    values: dict[str, Any] = {**QUICK, **(changes or {}), **course.settings, "training.seed": seed}
     values["training.divergence_patience"] = 0  # what comes after it is part of the course
     train: str = "builtin:tickets"
     held: Any = values.pop("data.eval", 0.1)
@@ -80,8 +80,8 @@ def warm() -> None:
     import peft  # noqa: F401
     import torch
     import trl.trainer.sft_trainer  # noqa: F401
-    import tuiftune.engine.recipe
-    import tuiftune.engine.trainer  # noqa: F401
+    import tuiftune.engine.training.recipe
+    import tuiftune.engine.training.trainer  # noqa: F401
 
     torch.set_num_threads(1)
 
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="of every course")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="where a course has none")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

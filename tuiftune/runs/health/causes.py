@@ -43,7 +43,8 @@ PLATEAU = (0.3, 0.9)  # share of the run: before, it warms up; after, the learni
 PLATEAU_FALL = 0.08  # of the level, over the last third of the steps so far
 HIGH = 0.3  # nats a token; below, a loss that levels off is what is wanted
 UNDERFIT_FROM = 0.9  # share of the run
-UNDERFIT_FALL = 0.08  # of the level, over the last third of the steps
+UNDERFIT_FALL = 0.08  # of the level, over the last third of the steps …
+UNDERFIT_PACE = 0.05  # … and of the eval loss, over a tenth of the run, at the pace of the last two evaluations
 
 
 def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
@@ -235,9 +236,10 @@ def _underfitting(state: RunState, planned: Planned, seen: Course) -> Remark | N
         return None
     fall, error = seen.fall_since(1 / 3)
     still_falling = fall > max(error, UNDERFIT_FALL * seen.level)
-    if seen.evals:
-        late = [loss for at, loss in seen.evals if at >= (2 / 3) * state.step]
-        still_falling = still_falling and len(late) >= 2 and late[-1] < late[0] * (1 - UNDERFIT_FALL / 2)
+    if len(seen.evals) > 1 and state.total_steps:  # a decaying rate slows the fall down: it is over by now
+        (sooner, before), (later, now) = seen.evals[-2:]
+        pace = (1 - now / before) * 0.1 * state.total_steps / (later - sooner) if before else 0.0
+        still_falling = still_falling and pace > UNDERFIT_PACE
     if not still_falling:
         return None
     return Remark(
@@ -246,7 +248,8 @@ def _underfitting(state: RunState, planned: Planned, seen: Course) -> Remark | N
         "still improving",
         f"the loss was still falling at the end: by {percent(fall / (seen.level + fall))} in the last third",
         "train longer: raise training.epochs or training.max_steps",
-        f"over the last third of the steps it fell by more than {percent(UNDERFIT_FALL)}, beyond its noise",
+        f"over the last third of the steps it fell by more than {percent(UNDERFIT_FALL)}, beyond its noise, "
+        f"and from the last evaluation but one at a pace of {percent(UNDERFIT_PACE)} in a tenth of the run",
     )
 
 
