@@ -97,7 +97,11 @@ def _nearest(name: str) -> str | None:
 
 def _dotted(path: Iterable[str | int]) -> str:
     """A path as the user would name it; places in a list are left to the line number."""
-    return printable(".".join(str(part) for part in path if isinstance(part, str)))
+    return _short(printable(".".join(str(part) for part in path if isinstance(part, str))))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def faults(error: ValidationError, place: str, lines: Mapping[KeyPath, int]) -> list[Fault]:
@@ -174,10 +178,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, str):
-        text = value if len(value) <= 60 else value[:57] + "…"
-        return f"the text `{printable(text)}`"
-    text = printable(str(value))
-    return text if len(text) <= 60 else f"{text[:57]}…"
+        return f"the text `{_short(printable(value))}`"
+    return _short(printable(str(value)))
 
 
 def _remedy(key: Key, value: Any) -> str:
@@ -189,7 +191,7 @@ def _remedy(key: Key, value: Any) -> str:
             float(value)
         except ValueError:
             return ""
-        return f"write {printable(value)} without quotes"
+        return f"write {_short(printable(value))} without quotes"
     if key.allows.startswith("text") and isinstance(value, int | float):
         return f'put it in quotes: "{_shown(value)}"'
     return ""
