@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+EACH = "{% for m in messages %}{{ m.content }}{% endfor %}"
 TEMPLATES = {
     "loop": (LOOP, "takes more than"),
     "loop at one row": ("{% if '#7#' in messages[0].content %}" + LOOP + "{% endif %}", "at row 8"),
@@ -126,8 +127,55 @@ def test_so_does_an_inspection(dataset: Dataset, tmp_path: Path, case: str) -> N
 def test_mended_files_are_read_anew(dataset: Dataset, tmp_path: Path) -> None:
     place = model(tmp_path / "stranger", "{{ 1/0 }}")
     refused(dataset, place)
-    (place / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    (place / "chat_template.jinja").write_text(EACH)
     assert measure(dataset, resolve(str(place))).rows == 38
+
+
+UNSTEADY = {
+    "random": "{{ ['a', 'b'] | random }}",
+    "random words": "{{ lipsum(1) }}",
+    "time": "{{ strftime_now('%Y-%m-%d %H:%M') }}",
+    "half a day": "{{ strftime_now('%p') }}",
+    "address": "{{ messages[0].items }}",
+    "generator": "{{ messages | map(attribute='role') }}",
+}
+
+
+@pytest.mark.parametrize("case", UNSTEADY)
+def test_a_template_that_writes_a_row_anew_each_time_is_refused(
+    dataset: Dataset, tmp_path: Path, case: str
+) -> None:
+    fault = refused(dataset, model(tmp_path / "stranger", UNSTEADY[case]))
+    assert "each time" in fault.message
+
+
+def test_the_date_and_addresses_in_the_data_are_no_such_thing(tmp_path: Path) -> None:
+    row = {"prompt": "What is <x at 0x7f>?", "completion": "An object at 0x7f."}
+    (tmp_path / "rows.jsonl").write_text((json.dumps(row) + "\n") * 40)
+    place = model(tmp_path / "stranger", "{{ strftime_now('%d %b %Y') }}" + EACH)
+    (place / "chat_template.jinja").write_text("{{ strftime_now('%d %b %Y') }}" + EACH)
+    assert measure(load(str(tmp_path / "rows.jsonl")), resolve(str(place))).rows == 40
+
+
+@pytest.mark.parametrize("written", ["", "<|assistant|><|end|>"])
+def test_a_template_that_leaves_out_every_answer_is_refused(
+    dataset: Dataset, tmp_path: Path, written: str
+) -> None:
+    shown = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}" + written + "{% endif %}"
+        "{% endfor %}{% if add_generation_prompt and WRITTEN %}<|assistant|>{% endif %}"
+    )
+    place = model(tmp_path / "stranger", "x")
+    (place / "chat_template.jinja").write_text(shown.replace("WRITTEN", str(bool(written)).lower()))
+    assert "leaves out every answer" in refused(dataset, place).message
+
+
+def test_one_refused_row_is_told_before_training_stops_there(dataset: Dataset, tmp_path: Path) -> None:
+    once = "{% if '#7#' in messages[0].content %}{{ raise_exception('no sevens') }}{% endif %}"
+    place = model(tmp_path / "stranger", "x")
+    (place / "chat_template.jinja").write_text(once + EACH)
+    fault = refused(dataset, place)
+    assert fault.message == "row 8 is refused: the chat template refuses a conversation: no sevens"
 
 
 def test_one_warm_process_answers_for_a_model(dataset: Dataset, tmp_path: Path) -> None:

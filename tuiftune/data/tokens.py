@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from tuiftune.data.chat.questions import Manners
+    from tuiftune.data.chat.questions import Manners, Refusal
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
 
@@ -76,7 +76,8 @@ class Counter:
     def __init__(self, folder: Path, name: str = "", loss_on: str = "assistant") -> None:
         self._asked = tokeniser(folder, loss_on)
         self.name = name or folder.name
-        self.refusals: list[str] = []  # what the template said to rows of which the bare text is counted
+        self.refusals: list[Refusal] = []  # of rows of which the bare text is counted
+        self.dropped = 0  # rows whose answers the template leaves out
 
     @cached_property
     def manners(self) -> Manners:
@@ -88,8 +89,9 @@ class Counter:
         """(tokens, learnt tokens) of each example, template included; `watch` may raise to cancel."""
         done = 0
         for batch, size in batches(examples):
-            counted, refusals = self._asked.ask(questions.lengths, batch, rows=len(batch), size=size)
+            counted, refusals, dropped = self._asked.ask(questions.lengths, batch, rows=len(batch), size=size)
             self.refusals += refusals
+            self.dropped += dropped
             yield from counted
             done += len(batch)
             if watch:
@@ -128,7 +130,7 @@ def lengths(
     strict: bool = False,
 ) -> Lengths:
     """Lengths of the usable rows: an even sample of at most `limit` is counted, or all are estimated from
-    bytes. With `strict` UserError where the template refuses all of them.
+    bytes. With `strict` UserError where the template refuses a row, or no row has anything to learn.
     """
     import numpy as np
 
@@ -149,16 +151,36 @@ def lengths(
     how = "its chat template" if counter.manners.own_template else "a plain template (the model has none)"
     if dataset.format == "text":
         how = "no template"
-    if strict and counter.refusals and len(counter.refusals) == len(picked):
-        raise UserError(
-            f"every row is refused: {printable(counter.refusals[0])}",
-            place=printable(counter.name),
-            remedy="`tuiftune data inspect FILE --model M` shows them; mend the rows, or use another model",
-        )
+    if strict:
+        _check_trainable(counter, total=len(picked), learnt=int(learnt.sum()))
     if counter.refusals:
         rows += f" ({len(counter.refusals):,} refused by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"
     return Lengths(picked, total, learnt, basis, True)
+
+
+def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:
+    """UserError where training would stop at a row, or learn nothing from any."""
+    if counter.refusals:
+        (row, why), many = counter.refusals[0], len(counter.refusals)
+        which = "every row" if many == total else f"row {row}" + (f" and {many - 1:,} more" if many > 1 else "")
+        raise UserError(
+            f"{which} {'is' if many in (1, total) else 'are'} refused: {printable(why)}",
+            place=printable(counter.name),
+            remedy="`tuiftune data inspect FILE --model M` shows them; mend the rows, or use another model",
+        )
+    if counter.dropped == total:
+        raise UserError(
+            "the chat template leaves out every answer, so nothing would be learnt",
+            place=printable(counter.name),
+            remedy="use the template that came with the model: it has to write the assistant's messages",
+        )
+    if not learnt:
+        raise UserError(
+            f"none of the {total:,} rows has a token to learn",
+            place=printable(counter.name),
+            remedy="check the columns and data.loss_on; `tuiftune data tokens` shows what is learnt",
+        )
 
 
 def estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:

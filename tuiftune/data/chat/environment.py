@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,10 @@ def _raise(message: str) -> None:
     raise TemplateError(message)
 
 
+def _random(*_: Any, **__: Any) -> None:
+    raise TemplateError("it draws at random, so the same row would be another one each time")
+
+
 def _tojson(
     value: Any,
     ensure_ascii: bool = False,
@@ -87,7 +91,11 @@ def _tojson(
 
 
 def _now(form: str) -> str:
-    return (clock.get() or datetime.now()).strftime(form)
+    """The date. TemplateError for a time of day, which no two renderings share."""
+    moment = clock.get() or datetime.now()
+    if datetime.combine(moment, time.min).strftime(form) != datetime.combine(moment, time.max).strftime(form):
+        raise TemplateError("it writes the time of day, so the same row would be another one each time")
+    return moment.strftime(form)
 
 
 @lru_cache(maxsize=16)
@@ -95,12 +103,13 @@ def _compiled(source: str) -> jinja2.Template:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
     )
-    environment.filters["tojson"] = _tojson
+    environment.filters |= {"tojson": _tojson, "random": _random}
     environment.globals |= {
         "raise_exception": _raise,
         "strftime_now": _now,
         "dict": _Dict(),
         "namespace": _Namespace,
+        "lipsum": _random,
     }
     return environment.from_string(source)
 

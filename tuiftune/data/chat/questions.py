@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.chat.words import Remark, remarks
 from tuiftune.errors import UserError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
 
 Pair = tuple[int, int]
+Refusal = tuple[int, str]  # a row's number, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,25 @@ def manners(tokeniser: Tokeniser) -> Manners:
     return Manners(tokeniser.own_template, tokeniser.chat.method, tuple(remarks(tokeniser)), special)
 
 
-def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[str]]:
-    """(tokens, learnt tokens) of each row, and what the template said to those that it refused: of them the
-    bare text is counted.
+def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
+    """(tokens, learnt tokens) of each row; what the template said to those that it refused, of which the bare
+    text is counted; and how many rows' answers it leaves out.
     """
-    refusals: list[str] = []
+    refusals: list[Refusal] = []
     rows = _rows(tokeniser, examples, refusals)
-    return [(row.length, row.learnt) for row in rows], refusals
+    dropped = sum(
+        row.rendered.rewritten > 0 and _left_out(tokeniser, example)
+        for row, example in zip(rows, examples, strict=True)
+    )
+    return [(row.length, row.learnt) for row in rows], refusals, dropped
+
+
+def _left_out(tokeniser: Tokeniser, example: Example) -> bool:
+    """Whether other answers give the same text."""
+    shown = tokeniser.template.render
+    messages = example.messages or ()
+    others = [replace(one, content=SENTINEL) if one.role == "assistant" else one for one in messages]
+    return shown(messages) == shown(others)
 
 
 def completion_lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
@@ -77,18 +91,18 @@ def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[tuple[str,
     return found
 
 
-def _rows(tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[str]) -> list[Tokens]:
+def _rows(tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[Refusal]) -> list[Tokens]:
     try:
         return tokeniser.rows(examples)
     except UserError:
         return [_row(tokeniser, example, refusals) for example in examples]
 
 
-def _row(tokeniser: Tokeniser, example: Example, refusals: list[str]) -> Tokens:
+def _row(tokeniser: Tokeniser, example: Example, refusals: list[Refusal]) -> Tokens:
     try:
         return tokeniser.rows([example])[0]
     except UserError as fault:
-        refusals.append(fault.message)
+        refusals.append((example.row, fault.message))
         text = "\n".join(message.content for message in example.messages or ())
         return tokeniser.rows([replace(example, messages=None, text=text)])[0]
 

@@ -33,6 +33,7 @@ It needs no new tokens and marks the assistant's turns.
 SENTINEL, THOUGHT = "\u2402tuiftune\u2403", "\u2402thought\u2403"
 """What stands for an answer and for its reasoning where a template is tried out."""
 
+ADDRESS = " at 0x"  # in what Python writes of an object that isn't text
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -63,9 +64,12 @@ class Template:
         turns = [self._turn(message) for message in messages]
         pinned = clock.set(self._now)
         try:
-            return self._compiled.render(
+            text = self._compiled.render(
                 messages=turns, add_generation_prompt=prompt, tools=None, documents=None, **self.special
             )
+            if text.count(ADDRESS) > sum(message.content.count(ADDRESS) for message in messages):
+                raise TemplateError("it writes an object's address in memory, which is another each time")
+            return text
         except (TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as fault:
             said = (str(fault) or type(fault).__name__).splitlines()[0]
             raise UserError(
