@@ -80,6 +80,7 @@ def warm() -> None:
     import peft  # noqa: F401
     import torch
     import trl.trainer.sft_trainer  # noqa: F401
+
     import tuiftune.engine.training.recipe
     import tuiftune.engine.training.trainer  # noqa: F401
 
@@ -137,7 +138,9 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON", help="where a course has none")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=JSON", help="where a course has none"
+    )
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

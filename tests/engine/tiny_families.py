@@ -15,6 +15,7 @@ LARGEST = 20_000_000
 SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "vocab_size_per_layer_input": VOCABULARY,
+    "unpadded_vocab_size": VOCABULARY - 4,
     **dict.fromkeys(
         ("hidden_size", "n_embd", "d_model", "dim", "embed_dim", "embedding_size", "word_embed_proj_dim"), 64
     ),
@@ -263,12 +264,12 @@ def _shrunk(
 def model_of(kind: str, **changes: Any) -> Any:
     """A small model in float32, livelier than fresh ones, so that attention matters."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    from tuiftune.engine.model.base import class_of
 
     torch.manual_seed(0)
-    auto = AutoModelForCausalLM if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else AutoModelForImageTextToText
     config = config_of(kind, **changes)
+    auto = class_of(config)
     with torch.device("meta"):
         if (size := auto.from_config(config).num_parameters()) > LARGEST:
             raise ValueError(f"{kind} isn't tiny: {size:,} parameters")
@@ -294,7 +295,9 @@ def without_dropout(config: Any) -> Any:
     if not isinstance(config, dict):
         return config
     return {
-        key: 0.0 if "drop" in key and isinstance(value, float) else without_dropout(value)
+        key: 0.0
+        if ("drop" in key or "jitter" in key) and isinstance(value, float)
+        else without_dropout(value)
         for key, value in config.items()
     }
 
@@ -437,21 +440,19 @@ def _held_out(run: Any, load: Any) -> Any:
 def _plain(base: Path, result: Path | None) -> Any:
     """A model by the plain libraries: the base, its adapter on it, or the result itself."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers import AutoConfig, GenerationConfig
+
+    from tuiftune.engine.model.base import class_of
 
     whole = result if result is not None and (result / "config.json").is_file() else base
     config = AutoConfig.from_pretrained(whole)
-    auto = (
-        AutoModelForCausalLM
-        if type(config) in AutoModelForCausalLM._model_mapping
-        else AutoModelForImageTextToText
-    )
-    model, info = auto.from_pretrained(whole, dtype=torch.float32, output_loading_info=True)
+    model, info = class_of(config).from_pretrained(whole, dtype=torch.float32, output_loading_info=True)
     assert not info["missing_keys"], info["missing_keys"]
     if result is not None and whole is base:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, result)
+        model.generation_config = GenerationConfig.from_pretrained(result)  # PEFT keeps the base's
     return model.eval()
 
 

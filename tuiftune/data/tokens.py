@@ -163,7 +163,8 @@ def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:
     """UserError where training would stop at a row, or learn nothing from any."""
     if counter.refusals:
         (row, why), many = counter.refusals[0], len(counter.refusals)
-        which = "every row" if many == total else f"row {row}" + (f" and {many - 1:,} more" if many > 1 else "")
+        more = f" and {many - 1:,} more" if many > 1 else ""
+        which = "every row" if many == total else f"row {row}{more}"
         raise UserError(
             f"{which} {'is' if many in (1, total) else 'are'} refused: {printable(why)}",
             place=printable(counter.name),

@@ -12,6 +12,7 @@ WHY_REFUSED = {
     "encoder-decoder": "it is an encoder-decoder, and only decoders are fine-tuned",
     "bidirectional": "its tokens see those after them, so it cannot learn to generate",
     "more than text": "it cannot be run on text alone",
+    "classifier": "it classifies pictures, and writes no text",
     "rescaled": "transformers rescales its weights in place to evaluate it, which adapters do not follow, "
     "and mixes up answers that are generated together",
 }
@@ -30,6 +31,7 @@ class Kind:
     fused_head: bool = True  # TRL's fused head computes its loss
     sees_padding: bool = False  # padding on the left changes its answers
     cache: bool = True  # generation with a cache is the same as without
+    zeroes_padding: bool = False  # its loader sets the padding token's embedding to zero
 
 
 ANY = Kind()
@@ -54,6 +56,7 @@ def kind_of(config: dict[str, Any]) -> Kind:
         fused_head=tested and name not in table["own head"],
         sees_padding=not tested or name in table["padding is seen"],
         cache=name not in table["no cache"],
+        zeroes_padding=name in table["padding is zeroed"],
     )
 
 

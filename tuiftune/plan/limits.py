@@ -50,6 +50,12 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="training.activation_checkpointing",
             remedy="false",
         )
+    if preset.method.technique != "full" and arch.counted and not arch.counted.reach:
+        raise UserError(
+            f"no layer of '{printable(arch.kind.name)[:60]}' takes an adapter that PEFT could load again",
+            place="method.technique",
+            remedy="full",
+        )
     _check_experts(preset, arch)
     attention.check(preset, arch, device)
     effective = preset.training.effective_batch

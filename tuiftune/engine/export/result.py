@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
+from tuiftune.engine.model.base import class_of, config_of
 from tuiftune.printable import printable
 from tuiftune.runs.reports.scores import how_compared
 from tuiftune.runs.store.directory import write_text
@@ -210,26 +211,26 @@ def _settings(settings: Settings) -> list[tuple[str, Any]]:
 
 
 def _use(settings: Settings, base: Base) -> list[str]:
-    source = base.reference if not base.local else "the base model's directory"
-    if settings.adapted:
-        return [
-            "## Use",
-            "",
-            "```python",
+    auto = class_of(config_of(base)).__name__
+    here = '"path/to/this/directory"'
+    source = '"path/to/its/base"' if base.local else json.dumps(base.reference)
+    whole = ["from transformers import " + auto, f"model = {auto}.from_pretrained({here})"]
+    if settings.adapted and auto == "AutoModelForCausalLM":
+        lines = [
             "from peft import AutoPeftModelForCausalLM",
-            'model = AutoPeftModelForCausalLM.from_pretrained("path/to/this/directory")',
-            "```",
-            "",
-            f"The adapter needs its base: {_shown(source)}.",
+            f"model = AutoPeftModelForCausalLM.from_pretrained({here})",
         ]
-    return [
-        "## Use",
-        "",
-        "```python",
-        "from transformers import AutoModelForCausalLM",
-        'model = AutoModelForCausalLM.from_pretrained("path/to/this/directory")',
-        "```",
-    ]
+    elif settings.adapted:
+        lines = [
+            "from peft import PeftModel",
+            whole[0],
+            f"model = PeftModel.from_pretrained({auto}.from_pretrained({source}), {here})",
+        ]
+    else:
+        lines = whole
+    told = base.reference if not base.local else "the base model's directory"
+    needs = ["", f"The adapter needs its base: {_shown(told)}."] if settings.adapted else []
+    return ["## Use", "", "```python", *lines, "```", *needs]
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tuiftune.engine.training.settings import Settings
 
 ATTENTION_PARTS = ("attn", "attention")
 NUMBERS_OF_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-ROUTERS = re.compile(r"(router|gate)$")
 EXPERTS = re.compile(r"expert|moe", re.IGNORECASE)
 # Encoders of pictures and sound, where a wrapper doesn't say what its language model is.
 OTHER_TOWERS = r".*(vision|visual|audio|speech|multi_modal_projector).*"
+_CODE = ("transformers.models.", "transformers_modules.")  # where classes of models are, unlike quantisers'
 SLICED = "slow_but_exact"  # a switch of BLOOM's, under which alone its layers are read around
 
 
@@ -49,15 +51,21 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
     """
     from peft import LoraConfig
 
+    unread = not_read_back(model)
+    if not linear_layers(model).keys() - unread:
+        raise UserError(
+            "no layer takes an adapter that PEFT could load again", place="method.technique", remedy="full"
+        )
     chosen = targets(model, wanted)
     left_out = [towers] if (towers := other_towers(model)) else []
+    left_out += sorted({r"\.\d+".join(map(re.escape, re.split(r"\.\d+(?=\.)", path))) for path in unread})
     if chosen == "all-linear":
         left_out += sorted({rf".*\.{path}" for path in passed_by(model).values()})
     saved = modules_to_save(model, whole)
     return LoraConfig(
         task_type="CAUSAL_LM",
         target_modules=chosen,
-        target_parameters=expert_parameters(model) if chosen == "all-linear" else None,
+        target_parameters=expert_parameters(model, unread) if chosen == "all-linear" else None,
         exclude_modules="|".join(left_out) if left_out else None,
         modules_to_save=saved,
         ensure_weight_tying=bool(saved) and _tied(model),
@@ -123,14 +131,36 @@ def modules_to_save(model: Any, wanted: list[str]) -> list[str] | None:
     return list(found)
 
 
-def expert_parameters(model: Any) -> list[str] | None:
-    """Experts held in 3-D parameters, for PEFT's `target_parameters`; None where PEFT finds them itself."""
+def expert_parameters(model: Any, unread: Collection[str] = ()) -> list[str] | None:
+    """Experts held in 3-D parameters, for PEFT's `target_parameters`, but for those of the modules `unread`;
+    None where PEFT finds them itself.
+    """
     from peft.utils.transformers_weight_conversion import _MODEL_TO_CONVERSION_PATTERN, _MOE_FUSED_TARGETS
 
     kind = getattr(model.config, "model_type", None)
     if _MODEL_TO_CONVERSION_PATTERN.get(kind) in _MOE_FUSED_TARGETS:
         return None
-    return sorted({re.sub(r".*?layers\.\d+\.", "", name) for name in experts(model)}) or None
+    chosen = [name for name in experts(model) if name.rpartition(".")[0] not in unread]
+    return sorted({re.sub(r".*?layers\.\d+\.", "", name) for name in chosen}) or None
+
+
+def not_read_back(model: Any) -> set[str]:
+    """Layers whose adapters PEFT looks for under another name when it loads them, and so loses in silence:
+    it renames what it reads as transformers renames the weights of such a model's files.
+    """
+    import torch
+    from peft import LoraConfig
+    from peft.utils.transformers_weight_conversion import convert_peft_adapter_state_dict_for_transformers
+
+    held = [name.rpartition(".")[0] for name in experts(model)] if expert_parameters(model) else []
+    paths = {f"base_model.model.{path}.lora_A.weight": path for path in (*linear_layers(model), *held)}
+    saved = {
+        name: torch.empty(1, 1, device="meta")
+        for key in paths
+        for name in (key, key.replace("lora_A", "lora_B"))
+    }
+    read = convert_peft_adapter_state_dict_for_transformers(model, LoraConfig(r=1), saved)
+    return {path for key, path in paths.items() if key not in read}
 
 
 def experts(model: Any) -> dict[str, Any]:
@@ -162,13 +192,27 @@ def passed_by(model: Any) -> dict[str, str]:
         kind = type(module)
         if kind not in read:
             read[kind] = _read_directly(kind, sliced)
-        overrides = issubclass(kind, linear) and kind not in linear and "forward" in vars(kind)
-        if overrides and ROUTERS.search(path):  # it returns more than logits
+        if kind.__module__.startswith(_CODE) and isinstance(module, linear[0]) and not _is_linear(module):
             found[path] = re.escape(".".join(path.split(".")[-2:]))
         for name in read[kind]:
             if isinstance(getattr(module, name, None), linear):
                 found[f"{path}.{name}"] = rf"{path.rpartition('.')[2]}\.{name}"
     return found
+
+
+def _is_linear(layer: Any) -> bool:
+    """Whether a linear layer of a model's own class gives what such a layer gives: routers return more than
+    logits, grouped layers take several inputs at once. An adapter's output is added to it.
+    """
+    import torch
+
+    into, out = layer.in_features, layer.out_features
+    held = {name: torch.empty_like(one, device="meta") for name, one in layer.state_dict().items()}
+    try:
+        given = torch.func.functional_call(layer, held, (torch.empty(1, 2, into, device="meta"),))
+    except (RuntimeError, TypeError, ValueError):
+        return False
+    return isinstance(given, torch.Tensor) and given.shape == (1, 2, out)
 
 
 def _read_directly(kind: type, sliced: bool) -> frozenset[str]:

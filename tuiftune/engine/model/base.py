@@ -12,6 +12,7 @@ from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.training.attention import keep_rows_apart
 from tuiftune.errors import UserError
 from tuiftune.models import weights
+from tuiftune.models.kinds import kind_of
 from tuiftune.plan.attention import VARLEN
 
 if TYPE_CHECKING:
@@ -261,17 +262,32 @@ def config_of(base: Base) -> Any:
 
 
 def class_of(config: Any) -> Any:
-    """The auto class that loads a config's model for text: as a causal model, or as the wrapper of one.
+    """The auto class that loads a config's model for text: as a causal model, or as the wrapper of one, also
+    where the causal model by itself would be saved as what no auto class loads.
 
     UserError names a `model_type` that is neither.
     """
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     remote = getattr(config, "auto_map", None) or {}
+    causal, wrappers = AutoModelForCausalLM._model_mapping, AutoModelForImageTextToText._model_mapping
+    alone = type(config) in causal and getattr(causal[type(config)], "config_class", None) in causal
     for auto in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        if auto is AutoModelForCausalLM and type(config) in wrappers and not alone:
+            continue
         if type(config) in auto._model_mapping or auto.__name__ in remote:
             return auto
     raise UserError(f"model_type '{config.model_type}' is no model that generates text")
+
+
+def hold_padding_row(model: Any) -> None:
+    """Leave out of training the row of the embeddings that its loader sets to zero: it would be lost."""
+    embeddings = model.get_input_embeddings()
+    place = getattr(embeddings, "padding_idx", None)
+    if place is not None and kind_of({"model_type": model.config.model_type}).zeroes_padding:
+        embeddings.weight.register_hook(
+            lambda gradient: gradient.index_fill(0, gradient.new_tensor([place], dtype=int), 0.0)
+        )
 
 
 def quantisation(dtype: Any) -> Any:

@@ -75,6 +75,7 @@ def assemble(
         model = adapters.adapt(model, wanted)
     else:
         adapters.freeze_towers(model)
+        bases.hold_padding_row(model)
     optimizations.checkpoint_activations(model, wanted.checkpoint_every)
     arranged.args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}

@@ -44,7 +44,7 @@ PLATEAU_FALL = 0.08  # of the level, over the last third of the steps so far
 HIGH = 0.3  # nats a token; below, a loss that levels off is what is wanted
 UNDERFIT_FROM = 0.9  # share of the run
 UNDERFIT_FALL = 0.08  # of the level, over the last third of the steps …
-UNDERFIT_PACE = 0.05  # … and of the eval loss, over a tenth of the run, at the pace of the last two evaluations
+UNDERFIT_PACE = 0.05  # … and of the eval loss in a tenth of the run, by the last two evaluations
 
 
 def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
