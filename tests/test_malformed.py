@@ -15,7 +15,7 @@ from malformed.generate import SEED, Case, cases
 
 from tuiftune.cli.main import build
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.jobs import launch
+from tuiftune.jobs.backends import local
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_a_sample_of_malformed_inputs_ends_in_one_line(
     def refuse(*_: object, **__: object) -> int:
         raise _EngineError
 
-    monkeypatch.setattr(launch, "launch", refuse)
+    monkeypatch.setattr(local, "launch", refuse)
     for name, value in (("TUIFTUNE_RUNS", "runs"), ("XDG_STATE_HOME", "state"), ("HF_HUB_OFFLINE", "1")):
         monkeypatch.setenv(name, value if value == "1" else str(tmp_path / value))
     app = build()

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     Stream = int | IO[bytes] | None
 
-ENGINE = "tuiftune.engine"
-
 
 def command(module: str, *arguments: str) -> list[str]:
     """The command line that runs one of our modules."""

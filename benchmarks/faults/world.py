@@ -29,7 +29,7 @@ import tiny  # noqa: E402
 from warm import Parent  # noqa: E402
 
 from tuiftune.engine.training.checkpoints import Store  # noqa: E402
-from tuiftune.jobs.launch import engine_command  # noqa: E402
+from tuiftune.jobs.backend import training  # noqa: E402
 from tuiftune.runs.store import control  # noqa: E402
 from tuiftune.runs.store.directory import RunDir  # noqa: E402
 
@@ -75,7 +75,7 @@ class Job:
         self.run, self._parent = run, parent
         directory = RunDir.open(run)
         control.clear(directory)  # as every launch does
-        command = engine_command(directory)
+        command = training(directory).command()
         arguments = command[command.index("train") :]
         self.code: int | None = None
         self.began = time.monotonic()

@@ -10,7 +10,7 @@ import pytest
 from runs_kit import ENGINE
 
 from tuiftune.errors import UserError
-from tuiftune.jobs import launch
+from tuiftune.jobs.backends import local
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import RunDir, create
 
@@ -44,7 +44,7 @@ def new_run(root: Path) -> Iterator[Callable[..., RunDir]]:
     for run in made:
         with suppress(UserError):  # a stranger's process, which a test has named
             control.kill(run)
-    for process in launch._children.values():
+    for process in local._children.values():
         process.kill()
 
 
@@ -53,6 +53,6 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDir, str], int]:
     """Launch the engine stand-in on a run."""
 
     def begin(run: RunDir, mode: str) -> int:
-        return launch.launch(run, command=[sys.executable, str(ENGINE), str(run.path), mode])
+        return local.launch(run, [sys.executable, str(ENGINE), str(run.path), mode])
 
     return begin

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 KEEP = """
 import sys
 from pathlib import Path
-from tuiftune.cli.keep_alive import keep_alive
-from tuiftune.jobs import launch
+from tuiftune.cli.follow import keep_alive
+from tuiftune.jobs.backends import local
 from tuiftune.runs.store.directory import RunDir
 
 run, modes, pause = RunDir.open(Path(sys.argv[1])), sys.argv[3].split(","), float(sys.argv[4])
@@ -37,7 +37,7 @@ def start():
     mode, _, saved = modes.pop(0).partition("+")
     if saved:
         (run.checkpoints_path / f"checkpoint-{saved}").mkdir()
-    return launch.launch(run, command=[sys.executable, sys.argv[2], str(run.path), mode])
+    return local.launch(run, [sys.executable, sys.argv[2], str(run.path), mode])
 
 sys.exit(keep_alive(run, pauses=(pause,) * 3, start=start))
 """

@@ -16,7 +16,7 @@ from runs_kit import ENGINE
 from waiting import wait_until
 
 from tuiftune.errors import UserError
-from tuiftune.jobs import launch
+from tuiftune.jobs.backends import local
 from tuiftune.runs.log.event_log import EventReader, EventWriter
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
@@ -86,7 +86,7 @@ def test_a_killed_engine_is_dead_and_says_so(new_run: NewRun, start: Start) -> N
     wait_until(lambda: run.events_path.exists())
     assert control.kill(run)
     wait_until(lambda: status(run) == "died")
-    assert "memory" in postmortem.cause(run, launch.returned(pid))
+    assert "memory" in postmortem.cause(run, local.returned(pid))
     assert not control.kill(run)
 
 
@@ -106,7 +106,7 @@ def test_an_engine_that_ends_before_a_word_died(new_run: NewRun, start: Start) -
 
 def test_a_command_that_does_not_exist_is_the_users_to_know(new_run: NewRun) -> None:
     with pytest.raises(UserError, match="cannot be started"):
-        launch.launch(new_run(), command=["/does/not/exist"])
+        local.launch(new_run(), ["/does/not/exist"])
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def test_a_zombie_is_not_alive() -> None:
 def test_the_engine_survives_the_death_of_whoever_started_it(new_run: NewRun) -> None:
     run = new_run()
     code = (
-        "import sys, time; from pathlib import Path; from tuiftune.jobs import launch; "
+        "import sys, time; from pathlib import Path; from tuiftune.jobs.backends import local; "
         "from tuiftune.runs.store.directory import RunDir; run = RunDir.open(Path(sys.argv[1])); "
-        "launch.launch(run, command=[sys.executable, *sys.argv[2:]]); time.sleep(60)"
+        "local.launch(run, [sys.executable, *sys.argv[2:]]); time.sleep(60)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-c", code, str(run.path), str(ENGINE), str(run.path), "steady"],

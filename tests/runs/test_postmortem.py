@@ -13,7 +13,7 @@ from waiting import wait_until
 
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
-from tuiftune.jobs import launch
+from tuiftune.jobs.backends import local
 from tuiftune.runs.log.event_log import EventWriter
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.liveness import status
@@ -49,12 +49,12 @@ def small_group() -> Iterator[Path]:
 def test_the_memory_limit_is_named(new_run: NewRun, small_group: Path) -> None:
     run = new_run()
     program = f'echo $$ > {small_group / "cgroup.procs"}; exec {sys.executable} -c "{HUNGRY}" {run.path}/x'
-    pid = launch.launch(run, command=["sh", "-c", program])
-    wait_until(lambda: launch.returned(pid) is not None)
+    pid = local.launch(run, ["sh", "-c", program])
+    wait_until(lambda: local.returned(pid) is not None)
     if not kernel.log_since(0):
         pytest.skip("the kernel's log may not be read here")
-    assert launch.returned(pid) == -9
-    assert "out of host memory" in postmortem.cause(run, launch.returned(pid))
+    assert local.returned(pid) == -9
+    assert "out of host memory" in postmortem.cause(run, local.returned(pid))
 
 
 def test_a_kill_when_memory_was_full_is_put_down_to_it(new_run: NewRun) -> None:
@@ -69,18 +69,18 @@ def test_a_kill_when_memory_was_full_is_put_down_to_it(new_run: NewRun) -> None:
 
 def test_a_card_that_fell_off_the_bus(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run()
-    pid = launch.launch(run, command=[sys.executable, "-c", ""])
-    wait_until(lambda: launch.returned(pid) is not None)
+    pid = local.launch(run, [sys.executable, "-c", ""])
+    wait_until(lambda: local.returned(pid) is not None)
     monkeypatch.setattr(kernel, "log_since", lambda seconds: ["usb 1-1: new device", FALLEN])
-    said = postmortem.cause(run, launch.returned(pid))
+    said = postmortem.cause(run, local.returned(pid))
     assert "fallen off the bus" in said
     assert "Xid 79 of PCI:0000:18:00" in said
 
 
 def test_a_machine_that_was_restarted(new_run: NewRun) -> None:
     run = new_run()
-    pid = launch.launch(run, command=["sleep", "0"])
-    wait_until(lambda: launch.returned(pid) is not None)
+    pid = local.launch(run, ["sleep", "0"])
+    wait_until(lambda: local.returned(pid) is not None)
     engine = Identity.load(run.pid_path)
     assert engine is not None
     run.pid_path.write_text(replace(engine, boot="the one before").dump())

@@ -33,12 +33,12 @@ import sys
 from pathlib import Path
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.follow import Following, interactive
-from tuiftune.jobs import launch
+from tuiftune.jobs.backends import local
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.state.follow import Follower
 
 run = RunDir.open(Path(sys.argv[1]))
-pid = launch.launch(run, command=[sys.executable, sys.argv[2], sys.argv[1], sys.argv[3]])
+pid = local.launch(run, [sys.executable, sys.argv[2], sys.argv[1], sys.argv[3]])
 sys.exit(Following(run, Follower(run), pid, Asked(interactive=interactive())).to_end())
 """
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tuiftune
-from tuiftune import interpreter
-from tuiftune.jobs import ask
+from tuiftune import engine_call, interpreter
+from tuiftune.engine_call import Job
 
 PACKAGE = Path(tuiftune.__file__).parent
 MODULES = ("random", "json", "torch", "tokenizers", "jinja2", "transformers", "polars", "queue", "secrets")
@@ -35,16 +35,16 @@ def marks(place: Path) -> list[str]:
 
 
 def test_only_one_place_starts_python() -> None:
-    found = set()
+    python, engine = set(), set()
     for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE).as_posix()
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            named = isinstance(node, ast.Attribute) and ast.unparse(node) in (
-                "sys.executable",
-                "sys.orig_argv",
-            )
-            if named or (isinstance(node, ast.Constant) and node.value == "tuiftune.engine"):
-                found.add(path.relative_to(PACKAGE).as_posix())
-    assert found - PRINTED == {"interpreter.py"}
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.executable", "sys.orig_argv"):
+                python.add(place)
+            if isinstance(node, ast.Constant) and node.value == "tuiftune.engine":
+                engine.add(place)
+    assert python - PRINTED == {"interpreter.py"}
+    assert engine == {"engine_call.py"}, "jobs are the only way to the engine"
 
 
 @pytest.mark.parametrize("paths", [None, "", ".", ":/nowhere", "{here}"])
@@ -72,9 +72,9 @@ def test_the_package_is_found_without_being_installed(
 
 @pytest.mark.slow
 def test_the_engine_asked_for_tokens_imports_nothing_from_here(trapped: Path) -> None:
-    document = ask.tokens(["--model", "builtin:tiny", "--", "rows.jsonl"])
-    assert document is not None
-    assert document["learnt"] > 0
+    said = engine_call.ask(Job("tokens", ("--model", "builtin:tiny", "--", "rows.jsonl")))
+    assert said is not None
+    assert json.loads(said)["learnt"] > 0
     assert marks(trapped) == []
 
 

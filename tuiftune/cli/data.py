@@ -194,14 +194,15 @@ def tokens(
     column: Columns = None,
 ) -> None:
     """Show the very tokens and loss mask the trainer will see, and what inference will send."""
+    from tuiftune import documents, engine_call
     from tuiftune.cli.data_tokens import render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
-    from tuiftune.jobs import ask
 
     arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
     arguments += [f"--system={system}"] if system else []
-    document = ask.tokens([*arguments, "--", *files]) or {}
+    job = engine_call.Job("tokens", (*arguments, "--", *files))
+    document = documents.loads(engine_call.ask(job) or b"{}")
     if json:
         write_json(document)
     else:

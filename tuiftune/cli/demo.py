@@ -33,11 +33,11 @@ def demo(
 
         code = train_and_follow(run, detach=False)
     else:
-        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.backend import train
         from tuiftune.runs.state.liveness import vitals
         from tuiftune.tui.app import watch
 
-        launch(run)
+        train(run)
         code = watch(run)
         code = vitals(run).exit_code or code
     if code == 0 and run.result() is not None:

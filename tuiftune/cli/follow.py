@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.cli.asked import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
-from tuiftune.jobs import launch
+from tuiftune.jobs import backend, supervisor
+from tuiftune.jobs.backends import local
 from tuiftune.runs.health.notices import Notices
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.narrate import Narrator
-from tuiftune.runs.store import control, planned
+from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tuiftune.cli.progress import Bar
     from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
@@ -31,11 +35,38 @@ def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) 
     """Launch the engine and follow it to its end. Returns the exit code; 0 when detached."""
     follower = Follower(run)
     follower.refresh()  # what a predecessor wrote isn't told again
-    pid = launch.launch(run, force=force)
+    pid = backend.train(run, force=force)
     if detach:
         say(f"running in the background (process {pid}); `tuiftune watch {run.name}` shows it")
         return int(ExitCode.DONE)
     return Following(run, follower, pid, Asked(interactive=interactive())).to_end()
+
+
+def keep_alive(
+    run: RunDir,
+    *,
+    force: bool = False,
+    pauses: tuple[float, ...] = supervisor.PAUSES,
+    start: Callable[[], int] | None = None,
+) -> int:
+    """Follow a run through as many engines as it takes (`--keep-alive`). Returns the last one's exit code."""
+    asked = Asked(interactive=interactive())
+    follower = Follower(run)
+    follower.refresh()  # what a predecessor wrote isn't told again
+
+    def follow(pid: int) -> supervisor.Followed:
+        following = Following(run, follower, pid, asked)
+        code = following.to_end()
+        return supervisor.Followed(code, following.left or following.asked_to_stop)
+
+    return supervisor.supervise(
+        run,
+        follow,
+        say=say,
+        asked_to_end=lambda: asked.to_end,
+        start=start or partial(backend.train, run, force=force),
+        pauses=pauses,
+    )
 
 
 def interactive() -> bool:
@@ -82,7 +113,7 @@ class Following:
                 if ended or time.monotonic() >= until:
                     break
                 time.sleep(POLL_SECONDS)
-            launch.returned(self.pid)
+            local.returned(self.pid)
             seen = self._follower.vitals()
             if seen.running:
                 self._mention_silence(seen)
@@ -137,7 +168,7 @@ class Following:
 
     def _stop(self) -> None:
         self.asked_to_stop = True
-        control.request_stop(self.run, "the command that follows it")
+        backend.stop(self.run, "the command that follows it")
         say("asked to stop: it saves a checkpoint at the end of this step")
 
     def _close_bar(self) -> None:
@@ -159,14 +190,14 @@ class Following:
     def _last_code(self) -> int:
         """What the engine ends with whose directory is gone; 1 where it isn't ours, or doesn't end."""
         until = time.monotonic() + ENDS_WITHIN
-        while (code := launch.returned(self.pid)) is None and time.monotonic() < until:
+        while (code := local.returned(self.pid)) is None and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
         return code if code is not None and code > 0 else int(ExitCode.FAILED)
 
 
 def died_of(run: RunDir, pid: int) -> str:
     """Why the engine ended without a word, as far as can be told."""
-    return postmortem.cause(run, launch.returned(pid))
+    return postmortem.cause(run, local.returned(pid))
 
 
 def closing(run: RunDir) -> list[str]:
@@ -203,6 +234,7 @@ def _bar() -> Bar | None:
 
     if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
         return None
+
     from tuiftune.cli.progress import Bar
 
     return Bar()

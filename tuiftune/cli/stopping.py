@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs import backend
 from tuiftune.runs.state.liveness import Vitals, vitals
-from tuiftune.runs.store import control
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -24,11 +24,11 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
         say(f"{run.name} is not running ({seen.state})")
         return int(ExitCode.DONE)
     if kill:
-        if not control.kill(run):
+        if not backend.stop(run, by="", kill=True):
             raise UserError("its process is not on this machine", place=run.name, remedy=seen.why)
         say(f"killed; `tuiftune resume {run.name}` goes on from the last checkpoint")
         return int(ExitCode.DONE)
-    control.request_stop(run, "tuiftune stop")
+    backend.stop(run, "tuiftune stop")
     if not wait:
         say("asked to stop: it saves a checkpoint at the end of this step")
         return int(ExitCode.DONE)

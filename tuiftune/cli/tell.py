@@ -7,9 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from tuiftune.jobs import backend
 from tuiftune.printable import printable
 from tuiftune.runs.health import notices
-from tuiftune.runs.log.event_log import EventReader
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.narrate import Narrator
@@ -19,6 +19,7 @@ from tuiftune.runs.store import planned
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
@@ -48,16 +49,14 @@ def in_lines(run: RunDir) -> int:
 
 def as_json(run: RunDir) -> int:
     """Pass the events on as they come, damaged lines left out. Returns the run's exit code."""
-    reader = EventReader(run.events_path)
-
-    def tell() -> bool:
-        events = reader.poll()
-        for event in events:
-            sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
-        sys.stdout.flush()
-        return bool(events)
-
-    return _to_end(run, tell)
+    try:
+        for events in backend.of(run).stream(run):
+            for event in events:
+                sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 0
+    return _ending(run, vitals(run))
 
 
 def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
@@ -73,6 +72,11 @@ def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
             pass
     except KeyboardInterrupt:
         return 0
+    return _ending(run, seen)
+
+
+def _ending(run: RunDir, seen: Vitals) -> int:
+    """Say what there is to say of a run that doesn't run (any more). Returns its exit code."""
     if seen.state == "died":
         sys.stderr.write(f"tuiftune: {run.name}: the engine died: {cause(run)}\n")
     elif seen.state == "gone":

@@ -108,16 +108,19 @@ def resume(
 
 def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = False) -> None:
     from tuiftune.cli.follow import closing, train_and_follow
+    from tuiftune.cli.follow import keep_alive as follow_alive
     from tuiftune.cli.terminal import say
+    from tuiftune.jobs import supervisor
     from tuiftune.runs.state.liveness import status
     from tuiftune.runs.store.directory import RunDir
 
     run = RunDir.open(path)
     typer.echo(str(run.path))
-    if keep_alive:
-        from tuiftune.cli import keep_alive as keeping
-
-        code = keeping.detach(run, force=force) if detach else keeping.keep_alive(run, force=force)
+    if keep_alive and detach:
+        pid, code = supervisor.detach(run, force=force), 0
+        say(f"in the background, kept alive by process {pid}; `tuiftune watch {run.name}` shows it")
+    elif keep_alive:
+        code = follow_alive(run, force=force)
     else:
         code = train_and_follow(run, detach=detach, force=force)
     if not detach and status(run) == "done":

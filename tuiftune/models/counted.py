@@ -10,14 +10,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuiftune import documents, interpreter, paths
+from tuiftune import documents, engine_call, paths
+from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
 from tuiftune.models.architecture import Architecture, Counted, Reach
 from tuiftune.models.config import architecture_of
@@ -69,26 +69,9 @@ def _ask(config: dict[str, Any], place: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tuiftune-") as room:
         file = Path(room) / "config.json"
         file.write_text(json.dumps(config), encoding="utf-8")
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            words = interpreter.command(interpreter.ENGINE, "describe", str(file))
-            process = interpreter.start(words, stdout=out, stderr=err, session=True)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                raise UserError(f"counting this model took more than {PATIENCE:.0f} s", place=place) from None
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-            out.seek(0)
-            err.seek(0)
-            if process.returncode:
-                said = err.read().decode("utf-8", "replace").strip().splitlines()
-                raise UserError(
-                    printable(said[-1])[:300] if said else f"counting ended with {process.returncode}",
-                    place=place,
-                )
-            found: dict[str, Any] = documents.loads(out.read())
+        late = UserError(f"counting this model took more than {PATIENCE:.0f} s", place=place)
+        said = engine_call.ask(Job("describe", (str(file),)), within=PATIENCE, late=late, place=place)
+    found: dict[str, Any] = documents.loads(said or b"")
     return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.jobs import ask
+from tuiftune import documents, engine_call
+from tuiftune.engine_call import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +21,10 @@ def token_rows(
     Blocks for some seconds: the engine imports its libraries first. Raises UserError with the engine's own
     line when it refuses.
     """
-    document = ask.tokens(_options(draft, model, rows), given_up)
-    if document is None:
+    job = Job("tokens", tuple(_options(draft, model, rows)))
+    if (said := engine_call.ask(job, given_up=given_up)) is None:
         return []
+    document = documents.loads(said)
     found: list[dict[str, Any]] = document["rows"] if len(rows) > 1 else [document]
     return found
 

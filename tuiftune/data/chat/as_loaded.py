@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import __version__, documents, interpreter, paths
+from tuiftune import __version__, documents, engine_call, paths
+from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
-from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,25 +62,12 @@ def ask(folder: Path) -> None:
         answer.parent.mkdir(parents=True, exist_ok=True)
     except OSError:
         return  # nowhere to keep it: the files are read as they are
-    command = interpreter.command(interpreter.ENGINE, "tokenizer", str(folder), str(answer))
-    with tempfile.TemporaryFile() as said:
-        process = interpreter.start(command, stderr=said, session=True)
-        try:
-            code = process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            raise UserError(
-                f"the tokenizer takes more than {SECONDS} s to load",
-                place=str(folder),
-                remedy="use the files that came with the model, or another model",
-            ) from None
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        said.seek(0)
-        lines = said.read().decode("utf-8", "replace").strip().splitlines()
-    if code:
-        raise UserError(printable(lines[-1]) if lines else f"the engine ended with {code}")
+    late = UserError(
+        f"the tokenizer takes more than {SECONDS} s to load",
+        place=str(folder),
+        remedy="use the files that came with the model, or another model",
+    )
+    engine_call.ask(Job("tokenizer", (str(folder), str(answer))), within=SECONDS, late=late)
 
 
 def write(to: Path, document: dict[str, Any]) -> None:

@@ -16,12 +16,13 @@ from tuiftune import documents, interpreter, paths
 from tuiftune.engine.distributed.ranks import VARIABLES
 from tuiftune.errors import UserError
 from tuiftune.figures import size
+from tuiftune.jobs.backend import training
 from tuiftune.runs.store import checkpoints
+from tuiftune.runs.store.directory import RunDir, write_text
 
 if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.settings import Settings
-    from tuiftune.runs.store.directory import RunDir
 
 RECORD = "downsized.json"
 TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
@@ -53,8 +54,6 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
 
     `others` are the bytes of the card that other processes hold.
     """
-    from tuiftune.runs.store.directory import write_text
-
     training, processes = settings.preset.training, settings.processes
     planned, effective = settings.planned_micro_batch, int(training.effective_batch)
     now = int(training.micro_batch)
@@ -97,7 +96,5 @@ def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
                 continue
     for name in VARIABLES:  # or it would take itself for one of several
         os.environ.pop(name, None)
-    command = interpreter.command(interpreter.ENGINE, "train", str(run))
-    if checkpoints.any_in(run / "checkpoints"):
-        command.append("--resume")
-    os.execve(command[0], [*command, "--force"] if force else command, interpreter.environment())
+    command = training(RunDir(run), force=force).command()
+    os.execve(command[0], command, interpreter.environment())

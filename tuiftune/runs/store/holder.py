@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
+from tuiftune import engine_call, paths
 from tuiftune.errors import UserError
 from tuiftune.runs.store.process import PROC, Identity, start_time
 
@@ -88,13 +88,9 @@ def _kernel(pid: int, name: str) -> bytes:
 
 
 def _engine_of(run: RunDir, pid: int) -> bool:
-    """By its command line: `… -m tuiftune.engine train RUN`, as we launch it."""
-    from tuiftune.interpreter import ENGINE
-
-    with suppress(OSError, UserError, ValueError):
-        words = _kernel(pid, "cmdline").split(b"\0")
-        at = words.index(b"-m")
-        return words[at + 1 : at + 4] == [ENGINE.encode(), b"train", os.fsencode(run.path)]
+    """By its command line, as we launch it."""
+    with suppress(OSError, UserError):
+        return engine_call.holds(_kernel(pid, "cmdline").split(b"\0"), run.path)
     return False
 
 

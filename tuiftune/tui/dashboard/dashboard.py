@@ -299,10 +299,10 @@ class Dashboard(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, ShowsPanels, 
     def _stop(self, confirmed: bool | None) -> None:
         if not confirmed:
             return
-        from tuiftune.runs.store.control import request_stop
+        from tuiftune.jobs.backend import stop
 
         try:
-            request_stop(self.run, "the dashboard")
+            stop(self.run, "the dashboard")
         except UserError as error:
             self.notify(str(error), severity="error", markup=False)
             return

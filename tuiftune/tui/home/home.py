@@ -242,16 +242,16 @@ class Home(SkipsPaintWhenHidden, TellsFaults, ComparesMarked, DeletesRuns, Start
 
     def _do_stop(self, run: RunDir, confirmed: bool | None) -> None:
         if confirmed:
-            from tuiftune.runs.store.control import request_stop
+            from tuiftune.jobs.backend import stop
 
-            self._try(partial(request_stop, run, "the app"), f"{run.name}: asked to stop")
+            self._try(partial(stop, run, "the app"), f"{run.name}: asked to stop")
 
     def action_resume(self) -> None:
-        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.backend import train
 
         current = self.query_one(RunList).current
         if current is not None:
-            self._try(partial(launch, current.run), f"{current.name}: going on")
+            self._try(partial(train, current.run), f"{current.name}: going on")
 
     def action_order(self) -> None:
         self.query_one(RunList).next_order()

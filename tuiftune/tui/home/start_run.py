@@ -62,13 +62,13 @@ class StartsRuns(SinglePaintScreen[None]):
         self.run_worker(self._demo, thread=True, exit_on_error=False, group="demo", exclusive=True)
 
     def _demo(self) -> None:
-        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.backend import train
         from tuiftune.jobs.prepare import prepare
         from tuiftune.preset import file, shipped
 
         try:
             run = prepare(file.load(shipped.find("demo")), self.app.runs_root)
-            launch(run)
+            train(run)
         except UserError as error:
             self.failed(str(error))
         else:

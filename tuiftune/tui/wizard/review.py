@@ -262,12 +262,12 @@ class ReviewStep(WizardStep):
         )
 
     def _prepare(self, preset: Preset) -> None:
-        from tuiftune.jobs.launch import launch
+        from tuiftune.jobs.backend import train
         from tuiftune.jobs.prepare import prepare
 
         try:
             run = prepare(preset, self.app.runs_root, say=self._tell)
-            launch(run)
+            train(run)
         except UserError as error:
             self.post_message(Started(None, str(error)))
         else:

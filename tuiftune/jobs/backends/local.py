@@ -1,17 +1,19 @@
-"""Starting the engine as a process that outlives the terminal, app and connection it was started from."""
+"""This machine: the engine as a process that outlives the terminal and app it was started from."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tuiftune import interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.runs.log.event_log import EventReader
 from tuiftune.runs.state.liveness import vitals
-from tuiftune.runs.store import checkpoints, control
+from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import FILE_MODE, write_text
 from tuiftune.runs.store.process import Identity, identify
 
@@ -19,22 +21,46 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
 
+    from tuiftune.engine_call import Job
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
 
+POLL_SECONDS = 0.25
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def engine_command(run: RunDir, *, force: bool = False) -> list[str]:
-    """The command line of the engine: it resumes where there are checkpoints."""
-    command = interpreter.command(interpreter.ENGINE, "train", str(run.path))
-    if checkpoints.any_in(run.checkpoints_path):
-        command.append("--resume")
-    return [*command, "--force"] if force else command
+class Local:
+    """Jobs as processes of this machine, with the run's directory between them and us."""
+
+    def submit(self, job: Job, run: RunDir) -> int:
+        return launch(run, job.command())
+
+    def status(self, run: RunDir) -> Vitals:
+        return vitals(run)
+
+    def stop(self, run: RunDir, by: str, *, kill: bool = False) -> bool:
+        if kill:
+            return control.kill(run)
+        control.request_stop(run, by)
+        return True
+
+    def stream(self, run: RunDir) -> Iterator[list[Event]]:
+        reader = EventReader(run.events_path)
+        running = True
+        while running:
+            running = vitals(run).running
+            while events := reader.poll():
+                yield events
+            if running:
+                time.sleep(POLL_SECONDS)
 
 
-def launch(run: RunDir, *, force: bool = False, command: Sequence[str] | None = None) -> int:
-    """Start the engine on `run`, or start it again, and return its process id. With `force` even if it was
-    changed.
+BACKEND = Local()
+
+
+def launch(run: RunDir, command: Sequence[str]) -> int:
+    """Start a command line that holds `run`, and return its process id.
 
     It leads a session of its own (a hang-up doesn't reach it), reads from nothing, and writes to
     `engine.log`, never to a pipe of ours. UserError when the run is running already or its directory cannot
@@ -52,9 +78,7 @@ def launch(run: RunDir, *, force: bool = False, command: Sequence[str] | None = 
             control.clear(run)
             control.note_memory_kills(run)
             log_size = paths.size(run.events_path)
-            process = interpreter.start(
-                command or engine_command(run, force=force), stdout=log, stderr=log, session=True
-            )
+            process = interpreter.start(command, stdout=log, stderr=log, session=True)
             _children[process.pid] = process
             engine = identify(process.pid, log_size) or Identity.gone(process.pid, log_size)
             write_text(run.pid_path, engine.dump())

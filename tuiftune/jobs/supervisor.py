@@ -1,23 +1,18 @@
-"""`--keep-alive`: a run is started again when it died, was preempted or ran out of memory.
+"""The supervisor of a run (`--keep-alive`): starts it again when it died, was preempted or ran out of memory.
 
-What no restart can mend is never tried again: not-a-number, divergence, a full disk, wrong settings, a run
-that was stopped on purpose.
+What no restart can mend is never tried again: NaN, divergence, a full disk, wrong settings, a run that was
+stopped on purpose.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import interpreter
-from tuiftune.cli.asked import Asked
-from tuiftune.cli.follow import Following, interactive
-from tuiftune.cli.terminal import say
-from tuiftune.errors import ExitCode
-from tuiftune.jobs import launch
+from tuiftune.jobs import backend
 from tuiftune.runs.log.event_log import EventWriter
-from tuiftune.runs.state.follow import Follower
-from tuiftune.runs.state.liveness import status, vitals
 from tuiftune.runs.store import checkpoints, control
 
 if TYPE_CHECKING:
@@ -31,41 +26,45 @@ LOOK_EVERY = 0.25
 STARTS_WITHIN = 30.0
 
 
-def keep_alive(
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How one engine's end was seen: its exit code, and whether whoever follows wants no other started."""
+
+    exit_code: int
+    enough: bool
+
+
+def supervise(
     run: RunDir,
+    follow: Callable[[int], Followed],
     *,
-    force: bool = False,
+    say: Callable[[str], None],
+    asked_to_end: Callable[[], bool],
+    start: Callable[[], int],
     pauses: tuple[float, ...] = PAUSES,
-    start: Callable[[], int] | None = None,
 ) -> int:
     """Follow a run to its end, through as many engines as that takes. Returns the last one's exit code.
 
-    It gives up after `len(pauses)` restarts in a row without a new checkpoint. Whoever asks the run or this
-    process to stop is heeded: then nothing is started again.
+    `follow` returns once the engine of a process id has ended or was left alone. It gives up after
+    `len(pauses)` restarts in a row without a new checkpoint. Whoever asks the run or this process to stop is
+    heeded: then nothing is started again.
     """
-    asked = Asked(interactive=interactive())
-    follower = Follower(run)
-    follower.refresh()  # what a predecessor wrote isn't told again
     tried = 0
     while True:
         before = _newest(run)
-        seen = vitals(run)
-        if seen.running and seen.pid is not None:  # left by a supervisor that was ended
-            pid = seen.pid
-        else:
-            pid = start() if start else launch.launch(run, force=force)
-        following = Following(run, follower, pid, asked)
-        code = following.to_end()
-        state = status(run)
-        if following.left or following.asked_to_stop or state not in RESTARTABLE:
-            return code
+        seen = backend.of(run).status(run)
+        # One that runs was left by a supervisor that was ended.
+        followed = follow(seen.pid if seen.running and seen.pid is not None else start())
+        state = backend.of(run).status(run).state
+        if followed.enough or state not in RESTARTABLE:
+            return followed.exit_code
         tried = 0 if _newest(run) > before else tried
         if tried == len(pauses):
             say(f"{tried} restarts brought no new checkpoint; giving up")
-            return code
+            return followed.exit_code
         say(f"{state}; starting it again in {pauses[tried]:g} s ({tried + 1} of {len(pauses)})")
-        if not _pause(run, pauses[tried], asked):
-            return code
+        if not _pause(run, pauses[tried], asked_to_end):
+            return followed.exit_code
         tried += 1
         writer = EventWriter(run.events_path)
         writer.emit("control", what="restart", by=f"--keep-alive ({tried} of {len(pauses)}, {state})")
@@ -73,14 +72,13 @@ def keep_alive(
 
 
 def detach(run: RunDir, *, force: bool = False) -> int:
-    """Leave the keeping to a process of its own session; returns once it has started the engine."""
+    """Start a supervisor in a session of its own. Returns its process id, once it has started the engine."""
     command = interpreter.command("tuiftune", "resume", str(run.path), "--keep-alive")
     process = interpreter.start([*command, "--force"] if force else command, session=True)
     until = time.monotonic() + STARTS_WITHIN
-    while vitals(run).pid is None and process.poll() is None and time.monotonic() < until:
+    while backend.of(run).status(run).pid is None and process.poll() is None and time.monotonic() < until:
         time.sleep(LOOK_EVERY)
-    say(f"in the background, kept alive by process {process.pid}; `tuiftune watch {run.name}` shows it")
-    return int(ExitCode.DONE)
+    return process.pid
 
 
 def _newest(run: RunDir) -> int:
@@ -89,14 +87,14 @@ def _newest(run: RunDir) -> int:
     return found[0][0] if found else -1
 
 
-def _pause(run: RunDir, seconds: float, asked: Asked) -> bool:
+def _pause(run: RunDir, seconds: float, asked_to_end: Callable[[], bool]) -> bool:
     """Wait; False as soon as the run or this process is asked to stop."""
     until = time.monotonic() + seconds
     try:
-        while not asked.to_end and time.monotonic() < until:
+        while not asked_to_end() and time.monotonic() < until:
             if control.stop_requested(run) is not None:
                 return False
             time.sleep(min(LOOK_EVERY, seconds))
     except KeyboardInterrupt:
         return False
-    return not asked.to_end
+    return not asked_to_end()

@@ -1,0 +1,92 @@
+"""Jobs of the engine: the one place that names its process, and how one is asked for a document.
+
+It lies below everything that asks: models and data do. Jobs that hold a run are submitted through `jobs`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tuiftune import interpreter
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+ENGINE = "tuiftune.engine"
+Kind = Literal["train", "tokens", "tokenizer", "describe", "score"]
+POLL_SECONDS = 0.05
+LONGEST = 300  # characters of what the engine said last
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the engine is to do. `run` is the directory that it holds; None for a job that only answers."""
+
+    kind: Kind
+    arguments: tuple[str, ...] = ()
+    run: Path | None = None
+
+    def command(self) -> list[str]:
+        """The command line that does it."""
+        run = [] if self.run is None else [str(self.run)]
+        return interpreter.command(ENGINE, self.kind, *run, *self.arguments)
+
+
+def holds(words: Sequence[bytes], run: Path) -> bool:
+    """Whether a process of this command line is an engine that holds the run."""
+    if b"-m" not in words:
+        return False
+    module, _, *holding = [*words[words.index(b"-m") + 1 :], b"", b""]
+    return module == ENGINE.encode() and holding[:1] == [os.fsencode(run)]
+
+
+def ask(
+    job: Job,
+    *,
+    within: float | None = None,
+    late: UserError | None = None,
+    given_up: Callable[[], bool] | None = None,
+    place: str = "",
+) -> bytes | None:
+    """What a job writes to its standard output; None when it was given up.
+
+    Blocks for some seconds: the engine imports its libraries first. UserError with the engine's own line and
+    exit code, and the `place`, where it refuses; `late` where it takes more than `within` seconds.
+    """
+    until = None if within is None else time.monotonic() + within
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = interpreter.start(job.command(), stdout=out, stderr=err, session=True)
+        try:
+            while process.poll() is None:
+                if given_up is not None and given_up():
+                    return None
+                if until is not None and time.monotonic() > until:
+                    raise late or UserError(f"the engine took more than {within:g} s", place=place)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        out.seek(0)
+        err.seek(0)
+        if process.returncode != 0:
+            raise _refusal(err.read().decode("utf-8", "replace"), process.returncode, place)
+        return out.read()
+
+
+def _refusal(said: str, code: int, place: str) -> UserError:
+    lines = said.strip().splitlines()
+    known = {int(known) for known in ExitCode}
+    message = printable(lines[-1])[:LONGEST] if lines else f"the engine ended with {code}"
+    exit_code = ExitCode(code) if code in known else ExitCode.FAILED
+    return UserError(message, place=place, exit_code=exit_code)

@@ -1,0 +1,1 @@
+"""Where the jobs of runs are carried out: a file each, with its `BACKEND`."""
