@@ -360,6 +360,25 @@ async def test_a_runs_folder_that_cannot_be_written_to_is_told(
         await until(pilot, lambda: "--runs DIR" in shown(pilot.app))
 
 
+async def test_a_run_that_is_to_restart_is_left_to_a_supervisor(
+    app: Callable[..., TuneApp], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[RunDir] = []
+    monkeypatch.setattr("tuiftune.jobs.supervisor.detach", kept.append)
+    draft = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
+    async with app(wizard=True, draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
+        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Restart automatically: off" in shown(pilot.app))
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: "Restart automatically: on" in shown(pilot.app))
+        assert "tuiftune train tone.yaml --runs" in shown(pilot.app)
+        assert "--keep-alive" in shown(pilot.app)
+        await pilot.press("s")
+        await until(pilot, lambda: bool(kept))
+    assert [run.name for run in kept] == ["tone"]
+    assert not kept[0].pid_path.exists(), "the supervisor starts the engine, not the app"
+
+
 async def test_ctrl_c_leaves_any_step_and_writes_nothing(app: Callable[..., TuneApp], place: Path) -> None:
     made = app(wizard=True, draft=Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone"))
     async with made.run_test(size=SMALL) as pilot:

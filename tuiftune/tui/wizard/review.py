@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
+RESTART = {False: "Restart automatically: off", True: "Restart automatically: on"}
+RESTART_TIP = "Start the run again when it dies, is preempted or runs out of memory (--keep-alive)"
+
+
 class Summed(Message):
     def __init__(self, plan: Plan | None, error: str) -> None:
         super().__init__()
@@ -63,6 +67,7 @@ class ReviewStep(WizardStep):
         super().__init__()
         self._preset: Preset | None = None
         self._starting = False
+        self._restarts = False
         self._told = False  # something is said that a late summary must not cover
 
     def body(self) -> ComposeResult:
@@ -82,7 +87,8 @@ class ReviewStep(WizardStep):
         yield CommandLine()
         with Horizontal(id="go"):
             yield Button("Start training", id="start", variant="primary", compact=True)
-            yield Label("  or change any step: Esc goes back, nothing is lost", id="hint")
+            yield Button(RESTART[False], id="restart", compact=True, tooltip=RESTART_TIP)
+            yield Label("  Esc goes back, nothing is lost", id="hint")
 
     def on_mount(self) -> None:
         self._show()
@@ -104,7 +110,10 @@ class ReviewStep(WizardStep):
         return self.query_one("#save-as", Input).value.strip() or f"{self.draft.name}.yaml"
 
     def _command(self, path: str) -> str:
-        return headless.train(path, self.app.runs_root)
+        return self._kept(headless.train(path, self.app.runs_root))
+
+    def _kept(self, command: str) -> str:
+        return f"{command} --keep-alive" if self._restarts else command
 
     def _text(self) -> str:
         """The file as it is saved."""
@@ -177,6 +186,12 @@ class ReviewStep(WizardStep):
     def _start_pressed(self) -> None:
         self.action_start()
 
+    @on(Button.Pressed, "#restart")
+    def _restart_pressed(self, message: Button.Pressed) -> None:
+        self._restarts = not self._restarts
+        message.button.label = RESTART[self._restarts]
+        self._show()
+
     def _tell_user(self, text: str, severity: str) -> None:
         self._told = True
         self.say(text, severity)
@@ -230,7 +245,7 @@ class ReviewStep(WizardStep):
     def _copy(self, path: Path) -> None:
         from tuiftune.tui.kit.clipboard import copy
 
-        command = headless.train_from_anywhere(self._path(), self.app.runs_root)
+        command = self._kept(headless.train_from_anywhere(self._path(), self.app.runs_root))
         self._tell_user(f"saved as {path}; the command is copied with its directory", "ok")
         self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 
@@ -262,12 +277,13 @@ class ReviewStep(WizardStep):
         )
 
     def _prepare(self, preset: Preset) -> None:
+        from tuiftune.jobs import supervisor
         from tuiftune.jobs.backend import train
         from tuiftune.jobs.prepare import prepare
 
         try:
             run = prepare(preset, self.app.runs_root, say=self._tell)
-            train(run)
+            supervisor.detach(run) if self._restarts else train(run)
         except UserError as error:
             self.post_message(Started(None, str(error)))
         else:
