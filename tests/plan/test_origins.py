@@ -14,7 +14,7 @@ from tuiftune.plan.prepare import prepare
 from tuiftune.plan.resolve import make_plan
 from tuiftune.preset import file, shipped
 from tuiftune.wizard.draft import Draft
-from tuiftune.wizard.settings import SETTINGS, origin
+from tuiftune.wizard.settings import origin, settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,10 +102,12 @@ def test_in_the_wizard_the_advice_and_a_built_in_preset_are_not_the_user() -> No
     found = reasons(begun.preset(), None)
     assert asked_for(found) == {"evaluation.max_new_tokens"}
     assert found["training.learning_rate"].why == "from the preset demo"
-    shown = {setting.key: origin(begun, setting) for setting in SETTINGS}
+    shown = {setting.key: origin(begun, setting) for setting in settings_of(begun)}
     assert shown["training.learning_rate"] == shown["method.rank"] == "preset"
     own = begun.override("training.learning_rate", 1e-3)
-    assert {setting.key: origin(own, setting) for setting in SETTINGS}["training.learning_rate"] == "yours"
+    assert {setting.key: origin(own, setting) for setting in settings_of(own)}[
+        "training.learning_rate"
+    ] == "yours"
     assert "training.learning_rate" in asked_for(reasons(own.preset(), None))
 
 

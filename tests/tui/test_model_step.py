@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
+from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
 from tuiftune.hardware.cards import CARDS
 from tuiftune.tui.wizard.model.gpu_list import CardList
@@ -20,7 +21,7 @@ from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.effect import against
 from tuiftune.wizard.findings import Findings
 from tuiftune.wizard.recommend import recommend
-from tuiftune.wizard.settings import SETTINGS, stepped
+from tuiftune.wizard.settings import settings_of, stepped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +76,9 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await pilot.press("escape", "backspace")
         await until(pilot, lambda: "against the recommended" not in shown(pilot.app))
         await pilot.press(*["pagedown"] * 4)
-        last = f"{len(SETTINGS)}/{len(SETTINGS)}"
-        await until(pilot, lambda: SETTINGS[-1].name in shown(pilot.app) and last in shown(pilot.app))
+        offered = settings_of(TICKETS)
+        last = f"{len(offered)}/{len(offered)}"
+        await until(pilot, lambda: offered[-1].name in shown(pilot.app) and last in shown(pilot.app))
 
 
 async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
@@ -149,7 +151,7 @@ async def test_a_plan_for_another_card_asks_before_it_starts_here(app: Callable[
 
 
 def test_quality_says_what_the_guides_say() -> None:
-    lora = Circumstances("lora", 8 * 10**9)
+    lora = Circumstances(techniques.find("lora"), 8 * 10**9)
 
     def leans(key: str, value: object, around: Circumstances = lora) -> str:
         found = quality(key, value, around)
@@ -161,12 +163,12 @@ def test_quality_says_what_the_guides_say() -> None:
     assert leans("method.rank", 16) == "same"
     assert leans("training.epochs", 5) == "worse"
     assert leans("training.learning_rate", 1e-3) == "worse"
-    assert leans("training.learning_rate", 2e-5, Circumstances("full", 8 * 10**9)) == "same"
+    assert leans("training.learning_rate", 2e-5, Circumstances(techniques.find("full"), 8 * 10**9)) == "same"
     assert leans("training.micro_batch", 8) == "same"
     assert quality("training.learning_rate", "auto", lora) is None
     spoken = [
         quality(setting.key, choice, lora)
-        for setting in SETTINGS
+        for setting in settings_of(TICKETS)
         for choice in setting.choices
         if setting.key not in SILENT and choice != "auto"
     ]
@@ -178,7 +180,7 @@ def test_quality_says_what_the_guides_say() -> None:
 def test_rows_that_are_cut_are_counted_from_the_data() -> None:
     findings = Findings()
     facts = findings.facts(TICKETS, findings.model("builtin:tiny"))
-    around = Circumstances("lora", 10**9, facts)
+    around = Circumstances(techniques.find("lora"), 10**9, facts)
     cut, whole = quality("data.max_length", 50, around), quality("data.max_length", 128, around)
     assert cut is not None
     assert cut.leans == "worse"
@@ -209,8 +211,8 @@ def test_every_value_that_is_recommended_or_resolved_can_be_changed_in_the_app()
     plan = findings.plan(advice.apply(TICKETS))
     keys = {reason.key for reason in (*advice.reasons, *plan.reasons)}
     told = {"data.format", "evaluation.max_new_tokens"}  # by the data step, and by the longest answer
-    assert keys - told <= {setting.key for setting in SETTINGS}
-    for setting in SETTINGS:
+    assert keys - told <= {setting.key for setting in settings_of(TICKETS)}
+    for setting in settings_of(TICKETS):
         changed = TICKETS
         for _ in setting.choices:
             changed = stepped(changed, setting, 1)

@@ -9,28 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
+from tuiftune.techniques.base import Quality
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiftune.data.facts import DataFacts
+    from tuiftune.techniques.base import Technique
 
 TINY = 50_000_000  # parameters below which the guides' figures do not apply
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """`leans`: better, worse, same or unsure, next to what the guides would take."""
-
-    leans: str
-    says: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What the effect of a value depends on. `facts` None before the data is known."""
 
-    technique: str
+    technique: Technique
     parameters: int
     facts: DataFacts | None = None
 
@@ -41,26 +36,19 @@ def quality(key: str, value: Any, around: Circumstances) -> Quality | None:
     return None if found is None or value is None or value == "auto" else found(value, around)
 
 
-_TECHNIQUES = {
-    "full": Quality(
-        "better", "the most it can learn, and the most it forgets; wants many rows", "guides A–C"
-    ),
-    "lora": Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
-    "dora": Quality("better", "above LoRA at the same rank, for more time a step", "guides A–C"),
-    "qlora": Quality("worse", "slightly below LoRA: take it where LoRA does not fit", "guides A–C"),
-}
 _NONE = "none: the same numbers come out, only memory and speed change"
 
 
 def _technique(value: Any, around: Circumstances) -> Quality | None:
     del around
-    return _TECHNIQUES.get(str(value))
+    known = techniques.every().get(str(value))
+    return None if known is None else known.quality
 
 
 def _rank(value: Any, around: Circumstances) -> Quality:
-    if around.technique == "full":
+    if not around.technique.adapters:
         return Quality("same", "none: full tuning has no adapters", "technique")
-    low, high = (16, 32) if around.technique == "qlora" else (8, 64)
+    low, high = around.technique.ranks
     source = f"guides A–C: {low}–{high}, start at 16"
     if value < low:
         return Quality("worse", f"below {low} little beyond fixed labels is learnt", source)
@@ -111,9 +99,9 @@ def _learning_rate(value: Any, around: Circumstances) -> Quality:
         return Quality(
             "unsure", "the guides speak of models a hundred times this size: judge by the loss", "size"
         )
-    low, high = (1e-5, 5e-5) if around.technique == "full" else (1e-4, 2e-4)
-    usual = "2e-5" if around.technique == "full" else "1e-4 … 2e-4"
-    source = f"guides A–C: {usual}"
+    rates = around.technique.rates
+    low, high = rates.within
+    source = f"guides A–C: {rates.said}"
     if value > high:
         return Quality("worse", "above the guides: spikes, forgetting, at worst not a number", source)
     if value < low:
@@ -170,7 +158,7 @@ def _loss_on(value: Any, around: Circumstances) -> Quality:
 
 def _optimizer(value: Any, around: Circumstances) -> Quality:
     if "8bit" in str(value):
-        leans = "same" if around.technique == "qlora" else "unsure"
+        leans = "same" if around.technique.quantized else "unsure"
         return Quality(
             leans, "moments in 8 bits: the guides take them for QLoRA", "guides: AdamW, 8-bit for QLoRA"
         )
@@ -209,13 +197,13 @@ def _precision(value: Any, around: Circumstances) -> Quality:
     source = "guides: bf16 where the card has it, fp16 otherwise"
     if value == "float16":
         return Quality("unsure", "a small range: large values overflow, which bfloat16 avoids", source)
-    if around.technique == "full":
+    if not around.technique.adapters:
         return Quality("same", "of the products only: weights are trained in float32", source)
     return Quality("same", "enough range and precision to train in", source)
 
 
 def _adapter_precision(value: Any, around: Circumstances) -> Quality:
-    if value == "bfloat16" and around.technique != "full":
+    if value == "bfloat16" and around.technique.adapters:
         words = "most late updates are rounded away: eval loss ended 0.06 to 0.14 higher"
         return Quality("worse", words, "measured, 400 steps")
     return Quality("same", "no update is rounded away", "measured; PEFT's default")

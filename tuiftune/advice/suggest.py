@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.models import catalogue
 from tuiftune.models.resolve import BUILTIN
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
+    from tuiftune.techniques.base import Technique
 
 # One line of models with open licences and no gate, smallest first; raw text starts from the untuned ones.
 LADDER = (
@@ -103,18 +105,22 @@ def least(
     """
     from tuiftune.plan.hyperparameters import TINY
 
-    if technique != "auto":
-        names: tuple[str, ...] = (technique,)
-    elif model.parameters <= TINY:
-        names = ("full",)
-    else:
-        names = ("lora",) if kind == "cpu" or model.quantization else ("lora", "qlora")
-    name, needs = "", 0
-    for name in names:
-        needs = _needs(model.architecture, name, length, kind)
-        if needs <= capacity:
-            break
-    return name, needs
+    if technique != techniques.AUTO:
+        return technique, _needs(model.architecture, techniques.find(technique), length, kind)
+    tiny, over = model.parameters <= TINY, kind != "cpu" and not model.quantization
+    found, needs = _first_that_fits(model, capacity, length, kind, tiny=tiny, over=over)
+    return found.key, needs
+
+
+def _first_that_fits(
+    model: BaseModel, capacity: int, length: int, kind: str, *, tiny: bool, over: bool
+) -> tuple[Technique, int]:
+    """The best technique that fits, else the last one, and the bytes it needs."""
+    tried = [
+        (one, _needs(model.architecture, one, length, kind))
+        for one in techniques.automatic(tiny=tiny, over=over)
+    ]
+    return next((pair for pair in tried if pair[1] <= capacity), tried[-1])
 
 
 def _bound(answers: Mapping[str, str]) -> float:
@@ -128,17 +134,14 @@ def _length(facts: DataFacts | None) -> int:
 
 def _fit(reference: str, title: str, model: BaseModel, capacity: int, length: int, why: str) -> Suggestion:
     """With LoRA if that fits, else with QLoRA (not over a file that is quantised already)."""
-    techniques = ("lora",) if model.quantization else ("lora", "qlora")
-    technique, needs = techniques[0], _needs(model.architecture, techniques[0], length)
-    for technique in techniques:
-        needs = _needs(model.architecture, technique, length)
-        if needs <= capacity:
-            break
+    technique, needs = _first_that_fits(
+        model, capacity, length, "cuda", tiny=False, over=not model.quantization
+    )
     return Suggestion(
         reference=reference,
         title=title,
         parameters=model.parameters,
-        technique=technique,
+        technique=technique.key,
         needs=needs,
         capacity=capacity,
         fits=needs <= capacity,
@@ -148,17 +151,17 @@ def _fit(reference: str, title: str, model: BaseModel, capacity: int, length: in
     )
 
 
-def _needs(arch: Architecture, technique: str, length: int, device: str = "cuda") -> int:
+def _needs(arch: Architecture, technique: Technique, length: int, device: str = "cuda") -> int:
     from tuiftune.plan.memory import estimate
     from tuiftune.plan.settings import Settings
 
     settings = Settings(
-        technique=technique,
+        technique=technique.key,
         micro_batch=1,
         length=min(length, arch.max_length),
         rank=_RANK,
-        weight_bytes=4 if device == "cpu" or technique == "full" else 2,
-        autocast=device != "cpu" and technique == "full",
+        weight_bytes=4 if device == "cpu" or not technique.adapters else 2,
+        autocast=device != "cpu" and not technique.adapters,
         device=device,
     )
     return estimate(arch, settings).needs
@@ -167,7 +170,7 @@ def _needs(arch: Architecture, technique: str, length: int, device: str = "cuda"
 def _explain(one: Suggestion, first: bool, bound: float) -> Suggestion:
     from dataclasses import replace
 
-    how = "with adapters over 16-bit weights" if one.technique == "lora" else "only over 4-bit weights"
+    how = techniques.find(one.technique).fits
     if one.why:
         return replace(one, why=f"{one.why}; fits {how}")
     if first:
@@ -181,7 +184,8 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
     entry = catalogue.find(LADDER[0])
     assert entry is not None
     model = entry.base_model()
-    needs = _needs(model.architecture, "lora", length, "cpu")
+    technique = techniques.automatic(tiny=False, over=False)[0]
+    needs = _needs(model.architecture, technique, length, "cpu")
     slow = "the smallest open model: expect hours on a processor, and modest answers"
     found = [
         *_builtin(machine.memory, "no card here: learn the way with this one, in minutes"),
@@ -189,7 +193,7 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
             reference=entry.id,
             title=entry.title,
             parameters=entry.parameters,
-            technique="lora",
+            technique=technique.key,
             needs=needs,
             capacity=machine.memory,
             fits=needs <= machine.memory,
@@ -199,14 +203,14 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
         ),
     ]
     for model in local:
-        needs = _needs(model.architecture, "lora", length, "cpu")
+        needs = _needs(model.architecture, technique, length, "cpu")
         if model.parameters <= ON_PROCESSOR and needs <= machine.memory and model.reference != entry.id:
             found.append(
                 Suggestion(
                     reference=model.reference,
                     title=model.reference,
                     parameters=model.parameters,
-                    technique="lora",
+                    technique=technique.key,
                     needs=needs,
                     capacity=machine.memory,
                     fits=True,
@@ -228,13 +232,14 @@ def _builtin(
         model = resolve(BUILTIN)
     except UserError:
         return []  # an installation without the embedded model has nothing to suggest here
-    needs = _needs(model.architecture, "full", 512, "cpu")
+    technique = techniques.automatic(tiny=True)[0]
+    needs = _needs(model.architecture, technique, 512, "cpu")
     return [
         Suggestion(
             reference=BUILTIN,
             title="the built-in tiny model",
             parameters=model.parameters,
-            technique="full",
+            technique=technique.key,
             needs=needs,
             capacity=capacity,
             fits=needs <= capacity,

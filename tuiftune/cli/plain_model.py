@@ -136,10 +136,10 @@ def _setting(asks: Prompts, findings: Findings, draft: Draft) -> Draft:
     """One value after another, each with what it does; a faulty one is told and leaves the draft alone."""
     from tuiftune.preset.file import override
     from tuiftune.wizard.effect import quality_of
-    from tuiftune.wizard.settings import SETTINGS, resolved, written
+    from tuiftune.wizard.settings import resolved, settings_of, written
 
     plan = findings.plan(draft)
-    for setting in SETTINGS:
+    for setting in settings_of(draft):
         says = ", ".join(written(choice) for choice in setting.choices)
         say(f"  {setting.key} = {written(resolved(plan, setting.key))} ({setting.name}: {says})")
     while True:

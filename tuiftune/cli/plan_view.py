@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from tuiftune import techniques
 from tuiftune.cli.terminal import sign, unicode
 from tuiftune.figures import money, roughly, size
 from tuiftune.plan.bar import cells, segments
@@ -72,9 +73,9 @@ def _verdict(plan: Plan, capacity: int) -> Text:
     if plan.gpu.get("kind") == "cpu":
         where = "this processor's memory"
         many = f"{count} processes, each its part of " if count > 1 else ""
-    method = str(plan.resolved.method.technique)
+    method = techniques.every()[plan.resolved.method.technique].name
     needs, there = size(plan.memory.needs), size(capacity)
-    head = f"{printable(plan.resolved.model.base)} · {_TECHNIQUES.get(method, method)} · {many}{where}"
+    head = f"{printable(plan.resolved.model.base)} · {method} · {many}{where}"
     if plan.near_limit:
         line = f"\n{sign('warn')} fits, close to the limit: needs {needs} of {there}"
         return Text.assemble((head, "bold"), (line, "yellow"))
@@ -83,9 +84,6 @@ def _verdict(plan: Plan, capacity: int) -> Text:
         return Text.assemble((head, "bold"), (line, "green"))
     line = f"\n{sign('bad')} does not fit: needs {needs}, {there} are there"
     return Text.assemble((head, "bold"), (line, "red"))
-
-
-_TECHNIQUES = {"lora": "LoRA", "qlora": "QLoRA", "dora": "DoRA", "full": "full tuning"}
 
 
 def _time(plan: Plan) -> Text:

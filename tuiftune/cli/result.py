@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from tuiftune import paths
+from tuiftune import paths, techniques
 from tuiftune.cli.terminal import sign, unicode
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.figures import interval as between
@@ -148,6 +148,12 @@ def _text(sample: dict[str, Any], key: str, style: str = "") -> Text:
     return Text(printable(str(sample.get(key, ""))) or "(nothing)", style=style)
 
 
+def _trains_beside(result: dict[str, Any]) -> bool:
+    """Whether adapters were trained beside a base model; so for a technique of another version."""
+    known = techniques.every().get(str(result.get("technique")))
+    return known is None or known.adapters
+
+
 def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
     """Where the model is, and three things to do now."""
     model = str(result.get("model") or run.result_path / "model")
@@ -158,7 +164,7 @@ def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
         )
     ]
     size, trained = result.get("parameters"), result.get("trainable")
-    if isinstance(size, int) and isinstance(trained, int) and result.get("technique") != "full":
+    if isinstance(size, int) and isinstance(trained, int) and _trains_beside(result):
         lines.append(
             Text(f"                 {trained:,} trained parameters beside {size:,} kept", style="dim")
         )

@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import __version__, paths
+from tuiftune import __version__, paths, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 from tuiftune.runs.store.checkpoints import STATES
@@ -164,7 +164,7 @@ def disk_needed(resolved: Resolved) -> int:
     from tuiftune.plan.resolve import trainable_parameters
 
     chosen = resolved.plan.resolved
-    adapters = chosen.method.adapter_dtype if chosen.method.technique != "full" else "float32"
+    adapters = chosen.method.adapter_dtype if techniques.find(chosen.method.technique).adapters else "float32"
     element = 2 if adapters == "bfloat16" else 4
     trained = element * trainable_parameters(resolved.plan, resolved.model)
     checkpoint = (1 + STATES) * trained  # Adam's states are as wide as what they belong to

@@ -213,7 +213,7 @@ def _names(settings: Settings, checkpointed: bool) -> Iterator[str]:
 def _name(settings: Settings, group: str, checkpointed: bool, kernels: str, precision: str) -> str:
     return "/".join(
         (
-            settings.technique + precision,
+            settings.traits.forms + precision,
             group if settings.adapted else "all",
             "checkpointed" if checkpointed else "kept",
             "dropout" if settings.dropout and settings.adapted else "no dropout",
@@ -231,7 +231,9 @@ def _kernels(settings: Settings) -> str:
 
 
 def _precision(settings: Settings) -> str:
-    return " pure" if settings.compile and settings.technique == "lora" else settings.precision
+    traits = settings.traits
+    plain = traits.adapters and traits.compiles and not traits.quantized
+    return " pure" if settings.compile and plain else settings.precision
 
 
 def _known(family: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import attention, search
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques.base import Technique
 
 MOST = 10
 _WORDS: dict[str, dict[Any, str]] = {
@@ -70,15 +72,29 @@ def of(
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
     for rows in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
         vary({"training.micro_batch": rows}, micro_batch=rows)
+    if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles:
+        vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
+    others_by = [one for one in techniques.every().values() if one.compared]
+    asked = preset.model.quantization != techniques.AUTO  # another technique may want another one
+
+    def by(technique: Technique, **values: Any) -> None:
+        changes = {"method.technique": technique.key}
+        vary(
+            changes | ({"model.quantization": techniques.AUTO} if asked else {}),
+            **_technique(technique, chosen),
+            **values,
+        )
+
     if device.kind == "cuda":
-        if not model.architecture.num_experts and chosen.technique in search.COMPILED:
-            vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
-        vary({"method.technique": "qlora"}, **_technique("qlora", chosen), compile=False)
+        for one in others_by:
+            if one.quantized:
+                by(one, compile=False)
     plain_experts = count.adapts_experts(model.architecture, chosen.targets)
     if plain_experts and chosen.adapted and count.has_attention(model.architecture):
         vary({"method.target_modules": "attention"}, targets="attention")
-    for name in ("lora", "full") if plain_experts else ("lora", "dora", "full"):
-        vary({"method.technique": name}, **_technique(name, chosen))
+    for one in sorted(others_by, key=lambda one: not one.adapters):
+        if not one.quantized and (one.experts or not plain_experts):
+            by(one)
     joined = attempts[-1].base.attention
     if joined in attention.APART and not chosen.packing and chosen.micro_batch > 1 and lengths.differ:
         turned = not chosen.padding_free
@@ -103,11 +119,16 @@ def of(
     return tuple(listed[:MOST])
 
 
-def _technique(name: str, chosen: Settings) -> dict[str, Any]:
+def _technique(technique: Technique, chosen: Settings) -> dict[str, Any]:
     """What another technique changes: all weights are trained in float32, whatever products run in."""
-    whole = name == "full" or chosen.compute_bytes == 4
-    autocast = name == "full" and chosen.compute_bytes == 2
-    return {"technique": name, "adapter_bytes": 4, "weight_bytes": 4 if whole else 2, "autocast": autocast}
+    half = chosen.compute_bytes == 2
+    return {
+        "technique": technique.key,
+        "quantization": technique.base,
+        "adapter_bytes": 4,
+        "weight_bytes": 2 if technique.adapters and half else 4,
+        "autocast": half and not technique.adapters,
+    }
 
 
 def _shorter(
@@ -155,7 +176,7 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
 
 def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
     """ "checkpointing off: +34.0 GiB, 1.40× faster"."""
-    words = [_name(key, value) for key, value in changes.items()]
+    words = [_name(key, value) for key, value in changes.items() if key != "model.quantization"]
     pace = other.tokens_per_second / best.tokens_per_second
     speed = "same speed"
     if pace >= 1.02:
@@ -188,5 +209,5 @@ def _name(key: str, value: Any) -> str:
     if key == "data.max_length":
         return f"rows cut at {value:,} tokens"
     if key == "method.technique":
-        return {"qlora": "QLoRA", "lora": "LoRA", "dora": "DoRA", "full": "full tuning"}[value]
+        return techniques.every()[value].name
     return f"{key} {value}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.search import Candidate
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques.base import Technique
 
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 WORTH_TRYING = 1.03  # times as fast; less isn't worth a second preflight check
@@ -29,7 +30,7 @@ WORTH_TRYING = 1.03  # times as fast; less isn't worth a second preflight check
 class Attempt:
     """One technique searched: what was found for it, and the values it goes with."""
 
-    technique: str
+    technique: Technique
     way: Spread
     dtype: Reason
     rank: Reason
@@ -45,7 +46,7 @@ def attempt(
     way: Spread,
     lengths: Lengths,
     facts: DataFacts | None,
-    technique: str,
+    technique: Technique,
 ) -> Attempt:
     """Search one technique on so many cards over every lever the preset leaves open."""
     device, copies = way.device, way.copies
@@ -68,7 +69,7 @@ def base_settings(
     preset: Preset,
     device: Device,
     lengths: Lengths,
-    technique: str,
+    technique: Technique,
     dtype: str,
     rank: int,
     copies: int,
@@ -77,9 +78,10 @@ def base_settings(
     packing = preset.data.packing is True
     targets = preset.method.target_modules
     # All weights are trained in float32: 16 bits round most of an update away.
-    weight_bytes = 4 if technique == "full" else _DTYPE_BYTES[dtype]
+    weight_bytes = _DTYPE_BYTES[dtype if technique.adapters else "float32"]
     return Settings(
-        technique=technique,
+        technique=technique.key,
+        quantization=technique.base,
         micro_batch=1,
         length=preset.data.max_length if packing else lengths.bound,
         rank=rank,
@@ -88,7 +90,7 @@ def base_settings(
         packing=packing,
         weight_bytes=weight_bytes,
         autocast=weight_bytes > _DTYPE_BYTES[dtype],
-        saved=tuple(preset.method.modules_to_save) if technique != "full" else (),
+        saved=tuple(preset.method.modules_to_save) if technique.adapters else (),
         adapter_bytes=_DTYPE_BYTES[hyperparameters.adapter_dtype(preset, technique).value],
         device=device.kind,
         copies=copies,

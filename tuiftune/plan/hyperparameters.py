@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.plan.model import Reason
 from tuiftune.plan.patience import BOUNDS, SHARE, patience
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques.base import Technique
 
 TINY = 50_000_000
 LARGE = 20_000_000_000
@@ -27,25 +29,40 @@ FORMATS = frozenset(
 )
 
 
-def techniques(preset: Preset, parameters: int, device: Device) -> tuple[tuple[str, ...], str, str]:
-    """Techniques to try in order of quality, with why and source. One name when the preset asks for it."""
-    asked = preset.method.technique
-    if asked != "auto":
-        return (asked,), "you asked for it", YOURS
-    if parameters <= TINY:
+def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Technique, ...], str, str]:
+    """Techniques to try in order of quality, with why and source. The one that the preset asks for."""
+    asked, quantization = preset.method.technique, preset.model.quantization
+    if asked != techniques.AUTO:
+        return (techniques.find(asked, quantization),), "you asked for it", YOURS
+    tiny, cpu = parameters <= TINY, device.kind == "cpu"
+    over = not cpu or quantization != techniques.AUTO
+    names = techniques.automatic(tiny=tiny, quantization=quantization, over=over)
+    if not names[0].adapters:
         why = f"{parameters / 1e6:.1f} M parameters: training all of them costs no more than adapters"
-        return ("full",), why, "size"
-    if device.kind == "cpu":
-        return ("lora",), "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
-    why = "near full tuning's quality, forgets less; before QLoRA wherever it fits"
-    return ("lora", "qlora"), why, "guides A, B, C"
+        return names, why, "size"
+    if names[0].quantized:
+        return names, "what trains over a quantized base", YOURS
+    if len(names) == 1:
+        return names, "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
+    why = f"near full tuning's quality, forgets less; before {names[1].name} wherever it fits"
+    return names, why, "guides A, B, C"
 
 
-def precision(preset: Preset, technique: str, device: Device) -> Reason:
+def quantization(preset: Preset, technique: Technique) -> Reason:
+    """`model.quantization`: what the base is held in by this technique."""
+    key, asked = "model.quantization", preset.model.quantization
+    if asked != techniques.AUTO:
+        return Reason(key, asked, "you asked for it", YOURS)
+    if technique.quantized:
+        return Reason(key, technique.base, f"{technique.name} holds the base in 4 bits", "technique")
+    return Reason(key, technique.base, f"{technique.name} takes the base as it is", "technique")
+
+
+def precision(preset: Preset, technique: Technique, device: Device) -> Reason:
     """`model.dtype`: what the base is loaded in."""
     asked = preset.model.dtype
     if asked != "auto":
-        held = "; the weights are held and trained in float32" if technique == "full" else ""
+        held = "; the weights are held and trained in float32" if not technique.adapters else ""
         return Reason("model.dtype", asked, "you asked for it" + (held if asked != "float32" else ""), YOURS)
     if device.kind == "cpu":
         return Reason(
@@ -56,10 +73,10 @@ def precision(preset: Preset, technique: str, device: Device) -> Reason:
             "model.dtype",
             "bfloat16",
             f"{device.name} computes in bfloat16; no loss scaling"
-            + ("; the weights are held and trained in float32" if technique == "full" else ""),
+            + ("; the weights are held and trained in float32" if not technique.adapters else ""),
             "guides A, B, C",
         )
-    if technique == "full":
+    if not technique.adapters:
         why = f"{device.name} has no bfloat16, and full tuning in float16 alone diverges"
         return Reason("model.dtype", "float32", why, "hardware")
     return Reason(
@@ -70,42 +87,42 @@ def precision(preset: Preset, technique: str, device: Device) -> Reason:
     )
 
 
-def rank(preset: Preset, technique: str, facts: DataFacts | None) -> Reason:
+def rank(preset: Preset, technique: Technique, facts: DataFacts | None) -> Reason:
     """`method.rank` by task and amount of data; 16 where nothing is known. Full tuning ignores it."""
     key = "method.rank"
     if preset.method.rank != "auto":
         return Reason(key, preset.method.rank, "you asked for it", YOURS)
-    if technique == "full":
+    if not technique.adapters:
         return Reason(key, 16, "not used: full tuning has no adapters", "technique")
     if facts is None:
         return Reason(
             key, 16, "the usual start; the data is not known yet", "guides A, B, C: 8–64, start at 16"
         )
     rows, source = facts.rows, "guides A, B, C: 8–64, start at 16"
+    low, high = technique.ranks
     if facts.format == "classification" or (facts.labels or 0) > 0:
         value, why = 8, f"classification ({rows:,} rows) changes little in the model"
-        if technique == "qlora":
-            value, why, source = (
-                16,
-                "classification needs little, and over a 4-bit base 16 is the floor",
-                "guides: QLoRA 16–32",
-            )
+        if low > value:
+            why = f"classification needs little, and over a 4-bit base {low} is the floor"
+            value, source = low, f"guides: QLoRA {low}–{high}"
     elif rows < 20_000:
         value, why = 16, f"{rows:,} rows: enough room to learn, too little to memorise"
-    elif rows < 100_000 or technique == "qlora":
+    elif rows < 100_000 or high <= 32:
         value, why = 32, f"{rows:,} rows carry more than a rank of 16 holds"
     else:
         value, why = 64, f"{rows:,} rows carry more than a rank of 32 holds"
     return Reason(key, value, why, source)
 
 
-def alpha(preset: Preset, rank_value: int) -> Reason:
+def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
     if preset.method.alpha != "auto":
         return Reason("method.alpha", preset.method.alpha, "you asked for it", YOURS)
-    return Reason("method.alpha", 2 * rank_value, "twice the rank", "guides A, B, C: alpha = 2r")
+    usual = technique.alpha
+    value = int(usual.value * (1 if technique.alpha_fixed else rank_value))
+    return Reason("method.alpha", value, usual.why, usual.source)
 
 
-def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: int) -> Reason:
+def learning_rate(preset: Preset, technique: Technique, rank_value: int, parameters: int) -> Reason:
     """Peak learning rate by technique and model size."""
     key = "training.learning_rate"
     if preset.training.learning_rate != "auto":
@@ -113,33 +130,20 @@ def learning_rate(preset: Preset, technique: str, rank_value: int, parameters: i
     return usual_rate(technique, rank_value, parameters)
 
 
-def usual_rate(technique: str, rank_value: int, parameters: int) -> Reason:
+def usual_rate(technique: Technique, rank_value: int, parameters: int) -> Reason:
     """Return the peak learning rate that is chosen for a technique and a number of parameters."""
-    key = "training.learning_rate"
-    if technique == "full":
-        if parameters <= TINY:
-            return Reason(
-                key, 5e-4, "a model this small bears, and needs, large steps", "Brown et al. 2020, table 2.1"
-            )
-        return Reason(key, 2e-5, "full tuning forgets quickly at higher rates", "guides A, C: 2e-5")
+    rates = technique.rates
+    fact = rates.usual
     if parameters <= TINY:
-        return Reason(
-            key, 2e-3, "adapters bear about ten times full tuning's rate", "Schulman et al. 2025 (LoRA)"
-        )
-    if technique == "qlora" and parameters < LARGE:
-        return Reason(key, 2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4")
-    if parameters >= LARGE or rank_value >= 64:
-        why = "large models" if parameters >= LARGE else "ranks of 64 and more"
-        return Reason(key, 1e-4, f"{why} train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
-    return Reason(
-        key,
-        2e-4,
-        "the upper end: fewest steps, and steady below 20 B parameters",
-        "guides A, B, C: 1e-4 … 2e-4",
-    )
+        fact = rates.tiny
+    elif rates.large is not None and parameters >= LARGE:
+        fact = rates.large
+    elif rates.wide is not None and rank_value >= 64:
+        fact = rates.wide
+    return Reason("training.learning_rate", fact.value, fact.why, fact.source)
 
 
-def adapter_dtype(preset: Preset, technique: str) -> Reason:
+def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
     """`method.adapter_dtype`: float32, over a 4-bit base too.
 
     In bfloat16 3 to 20 % of the entries moved in the last quarter of a run, and eval loss ended 0.06 to 0.14
@@ -147,10 +151,10 @@ def adapter_dtype(preset: Preset, technique: str) -> Reason:
     """
     key, asked = "method.adapter_dtype", preset.method.adapter_dtype
     if asked != "auto":
-        lossy = asked == "bfloat16" and technique != "full"
+        lossy = asked == "bfloat16" and technique.adapters
         why = "you asked for it" + ("; late in a run it rounds most updates away" if lossy else "")
         return Reason(key, asked, why, YOURS)
-    if technique == "full":
+    if not technique.adapters:
         return Reason(key, "float32", "not used: full tuning has no adapters", "technique")
     return Reason(key, "float32", "small updates are not rounded away", "measured; PEFT's default")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.errors import UserError
 from tuiftune.models import count, weights
 from tuiftune.models.kinds import version
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques.base import Technique
 
 
-def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None:
+def check(preset: Preset, model: BaseModel, device: Device, copies: int, technique: Technique) -> None:
     """UserError for a length, rank, batch, target or technique that the model or device cannot have, and for
-    weights that aren't the model's.
+    weights that aren't the model's. `technique`: the first that the plan will try.
     """
     arch = model.architecture
     weights.check(model)
@@ -50,13 +52,13 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="training.activation_checkpointing",
             remedy="false",
         )
-    if preset.method.technique != "full" and arch.counted and not arch.counted.reach:
+    if technique.adapters and arch.counted and not arch.counted.reach:
         raise UserError(
             f"no layer of '{printable(arch.kind.name)[:60]}' takes an adapter that PEFT could load again",
             place="method.technique",
-            remedy="full",
+            remedy=techniques.automatic(tiny=True)[0].key,
         )
-    _check_experts(preset, arch)
+    _check_experts(preset, arch, technique)
     attention.check(preset, arch, device)
     effective = preset.training.effective_batch
     if effective % copies:
@@ -78,11 +80,13 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int) -> None
             place="method.adapter_dtype",
             remedy="float32, which the gradients of float16 are scaled for, or auto",
         )
-    if preset.method.technique == "qlora" and device.kind == "cpu":
+    if technique.quantized and device.kind == "cpu":
+        asked = preset.model.quantization == techniques.AUTO
+        instead = techniques.automatic(tiny=False, over=False)[0]
         raise UserError(
-            "QLoRA needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
-            place="method.technique",
-            remedy="lora, or plan for a card with --gpu NAME",
+            f"{technique.name} needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
+            place="method.technique" if asked else "model.quantization",
+            remedy=f"{instead.key if asked else instead.base}, or plan for a card with --gpu NAME",
         )
 
 
@@ -90,16 +94,16 @@ def _recomputes(arch: Architecture) -> bool:
     return arch.counted is None or arch.counted.checkpoints
 
 
-def _check_experts(preset: Preset, arch: Architecture) -> None:
+def _check_experts(preset: Preset, arch: Architecture, technique: Technique) -> None:
     """PEFT 0.21 adapts experts (3-D parameters) too under all-linear, but only plainly."""
     method = preset.method
-    if method.technique == "full" or not count.adapts_experts(arch, method.target_modules):
+    if not technique.adapters or not count.adapts_experts(arch, method.target_modules):
         return
-    if method.technique == "dora":
+    if not technique.experts:
         raise UserError(
-            "DoRA cannot adapt a mixture of experts' experts",
+            f"{technique.name} cannot adapt a mixture of experts' experts",
             place="method.technique",
-            remedy="lora, or method.target_modules: attention",
+            remedy=f"{techniques.automatic(tiny=False)[0].key}, or method.target_modules: attention",
         )
     if method.dropout:
         raise UserError(

@@ -61,10 +61,5 @@ def _allocator_share(settings: Settings) -> tuple[float, float]:
     kept = settings.checkpointing is False
     if settings.compile:
         return (0.015, 0.04)
-    if settings.quantised:
-        return (0.02, 0.07) if kept else (0.07, 0.124)
-    if settings.technique == "dora":
-        return (0.04, 0.075) if kept else (0.08, 0.125)
-    if settings.technique == "full":
-        return (0.03, 0.10) if kept else (0.06, 0.11)
-    return (0.04, 0.07) if kept else (0.03, 0.075)
+    share = settings.traits.allocator
+    return share.kept if kept else share.recomputed

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Sharded
     from tuiftune.plan.padding import Lengths
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques.base import Technique
 
 REACHED = 0.99  # of the layers' weights; less is said
 
@@ -29,7 +30,7 @@ def of(
     amount: cost.Amount,
     seconds: float | None,
     usd: float | None,
-    technique: str,
+    technique: Technique,
     sharded: Sharded | None,
     needs: int,
 ) -> tuple[str, ...]:
@@ -81,10 +82,10 @@ def _near(needs: int, device: Device) -> list[str]:
     ]
 
 
-def _experts(preset: Preset, model: BaseModel, technique: str) -> list[str]:
+def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str]:
     """That adapters on every expert of a mixture may be more than was meant; what was asked for stays."""
     arch = model.architecture
-    if technique == "full":
+    if not technique.adapters:
         return []
     targets = preset.method.target_modules
     reach = arch.counted.reach_of(targets) if arch.counted and isinstance(targets, str) else None

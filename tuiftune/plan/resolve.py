@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import (
@@ -48,9 +49,9 @@ def make_plan(
     """
     device = device_of(preset, machine, gpu)
     ways = parallelism.ways(preset, device)
-    limits.check(preset, model, device, ways[0].copies)
+    names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
+    limits.check(preset, model, device, ways[0].copies, names[0])
     lengths = lengths_of(facts, preset.data.max_length)
-    names, why_technique, technique_source = hyperparameters.techniques(preset, model.parameters, device)
     attempts: list[Attempt] = []
     for technique in names:
         tried = [attempt(preset, model, way, lengths, facts, technique) for way in ways]
@@ -64,11 +65,11 @@ def make_plan(
     if len(attempts) > 1 and chosen.best is not None:
         need = search.smallest(attempts[0].found).memory.needs
         there = f"{size(device.capacity)} are there"
-        why_technique = f"LoRA needs at least {size(need)}, {there}; 4-bit weights fit"
+        why_technique = f"{names[0].name} needs at least {size(need)}, {there}; 4-bit weights fit"
         technique_source = FORMULA
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
     every, why_every = cost.save_every(amount.steps, best.step_seconds)
-    method = Reason("method.technique", chosen.technique, why_technique, technique_source)
+    method = Reason("method.technique", chosen.technique.key, why_technique, technique_source)
     reasons = _reasons(
         preset,
         model,
@@ -179,11 +180,12 @@ def _reasons(
     )
     reasons = [
         technique,
+        hyperparameters.quantization(preset, chosen.technique),
         chosen.dtype,
         hyperparameters.adapter_dtype(preset, chosen.technique),
         attention.reason(preset, model.architecture, settings),
         chosen.rank,
-        hyperparameters.alpha(preset, chosen.rank.value),
+        hyperparameters.alpha(preset, chosen.technique, chosen.rank.value),
         hyperparameters.learning_rate(preset, chosen.technique, chosen.rank.value, model.parameters),
         lever("training.micro_batch", training.micro_batch, settings.micro_batch, why_rows),
         lever("training.activation_checkpointing", training.activation_checkpointing, kept, why_kept),
@@ -252,8 +254,9 @@ def _speed_basis(device: Device) -> str:
 def trainable_parameters(plan: Plan, model: BaseModel) -> int:
     """Parameters that this plan trains."""
     method = plan.resolved.method
-    if method.technique == "full":
+    technique = techniques.find(method.technique)
+    if not technique.adapters:
         return model.parameters
     return count.adapter_parameters(
-        model.architecture, int(method.rank), method.target_modules, method.technique == "dora"
+        model.architecture, int(method.rank), method.target_modules, technique.magnitudes
     )

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
 
-COMPILED = frozenset({"lora", "qlora", "full"})  # techniques whose layers were seen to compile
 COMPILE_SECONDS = 15.0  # before the first step: 11 s were measured (8B, H200); twice where lengths differ
 OPTIMIZERS = ("adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit")  # the most exact states first
 TRIAL_STEPS = 2000  # what a run cut short by max_steps is judged as: it tries out a longer one
@@ -94,7 +93,7 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
         usable = device.kind == "cuda" and liger_installed() and arch.family in LIGER_FAMILIES
         kernels = ("none", "liger") if usable else ("none",)
     compiles: tuple[bool, ...] = (training.compile,) if training.compile != "auto" else (False,)
-    if training.compile == "auto" and device.kind == "cuda" and base.technique in COMPILED:
+    if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles:
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
     share = training.effective_batch // base.copies
     micro = divisors(share) if training.micro_batch == "auto" else (int(training.micro_batch),)
@@ -111,7 +110,7 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
 def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:
     if preset.training.optimizer != "auto":
         return (preset.training.optimizer,)
-    if base.technique == "full" and device.kind == "cuda":
+    if not base.adapted and device.kind == "cuda":
         return OPTIMIZERS
     return ("adamw_torch_fused",)
 

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune import techniques
+
+if TYPE_CHECKING:
+    from tuiftune.techniques.base import Technique
 
 ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
 
@@ -18,6 +24,7 @@ class Settings:
     micro_batch: int
     length: int
     rank: int = 16
+    quantization: str = techniques.AUTO  # of the base: what its technique says, or what was asked for
     targets: str | tuple[str, ...] = "all-linear"
     saved: tuple[str, ...] = ()  # modules trained whole beside the adapters
     dropout: float = 0.0
@@ -54,7 +61,12 @@ class Settings:
 
     @property
     def adapted(self) -> bool:
-        return self.technique != "full"
+        return self.traits.adapters
+
+    @property
+    def traits(self) -> Technique:
+        """What its technique, over its base, is like."""
+        return techniques.find(self.technique, self.quantization)
 
     @property
     def precision(self) -> str:
@@ -65,7 +77,7 @@ class Settings:
             return " master"
         if self.weight_bytes == 4:
             return " float32"
-        pure = self.technique in ("lora", "dora") and self.adapter_bytes == 2
+        pure = self.adapted and not self.quantised and self.adapter_bytes == 2
         return " pure" if pure else ""
 
     @property
@@ -75,4 +87,4 @@ class Settings:
 
     @property
     def quantised(self) -> bool:
-        return self.technique == "qlora"
+        return self.traits.quantized

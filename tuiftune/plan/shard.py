@@ -30,7 +30,7 @@ DOUBT = 1.1  # on the bound: nothing of it was measured
 def of(model: BaseModel, device: Device, best: Candidate, lengths: Lengths, effective: int) -> Sharded | None:
     """What full tuning would be, sharded over all cards there are; None for adapters, or with one card."""
     settings, cards, arch = best.settings, device.count, model.architecture
-    if settings.technique != "full" or cards < 2 or device.kind != "cuda" or effective % cards:
+    if settings.adapted or cards < 2 or device.kind != "cuda" or effective % cards:
         return None
     rows = max(d for d in search.divisors(effective // cards) if d <= settings.micro_batch)
     settings = replace(settings, micro_batch=rows, accumulation=effective // (rows * cards), copies=1)

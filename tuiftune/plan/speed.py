@@ -26,8 +26,6 @@ TRAFFIC = {
 }
 # Seconds a layer and micro step that grow with neither rows nor length: forward, backward.
 OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compile": (0.2e-3, 0.3e-3)}
-DORA_TRAFFIC = 1.43
-DORA_WEIGHT_BYTES = 444.0  # a weight and forward pass: the norm of W + BA through an identity matrix
 DEQUANTISE_BYTES = 10.0  # a quantised weight and pass
 CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
@@ -57,8 +55,8 @@ def step_seconds(
     attention = 2.0 * 2.0 * tokens * length * arch.query_size * arch.num_layers / 2
     if settings.masked:  # nothing of the square is left out, and it is one for the whole sequence
         attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
-    weight_gradients = 1.0 if settings.technique == "full" else 0.0
-    work = (products + attention) * (2.0 + recompute) + weight_gradients * products + attention
+    traits = settings.traits
+    work = (products + attention) * (2.0 + recompute) + traits.weight_gradients * products + attention
     # autocast doesn't reach experts' grouped products (transformers 5.24): float32 where they are trained
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
@@ -67,17 +65,14 @@ def step_seconds(
     kind = "compile" if settings.compile else settings.kernels if settings.kernels in TRAFFIC else "plain"
     lean = settings.adapter_bytes == 2 if settings.adapted else not settings.autocast
     forward, backward = TRAFFIC[kind][lean]
-    traffic = forward * (1.0 + recompute) + backward
-    if settings.technique == "dora":
-        traffic *= DORA_TRAFFIC
+    traffic = (forward * (1.0 + recompute) + backward) * traits.traffic
     moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
     quantisable = count.quantisable_parameters(arch)
     if settings.autocast:
         moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + recompute)
     if settings.quantised:
         moved += DEQUANTISE_BYTES * quantisable * (2.0 + recompute)
-    if settings.technique == "dora":
-        moved += DORA_WEIGHT_BYTES * quantisable * (1.0 + recompute)
+    moved += traits.weight_traffic * quantisable * (1.0 + recompute)
     memory = moved / device.bandwidth
     if device.kind == "cpu":
         return max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + recompute)) + 0.005

@@ -23,12 +23,12 @@ IN_KIND_STATES = {"adamw_torch": 2, "adamw_torch_fused": 2, "sgd": 0, "adafactor
 
 @lru_cache(maxsize=512)
 def _counts(
-    arch: Architecture, rank: int, targets: str | tuple[str, ...], dora: bool
+    arch: Architecture, rank: int, targets: str | tuple[str, ...], magnitudes: bool
 ) -> tuple[int, int, int]:
     return (
         count.parameters(arch),
         count.quantisable_parameters(arch),
-        count.adapter_parameters(arch, rank, targets, dora),
+        count.adapter_parameters(arch, rank, targets, magnitudes),
     )
 
 
@@ -37,7 +37,7 @@ def parameters(arch: Architecture) -> int:
 
 
 def trainable(arch: Architecture, settings: Settings) -> int:
-    total, _, adapters = _counts(arch, settings.rank, settings.targets, settings.technique == "dora")
+    total, _, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     if settings.adapted:
         return adapters + count.saved_parameters(arch, settings.saved)
     return total - (arch.counted.beside if arch.counted else 0)
@@ -45,9 +45,7 @@ def trainable(arch: Architecture, settings: Settings) -> int:
 
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     """Weights, quantisation constants, adapters, gradients and optimizer, in bytes on one card."""
-    total, quantisable, adapters = _counts(
-        arch, settings.rank, settings.targets, settings.technique == "dora"
-    )
+    total, quantisable, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     adapters += count.saved_parameters(arch, settings.saved)
     quantised = quantisable if settings.quantised else 0
     weights = int((total - quantised) * settings.weight_bytes + quantised * NF4_BYTES)

@@ -128,7 +128,7 @@ def raise_first(found: list[Fault]) -> None:
 
 def _key_path(detail: ErrorDetails) -> KeyPath:
     """The part of an error's location that is in the file: pydantic adds the alternatives it tried."""
-    location = detail["loc"]
+    location = detail.get("ctx", {}).get("at") or detail["loc"]  # where it should be mended
     if detail["type"] == "extra_forbidden" or location[:2] == ("data", "mix"):
         return location
     return location[:2] if ".".join(map(str, location[:2])) in keys() else location[:1]

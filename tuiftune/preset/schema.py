@@ -18,7 +18,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from tuiftune import techniques
 from tuiftune.options import Auto, PositiveInt, Probability, Text, at_most
 from tuiftune.preset import method
 from tuiftune.preset.sizes import parse_size
@@ -71,6 +73,9 @@ class ModelSection(Section):
         "auto",
         description="precision of matrix products, and of the base unless all of it is trained; "
         "auto: bfloat16 where the card has it",
+    )
+    quantization: Literal["auto", "none", "nf4"] = Field(
+        "auto", description="what the frozen base is quantized to; auto: what the technique says"
     )
     attention: Literal["auto", "sdpa", "varlen", "eager", "flash_attention_2"] = Field(
         "auto", description="attention kernel"
@@ -303,6 +308,18 @@ class Preset(Section):
     hardware: HardwareSection = Field(default_factory=HardwareSection)  # type: ignore[arg-type]
     run: RunSection = Field(default_factory=RunSection)  # type: ignore[arg-type]
     budget: BudgetSection = Field(default_factory=BudgetSection)  # type: ignore[arg-type]
+
+    @field_validator("method")
+    @classmethod
+    def _technique_over_the_base(cls, value: MethodSection, info: ValidationInfo) -> MethodSection:
+        if "model" in info.data and value.technique != techniques.AUTO:
+            try:
+                techniques.find(value.technique, info.data["model"].quantization)
+            except ValueError as fault:
+                raise PydanticCustomError(
+                    "refused", "{why}", {"why": str(fault), "at": ("model", "quantization"), "remedy": ""}
+                ) from None
+        return value
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)  # of keys that others than the user set
 

@@ -2,11 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuiftune.options import Option
+
+NONE, NF4 = "none", "nf4"  # what a base model is quantized to
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value with its reason and the source of it."""
+
+    value: float
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Peak learning rates: of tiny models, the usual one, of large models, and at ranks of 64 and more.
+
+    `within`: what the guides take, as `said`.
+    """
+
+    within: tuple[float, float]
+    said: str
+    tiny: Fact
+    usual: Fact
+    large: Fact | None = None
+    wide: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`leans`: better, worse, same or unsure, next to what the guides would take."""
+
+    leans: str
+    says: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allocator:
+    """What the caching allocator holds beyond the live tensors, as shares of these: (expected, at most).
+
+    `kept`: without activation checkpointing; `recomputed`: with it.
+    """
+
+    kept: tuple[float, float]
+    recomputed: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What differs over a base model quantized to NF4. `key`: the technique that this already is."""
+
+    forms: str
+    allocator: Allocator
+    ranks: tuple[int, int]
+    rates: Rates
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +72,8 @@ class Technique:
 
     `does` says it in a few words, after its key. `options` are the keys it adds to the preset's `method`;
     `unused` are those it accepts beside them and makes no use of, so that switching to it keeps a preset
-    valid. `automatic`: the plan may choose it for `auto`.
+    valid. `automatic`: the plan may choose it for `auto`, the first that fits. `compared`: it is listed
+    among a plan's alternatives, since its memory or speed is not another's.
     """
 
     key: str
@@ -23,11 +81,39 @@ class Technique:
     order: int
     does: str
     adapters: bool
+    quality: Quality
+    rates: Rates
+    forms: str  # the traced forms of its activations, see `plan.coefficients`
+    allocator: Allocator
     options: tuple[Option, ...] = ()
     unused: tuple[Option, ...] = ()
     automatic: bool = False
+    compared: bool = False
+    fits: str = ""  # how a model fits by it, in words
+    base: str = NONE  # what the base model is quantized to
+    nf4: Over | None = None  # None: not over a quantized base model
+    ranks: tuple[int, int] = (8, 64)  # what the guides take
+    alpha: Fact = Fact(2, "twice the rank", "guides A, B, C: alpha = 2r")  # for each unit of rank
+    alpha_fixed: bool = False  # alpha is that at any rank
+    compiles: bool = False  # its layers were seen to compile
+    experts: bool = True  # may adapt the experts of a mixture, which are 3-D parameters
+    magnitudes: bool = False  # trains a number for each output of a layer as well
+    weight_gradients: float = 0.0  # of a forward pass's products, for gradients of the base's own weights
+    traffic: float = 1.0  # elementwise memory traffic, as a multiple of LoRA's
+    weight_traffic: float = 0.0  # bytes moved for an adapted weight and forward pass, beyond LoRA's
+    start_bytes: float = 0.0  # for an element of the largest adapted weight, while adapters are initialized
 
     @property
     def accepted(self) -> tuple[Option, ...]:
         """The options that may stand beside it in a preset."""
         return (*self.options, *self.unused)
+
+    @property
+    def quantized(self) -> bool:
+        return self.base != NONE
+
+    def over_nf4(self) -> Technique:
+        """The same over a base model that is quantized to NF4."""
+        assert self.nf4 is not None
+        changed = {one.name: getattr(self.nf4, one.name) for one in fields(Over) if one.name != "key"}
+        return replace(self, base=NF4, nf4=None, compared=False, **changed)

@@ -1,9 +1,10 @@
-"""DoRA: LoRA whose weights' magnitudes are trained apart from their directions."""
+"""DoRA: LoRA whose weights' magnitudes are trained apart from their directions (Liu et al., 2024)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tuiftune.techniques.base import Allocator, Quality
 from tuiftune.techniques.lora import LORA
 
 DORA = replace(
@@ -12,5 +13,14 @@ DORA = replace(
     name="DoRA",
     order=40,
     does="LoRA with trained magnitudes",
+    quality=Quality("better", "above LoRA at the same rank, for more time a step", "guides A–C"),
+    forms="dora",
+    allocator=Allocator(kept=(0.04, 0.075), recomputed=(0.08, 0.125)),
     automatic=False,
+    nf4=None,
+    compiles=False,
+    experts=False,
+    magnitudes=True,
+    traffic=1.43,
+    weight_traffic=444.0,  # the norm of W + BA through an identity matrix
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuiftune.options import Auto, Option, PositiveInt, Probability, Text
-from tuiftune.techniques.base import Technique
+from tuiftune.techniques.base import Allocator, Fact, Over, Quality, Rates, Technique
 
 ADAPTER_OPTIONS = (
     Option(
@@ -22,7 +22,7 @@ ADAPTER_OPTIONS = (
         "alpha",
         Auto | PositiveInt,
         "auto",
-        "adapter scale; auto: 2 × rank",
+        "adapter scale; auto: the technique's own, for most 2 × rank",
         label="alpha",
         choices=("auto", 8, 16, 32, 64, 128, 256),
         after="method.target_modules",
@@ -61,12 +61,50 @@ ADAPTER_OPTIONS = (
     ),
 )
 
+TINY_RATE = Fact(2e-3, "adapters bear about ten times full tuning's rate", "Schulman et al. 2025 (LoRA)")
+LARGE_RATE = Fact(1e-4, "large models train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
+
 LORA = Technique(
     key="lora",
     name="LoRA",
     order=20,
     does="low-rank adapters over a frozen base model",
     adapters=True,
+    quality=Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
+    rates=Rates(
+        within=(1e-4, 2e-4),
+        said="1e-4 … 2e-4",
+        tiny=TINY_RATE,
+        usual=Fact(
+            2e-4,
+            "the upper end: fewest steps, and steady below 20 B parameters",
+            "guides A, B, C: 1e-4 … 2e-4",
+        ),
+        large=LARGE_RATE,
+        wide=Fact(
+            1e-4,
+            "ranks of 64 and more train steadier at the lower end",
+            "guides A, B, C: 1e-4 … 2e-4",
+        ),
+    ),
+    forms="lora",
+    allocator=Allocator(kept=(0.04, 0.07), recomputed=(0.03, 0.075)),
     options=ADAPTER_OPTIONS,
     automatic=True,
+    compared=True,
+    fits="with adapters over 16-bit weights",
+    nf4=Over(
+        forms="qlora",
+        allocator=Allocator(kept=(0.02, 0.07), recomputed=(0.07, 0.124)),
+        ranks=(16, 32),
+        rates=Rates(
+            within=(1e-4, 2e-4),
+            said="1e-4 … 2e-4",
+            tiny=TINY_RATE,
+            usual=Fact(2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4"),
+            large=LARGE_RATE,
+        ),
+        key="qlora",
+    ),
+    compiles=True,
 )

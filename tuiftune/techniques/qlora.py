@@ -1,15 +1,19 @@
-"""QLoRA: LoRA over a base model held in 4 bits."""
+"""QLoRA: LoRA over a base model quantized to NF4 (Dettmers et al., 2023)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tuiftune.techniques.base import Quality
 from tuiftune.techniques.lora import LORA
 
 QLORA = replace(
-    LORA,
+    LORA.over_nf4(),
     key="qlora",
     name="QLoRA",
     order=30,
     does="LoRA over a 4-bit base model",
+    quality=Quality("worse", "slightly below LoRA: take it where LoRA does not fit", "guides A–C"),
+    compared=True,
+    fits="only over 4-bit weights",
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.figures import money, size
 
 if TYPE_CHECKING:
-    from tuiftune.advice.quality import Quality
     from tuiftune.data.facts import DataFacts
     from tuiftune.plan.model import Plan
+    from tuiftune.techniques.base import Quality
 
 SAME = 0.02  # a difference below this share is none: the prediction is no finer
 
@@ -45,6 +46,8 @@ def quality_of(plan: Plan, key: str, parameters: int | None, facts: DataFacts | 
     from tuiftune.advice.quality import Circumstances, quality
     from tuiftune.wizard.settings import resolved
 
-    technique = str(plan.resolved.method.technique)
-    around = Circumstances(technique, parameters or 10**9, facts)
+    method = plan.resolved.method
+    around = Circumstances(
+        techniques.find(method.technique, plan.resolved.model.quantization), parameters or 10**9, facts
+    )
     return quality(key, resolved(plan, key), around)

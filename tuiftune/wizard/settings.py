@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tuiftune import stages, techniques
+from tuiftune.preset.schema import MethodSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +24,8 @@ class Setting:
     default: Any  # the preset's own
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("method.technique", "technique", ("auto", "lora", "dora", "qlora", "full"), "auto"),
-    Setting("method.rank", "rank", ("auto", 4, 8, 16, 32, 64, 128), "auto"),
+_TECHNIQUE = "method.technique"
+_OTHERS: tuple[Setting, ...] = (
     Setting("data.max_length", "row length", (128, 256, 512, 1024, 2048, 4096, 8192), 2048),
     Setting("training.effective_batch", "batch", (4, 8, 16, 32, 64, 128), 16),
     Setting("training.micro_batch", "micro batch", ("auto", 1, 2, 4, 8, 16, 32), "auto"),
@@ -34,9 +37,6 @@ SETTINGS: tuple[Setting, ...] = (
         "auto",
     ),
     Setting("training.activation_checkpointing", "checkpointing", ("auto", False, 4, 2, True), "auto"),
-    Setting("method.target_modules", "adapts", ("all-linear", "attention"), "all-linear"),
-    Setting("method.alpha", "alpha", ("auto", 8, 16, 32, 64, 128, 256), "auto"),
-    Setting("method.dropout", "dropout", (0.0, 0.05, 0.1), 0.0),
     Setting("data.packing", "packing", ("auto", False, True), "auto"),
     Setting("data.padding_free", "padding-free", ("auto", False, True), "auto"),
     Setting(
@@ -59,7 +59,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("training.kernels", "kernels", ("auto", "none", "liger"), "auto"),
     Setting("training.compile", "compile", ("auto", False, True), "auto"),
     Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
-    Setting("method.adapter_dtype", "adapters in", ("auto", "float32", "bfloat16"), "auto"),
+    Setting("model.quantization", "base held in", ("auto", "none", "nf4"), "auto"),
     Setting("model.attention", "attention", ("auto", "sdpa", "varlen", "eager", "flash_attention_2"), "auto"),
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "cards", ("auto", 1, 2, 4, 8), "auto"),
@@ -67,6 +67,36 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("budget.max_usd", "at most, $", (None, 1, 5, 10, 50, 100), None),
     Setting("budget.max_hours", "at most, h", (None, 1, 4, 12, 24), None),
 )
+
+
+def settings_of(draft: Draft) -> tuple[Setting, ...]:
+    """What the wizard offers for a draft: the options of its stage and its technique among the others."""
+    section = MethodSection.model_fields
+    stage = draft.value("method.stage") or section["stage"].default
+    return _settings(str(stage), str(draft.value(_TECHNIQUE) or techniques.AUTO))
+
+
+@functools.cache
+def _settings(stage: str, technique: str) -> tuple[Setting, ...]:
+    choices = (techniques.AUTO, *techniques.every())
+    found = [Setting(_TECHNIQUE, "technique", choices, techniques.AUTO), *_OTHERS]
+    chosen = techniques.every().get(technique)
+    own = techniques.options_of(technique) if chosen is None else chosen.options
+    before = _TECHNIQUE
+    for option in (*stages.every()[stage].options, *own):
+        if option.label:
+            before = option.after or before
+            at = next(at for at, setting in enumerate(found, 1) if setting.key == before)
+            before = f"method.{option.key}"
+            found.insert(at, Setting(before, option.label, option.choices, option.default))
+    return tuple(found)
+
+
+def is_used(plan: Plan | None, setting: Setting) -> bool:
+    """Whether the technique that the plan chose makes use of a setting."""
+    technique = resolved(plan, _TECHNIQUE)
+    unused = () if technique is None else techniques.every()[technique].unused
+    return all(setting.key != f"method.{option.key}" for option in unused)
 
 
 def wanted(draft: Draft, setting: Setting) -> Any:

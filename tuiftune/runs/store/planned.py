@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
 from tuiftune.errors import UserError
 from tuiftune.runs.state.readings import number, part, text, whole
 
@@ -115,9 +116,10 @@ def _usual_rate(plan: Mapping[str, Any]) -> float | None:
 
     method = part(part(plan, "resolved"), "method")
     technique, parameters = text(method, "technique"), number(part(plan, "model"), "parameters")
-    if not technique or parameters is None:
+    if technique not in techniques.every() or parameters is None:
         return None
-    return float(usual_rate(technique, whole(method, "rank") or 16, int(parameters)).value)
+    rank = whole(method, "rank") or 16
+    return float(usual_rate(techniques.every()[technique], rank, int(parameters)).value)
 
 
 def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.advice.quality import Circumstances
-
 if TYPE_CHECKING:
+    from tuiftune.advice.quality import Circumstances
     from tuiftune.plan.model import Reason
     from tuiftune.wizard.settings import Setting
 
@@ -178,8 +177,7 @@ def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | N
         parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
     lines: list[str] = []
     for choice in setting.choices:
-        inside = Circumstances(str(choice), around.parameters, around.facts)
-        found = quality(setting.key, choice, inside if setting.key == "method.technique" else around)
+        found = quality(setting.key, choice, around)
         if found is not None and found.says not in " ".join(lines):
             lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
     if lines:

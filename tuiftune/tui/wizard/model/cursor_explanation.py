@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
 from tuiftune.tui.wizard.model.model_list import ModelList
@@ -69,11 +70,8 @@ class ExplainsCursor(WizardStep):
         setting = self._settings.current
         model = self._models.current
         known = model.parameters if model else None
-        around = Circumstances(
-            str(self.last.resolved.method.technique) if self.last else "lora",
-            known or 10**9,
-            self.outcome.facts,
-        )
+        method = self.last.resolved.method.technique if self.last else techniques.automatic(tiny=False)[0].key
+        around = Circumstances(techniques.find(method), known or 10**9, self.outcome.facts)
         key, outcome = setting.key, self.outcome
         return setting_in_depth(
             setting, around, outcome.advised(key) or outcome.reason(key, self.draft, self.plan)

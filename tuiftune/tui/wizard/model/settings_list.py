@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tuiftune.tui.kit.canvas import Canvas, Line
-from tuiftune.wizard.settings import SETTINGS, Setting, origin, resolved, wanted, written
+from tuiftune.wizard.settings import Setting, is_used, origin, resolved, settings_of, wanted, written
 
 if TYPE_CHECKING:
     from textual.events import Click
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
     from tuiftune.wizard.draft import Draft
 
-ADAPTERS = frozenset({"method.rank", "method.alpha", "method.dropout", "method.target_modules"})
 INKS = {"yours": "accent", "preset": "second", "advised": "good", "auto": "second", "default": "faint"}
 
 
@@ -34,25 +33,29 @@ class SettingsList(Canvas):
         super().__init__(id="settings", classes=classes)
         self._draft: Draft | None = None
         self._plan: Plan | None = None
+        self._settings: tuple[Setting, ...] = ()
         self._at = 0
         self._top = 0
 
     @property
     def current(self) -> Setting:
-        return SETTINGS[self._at]
+        return self._settings[self._at]
 
     def show(self, draft: Draft, plan: Plan | None) -> None:
         """`plan` is the last one made: what is `auto` keeps its value until the next is there."""
         self._draft, self._plan = draft, plan
-        self._point(self._at)
+        key = self.current.key if self._settings else ""
+        self._settings = settings_of(draft)  # the technique's own options among them
+        same = (at for at, setting in enumerate(self._settings) if setting.key == key)
+        self._point(next(same, min(self._at, len(self._settings) - 1)))
 
     def move(self, by: int) -> None:
-        self._point(max(0, min(len(SETTINGS) - 1, self._at + by)))
+        self._point(max(0, min(len(self._settings) - 1, self._at + by)))
         self.post_message(self.Pointed())
 
     def _point(self, at: int) -> None:
         self._at = at
-        self.entitle(f"method {at + 1}/{len(SETTINGS)}")  # the list is longer than its panel
+        self.entitle(f"method {at + 1}/{len(self._settings)}")  # the list is longer than its panel
         self.redraw()
 
     def on_focus(self) -> None:
@@ -64,16 +67,16 @@ class SettingsList(Canvas):
     def paint(self, width: int, height: int) -> list[Line]:
         if self._draft is None:
             return []
-        self._top = max(0, min(self._top, self._at, len(SETTINGS) - height))
+        self._top = max(0, min(self._top, self._at, len(self._settings) - height))
         if self._at >= self._top + height:
             self._top = self._at - height + 1
         lines = []
-        for index, setting in enumerate(SETTINGS[self._top : self._top + height], self._top):
+        for index, setting in enumerate(self._settings[self._top : self._top + height], self._top):
             here = index == self._at and self.has_focus
             asked = wanted(self._draft, setting)
             made = resolved(self._plan, setting.key)
             shown = written(made if asked == "auto" and made is not None else asked)
-            if setting.key in ADAPTERS and resolved(self._plan, "method.technique") == "full":
+            if not is_used(self._plan, setting):
                 shown = self.glyphs.missing
             who = origin(self._draft, setting) if asked != "auto" else "auto"
             line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
@@ -90,7 +93,7 @@ class SettingsList(Canvas):
 
     def on_click(self, event: Click) -> None:
         at = self._top + event.y
-        if at < len(SETTINGS):
+        if at < len(self._settings):
             again = at == self._at
             self._point(at)
             self.post_message(self.Stepped() if again else self.Pointed())

@@ -1,0 +1,28 @@
+"""What the engine asks of a technique."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.engine.training.settings import Settings
+
+
+class Applied:
+    """How a technique is applied. Each method does nothing where a technique has nothing to do there."""
+
+    def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
+        """The model as it is trained, its answers unchanged. What is needed again is kept in `run`."""
+        raise NotImplementedError
+
+    def restore(self, model: Any, settings: Settings) -> None:
+        """Put right what a load of weights changed."""
+
+    def group(self, optimizer: Any, model: Any, settings: Settings) -> None:
+        """Arrange the parameters of a new optimizer."""
+
+    def save(self, model: Any, directory: Path, run: Path) -> None:
+        """Write what a result holds of the model."""
+        model.save_pretrained(directory)

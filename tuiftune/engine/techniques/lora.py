@@ -1,0 +1,50 @@
+"""LoRA: adapters, their rank, and the precision they are kept in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine.model import adapters
+from tuiftune.engine.techniques.base import Applied
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.engine.training.settings import Settings
+
+
+class Lora(Applied):
+    """Fresh adapters, which leave the model's answers unchanged until they are trained.
+
+    `more`: what PEFT's configuration has beyond LoRA's.
+    """
+
+    def __init__(self, **more: Any) -> None:
+        self.more = more
+
+    def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
+        from peft import get_peft_model
+
+        adapted = get_peft_model(model, self.config(model, settings))
+        self.restore(adapted, settings)
+        return adapted
+
+    def config(self, model: Any, settings: Settings, **more: Any) -> Any:
+        method = settings.preset.method
+        return adapters.config(
+            model,
+            method.target_modules,
+            method.modules_to_save,
+            r=int(method.rank),
+            lora_alpha=int(method.alpha),
+            lora_dropout=method.dropout,
+            **self.more,
+            **more,
+        )
+
+    def restore(self, model: Any, settings: Settings) -> None:
+        """Bring the adapters to their precision, since PEFT raises them to float32."""
+        adapters.cast(model, settings)
+
+
+APPLIED = Lora()
