@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Auto = Literal["auto"]
 Text = Annotated[str, Field(min_length=1)]
@@ -29,6 +32,15 @@ PositiveInt = Annotated[int, Field(gt=0), at_most(1_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """What a value does to the result. `leans`: better, worse, same or unsure, next to the guides' values."""
+
+    leans: str
+    says: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """One key that a stage or a technique adds to the preset's `method`.
 
@@ -46,6 +58,7 @@ class Option:
     choices: tuple[Any, ...] = ()
     after: str = ""
     allows: str = ""  # in words, where the type alone does not say it
+    quality: Callable[[Any], Quality] | None = None  # what a value of it does to the result
 
 
 class Entry(Protocol):

@@ -251,7 +251,7 @@ def test_all_linear_is_what_the_engine_adapts(config: dict[str, Any]) -> None:
     from tuiftune.engine.model import adapters
 
     model = on_meta(config)
-    made = adapters.config(model, "all-linear", [], r=8, lora_alpha=8, lora_dropout=0.0, use_dora=False)
+    made = adapters.config(model, "all-linear", [], r=8, lora_alpha=8, lora_dropout=0.0)
     with torch.device("meta"):
         adapted = peft.get_peft_model(model, made, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     trainable = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)

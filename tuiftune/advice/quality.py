@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
-from tuiftune.techniques.base import Quality
+from tuiftune.options import Quality
+from tuiftune.preset import method
+from tuiftune.techniques.base import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +34,12 @@ class Circumstances:
 
 def quality(key: str, value: Any, around: Circumstances) -> Quality | None:
     """What the value of a dotted preset key does to the result; None where nothing is known of it."""
-    found = _ABOUT.get(key)
-    return None if found is None or value is None or value == "auto" else found(value, around)
+    if value is None or value == "auto":
+        return None
+    if key in _ABOUT:
+        return _ABOUT[key](value, around)
+    option = method.options().get(key.removeprefix("method."))
+    return None if option is None or option.quality is None else option.quality(value)
 
 
 _NONE = "none: the same numbers come out, only memory and speed change"
@@ -193,6 +199,14 @@ def _decay(value: Any, around: Circumstances) -> Quality:
     return Quality("same", "a light pull towards zero, or none", "guides: 0.01")
 
 
+def _quantization(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == NONE:
+        return Quality("same", "the base model's weights stay as they are", "guides A–C")
+    words = "slightly below weights that are not quantized: take it where those do not fit"
+    return Quality("worse", words, "guides A–C")
+
+
 def _precision(value: Any, around: Circumstances) -> Quality:
     source = "guides: bf16 where the card has it, fp16 otherwise"
     if value == "float16":
@@ -249,6 +263,7 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.kernels": _rounding,
     "training.compile": _rounding,
     "model.attention": _rounding,
+    "model.quantization": _quantization,
     "model.dtype": _precision,
     "method.adapter_dtype": _adapter_precision,
     "evaluation.score": _score,

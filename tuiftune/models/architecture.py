@@ -16,7 +16,7 @@ class Reach:
 
     targets: str
     rank: int
-    dora: int | None
+    magnitudes: int | None
     reached: int
     whole: int
     experts: bool = False  # 3-D parameters among them

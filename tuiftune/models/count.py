@@ -139,7 +139,7 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
 
 
 def adapter_parameters(
-    arch: Architecture, rank: int, targets: str | Iterable[str] = "all-linear", dora: bool = False
+    arch: Architecture, rank: int, targets: str | Iterable[str] = "all-linear", magnitudes: bool = False
 ) -> int:
     """Trainable parameters of LoRA: rank · (in + out) a target; DoRA adds `out` magnitudes (PEFT 0.21).
 
@@ -147,9 +147,9 @@ def adapter_parameters(
     """
     names = target_names(arch, targets)
     if arch.counted and isinstance(targets, str) and (reach := arch.counted.reach_of(targets)):
-        return rank * reach.rank + ((reach.dora or 0) if dora else 0)
+        return rank * reach.rank + ((reach.magnitudes or 0) if magnitudes else 0)
     linears = sum(
-        many * (rank * (into + out) + (out if dora else 0))
+        many * (rank * (into + out) + (out if magnitudes else 0))
         for name, into, out, many in linear_shapes(arch)
         if name in names
     )

@@ -86,7 +86,7 @@ def _from(document: dict[str, Any], config: dict[str, Any], kind: Kind) -> Archi
         beside=int(document["beside"]),
         linears=tuple((str(n), int(i), int(o), int(m), bool(a)) for n, i, o, m, a in document["linears"]),
         reach=tuple(
-            Reach(name, one["rank"], one["dora"], one["reached"], one["of"], one["held"])
+            Reach(name, one["rank"], one["magnitudes"], one["reached"], one["of"], one["held"])
             for name, one in document["adapters"].items()
             if one is not None
         ),

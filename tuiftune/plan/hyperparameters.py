@@ -41,7 +41,7 @@ def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Techn
         why = f"{parameters / 1e6:.1f} M parameters: training all of them costs no more than adapters"
         return names, why, "size"
     if names[0].quantized:
-        return names, "what trains over a quantized base", YOURS
+        return names, "trains over a quantized base model", "technique"
     if len(names) == 1:
         return names, "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
     why = f"near full tuning's quality, forgets less; before {names[1].name} wherever it fits"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuiftune.options import Option
+    from tuiftune.options import Option, Quality
 
 NONE, NF4 = "none", "nf4"  # what a base model is quantized to
 
@@ -33,15 +33,6 @@ class Rates:
     usual: Fact
     large: Fact | None = None
     wide: Fact | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """`leans`: better, worse, same or unsure, next to what the guides would take."""
-
-    leans: str
-    says: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuiftune.techniques.base import Allocator, Quality
+from tuiftune.options import Quality
+from tuiftune.techniques.base import Allocator
 from tuiftune.techniques.lora import LORA
 
 DORA = replace(

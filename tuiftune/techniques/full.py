@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuiftune.techniques.base import Allocator, Fact, Quality, Rates, Technique
+from tuiftune.options import Quality
+from tuiftune.techniques.base import Allocator, Fact, Rates, Technique
 from tuiftune.techniques.lora import ADAPTER_OPTIONS
 
 FULL = Technique(

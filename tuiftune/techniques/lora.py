@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tuiftune.options import Auto, Option, PositiveInt, Probability, Text
-from tuiftune.techniques.base import Allocator, Fact, Over, Quality, Rates, Technique
+from tuiftune.options import Auto, Option, PositiveInt, Probability, Quality, Text
+from tuiftune.techniques.base import Allocator, Fact, Over, Rates, Technique
 
 ADAPTER_OPTIONS = (
     Option(
@@ -25,7 +25,7 @@ ADAPTER_OPTIONS = (
         "adapter scale; auto: the technique's own, for most 2 × rank",
         label="alpha",
         choices=("auto", 8, 16, 32, 64, 128, 256),
-        after="method.target_modules",
+        after="training.activation_checkpointing",
     ),
     Option(
         "dropout",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuiftune.techniques.base import Quality
+from tuiftune.options import Quality
 from tuiftune.techniques.lora import LORA
 
 QLORA = replace(

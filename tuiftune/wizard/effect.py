@@ -10,8 +10,8 @@ from tuiftune.figures import money, size
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
+    from tuiftune.options import Quality
     from tuiftune.plan.model import Plan
-    from tuiftune.techniques.base import Quality
 
 SAME = 0.02  # a difference below this share is none: the prediction is no finer
 

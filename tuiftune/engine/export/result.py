@@ -17,7 +17,7 @@ from tuiftune.runs.store.directory import write_text
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tuiftune.engine.model.base import Base
@@ -45,12 +45,14 @@ def save_model(
     stops: list[int],
     dtype: str | None = None,
     config: Any = None,
+    write: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
 
     Its generation_config stops at `stops` (token ids), that of an adapter too. `dtype`: what a whole model is
     written in, by torch's name; None: as it is held. `config`: the base's own, which a whole model keeps:
-    what trainers set in it for themselves isn't saved.
+    what trainers set in it for themselves isn't saved. `write`: how the weights are written, where not by
+    the model itself.
     """
     partial, final = result / PARTIAL, result / "model"
     shutil.rmtree(partial, ignore_errors=True)
@@ -61,7 +63,7 @@ def save_model(
 
             model.to(getattr(torch, dtype))
         model.generation_config = _stopping_at(model.generation_config, stops)
-        model.save_pretrained(partial)
+        (write or model.save_pretrained)(partial)
         if config is not None:
             _keep_config(model, config, partial)
         model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
@@ -198,6 +200,8 @@ def _rate(score: dict[str, Any]) -> str:
 def _settings(settings: Settings) -> list[tuple[str, Any]]:
     preset = settings.preset
     rows: list[tuple[str, Any]] = [("base", preset.model.base), ("dtype", preset.model.dtype)]
+    if settings.quantised:
+        rows.append(("quantization", settings.traits.base))
     if settings.adapted:
         rows += [
             (key, value)
@@ -205,7 +209,7 @@ def _settings(settings: Settings) -> list[tuple[str, Any]]:
             if key != "stage" and value != []
         ]
     else:
-        rows.append(("technique", "full"))
+        rows.append(("technique", settings.technique))
     rows += [(key, value) for key, value in preset.training.model_dump().items() if value is not None]
     return rows
 

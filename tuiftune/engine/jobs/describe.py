@@ -183,7 +183,7 @@ def _adapted(config: dict[str, Any], wanted: str) -> dict[str, Any] | None:
     linear = {name: layer.weight.numel() for name, layer in adapters.linear_layers(model).items()}
     experts = {name: one.numel() for name, one in adapters.experts(model).items()}
     try:
-        made = adapters.config(model, wanted, [], r=1, lora_alpha=1, lora_dropout=0.0, use_dora=False)
+        made = adapters.config(model, wanted, [], r=1, lora_alpha=1, lora_dropout=0.0)
         adapted = get_peft_model(model, made, autocast_adapter_dtype=False, low_cpu_mem_usage=True)
     except (UserError, ValueError):
         return None
@@ -207,7 +207,7 @@ def _adapted(config: dict[str, Any], wanted: str) -> dict[str, Any] | None:
     whole = sum(linear.values()) + sum(experts.values())
     return {
         "rank": trained,
-        "dora": None if held else magnitudes,
+        "magnitudes": None if held else magnitudes,
         "reached": min(reached, whole),
         "of": whole,
         "held": held,

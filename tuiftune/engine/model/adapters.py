@@ -1,4 +1,4 @@
-"""LoRA and DoRA adapters: which layers they go to, their rank, and the precision they are kept in."""
+"""Adapters: which layers they go to, what is saved beside them, and the precision they are kept in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
+from tuiftune.techniques import automatic
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,27 +24,6 @@ _CODE = ("transformers.models.", "transformers_modules.")  # where classes of mo
 SLICED = "slow_but_exact"  # a switch of BLOOM's, under which alone its layers are read around
 
 
-def adapt(model: Any, settings: Settings) -> Any:
-    """The model with fresh adapters, which leave its answers unchanged until they are trained."""
-    from peft import get_peft_model
-
-    method = settings.preset.method
-    adapted = get_peft_model(
-        model,
-        config(
-            model,
-            method.target_modules,
-            method.modules_to_save,
-            r=int(method.rank),
-            lora_alpha=int(method.alpha),
-            lora_dropout=method.dropout,
-            use_dora=method.technique == "dora",
-        ),
-    )
-    cast(adapted, settings)
-    return adapted
-
-
 def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any) -> Any:
     """PEFT's configuration: `wanted` names what gets adapters, `whole` what is trained and saved beside them.
 
@@ -54,7 +34,9 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
     unread = not_read_back(model)
     if not linear_layers(model).keys() - unread:
         raise UserError(
-            "no layer takes an adapter that PEFT could load again", place="method.technique", remedy="full"
+            "no layer takes an adapter that PEFT could load again",
+            place="method.technique",
+            remedy=automatic(tiny=True)[0].key,
         )
     chosen = targets(model, wanted)
     left_out = [towers] if (towers := other_towers(model)) else []

@@ -14,6 +14,7 @@ from tuiftune.errors import UserError
 from tuiftune.models import weights
 from tuiftune.models.kinds import kind_of
 from tuiftune.plan.attention import VARLEN
+from tuiftune.techniques import automatic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,10 +157,11 @@ def choose_device(settings: Settings) -> str:
 
     there = torch.cuda.is_available()
     if settings.quantised and not there:
+        instead = automatic(tiny=False, over=False)[0].key
         raise UserError(
-            "qlora quantises the base on a CUDA GPU, and none is usable here",
+            f"{settings.traits.name} quantizes the base on a CUDA GPU, and none is usable here",
             place="method.technique",
-            remedy="use lora on this machine, or run it where `tuiftune doctor` shows a GPU",
+            remedy=f"use {instead} on this machine, or run it where `tuiftune doctor` shows a GPU",
         )
     if settings.gpu in (None, "cpu"):
         return "cuda" if there and settings.gpu is None else "cpu"
@@ -173,8 +175,8 @@ def choose_device(settings: Settings) -> str:
 
 
 def load_model(base: Base, settings: Settings, device: str) -> Any:
-    """The base model on its device, in an explicit dtype; quantised to NF4 with double quantisation for
-    qlora, in float32 where all of it is trained.
+    """The base model on its device, in an explicit dtype; quantized to NF4 with double quantization where
+    that is planned, in float32 where all of it is trained.
     """
     import torch
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.model import adapters
+from tuiftune.engine.model import base as bases
 from tuiftune.engine.techniques.base import Applied
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Full(Applied):
     def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
         del settings, run
         adapters.freeze_towers(model)
+        bases.hold_padding_row(model)
         return model
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import set_seed
 
-from tuiftune.engine.model import adapters
 from tuiftune.engine.model import base as bases
+from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import arguments, heads, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
@@ -70,12 +70,10 @@ def assemble(
         )
     parameters = model.num_parameters()
     arranged.args.router_aux_loss_coef = heads.router_loss(model)
+    technique = applied(wanted.technique)
     if wanted.adapted:
         report.phase("loading", "adapters")
-        model = adapters.adapt(model, wanted)
-    else:
-        adapters.freeze_towers(model)
-        bases.hold_padding_row(model)
+    model = technique.prepare(model, wanted, store.directory.parent)
     optimizations.checkpoint_activations(model, wanted.checkpoint_every)
     arranged.args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
@@ -111,8 +109,7 @@ def assemble(
     if wanted_here and start.checkpoint is None:
         path = store.directory.parent / settings.PREFLIGHT
         rhythm.preflight = Preflight(wanted, report, device, path)
-    if wanted.adapted:
-        adapters.cast(trainer.model, wanted)
+    technique.restore(trainer.model, wanted)
     if wanted.preset.training.compile is True:
         optimizations.compile_layers(trainer.model)
     return trainer

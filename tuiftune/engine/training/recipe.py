@@ -14,6 +14,7 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import foreign
 from tuiftune.engine.process import imports
 from tuiftune.engine.process.faults import NotANumberError
+from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import checkpoints, rows, settings
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
 from tuiftune.runs import health
@@ -400,6 +401,7 @@ def _export(
         stops=tokeniser.stop_tokens(),
         dtype=trainer.written_in,
         config=None if wanted.adapted else bases.config_of(base),
+        write=partial(applied(wanted.technique).save, trainer.model, run=run.path),
     )
     result.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:

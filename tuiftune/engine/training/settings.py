@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiftune import documents
+from tuiftune import documents, techniques
 from tuiftune.engine.process import downsize
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.techniques.base import Technique
 
 PREFLIGHT = "preflight.json"
 OLD_PREFLIGHT = "rehearsal.json"  # in runs of earlier versions
@@ -32,6 +33,7 @@ OWN_AUTOS = frozenset(
         "hardware.processes",
         "method.adapter_dtype",
         "model.attention",
+        "model.quantization",
         "training.divergence_patience",
     }
 )
@@ -71,6 +73,11 @@ class Settings:
         return str(self.preset.method.technique)
 
     @property
+    def traits(self) -> Technique:
+        """What its technique, over its base, is like."""
+        return techniques.find(self.technique, self.preset.model.quantization)
+
+    @property
     def predictions(self) -> dict[str, float | None]:
         """What a memory event says of the plan: `predicted` is the whole card's, the others PyTorch's."""
         predicted = self.predicted
@@ -82,11 +89,11 @@ class Settings:
 
     @property
     def quantised(self) -> bool:
-        return self.technique == "qlora"
+        return self.traits.quantized
 
     @property
     def adapted(self) -> bool:
-        return self.technique != "full"
+        return self.traits.adapters
 
     @property
     def held_in(self) -> str:

@@ -13,8 +13,8 @@ from transformers import PrinterCallback
 from trl import SFTTrainer
 
 from tuiftune import paths
-from tuiftune.engine.model import adapters
 from tuiftune.engine.process.faults import NotANumberError
+from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import attention, heads, optimizations
 from tuiftune.engine.training.callback import perplexity
 from tuiftune.runs.reports.verdict import grouped
@@ -293,8 +293,7 @@ class RunTrainer(SFTTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self._settings.adapted:
-            adapters.cast(self.model, self._settings)
+        applied(self._settings.technique).restore(self.model, self._settings)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """The states of a checkpoint, with the learning rate and weight decay that are wanted now."""

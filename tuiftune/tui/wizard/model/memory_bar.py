@@ -10,9 +10,9 @@ from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
+    from tuiftune.options import Quality
     from tuiftune.plan.bar import Segment
     from tuiftune.plan.model import Plan
-    from tuiftune.techniques.base import Quality
 
 INKS = {
     "weights": "c0",
