@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from tuiftune import assets
+from tuiftune.runs.state.summary import Summaries
 from tuiftune.runs.store.find import all_runs
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.home.run_list import RunList
-from tuiftune.tui.kit.run_summary import Summaries
 
 KEYS = ("j", "k", "pagedown", "o", "space", "slash", "1", "escape")
 

@@ -90,7 +90,6 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 def look_everywhere(run: RunDir, other: RunDir) -> None:
     """What the commands and the app do with a run. UserErrors are answers."""
     from tuiftune.cli.result import show
-    from tuiftune.tui.kit.run_summary import summarise as at_home
 
     follower = Follower(run)
     narrator = Narrator()
@@ -111,7 +110,6 @@ def look_everywhere(run: RunDir, other: RunDir) -> None:
         lambda: status.facts(follower.state, planned.read(run)),
         lambda: markdown(run),
         lambda: show(run, Console(file=io.StringIO(), width=120)),
-        lambda: at_home(run),
         lambda: (lambda found: (rows(found), sentences(found)))(compare([run, other])),
         lambda: metrics_table.export(run, run.path / "metrics.csv"),
         lambda: samples.read(run),

@@ -11,10 +11,10 @@ from showing import SMALL, Log, live, shown, until
 
 from tuiftune.preset import file
 from tuiftune.preset.schema import Preset
+from tuiftune.runs.state import summary
+from tuiftune.runs.state.summary import Summaries
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.home.run_list import ORDERS, arranged
-from tuiftune.tui.kit import run_summary
-from tuiftune.tui.kit.run_summary import Summaries
 from tuiftune.tui.wizard.machine import MachineStep
 from tuiftune.wizard.clone import clone
 
@@ -124,8 +124,8 @@ def test_a_run_is_read_again_only_when_it_has_changed(
     finished: Log, new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    whole = run_summary.summarise
-    monkeypatch.setattr(run_summary, "summarise", lambda run: read.append(run.name) or whole(run))
+    whole = summary.summarise
+    monkeypatch.setattr(summary, "summarise", lambda run: read.append(run.name) or whole(run))
     going = new_run("going")
     live(going)
     going.start(100)
@@ -140,6 +140,29 @@ def test_a_run_is_read_again_only_when_it_has_changed(
     assert summaries.of(finished.run).step == 41
 
 
+async def test_the_list_and_home_say_the_same_of_a_run(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Resumed from its checkpoint before the step it had come to, and scored without a result yet."""
+    from tuiftune.cli.runs import runs
+
+    log = new_run("twice")
+    log.start(100)
+    log.add("score", step=0, when="before", exact_match=0.5, matched=5, rows=10)
+    log.steps(1, 50)
+    log.start(100, resumed_from=29)
+    log.add("heartbeat", step=29, phase="loading")
+    live(log)
+    runs(json=True, runs=log.run.path.parent)
+    (told,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (told["progress"], told["before"]["exact_match"]) == (0.29, 0.5)
+    async with app(runs_root=log.run.path.parent).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "twice" in shown(pilot.app))
+        await until(pilot, lambda: "29 %" in shown(pilot.app))
+    row = summary.summarise(log.run)
+    assert (row.progress, row.match_before) == (0.29, 0.5)
+
+
 def test_runs_without_a_score_come_last(finished: Log, new_run: Callable[..., Log], tmp_path: Path) -> None:
     fresh = new_run("fresh")
     shutil.copytree(finished.run.path, tmp_path / "runs" / "worse")
@@ -147,7 +170,7 @@ def test_runs_without_a_score_come_last(finished: Log, new_run: Callable[..., Lo
     result["after"] |= {"exact_match": 0.1, "loss": 5.0}
     worse = RunDir(tmp_path / "runs" / "worse")
     (worse.result_path / "result.json").write_text(json.dumps(result))
-    rows = [run_summary.summarise(run) for run in (fresh.run, worse, finished.run)]
+    rows = [summary.summarise(run) for run in (fresh.run, worse, finished.run)]
     for order in ("score", "loss"):
         assert [row.name for row in arranged(rows, order)] == ["tone", "worse", "fresh"]
     assert [row.name for row in arranged(rows, ORDERS[0])] == ["fresh", "worse", "tone"]

@@ -1,12 +1,14 @@
-"""A run at a glance, for lists: from the two ends of its log, so that a long one costs no more."""
+"""A run at a glance, for every list of runs: read from the two ends of its log, however long it is."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
 from tuiftune.errors import UserError
+from tuiftune.printable import printable
 from tuiftune.runs.log.event_log import first_and_last
 from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.readings import part, whole
@@ -14,6 +16,9 @@ from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.find import last_active
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.store.directory import RunDir
 
@@ -31,8 +36,24 @@ class Summary:
     loss_after: float | None
     match_before: float | None
     match_after: float | None
+    technique: str
+    model: str
+    data: str
     created: float
     active: float
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def status(self) -> str:
+        return self.vitals.state
+
+    @property
+    def idle(self) -> float:
+        """Seconds since its log last grew."""
+        return max(0.0, time.time() - self.active)
 
     @property
     def progress(self) -> float | None:
@@ -64,9 +85,14 @@ def summarise(run: RunDir) -> Summary:
     events = first_and_last(run.events_path)
     for event in events:
         state.fold(event)
+    plan, result = _document(run.plan), _document(run.result)
+    resolved, before, after = (
+        part(plan, "resolved"),
+        part(result, "before"),
+        part(result, "after"),
+    )
     if state.total_steps is None:
-        state.total_steps = whole(part(_plan(run), "time"), "steps")
-    before, after = _scores(run)
+        state.total_steps = whole(part(plan, "time"), "steps")
     return Summary(
         run=run,
         vitals=vitals(run),
@@ -79,6 +105,9 @@ def summarise(run: RunDir) -> Summary:
             "exact_match", state.score_before.exact_match if state.score_before else None
         ),
         match_after=after.get("exact_match", state.score_after.exact_match if state.score_after else None),
+        technique=_text(resolved, "method", "technique"),
+        model=_text(resolved, "model", "base"),
+        data=_text(resolved, "data", "train"),
         created=_created(run, state),
         active=last_active(run),
     )
@@ -94,20 +123,44 @@ def _step(events: list[Event], state: RunState) -> int:
     return state.step
 
 
-def _plan(run: RunDir) -> dict[str, Any]:
+class Summaries:
+    """Summaries that are read again only when a file of their run has changed: many runs stay cheap."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[object, Summary]] = {}
+
+    def of(self, run: RunDir) -> Summary:
+        """The summary of a run as it stands. One that runs is always read: its process may be gone."""
+        stamp = _stamp(run)
+        known = self._known.get(run.path)
+        if known is not None and known[0] == stamp and not known[1].vitals.running:
+            return known[1]
+        seen = summarise(run)
+        self._known[run.path] = (stamp, seen)
+        return seen
+
+
+def _stamp(run: RunDir) -> object:
+    """What changes when a run's log, plan, process or result does."""
+    stamps: list[object] = []
+    for path in (run.events_path, run.path / "plan.json", run.pid_path, run.result_path / "result.json"):
+        seen = paths.look(path)
+        stamps.append(seen and (seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return tuple(stamps)
+
+
+def _document(read: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
     try:
-        return run.plan()
+        return read() or {}
     except UserError:
         return {}
 
 
-def _scores(run: RunDir) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        result = run.result() or {}
-    except UserError:
-        return {}, {}
-    before, after = result.get("before"), result.get("after")
-    return before if isinstance(before, dict) else {}, after if isinstance(after, dict) else {}
+def _text(document: Mapping[str, Any], section: str, key: str) -> str:
+    value = part(document, section).get(key)
+    if isinstance(value, list):
+        value = ", ".join(str(item) for item in value)
+    return printable(str(value)) if value is not None else ""
 
 
 def _created(run: RunDir, state: RunState) -> float:

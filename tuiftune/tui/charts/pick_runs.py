@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
-    from tuiftune.tui.kit.run_summary import Summary
 
 
 class PickRuns(SinglePaintModal["list[RunDir] | None"]):
@@ -52,8 +52,8 @@ class PickRuns(SinglePaintModal["list[RunDir] | None"]):
         self.run_worker(self._read, thread=True, exit_on_error=False, group="list")
 
     def _read(self) -> None:
+        from tuiftune.runs.state.summary import summarise
         from tuiftune.runs.store.find import all_runs
-        from tuiftune.tui.kit.run_summary import summarise
 
         rows = [summarise(run) for run in all_runs(self.app.runs_root) if run.path != self._about.path]
         self.app.call_from_thread(self._list, rows)

@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.figures import size
+from tuiftune.runs.state.summary import Summaries
 from tuiftune.tui import STYLES
 from tuiftune.tui.home.compare_marked import ComparesMarked
 from tuiftune.tui.home.delete_run import DeletesRuns
@@ -24,7 +25,6 @@ from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import HOME
 from tuiftune.tui.kit.filter_field import FilterField
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.run_summary import Summaries
 from tuiftune.tui.kit.worker_faults import TellsFaults
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from tuiftune.runs.state.run_state import RunState
+    from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.app import TuneApp
-    from tuiftune.tui.kit.run_summary import Summary
 
 REFRESH_SECONDS = 2.0
 FIRST_ROWS = 40
@@ -200,7 +200,7 @@ class Home(SkipsPaintWhenHidden, TellsFaults, ComparesMarked, DeletesRuns, Start
         if action == "stop":
             return current is not None and current.status == "running"
         if action == "resume":
-            return current is not None and current.resumable
+            return current is not None and current.vitals.resumable
         return True
 
     def action_down(self) -> None:

@@ -12,7 +12,7 @@ from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.tui.kit.run_summary import Summary
+    from tuiftune.runs.state.summary import Summary
 
 FACTS = 38
 
@@ -65,8 +65,8 @@ class RunDetail(Chart):
             better = row.loss_before is None or row.loss_after <= row.loss_before
             losses = change(real(row.loss_before), real(row.loss_after))
             lines.append(fact("eval loss", losses, "good" if better else "warning"))
-            right = (row.score_after or 0) >= (row.score_before or 0)
-            scores = change(percent(row.score_before), percent(row.score_after))
+            right = (row.match_after or 0) >= (row.match_before or 0)
+            scores = change(percent(row.match_before), percent(row.match_after))
             lines.append(fact("exact", scores, "good" if right else "warning"))
         elif row.loss is not None:
             lines.append(fact("loss", real(row.loss)))
@@ -75,7 +75,7 @@ class RunDetail(Chart):
                 lines.append(fact("left", duration(state.eta.seconds)))
             lines.append(fact("time", duration(state.seconds)))
             lines.append(fact("tokens", count(state.tokens)))
-        if row.why:
-            parts = wrapped(row.why, FACTS - 11, 3)
+        if row.vitals.why:
+            parts = wrapped(row.vitals.why, FACTS - 11, 3)
             lines += [fact("" if index else "ended", part, "soft") for index, part in enumerate(parts)]
         return lines

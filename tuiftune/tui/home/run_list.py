@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from textual.events import Click, MouseScrollDown, MouseScrollUp
 
+    from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.kit.run_summary import Summary
 
 
 # The first order is that of the runs as they are found: latest first.
@@ -25,7 +25,7 @@ ORDERS = ("latest", "name", "state", "score", "loss")
 _KEYS: dict[str, Callable[[Summary], tuple[object, ...]]] = {
     "name": lambda row: (row.name.casefold(),),
     "state": lambda row: (row.status != "running", row.status),
-    "score": lambda row: (row.score_after is None, -(row.score_after or 0.0)),
+    "score": lambda row: (row.match_after is None, -(row.match_after or 0.0)),
     "loss": lambda row: (row.loss_after is None, row.loss_after or 0.0),
 }
 
@@ -176,7 +176,8 @@ class RunList(Canvas):
         line.add(f"{self.glyphs.here if row.run.path in self._marked else ' '} ", "accent")
         line.add(title.ljust(name), "strong" if here else "").add(f" {sign} ", ink).add(words.ljust(12), ink)
         bar = "good" if row.status == "running" else "c0"
-        line.bar(self.glyphs, row.progress, 12, bar).add(f" {percent(row.progress):>5} ", "soft")
+        share = row.progress if row.step else None
+        line.bar(self.glyphs, share, 12, bar).add(f" {percent(share):>5} ", "soft")
         to = f" {self.glyphs.to} "
         if row.loss_after is not None:
             fell = row.loss_before is None or row.loss_after < row.loss_before
@@ -185,9 +186,9 @@ class RunList(Canvas):
         else:
             line.add(real(row.loss, 3).rjust(15), "soft")
         if width >= 95:
-            exact = f"{percent(row.score_before)}{to}{percent(row.score_after)}"
-            rose = (row.score_after or 0.0) >= (row.score_before or 0.0)
-            line.add(("" if row.score_after is None else exact).rjust(13), "good" if rose else "warning")
+            exact = f"{percent(row.match_before)}{to}{percent(row.match_after)}"
+            rose = (row.match_after or 0.0) >= (row.match_before or 0.0)
+            line.add(("" if row.match_after is None else exact).rjust(13), "good" if rose else "warning")
         return line.add(ago(row.idle).rjust(8), "faint")
 
     def on_click(self, event: Click) -> None:
