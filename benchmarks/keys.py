@@ -201,7 +201,7 @@ async def result(pilot: Any) -> None:
 def step(key: str, name: str, ready: Callable[[Any], object]) -> Callable[[Any], Awaitable[None]]:
     async def reach(pilot: Any) -> None:
         pilot.app.draft = Draft(data=("rows.jsonl",), model="Qwen/Qwen2.5-7B-Instruct", name="tone")
-        pilot.app.open_step(key)
+        pilot.app.open(key)
         await until(pilot, lambda: shows(pilot, name) and ready(pilot.app.screen))
         await pilot.pause(0.1)
 

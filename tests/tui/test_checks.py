@@ -32,7 +32,7 @@ WIDE = (120, 40)
 
 async def all_checks(pilot: Any) -> None:
     """From the start of the wizard to the list of checks, all of them there."""
-    pilot.app.open_step("data")
+    pilot.app.open("data")
     await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
     view = pilot.app.screen.query_one(CheckList)
     await until(pilot, lambda: any(check.check == "leakage" for check in view.checks))

@@ -56,7 +56,7 @@ async def test_a_bad_file_is_one_clear_line_and_another_can_be_chosen(app: Calla
     bad_files()
     Path("good.jsonl").write_text(GOOD * 9)
     async with app(wizard=True, draft=Draft(model="builtin:tiny")).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: "builtin:tickets" in words(pilot.app))
         for name, said in BAD.items():
             await read(pilot, name)
@@ -103,7 +103,7 @@ async def test_results_stand_there_before_all_is_done_and_leaving_ends_the_rest(
     Path("rows.jsonl").write_text(GOOD * 30)
     draft = Draft(data=("rows.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: "near duplicates" in shown(pilot.app))
         assert reached.is_set()
         await until(pilot, lambda: "Exact duplicates: 29" in words(pilot.app))
@@ -136,7 +136,7 @@ async def test_another_file_ends_the_checks_of_the_first(
     Path("others.jsonl").write_text(GOOD * 40)
     draft = Draft(data=("rows.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: "near duplicates" in shown(pilot.app))
         await read(pilot, "others.jsonl")
         await until(pilot, lambda: left.is_set() and "Exact duplicates: 39" in words(pilot.app))
@@ -147,7 +147,7 @@ async def test_the_key_bar_names_what_a_newcomer_needs_at_80_columns(app: Callab
     Path("rows.jsonl").write_text(GOOD * 30)
     draft = Draft(data=("rows.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         bar = shown(pilot.app).splitlines()[-1]
         assert " ".join(bar.split()) == (

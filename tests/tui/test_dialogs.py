@@ -65,7 +65,7 @@ async def test_the_panels_of_the_data_step_end_at_the_edge_of_a_large_terminal(
     app: Callable[..., TuneApp],
 ) -> None:
     async with app(wizard=True).run_test(size=(200, 60)) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         for panel in ("#data-facts", "#checks", "#samples"):
             assert pilot.app.screen.query_one(panel).region.right <= 200

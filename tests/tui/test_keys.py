@@ -143,7 +143,7 @@ async def test_the_keys_fit_an_ascii_terminal(
 ) -> None:
     monkeypatch.setenv("TUIFTUNE_ASCII", "1")
     async with app().run_test(size=(120, 40)) as pilot:
-        pilot.app.open_step("goal")
+        pilot.app.open("goal")
         await until(pilot, lambda: "Question" in shown(pilot.app).splitlines()[-1])
         assert shown(pilot.app).splitlines()[-1].isascii()
         assert "< >" in shown(pilot.app).splitlines()[-1]

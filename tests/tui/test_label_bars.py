@@ -30,7 +30,7 @@ async def test_labels_are_counted_and_drawn(app: Callable[..., TuneApp], size: t
     ]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     async with app(wizard=True, draft=Draft(data=("rows.jsonl",))).run_test(size=size) as pilot:
-        pilot.app.open_step("data")  # type: ignore[attr-defined]
+        pilot.app.open("data")  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         await until(pilot, lambda: "median" in shown(pilot.app))  # type: ignore[arg-type]
         text = shown(pilot.app)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ def write(path: str, rows: list[dict[str, Any]]) -> None:
 
 
 async def data_step(pilot: Any) -> None:
-    pilot.app.open_step("data")
+    pilot.app.open("data")
     await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
 
 

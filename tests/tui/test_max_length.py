@@ -50,7 +50,7 @@ async def test_all_four_move_with_the_slider(app: Callable[..., TuneApp], size: 
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     draft = Draft(data=("rows.jsonl",), model="builtin:tiny").override("training.micro_batch", 1)
     async with app(wizard=True, draft=draft).run_test(size=size) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         await pilot.press("ctrl+l")
         await until(pilot, lambda: isinstance(pilot.app.screen, Cut))

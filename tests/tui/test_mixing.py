@@ -43,7 +43,7 @@ async def test_sources_are_weighed_and_counted(app: Callable[..., TuneApp], size
     rows("general.jsonl", 400)
     draft = Draft(data=("main.jsonl",), model="builtin:tiny").override("data.eval", 0.0)
     async with app(wizard=True, draft=draft).run_test(size=size) as pilot:
-        pilot.app.open_step("data")
+        pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "An epoch is 100 rows." in shown(pilot.app))

@@ -36,7 +36,7 @@ SILENT = ("data.max_length", "evaluation.rows", "run.save_every", "budget.max_us
 
 
 async def model_step(pilot: Any) -> ModelStep:
-    pilot.app.open_step("model")
+    pilot.app.open("model")
     await until(pilot, lambda: isinstance(pilot.app.screen, ModelStep) and pilot.app.screen.plan is not None)
     screen = pilot.app.screen
     assert isinstance(screen, ModelStep)
@@ -141,7 +141,7 @@ async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable
 
 async def test_a_plan_for_another_card_asks_before_it_starts_here(app: Callable[..., TuneApp]) -> None:
     async with app(draft=TICKETS.with_(card="H100:2")).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "on 2 × H100, not on this machine" in " ".join(shown(pilot.app).split()))
         await pilot.press("s")
         await until(pilot, lambda: "Start on this machine?" in shown(pilot.app))

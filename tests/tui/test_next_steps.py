@@ -30,7 +30,7 @@ LARGE = (120, 40)
 async def test_an_answer_that_the_data_gives_is_not_put_out_by_enter(app: Callable[..., TuneApp]) -> None:
     """The question stands open, the cursor on the skip, when the data's own answer comes."""
     async with app().run_test(size=SMALL) as pilot:
-        pilot.app.open_step("goal")
+        pilot.app.open("goal")
         await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
         screen = pilot.app.screen
         question = screen.question
@@ -51,7 +51,7 @@ async def test_an_answer_that_the_data_gives_is_not_put_out_by_enter(app: Callab
 
 
 async def goal(pilot: Any, *keys: str) -> None:
-    pilot.app.open_step("goal")
+    pilot.app.open("goal")
     await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep) and "of 9" in shown(pilot.app))
     await pilot.press(*keys)
 

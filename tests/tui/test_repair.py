@@ -42,7 +42,7 @@ def rows_in(path: str | Path) -> list[Any]:
 
 
 async def look(pilot: Any) -> None:
-    pilot.app.open_step("data")
+    pilot.app.open("data")
     await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
     await pilot.press("ctrl+r")
     await until(pilot, lambda: isinstance(pilot.app.screen, Repair) and "are mended" in shown(pilot.app))

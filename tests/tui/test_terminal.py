@@ -36,7 +36,7 @@ async def walk():
                 break
         else:
             sys.exit("no plan was made")
-        pilot.app.open_step("review")
+        pilot.app.open("review")
         await pilot.pause(0.3)
 
 asyncio.run(walk())

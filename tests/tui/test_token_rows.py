@@ -27,7 +27,7 @@ ENGINE_SECONDS = 90.0
 
 async def look(pilot: Any) -> None:
     """From the start of the wizard to the tokens of the data."""
-    pilot.app.open_step("data")
+    pilot.app.open("data")
     await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
     await pilot.press("ctrl+y")
     await until(pilot, lambda: isinstance(pilot.app.screen, TokenRows))

@@ -11,8 +11,9 @@ from showing import SMALL, Log, shown, until
 from tuiftune import assets
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.home.home import Home
-from tuiftune.tui.tour.coach import Coach
-from tuiftune.tui.tour.tour import STOPS, seen
+from tuiftune.tui.kit.seen import seen
+from tuiftune.tui.tour.stops import STOPS
+from tuiftune.tui.tour.tour import Coach
 from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ async def test_enter_alone_walks_through_every_screen(
         assert pilot.app.draft == Draft()  # type: ignore[attr-defined]
     assert not list((place / "tmp").iterdir()), "nothing is left behind"
     assert not (place / "runs").exists()
-    assert seen()
+    assert seen("tour")
 
 
 async def test_it_is_skipped_with_one_key_and_shown_again_when_asked(app: Callable[..., TuneApp]) -> None:

@@ -303,7 +303,7 @@ async def test_the_command_that_is_copied_works_from_another_directory(
     (place / "rows" / "my sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     draft = Draft(data=("rows/my sums.jsonl",), model="builtin:tiny", name="sums")
     async with app(draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "c saves it and copies" in shown(pilot.app))
         await pilot.press("shift+tab", "shift+tab", "ctrl+u", *"rows/mine.yaml", "tab", "tab")
         assert not Path("rows/mine.yaml").exists()
@@ -313,7 +313,7 @@ async def test_the_command_that_is_copied_works_from_another_directory(
         await until(pilot, lambda: "saved, works as it stands" in shown(pilot.app))
         assert pilot.app.draft.save_as == "rows/mine.yaml"  # type: ignore[attr-defined]
         await pilot.press("escape")
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "rows/mine.yaml" in shown(pilot.app))
     command = f"{copied.read_text().strip()} --set training.max_steps=1 --set evaluation.rows=0 --detach"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -339,7 +339,7 @@ async def test_the_command_that_is_copied_works_from_another_directory(
 async def test_a_name_that_is_none_is_refused(app: Callable[..., TuneApp], name: str) -> None:
     draft = Draft(data=("builtin:tickets",), model="builtin:tiny", name=name)
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ReviewStep))
         await pilot.pause(0.2)
         await pilot.press("s")
@@ -354,7 +354,7 @@ async def test_a_runs_folder_that_cannot_be_written_to_is_told(
     (place / "blocked").write_text("a file where the folder should be")
     draft = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
     async with app(wizard=True, draft=draft, runs_root=place / "blocked").run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ReviewStep))
         await pilot.press("s")
         await until(pilot, lambda: "--runs DIR" in shown(pilot.app))
@@ -382,7 +382,7 @@ async def test_a_run_that_is_to_restart_is_left_to_a_supervisor(
 async def test_ctrl_c_leaves_any_step_and_writes_nothing(app: Callable[..., TuneApp], place: Path) -> None:
     made = app(wizard=True, draft=Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone"))
     async with made.run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await pilot.pause(0.3)
         await pilot.press("ctrl+c")
     assert made.return_code == 0

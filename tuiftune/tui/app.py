@@ -3,21 +3,20 @@ the event log."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual._compositor import ChopsUpdate
-from textual.app import App
 from textual.events import InputEvent
 from textual.filter import Monochrome, NoColor
 
 from tuiftune import paths, terminal
 from tuiftune.terminal import write_alike
-from tuiftune.tui import STYLES
+from tuiftune.tui import STYLES, navigation
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import APP
 from tuiftune.tui.kit import themes
-from tuiftune.tui.kit.glyphs import ASCII, choose
+from tuiftune.tui.kit.base_app import BaseApp
+from tuiftune.tui.kit.glyphs import ASCII
 from tuiftune.tui.kit.idle_collector import LOOK_SECONDS, Collector
 from tuiftune.tui.textual_patches.changed_cells import ChangedCells
 from tuiftune.tui.textual_patches.no_color import Uncoloured
@@ -35,17 +34,9 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.tour.tour import Tour
     from tuiftune.wizard.draft import Draft
-    from tuiftune.wizard.findings import Findings
 
 
 SETTLED_SECONDS = 0.1  # without another size: the window has the one it will keep
-STEP_SCREENS = {
-    "machine": ("machine", "MachineStep"),
-    "goal": ("goal.goal", "GoalStep"),
-    "data": ("data.data", "DataStep"),
-    "model": ("model.model", "ModelStep"),
-    "review": ("review", "ReviewStep"),
-}
 
 
 def _palette() -> type[Provider]:
@@ -54,7 +45,7 @@ def _palette() -> type[Provider]:
     return ActionCommands
 
 
-class TuneApp(App[str]):
+class TuneApp(BaseApp):
     """Returns a line to print after leaving, if there is something to say (such as how to come back to a
     run)."""
 
@@ -82,15 +73,11 @@ class TuneApp(App[str]):
         runs_root: Path | None = None,
         collector: Collector | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(draft=draft, runs_root=runs_root)
         self._collector = collector
-        self.glyphs = choose()
-        self.draw_seconds = terminal.draw_seconds()
         self.animation_level = "none"
-        self.runs_root = runs_root
         self._first_run = run
         self._first_wizard = wizard
-        self._draft = draft
         self._tour: Tour | None = None
         self._repaint: Timer | None = None
         for theme in themes.OWN:
@@ -101,24 +88,12 @@ class TuneApp(App[str]):
             kept = (one for one in self._filters if not isinstance(one, Monochrome | NoColor))
             self._filters = [*kept, Uncoloured(lambda: few or self.native_ansi_color)]
 
-    @property
-    def draft(self) -> Draft:
-        """What the wizard edits: immutable, replaced as a whole by `edit`."""
-        if self._draft is None:
-            from tuiftune.wizard.draft import Draft
-
-            self._draft = Draft()
-        return self._draft
-
-    @draft.setter
-    def draft(self, draft: Draft) -> None:
-        self._draft = draft
-
     def get_default_screen(self) -> Screen[Any]:
         """The home screen, with a run's dashboard or the wizard put on top of it when that was asked for."""
-        from tuiftune.tui.home.home import Home
+        return self.screen_named("home")
 
-        return Home()
+    def screen_named(self, name: str, *args: Any, **options: Any) -> Screen[Any]:
+        return navigation.screen_class(name)(*args, **options)
 
     def on_mount(self) -> None:
         self.set_class(self.glyphs is ASCII, "-ascii")
@@ -131,7 +106,7 @@ class TuneApp(App[str]):
             self.call_after_refresh(self._collector.settled)
             self.set_interval(LOOK_SECONDS, self._collector.look)
 
-    def _resumed(self, _: App[Any]) -> None:
+    def _resumed(self, _: object) -> None:
         """After `fg`: Textual refreshes the lowest screen, and what lies on it would stay blank."""
         self.call_later(self.screen.refresh, layout=True)
 
@@ -153,69 +128,11 @@ class TuneApp(App[str]):
             self._collector.touched()
         await super().on_event(event)
 
-    def open_run(self, run: RunDir) -> None:
-        """Show a run's dashboard; it shows the result itself when the run is over."""
-        from tuiftune.tui.dashboard.dashboard import Dashboard
+    def show_tour(self) -> None:
+        from tuiftune.tui.tour.tour import Tour
 
-        self.push_screen(Dashboard(run))
-
-    @cached_property
-    def findings(self) -> Findings:
-        """What was looked up for the draft."""
-        from tuiftune.wizard.findings import Findings
-
-        return Findings(self.runs_root)
-
-    def open_wizard(self, draft: Draft | None = None) -> None:
-        """Begin the wizard, with the present or a given draft."""
-        if draft is not None:
-            self.draft = draft
-        self.open_step("machine")
-
-    def open_step(self, key: str) -> None:
-        """Put a step of the wizard on top; going back takes it off again."""
-        from importlib import import_module
-
-        module, name = STEP_SCREENS[key]
-        self.push_screen(getattr(import_module(f"tuiftune.tui.wizard.{module}"), name)())
-
-    def show_tour(self, at: int = 0) -> None:
-        """Begin the tour, or go on to another of its stops."""
-        from tuiftune.tui.tour import tour
-
-        if self._tour is None:
-            tour.remember()
-            self._tour = tour.Tour(self)
-        self._tour.show(at)
-        if at >= len(tour.STOPS):
-            self._tour = None
-
-    def end_tour(self) -> None:
-        if self._tour is not None:
-            self._tour.end()
-            self._tour = None
-
-    def put_draft_aside(self) -> Draft | None:
-        """The user's draft, while the tour edits one of its own."""
-        from tuiftune.wizard.draft import Draft
-
-        aside = self._draft
-        answers = {"task": "classify", "facts": "request", "tried": "prompting"}
-        self._draft = Draft(
-            model="builtin:tiny", data=("builtin:tickets",), answers=answers, name="tickets-tiny"
-        )
-        return aside
-
-    def take_draft_back(self, draft: Draft | None) -> None:
-        self._draft = draft
-
-    def leave_wizard(self, run: RunDir) -> None:
-        """The draft became a run: its dashboard takes the place of the steps, and the next draft is a new
-        one."""
-        self._draft = None
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        self.open_run(run)
+        self._tour = Tour(self)
+        self._tour.show(0)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         if isinstance(renderable, ChopsUpdate):
@@ -223,23 +140,20 @@ class TuneApp(App[str]):
         super()._display(screen, renderable)
 
     def action_help(self) -> None:
-        from tuiftune.tui.keys.help import Help
-
-        if isinstance(self.screen, Help):
+        if isinstance(self.screen, navigation.screen_class("help")):
             return
         scopes = getattr(self.screen, "SCOPES", ())
         topic = getattr(self.screen, "help_topic", str)()
-        self.push_screen(Help(scopes, topic))
+        self.open("help", scopes, topic)
 
     def action_command_palette(self) -> None:
-        from tuiftune.tui.keys.command_palette import Palette
-
-        if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+        if not isinstance(self.screen, navigation.screen_class("palette")):
+            self.open("palette", id="--command-palette")
 
     def action_leave(self) -> None:
         """Leave from wherever one is; what is training goes on."""
-        self.end_tour()
+        if self._tour is not None:
+            self._tour.end()
         farewell = getattr(self.screen, "farewell", str)()
         self.exit(farewell, return_code=0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.containers import Container
 
@@ -11,7 +11,6 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.charts.readout import Readout
 from tuiftune.tui.charts.zoom_detail import LoadsZoomDetail
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHARTS
 from tuiftune.tui.kit.chart.chart import Chart
@@ -21,20 +20,17 @@ from tuiftune.tui.kit.chart.timeline import Timeline
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import standing
-from tuiftune.tui.kit.worker_faults import TellsFaults
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
     from textual.events import Click, MouseScrollDown, MouseScrollUp
 
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
     from tuiftune.tui.kit.chart.curves import Curve
     from tuiftune.tui.kit.chart.lens import Range
 
@@ -52,13 +48,11 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, LoadsZoomDetail, SinglePaintScreen[None]):
+class Charts(SkipsPaintWhenHidden, ExportsMetrics, LoadsZoomDetail, FullScreen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"
     SCOPES = (CHARTS,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CHARTS)
-    app: TuneApp
 
     def __init__(
         self, beneath: Followed | None = None, runs: Sequence[RunDir] = (), *, key: str = "loss"
@@ -297,9 +291,7 @@ class Charts(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, LoadsZoomDetail,
         self._arrange()
 
     def action_compare(self) -> None:
-        from tuiftune.tui.compare.compare import Compare
-
-        self.app.push_screen(Compare([each.run for each in self._followed()]))
+        self.app.open("compare", [each.run for each in self._followed()])
 
     def action_close(self) -> None:
         if self._lens.cursor is not None or self._lens.window is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.content import Content
@@ -11,28 +11,23 @@ from textual.widgets.option_list import Option
 
 from tuiftune.figures import ago, real
 from tuiftune.printable import printable
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, LIST, PICK
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
+from tuiftune.tui.kit.dialogs import ListDialog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
 
 
-class PickRuns(SinglePaintModal["list[RunDir] | None"]):
+class PickRuns(ListDialog["list[RunDir] | None"]):
     """Dismissed with the runs that are marked, the one it is about not among them; None leaves things as
     they are."""
 
     SCOPES = (DIALOG, PICK, LIST)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, PICK, LIST)
-    app: TuneApp
 
     def __init__(self, about: RunDir, marked: Sequence[RunDir], most: int) -> None:
         super().__init__()
@@ -99,12 +94,3 @@ class PickRuns(SinglePaintModal["list[RunDir] | None"]):
         if not self._touched:
             self._marked = {self._rows[event.option_index].run.path}
         self.dismiss([row.run for row in self._rows if row.run.path in self._marked])
-
-    def action_down(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import VerticalScroll
@@ -11,22 +11,18 @@ from textual.message import Message
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.compare.side_by_side import SideBySide
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import COMPARE
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.reports.compare import Comparison
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
 
 
 class Compared(Message):
@@ -37,13 +33,12 @@ class Compared(Message):
         self.comparison, self.fault = comparison, fault
 
 
-class Compare(TellsFaults, SinglePaintScreen[None]):
+class Compare(FullScreen[None]):
     """The same comparison as `tuiftune compare`, read once in a thread."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"
     SCOPES = (COMPARE,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE)
-    app: TuneApp
+    SCROLLS = "#compare"
 
     def __init__(self, runs: Sequence[RunDir]) -> None:
         super().__init__()
@@ -80,13 +75,5 @@ class Compare(TellsFaults, SinglePaintScreen[None]):
         words = f"{differing} settings differ" if differing != 1 else "1 setting differs"
         self.query_one(TitleBar).say(right=f"{words} {self.app.glyphs.dot} {self.app.glyphs.best} leads")
 
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#compare").scroll_relative(y=by, animate=False)
-
     def action_charts(self) -> None:
-        from tuiftune.tui.charts.charts import Charts
-
-        self.app.push_screen(Charts(runs=self.runs))
-
-    def action_close(self) -> None:
-        self.app.pop_screen()
+        self.app.open("charts", runs=self.runs)

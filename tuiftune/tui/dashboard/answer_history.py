@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.runs.store.samples import NONE, when
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import ANSWERING
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.store.samples import Change, Generations
 
@@ -123,12 +121,12 @@ class LatestAnswers(Canvas):
         return lines
 
 
-class Answering(SinglePaintScreen[None]):
+class Answering(FullScreen[None]):
     """The dashboard that opened it hands over what is new: `take`."""
 
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES = (ANSWERING,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(ANSWERING)
+    SCROLLS = "#answering"
 
     def __init__(self, name: str, seen: Generations) -> None:
         super().__init__()
@@ -171,9 +169,3 @@ class Answering(SinglePaintScreen[None]):
             self._row = (self._row + by) % count
             self.query_one("#answering").scroll_home(animate=False)
             self._show()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#answering").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.app.pop_screen()

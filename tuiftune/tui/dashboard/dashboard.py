@@ -26,7 +26,6 @@ from tuiftune.tui.dashboard.numbers_panel import Numbers
 from tuiftune.tui.dashboard.panel_focus import ShowsPanels
 from tuiftune.tui.dashboard.run_files import Beside, look
 from tuiftune.tui.dashboard.scores_panel import Scores
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import DASHBOARD
 from tuiftune.tui.kit.chart.chart import Chart
@@ -35,14 +34,12 @@ from tuiftune.tui.kit.chart.lens import Lens
 from tuiftune.tui.kit.health_panel import HealthPanel
 from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import RunHeader
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.tail import Arrived, Opened, Reading, Seen, follow
-from tuiftune.tui.kit.worker_faults import TellsFaults
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.state.liveness import Vitals
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.runs.store.planned import Planned
     from tuiftune.runs.store.samples import Generations
-    from tuiftune.tui.app import TuneApp
     from tuiftune.tui.dashboard.answer_history import Answering
     from tuiftune.tui.dashboard.why import Why
     from tuiftune.tui.kit.canvas import Canvas
@@ -80,14 +76,12 @@ class Died(Message):
         self.why = why
 
 
-class Dashboard(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, ShowsPanels, SinglePaintScreen[None]):
+class Dashboard(SkipsPaintWhenHidden, ExportsMetrics, ShowsPanels, FullScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES: ClassVar[tuple[str, ...]] = (DASHBOARD,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(DASHBOARD)
-    app: TuneApp
 
     def __init__(self, run: RunDir) -> None:
         super().__init__()
@@ -312,9 +306,7 @@ class Dashboard(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, ShowsPanels, 
         if self.zoomed:
             self.action_zoom()
             return
-        from tuiftune.tui.home.home import Home
-
-        while not isinstance(self.app.screen, Home) and len(self.app.screen_stack) > 1:
+        while len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
     def action_quit(self) -> None:
@@ -355,23 +347,17 @@ class Dashboard(SkipsPaintWhenHidden, TellsFaults, ExportsMetrics, ShowsPanels, 
         return [*ended, *remarked(judged, self.state), *run_status.facts(self.state, self.planned)]
 
     def action_charts(self) -> None:
-        from tuiftune.tui.charts.charts import Charts
-
-        self.app.push_screen(Charts(self, key=self._main_curve.key))
+        self.app.open("charts", self, key=self._main_curve.key)
 
     def action_overlay(self) -> None:
         self.action_charts()
         self.app.call_later(self.app.screen.run_action, "overlay")
 
     def action_replay(self) -> None:
-        from tuiftune.tui.dashboard.replay import ReplayScreen
-
-        self.app.push_screen(ReplayScreen(self.run))
+        self.app.open("replay", self.run)
 
     def action_scroll_log(self, lines: int) -> None:
         self.query_one(LogPanel).scroll(lines)
 
     def action_result(self) -> None:
-        from tuiftune.tui.dashboard.result import ResultScreen
-
-        self.app.push_screen(ResultScreen(self.run))
+        self.app.open("result", self.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.message import Message
@@ -15,12 +15,10 @@ from tuiftune.runs.state.replay import Replay
 from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.dashboard.log_panel import LogPanel
 from tuiftune.tui.dashboard.replay_bar import ReplayBar
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DASHBOARD, REPLAY
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.store.directory import RunDir
 
@@ -39,7 +37,6 @@ class ReplayScreen(Dashboard):
     """Everything a dashboard shows, as it was at the moment that is played. Nothing can be stopped here."""
 
     SCOPES = (REPLAY, DASHBOARD)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(REPLAY)
 
     def __init__(self, run: RunDir) -> None:
         super().__init__(run)

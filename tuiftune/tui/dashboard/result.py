@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual.containers import VerticalScroll
 
@@ -10,25 +10,21 @@ from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.dashboard.result_answers import Answers
 from tuiftune.tui.dashboard.result_scores import Changes
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RESULT
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
 
 
-class ResultScreen(SinglePaintScreen[None]):
+class ResultScreen(FullScreen[None]):
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES = (RESULT,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(RESULT)
-    app: TuneApp
+    SCROLLS = "#result"
 
     def __init__(self, run: RunDir) -> None:
         super().__init__()
@@ -51,12 +47,6 @@ class ResultScreen(SinglePaintScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#result").focus()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#result").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.app.pop_screen()
 
     def action_quit(self) -> None:
         self.app.exit("", return_code=0)

@@ -3,7 +3,7 @@ reason."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Vertical
@@ -11,15 +11,13 @@ from textual.message import Message
 
 from tuiftune.runs.status import Fact
 from tuiftune.tui.dashboard.facts_panel import row
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import WHY
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
     from textual.events import Click
 
     from tuiftune.runs.health import Health
@@ -118,12 +116,11 @@ class Reason(Canvas):
         ]
 
 
-class Why(SinglePaintModal[None]):
+class Why(Dialog[None]):
     """`group` is where the cursor begins: that of the panel one comes from. The dashboard that opened it
     hands over what is new: `take`."""
 
     SCOPES = (WHY,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(WHY)
 
     def __init__(self, facts: list[Fact], group: str) -> None:
         super().__init__()
@@ -171,6 +168,3 @@ class Why(SinglePaintModal[None]):
         there = groups.index(self._list.facts[self._list.at].group)
         wanted = groups[max(0, min(len(groups) - 1, there + by))]
         self._mark(next(index for index, fact in enumerate(self._list.facts) if fact.group == wanted))
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

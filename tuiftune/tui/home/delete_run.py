@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune.figures import size
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -32,11 +32,11 @@ class DeletesRuns:
         raise NotImplementedError
 
     def ask_to_delete(self, run: RunDir) -> None:
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         self.run_worker(partial(self._measure, run), thread=True, exit_on_error=False, group="measure")
 
     def _measure(self, run: RunDir) -> None:
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         total = 0
         for folder, _, names in os.walk(run.path):
             for name in names:
@@ -47,7 +47,7 @@ class DeletesRuns:
     def on_sized(self, message: Sized) -> None:
         from tuiftune.tui.kit.dialogs import Confirm
 
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         run = message.run
         detail = f"{run.path}\nits checkpoints and its result will be gone; {size(message.size)} become free."
         self.app.push_screen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal
@@ -20,24 +20,20 @@ from tuiftune.tui.home.run_detail import RunDetail
 from tuiftune.tui.home.run_list import RunList
 from tuiftune.tui.home.start_run import StartsRuns
 from tuiftune.tui.home.welcome import Welcome
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import HOME
 from tuiftune.tui.kit.filter_field import FilterField
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
 
 REFRESH_SECONDS = 2.0
 FIRST_ROWS = 40
@@ -71,11 +67,9 @@ class Failed(Message):
         self.error = error
 
 
-class Home(SkipsPaintWhenHidden, TellsFaults, ComparesMarked, DeletesRuns, StartsRuns):
+class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
     CSS_PATH = f"{STYLES}/home.tcss"
     SCOPES = (HOME,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(HOME)
-    app: TuneApp
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, LIST
-from tuiftune.tui.kit.dialogs import described
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
+from tuiftune.tui.kit.dialogs import ListDialog, described
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
 
-class Presets(SinglePaintModal[str | None]):
+class Presets(ListDialog[str | None]):
     """Dismissed with the name of the preset, or None."""
 
     SCOPES = (DIALOG, LIST)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, LIST)
 
     def compose(self) -> ComposeResult:
         from tuiftune.preset import shipped
@@ -38,12 +34,3 @@ class Presets(SinglePaintModal[str | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
-
-    def action_down(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tuiftune.errors import UserError
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
 
 
 class Began(Message):
@@ -22,10 +21,8 @@ class Began(Message):
         self.run = run
 
 
-class StartsRuns(SinglePaintScreen[None]):
+class StartsRuns(FullScreen[None]):
     """A screen from which runs are begun. `failed` tells what could not be, from a thread too."""
-
-    app: TuneApp
 
     @property
     def run_to_clone(self) -> RunDir | None:

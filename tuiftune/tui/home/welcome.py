@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.seen import seen
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.tour.tour import seen
 
 if TYPE_CHECKING:
     from textual.events import Click
@@ -55,7 +55,7 @@ class Welcome(Canvas):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
         # The tour is offered first until it was begun or skipped once.
-        self._offers = OFFERS if seen() else (OFFERS[-1], *OFFERS[:-1])
+        self._offers = OFFERS if seen("tour") else (OFFERS[-1], *OFFERS[:-1])
         self._at = 0
         self._places: list[tuple[int, int, int]] = []
 
@@ -66,7 +66,7 @@ class Welcome(Canvas):
 
     def refresh_offers(self) -> None:
         """After the tour it is offered last."""
-        if seen() and self._offers[0].action == "tour":
+        if seen("tour") and self._offers[0].action == "tour":
             self._offers, self._at = OFFERS, 0
             self.redraw()
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
-from tuiftune.tui.keys.actions import actions, bindings
+from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.help_texts import EXPLANATIONS
 from tuiftune.tui.keys.scopes import APP, HELP, READING, TITLES
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.tui.keys.table import Action
 
@@ -47,11 +46,11 @@ class HelpLines(Canvas):
         return lines[:-1]
 
 
-class Help(SinglePaintModal[None]):
+class Help(Dialog[None]):
     """`topic` is more to explain first, such as the question that is being asked."""
 
     SCOPES = (HELP, READING)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(HELP, READING)
+    SCROLLS = "#help"
 
     def __init__(self, scopes: tuple[str, ...], topic: str = "") -> None:
         super().__init__()
@@ -89,9 +88,3 @@ class Help(SinglePaintModal[None]):
             if listed:
                 found.append((TITLES.get(scope, scope), listed))
         return found
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -10,26 +10,24 @@ from rich.style import Style
 from rich.text import Text
 from textual.color import Color
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Static
+from textual.screen import ScreenResultType
+from textual.widgets import Button, DirectoryTree, Input, OptionList, Static
 
 from tuiftune.printable import printable
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import CONFIRM, DIALOG
 from tuiftune.tui.kit.path_completion import PathSuggester
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
+from tuiftune.tui.kit.screens import Dialog
 
 if TYPE_CHECKING:
     from typing import Any
 
     from textual.app import App, ComposeResult
-    from textual.binding import BindingType
 
 
-class Confirm(SinglePaintModal[bool]):
+class Confirm(Dialog[bool]):
     """Dismissed with True for the action, False for keeping things as they are. `y` and `n` answer too."""
 
     SCOPES = (CONFIRM,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CONFIRM)
 
     def __init__(
         self, question: str, detail: str, yes: str, no: str = "Cancel", *, harmful: bool = False
@@ -65,11 +63,22 @@ class Confirm(SinglePaintModal[bool]):
         self.dismiss(False)
 
 
-class Ask(SinglePaintModal[str | None]):
+class ListDialog(Dialog[ScreenResultType]):
+    """A dialog whose answers stand in a list."""
+
+    LIST: ClassVar[type[OptionList | DirectoryTree]] = OptionList
+
+    def action_down(self) -> None:
+        self.query_one(self.LIST).action_cursor_down()
+
+    def action_up(self) -> None:
+        self.query_one(self.LIST).action_cursor_up()
+
+
+class Ask(Dialog[str | None]):
     """Dismissed with the text, or None."""
 
     SCOPES = (DIALOG,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG)
 
     def __init__(
         self, question: str, value: str, hint: str, *, paths: bool = False, files: bool = False
@@ -87,9 +96,6 @@ class Ask(SinglePaintModal[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def described(

@@ -4,100 +4,26 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
+from tuiftune.tui.keys.scopes import TOUR
+from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.screens import Dialog
+from tuiftune.tui.kit.seen import remember
+from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.tui.tour.stops import STOPS
 
 if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.app import TuneApp
+    from tuiftune.tui.kit.base_app import BaseApp
 
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """`screen` is the step's key, `home`, `dashboard` or `result`."""
-
-    screen: str
-    title: str
-    says: str
-
-
-STOPS: tuple[Stop, ...] = (
-    Stop(
-        "home",
-        "Home",
-        "Every training on this machine is listed here, whoever started it and wherever. They go on without "
-        "this app: close it, lose the line, come back.",
-    ),
-    Stop(
-        "machine",
-        "Machine",
-        "A new run takes five steps, named on the top line. The first asks nothing: it shows what is here, "
-        "and what that can train.",
-    ),
-    Stop(
-        "goal",
-        "Goal",
-        "Is tuning needed at all? Each answer moves the three bars by a weight you can see. If a prompt or "
-        "retrieval does it, begin there: t offers both.",
-    ),
-    Stop(
-        "data",
-        "Data",
-        "The layout is recognised, and what quietly ruins a run is looked for: cut answers, doubles, "
-        "leakage, secrets. ^y shows the very tokens that are learnt.",
-    ),
-    Stop(
-        "model",
-        "Model and method",
-        "Every value has a reason and a source. Change one with the arrows, and memory, time and quality "
-        "follow at once. g tries cards you could rent.",
-    ),
-    Stop(
-        "review",
-        "Review",
-        "All of it is one commented file. Save it, share it, and run it from a script with the command "
-        "below: the same path, with or without this app.",
-    ),
-    Stop(
-        "dashboard",
-        "Dashboard",
-        "A run that was recorded: the small model on the tickets. The star is the best point on rows it "
-        "never trained on; warnings say what to do about them.",
-    ),
-    Stop(
-        "result",
-        "Result",
-        "What it was all for: held-out rows before and after, and answers side by side. Here the tuned "
-        "model went from no exact match to nine in ten.",
-    ),
-    Stop(
-        "home",
-        "Yours",
-        "d trains that very model here, for real, in a minute or two. n begins a run of your own; Enter is "
-        "always a sensible answer, and ? explains every screen.",
-    ),
-)
-
-
-def seen() -> bool:
-    """Whether the tour was begun or put aside here before."""
-    return paths.exists(_mark())
-
-
-def remember() -> None:
-    """The tour is not offered first any more. A home that cannot be written to offers it again."""
-    try:
-        _mark().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _mark().touch()
-    except OSError:
-        return
-
-
-def _mark() -> Path:
-    return paths.state_home() / "tour-seen"
+ANSWERS = {"task": "classify", "facts": "request", "tried": "prompting"}
+REPAINTS = (0.2, 0.6, 1.5)  # seconds
+TEXT_LINES = 3
 
 
 class Tour:
@@ -107,31 +33,36 @@ class Tour:
     moment, among the temporary files.
     """
 
-    def __init__(self, app: TuneApp) -> None:
+    def __init__(self, app: BaseApp) -> None:
+        from tuiftune.wizard.draft import Draft
+
+        remember("tour")
         self._app = app
-        self._draft = app.put_draft_aside()
+        self._aside = app.draft
+        app.draft = Draft(
+            model="builtin:tiny", data=("builtin:tickets",), answers=ANSWERS, name="tickets-tiny"
+        )
         self._folder = tempfile.TemporaryDirectory(prefix="tuiftune-tour-")
-        self.at = 0
+        self._over = False
 
     def show(self, at: int) -> None:
         """Show a stop; beyond the last one the tour ends."""
-        from tuiftune.tui.tour.coach import Coach
-
         if at >= len(STOPS):
             self.end()
             return
-        self.at = max(0, at)
+        at = max(0, at)
         self._back_to_home()
-        stop = STOPS[self.at]
-        self._open(stop.screen)
+        self._open(STOPS[at].screen)
         self._app.screen.add_class("-coached")
-        self._app.push_screen(Coach(stop, self.at, len(STOPS)))
+        self._app.push_screen(Coach(self, at))
 
     def end(self) -> None:
         """Home again, with the draft as it was."""
-        self._back_to_home()
-        self._app.take_draft_back(self._draft)
-        self._folder.cleanup()
+        if not self._over:
+            self._over = True
+            self._back_to_home()
+            self._app.draft = self._aside
+            self._folder.cleanup()
 
     def _back_to_home(self) -> None:
         while len(self._app.screen_stack) > 1:
@@ -139,16 +70,12 @@ class Tour:
         self._app.screen.remove_class("-coached")
 
     def _open(self, screen: str) -> None:
-        if screen == "home":
-            return
         if screen in ("dashboard", "result"):
             self._app.open_run(self._run())
             if screen == "result":
-                from tuiftune.tui.dashboard.result import ResultScreen
-
-                self._app.push_screen(ResultScreen(self._run()))
-        else:
-            self._app.open_step(screen)
+                self._app.open("result", self._run())
+        elif screen != "home":
+            self._app.open(screen)
 
     def _run(self) -> RunDir:
         from tuiftune import assets
@@ -158,3 +85,59 @@ class Tour:
         if not paths.exists(copy):
             shutil.copytree(assets.RECORDED, copy)
         return RunDir(copy)
+
+
+class Coach(Dialog[None]):
+    """A few words below a real screen. Keys go to it alone, so that nothing is touched."""
+
+    SCOPES = (TOUR,)
+
+    def __init__(self, tour: Tour, at: int) -> None:
+        super().__init__()
+        self._tour, self._at = tour, at
+
+    def compose(self) -> ComposeResult:
+        yield CoachLine(self._at)
+
+    def on_mount(self) -> None:
+        """Textual loses what the screen beneath paints before this one is laid out: it is asked for again."""
+        for delay in REPAINTS:
+            self.set_timer(delay, self._repaint)
+
+    def _repaint(self) -> None:
+        if self.app.screen is self:
+            self.app.screen_stack[-2].refresh(layout=True)
+            self.refresh()
+
+    def action_move(self, by: int) -> None:
+        """The next stop, or the one before."""
+        self._tour.show(self._at + by)
+
+    def action_skip(self) -> None:
+        self._tour.end()
+
+
+class CoachLine(Canvas):
+    """What the tour says at a stop, where in the tour that is, and the keys that lead on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(id="coach")
+        self._at = at
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        stop, total = STOPS[self._at], len(STOPS)
+        head = Line(" tour ", "brand").add(f" {stop.title} ", "title")
+        for index in range(total):
+            mark, ink = (self.glyphs.done, "good") if index < self._at else (self.glyphs.ahead, "faint")
+            mark, ink = (self.glyphs.here, "accent") if index == self._at else (mark, ink)
+            head.add(f" {mark}", ink)
+        head.right(f"{self._at + 1} of {total} ", "soft", width)
+        text = [Line(f" {part}") for part in wrapped(stop.says, min(width - 2, 110), TEXT_LINES)]
+        text += [Line()] * (TEXT_LINES - len(text))
+        last = self._at == total - 1
+        keys = Line(" Enter ", "key").add("Home " if last else "Next ", "soft")
+        if self._at:
+            keys.add(" ← ", "key").add("Back ", "soft")
+        keys.add(" Esc ", "key").add("Leave the tour " if last else "Skip the tour ", "soft")
+        return [head, *text, keys.right("t shows it again, from home ", "faint", width)]

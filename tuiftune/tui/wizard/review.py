@@ -14,7 +14,6 @@ from textual.widgets import Button, Input, Label
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, roughly, size
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.wizard.review_views import CommandLine, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import headless
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
@@ -60,7 +58,7 @@ class Started(Message):
 class ReviewStep(WizardStep):
     KEY: ClassVar[str] = "review"
     SCOPES = ("wizard", "review")
-    BINDINGS: ClassVar[list[BindingType]] = bindings("review")
+    SCROLLS = "#preset"
     AUTO_FOCUS = "#start"
 
     def __init__(self) -> None:
@@ -307,6 +305,3 @@ class ReviewStep(WizardStep):
 
     def action_forward(self) -> None:
         self.action_start()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#preset").scroll_relative(y=by, animate=False)

@@ -6,31 +6,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import WIZARD
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import Lead
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 
-class WizardStep(TellsFaults, SinglePaintScreen[None]):
+class WizardStep(FullScreen[None]):
     """One step. Subclasses set `KEY` and give `body()`; they edit by replacing `self.draft`."""
 
     KEY: ClassVar[str]
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(WIZARD)
-    SCOPES: tuple[str, ...] = (WIZARD,)
-    app: TuneApp
+    SCOPES: ClassVar[tuple[str, ...]] = (WIZARD,)
 
     def compose(self) -> ComposeResult:
         yield Stepper(self.KEY)
@@ -66,7 +60,7 @@ class WizardStep(TellsFaults, SinglePaintScreen[None]):
     def action_forward(self) -> None:
         """Go on to the next step, if nothing is missing here."""
         if self.may_leave():
-            self.app.open_step(following(self.KEY))
+            self.app.open(following(self.KEY))
 
     def may_leave(self) -> bool:
         """Whether one can go on; says why not."""

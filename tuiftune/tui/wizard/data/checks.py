@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Container, VerticalScroll
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHECKS
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.check_picker import CheckDetail, CheckPicker
 from tuiftune.wizard.remedies import remedy_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 
-class Checks(TellsFaults, SinglePaintScreen["Check | None"]):
+class Checks(FullScreen["Check | None"]):
     """Dismissed with the check whose remedy is asked for, or None."""
 
     SCOPES = (CHECKS,)
+    SCROLLS = "#one-check"
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CHECKS)
-    app: TuneApp
 
     def __init__(self, draft: Draft, dataset: Dataset, checks: list[Check]) -> None:
         super().__init__()
@@ -103,9 +98,3 @@ class Checks(TellsFaults, SinglePaintScreen["Check | None"]):
             self.notify("There is no key for that: see what it says under do.", timeout=4)
             return
         self.dismiss(check)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#one-check").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

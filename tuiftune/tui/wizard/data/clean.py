@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import VerticalScroll
@@ -15,12 +15,10 @@ from textual.worker import get_current_worker
 from tuiftune.data.clean.flagged import DROPPABLE
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import REPAIR
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.clean_view import RepairChanges, RepairChoices, Survey
 from tuiftune.wizard.cleaning import free, output_of
 
@@ -28,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.clean.run import Settings
     from tuiftune.data.dataset import Dataset
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 
@@ -134,13 +130,12 @@ class Wrote(Message):
         self.files, self.error = files, error
 
 
-class Repair(TellsFaults, SinglePaintScreen[list[Path] | None]):
+class Repair(FullScreen[list[Path] | None]):
     """Dismissed with the files written (train first), or None."""
 
     SCOPES = (REPAIR,)
+    SCROLLS = "#repair"
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(REPAIR)
-    app: TuneApp
 
     def __init__(self, draft: Draft, dataset: Dataset, chosen: Mapping[str, Any] | None = None) -> None:
         """`chosen` are settings to begin with, by key, as a check's remedy wants them."""
@@ -294,9 +289,6 @@ class Repair(TellsFaults, SinglePaintScreen[list[Path] | None]):
         self._values[choice.key] = value
         self._show()
         self._survey()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#repair").scroll_relative(y=by, animate=False)
 
     def action_write(self) -> None:
         """Write the repaired rows to new files."""

@@ -16,7 +16,6 @@ from tuiftune import paths
 from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.kit.path_completion import PathSuggester, first_data
 from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.data_facts import DataFactsView
@@ -36,7 +35,6 @@ from tuiftune.wizard.findings import trainable
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
@@ -49,7 +47,6 @@ SAMPLES = 40
 class DataStep(WizardStep):
     KEY: ClassVar[str] = "data"
     SCOPES = ("wizard", "data")
-    BINDINGS: ClassVar[list[BindingType]] = bindings("data")
 
     def __init__(self) -> None:
         super().__init__()

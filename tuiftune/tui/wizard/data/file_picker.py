@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.markup import escape
@@ -12,16 +12,14 @@ from textual.widgets import DirectoryTree
 from tuiftune import paths
 from tuiftune.paths import is_dir
 from tuiftune.printable import printable
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import DIALOG, FILES, LIST
+from tuiftune.tui.kit.dialogs import ListDialog
 from tuiftune.tui.kit.path_completion import DATA
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
 
 class DataTree(DirectoryTree):
@@ -37,11 +35,11 @@ class DataTree(DirectoryTree):
         ]
 
 
-class Files(SinglePaintModal[Path | None]):
+class Files(ListDialog[Path | None]):
     """Dismissed with the file that was chosen, or None."""
 
     SCOPES = (DIALOG, FILES, LIST)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(DIALOG, FILES, LIST)
+    LIST = DataTree
 
     def __init__(self, start: Path) -> None:
         super().__init__()
@@ -60,12 +58,6 @@ class Files(SinglePaintModal[Path | None]):
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
         self.dismiss(Path(paths.from_here(event.path)))
 
-    def action_down(self) -> None:
-        self.query_one(DataTree).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(DataTree).action_cursor_up()
-
     def action_inner(self) -> None:
         """Show what is in the folder under the cursor."""
         node = self.query_one(DataTree).cursor_node
@@ -76,6 +68,3 @@ class Files(SinglePaintModal[Path | None]):
         self._start = self._start.parent
         self.query_one(DataTree).path = self._start
         self.query_one("#picker").border_title = self._title()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

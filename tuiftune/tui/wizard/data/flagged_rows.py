@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import ROWS
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.flagged_row_view import RowView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 
-class Rows(TellsFaults, SinglePaintScreen[bool]):
+class Rows(FullScreen[bool]):
     """Dismissed with True where the check's remedy is asked for."""
 
     SCOPES = (ROWS,)
+    SCROLLS = "#row"
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(ROWS)
-    app: TuneApp
 
     def __init__(self, draft: Draft, dataset: Dataset, check: Check) -> None:
         """`check` has rows; the first of them is shown."""
@@ -83,9 +78,6 @@ class Rows(TellsFaults, SinglePaintScreen[bool]):
         if to != self._at:
             self._at = to
             self._show()
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#row").scroll_relative(y=by, animate=False)
 
     def action_tokens(self) -> None:
         """This row as the trainer sees it, where it can be trained on."""

@@ -4,7 +4,7 @@ read."""
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.message import Message
@@ -12,22 +12,18 @@ from textual.message import Message
 from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MAPPING
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.wizard.findings import trainable
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.detect.mapping import Beginning, Trial
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 AUTO = "auto"
@@ -41,13 +37,11 @@ class Begun(Message):
         self.first, self.error = first, error
 
 
-class ColumnMapping(TellsFaults, SinglePaintScreen["tuple[str, dict[str, str]] | None"]):
+class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
     """Dismissed with a format and columns (role → column, an empty name for none) that work, or None."""
 
     SCOPES = (MAPPING,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(MAPPING)
-    app: TuneApp
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -208,6 +202,3 @@ class ColumnMapping(TellsFaults, SinglePaintScreen["tuple[str, dict[str, str]] |
             self.notify(self._trial.fault, severity="warning", timeout=5, markup=False)
             return
         self.dismiss((self._format, self._columns))
-
-    def action_close(self) -> None:
-        self.dismiss(None)

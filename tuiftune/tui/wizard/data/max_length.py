@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.message import Message
@@ -14,23 +14,19 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CUT
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.max_length_view import CutView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
     from textual.timer import Timer
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.tokens import Lengths, Truncation
     from tuiftune.plan.model import Plan
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 REST_SECONDS = 0.2
@@ -70,13 +66,11 @@ def places(longest: int, context: int, now: int) -> list[int]:
     return sorted(found)
 
 
-class Cut(TellsFaults, SinglePaintScreen[int | None]):
+class Cut(FullScreen[int | None]):
     """Dismissed with the chosen max_length, or None."""
 
     SCOPES = (CUT,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CUT)
-    app: TuneApp
 
     def __init__(self, draft: Draft, dataset: Dataset) -> None:
         super().__init__()
@@ -199,6 +193,3 @@ class Cut(TellsFaults, SinglePaintScreen[int | None]):
         """Put the value into the draft."""
         if self._places:
             self.dismiss(self._at)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

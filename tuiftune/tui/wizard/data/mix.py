@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.message import Message
@@ -12,22 +12,18 @@ from textual.message import Message
 from tuiftune.data.mix.sources import Mix, Source, portions
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MIX
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mix_view import MixView, source_name
 from tuiftune.wizard.findings import mix_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.mix.sources import Portion
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 FIRST_SHARE = 0.1  # of the rows seen: guides A and C replay 5 to 20 %
@@ -44,13 +40,11 @@ class Counted(Message):
         self.main, self.sizes, self.error, self.path = main, sizes, error, path
 
 
-class Mixing(TellsFaults, SinglePaintScreen[Mix | None]):
+class Mixing(FullScreen[Mix | None]):
     """Dismissed with what is to be mixed in, or None."""
 
     SCOPES = (MIX,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(MIX)
-    app: TuneApp
 
     def __init__(self, draft: Draft, dataset: Dataset) -> None:
         super().__init__()
@@ -217,9 +211,6 @@ class Mixing(TellsFaults, SinglePaintScreen[Mix | None]):
         """Put the mix into the draft, where all of it could be counted."""
         if self.query_one(MixView).counted:
             self.dismiss(self._mix)
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
 
 def _step(choices: tuple[float, ...], now: float, by: int) -> float:

@@ -5,7 +5,7 @@ some rows at once, in a thread.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import VerticalScroll
@@ -14,19 +14,15 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import TOKENS
 from tuiftune.tui.kit.headings import TitleBar
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.token_view import TokenView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 AT_ONCE = 16  # rows a question: importing the engine's libraries takes longer than tokenising them
@@ -40,11 +36,10 @@ class Seen(Message):
         self.rows, self.error = rows, error
 
 
-class TokenRows(TellsFaults, SinglePaintScreen[None]):
+class TokenRows(FullScreen[None]):
     SCOPES = (TOKENS,)
+    SCROLLS = "#token-rows"
     CSS_PATH = f"{STYLES}/wizard.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(TOKENS)
-    app: TuneApp
 
     def __init__(self, draft: Draft, rows: int, row: int = 1) -> None:
         """`rows` are those that can be trained on; `row` is the one to begin with, from 1."""
@@ -126,9 +121,3 @@ class TokenRows(TellsFaults, SinglePaintScreen[None]):
     def _went(self, text: str | None) -> None:
         if text and text.replace(",", "").isdecimal():
             self.action_move(int(text.replace(",", "")) - self._at)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#token-rows").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.app.pop_screen()

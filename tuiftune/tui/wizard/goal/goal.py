@@ -13,14 +13,12 @@ from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.advice.signals import PROMPT, RAG, TUNE
 from tuiftune.errors import UserError
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.wizard.goal.question_view import QuestionView
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 from tuiftune.tui.wizard.step_screen import WizardStep
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.advice.questions import Question
 
@@ -36,7 +34,6 @@ class FromData(Message):
 class GoalStep(WizardStep):
     KEY: ClassVar[str] = "goal"
     SCOPES = ("wizard", "goal")
-    BINDINGS: ClassVar[list[BindingType]] = bindings("goal")
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.advice.recommendation import ways
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import LIST, WAYS
 from tuiftune.tui.kit.canvas import Line
-from tuiftune.tui.kit.dialogs import described
+from tuiftune.tui.kit.dialogs import ListDialog, described
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.advice.approach import Verdict
 
@@ -45,11 +42,10 @@ class Head(VerdictView):
         return [*lines, Line()]
 
 
-class Ways(SinglePaintModal[str | None]):
+class Ways(ListDialog[str | None]):
     """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
     SCOPES = (WAYS, LIST)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(WAYS, LIST)
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__()
@@ -71,12 +67,3 @@ class Ways(SinglePaintModal[str | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(event.option.id)
-
-    def action_down(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
@@ -15,21 +15,17 @@ from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import PROMPTING
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.path_completion import PathSuggester, first_data
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.goal.prompt_view import PromptView
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.advice.prompting import Prompt
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 FOLDER = "prompt-starter"
@@ -43,11 +39,10 @@ class Made(Message):
         self.data, self.prompt, self.error = data, prompt, error
 
 
-class PromptStarter(TellsFaults, SinglePaintScreen[None]):
+class PromptStarter(FullScreen[None]):
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (PROMPTING,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(PROMPTING)
-    app: TuneApp
+    SCROLLS = "#starter"
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -140,9 +135,3 @@ class PromptStarter(TellsFaults, SinglePaintScreen[None]):
             self._say(
                 printable(f"Written: {text} and {shots}. Esc goes back; t there has the other ways."), "ok"
             )
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#starter").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.app.pop_screen()

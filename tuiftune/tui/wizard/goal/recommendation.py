@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
 from tuiftune.advice.recommendation import TITLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import READING, WEIGHING
 from tuiftune.tui.kit.canvas import Line
+from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.advice.approach import Verdict
 
@@ -64,11 +62,11 @@ class FullVerdict(VerdictView):
         return lines
 
 
-class Weighing(SinglePaintModal[bool]):
+class Weighing(Dialog[bool]):
     """Dismissed with True when one wants to begin what the verdict says."""
 
     SCOPES = (WEIGHING, READING)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(WEIGHING, READING)
+    SCROLLS = "#help"
 
     def __init__(self, verdict: Verdict, swings: Mapping[str, str]) -> None:
         super().__init__()
@@ -79,9 +77,6 @@ class Weighing(SinglePaintModal[bool]):
             box.border_title = "How it was weighed"
             box.border_subtitle = "Esc closes"
             yield FullVerdict(self._verdict, self._swings)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
 
     def action_begin(self) -> None:
         self.dismiss(True)

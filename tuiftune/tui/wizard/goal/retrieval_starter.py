@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
@@ -15,21 +15,17 @@ from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RETRIEVAL
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.path_completion import PathSuggester
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintScreen
+from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.goal.hit_list import HitList
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.advice.bm25 import Hit, Index
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
 
 TOP = 5
@@ -53,11 +49,10 @@ class Found(Message):
         self.found = found
 
 
-class RetrievalStarter(TellsFaults, SinglePaintScreen[None]):
+class RetrievalStarter(FullScreen[None]):
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (RETRIEVAL,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(RETRIEVAL)
-    app: TuneApp
+    SCROLLS = "#starter"
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -201,9 +196,3 @@ class RetrievalStarter(TellsFaults, SinglePaintScreen[None]):
             self._say(str(error), "error")
         else:
             self._say(printable(f"Written: {text} and {passages}."), "ok")
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#starter").scroll_relative(y=by, animate=False)
-
-    def action_close(self) -> None:
-        self.app.pop_screen()

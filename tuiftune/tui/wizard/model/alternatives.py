@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.figures import size
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import ALTERNATIVES, LIST
-from tuiftune.tui.kit.dialogs import described
+from tuiftune.tui.kit.dialogs import ListDialog, described
 from tuiftune.tui.kit.glyphs import UNICODE
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.plan.model import Plan
 
 
-class Alternatives(SinglePaintModal[int | None]):
+class Alternatives(ListDialog[int | None]):
     """Dismissed with the place of the alternative in the plan, or None."""
 
     SCOPES = (ALTERNATIVES, LIST)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(ALTERNATIVES, LIST)
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
@@ -49,12 +45,3 @@ class Alternatives(SinglePaintModal[int | None]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(int(event.option.id or 0))
-
-    def action_down(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_up(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

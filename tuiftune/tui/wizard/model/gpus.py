@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Vertical
@@ -12,19 +12,15 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CARDS
-from tuiftune.tui.kit.worker_faults import TellsFaults
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
+from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.wizard.gpu_rows import NUMBERS, rows_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
-    from tuiftune.tui.app import TuneApp
     from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.gpu_rows import CardRow
 
@@ -39,13 +35,11 @@ class Looked(Message):
         self.number, self.rows, self.fault = number, rows, fault
 
 
-class Cards(TellsFaults, SinglePaintModal[str | None]):
+class Cards(Dialog[str | None]):
     """Dismissed with the card as `--gpu` takes it, "" for this machine, or None."""
 
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (CARDS,)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CARDS)
-    app: TuneApp
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()
@@ -112,6 +106,3 @@ class Cards(TellsFaults, SinglePaintModal[str | None]):
         current = self.query_one(CardList).current
         if current is not None:
             self.dismiss(current.card)
-
-    def action_close(self) -> None:
-        self.dismiss(None)

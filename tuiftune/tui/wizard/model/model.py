@@ -11,7 +11,6 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.kit.filter_field import FilterField
 from tuiftune.tui.wizard.model.cursor_explanation import ExplainsCursor
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.app import ComposeResult
-    from textual.binding import BindingType
     from textual.timer import Timer
 
     from tuiftune.plan.model import Plan
@@ -63,7 +61,6 @@ class Fitted(Message):
 class ModelStep(ExplainsCursor):
     KEY: ClassVar[str] = "model"
     SCOPES = ("wizard", "model")
-    BINDINGS: ClassVar[list[BindingType]] = bindings("model")
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
-from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import READING, REASONS
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.tui.textual_patches.single_paint import SinglePaintModal
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.binding import BindingType
 
     from tuiftune.plan.model import Plan, Reason
     from tuiftune.wizard.recommend import Recommendation
@@ -40,9 +38,9 @@ class ReasonLines(Canvas):
         return lines
 
 
-class Reasons(SinglePaintModal[None]):
+class Reasons(Dialog[None]):
     SCOPES = (REASONS, READING)
-    BINDINGS: ClassVar[list[BindingType]] = bindings(REASONS, READING)
+    SCROLLS = "#help"
 
     def __init__(self, plan: Plan, advice: Recommendation | None) -> None:
         super().__init__()
@@ -56,9 +54,3 @@ class Reasons(SinglePaintModal[None]):
             box.border_title = "Why these values"
             box.border_subtitle = "Esc closes"
             yield ReasonLines(self._reasons, self._notes)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)

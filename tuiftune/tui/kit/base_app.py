@@ -1,0 +1,82 @@
+"""The app as its screens see it: the draft, what was looked up for it, and the way to another screen."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from tuiftune import terminal
+from tuiftune.tui.kit.glyphs import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from textual.screen import Screen
+
+    from tuiftune.runs.store.directory import RunDir
+    from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.findings import Findings
+
+
+class BaseApp(App[str]):
+    """Holds the one draft; everything else is read from disk or from an event log."""
+
+    def __init__(self, *, draft: Draft | None = None, runs_root: Path | None = None) -> None:
+        super().__init__()
+        self.glyphs = choose()
+        self.draw_seconds = terminal.draw_seconds()
+        self.runs_root = runs_root
+        self._draft = draft
+
+    def screen_named(self, name: str, *args: Any, **options: Any) -> Screen[Any]:
+        """A new screen of the navigation table."""
+        raise NotImplementedError
+
+    def open(self, name: str, *args: Any, then: Callable[[Any], None] | None = None, **options: Any) -> None:
+        """Put a screen of the navigation table on top; `then` gets what it is dismissed with."""
+        self.push_screen(self.screen_named(name, *args, **options), then)
+
+    def open_run(self, run: RunDir) -> None:
+        """Show a run's dashboard; it shows the result itself when the run is over."""
+        self.open("dashboard", run)
+
+    def open_wizard(self, draft: Draft | None = None) -> None:
+        """Begin the wizard, with the present or a given draft."""
+        if draft is not None:
+            self.draft = draft
+        self.open("machine")
+
+    def leave_wizard(self, run: RunDir) -> None:
+        """The draft became a run: its dashboard takes the place of the steps, and the next draft is a new
+        one."""
+        self._draft = None
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.open_run(run)
+
+    def show_tour(self) -> None:
+        """Begin the tour."""
+        raise NotImplementedError
+
+    @property
+    def draft(self) -> Draft:
+        """What the wizard edits: immutable, replaced as a whole."""
+        if self._draft is None:
+            from tuiftune.wizard.draft import Draft
+
+            self._draft = Draft()
+        return self._draft
+
+    @draft.setter
+    def draft(self, draft: Draft) -> None:
+        self._draft = draft
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What was looked up for the draft."""
+        from tuiftune.wizard.findings import Findings
+
+        return Findings(self.runs_root)

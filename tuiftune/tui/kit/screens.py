@@ -1,0 +1,68 @@
+"""What every screen shares: its keys from the table, its text that scrolls, and word of a worker's fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.screen import Screen, ScreenResultType
+from textual.worker import WorkerState
+
+from tuiftune.printable import printable
+from tuiftune.tui.keys.actions import bindings
+from tuiftune.tui.textual_patches.single_paint import SinglePaintModal, SinglePaintScreen
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.worker import Worker
+
+    from tuiftune.tui.kit.base_app import BaseApp
+
+
+class HasKeys:
+    """`SCOPES` of the key table make a screen's bindings; `SCROLLS` is the box that `scroll` moves."""
+
+    SCOPES: ClassVar[tuple[str, ...]] = ()
+    SCROLLS: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        inherited = {scope for base in cls.__mro__[1:] for scope in base.__dict__.get("SCOPES", ())}
+        own = cls.__dict__.get("SCOPES", ())
+        cls.BINDINGS = bindings(*(scope for scope in own if scope not in inherited))
+        super().__init_subclass__(**options)
+
+    def action_scroll(self, by: int) -> None:
+        assert isinstance(self, Screen)
+        self.query_one(self.SCROLLS).scroll_relative(y=by, animate=False)
+
+    def action_close(self) -> None:
+        assert isinstance(self, Screen)
+        self.dismiss(None)
+
+    def action_cancel(self) -> None:
+        self.action_close()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A thread's unexpected fault is told, instead of a screen that waits for ever."""
+        assert isinstance(self, Screen)
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self.app.notify(
+                printable(f"{event.worker.group}: {type(error).__name__}: {error}"),
+                title="A fault in this program",
+                severity="error",
+                timeout=30,
+                markup=False,
+            )
+
+
+class FullScreen(HasKeys, SinglePaintScreen[ScreenResultType]):
+    """A screen of its own; dismissed with None where one goes back from it."""
+
+    app: BaseApp
+
+
+class Dialog(HasKeys, SinglePaintModal[ScreenResultType]):
+    """Something asked or told over the screen beneath; dismissed with None where it is left."""
+
+    app: BaseApp
