@@ -12,7 +12,7 @@ from test_repair import spoilt
 
 from tuiftune.data.checks.check import Check
 from tuiftune.data.checks.where import spans
-from tuiftune.tui.keys.help import Help
+from tuiftune.tui.help.help import Help
 from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.checks import Checks
 from tuiftune.tui.wizard.data.clean import Repair

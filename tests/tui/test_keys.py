@@ -15,8 +15,8 @@ from textual.screen import Screen
 
 import tuiftune.tui
 from tuiftune.tui.app import TuneApp
+from tuiftune.tui.help.help import Help
 from tuiftune.tui.keys.actions import actions
-from tuiftune.tui.keys.help import Help
 from tuiftune.tui.keys.scopes import APP, TITLES
 from tuiftune.tui.keys.table import ACTIONS
 from tuiftune.tui.kit.dialogs import Confirm

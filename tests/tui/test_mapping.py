@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.tui.keys.help import Help
+from tuiftune.tui.help.help import Help
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.data.mapping import ColumnMapping
 from tuiftune.wizard.draft import Draft

@@ -16,13 +16,13 @@ from test_terminal import ROOT
 from tuiftune.preset import file
 from tuiftune.runs.store.control import kill
 from tuiftune.runs.store.directory import RunDir
-from tuiftune.tui.kit.path_completion import first_data
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.goal.goal import GoalStep
 from tuiftune.tui.wizard.machine import MachineStep
 from tuiftune.tui.wizard.model.model import ModelStep
 from tuiftune.tui.wizard.review import ReviewStep
 from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.proposals import first_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from tuiftune.cli.prompts import Choice, Prompts, prompts
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, percent, size
-from tuiftune.tui.kit.path_completion import first_data
-from tuiftune.wizard import headless
+from tuiftune.wizard import proposals
 from tuiftune.wizard.findings import Findings, trainable
+from tuiftune.wizard.proposals import first_data
 from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Plain:
         self.draft = plain_model.model(self._asks, self._findings, self.draft)
 
     def _review(self) -> str:
-        from tuiftune.wizard.naming import suggested_name
+        from tuiftune.wizard.proposals import suggested_name
 
         if not self.draft.name:
             self.draft = self.draft.with_(
@@ -220,7 +220,7 @@ class Plain:
             say(line)
 
     def _command(self) -> str:
-        return headless.train(f"{self.draft.name}.yaml", self._root)
+        return proposals.train_command(f"{self.draft.name}.yaml", self._root)
 
     def _export(self) -> None:
         from tuiftune.preset.file import save
@@ -233,7 +233,7 @@ class Plain:
         except UserError as error:
             say(f"  {error}")
         else:
-            command = headless.train_from_anywhere(str(path), self._root)
+            command = proposals.train_command_from_anywhere(str(path), self._root)
             say(f"  saved; the same run from a script: {command}")
 
     def _start(self) -> int:

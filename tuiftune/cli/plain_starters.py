@@ -10,7 +10,7 @@ from tuiftune import paths
 from tuiftune.cli.terminal import say
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.tui.kit.path_completion import first_data
+from tuiftune.wizard.proposals import first_data
 
 if TYPE_CHECKING:
     from tuiftune.advice.bm25 import Hit

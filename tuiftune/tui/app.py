@@ -40,7 +40,7 @@ SETTLED_SECONDS = 0.1  # without another size: the window has the one it will ke
 
 
 def _palette() -> type[Provider]:
-    from tuiftune.tui.keys.command_palette import ActionCommands
+    from tuiftune.tui.help.command_palette import ActionCommands
 
     return ActionCommands
 

@@ -20,8 +20,8 @@ SCREENS = {
     "result": ("dashboard.result", "ResultScreen"),
     "charts": ("charts.charts", "Charts"),
     "compare": ("compare.compare", "Compare"),
-    "help": ("keys.help", "Help"),
-    "palette": ("keys.command_palette", "Palette"),
+    "help": ("help.help", "Help"),
+    "palette": ("help.command_palette", "Palette"),
 }
 
 

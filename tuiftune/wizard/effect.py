@@ -9,9 +9,11 @@ from tuiftune import techniques
 from tuiftune.figures import money, size
 
 if TYPE_CHECKING:
+    from tuiftune.advice.quality import Circumstances
     from tuiftune.data.facts import DataFacts
     from tuiftune.options import Quality
-    from tuiftune.plan.model import Plan
+    from tuiftune.plan.model import Plan, Reason
+    from tuiftune.wizard.settings import Setting
 
 SAME = 0.02  # a difference below this share is none: the prediction is no finer
 
@@ -51,3 +53,29 @@ def quality_of(plan: Plan, key: str, parameters: int | None, facts: DataFacts | 
         techniques.find(method.technique, plan.resolved.model.quantization), parameters or 10**9, facts
     )
     return quality(key, resolved(plan, key), around)
+
+
+def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | None) -> str:
+    """A setting of the wizard: what it is, why it has its value, and what each of its values does to
+    quality."""
+    from tuiftune.advice.quality import quality
+    from tuiftune.preset.words import keys
+    from tuiftune.wizard.settings import written
+
+    known = keys().get(setting.key)
+    parts = [f"{setting.name} ({setting.key})"]
+    if known is not None:
+        parts.append(f"{known.does}: {known.allows}.")
+    if reason is not None:
+        whose = {"preset": "Yours", "tuiftune default": "Default"}
+        taken = "Set" if reason.source.startswith("preset ") else "Recommended"
+        who = whose.get(reason.source, taken)
+        parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
+    lines: list[str] = []
+    for choice in setting.choices:
+        found = quality(setting.key, choice, around)
+        if found is not None and found.says not in " ".join(lines):
+            lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
+    if lines:
+        parts += ["What it does to quality:", *lines]
+    return "\n".join(parts)

@@ -11,13 +11,13 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.charts.readout import Readout
 from tuiftune.tui.charts.zoom_detail import LoadsZoomDetail
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHARTS
 from tuiftune.tui.kit.chart.chart import Chart
 from tuiftune.tui.kit.chart.curves import CURVES, MOST_RUNS, Source, available, drawing
 from tuiftune.tui.kit.chart.lens import AXES, SMOOTHINGS, Lens
 from tuiftune.tui.kit.chart.timeline import Timeline
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import standing
 from tuiftune.tui.kit.screens import FullScreen

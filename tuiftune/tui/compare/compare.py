@@ -11,9 +11,9 @@ from textual.message import Message
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.compare.side_by_side import SideBySide
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import COMPARE
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from textual.containers import VerticalScroll
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.runs.store.samples import NONE, when
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import ANSWERING
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.wrap import wrapped
 

@@ -26,12 +26,12 @@ from tuiftune.tui.dashboard.numbers_panel import Numbers
 from tuiftune.tui.dashboard.panel_focus import ShowsPanels
 from tuiftune.tui.dashboard.run_files import Beside, look
 from tuiftune.tui.dashboard.scores_panel import Scores
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import DASHBOARD
 from tuiftune.tui.kit.chart.chart import Chart
 from tuiftune.tui.kit.chart.curves import CURVES, Source, available, drawing, load_history
 from tuiftune.tui.kit.chart.lens import Lens
 from tuiftune.tui.kit.health_panel import HealthPanel
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import RunHeader
 from tuiftune.tui.kit.screens import FullScreen

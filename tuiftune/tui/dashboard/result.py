@@ -10,9 +10,9 @@ from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.dashboard.result_answers import Answers
 from tuiftune.tui.dashboard.result_scores import Changes
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RESULT
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:

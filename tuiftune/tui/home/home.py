@@ -20,10 +20,10 @@ from tuiftune.tui.home.run_detail import RunDetail
 from tuiftune.tui.home.run_list import RunList
 from tuiftune.tui.home.start_run import StartsRuns
 from tuiftune.tui.home.welcome import Welcome
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import HOME
 from tuiftune.tui.kit.filter_field import FilterField
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
 if TYPE_CHECKING:

@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from textual.suggester import Suggester
 
 DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz", ".zst")
 MOST = 5000  # entries of a directory that are looked at
-
-
-ROWS = (".jsonl", ".csv", ".tsv", ".parquet")  # what is named so holds rows, and little else
-
-
-def data_here(folder: Path | None = None) -> tuple[str, ...]:
-    """The files of a folder (the present one) that hold rows by their name, sorted."""
-    try:
-        with os.scandir(folder or ".") as entries:
-            return tuple(
-                sorted(
-                    entry.name
-                    for _, entry in zip(range(MOST), entries, strict=False)
-                    if entry.name.endswith(ROWS) and not entry.name.startswith(".") and os.path.isfile(entry)
-                )
-            )
-    except OSError:
-        return ()
-
-
-def first_data() -> str:
-    """What the wizard proposes to learn from: the one data file that is here, else the built-in rows."""
-    here = data_here()
-    return shlex.quote(here[0]) if len(here) == 1 else "builtin:tickets"
 
 
 class PathSuggester(Suggester):

@@ -16,8 +16,8 @@ from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, roughly, size
 from tuiftune.tui.wizard.review_views import CommandLine, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
-from tuiftune.wizard import headless
-from tuiftune.wizard.naming import suggested_name
+from tuiftune.wizard import proposals
+from tuiftune.wizard.proposals import suggested_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ class ReviewStep(WizardStep):
         return self.query_one("#save-as", Input).value.strip() or f"{self.draft.name}.yaml"
 
     def _command(self, path: str) -> str:
-        return self._kept(headless.train(path, self.app.runs_root))
+        return self._kept(proposals.train_command(path, self.app.runs_root))
 
     def _kept(self, command: str) -> str:
         return f"{command} --keep-alive" if self._restarts else command
@@ -243,7 +243,7 @@ class ReviewStep(WizardStep):
     def _copy(self, path: Path) -> None:
         from tuiftune.tui.kit.clipboard import copy
 
-        command = self._kept(headless.train_from_anywhere(self._path(), self.app.runs_root))
+        command = self._kept(proposals.train_command_from_anywhere(self._path(), self.app.runs_root))
         self._tell_user(f"saved as {path}; the command is copied with its directory", "ok")
         self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import WIZARD
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import Lead
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.wizard.steps import STEPS
 

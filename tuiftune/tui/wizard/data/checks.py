@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from textual.containers import Container, VerticalScroll
 
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CHECKS
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.check_picker import CheckDetail, CheckPicker
 from tuiftune.wizard.remedies import remedy_of

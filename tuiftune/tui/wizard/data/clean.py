@@ -15,9 +15,9 @@ from textual.worker import get_current_worker
 from tuiftune.data.clean.flagged import DROPPABLE
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import REPAIR
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.clean_view import RepairChanges, RepairChoices, Survey
 from tuiftune.wizard.cleaning import free, output_of

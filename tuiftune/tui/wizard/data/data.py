@@ -16,7 +16,7 @@ from tuiftune import paths
 from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.tui.kit.path_completion import PathSuggester, first_data
+from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.data_facts import DataFactsView
 from tuiftune.tui.wizard.data.messages import (
@@ -32,6 +32,7 @@ from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import cleaning
 from tuiftune.wizard.findings import trainable
+from tuiftune.wizard.proposals import first_data
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

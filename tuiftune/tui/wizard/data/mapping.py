@@ -12,9 +12,9 @@ from textual.message import Message
 from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MAPPING
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
 from tuiftune.tui.wizard.data.sample_rows import SampleRows

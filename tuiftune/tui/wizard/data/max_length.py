@@ -14,9 +14,9 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CUT
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.max_length_view import CutView
 

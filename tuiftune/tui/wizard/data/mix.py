@@ -12,9 +12,9 @@ from textual.message import Message
 from tuiftune.data.mix.sources import Mix, Source, portions
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import MIX
 from tuiftune.tui.kit.headings import TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mix_view import MixView, source_name
 from tuiftune.wizard.findings import mix_of

@@ -15,12 +15,13 @@ from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import PROMPTING
 from tuiftune.tui.kit.headings import Lead, TitleBar
-from tuiftune.tui.kit.path_completion import PathSuggester, first_data
+from tuiftune.tui.kit.key_bar import KeyBar
+from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.goal.prompt_view import PromptView
+from tuiftune.wizard.proposals import first_data
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -15,9 +15,9 @@ from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import RETRIEVAL
 from tuiftune.tui.kit.headings import Lead, TitleBar
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.goal.hit_list import HitList

@@ -10,7 +10,7 @@ from tuiftune.tui.wizard.model.memory_bar import MemoryBar
 from tuiftune.tui.wizard.model.model_list import ModelList
 from tuiftune.tui.wizard.model.settings_list import SettingsList
 from tuiftune.tui.wizard.step_screen import WizardStep
-from tuiftune.wizard.effect import quality_of
+from tuiftune.wizard.effect import quality_of, setting_in_depth
 from tuiftune.wizard.planning import Outcome
 from tuiftune.wizard.settings import written
 
@@ -63,8 +63,6 @@ class ExplainsCursor(WizardStep):
 
     def help_topic(self) -> str:
         """The step, or in depth the setting under the cursor."""
-        from tuiftune.tui.keys.help_texts import setting_in_depth
-
         if not self._settings.has_focus:
             return super().help_topic()
         setting = self._settings.current

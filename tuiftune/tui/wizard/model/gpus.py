@@ -12,8 +12,8 @@ from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.key_bar import KeyBar
 from tuiftune.tui.keys.scopes import CARDS
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.wizard.gpu_rows import NUMBERS, rows_of

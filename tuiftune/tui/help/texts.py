@@ -3,13 +3,6 @@ their sources there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tuiftune.advice.quality import Circumstances
-    from tuiftune.plan.model import Reason
-    from tuiftune.wizard.settings import Setting
-
 EXPLANATIONS: dict[str, str] = {
     "home": (
         "Every run this machine knows, wherever its directory lies. A run is a directory: preset, plan, "
@@ -157,29 +150,3 @@ EXPLANATIONS: dict[str, str] = {
         "The answers side by side are generated, not picked."
     ),
 }
-
-
-def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | None) -> str:
-    """A setting of the wizard: what it is, why it has its value, and what each of its values does to
-    quality."""
-    from tuiftune.advice.quality import quality
-    from tuiftune.preset.words import keys
-    from tuiftune.wizard.settings import written
-
-    known = keys().get(setting.key)
-    parts = [f"{setting.name} ({setting.key})"]
-    if known is not None:
-        parts.append(f"{known.does}: {known.allows}.")
-    if reason is not None:
-        whose = {"preset": "Yours", "tuiftune default": "Default"}
-        taken = "Set" if reason.source.startswith("preset ") else "Recommended"
-        who = whose.get(reason.source, taken)
-        parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
-    lines: list[str] = []
-    for choice in setting.choices:
-        found = quality(setting.key, choice, around)
-        if found is not None and found.says not in " ".join(lines):
-            lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
-    if lines:
-        parts += ["What it does to quality:", *lines]
-    return "\n".join(parts)
