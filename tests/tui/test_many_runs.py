@@ -14,9 +14,9 @@ from tuiftune.preset.schema import Preset
 from tuiftune.runs.state import summary
 from tuiftune.runs.state.summary import Summaries
 from tuiftune.runs.store.directory import RunDir
-from tuiftune.tui.home.run_list import ORDERS, arranged
+from tuiftune.tui.home.run_list import ORDERS, ordered
 from tuiftune.tui.wizard.machine import MachineStep
-from tuiftune.wizard.clone import clone
+from tuiftune.wizard.draft import clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,6 +172,6 @@ def test_runs_without_a_score_come_last(finished: Log, new_run: Callable[..., Lo
     (worse.result_path / "result.json").write_text(json.dumps(result))
     rows = [summary.summarise(run) for run in (fresh.run, worse, finished.run)]
     for order in ("score", "loss"):
-        assert [row.name for row in arranged(rows, order)] == ["tone", "worse", "fresh"]
-    assert [row.name for row in arranged(rows, ORDERS[0])] == ["fresh", "worse", "tone"]
-    assert [row.name for row in arranged(rows, "name", "tone lora")] == ["tone"]
+        assert [row.name for row in ordered(rows, order)] == ["tone", "worse", "fresh"]
+    assert [row.name for row in ordered(rows, ORDERS[0])] == ["fresh", "worse", "tone"]
+    assert [row.name for row in ordered(rows, "name")] == ["fresh", "tone", "worse"]

@@ -90,19 +90,19 @@ async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp])
         await until(pilot, lambda: "RTX 3070" in shown(pilot.app))
         assert isinstance(pilot.app.screen, Cards)
         table = pilot.app.screen.query_one(CardList)
-        await until(pilot, lambda: len(table._rows) == len(CARDS) + 1)
-        mine = table._rows[0]
+        await until(pilot, lambda: len(table.rows) == len(CARDS) + 1)
+        mine = table.rows[0]
         assert mine.plan is not None
         for seconds, usd, ending in (
             (86_390.0, 234.0, "GiB 23 h 59 min  $234.00"),
             (400_000.0, 1234.0, "GiB    4 d 15 h   $1,234"),
         ):
             dear = replace(mine, plan=replace(mine.plan, seconds=seconds, usd=usd, fits=True))
-            line = "".join(text for text, _ in table._line(dear, True).spans)
+            line = "".join(text for text, _ in table.line(dear, True, 80).spans)
             assert line.endswith(ending), line
             assert len(line) <= table.size.width
         await pilot.press("right")
-        await until(pilot, lambda: table._number == 2 and len(table._rows) == len(CARDS) + 1)
+        await until(pilot, lambda: pilot.app.screen._number == 2 and len(table.rows) == len(CARDS) + 1)
         await pilot.press(*["pagedown"] * 6)
         await until(pilot, lambda: "B200: 2 cards, each" in shown(pilot.app))
         card = next(line for line in shown(pilot.app).splitlines() if "▸" in line and "B200" in line)

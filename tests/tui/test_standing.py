@@ -133,7 +133,7 @@ async def test_every_number_answers_why(app: Callable[..., TuneApp], working: Lo
         await until(pilot, lambda: "raise data.max_length" in shown(pilot.app))
         screen = pilot.app.screen
         assert isinstance(screen, Why)
-        for fact in screen._list.facts:
+        for fact in screen._list.rows:
             await until(pilot, lambda fact=fact: fact.why[:40] in shown(pilot.app))
             await pilot.press("j")
         await pilot.press("k", "h", "tab", "l", "shift+tab", "up", "down")

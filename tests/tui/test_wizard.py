@@ -367,7 +367,7 @@ async def test_a_run_that_is_to_restart_is_left_to_a_supervisor(
     monkeypatch.setattr("tuiftune.jobs.supervisor.detach", kept.append)
     draft = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
     async with app(wizard=True, draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
-        pilot.app.open_step("review")  # type: ignore[attr-defined]
+        pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "Restart automatically: off" in shown(pilot.app))
         await pilot.press("tab", "enter")
         await until(pilot, lambda: "Restart automatically: on" in shown(pilot.app))

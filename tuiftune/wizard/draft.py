@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tuiftune.preset.schema import Preset
+    from tuiftune.runs.store.directory import RunDir
 
 Value = Any  # what YAML can say: text, number, boolean, list or mapping
 
@@ -158,6 +162,27 @@ def checked_with(draft: Draft) -> tuple[int, float | str, int]:
         value(DataSection, "data.eval", "eval"),
         value(TrainingSection, "training.seed", "seed"),
     )
+
+
+def clone(run: RunDir, root: Path) -> Draft:
+    """A draft that edits the run's preset, under a name that is free in `root`. UserError without a preset.
+
+    Data named relative to where the run was started is found there when it is not here.
+    """
+    from tuiftune.runs.store.directory import free_name
+
+    draft = Draft.of(run.preset)
+    home = run.path.parent.parent  # runs/ lies where the run was started, unless it was put elsewhere
+    data = tuple(_found(source, home) for source in draft.data)
+    name = free_name(root, run.preset.name)
+    return draft.with_(data=data, name=free_name(root, f"{name}-2") if name == run.preset.name else name)
+
+
+def _found(source: str, home: Path) -> str:
+    path = Path(os.path.expanduser(source))
+    if path.is_absolute() or paths.exists(path) or not paths.exists(home / path):
+        return source
+    return paths.from_here(home / path)
 
 
 def _put(values: Mapping[str, Value], key: str, value: Value | None) -> dict[str, Value]:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Vertical
-from textual.message import Message
 
 from tuiftune.runs.status import Fact
 from tuiftune.tui.dashboard.facts_panel import row
 from tuiftune.tui.keys.scopes import WHY
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.screens import Dialog
 from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-    from textual.events import Click
 
     from tuiftune.runs.health import Health
     from tuiftune.runs.state.run_state import RunState
@@ -62,42 +61,35 @@ def _level(severity: str) -> str:
     return "" if severity == "info" else severity
 
 
-class Chosen(Message):
-    """A line was clicked."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-
-class FactList(Canvas):
+class FactList(CursorList[Fact]):
     """The facts under the headings of their groups; the marked one stays in sight."""
+
+    can_focus = False
 
     def __init__(self, facts: list[Fact], at: int) -> None:
         super().__init__(id="facts")
-        self.facts, self.at = facts, at
-        self._places: list[int | None] = []
+        self.all = self.rows = facts
+        self.at = at
+
+    def key(self, row: Fact) -> tuple[str, str]:
+        return row.group, row.name
 
     def paint(self, width: int, height: int) -> list[Line]:
         lines: list[Line] = []
         places: list[int | None] = []
-        for index, fact in enumerate(self.facts):
-            if not index or fact.group != self.facts[index - 1].group:
+        for at, fact in enumerate(self.rows):
+            if not at or fact.group != self.rows[at - 1].group:
                 rule = self.glyphs.rule * max(0, width - len(HEADS[fact.group]) - 1)
                 lines.append(Line(f"{HEADS[fact.group]} ", "title").add(rule, "faint"))
                 places.append(None)
-            marked = index == self.at
-            line = Line(f"{self.glyphs.pointer} " if marked else "  ", "accent")
-            line.spans += row(fact, width - 2, self.glyphs, "accent" if marked else "strong").spans
+            here = at == self.at
+            line = self.pointer(here)
+            line.spans += row(fact, width - 2, self.glyphs, "accent" if here else "strong").spans
             lines.append(line)
-            places.append(index)
+            places.append(at)
         top = max(0, min(places.index(self.at) - height // 2, len(lines) - height)) if height else 0
-        self._places = places[top:]
+        self.places = places[top:]
         return lines[top:]
-
-    def on_click(self, event: Click) -> None:
-        if 0 <= event.y < len(self._places) and (at := self._places[event.y]) is not None:
-            self.post_message(Chosen(at))
 
 
 class Reason(Canvas):
@@ -136,35 +128,27 @@ class Why(Dialog[None]):
             yield self._reason
 
     def on_mount(self) -> None:
-        self._mark(self._list.at)
+        self._explain()
 
     def take(self, facts: list[Fact]) -> None:
         """The facts of now; the mark stays on the one it is on, by its name."""
-        facts = facts or [NOTHING]
-        if facts != self._list.facts:
-            marked = self._list.facts[self._list.at]
-            self._list.facts = facts
-            known = [(fact.group, fact.name) for fact in facts]
-            self._mark(known.index(key) if (key := (marked.group, marked.name)) in known else self._list.at)
+        if facts and facts != self._list.all:
+            self._list.show(facts)
+            self._explain()
 
-    @on(Chosen)
-    def _chosen(self, message: Chosen) -> None:
-        self._mark(message.at)
-
-    def _mark(self, at: int) -> None:
-        self._list.at = max(0, min(len(self._list.facts) - 1, at))
-        fact = self._list.facts[self._list.at]
+    @on(FactList.Moved)
+    def _explain(self) -> None:
+        fact = self._list.rows[self._list.at]
         self._reason.fact = fact
         self._reason.entitle(fact.name)
-        self._list.redraw()
         self._reason.redraw()
 
     def action_move(self, by: int) -> None:
-        self._mark(self._list.at + by)
+        self._list.move(by)
 
     def action_group(self, by: int) -> None:
         """To the first fact of the next or the previous group."""
-        groups = list(dict.fromkeys(fact.group for fact in self._list.facts))
-        there = groups.index(self._list.facts[self._list.at].group)
+        groups = list(dict.fromkeys(fact.group for fact in self._list.rows))
+        there = groups.index(self._list.rows[self._list.at].group)
         wanted = groups[max(0, min(len(groups) - 1, there + by))]
-        self._mark(next(index for index, fact in enumerate(self._list.facts) if fact.group == wanted))
+        self._list.go_to(next(index for index, fact in enumerate(self._list.rows) if fact.group == wanted))

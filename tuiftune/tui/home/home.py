@@ -120,7 +120,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         except UserError:
             free = None
         rows = []
-        first = not self.query_one(RunList).known
+        first = not self.query_one(RunList).all
         for run in all_runs(self.app.runs_root):
             if worker.is_cancelled:
                 return
@@ -148,12 +148,13 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         if runs.current is not None and runs.current.status == "running":
             self._look(runs.current)
 
-    @on(RunList.Moved)
-    def _moved(self, message: RunList.Moved) -> None:
-        self.query_one(RunDetail).show(message.summary, None)
+    @on(RunList.Moved, "#runs")
+    def _moved(self) -> None:
+        current = self.query_one(RunList).current
+        self.query_one(RunDetail).show(current, None)
         self.query_one(KeyBar).redraw()
-        if message.summary is not None:
-            self._look(message.summary)
+        if current is not None:
+            self._look(current)
 
     def _look(self, summary: Summary) -> None:
         self.run_worker(
@@ -210,10 +211,11 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
             self.query_one(RunList).move(by)
 
     @on(RunList.Chosen)
-    @on(Welcome.Chosen)
     def action_open(self) -> None:
         if self._empty:
-            getattr(self, f"action_{self.query_one(Welcome).current}")()
+            offer = self.query_one(Welcome).current
+            if offer is not None:
+                getattr(self, f"action_{offer.action}")()
             return
         current = self.query_one(RunList).current
         if current is not None:

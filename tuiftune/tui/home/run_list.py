@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
 from tuiftune.figures import ago, percent, real
-from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.runs.state.summary import Summary
+from tuiftune.tui.kit.canvas import Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.run_header import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable
     from pathlib import Path
 
-    from textual.events import Click, MouseScrollDown, MouseScrollUp
-
-    from tuiftune.runs.state.summary import Summary
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -30,20 +27,12 @@ _KEYS: dict[str, Callable[[Summary], tuple[object, ...]]] = {
 }
 
 
-def arranged(rows: Sequence[Summary], order: str, words: str = "") -> list[Summary]:
-    """The runs that have all the words in their name, model, data, technique or state, in an order.
-
-    Equal ones stay latest first; runs without a score or an evaluation loss come last.
-    """
-    wanted = words.casefold().split()
-    kept = [row for row in rows if all(word in _text(row) for word in wanted)]
-    return sorted(kept, key=_KEYS[order]) if order in _KEYS else kept
+def ordered(rows: list[Summary], order: str) -> list[Summary]:
+    """Equal ones stay latest first; runs without a score or an evaluation loss come last."""
+    return sorted(rows, key=_KEYS[order]) if order in _KEYS else rows
 
 
-def _text(row: Summary) -> str:
-    return " ".join((row.name, row.model, row.data, row.technique, row.status)).casefold()
-
-
+EXACT_FROM = 95  # cells: from then on the exact match has a column
 SHORT = {
     "running": "running",
     "new": "not begun",
@@ -54,38 +43,16 @@ SHORT = {
 }
 
 
-class RunList(Canvas):
-    can_focus = True
-
-    class Moved(Message):
-        """The cursor is on another run."""
-
-        def __init__(self, summary: Summary | None) -> None:
-            super().__init__()
-            self.summary = summary
-
-    class Chosen(Message):
-        """A run was double-clicked."""
-
+class RunList(CursorList[Summary]):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
-        self._all: list[Summary] = []
-        self._rows: list[Summary] = []
         self._marked: set[Path] = set()
         self._order = ORDERS[0]
-        self._words = ""
-        self._at = 0
-        self._top = 0
-
-    @property
-    def current(self) -> Summary | None:
-        """The run under the cursor."""
-        return self._rows[self._at] if self._rows else None
 
     @property
     def marked(self) -> list[RunDir]:
         """The marked runs, latest first."""
-        return [row.run for row in self._all if row.run.path in self._marked]
+        return [row.run for row in self.all if row.run.path in self._marked]
 
     @property
     def together(self) -> list[RunDir]:
@@ -95,26 +62,24 @@ class RunList(Canvas):
         here = [self.current.run] if self.current is not None and len(runs) < 2 else []
         return [*runs, *(run for run in here if run not in runs)]
 
-    @property
-    def known(self) -> int:
-        """How many runs there are, shown or not."""
-        return len(self._all)
+    def key(self, row: Summary) -> Path:
+        return row.run.path
 
-    def show(self, rows: list[Summary]) -> None:
-        """Replace the list; the cursor stays on its run, marks on theirs."""
-        self._all = rows
-        self._marked &= {row.run.path for row in rows}
-        self._arrange()
+    def text(self, row: Summary) -> str:
+        return " ".join((row.name, row.model, row.data, row.technique, row.status))
 
-    def filter(self, words: str) -> None:
-        """Show only the runs that have all of the words."""
-        self._words = words
-        self._arrange()
+    def arranged(self, rows: list[Summary]) -> list[Summary]:
+        return ordered(rows, self._order)
+
+    def rearrange(self, chosen: Hashable = None) -> None:
+        self._marked &= {row.run.path for row in self.all}
+        super().rearrange(chosen)
+        self._title()
 
     def next_order(self) -> None:
         """Sort by the next of the orders."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
-        self._arrange()
+        self.rearrange()
 
     def mark(self) -> None:
         """Mark the run under the cursor, or take its mark away, and go on to the next."""
@@ -125,50 +90,25 @@ class RunList(Canvas):
             self.redraw()
 
     def _title(self) -> None:
-        shown, there = len(self._rows), len(self._all)
+        shown, there = len(self.rows), len(self.all)
         parts = [f"{shown} of {there} runs" if shown < there else "1 run" if there == 1 else f"{there} runs"]
         parts += [f"by {self._order}"] if self._order != ORDERS[0] else []
         parts += [f"{len(self._marked)} marked"] if self._marked else []
         self.entitle(", ".join(parts))
 
-    def _arrange(self) -> None:
-        here = self.current
-        rows = self._rows = arranged(self._all, self._order, self._words)
-        paths = [row.run.path for row in rows]
-        if here is not None and here.run.path in paths:
-            self._at = paths.index(here.run.path)
-        self._at = max(0, min(self._at, len(rows) - 1))
-        self._title()
-        self.redraw()
-        if self.current != here:
-            self.post_message(self.Moved(self.current))
+    def empty(self, width: int) -> list[Line]:
+        del width
+        return [Line("no run has these words: Esc shows all of them" if self.all else "", "soft")]
 
-    def move(self, by: int) -> None:
-        at = max(0, min(len(self._rows) - 1, self._at + by))
-        if at != self._at and self._rows:
-            self._at = at
-            self.redraw()
-            self.post_message(self.Moved(self.current))
-
-    def paint(self, width: int, height: int) -> list[Line]:
-        room = max(1, height - 1)
-        self._top = max(0, min(self._top, self._at, len(self._rows) - room))
-        if self._at >= self._top + room:
-            self._top = self._at - room + 1
-        if not self._rows:
-            return [Line("no run has these words: Esc shows all of them" if self._all else "", "soft")]
-        exact = width >= 95
-        name = max(14, min(36, width - (73 if exact else 62)))
-        head = Line("   " + "run".ljust(name) + " state          progress            ", "faint")
+    def head(self, width: int) -> list[Line]:
+        head = Line("   " + "run".ljust(_name_width(width)) + " state          progress            ", "faint")
         head.add("loss".rjust(15), "faint")
-        if exact:
+        if width >= EXACT_FROM:
             head.add("exact match".rjust(13), "faint")
-        head.add("age".rjust(8), "faint")
-        lines = [head]
-        shown = enumerate(self._rows[self._top : self._top + room], self._top)
-        return lines + [self._line(row, index == self._at, name, width) for index, row in shown]
+        return [head.add("age".rjust(8), "faint")]
 
-    def _line(self, row: Summary, here: bool, name: int, width: int) -> Line:
+    def line(self, row: Summary, here: bool, width: int) -> Line:
+        name = _name_width(width)
         sign, ink, words = standing(self.glyphs, row.status)
         words = SHORT.get(row.status, words.split(",", maxsplit=1)[0])
         title = row.name if len(row.name) <= name else row.name[: name - 1] + self.glyphs.more[:1]
@@ -185,23 +125,12 @@ class RunList(Canvas):
             line.add(losses.rjust(15), "good" if fell else "warning")
         else:
             line.add(real(row.loss, 3).rjust(15), "soft")
-        if width >= 95:
+        if width >= EXACT_FROM:
             exact = f"{percent(row.match_before)}{to}{percent(row.match_after)}"
             rose = (row.match_after or 0.0) >= (row.match_before or 0.0)
             line.add(("" if row.match_after is None else exact).rjust(13), "good" if rose else "warning")
         return line.add(ago(row.idle).rjust(8), "faint")
 
-    def on_click(self, event: Click) -> None:
-        at = self._top + event.y - 1
-        if event.y >= 1 and at < len(self._rows):
-            self.move(at - self._at)
-            if event.chain == 2:
-                self.post_message(self.Chosen())
 
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        event.stop()
-        self.move(1)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        event.stop()
-        self.move(-1)
+def _name_width(width: int) -> int:
+    return max(14, min(36, width - (73 if width >= EXACT_FROM else 62)))

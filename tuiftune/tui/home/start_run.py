@@ -74,7 +74,7 @@ class StartsRuns(FullScreen[None]):
     def action_clone(self) -> None:
         """The run's preset in the wizard, under a new name."""
         from tuiftune.runs.store.directory import default_root
-        from tuiftune.wizard.clone import clone
+        from tuiftune.wizard.draft import clone
 
         run = self.run_to_clone
         if run is None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
-from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.canvas import Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.seen import seen
 from tuiftune.tui.kit.wrap import wrapped
 
@@ -46,33 +45,23 @@ OFFERS = (
 )
 
 
-class Welcome(Canvas):
-    can_focus = True
-
-    class Chosen(Message):
-        """An offer was clicked."""
+class Welcome(CursorList[Offer]):
+    WRAPS = True
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
         # The tour is offered first until it was begun or skipped once.
-        self._offers = OFFERS if seen("tour") else (OFFERS[-1], *OFFERS[:-1])
-        self._at = 0
-        self._places: list[tuple[int, int, int]] = []
-
-    @property
-    def current(self) -> str:
-        """The action of the offer under the cursor."""
-        return self._offers[self._at].action
+        self.all = self.rows = OFFERS if seen("tour") else (OFFERS[-1], *OFFERS[:-1])
 
     def refresh_offers(self) -> None:
         """After the tour it is offered last."""
-        if seen("tour") and self._offers[0].action == "tour":
-            self._offers, self._at = OFFERS, 0
-            self.redraw()
+        if seen("tour") and self.rows[0].action == "tour":
+            self.at = 0
+            self.show(OFFERS, id(OFFERS[0]))
 
-    def move(self, by: int) -> None:
-        self._at = (self._at + (1 if by > 0 else -1)) % len(self._offers)
-        self.redraw()
+    def chosen_by(self, event: Click, again: bool) -> bool:
+        del event, again
+        return True
 
     def paint(self, width: int, height: int) -> list[Line]:
         glyphs = self.glyphs
@@ -83,9 +72,9 @@ class Welcome(Canvas):
             Line(),
         ]
         lines += [Line("   Nothing has been trained here yet. Begin with", "soft"), Line()]
-        self._places = []
-        for index, offer in enumerate(self._offers):
-            here = index == self._at
+        self.places = [None] * len(lines)
+        for index, offer in enumerate(self.rows):
+            here = index == self.at
             start = len(lines)
             lines.append(
                 Line(f"   {glyphs.pointer if here else ' '} ", "accent")
@@ -94,9 +83,10 @@ class Welcome(Canvas):
             )
             for text in offer.says:
                 lines += [Line("         ").add(part, "soft") for part in wrapped(text, width - 11)]
-            self._places.append((start, len(lines), index))
+            self.places += [index] * (len(lines) - start)
             if roomy:
                 lines.append(Line())
+                self.places.append(None)
         lines += [Line()] if not roomy else []
         lines += [
             Line("   The same from a script", "soft"),
@@ -107,10 +97,3 @@ class Welcome(Canvas):
             ),
         ]
         return lines
-
-    def on_click(self, event: Click) -> None:
-        for start, stop, index in self._places:
-            if start <= event.y < stop:
-                self._at = index
-                self.redraw()
-                self.post_message(self.Chosen())

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from textual.widgets import Input
 
 if TYPE_CHECKING:
-    from tuiftune.tui.home.run_list import RunList
-    from tuiftune.tui.wizard.model.model_list import ModelList
+    from typing import Any
+
+    from tuiftune.tui.kit.cursor_list import CursorList
 
 
 class FilterField(Input):
     """Filters the list of that kind on its screen, which has the focus before and after."""
 
-    def __init__(self, narrows: type[ModelList | RunList], placeholder: str, id: str) -> None:  # noqa: A002
+    def __init__(self, narrows: type[CursorList[Any]], placeholder: str, id: str) -> None:  # noqa: A002
         super().__init__(placeholder=placeholder, id=id)
         self._narrows = narrows
 
@@ -40,5 +41,5 @@ class FilterField(Input):
         self._list.focus()
 
     @property
-    def _list(self) -> ModelList | RunList:
+    def _list(self) -> CursorList[Any]:
         return self.screen.query_one(self._narrows)

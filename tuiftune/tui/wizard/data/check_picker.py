@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
 from tuiftune.tui.wizard.data.check_list import INKS
 
@@ -16,35 +17,30 @@ if TYPE_CHECKING:
 ROWS = 40
 
 
-class CheckPicker(Canvas):
-    """One line a check; the list is moved along so that the marked one stands in it."""
+class CheckPicker(CursorList["Check"]):
+    """One line a check."""
+
+    CENTERED = True
+    can_focus = False
 
     def __init__(self) -> None:
         super().__init__(id="check-picker")
-        self._checks: list[Check] = []
-        self._marked = ""
 
-    def show(self, checks: list[Check], marked: str) -> None:
-        self._checks, self._marked = checks, marked
-        self.redraw()
+    def key(self, row: Check) -> str:
+        return row.check
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        if not self._checks:
-            return [Line("no checks have run yet", "faint")]
-        at = next((place for place, check in enumerate(self._checks) if check.check == self._marked), 0)
-        first = max(0, min(at - height // 2, len(self._checks) - height))
-        lines = []
-        for check in self._checks[first : first + height]:
-            here = check.check == self._marked
-            count = f"{check.count:,}" if check.count else ""
-            line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
-            line.add(f"{self.glyphs.severity(check.severity)} ", INKS[check.severity])
-            room = width - line.width - len(count) - 2
-            title = wrapped(check.title, room, 1, self.glyphs.more)[0]
-            plain = "soft" if check.severity == "ok" else ""
-            line.add(title, "strong" if here else plain).add(" " * (room + 1 - cell_len(title)))
-            lines.append(line.add(count, INKS[check.severity]))
-        return lines
+    def empty(self, width: int) -> list[Line]:
+        del width
+        return [Line("no checks have run yet", "faint")]
+
+    def line(self, row: Check, here: bool, width: int) -> Line:
+        count = f"{row.count:,}" if row.count else ""
+        line = self.pointer(here).add(f"{self.glyphs.severity(row.severity)} ", INKS[row.severity])
+        room = width - line.width - len(count) - 2
+        title = wrapped(row.title, room, 1, self.glyphs.more)[0]
+        plain = "soft" if row.severity == "ok" else ""
+        line.add(title, "strong" if here else plain).add(" " * (room + 1 - cell_len(title)))
+        return line.add(count, INKS[row.severity])
 
 
 class CheckDetail(Canvas):

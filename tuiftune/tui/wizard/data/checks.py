@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual import on
 from textual.containers import Container, VerticalScroll
 
 from tuiftune.tui import STYLES
@@ -32,7 +33,6 @@ class Checks(FullScreen["Check | None"]):
     def __init__(self, draft: Draft, dataset: Dataset, checks: list[Check]) -> None:
         super().__init__()
         self._draft, self._dataset, self._checks = draft, dataset, checks
-        self._marked = checks[0].check if checks else ""
 
     def compose(self) -> ComposeResult:
         yield TitleBar("Checks")
@@ -43,28 +43,29 @@ class Checks(FullScreen["Check | None"]):
         yield KeyBar(CHECKS)
 
     def on_mount(self) -> None:
+        self.query_one(CheckPicker).show(self._checks)
         self._show()
 
     def take(self, checks: list[Check]) -> None:
         """The results so far, worst first; what is marked stays marked."""
         self._checks = checks
-        self._marked = self._marked or checks[0].check
         if self.is_mounted:
+            self.query_one(CheckPicker).show(checks)
             self._show()
 
     @property
     def marked(self) -> Check | None:
-        return next((check for check in self._checks if check.check == self._marked), None)
+        return self.query_one(CheckPicker).current
 
     def help_topic(self) -> str:
         check = self.marked
         return f"{check.title}\n{check.why}\n{check.remedy}".strip() if check else ""
 
+    @on(CheckPicker.Moved)
     def _show(self) -> None:
         found = sum(check.severity != "ok" for check in self._checks)
         in_order = len(self._checks) - found
         self.query_one(TitleBar).say(right=f"{found} to look at, {in_order} in order")
-        self.query_one(CheckPicker).show(self._checks, self._marked)
         check = self.marked
         if check is not None:
             remedy = remedy_of(check, self._draft.value("data.eval"))
@@ -72,10 +73,7 @@ class Checks(FullScreen["Check | None"]):
             self.query_one("#one-check").scroll_home(animate=False)
 
     def action_move(self, by: int) -> None:
-        names = [check.check for check in self._checks]
-        if self._marked in names:
-            self._marked = names[max(0, min(len(names) - 1, names.index(self._marked) + by))]
-            self._show()
+        self.query_one(CheckPicker).move(by)
 
     def action_rows(self) -> None:
         """The flagged rows, from the first one on."""

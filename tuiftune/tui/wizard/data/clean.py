@@ -19,7 +19,7 @@ from tuiftune.tui.keys.scopes import REPAIR
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
-from tuiftune.tui.wizard.data.clean_view import RepairChanges, RepairChoices, Survey
+from tuiftune.tui.wizard.data.clean_view import ChoiceRow, RepairChanges, RepairChoices, Survey
 from tuiftune.wizard.cleaning import free, output_of
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ class Repair(FullScreen[list[Path] | None]):
         self._output = output_of(draft.data, dataset.files)
         self._values = {choice.key: choice.values[0][0] for choice in CHOICES if choice.values}
         self._values |= chosen or {}
-        first = next(iter(chosen), "") if chosen else ""
-        self._at = next((place for place, choice in enumerate(CHOICES) if choice.key == first), 0)
+        self._first = next(iter(chosen), "") if chosen else ""
         self._writing = False
 
     def compose(self) -> ComposeResult:
@@ -170,8 +169,16 @@ class Repair(FullScreen[list[Path] | None]):
         for choice in CHOICES:
             now = self._now(choice)
             known = {value: (shown, says) for value, shown, says in choice.values}
-            rows.append((choice.name, *known.get(now, (str(now), "")), bool(choice.asks)))
-        self.query_one(RepairChoices).show(rows, self._at)
+            rows.append(
+                ChoiceRow(choice.key, choice.name, *known.get(now, (str(now), "")), bool(choice.asks))
+            )
+        self.query_one(RepairChoices).show(rows, self._first or None)
+        self._first = ""
+
+    @property
+    def _at(self) -> int:
+        """The place of the marked choice."""
+        return self.query_one(RepairChoices).at
 
     def _now(self, choice: Choice) -> Any:
         """The value as it is shown: the target's name, and checks as one text."""
@@ -229,8 +236,7 @@ class Repair(FullScreen[list[Path] | None]):
             self.query_one(RepairChanges).show(message.survey)
 
     def action_move(self, by: int) -> None:
-        self._at = max(0, min(len(CHOICES) - 1, self._at + by))
-        self._show()
+        self.query_one(RepairChoices).move(by)
 
     def action_change(self, by: int) -> None:
         """The next or previous value of the marked choice."""
@@ -246,12 +252,10 @@ class Repair(FullScreen[list[Path] | None]):
 
     def action_choose(self, place: int) -> None:
         """Mark the choice with this number and take its next value."""
-        if place == self._at or not CHOICES[place].asks:
-            self._at = place
+        marked = place == self._at
+        self.query_one(RepairChoices).go_to(place)
+        if marked or not CHOICES[place].asks:
             self.action_change(1)
-            return
-        self._at = place
-        self._show()
 
     def action_type_value(self) -> None:
         """Type a value of the marked choice."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuiftune.data.excerpt import excerpt
 from tuiftune.figures import percent
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.text_diff import differences
 from tuiftune.tui.kit.wrap import flowing
 
@@ -38,37 +39,41 @@ class Survey:
     parts: list[tuple[str, int]] = field(default_factory=list)  # of a split: name and rows
 
 
-class RepairChoices(Canvas):
-    """Choices by name, each with its values; one is marked."""
+class ChoiceRow(NamedTuple):
+    """`typed`: a value can be typed."""
+
+    key: str
+    name: str
+    value: str
+    says: str
+    typed: bool
+
+
+class RepairChoices(CursorList[ChoiceRow]):
+    """Choices by name and number, each with its value."""
+
+    can_focus = False
 
     def __init__(self) -> None:
         super().__init__(id="repair-choices")
-        self._rows: list[tuple[str, str, str, bool]] = []
-        self._at = 0
 
-    def show(self, rows: list[tuple[str, str, str, bool]], at: int) -> None:
-        """(name, value, what it means, whether one can be typed) and which is marked."""
-        self._rows, self._at = rows, at
-        self.redraw()
+    def key(self, row: ChoiceRow) -> str:
+        return row.key
 
-    def paint(self, width: int, height: int) -> list[Line]:
-        del height
+    def line(self, row: ChoiceRow, here: bool, width: int) -> Line:
         left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
-        lines = []
-        for place, (name, value, says, typed) in enumerate(self._rows):
-            here = place == self._at
-            line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent").add(f"{place + 1} ", "key")
-            line.add(name.ljust(16), "strong" if here else "soft")
-            line.add(f"{left} " if here else "  ", "accent")
-            room = width - line.width - 4
-            line.add(value if len(value) <= room else self.glyphs.more + value[-room + 1 :], "strong")
-            line.add(f" {right}" if here else "", "accent")
-            if says:
-                line.to(36).add(says, "faint")
-            elif here and typed:
-                line.add("  e types another", "faint")
-            lines.append(line)
-        return lines
+        number = next(place for place, each in enumerate(self.rows, 1) if each.key == row.key)
+        line = self.pointer(here).add(f"{number} ", "key")
+        line.add(row.name.ljust(16), "strong" if here else "soft")
+        line.add(f"{left} " if here else "  ", "accent")
+        room = width - line.width - 4
+        shown = row.value if len(row.value) <= room else self.glyphs.more + row.value[-room + 1 :]
+        line.add(shown, "strong").add(f" {right}" if here else "", "accent")
+        if row.says:
+            line.to(36).add(row.says, "faint")
+        elif here and row.typed:
+            line.add("  e types another", "faint")
+        return line
 
 
 class RepairChanges(Canvas):

@@ -100,7 +100,7 @@ class GoalStep(WizardStep):
 
     def action_answer(self, number: int) -> None:
         if number <= len(self.question.options):
-            self.query_one(QuestionView).cursor = number
+            self.query_one(QuestionView).at = number
             self._take()
 
     @on(QuestionView.Chosen)

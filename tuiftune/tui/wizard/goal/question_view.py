@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
-from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.canvas import Line
+from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
@@ -23,17 +22,10 @@ def _said(question: Question, key: str | None) -> str:
     return next((option.says for option in question.options if option.key == key), "")
 
 
-class QuestionView(Canvas):
-    """The first line skips the question; the others are its options, numbered."""
+class QuestionView(CursorList[str]):
+    """The first row skips the question; the others are its options, numbered."""
 
-    can_focus = True
-
-    class Chosen(Message):
-        """An answer was clicked; `at` counts from 0, the skip."""
-
-        def __init__(self, at: int) -> None:
-            super().__init__()
-            self.at = at
+    WRAPS = True
 
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(id="question-view", classes=classes)
@@ -43,8 +35,6 @@ class QuestionView(Canvas):
         self._all: tuple[tuple[str, str], ...] = ()
         self._answer: str | None = None
         self._from_data = False
-        self._places: list[int] = []
-        self.cursor = 0
 
     def ask(
         self,
@@ -59,44 +49,40 @@ class QuestionView(Canvas):
         inferred = answers.get(question.key)
         came = inferred not in (None, self._answer) and inferred == detected.get(question.key)
         self._question, self._number = question, (at, len(questions))
+        self.rows = (SKIP, *(option.says for option in question.options))
         self._marks = tuple(known.key in answers for known in questions)
         self._all = tuple((known.asks, _said(known, answers.get(known.key))) for known in questions)
         self._answer = answers.get(question.key)
         self._from_data = detected.get(question.key) == self._answer and self._answer is not None
-        if fresh or (came and self.cursor == 0):  # Enter takes it, rather than putting the skip in its place
+        if fresh or (came and self.at == 0):  # Enter takes it, rather than putting the skip in its place
             keys = [option.key for option in question.options]
-            self.cursor = keys.index(self._answer) + 1 if self._answer in keys else 0
+            self.at = keys.index(self._answer) + 1 if self._answer in keys else 0
         self.redraw()
 
     @property
     def chosen(self) -> str | None:
         """The option under the cursor; None for the skip."""
-        if self._question is None or self.cursor == 0:
+        if self._question is None or self.at == 0:
             return None
-        return self._question.options[self.cursor - 1].key
-
-    def move(self, by: int) -> None:
-        if self._question is not None:
-            self.cursor = (self.cursor + by) % (len(self._question.options) + 1)
-            self.redraw()
+        return self._question.options[self.at - 1].key
 
     def paint(self, width: int, height: int) -> list[Line]:
         question, glyphs = self._question, self.glyphs
         if question is None:
             return []
-        at, total = self._number
-        line = Line(f"{at + 1} of {total} ", "soft")
+        number, total = self._number
+        line = Line(f"{number + 1} of {total} ", "soft")
         for index, answered in enumerate(self._marks):
-            mark = glyphs.here if index == at else glyphs.done if answered else glyphs.ahead
-            line.add(f" {mark}", "accent" if index == at else "good" if answered else "faint")
+            mark = glyphs.here if index == number else glyphs.done if answered else glyphs.ahead
+            line.add(f" {mark}", "accent" if index == number else "good" if answered else "faint")
         roomy = height >= len(question.options) + 6
         lines = [line, *([Line()] if roomy else [])]
         lines += [Line(part, "title") for part in wrapped(question.asks, width)]
         lines += [Line(part, "soft") for part in wrapped(question.why, width, 2)]
         lines += [Line()] if roomy else []
-        self._places = []
-        for index, says in enumerate((SKIP, *(option.says for option in question.options))):
-            here = index == self.cursor
+        self.places = [None] * len(lines)
+        for index, says in enumerate(self.rows):
+            here = index == self.at
             key = None if index == 0 else question.options[index - 1].key
             kept = key is not None and key == self._answer
             row = Line(f"{glyphs.pointer if here else ' '} ", "accent").add(f"{index} ", "key")
@@ -104,20 +90,18 @@ class QuestionView(Canvas):
             row.add(says, "strong" if here else "faint" if index == 0 else "")
             if kept and self._from_data:
                 row.add("  (from your data)", "second")
-            self._places.append(len(lines))
+            self.places.append(index)
             lines.append(row)
         if height >= len(lines) + 8:
             lines += [Line(), *(Line(part, "soft") for part in wrapped(question.deeper, min(width, 90)))]
         if height >= len(lines) + 3 * len(self._all) + 3:
             lines += [Line(), Line("all of them", "title")]
             for index, (asks, said) in enumerate(self._all):
-                here = index == at
+                here = index == number
                 lines.append(Line(f"  {glyphs.here if here else ' '} ", "accent").add(asks, "soft"))
                 lines.append(Line("      ").add(said or glyphs.missing, "good" if said else "faint"))
         return lines
 
-    def on_click(self, event: Click) -> None:
-        if event.y in self._places:
-            self.cursor = self._places.index(event.y)
-            self.redraw()
-            self.post_message(self.Chosen(self.cursor))
+    def chosen_by(self, event: Click, again: bool) -> bool:
+        del event, again
+        return True

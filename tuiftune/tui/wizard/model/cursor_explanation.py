@@ -42,7 +42,7 @@ class ExplainsCursor(WizardStep):
 
     def explain_setting(self) -> None:
         """The setting under the cursor: what it does to quality, why it has its value, what is advised."""
-        setting = self._settings.current
+        setting = self._settings.setting
         reason = self.outcome.reason(setting.key, self.draft, self.plan)
         if self.last is not None:
             model = self._models.current
@@ -65,7 +65,7 @@ class ExplainsCursor(WizardStep):
         """The step, or in depth the setting under the cursor."""
         if not self._settings.has_focus:
             return super().help_topic()
-        setting = self._settings.current
+        setting = self._settings.setting
         model = self._models.current
         known = model.parameters if model else None
         method = self.last.resolved.method.technique if self.last else techniques.automatic(tiny=False)[0].key

@@ -59,7 +59,7 @@ class Cards(Dialog[str | None]):
         self._look()
 
     def _look(self) -> None:
-        self.query_one(CardList).begin(self._number, self._name)
+        self.query_one(CardList).begin(self._name)
         self.run_worker(
             partial(self._plan_all, self._number),
             thread=True,

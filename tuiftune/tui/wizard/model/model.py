@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
+from tuiftune.tui.kit.cursor_list import PAGE
 from tuiftune.tui.kit.filter_field import FilterField
 from tuiftune.tui.wizard.model.cursor_explanation import ExplainsCursor
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
@@ -81,7 +82,7 @@ class ModelStep(ExplainsCursor):
     def on_mount(self) -> None:
         self._models.border_title = "base model"
         self._models.focus()
-        self._settings.show(self.draft, None)
+        self._settings.judge(self.draft, None)
         self._offer_models()
 
     def _offer_models(self) -> None:
@@ -109,7 +110,7 @@ class ModelStep(ExplainsCursor):
     def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
         """Make a plan once nothing has changed for a moment."""
         self.plan = None
-        self._settings.show(self.draft, self.last)
+        self._settings.judge(self.draft, self.last)
         self._memory.planning()
         if self._timer is not None:
             self._timer.stop()
@@ -148,7 +149,7 @@ class ModelStep(ExplainsCursor):
         self.plan, self.last = outcome.plan, outcome.plan or self.last
         if outcome.advice is not None:
             self.draft = outcome.advice.apply(self.draft)
-        self._settings.show(self.draft, self.plan)
+        self._settings.judge(self.draft, self.plan)
         self._memory.show(self.plan, against(self.plan, outcome.alone) if self.plan else "")
         self.explain()
         if outcome.error:
@@ -182,16 +183,17 @@ class ModelStep(ExplainsCursor):
             mark = {self.draft.model: Fit(False, str(method.technique), need)}
             self._models.fitted(mark)
 
-    @on(ModelList.Pointed)
-    def _model_pointed(self, message: ModelList.Pointed) -> None:
-        if message.row.reference != self.draft.model:
-            self.draft = self.draft.with_(model=message.row.reference)
+    @on(ModelList.Moved, "#models")
+    def _model_pointed(self) -> None:
+        row = self._models.current
+        if row is not None and row.reference != self.draft.model:
+            self.draft = self.draft.with_(model=row.reference)
             self.explain_model()
             self._replan()
 
-    @on(SettingsList.Pointed)
+    @on(SettingsList.Moved, "#settings")
     def _setting_pointed(self) -> None:
-        self.explain_setting()
+        self.explain()
 
     def _change(self, draft: Draft) -> None:
         if draft != self.draft:
@@ -222,7 +224,7 @@ class ModelStep(ExplainsCursor):
         self._list().move(-1)
 
     def action_page(self, by: int) -> None:
-        self._list().move(by * 8)
+        self._list().move(by * PAGE)
 
     def _list(self) -> ModelList | SettingsList:
         settings = self._settings
@@ -242,21 +244,21 @@ class ModelStep(ExplainsCursor):
         if not settings.has_focus:
             settings.focus()
             return
-        self._change(stepped(self.draft, settings.current, by))
+        self._change(stepped(self.draft, settings.setting, by))
 
-    @on(SettingsList.Stepped)
+    @on(SettingsList.Chosen, "#settings")
     def _clicked(self) -> None:
         self._step(1)
 
     def action_give_back(self) -> None:
         """The setting under the cursor goes back to what is recommended."""
-        self._change(self.draft.override(self._settings.current.key, None))
+        self._change(self.draft.override(self._settings.setting.key, None))
 
     def action_type_value(self) -> None:
         from tuiftune.tui.kit.dialogs import Ask
         from tuiftune.wizard.settings import wanted
 
-        setting = self._settings.current
+        setting = self._settings.setting
         now = written(wanted(self.draft, setting))
         self.app.push_screen(
             Ask(setting.key, now, "A value, or auto where that is possible"), self._typed_value
@@ -266,7 +268,7 @@ class ModelStep(ExplainsCursor):
         if not text:
             return
         try:
-            self._change(typed(self.draft, self._settings.current.key, text))
+            self._change(typed(self.draft, self._settings.setting.key, text))
         except UserError as error:
             self.say(str(error), "error")
 
