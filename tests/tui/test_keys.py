@@ -14,12 +14,15 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 import tuiftune.tui
+from tuiftune.tui import navigation
 from tuiftune.tui.app import TuneApp
+from tuiftune.tui.help.command_palette import Palette
 from tuiftune.tui.help.help import Help
 from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.scopes import APP, TITLES
 from tuiftune.tui.keys.table import ACTIONS
 from tuiftune.tui.kit.dialogs import Confirm
+from tuiftune.tui.navigation import screen_class
 from tuiftune.tui.wizard.data.file_picker import Files
 from tuiftune.tui.wizard.step_screen import WizardStep
 
@@ -58,9 +61,9 @@ def bound(screen: type[DOMNode]) -> dict[str, str]:
     return {each.key: each.action for each in Binding.make_bindings(found)}
 
 
-def test_the_walk_finds_every_screen() -> None:
-    files = {path.stem for path in (PACKAGE / "screens").glob("*.py")} - {"__init__"}
-    assert files - {one.__module__.rpartition(".")[2] for one in SCREENS} == set()
+def test_the_walk_finds_every_screen_of_the_navigation_table() -> None:
+    named = {screen_class(name) for name in navigation.SCREENS}
+    assert named - {*SCREENS, Palette} == set()
     assert len(CLASSES) > 80
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual._compositor import ChopsUpdate
 from textual.events import InputEvent
-from textual.filter import Monochrome, NoColor
 
 from tuiftune import paths, terminal
 from tuiftune.terminal import write_alike
@@ -18,13 +16,11 @@ from tuiftune.tui.kit import themes
 from tuiftune.tui.kit.base_app import BaseApp
 from tuiftune.tui.kit.glyphs import ASCII
 from tuiftune.tui.kit.idle_collector import LOOK_SECONDS, Collector
-from tuiftune.tui.textual_patches.changed_cells import ChangedCells
-from tuiftune.tui.textual_patches.no_color import Uncoloured
+from tuiftune.tui.textual_patches.no_color import leave_colors_out
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.events import Event
@@ -84,9 +80,7 @@ class TuneApp(BaseApp):
             self.register_theme(theme)
         self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
         if self.no_color:
-            few = terminal.few_colours()
-            kept = (one for one in self._filters if not isinstance(one, Monochrome | NoColor))
-            self._filters = [*kept, Uncoloured(lambda: few or self.native_ansi_color)]
+            leave_colors_out(self, few=terminal.few_colours())
 
     def get_default_screen(self) -> Screen[Any]:
         """The home screen, with a run's dashboard or the wizard put on top of it when that was asked for."""
@@ -133,11 +127,6 @@ class TuneApp(BaseApp):
 
         self._tour = Tour(self)
         self._tour.show(0)
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate):
-            renderable = ChangedCells(renderable.chops, renderable.spans, renderable.chop_ends)
-        super()._display(screen, renderable)
 
     def action_help(self) -> None:
         if isinstance(self.screen, navigation.screen_class("help")):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App
-
 from tuiftune import terminal
 from tuiftune.tui.kit.glyphs import choose
+from tuiftune.tui.textual_patches.changed_cells import SendsChangedCells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.findings import Findings
 
 
-class BaseApp(App[str]):
+class BaseApp(SendsChangedCells):
     """Holds the one draft; everything else is read from disk or from an event log."""
 
     def __init__(self, *, draft: Draft | None = None, runs_root: Path | None = None) -> None:

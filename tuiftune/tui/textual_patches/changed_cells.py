@@ -9,9 +9,29 @@ from typing import TYPE_CHECKING
 
 from rich.control import Control
 from textual._compositor import ChopsUpdate
+from textual.app import App
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from typing import Any
+
+    from rich.console import Console, RenderableType
+    from textual.screen import Screen
+
+
+TEXTUAL = "8.2.8"
+RELIES_ON = {
+    "textual.app:App._display": "3b27d0cafc7a",
+    "textual._compositor:ChopsUpdate": "7873db034489",
+}
+
+
+class SendsChangedCells(App[str]):
+    """An app that sends no more of a widget's line than what changed in it."""
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = ChangedCells(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
 
 class ChangedCells(ChopsUpdate):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from textual.app import ScreenStackError
 from textual.screen import Screen
 
+TEXTUAL = "8.2.8"
+RELIES_ON = {"textual.screen:Screen.is_current": "5dcd3e4769c8"}
+
 
 class SkipsPaintWhenHidden:
     """Mixed into screens that are fed while another one lies on top.

@@ -10,13 +10,26 @@ from rich.color import ColorType
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
-from textual.filter import LineFilter, Monochrome
+from textual.filter import LineFilter, Monochrome, NoColor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.app import App
+
+TEXTUAL = "8.2.8"
+RELIES_ON = {
+    "textual.filter:Monochrome": "25ff16d1d6aa",
+    "textual.filter:NoColor": "62e0defe0847",
+}
 APART = 0.25  # difference in brightness from which a background is one that tells something
 NONE = Style.from_color(RichColor.parse("default"), RichColor.parse("default"))
+
+
+def leave_colors_out(app: App[str], *, few: bool) -> None:
+    """Put the filter below in the place of Textual's; `few`: the terminal has 16 colors at most."""
+    kept = (one for one in app._filters if not isinstance(one, Monochrome | NoColor))
+    app._filters = [*kept, Uncoloured(lambda: few or app.native_ansi_color)]
 
 
 class Uncoloured(LineFilter):

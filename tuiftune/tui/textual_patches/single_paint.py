@@ -30,7 +30,22 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 
-TEXTUALS = (ToastRack, Tooltip)
+TEXTUAL = "8.2.8"
+RELIES_ON = {
+    "textual.widget:Widget._compose": "d47a31096467",
+    "textual.screen:Screen._get_breakpoint_classes": "abf85cb313fb",
+    "textual.screen:Screen._on_screen_resume": "ab5913e19488",
+    "textual.screen:Screen._on_screen_suspend": "bbe120b52e2a",
+    "textual.screen:Screen._screen_resized": "f19ffc78ee85",
+    "textual.screen:Screen._on_timer_update": "b86659affd67",
+    "textual.screen:Screen._refresh_layout": "b1700b8c1113",
+    "textual.screen:Screen._compositor_refresh": "9ace864db78d",
+    "textual.screen:ModalScreen": "edb3ecb2a6d6",
+    "textual._compositor:Compositor.update_widgets": "5250392b2f48",
+    "textual._compositor:Compositor.render_strips": "1b12d503abe1",
+    "textual.renderables.background_screen:BackgroundScreen.process_segments": "d9132f1bf3bd",
+}
+OVER_ALL = (ToastRack, Tooltip)
 
 
 class SinglePaintScreen(Screen[ScreenResultType]):
@@ -130,7 +145,7 @@ class SinglePaintModal(ModalScreen[ScreenResultType], SinglePaintScreen[ScreenRe
 
     def refresh_around(self, regions: Sequence[Region]) -> None:
         """Paint anew what has changed beneath, as far as it is to be seen."""
-        own = (child.region for child in self.displayed_children if not isinstance(child, TEXTUALS))
+        own = (child.region for child in self.displayed_children if not isinstance(child, OVER_ALL))
         box = next((region for region in own if region), Region())
         seen = [part for region in regions for part in around(region, box)]
         if seen:
