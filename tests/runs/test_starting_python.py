@@ -16,7 +16,7 @@ from tuiftune.engine_call import Job
 PACKAGE = Path(tuiftune.__file__).parent
 MODULES = ("random", "json", "torch", "tokenizers", "jinja2", "transformers", "polars", "queue", "secrets")
 # What only prints a command line for a person.
-PRINTED = {"wizard/headless.py"}
+PRINTED = {"wizard/proposals.py"}
 
 
 @pytest.fixture

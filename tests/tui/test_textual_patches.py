@@ -48,8 +48,8 @@ def fingerprint(part: str) -> str:
 def test_textual_is_as_the_patch_found_it(module: ModuleType, part: str) -> None:
     found = fingerprint(part)
     assert found == module.RELIES_ON[part], (
-        f"Textual {textual.__version__} has another {part} than {module.TEXTUAL}, for which {module.__name__} "
-        f"was written. Read the new one, change the patch where needed, then write {found!r} and the version."
+        f"Textual {textual.__version__} has another {part} than {module.TEXTUAL}; {module.__name__} needs "
+        f"it. Read the new one, change the patch where needed, then write {found!r} and the version there."
     )
 
 
