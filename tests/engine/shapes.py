@@ -236,7 +236,12 @@ SHAPES = {
         base_stops=("<|im_end|>", "<|endoftext|>"),
     ),
     "qwen3": Shape(THINKS.replace("PROMPT", ""), "<|im_end|>", ("<|im_start|>",), THINK),
-    "qwen3 thinking": Shape(THINKS.replace("PROMPT", "<think>\\n"), "<|im_end|>", ("<|im_start|>",), THINK),
+    "qwen3 thinking": Shape(  # it has no switch
+        THINKS.partition("{%- if enable_thinking")[0].replace("PROMPT", "<think>\\n") + "{%- endif %}",
+        "<|im_end|>",
+        ("<|im_start|>",),
+        THINK,
+    ),
     "deepseek r1": Shape(
         R1.replace("OPEN", "<think>\n"), "<|eos|>", ("<|User|>", "<|Assistant|>"), THINK, bos="<|bos|>"
     ),

@@ -12,6 +12,7 @@ from shapes import SHAPES, Shape, make_model, make_tokenizer
 from tuiftune.data.chat import as_loaded
 from tuiftune.data.chat.local import read_document, read_tokeniser
 from tuiftune.data.chat.reasoning import matches
+from tuiftune.data.chat.words import remarks
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
@@ -101,6 +102,12 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
             assert row.rendered.rewritten == 0
             if "</think>" in example.reference:
                 assert "first." in tokenizer.decode(learnt)
+
+
+@pytest.mark.parametrize(("name", "said"), [("smollm3", True), ("qwen3", False), ("qwen3 thinking", False)])
+def test_a_switch_after_which_no_answer_is_trained_is_told(name: str, said: bool) -> None:
+    made = Tokeniser(make_tokenizer(SHAPES[name]), max_length=512, loss_on="assistant")
+    assert ("thinking_off_differs" in {remark.code for remark in remarks(made)}) == said
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -232,7 +239,8 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
         new = plainly(shape, reloaded, again, example, most + 12)
         assert len(new) <= most, "it didn't stop by itself"
         assert matches(made.answer(new).answer, example.reference)
-    if variant == "plain" and "enable_thinking" in (shape.template or ""):
+    switch = "enable_thinking" in (shape.template or "") and not made.chat.ending.unthinking
+    if variant == "plain" and switch:
         new = plainly(shape, reloaded, again, rows[0], most + 12, enable_thinking=False)
         assert matches(made.answer(new).answer, rows[0].reference)
 

@@ -49,11 +49,20 @@ def architecture(config: dict[str, Any], place: str, *, ask: bool) -> Architectu
 
 
 def check(config: dict[str, Any], place: str) -> Kind:
-    """The kind of a parsed config. UserError for a `model_type` that nothing trains."""
+    """The kind of a parsed config. UserError for a `model_type` that nothing trains: what can be told without
+    the engine, whose libraries take seconds to start.
+    """
     kind = kind_of(config)
     if kind.refused:
         name = printable(kind.name)[:60]
         raise UserError(f"model_type '{name}' cannot be fine-tuned: {kind.refused}", place=place)
+    own_code = isinstance(config.get("auto_map"), dict)
+    if not kind.listed and not own_code and importlib.metadata.version("transformers") == version():
+        raise UserError(
+            f"model_type '{printable(kind.name)[:60]}' is not known to transformers {version()}", place=place
+        )
+    if kind.name in FAMILIES and config.get("text_config") is not None:
+        raise UserError(f"'{kind.name}' has no text_config: its own keys say what it is", place=place)
     return kind
 
 

@@ -33,7 +33,8 @@ class Ending:
     the base model's own generation stops at none of its `stops`. `lead` is what stands between the
     inference prompt and an answer (channel marks, an empty thinking block); `extra` is what inference sends
     beyond what an answer was rendered after, such as `<think>`; `thought_end` is what the template writes
-    between reasoning and answer. None of it is known (`known` is False) where
+    between reasoning and answer; `unthinking` is what it begins an answer with where `enable_thinking` is
+    False, if an answer isn't trained after that. None of it is known (`known` is False) where
     the template refuses every probe.
     """
 
@@ -45,6 +46,7 @@ class Ending:
     lead: str = ""
     extra: str = ""
     thought_end: str = ""
+    unthinking: str = ""
     known: bool = True
 
 
@@ -70,7 +72,7 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     probed = next((found for before in _PROBES if (found := _probe(template, before)) is not None), None)
     if probed is None:
         return Ending((eos,) if eos else (), known=False)
-    opening, prompt, head, tail = probed
+    opening, prompt, off, head, tail = probed
     lead, extra = _between(prompt, head)
     if extra and (pair := opened(prompt)):
         extra = prompt[prompt.rindex(pair[0]) :]
@@ -88,22 +90,24 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     else:
         closer = _next_opening(template, marks, known) or own
     stops = (*ends, closer) if closer else ends
-    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end)
+    unthinking = off.removeprefix(prompt) if off.startswith(prompt) and not head.startswith(off) else ""
+    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end, unthinking)
 
 
-def _probe(template: Template, before: tuple[Message, ...]) -> tuple[str, str, str, str] | None:
-    """(what the template writes between a question and its answer, the inference prompt, the text up to the
-    answer, the text after it).
+def _probe(template: Template, before: tuple[Message, ...]) -> tuple[str, str, str, str, str] | None:
+    """(what the template writes between a question and its answer, the inference prompt, the same without
+    thinking, the text up to the answer, the text after it).
     """
     try:
         text = template.render([*before, _ANSWER])
         prompt = template.render(before, prompt=True)
+        off = template.render(before, prompt=True, enable_thinking=False)
     except UserError:
         return None
     head, found, tail = text.partition(SENTINEL)
     if not found:
         return None
-    return head.rpartition(_QUESTION.content)[2], prompt, head, tail
+    return head.rpartition(_QUESTION.content)[2], prompt, off, head, tail
 
 
 def _between(prompt: str, head: str) -> tuple[str, str]:

@@ -55,8 +55,9 @@ class Template:
         self._parts = self._wants_parts()
         self._fields = self._wants_fields()
 
-    def render(self, messages: Sequence[Message], *, prompt: bool = False) -> str:
+    def render(self, messages: Sequence[Message], *, prompt: bool = False, **options: bool) -> str:
         """The conversation as text; with `prompt`, followed by what the template puts before an answer.
+        `options` are the template's own, such as `enable_thinking`.
 
         UserError with the template's own words when it refuses the conversation.
         """
@@ -65,7 +66,12 @@ class Template:
         pinned = clock.set(self._now)
         try:
             text = self._compiled.render(
-                messages=turns, add_generation_prompt=prompt, tools=None, documents=None, **self.special
+                messages=turns,
+                add_generation_prompt=prompt,
+                tools=None,
+                documents=None,
+                **self.special,
+                **options,
             )
             if text.count(ADDRESS) > sum(message.content.count(ADDRESS) for message in messages):
                 raise TemplateError("it writes an object's address in memory, which is another each time")

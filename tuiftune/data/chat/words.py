@@ -71,4 +71,15 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
                 else "",
             )
         )
+    if ending.unthinking:
+        found.append(
+            Remark(
+                "thinking_off_differs",
+                "Thinking switched off is another prompt",
+                f"with enable_thinking=False the chat template begins an answer with {ending.unthinking!r}, "
+                "after which no answer is trained",
+                "ask the tuned model as the template does by itself, without enable_thinking=False",
+                harm=False,
+            )
+        )
     return found
