@@ -80,6 +80,7 @@ def resolve(
     from tuiftune.hardware.detect import detect
     from tuiftune.models import resolve as models
     from tuiftune.models.pinned import pinned
+    from tuiftune.models.weights import require
     from tuiftune.plan.resolve import make_plan
 
     tell = say or _silent
@@ -94,12 +95,7 @@ def resolve(
         )
     tell(f"looking up {printable(preset.model.base)}")
     model = pinned(models.resolve(preset.model.base, preset.model.revision))
-    if model.source in ("directory", "builtin") and not model.weights:
-        raise UserError(
-            "the model directory has no weights",
-            place=printable(str(model.path)),
-            remedy="model.safetensors (or all of its parts) must be in it",
-        )
+    require(model)
     tell(f"measuring {dataset.rows:,} rows")
     facts = measure(dataset, model, wanted.eval, mix=Mix.of(wanted), seed=preset.training.seed)
     leaks = _twins(dataset, preset)

@@ -13,6 +13,7 @@ from tuiftune.models.config import read
 from tuiftune.models.count import parameters
 from tuiftune.models.counted import architecture
 from tuiftune.models.reference import BaseModel
+from tuiftune.models.weights import MISSING
 
 COMPANIONS = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -74,7 +75,7 @@ def base_model(
     inside = contents(path)
     notes = list(arch.notes)
     if inside.missing:
-        notes.append(f"weight files are missing: {', '.join(inside.missing[:3])}")
+        notes.append(f"{MISSING}: {', '.join(inside.missing[:3])}")
     elif not inside.weights:
         notes.append("there are no weights in this directory (model.safetensors)")
     if not inside.tokenizer:
@@ -108,7 +109,10 @@ def _check_companions(path: Path) -> None:
 
 def quantization(config: dict[str, Any]) -> str | None:
     given = config.get("quantization_config")
-    return str(given.get("quant_method", "unknown")) if isinstance(given, dict) else None
+    if not isinstance(given, dict):
+        return None
+    bits = given.get("load_in_4bit") or given.get("load_in_8bit")  # older files name no method
+    return str(given.get("quant_method", "bitsandbytes" if bits else "unknown"))
 
 
 def _shards(index: Path) -> set[str] | None:

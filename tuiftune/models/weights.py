@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
 
+MISSING = "weight files are missing"
 INDEX = "model.safetensors.index.json"
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
 WHOLE = 1 << 30  # bytes of weights that are hashed to the last; of more, three blocks of each tensor
@@ -183,6 +184,18 @@ def tokenizer_digest(directory: Path) -> str:
         content = documents.read_bytes(directory / name, LARGEST_HEADER)
         found.update(f"{name} {len(content)}\n".encode() + content)
     return found.hexdigest()[:16]
+
+
+def require(model: BaseModel) -> None:
+    """UserError where the user's directory lacks weights that its index names, or has none at all."""
+    if model.weights or model.source not in ("directory", "builtin") or model.path is None:
+        return
+    missing = next((note for note in model.notes if note.startswith(MISSING)), "")
+    raise UserError(
+        missing or "the model directory has no weights",
+        place=printable(str(model.path)),
+        remedy="model.safetensors (or all of its parts) must be in it: download what is missing",
+    )
 
 
 def check(model: BaseModel) -> None:

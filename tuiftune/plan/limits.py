@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import techniques
 from tuiftune.errors import UserError
-from tuiftune.models import count, weights
+from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
 from tuiftune.plan import attention
 from tuiftune.printable import printable
@@ -24,6 +24,13 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
     weights that aren't the model's. `technique`: the first that the plan will try.
     """
     arch = model.architecture
+    prequantized.check(
+        model,
+        adapters=technique.adapters,
+        quantized=technique.quantized,
+        here=device.source == "detected",
+    )
+    weights.require(model)
     weights.check(model)
     if arch.max_length and preset.data.max_length > arch.max_length:
         raise UserError(

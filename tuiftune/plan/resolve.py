@@ -52,6 +52,8 @@ def make_plan(
     names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
     limits.check(preset, model, device, ways[0].copies, names[0])
     lengths = lengths_of(facts, preset.data.max_length)
+    if model.quantization is not None:  # what is quantized already isn't quantized again
+        names = tuple(one for one in names if not one.quantized) or names
     attempts: list[Attempt] = []
     for technique in names:
         tried = [attempt(preset, model, way, lengths, facts, technique) for way in ways]
