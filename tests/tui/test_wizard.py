@@ -274,7 +274,7 @@ async def test_models_are_filtered_and_a_technique_that_cannot_be_is_refused(
         assert isinstance(pilot.app.screen, ModelStep)
 
 
-async def test_the_preset_is_exported_as_it_is_shown(app: Callable[..., TuneApp]) -> None:
+async def test_the_preset_is_saved_as_it_is_shown(app: Callable[..., TuneApp]) -> None:
     draft = Draft(data=("builtin:tickets",), model="builtin:tiny", name="tone")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
         await pilot.press("enter", "s")

@@ -74,8 +74,8 @@ class Plain:
                 if chosen == "data":
                     self.draft = plain_model.recommended(self._findings, self.draft)
                 continue
-            if chosen in {"export", "show"}:
-                self._export() if chosen == "export" else self._show()
+            if chosen in {"save", "show"}:
+                self._save() if chosen == "save" else self._show()
                 continue
             if chosen == "leave":
                 say("left: nothing was started")
@@ -207,7 +207,7 @@ class Plain:
         choices = [
             Choice("start", "start training"),
             Choice("show", "show the whole preset with its comments"),
-            Choice("export", "save the preset, and go on here"),
+            Choice("save", "save the preset, and go on here"),
             *(Choice(step.key, f"back to: {step.title}") for step in STEPS if step.key != "review"),
             Choice("leave", "leave without starting"),
         ]
@@ -222,7 +222,7 @@ class Plain:
     def _command(self) -> str:
         return proposals.train_command(f"{self.draft.name}.yaml", self._root)
 
-    def _export(self) -> None:
+    def _save(self) -> None:
         from tuiftune.preset.file import save
 
         path = paths.given(self._asks.text("Save as", f"{self.draft.name}.yaml", why=SAVE))

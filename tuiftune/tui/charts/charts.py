@@ -18,9 +18,9 @@ from tuiftune.tui.kit.chart.lens import AXES, SMOOTHINGS, Lens
 from tuiftune.tui.kit.chart.timeline import Timeline
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
-from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import standing
 from tuiftune.tui.kit.screens import FullScreen
+from tuiftune.tui.kit.write_metrics import WritesMetrics
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Followed(Protocol):
     status: str
 
 
-class Charts(SkipsPaintWhenHidden, ExportsMetrics, LoadsZoomDetail, FullScreen[None]):
+class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[None]):
     """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"

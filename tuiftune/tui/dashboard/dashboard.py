@@ -32,10 +32,10 @@ from tuiftune.tui.kit.chart.curves import CURVES, Source, available, drawing, lo
 from tuiftune.tui.kit.chart.lens import Lens
 from tuiftune.tui.kit.health_panel import HealthPanel
 from tuiftune.tui.kit.key_bar import KeyBar
-from tuiftune.tui.kit.metrics_export import ExportsMetrics
 from tuiftune.tui.kit.run_header import RunHeader
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.tail import Arrived, Opened, Reading, Seen, follow
+from tuiftune.tui.kit.write_metrics import WritesMetrics
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Died(Message):
         self.why = why
 
 
-class Dashboard(SkipsPaintWhenHidden, ExportsMetrics, ShowsPanels, FullScreen[None]):
+class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[None]):
     """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
     arrives."""
 

@@ -81,7 +81,7 @@ class ReviewStep(WizardStep):
         with Horizontal(classes="field"):
             yield Label(" Save as ")
             yield Input(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
-            yield Button("Export", id="export", compact=True)
+            yield Button("Save", id="save", compact=True)
         yield CommandLine()
         with Horizontal(id="go"):
             yield Button("Start training", id="start", variant="primary", compact=True)
@@ -150,7 +150,7 @@ class ReviewStep(WizardStep):
             parts.append(f"about {money(plan.usd)}")
         words = ", ".join(parts)
         if self.draft.card:
-            words = f"{words} on {cards(self.draft.card)}, not on this machine: export it, and run it there"
+            words = f"{words} on {cards(self.draft.card)}, not on this machine: save it, and run it there"
         self.say(words if plan.fits else f"does not fit here: {words}", "ok" if plan.fits else "error")
 
     @on(Input.Changed, "#name")
@@ -172,13 +172,13 @@ class ReviewStep(WizardStep):
     @on(Input.Submitted)
     def _entered(self, message: Input.Submitted) -> None:
         if message.input.id == "save-as":
-            self.action_export()
+            self.action_save()
         else:
             self.query_one("#start").focus()
 
-    @on(Button.Pressed, "#export")
-    def _export_pressed(self) -> None:
-        self.action_export()
+    @on(Button.Pressed, "#save")
+    def _save_pressed(self) -> None:
+        self.action_save()
 
     @on(Button.Pressed, "#start")
     def _start_pressed(self) -> None:
@@ -194,7 +194,7 @@ class ReviewStep(WizardStep):
         self._told = True
         self.say(text, severity)
 
-    def action_export(self) -> None:
+    def action_save(self) -> None:
         """Write the preset to the path given."""
         self._save(lambda path: self._tell_user(f"saved as {path}", "ok"))
 

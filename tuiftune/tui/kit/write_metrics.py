@@ -1,4 +1,4 @@
-"""What screens of a run share: writing its measurements to a file, and saying where that is."""
+"""What screens of a run share: writing its metrics to a file, and saying where that is."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
-class Exported(Message):
-    """How an export ended."""
+class Written(Message):
+    """How it ended."""
 
     def __init__(self, words: str, *, failed: bool = False) -> None:
         super().__init__()
         self.words, self.failed = words, failed
 
 
-class ExportsMetrics:
-    """Mixed into a screen with a `run`: `export` asks for a file and writes it off the event loop."""
+class WritesMetrics:
+    """Mixed into a screen with a `run`: `metrics` asks for a file and writes it off the event loop."""
 
     run: RunDir
 
-    def action_export(self) -> None:
+    def action_metrics(self) -> None:
         from tuiftune.runs.reports.metrics_table import SUFFIXES
         from tuiftune.tui.kit.dialogs import Ask
 
         assert isinstance(self, Screen)
         hint = f"Every metric as a table. The suffix gives the format: {', '.join(SUFFIXES)}"
-        self.app.push_screen(Ask("Write the metrics to", f"{self.run.name}-metrics.csv", hint), self._export)
+        self.app.push_screen(Ask("Write the metrics to", f"{self.run.name}-metrics.csv", hint), self._named)
 
-    def _export(self, name: str | None) -> None:
+    def _named(self, name: str | None) -> None:
         assert isinstance(self, Screen)
         if name:
             self.run_worker(
@@ -44,7 +44,7 @@ class ExportsMetrics:
                 thread=True,
                 exit_on_error=False,
                 exclusive=True,
-                group="export",
+                group="metrics",
             )
 
     def _write(self, name: str) -> None:
@@ -55,11 +55,11 @@ class ExportsMetrics:
             path = paths.given(name)
             rows = export(self.run, path)
         except UserError as error:
-            self.post_message(Exported(str(error), failed=True))
+            self.post_message(Written(str(error), failed=True))
         else:
-            self.post_message(Exported(f"{paths.followed(path)} ({rows:,} rows)"))
+            self.post_message(Written(f"{paths.followed(path)} ({rows:,} rows)"))
 
-    def on_exported(self, message: Exported) -> None:
+    def on_written(self, message: Written) -> None:
         assert isinstance(self, Screen)
         if message.failed:
             self.notify(message.words, severity="error", markup=False, timeout=8)
