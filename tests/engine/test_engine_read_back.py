@@ -43,6 +43,7 @@ def test_a_model_none_of_whose_adapters_can_be_read_back_gets_none() -> None:
     from tuiftune.plan import limits
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
+    from tuiftune.techniques import find
 
     with pytest.raises(UserError, match="no layer takes an adapter"):
         adapters.config(on_meta("unlimited_ocr"), "attention", [], r=2)
@@ -53,7 +54,7 @@ def test_a_model_none_of_whose_adapters_can_be_read_back_gets_none() -> None:
     preset = Preset.model_validate({"model": {"base": "x"}, "data": {"train": "y", "max_length": 64}})
     device = Device("cpu", "cpu", 1, 1, 1, 1.0, 1.0, 1.0, False, "detected")
     with pytest.raises(UserError, match="'unlimited_ocr'") as caught:
-        limits.check(preset, BaseModel("x", arch, 1, "directory"), device, 1)
+        limits.check(preset, BaseModel("x", arch, 1, "directory"), device, 1, find("lora"))
     assert caught.value.place == "method.technique"
 
 

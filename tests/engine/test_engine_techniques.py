@@ -1,0 +1,56 @@
+"""Every technique trains, goes on to the bit after a kill, and leaves a result that plain libraries load."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+from test_engine_interrupted import STEPS, last_weights, steps_of
+from test_engine_train import held_out_loss, result_of
+
+from tuiftune import techniques
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+# Without a GPU nothing is quantized; LoRA and full fine-tuning are interrupted in a test of their own.
+HERE = [key for key, one in techniques.every().items() if not (one.quantized or one.automatic)]
+
+
+def reloaded(run: Path) -> tuple[Any, Any]:
+    from peft import AutoPeftModelForCausalLM
+    from transformers import AutoTokenizer
+
+    where = run / "result" / "model"
+    return AutoPeftModelForCausalLM.from_pretrained(where).eval(), AutoTokenizer.from_pretrained(where)
+
+
+@pytest.mark.parametrize("technique", HERE)
+def test_it_trains_resumes_and_reloads(
+    technique: str, engine: Engine, make_run: Callable[..., Path], data: Path
+) -> None:
+    changes = {"method__technique": technique, "training__max_steps": STEPS, "run__save_every": 4}
+    whole, broken = make_run(**changes), make_run(**changes)
+    assert engine.run("train", whole) == (0, "")
+
+    job = engine.start("train", broken)
+    job.wait_for_step(broken, 5)
+    job.send(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert engine.run("train", broken, "--resume") == (0, "")
+    assert tiny.events(broken, "start")[-1]["resumed_from"]
+    assert steps_of(broken) == steps_of(whole)
+    assert last_weights(broken) == last_weights(whole)
+
+    result = result_of(broken)
+    assert result["technique"] == technique
+    assert result["after"]["loss"] < result["before"]["loss"]
+    model, tokenizer = reloaded(broken)
+    assert held_out_loss(model, tokenizer, data) == pytest.approx(result["after"]["loss"], rel=1e-4)
+    with model.disable_adapter():
+        assert held_out_loss(model, tokenizer, data) == pytest.approx(result["before"]["loss"], rel=1e-4)
