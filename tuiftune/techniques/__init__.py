@@ -34,7 +34,8 @@ def find(key: str, quantization: str = AUTO) -> Technique:
     if found.nf4 is None:
         able = ", ".join(one.key for one in every().values() if one.nf4 or one.base == NF4)
         raise ValueError(f"is {quantization}, which {key} does not train over; {able} do")
-    return every()[found.nf4.key] if found.nf4.key else found.over_nf4()
+    same = (one for one in every().values() if one.quantized and one.unquantized == key)
+    return next(same, found.over_nf4())
 
 
 def automatic(*, tiny: bool, quantization: str = AUTO, over: bool = True) -> tuple[Technique, ...]:

@@ -48,13 +48,12 @@ class Allocator:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """What differs over a base model quantized to NF4. `key`: the technique that this already is."""
+    """What differs over a base model quantized to NF4."""
 
     forms: str
     allocator: Allocator
     ranks: tuple[int, int]
     rates: Rates
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,7 @@ class Technique:
     compared: bool = False
     fits: str = ""  # how a model fits by it, in words
     base: str = NONE  # what the base model is quantized to
+    unquantized: str = ""  # the technique that this is over a base model that is not quantized
     nf4: Over | None = None  # None: not over a quantized base model
     ranks: tuple[int, int] = (8, 64)  # what the guides take
     alpha: Fact = Fact(2, "twice the rank", "guides A, B, C: alpha = 2r")  # for each unit of rank
@@ -106,5 +106,5 @@ class Technique:
     def over_nf4(self) -> Technique:
         """The same over a base model that is quantized to NF4."""
         assert self.nf4 is not None
-        changed = {one.name: getattr(self.nf4, one.name) for one in fields(Over) if one.name != "key"}
+        changed = {one.name: getattr(self.nf4, one.name) for one in fields(Over)}
         return replace(self, base=NF4, nf4=None, compared=False, **changed)

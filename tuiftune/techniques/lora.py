@@ -104,7 +104,6 @@ LORA = Technique(
             usual=Fact(2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4"),
             large=LARGE_RATE,
         ),
-        key="qlora",
     ),
     compiles=True,
 )

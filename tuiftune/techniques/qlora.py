@@ -15,5 +15,6 @@ QLORA = replace(
     does="LoRA over a 4-bit base model",
     quality=Quality("worse", "slightly below LoRA: take it where LoRA does not fit", "guides A–C"),
     compared=True,
+    unquantized=LORA.key,
     fits="only over 4-bit weights",
 )
