@@ -102,3 +102,25 @@ def test_a_fault_names_the_line_of_the_option() -> None:
         loads(HEAD + "method:\n  technique: full\n  rank: 0\n", "support.yaml")
     assert str(caught.value).startswith("support.yaml line 5: `method.rank` is 0")
     assert isinstance(loads(HEAD, "x"), Preset)
+
+
+def test_lora_over_a_quantized_base_is_qlora() -> None:
+    assert techniques.find("lora", "nf4") is techniques.find("qlora")
+
+
+@pytest.mark.parametrize(
+    ("technique", "quantization", "said"),
+    [
+        ("qlora", "none", "`model.quantization` is none, but qlora quantizes the base model to nf4"),
+        ("dora", "nf4", "`model.quantization` is nf4, which dora does not train over"),
+        ("full", "nf4", "`model.quantization` is nf4, which full does not train over"),
+        ("lora", "fp8", "must be auto, none or nf4"),
+    ],
+)
+def test_a_quantization_that_the_technique_cannot_have(technique: str, quantization: str, said: str) -> None:
+    text = f"model:\n  base: x\n  quantization: {quantization}\ndata: {{train: y}}\n"
+    text += f"method: {{technique: {technique}}}\n"
+    with pytest.raises(UserError) as caught:
+        loads(text, "x.yaml")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("x.yaml line 3:")
