@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,3 +55,19 @@ def test_it_trains_resumes_and_reloads(
     assert held_out_loss(model, tokenizer, data) == pytest.approx(result["after"]["loss"], rel=1e-4)
     with model.disable_adapter():
         assert held_out_loss(model, tokenizer, data) == pytest.approx(result["before"]["loss"], rel=1e-4)
+
+
+def test_rslora_is_scaled_by_the_root_of_its_rank() -> None:
+    import tiny_families
+    from peft import get_peft_model
+
+    from tuiftune.engine.techniques import applied
+
+    method = SimpleNamespace(target_modules="all-linear", modules_to_save=[], rank=16, alpha=8, dropout=0.0)
+    settings = SimpleNamespace(preset=SimpleNamespace(method=method))
+    model = tiny_families.model_of("llama")
+    adapted = get_peft_model(model, applied("rslora").config(model, settings))
+    scales = {layer.scaling["default"] for layer in adapted.modules() if hasattr(layer, "lora_A")}
+    assert scales == {2.0}
+    over = techniques.find("rslora", "nf4")
+    assert (over.key, over.quantized) == ("rslora", True)
