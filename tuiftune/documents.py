@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import stat
@@ -18,13 +19,23 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
 MOST_BYTES = 16 * 2**20  # the index of a model in a thousand parts has 9 MB
 DEEPEST = 100
 MOST_DIGITS = 300  # of a whole number: one of 309 is beyond what a float holds
+# What kind of value stands under a key of a shape; a list or an object of these is a shape as well.
+NUMBER, SHARE, TEXT, FLAG, OBJECT, NUMBERS = (
+    "a number",
+    "a share from 0 to 1",
+    "text",
+    "true or false",
+    "an object",
+    "numbers under names",
+)
+MOST = 1e18  # bytes, tokens and steps stay far below
 _LONG_NUMBER = re.compile(rf"[0-9]{{{MOST_DIGITS + 1}}}")
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
@@ -158,3 +169,52 @@ def deeper_than(value: Any, deepest: int = DEEPEST) -> bool:
 def _has_long_number(text: str) -> bool:
     """Whether so many digits stand outside of a text."""
     return any(_LONG_NUMBER.search(part) for part in _TEXT.split(text))
+
+
+def checked(document: dict[str, Any], shape: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The document with null for numbers that are none. UserError names the first key with another kind of
+    value.
+
+    A key that is missing or null is nothing known; one that the shape doesn't list is left to the reader.
+    """
+    found: dict[str, Any] = _as(document, shape, "", place)
+    return found
+
+
+def _as(value: Any, shape: Any, key: str, place: str) -> Any:
+    if value is None or shape is None:
+        return value
+    if isinstance(shape, str):
+        return _plain(value, shape, key, place)
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            raise _wrong(value, "a list", key, place)
+        return [_as(item, shape[0], key, place) for item in value if item is not None]
+    if not isinstance(value, dict):
+        raise _wrong(value, OBJECT, key, place)
+    return {name: _as(item, shape.get(name), f"{key}.{name}", place) for name, item in value.items()}
+
+
+def _plain(value: Any, kind: str, key: str, place: str) -> Any:
+    if kind == NUMBERS and isinstance(value, dict):
+        return {name: _as(item, NUMBER, f"{key}.{name}", place) for name, item in value.items()}
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in (NUMBER, SHARE) and number:
+        if not math.isfinite(value):
+            return None
+        if (0 <= value <= 1) if kind == SHARE else abs(value) <= MOST:
+            return value
+    kinds = {TEXT: str, FLAG: bool, OBJECT: dict}
+    if kind in kinds and isinstance(value, kinds[kind]):
+        return value
+    raise _wrong(value, kind, key, place)
+
+
+def _wrong(value: Any, kind: str, key: str, place: str) -> UserError:
+    shown = printable(str(value))
+    shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
+    return UserError(
+        f"`{printable(key.removeprefix('.'))}` is {shown or 'empty'}, expected {kind}",
+        place=place,
+        remedy="the file was changed or damaged: copy the run again",
+    )

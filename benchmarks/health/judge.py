@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.health.courses import COURSES, Course
+from tuiftune.plan import planned
 from tuiftune.runs import health
 from tuiftune.runs.state.run_state import RunState
-from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +79,7 @@ def judged(events: Iterable[dict[str, Any]]) -> Judged:
     fixes: list[tuple[int, tuple[str, ...]]] = []
     for event in events:
         if event["type"] == "plan":
-            foreseen = planned.of(event)
+            foreseen = planned.read(event)
             continue
         state.fold(event)
         if event["type"] not in ("step", "eval", "end"):

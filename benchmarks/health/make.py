@@ -112,10 +112,10 @@ def train(course: Course, root: Path, seed: int, changes: dict[str, Any] | None 
 
 def compact(run: RunDir) -> Iterator[str]:
     """The plan's part that a judgement reads, then each event that it reads, with few digits."""
-    resolved = run.plan()["resolved"]
+    resolved = run.plan().document["resolved"]
     kept = {"training": resolved["training"], "method": resolved["method"], "run": resolved["run"]}
-    data = {key: value for key, value in run.plan()["data"].items() if key not in ("files", "basis")}
-    plan = {"type": "plan", "resolved": kept, "model": run.plan()["model"], "data": data}
+    data = {key: value for key, value in run.plan().document["data"].items() if key not in ("files", "basis")}
+    plan = {"type": "plan", "resolved": kept, "model": run.plan().document["model"], "data": data}
     yield json.dumps(plan, separators=(",", ":"))
     before = None
     for line in run.events_path.read_text(encoding="utf-8").splitlines():

@@ -15,7 +15,7 @@ import pytest
 import tiny
 
 from tuiftune.errors import UserError
-from tuiftune.runs.store.budget import give
+from tuiftune.runs.store.amend import give_budget
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def test_a_spent_budget_ends_in_a_checkpoint(engine: Engine, make_run: Callable[
     done = max(steps_of(run))
     assert engine.train(run, "--resume") == 4, "what is spent stays spent"
     assert max(steps_of(run)) == done
-    give(RunDir.open(run), max_usd=100.0)
+    give_budget(RunDir.open(run), max_usd=100.0)
     job = engine.start("train", run, "--resume")
     job.wait_for_step(run, done + 1)
     job.send(signal.SIGTERM)
@@ -160,7 +160,7 @@ def test_a_spent_budget_ends_in_a_checkpoint(engine: Engine, make_run: Callable[
     assert end_of(run)["state"] == "preempted"
     for wrong in (-1.0, float("nan")):
         with pytest.raises(UserError, match=r"budget.max_hours"):
-            give(RunDir.open(run), max_hours=wrong)
+            give_budget(RunDir.open(run), max_hours=wrong)
 
 
 def test_a_damaged_newest_checkpoint_falls_back(engine: Engine, make_run: Callable[..., Path]) -> None:

@@ -42,7 +42,7 @@ evaluation: {{rows: 0}}
 run: {{save_every: 4}}
 """
     prepared = prepare(loads(text, "mixed.yaml"), tmp_path / "runs", preflight=True)
-    plan = prepared.plan()
+    plan = prepared.plan().document
     (source,) = plan["resolved"]["data"]["mix"]
     assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5, "share": None}
     assert plan["data"]["rows"] == 64 + 15

@@ -379,7 +379,7 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     from tuiftune.engine.process import job
 
     run = prepared(room, kind, **changes)
-    plan = run.plan()
+    plan = run.plan().document
     code = int(job.train(run.path, resume=False, force=False))
     events = [json.loads(line) for line in run.events_path.read_text().splitlines()]
     found: dict[str, Any] = {
@@ -437,7 +437,7 @@ def _held_out(run: Any, load: Any) -> Any:
         def __getattr__(self, name: str) -> Any:
             return lambda *args, **kwargs: None
 
-    preset = Preset.model_validate(run.plan()["resolved"])
+    preset = Preset.model_validate(run.plan().document["resolved"])
     return rows.load(preset, Silent(), lambda: None).held_out
 
 

@@ -72,7 +72,7 @@ def test_what_was_planned_is_trained_after_main_has_moved(tmp_path: Path) -> Non
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = f"model: {{base: someone/tiny}}\ndata: {{train: '{tmp_path / 'rows.jsonl'}', max_length: 64}}\n"
     run = prepare(file.loads(text, "mine.yaml"), tmp_path / "runs", "pinned")
-    plan = run.plan()
+    plan = run.plan().document
     assert plan["resolved"]["model"]["revision"] == plan["model"]["revision"] == FIRST
     second = snapshot(tmp_path / "hub-cache", SECOND)
     assert resolve("someone/tiny").path == second

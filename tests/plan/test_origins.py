@@ -10,7 +10,7 @@ from test_make_plan import FACTS, machine
 from tuiftune.errors import UserError
 from tuiftune.models.resolve import resolve
 from tuiftune.plan.document import document
-from tuiftune.plan.prepare import prepare
+from tuiftune.plan.inputs import of_named
 from tuiftune.plan.resolve import make_plan
 from tuiftune.preset import file, shipped
 from tuiftune.wizard.draft import Draft
@@ -113,7 +113,7 @@ def test_in_the_wizard_the_advice_and_a_built_in_preset_are_not_the_user() -> No
 
 
 def test_without_a_preset_nothing_comes_from_the_demo() -> None:
-    plan = document(prepare(None, []))
+    plan = document(of_named(None, []).plan())
     demo = file.load(shipped.find("demo"))
     resolved = plan["resolved"]
     assert resolved["training"]["learning_rate"] != demo.training.learning_rate
@@ -129,10 +129,10 @@ def test_without_a_preset_nothing_comes_from_the_demo() -> None:
 def test_data_that_is_missing_is_bad_input(setting: str, name: str | None) -> None:
     known = ["model.base=builtin:tiny", "data.train=builtin:tickets"]
     with pytest.raises(UserError, match=r"gone\.jsonl") as told:
-        prepare(name, [*known, setting])
+        of_named(name, [*known, setting]).plan()
     assert told.value.exit_code == 2
 
 
 def test_the_file_that_a_built_in_preset_names_stands_for_ones_own() -> None:
-    made = prepare("first-lora", ["model.base=builtin:tiny"])
+    made = of_named("first-lora", ["model.base=builtin:tiny"]).plan()
     assert any("stands for yours" in note for note in made.notes)

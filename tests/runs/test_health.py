@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tuiftune.plan import planned
 from tuiftune.runs import health
 from tuiftune.runs.log.event_log import EventReader
 from tuiftune.runs.state.run_state import RunState
-from tuiftune.runs.store import planned
 from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
@@ -68,7 +68,7 @@ def readings(state: RunState, number: int, *cards: dict[str, Any], **host: Any) 
 
 
 def codes(state: RunState, plan: dict[str, Any] | None = None) -> list[str]:
-    return [remark.code for remark in health.remarks(state, planned.of(plan or {}))]
+    return [remark.code for remark in health.remarks(state, planned.read(plan or {}))]
 
 
 FALLING = [2.0 * 0.97**step for step in range(60)]
@@ -80,7 +80,7 @@ def test_a_healthy_run_gets_no_remark_and_says_what_was_looked_at() -> None:
         [9.0 * 0.93**step + 0.5 for step in range(60)], {20: 2.9, 40: 1.2, 60: 0.8}, data_wait=0.01
     )
     readings(state, 12, BUSY, host_memory_used=9, host_memory_total=24, disk_free=50 * GIB)
-    judged = health.judge(state, planned.of(PLAN))
+    judged = health.judge(state, planned.read(PLAN))
     assert judged.remarks == ()
     assert judged.headline == (
         "healthy: numbers, training loss, eval loss, rows, host memory, disk, card, data, memory"
@@ -111,15 +111,15 @@ def test_a_healthy_run_gets_no_remark_and_says_what_was_looked_at() -> None:
     ],
 )
 def test_each_fault_is_told_apart(code: str, state: RunState) -> None:
-    (remark,) = health.remarks(state, planned.of(PLAN))
+    (remark,) = health.remarks(state, planned.read(PLAN))
     assert remark.code == code
     assert all((remark.title, remark.words, remark.remedy, remark.why))
-    assert health.judge(state, planned.of(PLAN)).headline.endswith(remark.title)
+    assert health.judge(state, planned.read(PLAN)).headline.endswith(remark.title)
 
 
 def test_idle_memory_is_spent_on_what_the_plan_predicts_and_on_nothing_else() -> None:
     idle = readings(course(FALLING), 12, {**BUSY, "memory_used": 42 * GIB})
-    (remark,) = health.remarks(idle, planned.of(PLAN))
+    (remark,) = health.remarks(idle, planned.read(PLAN))
     assert remark.title == "98.0 GiB idle"
     assert "checkpointing off next time, 1.4×" in remark.words
     assert "--set training.activation_checkpointing=false" in remark.remedy
@@ -145,7 +145,7 @@ def test_a_cap_that_will_end_the_run_is_told_before_it_does() -> None:
     state = course(FALLING[:50])  # a second a step, 50 to go
     price = {"usd_per_hour": 36.0}  # a cent a second
     assert codes(state, {"resolved": {"budget": {**price, "max_usd": 2.0}}}) == []
-    (remark,) = health.remarks(state, planned.of({"resolved": {"budget": {**price, "max_usd": 0.7}}}))
+    (remark,) = health.remarks(state, planned.read({"resolved": {"budget": {**price, "max_usd": 0.7}}}))
     assert remark.code == "budget"
     assert remark.words.startswith("the cap of $0.70 is used up in 20 s, and 50 s are left")
     assert codes(state, {"resolved": {"budget": {"max_hours": 0.02}}}) == ["budget"]
@@ -155,7 +155,7 @@ def test_a_cap_that_will_end_the_run_is_told_before_it_does() -> None:
 @pytest.mark.parametrize("name", ["demo", "h200-lora", "h200-qlora"])
 def test_recorded_runs_raise_no_false_alarm_at_any_moment(name: str) -> None:
     run = RunDir(RECORDED / name)
-    foreseen, state, found = planned.read(run), RunState(), set()
+    foreseen, state, found = run.planned(), RunState(), set()
     for event in EventReader(run.events_path).poll():
         state.fold(event)
         found |= {(remark.code, remark.severity) for remark in health.remarks(state, foreseen)}
@@ -170,9 +170,9 @@ def test_a_run_that_diverged_says_it_in_its_own_words() -> None:
         "resolved": {"training": {"learning_rate": 1.0}, "method": {"technique": "lora", "rank": 16}},
         "model": {"parameters": 1_049_728},
     }
-    (remark,) = health.remarks(state, planned.of(plan))
+    (remark,) = health.remarks(state, planned.read(plan))
     assert remark.code == "diverged"
     assert remark.words.endswith("diverged at a learning rate of 1: the gradient norm is not finite")
     assert remark.remedy.startswith("set training.learning_rate=0.002;")
     state.fold({"type": "start", "total_steps": 100, "resumed_from": 10, "t": 22.0})
-    assert health.remarks(state, planned.of(plan)) == []
+    assert health.remarks(state, planned.read(plan)) == []

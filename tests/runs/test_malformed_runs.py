@@ -24,7 +24,7 @@ from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.narrate import Narrator
 from tuiftune.runs.state.summary import summarise
-from tuiftune.runs.store import control, planned, samples
+from tuiftune.runs.store import control, samples
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.process import Identity
 
@@ -96,7 +96,7 @@ def look_everywhere(run: RunDir, other: RunDir) -> None:
     told: list[Any] = []
 
     def follow() -> None:
-        noticed = notices.Notices(planned.read(run))
+        noticed = notices.Notices(run.planned())
         for event in follower.each():
             told.append(narrator.tell(event, follower.state))
             told.append(noticed.tell(event, follower.state))
@@ -106,8 +106,8 @@ def look_everywhere(run: RunDir, other: RunDir) -> None:
         lambda: json.dumps(summarise(run).document(), allow_nan=True),
         lambda: vitals(run),
         follow,
-        lambda: health.judge(follower.state, planned.read(run)),
-        lambda: status.facts(follower.state, planned.read(run)),
+        lambda: health.judge(follower.state, run.planned()),
+        lambda: status.facts(follower.state, run.planned()),
         lambda: markdown(run),
         lambda: show(run, Console(file=io.StringIO(), width=120)),
         lambda: (lambda found: (rows(found), sentences(found)))(compare([run, other])),

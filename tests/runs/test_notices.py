@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tuiftune.cli.tell import in_lines
+from tuiftune.plan import planned
 from tuiftune.runs.health import notices
 from tuiftune.runs.reports.report import markdown
 from tuiftune.runs.state.run_state import RunState
-from tuiftune.runs.store import planned, samples
+from tuiftune.runs.store import samples
 from tuiftune.runs.store.directory import RunDir
 
 RECORDED = Path(__file__).parents[1] / "fixtures"
@@ -19,7 +20,7 @@ FALLING = [2.0 * 0.97**step for step in range(80)]
 
 
 def test_a_remark_is_told_once_and_money_after_each_evaluation() -> None:
-    told, state = notices.Notices(planned.of({"resolved": {"budget": {"usd_per_hour": 36.0}}})), RunState()
+    told, state = notices.Notices(planned.read({"resolved": {"budget": {"usd_per_hour": 36.0}}})), RunState()
     lines: list[str] = []
 
     def tell(**event: object) -> None:

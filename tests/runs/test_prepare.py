@@ -15,7 +15,6 @@ from tuiftune import assets
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs.prepare import prepare
 from tuiftune.preset.file import loads
-from tuiftune.runs.store import planned
 from tuiftune.runs.store.registry import known
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def preset(data: str = "train.jsonl", base: str = "builtin:tiny", **more: str) -
 def test_a_prepared_run_holds_from_any_directory(here: Path) -> None:
     told: list[str] = []
     run = prepare(preset(), here / "runs", say=told.append)
-    plan = run.plan()
+    plan = run.plan().document
     assert run.path == here / "runs" / "mine"
     assert plan["fits"] is True
     assert plan["resolved"]["data"]["train"] == str(here / "train.jsonl")
@@ -59,7 +58,7 @@ def test_a_cap_in_money_needs_a_price(here: Path, monkeypatch: pytest.MonkeyPatc
         prepare(preset(budget="{max_usd: 5}"), here / "runs")
     assert not (here / "runs").exists()
     capped = prepare(preset(budget="{max_usd: 5, usd_per_hour: 2}"), here / "runs")
-    assert planned.read(capped).limit_seconds == 2.5 * 3600
+    assert capped.planned().limit_seconds == 2.5 * 3600
 
 
 def test_without_a_name_the_next_free_one_is_taken_with_one_it_must_be_free(here: Path) -> None:
@@ -72,7 +71,7 @@ def test_without_a_name_the_next_free_one_is_taken_with_one_it_must_be_free(here
 def test_a_model_directory_is_kept_by_its_path(here: Path) -> None:
     (here / "model").symlink_to(assets.BASE)
     run = prepare(preset(base="./model"), here / "runs")
-    assert run.plan()["resolved"]["model"]["base"] == str(Path(assets.BASE).resolve())
+    assert run.plan().document["resolved"]["model"]["base"] == str(Path(assets.BASE).resolve())
 
 
 @pytest.mark.parametrize(

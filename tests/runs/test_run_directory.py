@@ -28,7 +28,7 @@ def test_a_new_run_has_what_a_run_directory_has(root: Path) -> None:
         "preset.yaml",
         "result",
     ]
-    assert RunDir.open(run.path).plan().items() >= PLAN.items()
+    assert RunDir.open(run.path).plan().document.items() >= PLAN.items()
     assert run.preset_path.read_text() == "version: 1\n"
     assert run.result() is None
 

@@ -17,7 +17,6 @@ from tuiftune.runs.health.notices import Notices
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.narrate import Narrator
-from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +88,7 @@ class Following:
         """Tell the run until it ends or is left alone. Returns the exit code."""
         self._bar = _bar()
         self._narrator = Narrator(steps=self._bar is None)
-        self._notices = Notices(planned.read(self.run))
+        self._notices = Notices(self.run.planned())
         try:
             while not self._ended():
                 if self._asked.to_end and not self.asked_to_stop:

@@ -24,9 +24,9 @@ def plan(
     from tuiftune.cli import terminal
     from tuiftune.errors import ExitCode
     from tuiftune.plan.document import document
-    from tuiftune.plan.prepare import prepare
+    from tuiftune.plan.inputs import of_named
 
-    made = prepare(preset, set_ or [], gpu)
+    made = of_named(preset, set_ or []).plan(gpu)
     if json:
         terminal.write_json(document(made))
     else:

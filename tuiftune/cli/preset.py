@@ -84,10 +84,10 @@ def show(
 def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
     """The resolved preset on standard output, and the reason of every choice on standard error."""
     from tuiftune.cli.terminal import say
-    from tuiftune.plan.prepare import prepare
+    from tuiftune.plan.inputs import of_named
     from tuiftune.preset.file import dump
 
-    plan = prepare(preset, settings, gpu)
+    plan = of_named(preset, settings).plan(gpu)
     where = plan.gpu.get("name", "this machine")
     typer.echo(dump(plan.resolved, header=f"{plan.resolved.name}, resolved for {where}"), nl=False)
     for reason in plan.reasons:

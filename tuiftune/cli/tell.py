@@ -14,7 +14,6 @@ from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.narrate import Narrator
 from tuiftune.runs.state.postmortem import cause
-from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +27,7 @@ POLL_SECONDS = 0.25
 def in_lines(run: RunDir) -> int:
     """Tell the run from its beginning and follow it. Returns its exit code; 0 when left with Ctrl-C."""
     follower, narrator = Follower(run), Narrator()
-    noticed = notices.Notices(planned.read(run))
+    noticed = notices.Notices(run.planned())
 
     def tell() -> bool:
         new = False

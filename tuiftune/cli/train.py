@@ -100,9 +100,9 @@ def resume(
     if noted is not None and not noted.settled and not force and not seen.running:
         raise UserError(noted.why, place=found.name, exit_code=ExitCode.DIVERGED)
     if max_usd is not None or max_hours is not None:
-        from tuiftune.runs.store.budget import give
+        from tuiftune.runs.store.amend import give_budget
 
-        give(found, max_usd=max_usd, max_hours=max_hours)
+        give_budget(found, max_usd=max_usd, max_hours=max_hours)
     _run(found.path, detach, force, keep_alive=keep_alive)
 
 

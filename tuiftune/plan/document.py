@@ -1,11 +1,16 @@
-"""The plan as a JSON document: `tuiftune plan --json` and a run's plan.json."""
+"""The plan as a JSON document: `tuiftune plan --json` and a run's plan.json. `planned` reads it again."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import __version__, paths
+
 if TYPE_CHECKING:
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.inputs import Inputs
     from tuiftune.plan.model import Plan
 
 
@@ -30,3 +35,60 @@ def document(plan: Plan) -> dict[str, Any]:
         "cost": {"usd": plan.usd, "per_hour": plan.usd_per_hour},
         "notes": list(plan.notes),
     }
+
+
+def of_run(plan: Plan, inputs: Inputs, preflight: bool | None) -> dict[str, Any]:
+    """plan.json: the plan, with paths that hold from any directory, and what it was made from."""
+    made = document(plan)
+    model, facts, dataset = inputs.model, inputs.facts, inputs.dataset
+    assert facts is not None
+    assert dataset is not None
+    _make_absolute(made["resolved"], model)
+    made["model"] = {
+        "reference": model.reference,
+        "parameters": model.parameters,
+        "source": model.source,
+        "revision": model.revision,
+        "licence": model.licence,
+    }
+    made["data"] = {
+        "files": [str(path) for path in dataset.files],
+        "format": facts.format,
+        "rows": facts.rows,
+        "rows_eval": facts.rows_eval,
+        "rows_read": dataset.rows,
+        "rows_unusable": int((~dataset.usable).sum()),
+        "mean_length": facts.mean_length,
+        "longest": facts.longest,
+        "basis": facts.basis,
+        "lost": dataset.lost,
+        "portions": [asdict(portion) for portion in facts.portions],
+    }
+    made["created"] = {"t": round(time.time(), 3), "version": __version__}
+    made["preflight"] = preflight
+    return made
+
+
+def _make_absolute(preset: dict[str, Any], model: BaseModel) -> None:
+    """A run can be resumed from any directory, so it must not depend on the one it was started in."""
+    from tuiftune.data.mix.split import as_share
+
+    data = preset["data"]
+    train = data["train"]
+    data["train"] = _absolute(train) if isinstance(train, str) else [_absolute(path) for path in train]
+    if as_share(data["eval"]) is None:
+        data["eval"] = _absolute(str(data["eval"]))
+    for source in data["mix"]:
+        source["path"] = _absolute(source["path"])
+    if model.source == "directory" and model.path is not None:
+        preset["model"]["base"] = str(model.path)
+    if model.source in ("cache", "catalogue", "hub"):
+        preset["model"]["revision"] = model.revision
+
+
+def _absolute(path: str) -> str:
+    from tuiftune.data.read.hub import looks_like_id
+
+    if path.startswith("builtin:") or looks_like_id(path):
+        return path
+    return str(paths.absolute(path))

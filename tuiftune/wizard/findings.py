@@ -129,16 +129,15 @@ class Findings:
 
     def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
         """The plan of the draft on this machine, or on the card that the draft names."""
-        from tuiftune.plan.resolve import make_plan
+        from tuiftune.plan.inputs import Inputs
 
         preset = draft.preset() if preset is None else preset
         model = self.model(preset.model.base, preset.model.revision)
         facts = self.facts(draft, model)
+        inputs = Inputs(preset, self.machine(), model, self.dataset(draft), facts)
         card = draft.card or None
         key = (preset.model_dump_json(), _data_key(draft), card)
-        plan: Plan = self._once(
-            "plan", key, lambda: make_plan(preset, self.machine(), model, facts, gpu=card)
-        )
+        plan: Plan = self._once("plan", key, lambda: inputs.plan(card))
         return plan
 
 

@@ -20,7 +20,6 @@ from tuiftune.engine.training.resume import Resume, resume_point, say_changes
 from tuiftune.runs import health
 from tuiftune.runs.reports.verdict import Verdict, compare
 from tuiftune.runs.state.follow import Follower
-from tuiftune.runs.store import planned
 from tuiftune.runs.store.diverged import Noted, note
 
 if TYPE_CHECKING:
@@ -339,7 +338,7 @@ def _verdict(
         *scores,
         parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
         pairs=[(row["matched_before"], row["matched_after"]) for row in rows],
-        fix=health.what_to_try(follower.state, planned.read(run)),
+        fix=health.what_to_try(follower.state, run.planned()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from tuiftune.runs.store.directory import digest_of
 
 if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -106,19 +108,19 @@ def say_changes(run: RunDir, start: Resume, report: Report) -> None:
         )
 
 
-def edits(run: RunDir, plan: dict[str, Any]) -> str | None:
+def edits(run: RunDir, plan: Planned) -> str | None:
     """What was changed in a run's preset.yaml since the run was made, in words; None where nothing was."""
     from tuiftune.preset import file
 
     path = run.path / "preset.yaml"
     try:
         text = documents.read_text(path)
-        if digest_of(text) == plan.get("preset_digest", digest_of(text)):
+        if plan.preset_digest in ("", digest_of(text)):
             return None
         now = _leaves(file.load(path).model_dump(mode="json"))
     except UserError:
         return "it can't be read now"
-    then = _leaves(plan["resolved"])
+    then = _leaves(plan.resolved)
     differ = [
         f"{key}: {printable(str(value))[:40]}, was {printable(str(then[key]))[:40]}"
         for key, value in now.items()
@@ -139,7 +141,7 @@ def _reached(run: RunDir) -> tuple[int, int] | None:
 
 
 def _leaves(node: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
+    if not isinstance(node, Mapping):
         return {path: node}
     return {
         key: value

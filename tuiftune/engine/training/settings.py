@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuiftune import documents, techniques
 from tuiftune.engine.process import downsize
 from tuiftune.errors import UserError
-from tuiftune.preset.schema import Preset
-from tuiftune.runs.store import planned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiftune.plan.model import Larger
+    from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.techniques.base import Technique
 
@@ -37,14 +37,6 @@ OWN_AUTOS = frozenset(
         "training.divergence_patience",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Larger:
-    """The next larger micro batch, which the plan held back because its bound in bytes doesn't fit."""
-
-    micro_batch: int
-    needs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +114,9 @@ class Settings:
 def read(run: RunDir) -> Settings:
     """The run's settings. UserError where the plan is damaged, isn't a preset, or left a value open."""
     plan = run.plan()
-    place = str(run.path / "plan.json")
-    resolved = plan.get("resolved")
-    if not isinstance(resolved, dict):
-        raise UserError(
-            "the plan has no resolved preset", place=place, remedy="plan the run again with `tuiftune train`"
-        )
-    try:
-        preset = Preset.model_validate(resolved)
-    except ValueError as fault:
-        raise UserError(f"the resolved preset is not valid: {_first_line(fault)}", place=place) from fault
-    if left := sorted(_autos(resolved) - OWN_AUTOS):
+    place = str(run.plan_path)
+    preset = plan.preset(place)
+    if left := sorted(_autos(dict(plan.resolved)) - OWN_AUTOS):
         raise UserError(
             f"the plan left {', '.join(left)} at auto",
             place=place,
@@ -143,23 +127,25 @@ def read(run: RunDir) -> Settings:
     as_planned = int(preset.training.micro_batch)
     if (rows := downsize.recorded(run)) and rows < as_planned:
         preset = preset.with_values({"training.micro_batch": rows})
-    memory = plan.get("memory") or {}
-    gpu = plan.get("gpu") or {}
-    cost = plan.get("cost") or {}
     return Settings(
         preset=preset,
-        predicted={key: _whole(memory.get(key)) for key in ("allocated", "reserved", "device", "needs")},
-        gpu=gpu.get("name"),
-        usd_per_hour=preset.budget.usd_per_hour or cost.get("per_hour"),
+        predicted={
+            "allocated": _whole(plan.allocated),
+            "reserved": _whole(plan.reserved),
+            "device": _whole(plan.device),
+            "needs": _whole(plan.needs),
+        },
+        gpu=plan.gpu or None,
+        usd_per_hour=plan.usd_per_hour,
         adapter_dtype=preset.method.adapter_dtype,
         planned_micro_batch=as_planned,
-        capacity=_whole(gpu.get("memory_available")),
-        correction=float(gpu.get("correction") or 1.0),
-        predicted_seconds=(plan.get("time") or {}).get("seconds"),
-        preflight=plan.get("preflight", plan.get("rehearse")),
-        larger=_larger(plan.get("larger")),
-        usual_rate=planned.of(plan).usual_rate,
-        changed=frozenset(plan.get("changed") or ()),
+        capacity=_whole(plan.available),
+        correction=plan.correction,
+        predicted_seconds=plan.seconds,
+        preflight=plan.preflight,
+        larger=plan.larger,
+        usual_rate=plan.usual_rate,
+        changed=plan.changed,
     )
 
 
@@ -169,13 +155,6 @@ def preflight_of(path: Path) -> dict[str, Any]:
         with suppress(UserError):
             return documents.read_json(path.with_name(name))
     return {}
-
-
-def _larger(given: Any) -> Larger | None:
-    if not isinstance(given, dict):
-        return None
-    rows, needs = _whole(given.get("micro_batch")), _whole(given.get("needs"))
-    return Larger(rows, needs) if rows and needs else None
 
 
 def _autos(node: Any, path: str = "") -> set[str]:
@@ -190,11 +169,3 @@ def _autos(node: Any, path: str = "") -> set[str]:
 
 def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) else None
-
-
-def _first_line(fault: Exception) -> str:
-    errors = getattr(fault, "errors", None)
-    if errors is None:
-        return str(fault).splitlines()[0]
-    first = errors()[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.health import causes, curves, limits, machine, rows
 from tuiftune.runs.health.remark import ORDER, Remark
-from tuiftune.runs.store.planned import NOTHING
 
 if TYPE_CHECKING:
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 __all__ = ["RULES", "Health", "Remark", "judge", "remarks", "what_to_try"]
 

@@ -20,9 +20,9 @@ from tuiftune.runs.health.remark import Remark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.health.course import Course
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 SUSPECT = 1  # steps that a suspicion of divergence lasts before it is reported
 FAR_BELOW = 300.0  # times below the usual learning rate: more steps won't help

@@ -12,8 +12,8 @@ from tuiftune.runs.health.remark import Remark, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 SPIKE = 3.0  # times the level around it …
 SPIKE_NOISE = 8.0  # … so many standard deviations above it …

@@ -12,8 +12,8 @@ from tuiftune.runs.store import checkpoints
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 HOST_MEMORY_NEARLY_FULL = 0.93
 CHECKPOINTS_ROOM = 2  # times the next checkpoint: less free disk than that is tight

@@ -11,8 +11,8 @@ from tuiftune.runs.health.remark import Remark, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Faster, Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Faster, Planned
 
 READINGS = 10  # while training, before a card is judged: 20 s of them
 THROTTLED_SHARE = 0.5  # of the latest readings

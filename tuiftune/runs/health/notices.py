@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs import health, status
 from tuiftune.runs.state.narrate import clock
 from tuiftune.runs.status.course import money_line
-from tuiftune.runs.store.planned import NOTHING
 
 if TYPE_CHECKING:
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 EVERY_SECONDS = 10.0  # of the run between two looks, at least …
 SHARE = 0.01  # … or this share of the time so far

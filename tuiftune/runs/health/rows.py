@@ -14,14 +14,14 @@ from tuiftune.runs.health.remark import Remark, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 LOST_SHARE = 0.1  # of the rows; less is an ordinary blemish of a file
 
 
 def _lost(state: RunState, planned: Planned) -> Iterator[Remark]:
-    lost, read = planned.rows_unusable, planned.rows_read
+    lost, read = planned.rows.unusable, planned.rows.read
     if lost and read and lost >= LOST_SHARE * read:
         yield Remark(
             "rows_lost",

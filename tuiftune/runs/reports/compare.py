@@ -12,7 +12,7 @@ from tuiftune.evaluate.statistics import mcnemar, wilson
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.money import spending
 from tuiftune.runs.state.readings import part
-from tuiftune.runs.store import planned, samples
+from tuiftune.runs.store import samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,20 +117,18 @@ def compare(runs: Sequence[RunDir]) -> Comparison:
 
 
 def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
-    plan, result = _plan(run), _result(run)
-    resolved = plan.get("resolved") or {}
+    plan, result = run.planned(), _result(run)
     before, after = part(result, "before"), part(result, "after")
     match = _real(after.get("exact_match"), state.score_after.exact_match if state.score_after else None)
     rows = after.get("rows") if after else state.score_after.rows if state.score_after else None
     matched = round(match * rows) if match is not None and isinstance(rows, int) else None
-    foreseen = planned.of(plan)
-    spent = spending(state, foreseen).spent
+    spent = spending(state, plan).spent
     return Contender(
         name=run.name,
         path=str(run.path),
         state=standing,
-        model=state.model or str((resolved.get("model") or {}).get("base", "")),
-        technique=state.technique or str((resolved.get("method") or {}).get("technique", "")),
+        model=state.model or plan.model,
+        technique=state.technique or plan.technique,
         device=state.device,
         step=state.step,
         total_steps=state.total_steps,
@@ -150,8 +148,8 @@ def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
         tokens_per_second=_speed(state),
         seconds=round(state.seconds, 3),
         memory_peak=_peak(state),
-        memory_predicted=_real(state.memory.predicted, foreseen.device),
-        usd_per_hour=foreseen.usd_per_hour,
+        memory_predicted=_real(state.memory.predicted, plan.device),
+        usd_per_hour=plan.usd_per_hour,
         usd=None if spent is None else round(spent, 6),
     )
 
@@ -175,7 +173,7 @@ def _peak(state: RunState) -> float | None:
 def _settings(run: RunDir) -> dict[str, Any]:
     """The resolved preset with dotted keys, sections in the order of the file."""
     flat = {}
-    for key, value in (_plan(run).get("resolved") or {}).items():
+    for key, value in run.planned().resolved.items():
         if isinstance(value, dict):
             flat.update({f"{key}.{name}": inner for name, inner in value.items()})
         elif key not in NOT_SETTINGS:
@@ -233,13 +231,6 @@ def _remarks(
     going = [run.name for run in runs if run.state == "running"]
     if going:
         yield f"{', '.join(going)} still {'run' if len(going) > 1 else 'runs'}: its figures are not final"
-
-
-def _plan(run: RunDir) -> dict[str, Any]:
-    try:
-        return run.plan()
-    except UserError:
-        return {}
 
 
 def _result(run: RunDir) -> dict[str, Any]:

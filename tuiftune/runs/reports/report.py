@@ -16,17 +16,17 @@ from tuiftune.runs.reports import scores
 from tuiftune.runs.reports.loss_plot import loss_svg
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.narrate import figure
-from tuiftune.runs.store import planned, samples
+from tuiftune.runs.store import samples
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.runs.store.planned import Planned
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 SAMPLES = 3
@@ -63,7 +63,6 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
     follower.refresh()
     state, vitals = follower.state, follower.vitals()
     plan, result = run.plan(), run.result() or {}
-    foreseen = planned.of(plan)
     rows = list(_answers(run))
     parts = [
         f"# {escape(run.name)}",
@@ -73,22 +72,20 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         *_course(state, plot, result.get("preflight") or result.get("rehearsal")),
         *_side_by_side(rows),
         *_answers_over_time(run),
-        *_standing(state, foreseen),
+        *_standing(state, plan),
         "## Data",
         _data(plan, state),
         "## Settings, and why",
         _settings(plan),
-        *_remarks(state, foreseen),
+        *_remarks(state, plan),
         "## Where it lies",
         _places(run),
     ]
     return without_secrets("\n\n".join(part for part in parts if part) + "\n")
 
 
-def _opening(plan: dict[str, Any], state: RunState, vitals: Vitals) -> str:
-    resolved = plan.get("resolved") or {}
-    model = state.model or (resolved.get("model") or {}).get("base", "?")
-    technique = state.technique or (resolved.get("method") or {}).get("technique", "?")
+def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
+    model, technique = state.model or plan.model or "?", state.technique or plan.technique or "?"
     steps = f"{state.step:,}" + (f" of {state.total_steps:,}" if state.total_steps else "")
     words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
     if state.trainable and state.parameters:
@@ -149,37 +146,33 @@ def _side_by_side(rows: list[dict[str, Any]]) -> list[str]:
 COLUMNS = (("prompt", "Prompt"), ("reference", "Reference"), ("before", "Before"), ("after", "After"))
 
 
-def _data(plan: dict[str, Any], state: RunState) -> str:
-    data = plan.get("data") or {}
-    wanted = (plan.get("resolved") or {}).get("data") or {}
-    files = data.get("files") or wanted.get("train")
-    files = files if isinstance(files, list) else [files]
-    train = state.rows_train if state.rows_train is not None else data.get("rows")
-    held = state.rows_eval if state.rows_eval is not None else data.get("rows_eval")
-    lines = [f"- files: {', '.join(escape(str(name)) for name in files)}"]
-    if data.get("format"):
-        lines.append(f"- format: {escape(str(data['format']))}")
+def _data(plan: Planned, state: RunState) -> str:
+    rows = plan.rows
+    train = state.rows_train if state.rows_train is not None else rows.train
+    held = state.rows_eval if state.rows_eval is not None else rows.evaluation
+    lines = [f"- files: {', '.join(map(escape, rows.files))}"]
+    if rows.format:
+        lines.append(f"- format: {escape(rows.format)}")
     lines.append(f"- rows: {_count(train)} trained on, {_count(held)} held out")
-    if data.get("mean_length"):
+    if rows.mean_length:
         lines.append(
-            f"- tokens a row: {data['mean_length']:.0f} on average, {_count(data.get('longest'))} at most "
-            f"({escape(str(data.get('basis', '')))}); cut at {_count(wanted.get('max_length'))}"
+            f"- tokens a row: {rows.mean_length:.0f} on average, {_count(rows.longest)} at most "
+            f"({escape(rows.basis)}); cut at {_count(plan.max_length)}"
         )
     lines += [
         f"- mixed in: {escape(str(one['source']))} × {one['weight']:.3g}, {one['seen']:,} rows a pass"
-        for one in (data.get("portions") or [])[1:]
+        for one in rows.portions[1:]
     ]
-    lines += [f"- {escape(str(loss))}" for loss in data.get("lost") or []]
+    lines += [f"- {escape(loss)}" for loss in rows.lost]
     return "\n".join(lines)
 
 
-def _settings(plan: dict[str, Any]) -> str:
-    reasons = [reason for reason in plan.get("reasons") or [] if isinstance(reason, dict)]
-    if not reasons:
+def _settings(plan: Planned) -> str:
+    if not plan.reasons:
         return "The plan gives no reasons."
     lines = ["| Setting | Value | Why | Source |", "|---|---|---|---|"]
-    for reason in reasons:
-        cells = (escape(str(reason.get(key, ""))) for key in ("key", "value", "why", "source"))
+    for reason in plan.reasons:
+        cells = (escape(str(cell)) for cell in (reason.key, reason.value, reason.why, reason.source))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

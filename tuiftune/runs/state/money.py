@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tuiftune.figures import money
 
 if TYPE_CHECKING:
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.find import last_active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tuiftune.runs.log.events import Event
@@ -85,14 +84,10 @@ def summarise(run: RunDir) -> Summary:
     events = first_and_last(run.events_path)
     for event in events:
         state.fold(event)
-    plan, result = _document(run.plan), _document(run.result)
-    resolved, before, after = (
-        part(plan, "resolved"),
-        part(result, "before"),
-        part(result, "after"),
-    )
+    plan, result = run.planned(), _result(run)
+    before, after = part(result, "before"), part(result, "after")
     if state.total_steps is None:
-        state.total_steps = whole(part(plan, "time"), "steps")
+        state.total_steps = plan.steps
     return Summary(
         run=run,
         vitals=vitals(run),
@@ -105,9 +100,9 @@ def summarise(run: RunDir) -> Summary:
             "exact_match", state.score_before.exact_match if state.score_before else None
         ),
         match_after=after.get("exact_match", state.score_after.exact_match if state.score_after else None),
-        technique=_text(resolved, "method", "technique"),
-        model=_text(resolved, "model", "base"),
-        data=_text(resolved, "data", "train"),
+        technique=plan.technique,
+        model=plan.model,
+        data=printable(", ".join(plan.train)),
         created=_created(run, state),
         active=last_active(run),
     )
@@ -143,26 +138,19 @@ class Summaries:
 def _stamp(run: RunDir) -> object:
     """What changes when a run's log, plan, process or result does."""
     stamps: list[object] = []
-    for path in (run.events_path, run.path / "plan.json", run.pid_path, run.result_path / "result.json"):
+    for path in (run.events_path, run.plan_path, run.pid_path, run.result_path / "result.json"):
         seen = paths.look(path)
         stamps.append(seen and (seen.st_ino, seen.st_size, seen.st_mtime_ns))
     return tuple(stamps)
 
 
-def _document(read: Callable[[], dict[str, Any] | None]) -> dict[str, Any]:
+def _result(run: RunDir) -> dict[str, Any]:
     try:
-        return read() or {}
+        return run.result() or {}
     except UserError:
         return {}
 
 
-def _text(document: Mapping[str, Any], section: str, key: str) -> str:
-    value = part(document, section).get(key)
-    if isinstance(value, list):
-        value = ", ".join(str(item) for item in value)
-    return printable(str(value)) if value is not None else ""
-
-
 def _created(run: RunDir, state: RunState) -> float:
-    created = paths.modified(run.path / "plan.json")
+    created = paths.modified(run.plan_path)
     return (state.started_at or 0.0) if created is None else created

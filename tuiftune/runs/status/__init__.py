@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.status import course, learning, machine, memory
 from tuiftune.runs.status.fact import GROUPS, Fact
-from tuiftune.runs.store.planned import NOTHING
 
 if TYPE_CHECKING:
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 __all__ = ["GROUPS", "Fact", "facts", "group"]
 

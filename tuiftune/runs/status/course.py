@@ -14,8 +14,8 @@ from tuiftune.runs.status.fact import Fact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 NEAR_CAP = 0.9
 

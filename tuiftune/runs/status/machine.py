@@ -11,9 +11,9 @@ from tuiftune.runs.status.fact import Fact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.readings import GpuReading
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 CAUSES = {
     "power cap": "at its power limit: usual under full load",

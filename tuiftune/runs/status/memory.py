@@ -12,9 +12,9 @@ from tuiftune.runs.store import checkpoints
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.readings import MemoryReading
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
 
 WHAT = {
     "reserved": "PyTorch's allocator at its peak",

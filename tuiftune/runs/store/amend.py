@@ -1,14 +1,12 @@
-"""Settings that a run may go on with: those that change how it learns, but not what it is."""
+"""What a run may go on with: settings that change how it learns, but not what it is; and a larger budget."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.preset import file
-from tuiftune.preset.schema import Preset
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import digest_of, write_text
 
@@ -46,11 +44,9 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
                 place=printable(key),
                 remedy=f"start a new run, or change one of {', '.join(MAY_CHANGE)}",
             )
-    plan = run.plan()
-    try:
-        old = Preset.model_validate(plan["resolved"])
-    except (KeyError, ValueError):
-        raise UserError("the plan has no valid preset", place=str(run.path / "plan.json")) from None
+    before = run.plan()
+    old = before.preset(str(run.plan_path))
+    plan = dict(before.document)
     new = file.override(old, list(settings))
     if new.training.learning_rate == "auto":
         raise UserError("auto is resolved when a run is planned", place=keys[0], remedy="give a number")
@@ -61,15 +57,30 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
         _give_reason(plan, key, training[leaf])
     plan["changed"] = sorted({*(plan.get("changed") or ()), *keys})
     text = documents.read_text(run.preset_path)
-    if digest_of(text) == plan.get("preset_digest", digest_of(text)):  # else it was edited, and is told of
+    if before.preset_digest in ("", digest_of(text)):  # else it was edited, and is told of
         text = file.dump(file.override(run.preset, list(settings)))
         plan["preset_digest"] = digest_of(text)
     try:
         write_text(run.preset_path, text)
-        write_text(run.path / "plan.json", json.dumps(plan, indent=1))
     except OSError as fault:
         raise UserError(f"can't be written ({fault.strerror})", place=str(run.path)) from None
+    run.write_plan(plan)
     return keys
+
+
+def give_budget(run: RunDir, *, max_usd: float | None = None, max_hours: float | None = None) -> None:
+    """Replace the limits of a run: US dollars and hours of the whole run, what is spent included.
+
+    UserError for a limit that isn't above 0, or a plan that can't be written.
+    """
+    plan = dict(run.plan().document)
+    for key, limit in (("max_usd", max_usd), ("max_hours", max_hours)):
+        if limit is None:
+            continue
+        if not 0 < limit < float("inf"):
+            raise UserError(f"{limit:g} is no budget", place=f"budget.{key}", remedy="a number above 0")
+        plan["resolved"]["budget"][key] = limit
+    run.write_plan(plan)
 
 
 def _give_reason(plan: dict[str, Any], key: str, value: Any) -> None:

@@ -13,9 +13,9 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.runs.store.planned import Planned
 
 # A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
 STATES = 2

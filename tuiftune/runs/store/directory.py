@@ -14,16 +14,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
+from tuiftune.documents import NUMBER, SHARE, TEXT
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.plan import planned
+from tuiftune.plan.planned import MEASURED, NOTHING
 from tuiftune.printable import printable
-from tuiftune.runs.store import shapes
 from tuiftune.secret_forms import holds_secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.preset.schema import Preset
 
+_SCORE: Mapping[str, Any] = {
+    "loss": NUMBER,
+    "perplexity": NUMBER,
+    "exact_match": SHARE,
+    "final_number": SHARE,
+    "interval": [NUMBER],
+    "rows": NUMBER,
+    "rows_held_out": NUMBER,
+}
+RESULT: Mapping[str, Any] = {
+    "before": _SCORE,
+    "after": _SCORE,
+    "best_step": NUMBER,
+    "steps": NUMBER,
+    "seconds": NUMBER,
+    "tokens": NUMBER,
+    "samples": [{"prompt": TEXT, "reference": TEXT, "before": TEXT, "after": TEXT}],
+    "model": TEXT,
+    "technique": TEXT,
+    "trainable": NUMBER,
+    "parameters": NUMBER,
+    "preflight": {"measured": MEASURED, "predicted": MEASURED},
+    "rehearsal": {"measured": MEASURED, "predicted": MEASURED},  # in runs of earlier versions
+}
+PLAN = "plan.json"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STAGED = ".staged-"
 _NO_RUN = "is not a run directory (it has no plan.json)"
@@ -42,9 +70,9 @@ class RunDir:
     def open(cls, path: Path) -> RunDir:
         """The run at `path`; UserError if there is none."""
         path = paths.absolute(path)
-        if not paths.is_file(path / "plan.json"):
+        if not paths.is_file(path / PLAN):
             if not paths.gone(path):
-                paths.require(path / "plan.json", missing=_NO_RUN, remedy=_KNOWN)
+                paths.require(path / PLAN, missing=_NO_RUN, remedy=_KNOWN)
             raise UserError(_NO_RUN, place=printable(str(path)), remedy=_KNOWN)
         return cls(path)
 
@@ -87,18 +115,36 @@ class RunDir:
 
         return load(self.preset_path)
 
-    def plan(self) -> dict[str, Any]:
-        """The frozen plan, as `plan --json` prints it; UserError if it is damaged."""
-        return self._document(self.path / "plan.json", shapes.PLAN)
+    @property
+    def plan_path(self) -> Path:
+        return self.path / PLAN
+
+    def plan(self) -> Planned:
+        """The frozen plan; UserError if it is damaged."""
+        return planned.read(documents.read_json(self.plan_path), printable(str(self.plan_path)))
+
+    def planned(self) -> Planned:
+        """The frozen plan; one that says nothing where it is damaged."""
+        try:
+            return self.plan()
+        except UserError:
+            return NOTHING
+
+    def write_plan(self, document: dict[str, Any]) -> None:
+        """Replace the plan's document. UserError where it can't be written."""
+        try:
+            write_text(self.plan_path, json.dumps(document, indent=1))
+        except OSError as fault:
+            raise UserError(
+                f"can't be written ({fault.strerror})", place=printable(str(self.plan_path))
+            ) from None
 
     def result(self) -> dict[str, Any] | None:
         """`result/result.json`, or None before there is one."""
         path = self.result_path / "result.json"
-        return None if paths.gone(path) else self._document(path, shapes.RESULT)
-
-    @staticmethod
-    def _document(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
-        return shapes.checked(documents.read_json(path), shape, printable(str(path)))
+        if paths.gone(path):
+            return None
+        return documents.checked(documents.read_json(path), RESULT, printable(str(path)))
 
 
 def check_name(name: str) -> None:
@@ -171,7 +217,7 @@ def runs_in(root: Path) -> list[RunDir]:
     return [
         RunDir(path)
         for path in paths.entries(root)
-        if not path.name.startswith(STAGED) and paths.is_file(path / "plan.json")
+        if not path.name.startswith(STAGED) and paths.is_file(path / PLAN)
     ]
 
 
@@ -202,7 +248,7 @@ def _fill(staged: Path, preset_text: str, plan: dict[str, Any]) -> None:
         directory.mkdir(mode=DIRECTORY_MODE)
     write_text(staged / "preset.yaml", preset_text)
     document = {**plan, "preset_digest": digest_of(preset_text)}
-    write_text(staged / "plan.json", json.dumps(document, indent=2, default=str) + "\n")
+    write_text(staged / PLAN, json.dumps(document, indent=2, default=str) + "\n")
 
 
 def _refuse_secrets(name: str, root: Path, preset_text: str, plan: dict[str, Any]) -> None:

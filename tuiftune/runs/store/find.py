@@ -10,7 +10,7 @@ from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.state.liveness import status
-from tuiftune.runs.store.directory import NAME, RunDir, default_root, runs_in
+from tuiftune.runs.store.directory import NAME, PLAN, RunDir, default_root, runs_in
 from tuiftune.runs.store.registry import known, removed
 
 
@@ -44,7 +44,7 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
     if os.sep in name or name.startswith("~"):
         return RunDir.open(paths.given(name))
     here = root or default_root()
-    if NAME.fullmatch(name) and paths.is_file(here / name / "plan.json"):
+    if NAME.fullmatch(name) and paths.is_file(here / name / PLAN):
         return RunDir.open(here / name)
     lost = removed(name)
     same = [run for run in known() if run.name == name]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.runs.store.directory import DIRECTORY_MODE, FILE_MODE, RunDir, write_text
+from tuiftune.runs.store.directory import DIRECTORY_MODE, FILE_MODE, PLAN, RunDir, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def known() -> list[RunDir]:
         # A register that can't be tidied (a read-only home) still tells where the runs are.
         with suppress(OSError), _locked(register):
             _write(register, [known for known in _read(register) if not _removed(Path(known))])
-    return [RunDir(run) for run in reversed(registered) if paths.is_file(run / "plan.json")]
+    return [RunDir(run) for run in reversed(registered) if paths.is_file(run / PLAN)]
 
 
 def removed(name: str) -> Path | None:
@@ -65,12 +65,12 @@ def unreachable() -> list[Path]:
 
     Where nothing is there at all, somebody has removed it or not mounted it, and there is nothing to say.
     """
-    registered = [Path(known) / "plan.json" for known in _read(registry_path())]
+    registered = [Path(known) / PLAN for known in _read(registry_path())]
     return [plan.parent for plan in registered if not paths.is_file(plan) and not paths.gone(plan)]
 
 
 def _removed(run: Path) -> bool:
-    return paths.is_dir(run.parent) and paths.gone(run / "plan.json")
+    return paths.is_dir(run.parent) and paths.gone(run / PLAN)
 
 
 def _read(register: Path) -> list[str]:

@@ -10,11 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from tuiftune.errors import UserError
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs import health
 from tuiftune.runs import status as run_status
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store import checkpoints, samples
-from tuiftune.runs.store.planned import NOTHING
 from tuiftune.tui import STYLES
 from tuiftune.tui.dashboard.answer_history import LatestAnswers
 from tuiftune.tui.dashboard.checkpoints_panel import Saves
@@ -41,12 +41,12 @@ from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.status.fact import Fact
     from tuiftune.runs.store.checkpoints import Stored
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.runs.store.planned import Planned
     from tuiftune.runs.store.samples import Generations
     from tuiftune.tui.dashboard.answer_history import Answering
     from tuiftune.tui.dashboard.why import Why

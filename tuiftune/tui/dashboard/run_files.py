@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tuiftune.runs.store import checkpoints, planned, samples
+from tuiftune.runs.store import checkpoints, samples
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.store.checkpoints import Stored
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.runs.store.planned import Planned
     from tuiftune.runs.store.samples import Generations
 
 POLL_SECONDS = 0.25  # how soon it notices that it is cancelled
@@ -47,7 +47,7 @@ def look(run: RunDir, target: DOMNode) -> None:
             continue
         if (there := samples.size(run)) != size:
             size, generated = there, samples.read(run)
-        found = planned.read(run), checkpoints.stored(run), generated
+        found = run.planned(), checkpoints.stored(run), generated
         if found != before:
             before = found
             target.post_message(Beside(*found))

@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import count, duration, percent
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.status.course import money_line
-from tuiftune.runs.store.planned import NOTHING
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.health_panel import headline
 
 if TYPE_CHECKING:
+    from tuiftune.plan.planned import Planned
     from tuiftune.runs.health import Health
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.store.planned import Planned
     from tuiftune.tui.kit.glyphs import Glyphs
 
 PHASES = {

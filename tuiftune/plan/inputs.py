@@ -1,0 +1,133 @@
+"""What a plan is made of: preset, machine, model and rows' facts, gathered for a command or for a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.preset.schema import YOURS
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tuiftune.data.dataset import Dataset
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.hardware.machine import Machine
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.model import Plan
+    from tuiftune.preset.schema import Preset
+
+NO_DATA = "no data file yet"  # stands in `data.train` where neither preset nor data was named
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a plan is made from. Without a dataset, `missing` says why there is none yet."""
+
+    preset: Preset
+    machine: Machine
+    model: BaseModel
+    dataset: Dataset | None
+    facts: DataFacts | None
+    missing: str = ""
+
+    def plan(self, gpu: str | None = None) -> Plan:
+        """The plan on the machine, or on the GPU that is named. UserError where none can be made."""
+        from tuiftune.plan.resolve import make_plan
+
+        made = make_plan(self.preset, self.machine, self.model, self.facts, gpu=gpu)
+        return replace(made, notes=(*made.notes, self.missing)) if self.missing else made
+
+
+def to_look_at(preset: Preset) -> Inputs:
+    """For a plan alone: the file that a built-in preset names stands for the user's, and may be missing.
+
+    UserError for any other data that is missing, or faulty.
+    """
+    from tuiftune.hardware.detect import detect
+    from tuiftune.models.resolve import resolve
+
+    model = resolve(preset.model.base, preset.model.revision)
+    if missing := _missing(preset):
+        return Inputs(preset, detect(), model, None, None, missing)
+    dataset = _load(preset)
+    return Inputs(preset, detect(), model, dataset, _measure(preset, dataset, model))
+
+
+def of_named(name_or_path: str | None, overrides: Sequence[str]) -> Inputs:
+    """Of a preset file, a built-in one, or tuiftune's defaults on the built-in model where None is named."""
+    from tuiftune.preset import file, shipped
+
+    preset = neutral() if name_or_path is None else file.load(shipped.find(name_or_path))
+    return to_look_at(file.override(preset, list(overrides)) if overrides else preset)
+
+
+def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
+    """For a run under `root`: all of it is there, and can be trained with. UserError where it isn't."""
+    from tuiftune.hardware.detect import detect
+    from tuiftune.models.pinned import pinned
+    from tuiftune.models.resolve import resolve
+    from tuiftune.models.weights import require
+
+    shown = _shown(preset.data.train)
+    say(f"reading {shown}")
+    dataset = _load(preset)
+    if dataset.stage in ("dpo", "kto"):
+        raise UserError(
+            f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
+            place=shown,
+            remedy="keep the chosen answers only, or name the columns under data.columns",
+        )
+    say(f"looking up {printable(preset.model.base)}")
+    model = pinned(resolve(preset.model.base, preset.model.revision))
+    require(model)
+    say(f"measuring {dataset.rows:,} rows")
+    facts = _measure(preset, dataset, model)
+    return Inputs(preset, detect(root), model, dataset, facts)
+
+
+def neutral() -> Preset:
+    """Every setting at its default: only what has to be named is, and nothing of it is the user's."""
+    from tuiftune.models.resolve import BUILTIN
+    from tuiftune.preset.schema import Preset
+
+    preset = Preset.model_validate({"model": {"base": BUILTIN}, "data": {"train": NO_DATA}})
+    return preset.from_others(dict.fromkeys(preset.given(), "tuiftune default"))
+
+
+def _load(preset: Preset) -> Dataset:
+    from tuiftune.data.read.load import load
+
+    data = preset.data
+    return load(data.train, format=data.format, columns=data.columns or None, system=data.system)
+
+
+def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
+    from tuiftune.data.measure import measure
+    from tuiftune.data.mix.sources import Mix
+
+    data = preset.data
+    return measure(dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed)
+
+
+def _missing(preset: Preset) -> str:
+    """Why there is no training data yet; "" where there has to be."""
+    data = preset.data
+    if data.train == NO_DATA:
+        return "planned without data: name yours with --set data.train=FILE."
+    if preset.origin("data.train") != YOURS and not data.mix and _absent(data.train):
+        file = printable(str(data.train))
+        return f"planned without data: {file} stands for yours; name it with --set data.train=FILE."
+    return ""
+
+
+def _absent(train: str | list[str]) -> bool:
+    return isinstance(train, str) and ":" not in train and not paths.exists(paths.given(train))
+
+
+def _shown(train: str | list[str]) -> str:
+    return printable(train if isinstance(train, str) else ", ".join(train[:3]))
