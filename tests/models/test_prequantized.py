@@ -12,7 +12,7 @@ from tuiftune import assets
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models import prequantized
 from tuiftune.models.resolve import resolve
-from tuiftune.plan.prepare import prepare
+from tuiftune.plan.inputs import of_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def directory(place: Path, form: dict[str, Any] | None = None) -> Path:
 
 def refused(place: Path, *settings: str) -> str:
     with pytest.raises(UserError) as caught:
-        prepare(None, [f"model.base={place}", *settings])
+        of_named(None, [f"model.base={place}", *settings]).plan()
     assert caught.value.exit_code == ExitCode.USAGE
     assert caught.value.remedy
     return caught.value.message
