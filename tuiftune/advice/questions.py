@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
 
 
+NOT_SURE = "not sure, or it does not matter"  # an answer that every question has
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     key: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -101,27 +101,15 @@ def _training_path(
 
 def ask_questions(known: Mapping[str, str]) -> dict[str, str]:
     """Ask what is not known yet, one after another; skipped ones are left out. Ctrl-C goes through."""
-    import questionary
-
     from tuiftune.advice.questions import QUESTIONS
-    from tuiftune.cli.terminal import say
+    from tuiftune.cli.prompts import prompts, question
 
-    answers: dict[str, str] = {}
-    for question in QUESTIONS:
-        if question.key in known:
-            continue
-        choices = [questionary.Choice(option.says, value=option.key) for option in question.options]
-        choices += [questionary.Choice("skip", value=""), questionary.Choice("? tell me more", value="?")]
-        chosen: Any = "?"
-        while chosen == "?":
-            chosen = questionary.select(
-                question.asks, choices=choices, instruction=f"({question.why})"
-            ).unsafe_ask()
-            if chosen == "?":
-                say(question.deeper)
-        if chosen:
-            answers[question.key] = str(chosen)
-    return answers
+    asks = prompts()
+    return {
+        each.key: answer
+        for each in QUESTIONS
+        if each.key not in known and (answer := question(asks, each, ""))
+    }
 
 
 def _parsed(answers: list[str] | None) -> dict[str, str]:

@@ -12,6 +12,8 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import Console
+
     from tuiftune.advice.approach import Contribution, Verdict
     from tuiftune.advice.bm25 import Hit, Index
     from tuiftune.advice.suggest import Suggestion
@@ -104,41 +106,43 @@ def show(
     data: str | None,
     models: Sequence[Suggestion],
     values: Recommendation | None,
+    console: Console | None = None,
 ) -> None:
     """The verdict for a person: scores as bars, what moved them, where the guides differ, what to do."""
-    console = out()
-    _line(f"{verdict.title} ({verdict.confidence})", style="bold")
-    _line(verdict.summary)
+    console = console or out()
+    _line(console, f"{verdict.title} ({verdict.confidence})", style="bold")
+    _line(console, verdict.summary)
     console.print()
     most = max(1.0, *(abs(score) for score in verdict.scores.values()))
     for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
-        _line(f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLOURS[name])
-    _heading("What moved it")
-    _rows([_contribution(one, detected) for one in verdict.contributions])
+        _line(console, f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLOURS[name])
+    _heading(console, "What moved it")
+    _rows(console, [_contribution(one, detected) for one in verdict.contributions])
     if verdict.disagreements:
-        _heading("Where the guides disagree (counted at the mean of both sides)")
+        _heading(console, "Where the guides disagree (counted at the mean of both sides)")
         for dispute in verdict.disagreements:
-            _line(f"  {dispute.topic}")
+            _line(console, f"  {dispute.topic}")
             _rows(
+                console,
                 [
                     (_who(guides), f"{says}; alone: {_name(outcome)}")
                     for guides, says, outcome in dispute.views
-                ]
+                ],
             )
     if models:
-        _heading("Models that fit this machine")
-        _rows([_model(one) for one in models])
+        _heading(console, "Models that fit this machine")
+        _rows(console, [_model(one) for one in models])
     if values and values.reasons:
-        _heading("What to set for this data")
-        _rows([(f"{one.key} {one.value}", f"{one.why} [{one.source}]") for one in values.reasons])
-        _rows([(_dot(), line) for line in values.advice])
-    _heading("Next")
+        _heading(console, "What to set for this data")
+        _rows(console, [(f"{one.key} {one.value}", f"{one.why} [{one.source}]") for one in values.reasons])
+        _rows(console, [(_dot(), line) for line in values.advice])
+    _heading(console, "Next")
     for number, step in enumerate(verdict.steps, 1):
-        _rows([(f"{number}.", step.says)])
+        _rows(console, [(f"{number}.", step.says)])
         if step.command:
             command = step.command.replace("DATA", shlex.quote(data)) if data else step.command
-            _line(f"      $ {command}", style="bold")
-    _rows([(_dot(), note) for note in verdict.notes])
+            _line(console, f"      $ {command}", style="bold")
+    _rows(console, [(_dot(), note) for note in verdict.notes])
 
 
 def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any]:
@@ -166,23 +170,25 @@ def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any
     }
 
 
-def show_retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> None:
+def show_retrieved(built: Index, found: Mapping[str, Sequence[Hit]], console: Console | None = None) -> None:
     """What each question would find, best first."""
+    console = console or out()
     files = len({passage.file for passage in built.passages})
     say(f"Indexed {len(built.passages):,} passages of {files:,} files, {built.vocabulary:,} different words.")
     if not found:
         say('Ask something to see what would be found: --ask "your question".')
     for question, hits in found.items():
-        _heading(question)
+        _heading(console, question)
         if not hits:
-            _line("  nothing shares a word with this question: it cannot be answered from here")
+            _line(console, "  nothing shares a word with this question: it cannot be answered from here")
         for hit in hits:
             _line(
+                console,
                 f"  {hit.passage.file}:{hit.passage.line}  score {hit.score:.2f}  ({', '.join(hit.matched)})",
                 "bold",
             )
             text = " ".join(hit.passage.text.split())
-            _line(f"    {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}")
+            _line(console, f"    {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}")
 
 
 def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, str]:
@@ -217,22 +223,22 @@ def _bar(score: float, most: float) -> str:
     return ("█" if unicode() else "#") * max(0, round(score / most * _BAR))
 
 
-def _heading(text: str) -> None:
-    out().print()
-    _line(text, style="bold")
+def _heading(console: Console, text: str) -> None:
+    console.print()
+    _line(console, text, style="bold")
 
 
-def _line(text: str, style: str = "") -> None:
+def _line(console: Console, text: str, style: str = "") -> None:
     """One line, wrapped under its own indent; no markup is read from it."""
     from rich.padding import Padding
     from rich.text import Text
 
     stripped = text.lstrip(" ")
     indent = len(text) - len(stripped)
-    out().print(Padding(Text(printable(stripped), style=style), (0, 0, 0, indent), expand=False))
+    console.print(Padding(Text(printable(stripped), style=style), (0, 0, 0, indent), expand=False))
 
 
-def _rows(rows: Sequence[tuple[str, str]]) -> None:
+def _rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
     """Two columns under an indent, the second wrapped within itself."""
     from rich.padding import Padding
     from rich.table import Table
@@ -245,4 +251,4 @@ def _rows(rows: Sequence[tuple[str, str]]) -> None:
     table.add_column()
     for first, second in rows:
         table.add_row(Text(printable(first, lines=True)), Text(printable(second, lines=True)))
-    out().print(Padding(table, (0, 0, 0, 2), expand=False))
+    console.print(Padding(table, (0, 0, 0, 2), expand=False))

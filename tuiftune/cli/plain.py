@@ -1,40 +1,54 @@
-"""The wizard in plain lines: the same draft, steps and questions as the app, for screen readers, dumb
+"""The wizard in plain lines: the same steps, questions and settings as the app, for screen readers, dumb
 terminals, scripts."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
-from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
-from tuiftune.advice.recommendation import TITLES, ways
-from tuiftune.advice.signals import PROMPT, TUNE
-from tuiftune.cli import plain_model
-from tuiftune.cli.prompts import Choice, Prompts, prompts
-from tuiftune.cli.terminal import say
+from tuiftune.cli.prompts import Choice, Prompts, prompts, question
+from tuiftune.cli.terminal import err, say
 from tuiftune.errors import UserError
-from tuiftune.figures import count, percent, size
-from tuiftune.wizard import proposals
+from tuiftune.figures import count, duration, money, size
 from tuiftune.wizard.findings import Findings, trainable
-from tuiftune.wizard.proposals import first_data
+from tuiftune.wizard.planning import Outcome, planned
+from tuiftune.wizard.proposals import first_data, suggested_name, train_command, train_command_from_anywhere
+from tuiftune.wizard.settings import changed, resolved, settings_of, typed, written
 from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuiftune.hardware.machine import Machine
     from tuiftune.wizard.draft import Draft
 
-
-WAYS = (
-    "What is advised comes first. A prompt or an index is made at once from your own rows or documents and "
-    "brings you back here; training goes on to the data."
-)
-NAME = "The run's directory, and what `tuiftune watch`, `resume` and `compare` know it by."
-SAVE = "A preset is one YAML file: kept beside the code, changed by hand, and run again by `tuiftune train`."
-OVER = "What the file holds now would be lost."
+MODELS = 12  # of the list
+PASSAGES = 5
+NOWHERE = "-"
+WHY = {  # what `?` tells at a question, beside the steps' own
+    "way": "What is advised comes first. A prompt or an index is made at once from your own rows or "
+    "documents and brings you back here; training goes on to the data.",
+    "rows": "Examples for the prompt are chosen from your own rows: they show the task better than a "
+    "description.",
+    "prompt": "Two files to try with any model, before anything is trained; nothing is written over.",
+    "documents": "They are cut into passages and indexed by their words (BM25): no model and no network is "
+    "needed.",
+    "question": "If the passage that answers it is not found, no model that reads the passages could answer "
+    "either.",
+    "other": "Only the config.json is read now; the weights are fetched when the run begins.",
+    "values": "Each value above stands with its reason and source. A change is planned at once, and told "
+    "against what is recommended: memory, time and quality.",
+    "setting": "Nothing here has to be changed; what you set is kept whatever is recommended later.",
+    "alternative": "Each was planned for your rows and this machine; taking one changes the settings it "
+    "names.",
+    "card": "Only the plan is made for another card: the preset stays portable, and the run takes what it "
+    "finds.",
+    "name": "The run's directory, and what `tuiftune watch`, `resume` and `compare` know it by.",
+    "save": "A preset is one YAML file: kept beside the code, changed by hand, and run again by `tuiftune "
+    "train`.",
+    "over": "What the file holds now would be lost.",
+    **{step.key: step.deeper for step in STEPS},
+}
 
 
 def ask(draft: Draft, root: Path | None) -> int:
@@ -57,183 +71,298 @@ class Plain:
         self._root = root
         self._asks = asks
         self._findings = Findings(root)
+        self._outcome = Outcome()
 
     def walk(self) -> int:
-        """Every step in order; the review can lead back to any of them."""
-        walks = {"machine": self._machine, "goal": self._goal, "data": self._data, "model": self._model}
+        """Every step in order; the review, which is last, can lead back to any of them."""
+        chosen = ""
         for step in STEPS:
-            if step.key in walks:
-                self._heading(step.key)
-                walks[step.key]()
-        while True:
-            self._heading("review")
-            chosen = self._review()
-            if chosen in walks:
-                self._heading(chosen)
-                walks[chosen]()
-                if chosen == "data":
-                    self.draft = plain_model.recommended(self._findings, self.draft)
-                continue
-            if chosen in {"save", "show"}:
-                self._save() if chosen == "save" else self._show()
-                continue
-            if chosen == "leave":
-                say("left: nothing was started")
-                return 0
-            return self._start()
+            chosen = self._step(step.key)
+        while chosen not in {"start", "leave"}:
+            self._step(chosen)
+            chosen = self._step("review")
+        if chosen == "leave":
+            say("left: nothing was started")
+            return 0
+        return self._start()
 
-    def _heading(self, key: str) -> None:
-        at = next(index for index, step in enumerate(STEPS, 1) if step.key == key)
-        step = STEPS[at - 1]
-        say("")
-        say(f"Step {at} of {len(STEPS)}: {step.title}. {step.asks}")
+    def _step(self, key: str) -> str:
+        """One step under its heading, or what the review offers beside them; returns what was chosen."""
+        for at, step in enumerate(STEPS, 1):
+            if step.key == key:
+                say("")
+                say(f"Step {at} of {len(STEPS)}: {step.title}. {step.asks}")
+        return getattr(self, f"_{key}")() or ""
+
+    def _text(self, asks: str, default: str, why: str) -> str:
+        return self._asks.text(asks, default, why=WHY[why])
+
+    def _choose(self, asks: str, choices: dict[str, str], default: str, why: str) -> str:
+        options = [Choice(key, says) for key, says in choices.items()]
+        return self._asks.choose(asks, options, default, why=WHY[why])
 
     def _machine(self) -> None:
-        machine = self._findings.machine()
-        for line in _machine_lines(machine):
-            say(f"  {line}")
+        from tuiftune.hardware.diagnosis import diagnose
+        from tuiftune.runs.store.directory import default_root
+
+        for found in diagnose(self._findings.machine(), (), None, self._root or default_root()):
+            say(f"  {found.topic}: {found.what}")
 
     def _goal(self) -> None:
-        if not self._asks.yes(
-            "Weigh fine-tuning against retrieval and prompting first? (a few short questions)",
-            True,
-            why=_deeper("goal"),
-        ):
+        weigh = "Weigh fine-tuning against retrieval and prompting first? (a few short questions)"
+        if not self._asks.yes(weigh, True, why=WHY["goal"]):
             return
-        known = (
-            detected(self._findings.facts(self.draft, self._findings.model("builtin:tiny")))
-            if self.draft.data
-            else {}
-        )
-        for question in QUESTIONS:
-            choices = [Choice("", "not sure, or it does not matter")]
-            choices += [Choice(option.key, option.says) for option in question.options]
-            say(f"  {question.why}")
-            default = self.draft.answers.get(question.key) or known.get(question.key, "")
-            self.draft = self.draft.answer(
-                question.key, self._asks.choose(question.asks, choices, default, why=question.deeper) or None
-            )
+        from tuiftune.advice.approach import decide
+        from tuiftune.advice.recommendation import ways
+        from tuiftune.advice.signals import PROMPT, TUNE
+        from tuiftune.cli import advise_view
+
+        tiny = self._findings.model("builtin:tiny")
+        known = detected(self._findings.facts(self.draft, tiny)) if self.draft.data else {}
+        for each in QUESTIONS:
+            default = self.draft.answers.get(each.key) or known.get(each.key, "")
+            self.draft = self.draft.answer(each.key, question(self._asks, each, default) or None)
         verdict = decide(self.draft.answers)
-        say(f"  Verdict: {verdict.title} ({verdict.confidence}). {verdict.summary}")
-        for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
-            say(f"    {name}: {score:+.1f}")
-        for one in verdict.contributions:
-            moved = ", ".join(f"{points:+g} {name}" for name, points in one.points.items())
-            say(f"    {moved}: {one.says} (guides {', '.join(one.guides)})")
-        for dispute in verdict.disagreements:
-            if dispute.matters:
-                say(f"    the guides disagree on {dispute.topic}: the verdict depends on whom you follow")
-        for key, without in swings(self.draft.answers).items():
-            say(f"    '{key}' decides: without that answer, {TITLES[without].lower()}")
-        for step in verdict.steps:
-            say(f"    next: {step.says}" + (f" ({step.command})" if step.command else ""))
-        if any(known.get(key) != option for key, option in self.draft.answers.items()):
-            self._ways(verdict.approach)
+        advise_view.show(verdict, known, shlex.join(self.draft.data), [], None, err())
+        if all(known.get(key) == option for key, option in self.draft.answers.items()):
+            return
+        begun = {way.key: f"{way.title}. {way.says}" for way in ways(verdict.approach)}
+        while (chosen := self._choose("Where to go from here?", begun, next(iter(begun)), "way")) != TUNE:
+            (self._prompt if chosen == PROMPT else self._retrieval)()
+            begun = {TUNE: begun[TUNE]} | begun  # what is left to do comes first
 
-    def _ways(self, approach: str) -> None:
-        """The same ways on as the app's: what is advised first; training ends the asking."""
-        from tuiftune.cli import plain_starters
+    def _prompt(self) -> None:
+        """Choose rows, show the prompt, and write it where the user says; nothing is written over."""
+        from tuiftune.advice import prompting
 
-        choices = [Choice(way.key, f"{way.title}. {way.says}") for way in ways(approach)]
-        while True:
-            chosen = self._asks.choose("Where to go from here?", choices, choices[0].key, why=WAYS)
-            if chosen == TUNE:
-                return
-            begin = plain_starters.prompt if chosen == PROMPT else plain_starters.retrieval
-            begin(self._asks, self._findings, self.draft)
-            choices.sort(key=lambda choice: choice.key != TUNE)  # what is left to do
+        rows = self._text(
+            "Rows: a file, a folder or a glob", shlex.join(self.draft.data) or first_data(), "rows"
+        )
+        try:
+            examples = self._findings.dataset(self.draft.with_(data=_sources(rows))).examples()
+            made = prompting.starter(examples, task=self.draft.answers.get("task", ""))
+            for line in made.template.splitlines():
+                say(f"  | {line}")
+            folder = self._text(
+                f"Write prompt.md and few-shot.jsonl into ({NOWHERE} for nowhere)", "prompt-starter", "prompt"
+            )
+            if folder != NOWHERE:
+                say(f"  written: {' and '.join(map(str, prompting.write(made, paths.given(folder))))}")
+        except UserError as error:
+            say(f"  {error}")
+
+    def _retrieval(self) -> None:
+        """Index documents, show what the rows' own questions find, then what is asked; nothing ends it."""
+        from tuiftune.advice import retrieval
+        from tuiftune.cli.advise_view import show_retrieved
+
+        first = "docs" if paths.is_dir(Path("docs")) else NOWHERE
+        path = self._text(f"Documents: a folder or a file ({NOWHERE} for none)", first, "documents")
+        if path == NOWHERE:
+            return
+        try:
+            built = retrieval.index(paths.given(path))
+            examples = self._findings.dataset(self.draft).examples() if self.draft.data else ()
+            show_retrieved(
+                built, retrieval.ask(built, retrieval.sample_questions(examples), 1), console=err()
+            )
+        except UserError as error:
+            say(f"  {error}")
+            return
+        while asked := self._text("A question, as a user would ask it; nothing when done", "", "question"):
+            show_retrieved(built, retrieval.ask(built, [asked], PASSAGES), console=err())
 
     def _data(self) -> None:
         while True:
-            now = shlex.join(self.draft.data) if self.draft.data else first_data()
-            text = self._asks.text("File, folder or glob", now, why=_deeper("data"))
-            given = (text,) if paths.names_one(text) else tuple(shlex.split(text))
-            draft = self.draft.with_(data=given)
+            given = shlex.join(self.draft.data) if self.draft.data else first_data()
+            draft = self.draft.with_(data=_sources(self._text("File, folder or glob", given, "data")))
             try:
-                dataset = self._findings.dataset(draft)
-                trainable(dataset)
-                self._judge(draft)
+                trainable(self._findings.dataset(draft))
+                self._report(draft)
             except UserError as error:
                 say(f"  {error}")
-                if not self._asks.again:
-                    raise
                 continue
-            self.draft = draft
-            return
+            if self._outcome.plan is None or self._planned(draft):
+                self.draft = self.draft.with_(data=draft.data)
+                return
 
-    def _judge(self, draft: Draft) -> None:
+    def _report(self, draft: Draft) -> None:
+        """What `tuiftune data inspect` says, and two rows as the model will see them."""
         from tuiftune.data.inspect import inspect
+        from tuiftune.data.report.terminal import render
         from tuiftune.wizard.draft import checked_with
 
         dataset = self._findings.dataset(draft)
-        say(f"  {dataset.rows:,} rows of {dataset.format}, {percent(dataset.confidence)} sure")
         limit, held_out, seed = checked_with(draft)
-        report = inspect(
-            dataset,
-            tokenizer=self._findings.model_of(draft).path,
-            max_length=limit,
-            eval_spec=held_out,
-            seed=seed,
-        )
-        quantiles = report.lengths.get("quantiles") or {}
-        if quantiles:
-            say(f"  tokens a row: half below {count(quantiles['50'])}, longest {count(quantiles['100'])}")
-        for check in report.checks:
-            if check.severity in ("error", "warning"):
-                say(f"  {check.severity}: {check.title}, {check.count:,} rows. {check.remedy}")
-        passed = sum(check.severity == "ok" for check in report.checks)
-        say(f"  {passed} checks in order")
+        tokenizer = self._findings.model_of(draft).path
+        render(inspect(dataset, tokenizer=tokenizer, max_length=limit, eval_spec=held_out, seed=seed), err())
         for example in dataset.head(2):
             for message in example.messages or ():
                 say(f"  row {example.row} {message.role}: {message.content[:200]}")
 
     def _model(self) -> None:
-        self.draft = plain_model.model(self._asks, self._findings, self.draft)
+        self._base()
+        self._tell(whole=True)
+        choices = {
+            "": "go on with these",
+            "setting": "change a setting",
+            "alternative": "see other ways to run it",
+            "card": "see other cards one could rent",
+        }
+        while chosen := self._choose("These values?", choices, "", "values"):
+            getattr(self, f"_{chosen}")()
+
+    def _base(self) -> None:
+        """Ask for the model until there is a plan with it."""
+        from tuiftune.wizard.model_rows import fits_of, rows_of
+
+        while True:
+            try:
+                rows = rows_of(self._findings, self.draft)[:MODELS]
+                draft = self.draft.with_(model=self.draft.model or rows[0].reference)
+                fits = dict(fits_of(self._findings, draft, rows))
+            except UserError as error:
+                if not self.draft.model:
+                    raise
+                say(f"  {error}")
+                self.draft = self.draft.with_(model="")
+                continue
+            choices = {
+                row.reference: f"{row.reference}, {count(row.parameters)} weights; "
+                + row.described(fits.get(row.reference))
+                for row in rows
+            }
+            choices["other"] = "another: a hub id or a directory"
+            chosen = self._choose("Base model", choices, draft.model, "model")
+            if chosen == "other":
+                chosen = self._text("Hub id or directory", draft.model, "other")
+            if self._planned(draft.with_(model=chosen)):
+                return
+
+    def _planned(self, draft: Draft) -> bool:
+        """Take a draft over, with what is recommended for it, where a plan can be made; else say why not."""
+        outcome = planned(self._findings, draft)
+        if outcome.error or outcome.advice is None:
+            say(f"  {outcome.error}")
+            return False
+        self._outcome, self.draft = outcome, outcome.advice.apply(draft)
+        return True
+
+    def _tell(self, *, whole: bool = False) -> None:
+        """The plan, and against what is recommended where the user changed something."""
+        from tuiftune.cli import plan_view
+        from tuiftune.wizard.effect import against
+
+        assert self._outcome.plan is not None
+        if self._outcome.advice is not None:
+            for line in self._outcome.advice.advice:
+                say(f"  {line}")
+        if self.draft.card:
+            say(f"  for {self.draft.card}, which is not this machine:")
+        (plan_view.show if whole else plan_view.show_needs)(self._outcome.plan, err(), linear=True)
+        if self.draft.overrides and (says := against(self._outcome.plan, self._outcome.alone)):
+            say(f"  {says}")
+
+    def _setting(self) -> None:
+        """One value after another, each with what it does; a faulty one is told and changes nothing."""
+        from tuiftune.wizard.effect import quality_of
+
+        for setting in settings_of(self.draft):
+            says = ", ".join(written(choice) for choice in setting.choices)
+            now = written(resolved(self._outcome.plan, setting.key))
+            say(f"  {setting.key} = {now} ({setting.name}: {says})")
+        while text := self._text("KEY=VALUE, such as method.rank=8; nothing when done", "", "setting"):
+            key, _, value = text.partition("=")
+            try:
+                draft = typed(self.draft, key.strip(), value.strip())
+            except UserError as error:
+                say(f"  {error}")
+                continue
+            if self._planned(draft) and self._outcome.plan is not None:
+                self._tell()
+                base = self._findings.model_of(self.draft)
+                found = quality_of(self._outcome.plan, key.strip(), base.parameters, self._outcome.facts)
+                if found is not None:
+                    say(f"  quality, {found.leans}: {found.says} ({found.source})")
+
+    def _alternative(self) -> None:
+        assert self._outcome.plan is not None
+        others = self._outcome.plan.alternatives
+        choices = {"": "none of these"} | {
+            str(at): other.says + ("" if other.fits else " (does not fit)") for at, other in enumerate(others)
+        }
+        chosen = self._choose("Another way to run it", choices, "", "alternative")
+        if chosen and self._planned(changed(self.draft, others[int(chosen)].changes)):
+            self._tell()
+
+    def _card(self) -> None:
+        """Every known card, as predicted; a count is typed behind its name."""
+        from tuiftune.hardware import cards
+        from tuiftune.plan.device import parse_gpu
+        from tuiftune.wizard.gpu_rows import rows_of
+
+        for row in rows_of(self._findings, self.draft, 1):
+            plan = row.plan
+            if plan is None:
+                says = row.fault
+            elif plan.fits:
+                cost = f", about {money(plan.usd)}" if plan.usd is not None else ""
+                says = f"fits by {plan.resolved.method.technique}, {duration(plan.seconds)}{cost}"
+            else:
+                says = f"does not fit, needs {size(plan.memory.needs)}"
+            say(f"  {row.name}, {size(row.memory)}: {says}")
+        while True:
+            now = self.draft.card or "here"
+            text = self._text("Plan for NAME or NAME:COUNT; 'here' for this machine", now, "card")
+            try:
+                card = "" if text == "here" else text
+                if card:
+                    cards.find(parse_gpu(card)[0])
+            except UserError as error:
+                say(f"  {error}")
+                continue
+            if self._planned(self.draft.with_(card=card)):
+                self._tell()
+                return
 
     def _review(self) -> str:
-        from tuiftune.wizard.proposals import suggested_name
-
         if not self.draft.name:
-            self.draft = self.draft.with_(
-                name=self._asks.text("Name of the run", suggested_name(self.draft), why=NAME)
-            )
+            name = self._text("Name of the run", suggested_name(self.draft), "name")
+            self.draft = self.draft.with_(name=name)
         preset = self.draft.preset()
         for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:
                 say(f"  {section}.{key}: {value}" if key else f"  {section}: {value}")
         say("  everything else is at its default")
-        for line in plain_model.plan_lines(self._findings.plan(self.draft)):
-            say(f"  {line}")
-        choices = [
-            Choice("start", "start training"),
-            Choice("show", "show the whole preset with its comments"),
-            Choice("save", "save the preset, and go on here"),
-            *(Choice(step.key, f"back to: {step.title}") for step in STEPS if step.key != "review"),
-            Choice("leave", "leave without starting"),
-        ]
-        return self._asks.choose("Is this what should run?", choices, "start", why=_deeper("review"))
+        self._tell()
+        choices = {
+            "start": "start training",
+            "show": "show the whole preset with its comments",
+            "save": "save the preset, and go on here",
+            **{step.key: f"back to: {step.title}" for step in STEPS if step.key != "review"},
+            "leave": "leave without starting",
+        }
+        return self._choose("Is this what should run?", choices, "start", "review")
 
     def _show(self) -> None:
         from tuiftune.preset.file import dump
 
-        for line in dump(self.draft.preset(), header=f"{self.draft.name}: {self._command()}").splitlines():
+        command = train_command(f"{self.draft.name}.yaml", self._root)
+        for line in dump(self.draft.preset(), header=f"{self.draft.name}: {command}").splitlines():
             say(line)
-
-    def _command(self) -> str:
-        return proposals.train_command(f"{self.draft.name}.yaml", self._root)
 
     def _save(self) -> None:
         from tuiftune.preset.file import save
 
-        path = paths.given(self._asks.text("Save as", f"{self.draft.name}.yaml", why=SAVE))
-        if paths.exists(path) and not self._asks.yes(f"Write over {path}?", False, why=OVER):
+        path = paths.given(self._text("Save as", f"{self.draft.name}.yaml", "save"))
+        if paths.exists(path) and not self._asks.yes(f"Write over {path}?", False, why=WHY["over"]):
             return
         try:
             save(self.draft.preset(), path)
         except UserError as error:
             say(f"  {error}")
         else:
-            command = proposals.train_command_from_anywhere(str(path), self._root)
+            command = train_command_from_anywhere(str(path), self._root)
             say(f"  saved; the same run from a script: {command}")
 
     def _start(self) -> int:
@@ -252,23 +381,6 @@ class Plain:
         return code
 
 
-def _deeper(key: str) -> str:
-    return next(step.deeper for step in STEPS if step.key == key)
-
-
-def _machine_lines(machine: Machine) -> list[str]:
-    lines = []
-    for gpu in machine.gpus:
-        facts = [gpu.name, f"{size(gpu.memory_free)} free of {size(gpu.memory_total)}"]
-        if gpu.utilisation is not None:
-            facts.append(f"load {gpu.utilisation} %")
-        if gpu.bf16 is not None:
-            facts.append("bfloat16" if gpu.bf16 else "float16 only")
-        lines.append(f"GPU {gpu.index}: " + ", ".join(facts))
-    if not machine.gpus:
-        lines.append(f"no GPU: {machine.nvml_fault or 'none was found'}")
-        lines.append("the built-in tiny model trains on the processor in a minute or two")
-    lines.append(f"memory: {size(machine.host.memory_available)} free of {size(machine.memory)}")
-    lines += [f"disk for {disk.path}: {size(disk.free)} free of {size(disk.total)}" for disk in machine.disks]
-    lines.append(f"processor: {machine.host.cpu}, {machine.host.cores} cores")
-    return lines
+def _sources(text: str) -> tuple[str, ...]:
+    """What was typed: one name that exists as it stands, or several."""
+    return (text,) if paths.names_one(text) else tuple(shlex.split(text))

@@ -19,17 +19,11 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
 
 
-def show(plan: Plan, console: Console) -> None:
-    """Draw a plan within the console's width (80 columns at least are made use of)."""
-    capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
-    console.print(_verdict(plan, capacity))
-    console.print()
-    linear = console.is_dumb_terminal  # tables and bars read badly line by line
-    for line in memory_lines(plan, capacity, min(console.width, 100), linear=linear):
-        console.print(line)
-    console.print()
-    console.print(_time(plan))
-    console.print()
+def show(plan: Plan, console: Console, *, linear: bool | None = None) -> None:
+    """Draw a plan within the console's width (80 columns at least are made use of). `linear`: in lines alone,
+    as on a dumb terminal."""
+    linear = console.is_dumb_terminal if linear is None else linear  # tables and bars read badly line by line
+    show_needs(plan, console, linear=linear)
     if linear:
         for line in _linear(plan):
             console.print(line, soft_wrap=True)
@@ -40,6 +34,18 @@ def show(plan: Plan, console: Console) -> None:
             console.print(_alternatives(plan))
     for note in plan.notes:
         console.print(Text(f"{sign('info')} {printable(note)}", style="dim"))
+
+
+def show_needs(plan: Plan, console: Console, *, linear: bool) -> None:
+    """Whether it fits, what it needs, how long it takes and what it costs."""
+    capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
+    console.print(_verdict(plan, capacity))
+    console.print()
+    for line in memory_lines(plan, capacity, min(console.width, 100), linear=linear):
+        console.print(line)
+    console.print()
+    console.print(_time(plan))
+    console.print()
 
 
 def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False) -> list[Text]:

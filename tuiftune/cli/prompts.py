@@ -8,10 +8,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tuiftune.advice.questions import NOT_SURE
 from tuiftune.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tuiftune.advice.questions import Question
 
 WHY = "?"  # asked instead of an answer
 
@@ -24,9 +27,7 @@ class Choice:
 
 class Prompts(Protocol):
     """Each returns the answer; Ctrl-C raises KeyboardInterrupt. `why` is what `?` tells: the reason for the
-    question. `again`: whether a wrong answer can be asked anew."""
-
-    again: bool
+    question."""
 
     def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str: ...
     def text(self, question: str, default: str, *, why: str) -> str: ...
@@ -39,11 +40,15 @@ def prompts() -> Prompts:
     return Questionary() if able else Lines()
 
 
+def question(asks: Prompts, about: Question, default: str) -> str:
+    """One of the questions that weigh fine-tuning: the key of its answer, "" for none."""
+    say(f"  {about.why}")
+    choices = [Choice("", NOT_SURE), *(Choice(option.key, option.says) for option in about.options)]
+    return asks.choose(about.asks, choices, default, why=about.deeper)
+
+
 class Lines:
     """One line asked, one line read: works in any terminal, with a screen reader, and from a pipe."""
-
-    def __init__(self) -> None:
-        self.again = True
 
     def _read(self, prompt: str, why: str) -> str:
         while True:
@@ -97,7 +102,6 @@ class Questionary:
     """Lists one moves through; written to standard error, as everything that is said to a person."""
 
     def __init__(self) -> None:
-        self.again = True
         from prompt_toolkit.output import create_output
 
         self._output = create_output(stdout=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.advice.questions import NOT_SURE
 from tuiftune.tui.kit.canvas import Line
 from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from textual.events import Click
 
     from tuiftune.advice.questions import Question
-
-SKIP = "not sure, or it does not matter"
 
 
 def _said(question: Question, key: str | None) -> str:
@@ -49,7 +48,7 @@ class QuestionView(CursorList[str]):
         inferred = answers.get(question.key)
         came = inferred not in (None, self._answer) and inferred == detected.get(question.key)
         self._question, self._number = question, (at, len(questions))
-        self.rows = (SKIP, *(option.says for option in question.options))
+        self.rows = (NOT_SURE, *(option.says for option in question.options))
         self._marks = tuple(known.key in answers for known in questions)
         self._all = tuple((known.asks, _said(known, answers.get(known.key))) for known in questions)
         self._answer = answers.get(question.key)
