@@ -71,3 +71,31 @@ def test_rslora_is_scaled_by_the_root_of_its_rank() -> None:
     assert scales == {2.0}
     over = techniques.find("rslora", "nf4")
     assert (over.key, over.quantized) == ("rslora", True)
+
+
+def settings(**options: Any) -> Any:
+    method = {"target_modules": "all-linear", "modules_to_save": [], "rank": 4, "alpha": 8, "dropout": 0.0}
+    section = SimpleNamespace(**(method | options))
+    return SimpleNamespace(preset=SimpleNamespace(method=section), adapter_dtype="float32")
+
+
+def base(model: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(model).eval()
+
+
+def test_loraplus_gives_b_a_multiple_of_the_rate(model: Path, tmp_path: Path) -> None:
+    import torch
+
+    from tuiftune.engine.techniques import applied
+    from tuiftune.engine.techniques.base import RATIO
+
+    wanted, way = settings(loraplus_lr_ratio=8.0), applied("loraplus")
+    adapted = way.prepare(base(model), wanted, tmp_path)
+    trained = {name: one for name, one in adapted.named_parameters() if one.requires_grad}
+    optimizer = torch.optim.AdamW(list(trained.values()), lr=0.001)
+    way.group(optimizer, adapted, wanted)
+    rates = {id(one): group["lr"] for group in optimizer.param_groups for one in group["params"]}
+    assert rates == {id(one): 0.008 if "lora_B" in name else 0.001 for name, one in trained.items()}
+    assert [group.get(RATIO, 1.0) for group in optimizer.param_groups] == [1.0, 8.0]

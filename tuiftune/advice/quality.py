@@ -107,7 +107,7 @@ def _learning_rate(value: Any, around: Circumstances) -> Quality:
         )
     rates = around.technique.rates
     low, high = rates.within
-    source = f"guides A–C: {rates.said}"
+    source = rates.source
     if value > high:
         return Quality("worse", "above the guides: spikes, forgetting, at worst not a number", source)
     if value < low:

@@ -24,11 +24,11 @@ class Fact:
 class Rates:
     """Peak learning rates: of tiny models, the usual one, of large models, and at ranks of 64 and more.
 
-    `within`: what the guides take, as `said`.
+    `within`: from and to what its `source` takes.
     """
 
     within: tuple[float, float]
-    said: str
+    source: str
     tiny: Fact
     usual: Fact
     large: Fact | None = None

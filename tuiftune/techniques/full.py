@@ -17,7 +17,7 @@ FULL = Technique(
     ),
     rates=Rates(
         within=(1e-5, 5e-5),
-        said="2e-5",
+        source="guides A–C: 2e-5",
         tiny=Fact(5e-4, "a model this small bears, and needs, large steps", "Brown et al. 2020, table 2.1"),
         usual=Fact(2e-5, "full tuning forgets quickly at higher rates", "guides A, C: 2e-5"),
     ),

@@ -64,6 +64,19 @@ ADAPTER_OPTIONS = (
 TINY_RATE = Fact(2e-3, "adapters bear about ten times full tuning's rate", "Schulman et al. 2025 (LoRA)")
 LARGE_RATE = Fact(1e-4, "large models train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
 
+OVER_NF4 = Over(
+    forms="qlora",
+    allocator=Allocator(kept=(0.02, 0.07), recomputed=(0.07, 0.124)),
+    ranks=(16, 32),
+    rates=Rates(
+        within=(1e-4, 2e-4),
+        source="guides A–C: 1e-4 … 2e-4",
+        tiny=TINY_RATE,
+        usual=Fact(2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4"),
+        large=LARGE_RATE,
+    ),
+)
+
 LORA = Technique(
     key="lora",
     name="LoRA",
@@ -73,7 +86,7 @@ LORA = Technique(
     quality=Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
     rates=Rates(
         within=(1e-4, 2e-4),
-        said="1e-4 … 2e-4",
+        source="guides A–C: 1e-4 … 2e-4",
         tiny=TINY_RATE,
         usual=Fact(
             2e-4,
@@ -93,17 +106,6 @@ LORA = Technique(
     automatic=True,
     compared=True,
     fits="with adapters over 16-bit weights",
-    nf4=Over(
-        forms="qlora",
-        allocator=Allocator(kept=(0.02, 0.07), recomputed=(0.07, 0.124)),
-        ranks=(16, 32),
-        rates=Rates(
-            within=(1e-4, 2e-4),
-            said="1e-4 … 2e-4",
-            tiny=TINY_RATE,
-            usual=Fact(2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4"),
-            large=LARGE_RATE,
-        ),
-    ),
+    nf4=OVER_NF4,
     compiles=True,
 )

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 
+RATIO = "rate_ratio"  # key of an optimizer's group: its learning rate, as a multiple of the run's
+
+
 class Applied:
     """How a technique is applied. Each method does nothing where a technique has nothing to do there."""
 
     def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
-        """The model as it is trained, its answers unchanged. What is needed again is kept in `run`."""
+        """The model as it is trained, its answers unchanged. What a resumed run needs is kept in `run`."""
         raise NotImplementedError
 
     def restore(self, model: Any, settings: Settings) -> None:
@@ -23,6 +26,6 @@ class Applied:
     def group(self, optimizer: Any, model: Any, settings: Settings) -> None:
         """Arrange the parameters of a new optimizer."""
 
-    def save(self, model: Any, directory: Path, run: Path) -> None:
+    def save(self, model: Any, directory: Path) -> None:
         """Write what a result holds of the model."""
         model.save_pretrained(directory)

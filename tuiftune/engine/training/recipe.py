@@ -400,7 +400,7 @@ def _export(
         stops=tokeniser.stop_tokens(),
         dtype=trainer.written_in,
         config=None if wanted.adapted else bases.config_of(base),
-        write=partial(applied(wanted.technique).save, trainer.model, run=run.path),
+        write=partial(applied(wanted.technique).save, trainer.model),
     )
     result.save_numbers(run.result_path, document, side_by_side, text)
     if side_by_side:

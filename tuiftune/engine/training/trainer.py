@@ -15,6 +15,7 @@ from trl import SFTTrainer
 from tuiftune import paths
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
+from tuiftune.engine.techniques.base import RATIO
 from tuiftune.engine.training import attention, heads, optimizations
 from tuiftune.engine.training.callback import perplexity
 from tuiftune.runs.reports.verdict import grouped
@@ -295,17 +296,25 @@ class RunTrainer(SFTTrainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         applied(self._settings.technique).restore(self.model, self._settings)
 
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> Any:
+        fresh = self.optimizer is None
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if fresh:
+            applied(self._settings.technique).group(optimizer, self.model, self._settings)
+        return optimizer
+
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """The states of a checkpoint, with the learning rate and weight decay that are wanted now."""
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None or not self._settings.changed:
             return
-        rate = float(self.args.learning_rate)
-        scheduler = self.lr_scheduler
-        scheduler.base_lrs = [rate] * len(scheduler.base_lrs)
-        now = [rate * factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+        groups, scheduler = self.optimizer.param_groups, self.lr_scheduler
+        rates = [float(self.args.learning_rate) * group.get(RATIO, 1.0) for group in groups]
+        scheduler.base_lrs = rates
+        shapes = (factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas)
+        now = [rate * shape for rate, shape in zip(rates, shapes, strict=True)]
         scheduler._last_lr = now
-        for group, at in zip(self.optimizer.param_groups, now, strict=True):
+        for group, rate, at in zip(groups, rates, now, strict=True):
             group["initial_lr"], group["lr"] = rate, at
             if group["weight_decay"]:  # biases and norms have none
                 group["weight_decay"] = self.args.weight_decay
