@@ -99,3 +99,37 @@ def test_loraplus_gives_b_a_multiple_of_the_rate(model: Path, tmp_path: Path) ->
     rates = {id(one): group["lr"] for group in optimizer.param_groups for one in group["params"]}
     assert rates == {id(one): 0.008 if "lora_B" in name else 0.001 for name, one in trained.items()}
     assert [group.get(RATIO, 1.0) for group in optimizer.param_groups] == [1.0, 8.0]
+
+
+@pytest.mark.parametrize("iterations", [None, 16])
+def test_pissa_is_an_adapter_of_the_base_as_it_was(
+    iterations: int | None, model: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+
+    from tuiftune.engine.techniques import applied
+
+    wanted, way = settings(pissa_iterations=iterations), applied("pissa")
+    ids = torch.arange(40)[None]
+    with torch.no_grad():
+        untouched = base(model)(ids).logits
+        torch.manual_seed(0)
+        adapted = way.prepare(base(model), wanted, tmp_path)
+        assert torch.allclose(adapted(ids).logits, untouched, atol=1e-4)
+        again = way.prepare(base(model), wanted, tmp_path)  # as a resumed run does
+        pairs = zip(adapted.state_dict().values(), again.state_dict().values(), strict=True)
+        assert all(torch.equal(one, other) for one, other in pairs)
+        for name, one in adapted.named_parameters():
+            if "lora_" in name:
+                one.add_(0.05 * torch.randn_like(one))
+        tuned = adapted(ids).logits
+        assert not torch.allclose(tuned, untouched, atol=0.1)
+        with adapted.disable_adapter():
+            assert torch.allclose(adapted(ids).logits, untouched, atol=1e-4)
+        assert torch.equal(adapted(ids).logits, tuned)
+        way.save(adapted, tmp_path / "result")
+        loaded = PeftModel.from_pretrained(base(model), tmp_path / "result").eval()
+        assert torch.allclose(loaded(ids).logits, tuned, atol=1e-4)
+        with loaded.disable_adapter():
+            assert torch.equal(loaded(ids).logits, untouched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.models import count
 from tuiftune.plan import activations, static
 from tuiftune.plan.model import Memory
 from tuiftune.preset.sizes import GIB
@@ -46,6 +47,9 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     doubt = 1.15 if not arch.known else 1.0 if exact else COMPILED_DOUBT if settings.compile else 1.06
     pieces = EXPANDABLE if settings.compile and settings.device == "cuda" else SEGMENTS[settings.device]
     needs = int(allocated * (1 + high) * doubt) + pieces + context
+    if start := settings.traits.start_bytes:  # before the first step
+        largest = max(into * out for _, into, out, _ in count.linear_shapes(arch))
+        needs = max(needs, int(parts["weights"] + start * largest) + pieces + context)
     return Memory(
         components=components, allocated=allocated, reserved=reserved, device=reserved + context, needs=needs
     )

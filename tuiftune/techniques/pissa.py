@@ -1,0 +1,50 @@
+"""PiSSA: LoRA that begins with the principal singular values of each weight (Meng et al., 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tuiftune.options import Option, Quality
+from tuiftune.techniques.lora import LORA
+
+SOURCE = "Meng et al., 2024 (arXiv:2404.02948)"
+
+
+def iterations_quality(value: Any) -> Quality:
+    if value is None or value >= 16:
+        return Quality("same", "the singular values are exact, or nearly", SOURCE)
+    return Quality("unsure", "few iterations find the singular values less exactly", SOURCE)
+
+
+PISSA = replace(
+    LORA,
+    key="pissa",
+    name="PiSSA",
+    order=70,
+    does="LoRA that begins with the weights' largest singular values",
+    quality=Quality("same", "in its paper above LoRA at the same rank, and faster to learn", SOURCE),
+    options=(
+        *LORA.options,
+        Option(
+            "pissa_iterations",
+            Annotated[int, Field(gt=0, le=1000)] | None,
+            16,
+            "iterations of the fast singular value decomposition that begins a run; null: an exact one, "
+            "which takes minutes for billions of weights",
+            label="SVD iterations",
+            choices=(4, 16, 64),
+            after="method.rank",
+            quality=iterations_quality,
+        ),
+    ),
+    automatic=False,
+    compared=False,  # LoRA's memory and speed, once it has begun
+    nf4=None,
+    experts=False,
+    # The weight in float32, both matrices of singular vectors, and the decomposition's own copies. A bound by
+    # counting copies; not measured.
+    start_bytes=20.0,
+)
