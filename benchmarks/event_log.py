@@ -87,7 +87,7 @@ def open_once(path: Path) -> tuple[float, float]:
     state = RunState()
     for event in EventReader(path).poll(thin=True):
         state.fold(event)
-    state.loss_curve.points()
+    state.curves["loss"].points()
     return time.perf_counter() - clock, _processor() - processor
 
 

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 STEPS = 6_000
 CARDS = 2
-OF_STEP = ("loss", "lr", "grad_norm", "tokens_per_second")
+OF_STEP = (
+    "loss",
+    "lr",
+    "grad_norm",
+    "tokens_per_second",
+    "entropy",
+    "mean_token_accuracy",
+    "rewards/margins",  # that no file registers
+)
 OF_CARD = ("utilisation", "memory_used", "power_w", "temperature_c")
 OF_HOST = ("cpu", "host_memory_used")
 OF_MEMORY = ("allocated", "reserved", "device")
@@ -118,20 +126,27 @@ def live(path: Path) -> RunState:
 
 def curves(state: RunState) -> dict[str, Series]:
     found = {
-        "loss": state.loss_curve,
-        "lr": state.learning_rate_curve,
-        "grad": state.grad_norm_curve,
-        "speed": state.speed_curve,
-        "eval": state.eval_curve,
-        "cpu": state.cpu_curve,
-        "host": state.host_memory_curve,
-        "allocated": state.memory_curves.allocated,
-        "reserved": state.memory_curves.reserved,
-        "device": state.memory_curves.device,
+        "loss": state.curves["loss"],
+        "lr": state.curves["lr"],
+        "grad": state.curves["grad_norm"],
+        "speed": state.curves["tokens_per_second"],
+        "entropy": state.curves["entropy"],
+        "accuracy": state.curves["mean_token_accuracy"],
+        "margins": state.curves["rewards/margins"],
+        "eval": state.curves["eval_loss"],
+        "cpu": state.time_curves["cpu"],
+        "host": state.time_curves["host_memory_used"],
+        "allocated": state.time_curves["allocated"],
+        "reserved": state.time_curves["reserved"],
+        "device": state.time_curves["device"],
     }
     for index, card in state.gpu_curves.items():
-        of_card = {"load": card.utilisation, "memory": card.memory, "power": card.power}
-        of_card |= {"heat": card.temperature, "throttled": card.throttled}
+        of_card = {
+            "load": card.curves["utilisation"],
+            "memory": card.curves["memory_used"],
+            "power": card.curves["power_w"],
+        }
+        of_card |= {"heat": card.curves["temperature_c"], "throttled": card.curves["throttle"]}
         found |= {f"{name} of {index}": curve for name, curve in of_card.items()}
     return found
 
@@ -170,7 +185,7 @@ def test_a_resume_drops_no_extreme_before_its_checkpoint(tmp_path: Path, seed: i
     steps = {e["step"]: e for e in events[:start] if e["type"] == "step" and e["step"] <= back}
     steps |= {e["step"]: e for e in events[start:] if e["type"] == "step"}
     for state in (live(path), opened(path)):
-        for name, curve in zip(OF_STEP, list(curves(state).values())[:4], strict=True):
+        for name, curve in zip(OF_STEP, list(curves(state).values())[: len(OF_STEP)], strict=True):
             values = [event[name] for event in steps.values()]
             assert {y for _, y in ends(curve)} == {min(values), max(values)}, name
 

@@ -72,9 +72,9 @@ def essence(state: RunState) -> tuple[object, ...]:
         state.step,
         state.seconds,
         state.best,
-        state.loss_curve.lowest,
-        state.loss_curve.highest,
-        SPIKE in state.loss_curve.points(),
+        state.curves["loss"].lowest,
+        state.curves["loss"].highest,
+        SPIKE in state.curves["loss"].points(),
         len(state.evaluations),
         round(state.smooth_loss or 0, 4),
     )

@@ -57,18 +57,18 @@ def test_a_bucket_of_many_weighs_as_its_points_do() -> None:
 def test_the_smoothing_of_the_state_comes_out_of_its_means_too() -> None:
     state = _folded("demo")
     span = max(5.0, 0.02 * (state.total_steps or 0))
-    again = smoothed(state.loss_means.points(), span)
+    again = smoothed(state.means["loss"].points(), span)
     assert again[-1] == pytest.approx(state.smooth_curve.last)
 
 
 def test_a_recorded_run_of_a_card_gives_every_series_a_chart_needs() -> None:
     state = _folded("h200-lora")
-    assert len(state.memory_curves.device) >= 2
-    assert state.memory_curves.device.highest < state.memory.predicted  # type: ignore[operator]
+    assert len(state.time_curves["device"]) >= 2
+    assert state.time_curves["device"].highest < state.memory.predicted  # type: ignore[operator]
     card = state.gpu_curves[0]
-    assert len(card.utilisation) == len(card.throttled) > 5
-    assert card.throttled.highest == 0.0
-    assert state.tokens_curve.last == (20, state.tokens)
+    assert len(card.curves["utilisation"]) == len(card.curves["throttle"]) > 5
+    assert card.curves["throttle"].highest == 0.0
+    assert state.curves["tokens"].last == (20, state.tokens)
     seconds = state.seconds_curve.values()
     assert seconds == sorted(seconds)
 
@@ -78,7 +78,7 @@ def test_throttled_readings_are_counted_by_cause_and_kept_over_time() -> None:
     for at, throttle in enumerate([[], ["power cap"], ["power cap", "thermal"], []]):
         event: dict[str, Any] = {"v": 1, "seq": at, "t": 100.0 + at, "type": "gpu"}
         state.fold({**event, "gpus": [{"index": 3, "utilisation": 90, "throttle": throttle}]})
-    assert state.gpu_curves[3].throttled.points() == [(0, 0), (1, 1), (2, 1), (3, 0)]
+    assert state.gpu_curves[3].curves["throttle"].points() == [(0, 0), (1, 1), (2, 1), (3, 0)]
     assert state.gpu_curves[3].causes == {"power cap": 2, "thermal": 1}
 
 

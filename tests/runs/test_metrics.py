@@ -39,7 +39,7 @@ def exported(run: RunDir) -> list[dict[str, str]]:
 def test_every_measurement_of_a_recorded_run_is_in_the_table(name: str) -> None:
     run, events = recorded(name)
     table = exported(run)
-    for kind in metrics_table.FIELDS:
+    for kind in metrics_table.KINDS:
         assert len([row for row in table if row["type"] == kind]) == sum(e["type"] == kind for e in events)
     steps = [event for event in events if event["type"] == "step"]
     rows = [row for row in table if row["type"] == "step"]
@@ -96,7 +96,7 @@ def test_steps_that_a_resume_repeats_are_written_once(new_run: Callable[..., Run
     state = RunState()
     for seq, step in enumerate(steps, 1):
         state.fold({"v": 1, "seq": seq, "t": float(seq), "type": "step", "step": step, "loss": seq / 10})
-    assert rows == state.loss_curve.points()
+    assert rows == state.curves["loss"].points()
     assert [row["step"] for row in table if row["type"] == "eval"] == ["8"], "that of the last passage"
 
 

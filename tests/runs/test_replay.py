@@ -28,11 +28,11 @@ def facts(state: RunState) -> tuple[object, ...]:
         state.phase,
         state.best,
         state.end,
-        state.loss_curve.points(),
+        state.curves["loss"].points(),
         state.smooth_curve.points(),
         state.loss_means.points(),
         list(state.evaluations),
-        state.cpu_curve.points(),
+        state.time_curves["cpu"].points(),
     )
 
 

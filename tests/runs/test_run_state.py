@@ -50,9 +50,9 @@ def test_a_run_from_start_to_end() -> None:
     assert state.score_before is not None
     assert state.score_after is not None
     assert (state.score_before.matched, state.score_after.matched) == (1, 3)
-    assert state.eval_curve.points() == [(0, 2.0), (2, 1.4), (3, 1.6)]
-    assert state.learning_rate_curve.values() == [1e-4, 9e-5]
-    assert state.tokens_per_second == 120.0
+    assert state.curves["eval_loss"].points() == [(0, 2.0), (2, 1.4), (3, 1.6)]
+    assert state.curves["lr"].values() == [1e-4, 9e-5]
+    assert state.values.get("tokens_per_second") == 120.0
     assert state.seconds == 12.0
     assert state.phases["scoring_before"] == 3.0
     assert state.end is not None
@@ -108,8 +108,8 @@ def test_a_resume_replaces_the_steps_it_repeats() -> None:
     assert state.end is None
     for number in range(5, 12):
         state.fold({**step(number, 1.0), "t": 1000.0 + number})
-    assert [x for x, _ in state.loss_curve] == list(range(1, 12))
-    assert state.loss_curve.points()[3:6] == [(4, 6.0), (5, 1.0), (6, 1.0)]
+    assert [x for x, _ in state.curves["loss"]] == list(range(1, 12))
+    assert state.curves["loss"].points()[3:6] == [(4, 6.0), (5, 1.0), (6, 1.0)]
     assert state.starts == 1
     assert state.seconds == 8.0 + 11.0  # the time between the two is not running time
 
@@ -168,8 +168,8 @@ def test_the_state_of_a_long_run_stays_small() -> None:
     state = RunState()
     for number in range(1, 30_001):
         state.fold({**step(number, 1.0, lr=1e-4), "t": float(number)})
-    assert len(state.loss_curve) <= 2001
-    assert state.loss_curve.last == (30_000, 1.0)
+    assert len(state.curves["loss"]) <= 2001
+    assert state.curves["loss"].last == (30_000, 1.0)
 
 
 def test_a_series_keeps_its_extremes_and_its_end() -> None:
@@ -241,7 +241,7 @@ def test_a_long_log_is_opened_by_parts_and_comes_to_the_same(tmp_path: Path) -> 
     assert short.step == full.step
     assert short.best == full.best
     assert len(short.evaluations) == len(full.evaluations) == 6
-    assert (43_456, 99.0) in short.loss_curve.points()
+    assert (43_456, 99.0) in short.curves["loss"].points()
     assert short.smooth_loss == pytest.approx(full.smooth_loss, rel=1e-3)
     assert short.seconds == full.seconds
     assert thin.poll(thin=True) == []

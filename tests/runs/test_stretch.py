@@ -82,18 +82,20 @@ def test_every_step_of_a_part_is_there_with_its_own_value(log: Path, state: RunS
     found = stretch.read(log, stretch.part(state, first, last))
     assert found is not None
     near = found.within(state)
-    points = [(x, y) for x, y in near.loss_curve.points() if first <= x <= last]
+    points = [(x, y) for x, y in near.curves["loss"].points() if first <= x <= last]
     assert points == [(float(step), loss(step)) for step in range(first, last + 1)]
     assert not stretch.wanted(near, first, last)
-    assert near.loss_curve.points()[:500] == state.loss_curve.points()[:500], "the rest is as it was kept"
-    assert near.loss_curve.last == state.loss_curve.last
+    assert near.curves["loss"].points()[:500] == state.curves["loss"].points()[:500], (
+        "the rest is as it was kept"
+    )
+    assert near.curves["loss"].last == state.curves["loss"].last
 
 
 def test_cards_come_along_at_their_own_times(log: Path, state: RunState) -> None:
     found = stretch.read(log, stretch.part(state, 9_000, 9_050))
     assert found is not None
     near = found.within(state)
-    seen = [(x, y) for x, y in near.gpu_curves[0].utilisation.points() if 9_000 <= x <= 9_050]
+    seen = [(x, y) for x, y in near.gpu_curves[0].curves["utilisation"].points() if 9_000 <= x <= 9_050]
     assert [y for _, y in seen] == [float(step % 90) for step in range(9_000, 9_051, 5)]
     assert [x for x, _ in seen] == pytest.approx(list(range(9_000, 9_051, 5)))
 
@@ -102,7 +104,7 @@ def test_a_long_part_keeps_its_spike(log: Path, state: RunState, monkeypatch: py
     monkeypatch.setattr(stretch, "WHOLE_BYTES", 64 * 1024)
     found = stretch.read(log, stretch.part(state, 14_000, 20_000))
     assert found is not None
-    assert (float(SPIKE), 50.0) in found.within(state).loss_curve.points()
+    assert (float(SPIKE), 50.0) in found.within(state).curves["loss"].points()
     assert found.part.covers(14_000, 20_000)
     assert not found.part.covers(17_000, 17_100), "closer by far than it was read"
 
@@ -112,7 +114,7 @@ def test_steps_that_a_resume_repeated_are_those_of_the_second_time(tmp_path: Pat
     state = folded(log)
     found = stretch.read(log, stretch.part(state, 11_850, 11_900))
     assert found is not None
-    points = dict(found.within(state).loss_curve.points())
+    points = dict(found.within(state).curves["loss"].points())
     assert [points[float(step)] for step in range(11_850, 11_901)] == [
         loss(step, again=True) for step in range(11_850, 11_901)
     ]

@@ -16,6 +16,7 @@ from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.compare.compare import Compare
 from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.kit.chart.chart import Chart
+from tuiftune.tui.kit.chart.curves import CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ async def test_the_cursor_reads_every_value_of_a_step(
         await until(pilot, lambda: "step 134 " in shown(pilot.app))
         text = shown(pilot.app)
         assert f"loss {loss[134]:.3f}" in text
-        assert "eval 0.027 at 134" in text
+        assert "eval loss 0.027 at 134" in text
         assert "of 0.9 predicted" in text
         assert text.count("╎") > 5, "the cursor stands in the chart"
         await pilot.press("right")
@@ -315,3 +316,24 @@ async def test_a_hidden_dashboard_paints_nothing_and_one_beneath_a_question_does
         await pilot.press("escape")
         await until(pilot, lambda: made.screen is beneath and "40/100" in shown(made))
         assert painted
+
+
+async def test_a_metric_that_is_not_registered_gets_a_chart_and_a_row_once_it_is_measured(
+    app: Callable[..., TuneApp], new_run: Callable[..., Log]
+) -> None:
+    log = new_run("margins")
+    log.start(100)
+    live(log)
+    log.steps(1, 20)
+    async with app(run=log.run).run_test(size=(160, 80)) as pilot:
+        await until(pilot, lambda: "step 20" in shown(pilot.app))
+        await pilot.press("v")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "smooth" in shown(pilot.app))
+        screen = pilot.app.screen
+        for step in range(21, 40):
+            log.add("step", step=step, loss=1.0, **{"rewards/margins": step / 10})
+        await until(pilot, lambda: len(screen.query(Chart)) == len(CURVES) + 1)
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: "rewards/margins" in visible(screen))  # type: ignore[arg-type]
+        await pilot.press("escape")
+        await until(pilot, lambda: "rewards/…" in shown(pilot.app))

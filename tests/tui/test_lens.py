@@ -133,7 +133,7 @@ def test_steps_times_and_tokens_lead_to_one_another() -> None:
 
 
 def test_the_nearest_and_the_latest_point() -> None:
-    curve = folded("demo").eval_curve
+    curve = folded("demo").curves["eval_loss"]
     points = curve.points()
     assert nearest(curve, points[1][0] + 1) == points[1]
     assert latest(curve, points[1][0]) == points[1]

@@ -53,7 +53,7 @@ def long(new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch) -> Log:
 
 def middle(state: RunState) -> int:
     """Points of the curve that neither the beginning nor the end of the log holds."""
-    return sum(500 < step < 1500 for step, _ in state.loss_curve)
+    return sum(500 < step < 1500 for step, _ in state.curves["loss"])
 
 
 def test_a_long_log_shows_its_ends_and_then_all_of_it(long: Log) -> None:

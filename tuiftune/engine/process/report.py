@@ -23,7 +23,7 @@ class Report:
         self.phase_name = "starting"
         self.warned: set[str] = set()
 
-    def emit(self, kind: str, **payload: Any) -> None:
+    def emit(self, kind: str, /, **payload: Any) -> None:
         with self._lock:
             self._writer.emit(kind, **payload)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, set_seed
 
+from tuiftune import metrics
 from tuiftune.engine.process.faults import DivergedError, NotANumberError
 from tuiftune.engine.process.gpu import memory_of
 from tuiftune.plan import cost
@@ -227,17 +228,13 @@ class Rhythm(TrainerCallback):
     ) -> None:
         if not logs or "loss" not in logs:
             return
-        self._report.emit(
-            "step",
-            step=state.global_step,
-            loss=logs["loss"],
-            lr=logs.get("learning_rate"),
-            grad_norm=logs.get("grad_norm"),
-            tokens=self.progress.tokens,
-            tokens_per_second=self._speed(),
-            epoch=state.epoch,
-            data_wait=self._data_wait(),
-        )
+        own = {
+            "tokens": self.progress.tokens,
+            "tokens_per_second": self._speed(),
+            "epoch": state.epoch,
+            "data_wait": self._data_wait(),
+        }
+        self._report.emit("step", step=state.global_step, **(metrics.forwarded(logs) | own))
         self._judge_divergence(state, control, logs["loss"])
 
     def _judge_divergence(self, state: TrainerState, control: TrainerControl, loss: float) -> None:

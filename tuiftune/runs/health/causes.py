@@ -55,7 +55,7 @@ def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         return None
     low, start = divergence.lowest_level, max(seen.base or 0.0, seen.points[0][1])
     since = f"from {low:.4g} at its lowest" if low is not None and low < start else f"from {start:.4g}"
-    highest = state.loss_curve.highest or seen.level
+    highest = state.curves["loss"].highest or seen.level
     risen = f"has risen {since} to {divergence.level or seen.level:.4g}"
     rate = None if seen.rate is None else lower_rate(seen.rate, seen.usual)
     fix = "lower training.learning_rate" if rate is None else f"set training.learning_rate={rate:g}"
@@ -82,7 +82,7 @@ def _stopped(state: RunState) -> bool:
 def _no_change(state: RunState, planned: Planned, seen: Course) -> Remark | None:
     if seen.level < KNOWN:
         return None
-    norms = state.grad_norm_curve.values()
+    norms = state.curves["grad_norm"].values()
     if len(norms) >= courses.FIRST and max(norms) == 0.0:
         return Remark(
             "no_change",

@@ -141,16 +141,16 @@ def of(state: RunState, planned: Planned) -> Course:
     """Return the course of a run as it is now."""
     during = [(float(seen.step), seen.loss) for seen in state.evaluations if seen.when == "during"]
     before = state.eval_before.loss if state.eval_before is not None else None
-    rate = planned.learning_rate or state.learning_rate_curve.highest
+    rate = planned.learning_rate or state.curves["lr"].highest
     ratio = planned.warmup_ratio or 0.0
     return Course(
-        points=state.loss_curve.points(),
+        points=state.curves["loss"].points(),
         evals=[(step, loss) for step, loss in during if loss is not None],
         base=before,
         progress=state.progress,
         rate=rate,
         usual=planned.usual_rate,
         warm=state.progress is None or state.progress >= ratio,
-        epoch=state.epoch,
-        rate_now=state.learning_rate,
+        epoch=state.values.get("epoch"),
+        rate_now=state.values.get("lr"),
     )

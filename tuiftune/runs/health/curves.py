@@ -48,7 +48,7 @@ def _spikes(state: RunState, planned: Planned) -> Iterator[Remark]:
     found = causes.find(state, planned)
     if state.not_a_number_at is not None or (found is not None and found.code in causes.EXPLAIN_SPIKES):
         return
-    peaks = _peaks([point for point in state.loss_curve if point[0] > state.step - SPIKES_RECENT])
+    peaks = _peaks([point for point in state.curves["loss"] if point[0] > state.step - SPIKES_RECENT])
     if not peaks:
         return
     loss, step, usual = max(peaks)
@@ -104,6 +104,6 @@ LEARNING = "training loss"
 RULES = (
     Rule("numbers", _not_a_number, _stepped),
     Rule(LEARNING, _cause, _judged),
-    Rule(LEARNING, _spikes, lambda state, _: len(state.loss_curve) > SPIKE_AROUND + SPIKE_AFTER),
+    Rule(LEARNING, _spikes, lambda state, _: len(state.curves["loss"]) > SPIKE_AROUND + SPIKE_AFTER),
     Rule("eval loss", _nothing, _evaluated, _evaluates),
 )

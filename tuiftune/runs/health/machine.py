@@ -58,7 +58,7 @@ def _throttled(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def _data_bound(state: RunState, planned: Planned) -> Iterator[Remark]:
-    waited = median(state.data_wait_curve.values()[-DATA_STEPS:])
+    waited = median(state.curves["data_wait"].values()[-DATA_STEPS:])
     if waited >= DATA_WAIT:
         yield Remark(
             "data_bound",
@@ -92,7 +92,7 @@ def _memory(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 def _tight(state: RunState, planned: Planned) -> Iterator[Remark]:
     for gpu in state.gpus:
-        highest = state.gpu_curves[gpu.index].memory.highest
+        highest = state.gpu_curves[gpu.index].curves["memory_used"].highest
         if highest is None or not gpu.memory_total:
             continue
         held, reserved, allocated = highest, state.memory.reserved, state.memory.allocated
@@ -131,7 +131,7 @@ def idle_memory(state: RunState) -> tuple[int, float, float] | None:
     """The fullest card's index, the bytes that were free at its fullest, and all it has."""
     found = []
     for gpu in state.gpus:
-        highest = state.gpu_curves[gpu.index].memory.highest
+        highest = state.gpu_curves[gpu.index].curves["memory_used"].highest
         if highest is not None and gpu.memory_total:
             found.append((gpu.index, gpu.memory_total - highest, gpu.memory_total))
     return min(found, key=lambda one: one[1], default=None)
@@ -150,7 +150,7 @@ def _trained_on_cards(state: RunState, planned: Planned) -> bool:
 
 
 def _filled(state: RunState, planned: Planned) -> bool:
-    seen = [state.gpu_curves[gpu.index].memory for gpu in state.gpus]
+    seen = [state.gpu_curves[gpu.index].curves["memory_used"] for gpu in state.gpus]
     return bool(seen) and state.step >= SETTLED_STEPS and all(curve.count >= READINGS for curve in seen)
 
 
@@ -168,8 +168,8 @@ RULES = (
     Rule(
         "data",
         _data_bound,
-        lambda state, _: len(state.data_wait_curve) >= DATA_STEPS,
-        lambda state, _: state.end is None and len(state.data_wait_curve) > 0,
+        lambda state, _: len(state.curves["data_wait"]) >= DATA_STEPS,
+        lambda state, _: state.end is None and len(state.curves["data_wait"]) > 0,
     ),
     Rule("memory", _memory, _filled, _has_cards),
     Rule("memory", _tight, _now, _has_cards),

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tuiftune import metrics
 from tuiftune.documents import loads
+from tuiftune.metrics.metric import BY_STEP
 from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import MOST, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Event = Mapping[str, Any]
 NUMBERS = {int, float}  # not bool
-# Which values are drawn, of events and of the cards in them. An evaluation's are few, mostly.
-DRAWN = {
-    "step": ("loss", "lr", "grad_norm", "tokens_per_second"),
-    "gpu": ("cpu", "host_memory_used"),
-    "memory": ("allocated", "reserved", "device"),
-    "eval": ("loss",),
-}
-CARD = ("utilisation", "memory_used", "power_w", "temperature_c")
 DAMAGED = ""  # the kind of a line that is no event
 
 
@@ -73,8 +67,10 @@ class Columns:
             if not places:
                 return
         self.places.setdefault(kind, []).extend(places)
-        complete = [self._note(Name(kind, None, field), places, events) for field in DRAWN.get(kind, ())]
-        if kind == "step" and not all(complete):
+        complete = {
+            field: self._note(Name(kind, None, field), places, events) for field in _drawn(kind, events)
+        }
+        if kind == "step" and not all(complete.get(field) for field in metrics.VITAL):
             self.not_a_number += _where(places, events, _not_a_number)
         elif kind == "gpu":
             self._cards(places, events)
@@ -105,7 +101,7 @@ class Columns:
                 at_card.append(at)
                 cards.append(card)
         for index, (at_card, cards) in found.items():
-            for field in CARD:
+            for field in _drawn("card", ()):
                 self._note(Name("gpu", index, field), at_card, cards)
             causes = [card.get("throttle") for card in cards]
             if any(causes):
@@ -143,12 +139,18 @@ def _aside(kind: str, events: Sequence[Event]) -> list[bool]:
     return [type(event.get("step")) not in NUMBERS for event in events] if kind == "step" else []
 
 
+def _drawn(kind: str, events: Iterable[Event]) -> Iterable[str]:
+    """The keys of the values that are drawn, of events and of the cards in them."""
+    keys = (metric.key for metric in metrics.of(kind)) if kind not in BY_STEP else {*chain(*events)}
+    return [key for key in keys if (metric := metrics.find(kind, key)) is not None and metric.chart]
+
+
 def _where(places: Sequence[int], events: Sequence[Event], true: Callable[[Event], bool]) -> Iterator[int]:
     return compress(places, map(true, events))
 
 
 def _not_a_number(event: Event) -> bool:
-    return "loss_text" in event or "grad_norm_text" in event
+    return any(f"{key}_text" in event for key in metrics.VITAL)
 
 
 def cards_of(event: Event) -> list[Event]:

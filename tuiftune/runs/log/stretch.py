@@ -19,9 +19,8 @@ from tuiftune.errors import UserError
 from tuiftune.runs.log.event_log import parse_line
 from tuiftune.runs.log.lines import WholeLines
 from tuiftune.runs.log.scan import scan
-from tuiftune.runs.state.readings import GpuCurves, MemoryCurves
 from tuiftune.runs.state.run_state import RunState
-from tuiftune.runs.state.series import Series, interpolated
+from tuiftune.runs.state.series import Curves, Series, interpolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,18 +67,14 @@ class Stretch:
         near = self.state
         return replace(
             state,
-            loss_curve=_Spliced(state.loss_curve, near.loss_curve),
-            learning_rate_curve=_Spliced(state.learning_rate_curve, near.learning_rate_curve),
-            grad_norm_curve=_Spliced(state.grad_norm_curve, near.grad_norm_curve),
-            speed_curve=_Spliced(state.speed_curve, near.speed_curve),
             seconds_curve=_Spliced(state.seconds_curve, near.seconds_curve),
-            tokens_curve=_Spliced(state.tokens_curve, near.tokens_curve),
-            cpu_curve=_Spliced(state.cpu_curve, near.cpu_curve),
-            host_memory_curve=_Spliced(state.host_memory_curve, near.host_memory_curve),
-            memory_curves=_memory(state.memory_curves, near.memory_curves),
+            curves=_spliced(state.curves, near.curves),
+            time_curves=_spliced(state.time_curves, near.time_curves),
             gpu_curves={
-                index: _card(curves, near.gpu_curves.get(index, curves))
-                for index, curves in state.gpu_curves.items()
+                index: replace(card, curves=_spliced(card.curves, near.gpu_curves[index].curves))
+                if index in near.gpu_curves
+                else card
+                for index, card in state.gpu_curves.items()
             },
         )
 
@@ -102,28 +97,13 @@ class _Spliced(Series):
         return whole[:before] + near + whole[bisect_right(whole, (near[-1][0], math.inf)) :]
 
 
-def _card(whole: GpuCurves, near: GpuCurves) -> GpuCurves:
-    return replace(
-        whole,
-        utilisation=_Spliced(whole.utilisation, near.utilisation),
-        memory=_Spliced(whole.memory, near.memory),
-        power=_Spliced(whole.power, near.power),
-        temperature=_Spliced(whole.temperature, near.temperature),
-        throttled=_Spliced(whole.throttled, near.throttled),
-    )
-
-
-def _memory(whole: MemoryCurves, near: MemoryCurves) -> MemoryCurves:
-    return MemoryCurves(
-        _Spliced(whole.allocated, near.allocated),
-        _Spliced(whole.reserved, near.reserved),
-        _Spliced(whole.device, near.device),
-    )
+def _spliced(whole: Curves, near: Curves) -> Curves:
+    return Curves({name: _Spliced(curve, near[name]) for name, curve in whole.items()})
 
 
 def wanted(state: RunState, first: float, last: float) -> bool:
     """Whether the state keeps less of the steps first…last than there is and than a chart shows."""
-    points = state.loss_curve.points()
+    points = state.curves["loss"].points()
     kept = bisect_right(points, (last, math.inf)) - bisect_left(points, (first,))
     return kept < min(ENOUGH, math.floor(last) - math.ceil(first))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tuiftune.runs.log.columns import Event
 
-FORM = "3"  # goes up when something else is kept: what was kept by an older form is not used then
+FORM = "4"  # goes up when something else is kept: what was kept by an older form is not used then
 BLOCKS = 1000  # over the whole backlog: as many as a curve has buckets
 BLOCK_BYTES = 16 * 1024  # at least, and
 BLOCK_MOST_BYTES = 2 * 1024 * 1024  # at most: what is held in memory, several times over

@@ -53,6 +53,7 @@ class Contender:
     memory_predicted: float | None
     usd_per_hour: float | None
     usd: float | None
+    metrics: dict[str, float | None]  # those that are compared beside the ones above, smoothed at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,17 @@ def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
         memory_predicted=_real(state.memory.predicted, plan.device),
         usd_per_hour=plan.usd_per_hour,
         usd=None if spent is None else round(spent, 6),
+        metrics={
+            metric.name: state.smooth(metric.name) if metric.smoothed else state.values[metric.name]
+            for metric in state.metrics()
+            if metric.compared and metric.name in state.values
+        },
     )
 
 
 def _speed(state: RunState) -> float | None:
     """Tokens learnt over the time from the first to the last step."""
-    tokens, seconds = state.tokens_curve.points(), state.seconds_curve.points()
+    tokens, seconds = state.curves["tokens"].points(), state.seconds_curve.points()
     if len(tokens) < 2 or len(seconds) < 2 or seconds[-1][1] <= seconds[0][1]:
         return None
     return (tokens[-1][1] - tokens[0][1]) / (seconds[-1][1] - seconds[0][1])
@@ -164,9 +170,9 @@ def _speed(state: RunState) -> float | None:
 
 def _peak(state: RunState) -> float | None:
     """What the trainer measured, as the plan predicts it; else the fullest card as its driver saw it."""
-    if state.memory_curves.device.highest is not None:
-        return state.memory_curves.device.highest
-    cards = (card.memory.highest for card in state.gpu_curves.values())
+    if state.time_curves["device"].highest is not None:
+        return state.time_curves["device"].highest
+    cards = (card.curves["memory_used"].highest for card in state.gpu_curves.values())
     return max((highest for highest in cards if highest is not None), default=None)
 
 

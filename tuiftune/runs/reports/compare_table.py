@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.statistics import in_words
 from tuiftune.figures import duration, interval, money, percent, size
+from tuiftune.metrics import METRICS
 from tuiftune.printable import printable
 from tuiftune.runs.state.narrate import figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiftune.runs.reports.compare import Comparison, Contender
 
@@ -53,6 +54,7 @@ def rows(comparison: Comparison) -> list[Row]:
         facts("best held-out loss", _best, "best_eval", lower),
         facts("exact match before", lambda run: percent(run.match_before)),
         facts("exact match after", _match),
+        *_others(runs, lower != 0),
         Row("Cost"),
         facts("tokens/s", lambda run: _count(run.tokens_per_second), "tokens_per_second", -lower),
         facts("time", lambda run: duration(run.seconds)),
@@ -71,6 +73,16 @@ def sentences(comparison: Comparison) -> list[str]:
         for pair in comparison.pairs
     ]
     return [printable(line) for line in [*said, *(f"{remark}." for remark in comparison.remarks)]]
+
+
+def _others(runs: Sequence[Contender], comparable: bool) -> Iterator[Row]:
+    """A row for each metric that is compared and has none of its own, where any run has it."""
+    for name in dict.fromkeys(name for run in runs for name in run.metrics):
+        metric = next((one for one in METRICS if one.name == name), None)
+        values = [run.metrics.get(name) for run in runs]
+        sign = {"lower": -1, "higher": 1}.get(metric.better, 0) if metric and comparable else 0
+        label = metric.label if metric else name
+        yield Row(label, tuple(figure(value) for value in values), _leader(values, sign))
 
 
 def _leader(values: list[float | None], sign: int) -> int | None:

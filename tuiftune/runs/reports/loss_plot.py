@@ -23,7 +23,9 @@ Points = list[tuple[float, float]]
 
 def loss_svg(state: RunState, title: str) -> str:
     """An SVG document; says so in words where there is nothing to draw yet."""
-    raw, smooth, held = (curve.points() for curve in (state.loss_curve, state.smooth_curve, state.eval_curve))
+    raw, smooth, held = (
+        curve.points() for curve in (state.curves["loss"], state.smooth_curve, state.curves["eval_loss"])
+    )
     every = [*raw, *held]
     if not every:
         return _document(title, [_text(WIDTH / 2, HEIGHT / 2, "no step was logged", anchor="middle")])

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from tuiftune import metrics
 from tuiftune.errors import UserError
 from tuiftune.outputs import STANDARD, is_stream, writing
 from tuiftune.printable import printable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tuiftune.metrics.metric import Metric
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.store.directory import RunDir
 
@@ -33,24 +35,9 @@ if TYPE_CHECKING:
 
 Cell = float | int | str | None
 
-# Column: field of the event. Seconds, bytes, watts, °C, utilisation 0–100, as in the log.
-FIELDS: dict[str, dict[str, str]] = {
-    "step": {
-        "epoch": "epoch",
-        "loss": "loss",
-        "lr": "lr",
-        "grad_norm": "grad_norm",
-        "tokens": "tokens",
-        "tokens_per_second": "tokens_per_second",
-    },
-    "eval": {"eval_loss": "loss", "perplexity": "perplexity"},
-    "score": {"exact_match": "exact_match"},
-    "memory": {name: name for name in ("allocated", "reserved", "device", "predicted")},
-    "gpu": {name: name for name in ("cpu", "host_memory_used", "host_memory_total", "disk_free")},
-}
 FIRST = ("type", "t", "seconds", "step", "when")
-CARD = ("utilisation", "memory_used", "memory_total", "power_w", "temperature_c")
 TEXTS = ("type", "when")
+KINDS = ("step", "eval", "score", "memory", "gpu")
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
@@ -90,6 +77,7 @@ class Table:
     cards: list[int] = field(default_factory=list)
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (event, step that it went back to)
     watch: Watch | None = None
+    unregistered: dict[str, Metric] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: RunDir, watch: Watch | None = None) -> Table:
@@ -101,7 +89,10 @@ class Table:
             if watch:
                 watch(table.events)
             kind = event["type"]
-            measured = measured or kind in FIELDS
+            measured = measured or kind in KINDS
+            for metric in _measured(event):
+                if not metric.registered and len(table.unregistered) < metrics.MOST_UNREGISTERED:
+                    table.unregistered[metric.name] = metric
             if kind == "step" and (at := whole(event, "step")) is not None:
                 if at <= step:
                     table.repeats.append((table.events, at))
@@ -115,9 +106,9 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        named = [column for fields in FIELDS.values() for column in fields]
-        cards = [f"gpu{index}_{name}" for index in self.cards for name in (*CARD, "throttle")]
-        return [*FIRST, *named, *cards]
+        named = [metric.name for kind in KINDS for metric in metrics.of(kind)]
+        cards = [f"gpu{index}_{metric.name}" for index in self.cards for metric in metrics.of("card")]
+        return [*FIRST, *named, *sorted(self.unregistered), *cards]
 
     def rows(self) -> Iterator[dict[str, Cell]]:
         """One mapping of columns to values an event; columns without a value are left out."""
@@ -137,7 +128,7 @@ class Table:
             if place == upto:
                 upto, _ = next(repeats)
                 cut = next(lowest, None)
-            if kind not in FIELDS:
+            if kind not in KINDS:
                 continue
             at = whole(event, "step")
             step = at if kind == "step" and at is not None else step
@@ -154,12 +145,13 @@ class Table:
         }
         if kind in ("eval", "score"):
             row["when"] = text(event, "when")
-        for column, name in FIELDS[kind].items():
-            value = number(event, name)
-            row[column] = int(value) if name == "tokens" and value is not None else value
+        for metric in _measured(event):
+            if metric.registered or metric.name in self.unregistered:
+                value = number(event, metric.key)
+                row[metric.name] = int(value) if metric.whole and value is not None else value
         for index, card in _cards(event) if kind == "gpu" else ():
-            for name in CARD:
-                row[f"gpu{index}_{name}"] = number(card, name)
+            for metric in metrics.of("card"):
+                row[f"gpu{index}_{metric.name}"] = number(card, metric.key)
             causes = card.get("throttle")
             row[f"gpu{index}_throttle"] = ";".join(map(str, causes)) if isinstance(causes, list) else None
         return {column: value for column, value in row.items() if value is not None}
@@ -192,11 +184,12 @@ def _jsonl(table: Table, file: TextIO) -> int:
 def _parquet(table: Table, file: BinaryIO) -> int:
     import polars
 
+    whole_numbers = {"step", *(metric.name for metric in metrics.METRICS if metric.whole)}
     kinds = {
         column: polars.String
         if column in TEXTS or column.endswith("_throttle")
         else polars.Int64
-        if column in ("step", "tokens")
+        if column in whole_numbers
         else polars.Float64
         for column in table.columns
     }
@@ -212,6 +205,14 @@ def _events(run: RunDir) -> Iterator[Event]:
     reader = EventReader(run.events_path)
     while events := reader.poll():
         yield from events
+
+
+def _measured(event: Event) -> Iterator[Metric]:
+    """The metrics that an event has a number of, those of its cards left out."""
+    for key in event:
+        metric = metrics.find(event["type"], key)
+        if metric is not None and number(event, key) is not None:
+            yield metric
 
 
 def _cards(event: Event) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -107,15 +107,15 @@ def _course(state: RunState, plot: str | None, preflight: Any) -> list[str]:
     if not state.step:
         return []
     lines = [f"![loss by step]({plot})"] if plot else []
-    first, last = state.loss_curve.points()[:1], state.smooth_loss
+    first, last = state.curves["loss"].points()[:1], state.smooth_loss
     if first:
         lines.append(f"Training loss went from {figure(first[0][1])} to {figure(last)} (smoothed).")
     if state.best is not None:
         base = state.best is state.eval_before
         where = "for the base model" if base else f"at step {state.best.step:,}"
         lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
-    if state.tokens_per_second:
-        lines.append(f"Speed at the end: {state.tokens_per_second:,.0f} tokens/s.")
+    if state.values.get("tokens_per_second"):
+        lines.append(f"Speed at the end: {state.values.get('tokens_per_second'):,.0f} tokens/s.")
     if isinstance(preflight, dict) and (words := _preflight(preflight)):
         lines.append(words)
     return ["## Course", "\n\n".join(lines)]

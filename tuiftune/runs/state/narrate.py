@@ -135,8 +135,8 @@ def step_line(state: RunState) -> str:
     if state.total_steps:
         words += f" of {state.total_steps:,} ({percent(state.progress)})"
     words += f", loss {'not a number' if state.not_a_number_at == state.step else figure(state.loss)}"
-    if state.tokens_per_second:
-        words += f", {state.tokens_per_second:,.0f} tokens/s"
+    if state.values.get("tokens_per_second"):
+        words += f", {state.values.get('tokens_per_second'):,.0f} tokens/s"
     eta = state.eta
     if not eta.seconds:
         return words

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuiftune import metrics
 from tuiftune.printable import printable
-from tuiftune.runs.state.series import Series
+from tuiftune.runs.state.series import Curves
 
 MOST = 1e18  # what no measurement reaches
-GPU_BUCKETS = 150
 GPU_LATEST = 30  # readings: a minute of them
 
 
@@ -148,54 +148,30 @@ class Eta:
 
 @dataclass(slots=True)
 class GpuCurves:
-    """A card's history over the seconds of the run."""
+    """A card's history over the seconds of the run, a curve for each metric; `throttle` is 1 where it was
+    throttled and 0 where not."""
 
-    utilisation: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    memory: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    power: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    temperature: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    throttled: Series = field(default_factory=lambda: Series(GPU_BUCKETS))  # 1 where it was, 0 where not
+    curves: Curves = field(default_factory=Curves)
     causes: dict[str, int] = field(default_factory=dict)  # readings by cause of throttling
     latest: deque[GpuReading] = field(default_factory=lambda: deque(maxlen=GPU_LATEST))  # while training
 
-    def add(self, seconds: float, reading: GpuReading, *, training: bool = False) -> None:
-        if training:
-            self.latest.append(reading)
-        self.mark(seconds, reading, dict.fromkeys(reading.throttle, 1))
-        if not reading.throttle:
-            self.throttled.add(seconds, 0.0)
-
-    def mark(self, seconds: float, reading: GpuReading, causes: Mapping[str, int]) -> None:
+    def mark(
+        self, seconds: float, card: Mapping[str, Any], causes: Mapping[str, int], slowed: bool | None
+    ) -> None:
         """Put what is known of a reading on the curves; `causes` counts the readings that it stands for."""
-        for series, value in (
-            (self.utilisation, reading.utilisation),
-            (self.memory, reading.memory_used),
-            (self.power, reading.power_w),
-            (self.temperature, reading.temperature_c),
-            (self.throttled, 1.0 if reading.throttle else None),
-        ):
-            if value is not None:
-                series.add(seconds, value)
+        mark(self.curves, "card", card, seconds)
+        if slowed is not None:
+            self.curves.add(metrics.BY_FIELD["card", "throttle"], seconds, float(slowed))
         for cause, times in causes.items():
             self.causes[cause] = self.causes.get(cause, 0) + times
 
 
-@dataclass(slots=True)
-class MemoryCurves:
-    """Bytes on the card over the seconds of the run, as the trainer measured them."""
-
-    allocated: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    reserved: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-    device: Series = field(default_factory=lambda: Series(GPU_BUCKETS))
-
-    def add(self, seconds: float, reading: MemoryReading) -> None:
-        for series, value in (
-            (self.allocated, reading.allocated),
-            (self.reserved, reading.reserved),
-            (self.device, reading.device),
-        ):
-            if value is not None:
-                series.add(seconds, value)
+def mark(curves: Curves, kind: str, event: Mapping[str, Any], seconds: float) -> None:
+    """Add the numbers of an event to the curves of those metrics that are drawn over time."""
+    for metric in metrics.of(kind):
+        value = number(event, metric.key) if metric.chart else None
+        if value is not None:
+            curves.add(metric, seconds, value)
 
 
 def number(event: Mapping[str, Any], key: str) -> float | None:
@@ -223,10 +199,8 @@ def text(event: Mapping[str, Any], key: str) -> str:
     return "" if value is None else printable(str(value))
 
 
-def gpu_reading(document: Any) -> GpuReading | None:
+def gpu_reading(document: Mapping[str, Any]) -> GpuReading:
     """One entry of a `gpu` event's `gpus`."""
-    if not isinstance(document, Mapping):
-        return None
     throttle = document.get("throttle")
     return GpuReading(
         index=whole(document, "index") or 0,

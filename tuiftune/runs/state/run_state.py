@@ -19,18 +19,18 @@ from tuiftune.runs.state.readings import (
     GpuCurves,
     GpuReading,
     HostReading,
-    MemoryCurves,
     MemoryReading,
     Phase,
     Score,
     Warned,
     gpu_reading,
+    mark,
     number,
     part,
     text,
     whole,
 )
-from tuiftune.runs.state.series import Series
+from tuiftune.runs.state.series import Curves
 from tuiftune.runs.state.steps import Steps
 
 if TYPE_CHECKING:
@@ -80,10 +80,8 @@ class RunState(Steps):
     gpus: tuple[GpuReading, ...] = ()
     gpu_curves: dict[int, GpuCurves] = field(default_factory=dict)
     host: HostReading = NO_HOST
-    cpu_curve: Series = field(default_factory=lambda: Series(150))
-    host_memory_curve: Series = field(default_factory=lambda: Series(150))
     memory: MemoryReading = NO_MEMORY
-    memory_curves: MemoryCurves = field(default_factory=MemoryCurves)
+    time_curves: Curves = field(default_factory=Curves)  # of memory and machine, over the seconds
     preflight: MemoryReading = NO_MEMORY  # measured on the longest rows before training
 
     warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -172,7 +170,7 @@ class RunState(Steps):
             whole(event, "resumed_from") if isinstance(resumed, int) else text(event, "resumed_from") or None
         )
         self.end, self.not_a_number_at = None, None
-        self.learning_rate = None  # it may have been changed
+        self.values.pop("lr", None)  # it may have been changed
         self.divergence.total = self.total_steps or 0
         self._forget_evaluations(self.resumed_from if isinstance(self.resumed_from, int) else 0)
         self.controls.clear()
@@ -205,6 +203,8 @@ class RunState(Steps):
             self.eval_before = seen
         elif seen.when == "after":
             self.eval_after = seen
+        if seen.when != "after":
+            self._measure(event, "eval", step)
         if seen.loss is None:
             return
         if seen.when != "after":
@@ -213,8 +213,6 @@ class RunState(Steps):
             self.best is None or self.best.loss is None or seen.loss < self.best.loss
         ):
             self.best = seen
-        if seen.when != "after":
-            self.eval_curve.add(step, seen.loss)
 
     def _score(self, event: Event) -> None:
         score = Score(
@@ -240,29 +238,24 @@ class RunState(Steps):
             self.samples_file = text(event, "file")
 
     def _gpu(self, event: Event) -> None:
-        cpu, host_memory = number(event, "cpu"), number(event, "host_memory_used")
-        if cpu is not None:
-            self.cpu_curve.add(self.seconds, cpu)
-        if host_memory is not None:
-            self.host_memory_curve.add(self.seconds, host_memory)
-        gpus = event.get("gpus")
-        found = [gpu_reading(entry) for entry in gpus] if isinstance(gpus, list) else []
-        readings = tuple(reading for reading in found if reading is not None)
-        if event.get(PARTIAL):
-            for card, reading in zip(cards_of(event), readings, strict=True):
-                curves = self.gpu_curves.setdefault(reading.index, GpuCurves())
-                causes = part(card, CAUSES)
-                curves.mark(self.seconds, reading, {str(name): whole(causes, name) or 0 for name in causes})
+        mark(self.time_curves, "gpu", event, self.seconds)
+        partial = bool(event.get(PARTIAL))
+        training = self.phase.name == "training" and self.pace.seconds_per_step is not None
+        readings = []
+        for card in cards_of(event):
+            readings.append(reading := gpu_reading(card))
+            curves = self.gpu_curves.setdefault(reading.index, GpuCurves())
+            told = part(card, CAUSES) if partial else dict.fromkeys(reading.throttle, 1)
+            causes = {str(name): whole(told, name) or 0 for name in told}
+            curves.mark(self.seconds, card, causes, bool(reading.throttle) or (None if partial else False))
+            if training and not partial:
+                curves.latest.append(reading)
+        if partial:
             return
-        self.gpus = readings
-        for reading in self.gpus:
-            training = self.phase.name == "training" and self.pace.seconds_per_step is not None
-            self.gpu_curves.setdefault(reading.index, GpuCurves()).add(
-                self.seconds, reading, training=training
-            )
+        self.gpus = tuple(readings)
         self.host = HostReading(
-            cpu,
-            host_memory,
+            number(event, "cpu"),
+            number(event, "host_memory_used"),
             number(event, "host_memory_total"),
             number(event, "disk_free"),
             number(event, "process_memory"),
@@ -277,7 +270,7 @@ class RunState(Steps):
             number(event, "predicted_allocated"),
             number(event, "predicted_reserved"),
         )
-        self.memory_curves.add(self.seconds, reading)
+        mark(self.time_curves, "memory", event, self.seconds)
         if event.get(PARTIAL):
             return
         self.memory = reading

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tuiftune.metrics.metric import Metric
+
 # A bucket: x and y of its lowest, x and y of its highest point, and how many points it holds.
 Bucket = tuple[float, float, float, float, int]
 
@@ -135,6 +137,18 @@ class Series:
                 alone = True
         self._buckets = merged
         self._width *= 2
+
+
+class Curves(dict[str, Series]):
+    """Curves by the names of their metrics: an empty one for what was not measured."""
+
+    def __missing__(self, name: str) -> Series:
+        return Series()
+
+    def add(self, metric: Metric, x: float, y: float) -> None:
+        if metric.name not in self:
+            self[metric.name] = Series(metric.points)
+        self[metric.name].add(x, y)
 
 
 def interpolated(xs: Sequence[float], ys: Sequence[float], x: float) -> float:

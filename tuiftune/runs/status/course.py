@@ -25,7 +25,11 @@ def time(state: RunState, planned: Planned) -> Iterator[Fact]:
     yield _phase(state)
     of = f" of {state.total_steps:,}" if state.total_steps else ""
     done = f" ({percent(state.progress)})" if state.progress is not None else ""
-    epoch = "" if state.epoch is None else f", epoch {state.epoch:.2f}" + _of(state.epochs)
+    epoch = (
+        ""
+        if state.values.get("epoch") is None
+        else f", epoch {state.values.get('epoch'):.2f}" + _of(state.epochs)
+    )
     yield Fact(
         "time",
         "steps",
@@ -121,7 +125,7 @@ def _phase(state: RunState) -> Fact:
 
 
 def _speed(state: RunState, planned: Planned) -> Fact:
-    measured, foreseen = state.tokens_per_second, planned.tokens_per_second
+    measured, foreseen = state.values.get("tokens_per_second"), planned.tokens_per_second
     value = "—" if measured is None else f"{measured:,.0f} tokens/s"
     if measured is not None and foreseen:
         value += f", {percent(measured / foreseen)} of predicted"

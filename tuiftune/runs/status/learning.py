@@ -48,20 +48,20 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             f"the lowest eval loss so far, the base model's included; {kept}. Perplexity is exp(loss): "
             "between how many tokens the model hesitates",
         )
-    if state.learning_rate is not None:
+    if state.values.get("lr") is not None:
         yield Fact(
             "learning",
             "learning rate",
-            f"{state.learning_rate:.3g}",
+            f"{state.values.get('lr'):.3g}",
             "how far a step goes; training.schedule and its warm-up set it anew at every step",
         )
-    if state.grad_norm is not None:
+    if state.values.get("grad_norm") is not None:
         clip = planned.max_grad_norm
         clipped = f"; beyond {clip:g} it is scaled down to that" if clip else ""
         yield Fact(
             "learning",
             "gradient norm",
-            figure(state.grad_norm),
+            figure(state.values.get("grad_norm")),
             f"how strongly this batch pulls at the weights, before clipping{clipped}. It should stay in a "
             "small range; jumps mean odd rows or too high a learning rate",
         )

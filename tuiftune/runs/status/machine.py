@@ -41,11 +41,11 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             f"{state.host.cpu:.0f} %",
             "mean load of all cores at the latest reading; it feeds the cards and writes checkpoints",
         )
-    if state.data_wait is not None:
+    if state.values.get("data_wait") is not None:
         yield Fact(
             "machine",
             "data wait",
-            f"{percent(state.data_wait)} of a step",
+            f"{percent(state.values.get('data_wait'))} of a step",
             "the share of the latest step in which the trainer waited for its rows; from a fifth on, the "
             "machine is held back by its data",
         )

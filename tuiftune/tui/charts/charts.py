@@ -66,16 +66,21 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self._grid: bool | None = None  # None: as the size of the terminal suggests
         self._drawn: object = None
         self._there: tuple[Curve, ...] = ()
+        self._charts: dict[str, Chart] = {}  # by the keys of their curves
 
     def compose(self) -> ComposeResult:
         yield TitleBar("charts")
-        with Container(id="charts"):
-            for curve in CURVES:
-                chart = Chart(id=f"of-{curve.key}", classes="panel")
-                chart.can_focus = True
-                yield chart
+        yield Container(*map(self._chart, CURVES), id="charts")
         yield Readout(id="readout")
         yield KeyBar(CHARTS)
+
+    def _chart(self, curve: Curve) -> Chart:
+        """The widget of a chart. A metric's own name need not be one that a widget may have."""
+        if curve.key not in self._charts:
+            chart = Chart(id=f"of-{curve.key}" if curve in CURVES else None, classes="panel")
+            chart.can_focus = True
+            self._charts[curve.key] = chart
+        return self._charts[curve.key]
 
     def on_mount(self) -> None:
         for watched in self._watched:
@@ -118,9 +123,12 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
             first = curves.index(self._current) // (columns * rows) * columns * rows
             shown = curves[first : first + columns * rows]
         box.styles.grid_size_columns, box.styles.grid_size_rows = columns, -(-len(shown) // columns)
-        for curve in CURVES:
-            self.query_one(f"#of-{curve.key}", Chart).display = curve in shown
-        self.query_one(f"#of-{self._current.key}", Chart).focus()
+        if fresh := [self._chart(curve) for curve in curves if curve.key not in self._charts]:
+            box.mount(*fresh)
+        keys = {curve.key for curve in shown}
+        for key, chart in self._charts.items():
+            chart.display = key in keys
+        self._chart(self._current).focus()
         self._drawn = None
         self.call_after_refresh(self._draw)
 
@@ -129,15 +137,19 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         seen = (self._lens, [(id(each.state), each.state.seq, each.status) for each in followed])
         if seen == self._drawn or self.hidden:
             return
-        if self._curves() != self._there:  # a card gave its first reading
+        if self._curves() != self._there:  # a card or a metric gave its first reading
             self._arrange()
         self._drawn = seen
         self.look_closer(self._lens, self._whole, [(each.run, each.state) for each in self._followed()])
         sources = self._sources()
         for curve in self._there:
-            chart = self.query_one(f"#of-{curve.key}", Chart)
-            if chart.display and chart.size.height:
+            chart = self._chart(curve)
+            if not chart.display:
+                continue
+            if chart.size.height:
                 self._show(chart, curve, sources)
+            else:  # just mounted: it has no place yet
+                self._drawn = None
         self.query_one(Readout).show(sources, self._lens)
         self._entitle()
         self.query_one(KeyBar).redraw()
@@ -222,7 +234,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         """Move the cursor by so many columns of the chart, at least a step; it comes up at the end."""
         whole = self._whole
         first, last = self._lens.seen(whole)
-        column = (last - first) / self.query_one(f"#of-{self._current.key}", Chart).columns
+        column = (last - first) / self._chart(self._current).columns
         if self._lens.axis == "step":
             column = max(1.0, round(column))
         at = self._lens.cursor
@@ -305,9 +317,10 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
     def on_click(self, event: Click) -> None:
         """The cursor comes where one clicks into a chart."""
         chart = event.widget
-        if not isinstance(chart, Chart) or chart.id is None:
+        key = next((key for key, one in self._charts.items() if one is chart), None)
+        if key is None or not isinstance(chart, Chart):
             return
-        self._key = chart.id.removeprefix("of-")
+        self._key = key
         if (x := chart.place_at(event.get_content_offset(chart))) is not None:
             line = Timeline(self._followed()[0].state)
             own = self._current.of == "steps" or self._lens.axis == "time"

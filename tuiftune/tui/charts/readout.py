@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tuiftune.figures import count, duration, real
+from tuiftune.figures import MISSING, count, duration
+from tuiftune.metrics import of
 from tuiftune.preset.sizes import GIB
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.chart.curves import RUN_INKS, RUN_SIGNS
@@ -15,6 +16,7 @@ from tuiftune.tui.kit.chart.timeline import Timeline, latest, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tuiftune.metrics.metric import Metric
     from tuiftune.runs.state.readings import GpuCurves
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.state.series import Series
@@ -81,19 +83,19 @@ def _where(state: RunState, lens: Lens) -> tuple[float, float]:
 def _values(state: RunState, lens: Lens) -> Iterator[Value]:
     """By steps: of the point that was kept nearest. By time: the last reading before."""
     step, seconds = _where(state, lens)
-    for name, curve in (("loss", state.loss_curve), ("smooth", state.smooth_curve)):
-        yield name, _near(curve, step)
-    if (held := latest(state.eval_curve, step)) is not None:
-        yield "eval", f"{real(held[1])} at {held[0]:,.0f}"
-    yield "lr", _near(state.learning_rate_curve, step, 3)
-    yield "grad", _near(state.grad_norm_curve, step, 3)
-    speed = nearest(state.speed_curve, step)
-    yield "tokens/s", count(speed[1] if speed else None)
-    if (held := latest(state.memory_curves.device, seconds)) is not None:
+    for metric in state.metrics():
+        curve = state.curves[metric.name]
+        if metric.chart and metric.event == "eval" and (held := latest(curve, step)) is not None:
+            yield metric.label, f"{metric.written(held[1])} at {held[0]:,.0f}"
+        elif metric.chart and metric.event == "step" and (metric.always or curve.last):
+            yield metric.label, _near(metric, curve, step)
+            if metric.name == "loss":
+                yield "smooth", _near(metric, state.smooth_curve, step)
+    if (held := latest(state.time_curves["device"], seconds)) is not None:
         predicted = state.memory.predicted
         beside = f" of {predicted / GIB:.1f} predicted" if predicted else ""
         yield "memory", f"{held[1] / GIB:.1f} GiB{beside}"
-    if not state.gpu_curves and (load := latest(state.cpu_curve, seconds)) is not None:
+    if not state.gpu_curves and (load := latest(state.time_curves["cpu"], seconds)) is not None:
         yield "processor", f"{load[1]:.0f} %"
 
 
@@ -105,7 +107,7 @@ def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
             for curve, unit, digits, word in _of_card(card)
             if (reading := latest(curve, seconds)) is not None
         ]
-        held = latest(card.throttled, seconds)
+        held = latest(card.curves["throttle"], seconds)
         yield f"GPU {index}", " ".join(parts) + (" throttled" if held and held[1] else "")
 
 
@@ -119,7 +121,7 @@ def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
         if seen:
             low, high = f"{min(seen):.{digits}f}", f"{max(seen):.{digits}f}"
             parts.append(f"{low} {word}" if low == high else f"{low}–{high} {word}")
-    held = [latest(card.throttled, seconds) for card in state.gpu_curves.values()]
+    held = [latest(card.curves["throttle"], seconds) for card in state.gpu_curves.values()]
     throttled = sum(bool(reading and reading[1]) for reading in held)
     if parts:
         parts += [f"{throttled} throttled"] if throttled else []
@@ -129,10 +131,9 @@ def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
 def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
     """Each curve of a card with its unit in that of the log, digits and the unit's name."""
     return [
-        (card.utilisation, 1.0, 0, "%"),
-        (card.memory, float(GIB), 1, "GiB"),
-        (card.power, 1.0, 0, "W"),
-        (card.temperature, 1.0, 0, "°C"),
+        (card.curves[metric.name], metric.scale, metric.digits, metric.drawn_unit)
+        for metric in of("card")
+        if metric.chart and metric.unit
     ]
 
 
@@ -148,9 +149,9 @@ def _filled(values: Sequence[Value], width: int) -> list[Line]:
     return [*lines, line]
 
 
-def _near(curve: Series, step: float, digits: int = 4) -> str:
+def _near(metric: Metric, curve: Series, step: float) -> str:
     point = nearest(curve, step)
     if point is None:
-        return real(None)
+        return MISSING
     away = "" if abs(point[0] - step) < 1 else f" at {point[0]:,.0f}"
-    return real(point[1], digits) + away
+    return metric.written(point[1], metric.digits) + away

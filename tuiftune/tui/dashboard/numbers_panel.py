@@ -29,16 +29,20 @@ class Numbers(Canvas):
         state = self._state
         if state is None:
             return []
-        last_eval = next((seen for seen in reversed(state.evaluations) if seen.loss is not None), None)
-        rows = [
-            self._row("loss", real(state.smooth_loss), state.smooth_curve, width, "good"),
-            self._row(
-                "eval loss", real(last_eval.loss if last_eval else None), state.eval_curve, width, "accent"
-            ),
-            self._row("best eval", self._best(state), None, width, "accent"),
-            self._row("lr", real(state.learning_rate, 3), state.learning_rate_curve, width, "second", 0.0),
-            self._row("grad norm", real(state.grad_norm, 3), state.grad_norm_curve, width, "second", 0.0),
-            self._row("tokens/s", count(state.tokens_per_second), state.speed_curve, width, "c0", 0.0),
+        rows = []
+        for metric in state.metrics():
+            if not metric.dashboard or not (metric.always or metric.name in state.values):
+                continue
+            curve, value = state.curves[metric.name], state.values.get(metric.name)
+            if metric.name == "loss":
+                curve, value = state.smooth_curve, state.smooth_loss
+            written = metric.written(value, metric.digits)
+            rows.append(
+                self._row(metric.label, written, curve, width, metric.spark or metric.ink, metric.floor)
+            )
+            if metric.name == "eval_loss":
+                rows.append(self._row("best eval", self._best(state), None, width))
+        rows += [
             self._row("tokens", count(state.tokens), None, width),
             self._row("epoch", self._epoch(state), None, width),
         ]
@@ -57,9 +61,9 @@ class Numbers(Canvas):
         return f"{real(state.best.loss)} {self.glyphs.best} {where}"
 
     def _epoch(self, state: RunState) -> str:
-        if state.epoch is None:
+        if state.values.get("epoch") is None:
             return real(None)
-        return f"{state.epoch:.2f}" + (f" of {state.epochs:g}" if state.epochs else "")
+        return f"{state.values.get('epoch'):.2f}" + (f" of {state.epochs:g}" if state.epochs else "")
 
     def _row(
         self,
@@ -70,6 +74,8 @@ class Numbers(Canvas):
         ink: str = "strong",
         floor: float | None = None,
     ) -> Line:
+        if len(name) >= LABEL:
+            name = name[: LABEL - 1 - len(self.glyphs.more)] + self.glyphs.more
         line = Line(name.ljust(LABEL), "soft").add(value.ljust(VALUE), "strong")
         room = width - line.width - 1
         if curve is not None and len(curve) > 1 and room >= 4:

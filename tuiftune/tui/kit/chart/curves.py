@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tuiftune.figures import count, real
-from tuiftune.preset.sizes import GIB
+from tuiftune.figures import real
+from tuiftune.metrics import BY_FIELD, METRICS, of
+from tuiftune.metrics.metric import BY_STEP, GIB
 from tuiftune.runs.state.means import smoothed
 from tuiftune.tui.kit.chart.lens import DEFAULT, Axis, Lens
 from tuiftune.tui.kit.chart.plot import Layer
 from tuiftune.tui.kit.chart.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tuiftune.runs.state.readings import GpuCurves
+    from tuiftune.metrics.metric import Metric
     from tuiftune.runs.state.run_state import RunState
-    from tuiftune.runs.state.series import Series
+    from tuiftune.runs.state.series import Curves
     from tuiftune.tui.kit.glyphs import Glyphs
 
 Points = list[tuple[float, float]]
@@ -30,29 +31,35 @@ MOST_RUNS = len(RUN_SIGNS)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A chart. `of` says what it is drawn from: the steps, the cards, or the machine around them."""
+    """A chart: the metric that opens it, and what it is drawn from: the steps, the cards, or the machine
+    around them."""
 
-    key: str
-    title: str
-    floor: float | None = None
-    of: Literal["steps", "cards", "machine"] = "steps"
-    unit: str = ""
+    metric: Metric
+
+    @property
+    def key(self) -> str:
+        return self.metric.chart
+
+    @property
+    def title(self) -> str:
+        return self.metric.title
+
+    @property
+    def floor(self) -> float | None:
+        return self.metric.floor
+
+    @property
+    def unit(self) -> str:
+        return self.metric.drawn_unit
+
+    @property
+    def of(self) -> Literal["steps", "cards", "machine"]:
+        return (
+            "steps" if self.metric.event in BY_STEP else "cards" if self.metric.event == "card" else "machine"
+        )
 
 
-CURVES = (
-    Curve("loss", "loss"),
-    Curve("lr", "learning rate", 0.0),
-    Curve("grad", "gradient norm", 0.0),
-    Curve("speed", "tokens/s", 0.0),
-    Curve("memory", "memory, GiB", 0.0, "machine", "GiB"),
-    Curve("load", "GPU load, %", 0.0, "cards", "%"),
-    Curve("card-memory", "GPU memory, GiB", 0.0, "cards", "GiB"),
-    Curve("power", "GPU power, W", 0.0, "cards", "W"),
-    Curve("heat", "GPU temperature, °C", None, "cards", "°C"),
-    Curve("throttle", "GPU throttling", None, "cards"),
-    Curve("cpu", "processor load, %", 0.0, "machine", "%"),
-    Curve("host", "host memory, GiB", 0.0, "machine", "GiB"),
-)
+CURVES = tuple(Curve(metric) for metric in METRICS if metric.title)
 BY_KEY = {curve.key: curve for curve in CURVES}
 
 
@@ -80,7 +87,19 @@ class Drawing:
 def available(states: Sequence[RunState]) -> tuple[Curve, ...]:
     """The charts that have something to show: those of cards only where there are cards."""
     cards = any(state.gpu_curves for state in states)
-    return tuple(curve for curve in CURVES if curve.of != "cards" or cards)
+    known = [
+        curve
+        for curve in CURVES
+        if (cards if curve.of == "cards" else curve.metric.always)
+        or any(curve.metric.name in state.curves for state in states)
+    ]
+    others = {
+        metric.chart: Curve(metric)
+        for state in states
+        for metric in sorted(state.unregistered.values(), key=lambda one: one.event != "step", reverse=True)
+        if metric.chart not in BY_KEY
+    }
+    return (*known, *sorted(others.values(), key=lambda curve: curve.key))
 
 
 def drawing(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyphs) -> Drawing:
@@ -108,59 +127,55 @@ def load_history(state: RunState) -> tuple[str, list[Layer]]:
         cards = sorted(state.gpu_curves.items())
         title = "GPU load, %" if len(cards) == 1 else f"load of {len(cards)} GPUs, %"
         kind: Kind = "course" if len(cards) > 1 else "line"
-        every = sorted(point for _, curves in cards for point in curves.utilisation.points())
+        every = sorted(point for _, curves in cards for point in curves.curves["utilisation"].points())
         below = [_layer(every, "guide", "dots")] if len(cards) > 1 else []
-        loads = [_layer(curves.utilisation.points(), f"c{index % 8}", kind) for index, curves in cards]
+        loads = [
+            _layer(curves.curves["utilisation"].points(), f"c{index % 8}", kind) for index, curves in cards
+        ]
         return title, below + loads
-    return "processor load, %", [_layer(state.cpu_curve.points(), "c0")]
+    return "processor load, %", [_layer(state.time_curves["cpu"].points(), "c0")]
 
 
 def _by_step(curve: Curve, state: RunState, lens: Lens, glyphs: Glyphs) -> Drawing:
-    along = _along(state, lens.axis)
-    raw, smooth = _course(curve.key, state, lens)
+    along, metric = _along(state, lens.axis), curve.metric
+    raw, smooth = _course(metric, state, lens)
     total = _total(state, lens.axis)
-    if curve.key == "lr":
-        now = (glyphs.line, "now", real(state.learning_rate, 3), "second")
-        return Drawing((_layer(along(raw), "second"),), (now,), lens.axis, total)
+    if not metric.smoothed:
+        now = (glyphs.line, "now", metric.written(state.values.get(metric.name), metric.digits), metric.ink)
+        return Drawing((_layer(along(raw), metric.ink),), (now,), lens.axis, total)
     found = [_layer(along(raw), "raw", "dots" if smooth else "line")]
     legend: list[Entry] = [(glyphs.raw if smooth else glyphs.line, "raw", "", "raw")]
     if smooth:
-        ink = "good" if curve.key == "loss" else "accent" if curve.key == "grad" else "c0"
-        found.append(_layer(along(smooth), ink))
-        value = count(smooth[-1][1]) if curve.key == "speed" else real(smooth[-1][1])
-        legend.append((glyphs.line, "smooth", value, ink))
-    if curve.key == "loss":
-        held = state.eval_curve.points()
-        found.append(_marks(along(held), "accent", glyphs.point))
-        if held:
-            legend.append((glyphs.point, "eval", real(held[-1][1]), "accent"))
-        best = state.best
-        if best is not None and best.loss is not None:
-            found.append(_marks(along([(float(best.step), best.loss)]), "strong", glyphs.best))
-            legend.append((glyphs.best, "best", f"{real(best.loss)} at {best.step:,}", "strong"))
+        found.append(_layer(along(smooth), metric.ink))
+        legend.append((glyphs.line, "smooth", metric.written(smooth[-1][1]), metric.ink))
+    for held, points in _evaluated(curve, state):
+        found.append(_marks(along(points), "accent", glyphs.point))
+        if points:
+            legend.append((glyphs.point, "eval", held.written(points[-1][1]), "accent"))
+    best = state.best
+    if curve.key == "loss" and best is not None and best.loss is not None:
+        found.append(_marks(along([(float(best.step), best.loss)]), "strong", glyphs.best))
+        legend.append((glyphs.best, "best", f"{real(best.loss)} at {best.step:,}", "strong"))
     return Drawing(tuple(found), tuple(legend), lens.axis, total)
 
 
-def _course(key: str, state: RunState, lens: Lens) -> tuple[Points, Points]:
+def _evaluated(curve: Curve, state: RunState) -> Iterator[tuple[Metric, Points]]:
+    """What evaluations measured of a chart of steps."""
+    for metric in state.metrics():
+        if metric.event == "eval" and metric.chart == curve.key and metric != curve.metric:
+            yield metric, state.curves[metric.name].points()
+
+
+def _course(metric: Metric, state: RunState, lens: Lens) -> tuple[Points, Points]:
     """The points of a curve over the steps and their smoothed course, which is [] where there is none."""
-    curve = _step_curve(key, state)
-    raw = curve.points()
+    raw = state.curves[metric.name].points()
     span = lens.span(float(state.total_steps or state.step))
-    if key == "lr" or not raw or span <= 1:
+    if not metric.smoothed or not raw or span <= 1:
         return raw, []
-    if key == "loss" and lens.smoothing == DEFAULT:
+    if metric.name == "loss" and lens.smoothing == DEFAULT:
         return raw, state.smooth_curve.points()
-    means = {"loss": state.loss_means, "grad": state.grad_norm_means, "speed": state.speed_means}[key]
-    return raw, smoothed(means.points(), span)
-
-
-def _step_curve(key: str, state: RunState) -> Series:
-    return {
-        "loss": state.loss_curve,
-        "lr": state.learning_rate_curve,
-        "grad": state.grad_norm_curve,
-        "speed": state.speed_curve,
-    }[key]
+    means = state.means.get(metric.name)
+    return raw, smoothed(means.points(), span) if means else []
 
 
 def _by_card(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
@@ -170,7 +185,7 @@ def _by_card(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
     cards = sorted(state.gpu_curves.items())
     every: Points = []
     for index, curves in cards:
-        points = _card_points(curve.key, curves)
+        points = _points(curve.metric, curves.curves)
         every += points
         sign, ink = str(index % 10), f"c{index % 8}"
         kind: Kind = "course" if len(cards) > 1 else "line"
@@ -184,26 +199,25 @@ def _by_card(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
     return Drawing(tuple(found), tuple(legend), "time", empty="no readings yet")
 
 
-def _card_points(key: str, curves: GpuCurves) -> Points:
-    series = {
-        "load": curves.utilisation,
-        "card-memory": curves.memory,
-        "power": curves.power,
-        "heat": curves.temperature,
-        "throttle": curves.throttled,
-    }[key]
-    return _gib(series) if key == "card-memory" else series.points()
+def _points(metric: Metric, curves: Curves) -> Points:
+    """Of a metric over time, in the unit that it is drawn in."""
+    points, scale = curves[metric.name].points(), metric.scale
+    return points if scale == 1 else [(x, y / scale) for x, y in points]
 
 
 def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
     """A lane for each card: a sign wherever it was slowed down."""
     cards = sorted(state.gpu_curves.items())
     found = [
-        _marks([(x, float(index)) for x, held in curves.throttled if held], f"c{index % 8}", glyphs.warning)
+        _marks(
+            [(x, float(index)) for x, held in curves.curves["throttle"] if held],
+            f"c{index % 8}",
+            glyphs.warning,
+        )
         for index, curves in cards
     ]
     if any(layer.xs for layer in found):  # as wide as what was looked at, not as what was found
-        looked = [curves.throttled.points() for _, curves in cards]
+        looked = [curves.curves["throttle"].points() for _, curves in cards]
         ends = [min(points[0][0] for points in looked), max(points[-1][0] for points in looked)]
         found.insert(0, Layer(ends, [0.0, 0.0], "", "marks", " "))
     causes: dict[str, int] = {}
@@ -219,24 +233,19 @@ def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
 
 def _of_machine(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
     if curve.key != "memory":
-        series = state.cpu_curve if curve.key == "cpu" else state.host_memory_curve
-        points = _gib(series) if curve.key == "host" else series.points()
+        points = _points(curve.metric, state.time_curves)
         now = f"{points[-1][1]:.3g} {curve.unit}" if points else "—"
         lines = [_layer(points, "c0")]
         if curve.key == "host" and state.host.memory_total:
             lines.append(Layer([0.0], [state.host.memory_total / GIB], "faint", "level"))
         return Drawing(tuple(lines), ((glyphs.line, "now", now, "c0"),), "time", empty="no readings yet")
-    held = state.memory_curves
     found: list[Layer] = []
     legend: list[Entry] = []
-    for name, series, ink, sign in (
-        ("allocated", held.allocated, "c0", "a"),
-        ("reserved", held.reserved, "c1", "r"),
-        ("on the device", held.device, "good", "d"),
-    ):
-        if points := _gib(series):
-            found.append(_layer(points, ink, tag=sign))
-            legend.append((sign, name, f"{points[-1][1]:.2f}", ink))
+    for metric in of("memory"):
+        if metric.chart and (points := _points(metric, state.time_curves)):
+            sign = metric.name[0]
+            found.append(_layer(points, metric.ink, tag=sign))
+            legend.append((sign, metric.label, f"{points[-1][1]:.2f}", metric.ink))
     if state.memory.predicted is not None and found:
         predicted = state.memory.predicted / GIB
         found.append(Layer([0.0], [predicted], "accent", "level"))
@@ -253,29 +262,30 @@ def _overlaid(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyph
         sign, ink = RUN_SIGNS[index % len(RUN_SIGNS)], RUN_INKS[index % len(RUN_INKS)]
         state = source.state
         if curve.of == "steps":
-            raw, smooth = map(_along(state, axis), _course(curve.key, state, lens))
+            raw, smooth = map(_along(state, axis), _course(curve.metric, state, lens))
         else:
-            raw, smooth = _of_all_cards(curve.key, state)
+            raw, smooth = _of_all_cards(curve, state)
         points = smooth or raw
         found.append(_layer(points, ink, tag=sign))
         if smooth:  # below the lines the extremes, in one ink so that the runs can be told apart
             found.insert(0, _layer(raw, "guide", "dots"))
-        if curve.key == "loss":
-            found.append(_marks(_along(state, axis)(state.eval_curve.points()), ink, glyphs.point))
+        for _, held in _evaluated(curve, state):
+            found.append(_marks(_along(state, axis)(held), ink, glyphs.point))
         legend.append((sign, source.name, f"{points[-1][1]:.4g}" if points else "—", ink))
         totals.append(_total(state, axis) or 0.0)
     longest = max(totals) if curve.of == "steps" else 0.0
     return Drawing(tuple(found), tuple(legend), axis, longest or None)
 
 
-def _of_all_cards(key: str, state: RunState) -> tuple[Points, Points]:
+def _of_all_cards(curve: Curve, state: RunState) -> tuple[Points, Points]:
     """All of a run: what its cards read, and the course of their mean; or what its machine says."""
-    if key == "memory":
-        return _gib(state.memory_curves.device), []
-    if key in ("cpu", "host"):
-        return _gib(state.host_memory_curve) if key == "host" else state.cpu_curve.points(), []
+    if curve.of == "machine":
+        measured = BY_FIELD["memory", "device"] if curve.key == "memory" else curve.metric
+        return _points(measured, state.time_curves), []
     cards = state.gpu_curves
-    every = sorted((x, index, y) for index, card in cards.items() for x, y in _card_points(key, card))
+    every = sorted(
+        (x, index, y) for index, card in cards.items() for x, y in _points(curve.metric, card.curves)
+    )
     raw = [(x, y) for x, _, y in every]
     if len(cards) < 2:
         return raw, []
@@ -304,10 +314,6 @@ def _total(state: RunState, axis: Axis) -> float | None:
         return state.tokens * state.total_steps / state.step
     left = state.eta.seconds
     return None if left is None else state.seconds + left
-
-
-def _gib(curve: Series) -> Points:
-    return [(x, y / GIB) for x, y in curve]
 
 
 def _layer(points: Points, ink: str, kind: Kind = "line", tag: str = "") -> Layer:

@@ -44,12 +44,14 @@ class Timeline:
             return 0.0, max(state.seconds, 1.0)
         if axis == "tokens":
             return 0.0, max(float(state.tokens or 0), 1.0)
-        first = state.loss_curve.points()[:1] or [(0.0, 0.0)]
-        return min(first[0][0], 0.0 if len(state.eval_curve) else first[0][0]), max(float(state.step), 1.0)
+        first = state.curves["loss"].points()[:1] or [(0.0, 0.0)]
+        return min(first[0][0], 0.0 if len(state.curves["eval_loss"]) else first[0][0]), max(
+            float(state.step), 1.0
+        )
 
     def _track(self, axis: Axis) -> tuple[list[float], list[float]]:
         if axis not in self._tracks:
-            curve = self._state.seconds_curve if axis == "time" else self._state.tokens_curve
+            curve = self._state.seconds_curve if axis == "time" else self._state.curves["tokens"]
             points = curve.points()
             self._tracks[axis] = [x for x, _ in points], [y for _, y in points]
         return self._tracks[axis]
