@@ -6,7 +6,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.wizard.draft import Draft
-from tuiftune.wizard.steps import STEPS, blocked
+from tuiftune.wizard.steps import STEPS
 
 READY = Draft(model="builtin:tiny", data=("builtin:tickets",))
 
@@ -75,11 +75,5 @@ def test_an_illegal_name_is_refused() -> None:
         READY.with_(name="../up").preset()
 
 
-def test_steps_block_on_what_they_need() -> None:
+def test_the_steps_are_walked_in_order() -> None:
     assert [step.key for step in STEPS] == ["machine", "goal", "data", "model", "review"]
-    assert blocked(Draft(), "machine") == ()
-    assert blocked(Draft(), "goal") == ()
-    assert blocked(Draft(), "data") == ("data.train",)
-    assert blocked(READY, "review") == ()
-    assert blocked(Draft(data=("x",)), "data") == ()
-    assert blocked(Draft(data=("x",)), "model") == ("model.base",)

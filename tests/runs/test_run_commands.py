@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FOLLOW = """
 import sys
 from pathlib import Path
-from tuiftune.cli.asked import Asked
+from tuiftune.cli.stop_signal import Asked
 from tuiftune.cli.follow import Following, interactive
 from tuiftune.jobs.backends import local
 from tuiftune.runs.store.directory import RunDir

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
-from tuiftune.cli.asked import Asked
+from tuiftune.cli.stop_signal import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
 from tuiftune.jobs import backend, supervisor

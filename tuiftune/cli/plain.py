@@ -4,7 +4,6 @@ terminals, scripts."""
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
@@ -15,11 +14,19 @@ from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, size
 from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.planning import Outcome, planned
-from tuiftune.wizard.proposals import first_data, suggested_name, train_command, train_command_from_anywhere
+from tuiftune.wizard.proposals import (
+    first_data,
+    first_documents,
+    suggested_name,
+    train_command,
+    train_command_from_anywhere,
+)
 from tuiftune.wizard.settings import changed, resolved, settings_of, typed, written
 from tuiftune.wizard.steps import STEPS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.wizard.draft import Draft
 
 MODELS = 12  # of the list
@@ -156,8 +163,8 @@ class Plain:
         from tuiftune.advice import retrieval
         from tuiftune.cli.advise_view import show_retrieved
 
-        first = "docs" if paths.is_dir(Path("docs")) else NOWHERE
-        path = self._text(f"Documents: a folder or a file ({NOWHERE} for none)", first, "documents")
+        asks = f"Documents: a folder or a file ({NOWHERE} for none)"
+        path = self._text(asks, first_documents() or NOWHERE, "documents")
         if path == NOWHERE:
             return
         try:

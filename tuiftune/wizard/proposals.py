@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 ROWS = (".jsonl", ".csv", ".tsv", ".parquet")  # what is named so holds rows, and little else
+DOCUMENTS = ("docs", "documents", "doc", "manual", "kb", "wiki")
 MOST = 5000  # entries of a directory that are looked at
 
 
@@ -38,6 +39,11 @@ def first_data() -> str:
     """What there is to learn from: the one data file that is here, else the built-in rows."""
     here = data_here()
     return shlex.quote(here[0]) if len(here) == 1 else "builtin:tickets"
+
+
+def first_documents() -> str:
+    """The directory that answers are likely to stand in; "" where there is none."""
+    return next((name for name in DOCUMENTS if paths.is_dir(Path(name))), "")
 
 
 def suggested_name(draft: Draft) -> str:

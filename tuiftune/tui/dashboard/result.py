@@ -6,19 +6,169 @@ from typing import TYPE_CHECKING, Any
 
 from textual.containers import VerticalScroll
 
+from tuiftune.data.chat.reasoning import matches
+from tuiftune.data.similar.twins import leakage_told
 from tuiftune.errors import UserError
+from tuiftune.figures import count, duration, percent, real
+from tuiftune.runs.reports.verdict import of
+from tuiftune.runs.state.readings import part
 from tuiftune.tui import STYLES
-from tuiftune.tui.dashboard.result_answers import Answers
-from tuiftune.tui.dashboard.result_scores import Changes
 from tuiftune.tui.keys.scopes import RESULT
+from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
+from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
 
     from tuiftune.runs.store.directory import RunDir
+
+
+MOST = 6  # lines of one text
+
+
+class Answers(Canvas):
+    """`samples`: `{"prompt", "reference", "before", "after"}`. Two columns from 100 cells on, else one below
+    another."""
+
+    def __init__(self, samples: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self._samples = samples
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines: list[Line] = []
+        if not self._samples:
+            return [Line("no answers were generated in this run", "faint")]
+        for number, sample in enumerate(self._samples, 1):
+            rule = self.glyphs.rule * max(0, width - 12)
+            lines.append(Line(f"answer {number} ", "title").add(rule, "faint"))
+            lines += self._block("asked", str(sample.get("prompt", "")), "soft", width)
+            reference = str(sample.get("reference", ""))
+            lines += self._block("wanted", reference, "strong", width)
+            before = self._judged(
+                "before", sample.get("before"), reference, (width - 2) // 2 if width >= 100 else width
+            )
+            after = self._judged(
+                "after", sample.get("after"), reference, (width - 2) // 2 if width >= 100 else width
+            )
+            lines += _beside(before, after, width) if width >= 100 else [*before, *after]
+            lines.append(Line())
+        return lines
+
+    def _judged(self, label: str, answer: Any, reference: str, width: int) -> list[Line]:
+        if answer is None:
+            return self._block(label, self.glyphs.missing, "faint", width)
+        same = matches(str(answer), reference)
+        sign, ink = (self.glyphs.ok, "good") if same else (self.glyphs.error, "warning")
+        lines = self._block(label, str(answer) if str(answer).strip() else "(nothing)", ink, width - 2)
+        lines[0].right(sign, ink, width)
+        return lines
+
+    def _block(self, label: str, text: str, ink: str, width: int) -> list[Line]:
+        parts = wrapped(text, width - 9, MOST, self.glyphs.more)
+        return [
+            Line((label if row == 0 else "").ljust(8), "faint").add(part, ink)
+            for row, part in enumerate(parts)
+        ]
+
+
+def _beside(left: list[Line], right: list[Line], width: int) -> list[Line]:
+    lines = []
+    for row in range(max(len(left), len(right))):
+        line = left[row] if row < len(left) else Line()
+        line.to((width - 2) // 2 + 2)
+        if row < len(right):
+            line.spans += right[row].spans
+        lines.append(line)
+    return lines
+
+
+LABEL = 13
+
+
+class Changes(Canvas):
+    """A view of `result.json`; what it does not say is written as missing."""
+
+    def __init__(self, result: dict[str, Any], fault: str = "") -> None:
+        super().__init__()
+        self._result = result
+        self._fault = fault
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        if self._fault:
+            return [Line(line, "warning") for line in wrapped(self._fault, width)]
+        before, after = self._result.get("before") or {}, self._result.get("after") or {}
+        lines = [Line()]
+        for key, name, write, top in (
+            ("loss", "eval loss", real, None),
+            ("perplexity", "perplexity", real, None),
+            ("exact_match", "exact match", percent, 1.0),
+        ):
+            lines += self._pair(name, before.get(key), after.get(key), write, top, width)
+        rows = after.get("rows") or before.get("rows")
+        basis = f"on {rows:,} held-out rows" if isinstance(rows, int) else ""
+        lines.append(Line(" " * LABEL).add(basis, "faint"))
+        if known := leakage_told(part(after, "leakage")):
+            lines += [Line(" " * LABEL).add(words, "warning") for words in wrapped(known, width - LABEL)]
+        lines += [Line(), *self._judged(width)]
+        seconds, steps = self._result.get("seconds"), self._result.get("steps")
+        facts = [
+            f"{count(steps)} steps" if steps else "",
+            duration(seconds) if seconds else "",
+            f"{count(self._result.get('tokens'))} tokens" if self._result.get("tokens") else "",
+            f"best at step {self._result['best_step']:,}" if self._result.get("best_step") else "",
+        ]
+        dot = f" {self.glyphs.dot} "
+        lines.append(Line("training".ljust(LABEL), "soft").add(dot.join(fact for fact in facts if fact)))
+        trainable, parameters = self._result.get("trainable"), self._result.get("parameters")
+        if trainable and parameters:
+            share = percent(trainable / parameters, 1)
+            technique = self._result.get("technique", "")
+            words = f"{technique}: {count(trainable)} of {count(parameters)} weights ({share})"
+            lines.append(Line("trained".ljust(LABEL), "soft").add(words))
+        if self._result.get("model"):
+            lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
+        return [*lines, Line()]
+
+    def _judged(self, width: int) -> list[Line]:
+        """Whether it is better than its base model, and what to try if it isn't."""
+        verdict = of(self._result)
+        if verdict is None or not verdict.says:
+            return []
+        sign, ink = (self.glyphs.ok, "good") if verdict.better else (self.glyphs.warning, "warning")
+        lines = [Line(part, ink) for part in wrapped(f"{sign} {verdict.says}", width)]
+        lines += [Line(f"  {part}", "soft") for part in wrapped(verdict.fix, width - 2) if part]
+        return [*lines, Line()]
+
+    def _pair(
+        self,
+        name: str,
+        before: Any,
+        after: Any,
+        write: Callable[[float | None], str],
+        top: float | None,
+        width: int,
+    ) -> list[Line]:
+        first = float(before) if isinstance(before, int | float) else None
+        second = float(after) if isinstance(after, int | float) else None
+        scale = top or max(first or 0.0, second or 0.0) or 1.0
+        bar = max(8, width - LABEL - 20)
+        better = first is not None and second is not None and (second > first if top else second < first)
+        after_ink = "good" if better else "soft" if first == second else "warning"
+        lines = []
+        for label, value, ink in (("before", first, "c7"), ("after", second, after_ink)):
+            line = Line(name.ljust(LABEL) if label == "before" else " " * LABEL, "soft")
+            line.add(label.ljust(7), "faint").bar(
+                self.glyphs, None if value is None else value / scale, bar, ink
+            )
+            lines.append(line.add(f" {write(value):>8}", "strong" if label == "before" else ink))
+        return lines
 
 
 class ResultScreen(FullScreen[None]):

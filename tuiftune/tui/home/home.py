@@ -14,14 +14,13 @@ from tuiftune.errors import UserError
 from tuiftune.figures import size
 from tuiftune.runs.state.summary import Summaries
 from tuiftune.tui import STYLES
-from tuiftune.tui.home.compare_marked import ComparesMarked
-from tuiftune.tui.home.delete_run import DeletesRuns
+from tuiftune.tui.home.run_actions import ComparesMarked, DeletesRuns
 from tuiftune.tui.home.run_detail import RunDetail
 from tuiftune.tui.home.run_list import RunList
 from tuiftune.tui.home.start_run import StartsRuns
 from tuiftune.tui.home.welcome import Welcome
 from tuiftune.tui.keys.scopes import HOME
-from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.kit.cursor_list import FilterField
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual.message import Message
+from textual.widgets import Input
 
 from tuiftune.tui.kit.canvas import Canvas, Line
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
+    from typing import Any
 
     from textual.events import Click, MouseScrollDown, MouseScrollUp
+
 
 Row = TypeVar("Row")
 PAGE = 8  # rows
@@ -175,3 +178,36 @@ class CursorList(Canvas, Generic[Row]):
 
     def on_blur(self) -> None:
         self.redraw()
+
+
+class FilterField(Input):
+    """Filters the list of that kind on its screen, which has the focus before and after."""
+
+    def __init__(self, narrows: type[CursorList[Any]], placeholder: str, id: str) -> None:  # noqa: A002
+        super().__init__(placeholder=placeholder, id=id)
+        self._narrows = narrows
+
+    def on_mount(self) -> None:
+        self.display = False
+
+    def open(self) -> None:
+        """Ask for words."""
+        self.display = True
+        self.focus()
+
+    def clear(self) -> None:
+        """All of the list again."""
+        self.value = ""
+        self.display = False
+        self._list.focus()
+
+    def on_input_changed(self) -> None:
+        self._list.filter(self.value)
+
+    def on_input_submitted(self) -> None:
+        self.display = bool(self.value)
+        self._list.focus()
+
+    @property
+    def _list(self) -> CursorList[Any]:
+        return self.screen.query_one(self._narrows)

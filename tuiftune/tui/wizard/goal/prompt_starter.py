@@ -16,11 +16,12 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import PROMPTING
+from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
-from tuiftune.tui.wizard.goal.prompt_view import PromptView
+from tuiftune.tui.kit.wrap import wrapped
 from tuiftune.wizard.proposals import first_data
 
 if TYPE_CHECKING:
@@ -28,6 +29,37 @@ if TYPE_CHECKING:
 
     from tuiftune.advice.prompting import Prompt
     from tuiftune.wizard.draft import Draft
+
+
+INKS = {"Input:": "second", "Answer:": "good", "{input}": "accent"}
+
+
+class PromptView(Canvas):
+    """As tall as its text: put it into something that scrolls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prompt: Prompt | None = None
+
+    def show(self, prompt: Prompt | None) -> None:
+        self._prompt = prompt
+        self.refresh(layout=True)
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        if self._prompt is None:
+            return [Line()]
+        lines: list[Line] = []
+        shots = iter(self._prompt.shots)
+        for text in self._prompt.template.split("\n"):
+            ink = "title" if text.startswith("#") else INKS.get(text, "")
+            parts = [Line(part, ink) for part in wrapped(text, width)]
+            if text == "Input:" and (shot := next(shots, None)) is not None:
+                parts[0].add(f"   (row {shot.row})", "faint")
+            lines += parts
+        return lines
+
 
 FOLDER = "prompt-starter"
 

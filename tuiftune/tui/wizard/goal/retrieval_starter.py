@@ -16,21 +16,65 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import RETRIEVAL
+from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
-from tuiftune.tui.wizard.goal.hit_list import HitList
+from tuiftune.tui.kit.wrap import wrapped
+from tuiftune.wizard.proposals import first_documents
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from textual.app import ComposeResult
 
     from tuiftune.advice.bm25 import Hit, Index
     from tuiftune.wizard.draft import Draft
 
+
+TEXT_LINES = 3
+
+
+class HitList(Canvas):
+    """As tall as its text: put it into something that scrolls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: Mapping[str, Sequence[Hit]] = {}
+
+    def show(self, found: Mapping[str, Sequence[Hit]]) -> None:
+        self._found = found
+        self.refresh(layout=True)
+        self.redraw()
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        lines: list[Line] = []
+        for question, hits in self._found.items():
+            if len(self._found) > 1:
+                lines += [Line(part, "title") for part in wrapped(question, width, 2)]
+            if not hits:
+                lines.append(
+                    Line("  nothing shares a word with this: it cannot be answered from here", "warning")
+                )
+            for number, hit in enumerate(hits, 1):
+                place = f"{hit.passage.file}:{hit.passage.line}"
+                line = Line(f"{number} ", "key").add(place, "second").add(f"  {hit.score:.1f}  ", "strong")
+                room = width - line.width
+                if room > 12:
+                    line.add(wrapped(", ".join(hit.matched), room, 1)[0], "faint")
+                text = " ".join(hit.passage.text.split())
+                lines += [
+                    line,
+                    *(Line("  ").add(part, "soft") for part in wrapped(text, width - 2, TEXT_LINES)),
+                ]
+            lines.append(Line())
+        return lines or [Line("nothing asked yet", "faint")]
+
+
 TOP = 5
 FOLDER = "retrieval-starter"
-LIKELY_FOLDERS = ("docs", "documents", "doc", "manual", "kb", "wiki")
 
 
 class Indexed(Message):
@@ -64,11 +108,10 @@ class RetrievalStarter(FullScreen[None]):
     def compose(self) -> ComposeResult:
         yield TitleBar("what retrieval would find")
         yield Lead("Do your documents hold the answers?")
-        likely = next((name for name in LIKELY_FOLDERS if paths.is_dir(name)), "")
         with Horizontal(classes="field"):
             yield Label(" Documents ")
             yield Input(
-                likely,
+                first_documents(),
                 id="documents",
                 suggester=PathSuggester(),
                 placeholder="a folder, or a file: .txt .md .rst .jsonl .json",

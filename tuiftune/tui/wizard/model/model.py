@@ -11,8 +11,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.errors import UserError
-from tuiftune.tui.kit.cursor_list import PAGE
-from tuiftune.tui.kit.filter_field import FilterField
+from tuiftune.tui.kit.cursor_list import PAGE, FilterField
 from tuiftune.tui.wizard.model.cursor_explanation import ExplainsCursor
 from tuiftune.tui.wizard.model.memory_bar import MemoryBar
 from tuiftune.tui.wizard.model.model_list import ModelList
@@ -298,13 +297,13 @@ class ModelStep(ExplainsCursor):
             super().action_back()
 
     def action_why(self) -> None:
-        from tuiftune.tui.wizard.model.reasons import Reasons
+        from tuiftune.tui.wizard.model.plan_dialogs import Reasons
 
         if self.plan is not None:
             self.app.push_screen(Reasons(self.plan, self.outcome.advice))
 
     def action_alternatives(self) -> None:
-        from tuiftune.tui.wizard.model.alternatives import Alternatives
+        from tuiftune.tui.wizard.model.plan_dialogs import Alternatives
 
         if self.plan is not None:
             self.app.push_screen(Alternatives(self.plan), self._take_alternative)
