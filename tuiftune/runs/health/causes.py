@@ -30,7 +30,7 @@ NEARLY = 0.9  # of the loss at the start: what is still there then was not learn
 BELOW = 8.0  # times below the usual learning rate: a low one, beyond the range that guides give
 LITTLE = 0.5  # of the loss: a low learning rate that gains more is no fault
 RISE = 0.01  # of the best eval loss; less is no rise
-CLEAR_RISE = 0.03  # of the best eval loss: one evaluation is enough …
+CLEAR_RISE = 0.02  # of the best eval loss: one evaluation is enough …
 GAP = 0.5  # … where the training loss is below this share of it
 RISING = 2  # evaluations in a row above the best
 GAIN = 0.005  # of the base model's eval loss: less is no gain
@@ -239,7 +239,7 @@ def _underfitting(state: RunState, planned: Planned, seen: Course) -> Remark | N
     if len(seen.evals) > 1 and state.total_steps:  # a decaying rate slows the fall down: it is over by now
         (sooner, before), (later, now) = seen.evals[-2:]
         pace = (1 - now / before) * 0.1 * state.total_steps / (later - sooner) if before else 0.0
-        still_falling = still_falling and pace > UNDERFIT_PACE
+        still_falling &= later >= UNDERFIT_FROM * state.total_steps and pace > UNDERFIT_PACE
     if not still_falling:
         return None
     return Remark(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import combinations
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
     from tuiftune.plan.planned import Planned
     from tuiftune.runs.state.run_state import RunState
 
-SPIKE = 3.0  # times the level around it …
+SPIKE = 3.0  # times the level that the steps before it lead to …
 SPIKE_NOISE = 8.0  # … so many standard deviations above it …
 SPIKE_NATS = 0.5  # … and so many nats a token: batches of one row differ by less
-SPIKE_AROUND = 8  # steps before, whose median is that level
+SPIKE_AROUND = 8  # of these steps
+FALLING = 22 / 28  # of their pairs, from which 8 steps fall beyond chance (Kendall 1970, table 1: 3 %)
 SPIKE_AFTER = 1  # steps after a spike that are back at the level
 SPIKES_RECENT = 100  # steps looked back
 SPIKES_MANY = 3  # of these steps: no accident any more
@@ -61,8 +64,8 @@ def _spikes(state: RunState, planned: Planned) -> Iterator[Remark]:
         "check the rows for odd ones with `tuiftune data inspect`"
         if many
         else "a single spike is usually harmless; if more follow, check the rows",
-        f"a step of the last {SPIKES_RECENT} lies above {SPIKE:g} times the median of the {SPIKE_AROUND} "
-        f"steps before it and {SPIKE_NOISE:g} standard deviations of them, and the next step does not",
+        f"a step of the last {SPIKES_RECENT} lies above {SPIKE:g} times the level that the {SPIKE_AROUND} "
+        f"before it lead to and {SPIKE_NOISE:g} standard deviations of them, and the next step does not",
     )
 
 
@@ -70,13 +73,25 @@ def _peaks(points: list[tuple[float, float]]) -> list[tuple[float, float, float]
     """Return (loss, step, level) of each spike."""
     losses, peaks = [loss for _, loss in points], []
     for place in range(SPIKE_AROUND, len(points) - SPIKE_AFTER):
-        before = losses[place - SPIKE_AROUND : place]
-        usual = median(before)
-        spread = 1.4826 * median(abs(loss - usual) for loss in before)
+        usual, spread = _led_to(losses[place - SPIKE_AROUND : place])
         bound = max(SPIKE * usual, usual + SPIKE_NOISE * spread, usual + SPIKE_NATS)
         if losses[place] > bound and losses[place + 1] <= bound:
             peaks.append((losses[place], points[place][0], usual))
     return peaks
+
+
+def _led_to(before: list[float]) -> tuple[float, float]:
+    """Return the loss that some steps lead to, and the standard deviation around their course: where most of
+    them lie below those before them, the fall goes on as the median of the slopes between them (Mann and
+    Kendall; Theil and Sen, of the logarithms), else it is their median.
+    """
+    logs = [math.log(max(loss, 1e-9)) for loss in before]
+    slopes = [(b - a) / (j - i) for (i, a), (j, b) in combinations(enumerate(logs), 2)]
+    slope = median(slopes) if sum(one < 0 for one in slopes) >= FALLING * len(slopes) else 0.0
+    level = median(log - slope * place for place, log in enumerate(logs))
+    course = [math.exp(level + slope * place) for place in range(len(before) + 1)]
+    spread = 1.4826 * median(abs(loss - there) for loss, there in zip(before, course, strict=False))
+    return course[-1], spread
 
 
 def _stepped(state: RunState, planned: Planned) -> bool:
