@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.models import count
+from tuiftune.models import count, counted
 from tuiftune.models.config import architecture_of, read
 
 if TYPE_CHECKING:
@@ -177,3 +177,23 @@ def test_experts_are_not_offered_as_targets() -> None:
 def test_config_as_saved_by_the_program_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(SMALL))
     assert architecture_of(read(tmp_path / "config.json")).num_kv_heads == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model_type": {"a": 1}}, "is not known to transformers"),
+        ({"model_type": None}, "is not known to transformers"),
+        ({"model_type": "llama_of_mine"}, "is not known to transformers"),
+        ({"text_config": {"a": {"b": 1}}}, "has no text_config"),
+    ],
+)
+def test_what_no_library_can_build_is_refused_without_starting_one(
+    change: dict[str, object], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> dict[str, object]:
+        raise AssertionError("the engine was asked")
+
+    monkeypatch.setattr(counted, "_ask", never)
+    with pytest.raises(UserError, match=said):
+        counted.architecture({**SMALL, **change}, "config.json", ask=True)

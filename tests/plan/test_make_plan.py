@@ -525,3 +525,22 @@ def test_a_card_without_bfloat16_trains_in_float32() -> None:
     assert full.resolved.model.dtype == "float32"
     with pytest.raises(UserError, match=r"method\.adapter_dtype: Tesla T4 has no bfloat16"):
         plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__adapter_dtype="bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("H200:99999999", "more than one machine has"),
+        ("H200:2000", "more than one machine has"),
+        ("H200:" + "9" * 5000, "more than one machine has"),
+        ("H200:0", "'0' is not a number of cards"),
+        ("H200:000000", "is not a number of cards"),
+        ("H200:-3", "is not a number of cards"),
+        ("H200:", "is not a number of cards"),
+    ],
+)
+def test_a_count_of_cards_that_cannot_be_is_called_what_it_is(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        plan(gpu=text)
+    assert caught.value.place == "--gpu"
+    assert len(str(caught.value)) < 200

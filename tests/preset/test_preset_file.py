@@ -404,3 +404,10 @@ def test_older_versions_are_lifted_step_by_step() -> None:
     steps = {1: lambda old: {"b": old["a"]}, 2: lambda old: {"c": old["b"]}}
     assert migrate({"version": 1, "a": 5}, "x", steps=steps, target=3) == {"version": 3, "c": 5}
     assert migrate({"c": 5}, "x", steps=steps, target=3) == {"c": 5}
+
+
+@pytest.mark.parametrize("key", ["[" * 1000, "9" * 5000, "{a: " * 500, "\u202e" * 400])
+def test_an_unknown_key_of_any_length_ends_in_one_short_line(preset: Preset, key: str) -> None:
+    with pytest.raises(UserError, match="unknown key") as caught:
+        override(preset, [f"{key}=1"])
+    assert len(str(caught.value)) < 600

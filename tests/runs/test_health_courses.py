@@ -30,6 +30,18 @@ def test_each_course_is_judged_as_it_should_be_and_in_time(course: Course, seen:
     assert seen[course.name].faults(course) == []
 
 
+SHORT = Path(__file__).parents[1] / "fixtures" / "health_short"
+
+
+@pytest.mark.parametrize("name", ["good", "half-empty", "many-spikes", "overfitting"])
+def test_a_course_of_other_length_and_seed_is_judged_alike(name: str) -> None:
+    """Seed 7, 48 steps of 12 rows: a spike in a loss that falls steeply, a rise of 2 %, and a fall that the
+    decaying rate has ended.
+    """
+    lines = (SHORT / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    assert judged(json.loads(line) for line in lines).faults(BY_NAME[name]) == []
+
+
 def test_there_are_at_least_sixteen_faults_and_five_good_shapes(seen: dict[str, Judged]) -> None:
     there = [course for course in COURSES if course.judged and course.name in seen]
     assert len({course.name.split("-")[0] for course in there if course.expects}) >= 11

@@ -1,5 +1,6 @@
 """`stop --kill` ends whoever holds the run's lock, and nobody else."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.state.liveness import SILENT_AFTER, vitals
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.holder import LOCK
@@ -112,3 +114,27 @@ def test_the_holder_is_ended_with_its_workers_only_in_its_own_session(
     if not session:
         os.kill(worker, signal.SIGKILL)
     assert not control.kill(run)
+
+
+def test_a_forged_name_of_a_process_is_no_sign_of_life(
+    new_run: NewRun, processes: list[subprocess.Popen[str]]
+) -> None:
+    """It is believed while it may just be starting, and while the log goes on."""
+    run = new_run()
+    named(run, os.getpid())
+    assert vitals(run).running
+    run.events_path.write_text(
+        json.dumps({"t": time.time() - 2 * SILENT_AFTER, "type": "heartbeat", "step": 1, "phase": "training"})
+        + "\n"
+    )
+    assert vitals(run).state == "died"
+    assert str(os.getpid()) in vitals(run).why
+    run.events_path.unlink()
+    assert vitals(run).running
+    os.utime(run.pid_path, (0, time.time() - 2 * SILENT_AFTER))
+    assert vitals(run).state == "died"
+    holds, _ = holder(run, processes)
+    named(run, holds)
+    run.events_path.unlink()
+    os.utime(run.pid_path, (0, time.time() - 2 * SILENT_AFTER))
+    assert vitals(run).running, "it holds the lock"

@@ -64,7 +64,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     from tuiftune.data.checks.answers import answers
     from tuiftune.data.checks.chat_template import chat_template
     from tuiftune.data.checks.duplicates import duplicates
-    from tuiftune.data.checks.encoding import encoding, placeholders
+    from tuiftune.data.checks.encoding import encoding, hidden, placeholders
     from tuiftune.data.checks.enough import enough
     from tuiftune.data.checks.labels import labels
     from tuiftune.data.checks.languages import languages
@@ -81,6 +81,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
         cut_rows,  # counts tokens: early, for whoever waits for the lengths
         length_outliers,
         encoding,
+        hidden,
         placeholders,
         special_tokens,
         secrets,

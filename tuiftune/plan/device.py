@@ -54,14 +54,21 @@ class Device:
     limit: int = sys.maxsize
 
 
+MOST_CARDS = 1024  # of one machine, with much to spare
+
+
 def parse_gpu(text: str) -> tuple[str, int | None]:
     """`NAME[:COUNT]` → (name, count or None). Raises UserError for a count that is no positive number."""
     name, colon, count = text.rpartition(":")
     if not colon:
         return text.strip(), None
-    if not count.strip().isdecimal() or len(count.strip()) > 4 or int(count) == 0:
-        shown = repr(count if len(count) <= 40 else f"{count[:39]}…")
-        raise UserError(f"{shown} is not a number of cards", place="--gpu", remedy="write it like H100:2")
+    shown = count if len(count) <= 40 else f"{count[:39]}…"
+    if not count.strip().isdecimal() or not count.strip().strip("0"):
+        raise UserError(f"{shown!r} is not a number of cards", place="--gpu", remedy="write it like H100:2")
+    if len(count.strip().lstrip("0")) > len(str(MOST_CARDS)) or int(count) > MOST_CARDS:
+        raise UserError(
+            f"{shown} cards are more than one machine has", place="--gpu", remedy=f"at most {MOST_CARDS}"
+        )
     return name.strip(), int(count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -21,6 +22,11 @@ MOJIBAKE = (
 EXCEL = "_x000D_"  # how Excel writes a carriage return into a cell
 LOST = "\ufffd"
 CONTROL = "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]"
+OVERRIDE = "[\u202d\u202e]"  # no right-to-left text needs them
+TURNED = "[\u202a-\u202e\u2066-\u2069]"
+RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]"
+TAGS = "[\U000e0001-\U000e007f]"  # ASCII that no screen shows; in flags of regions alone it is meant
+FLAG = f"\U0001f3f4{TAGS}+"
 FAULT = f"{MOJIBAKE}|{LOST}|{CONTROL}"
 
 
@@ -58,6 +64,35 @@ def encoding(subject: Subject) -> Iterator[Check]:
         indices,
         why="Characters decoded wrongly (â€™ for ’) or control sequences: the model learns to write them.",
         remedy="repair them: tuiftune data clean",
+        examples=examples,
+    )
+
+
+def hidden(subject: Subject) -> Iterator[Check]:
+    """hidden-characters: what turns text around, or is not shown."""
+    bad = pl.any_horizontal(
+        (
+            pl.col(name).str.contains(OVERRIDE)
+            | (pl.col(name).str.contains(TURNED) & ~pl.col(name).str.contains(RIGHT_TO_LEFT))
+            | pl.col(name).str.replace_all(FLAG, "").str.contains(TAGS)
+        ).fill_null(False)
+        for name in parts(subject)
+    )
+    indices = subject.where(bad)
+    first = subject.frame[indices[:3]].select("row", *parts(subject))
+    examples = []
+    for number, *texts in first.iter_rows():
+        found = next((m for text in texts if text and (m := re.search(f"{TURNED}|{TAGS}", text))), None)
+        if found is not None:
+            examples.append(f"{number}: {excerpt(found.string[max(0, found.start() - 20) :][:50], 60)}")
+    yield subject.verdict(
+        "hidden-characters",
+        "Characters that turn text around or are not shown",
+        "warning",
+        indices,
+        why="Direction marks (U+202E and its kind) show text in another order than the model learns to write "
+        "it; tag characters are not shown at all.",
+        remedy="take them out, or drop the rows: tuiftune data clean --drop hidden-characters",
         examples=examples,
     )
 

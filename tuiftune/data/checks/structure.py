@@ -18,12 +18,15 @@ WRITTEN = "content|prompt|completion|instruction|output|input|context|system|tex
 
 
 def structure(subject: Subject) -> Iterator[Check]:
-    """missing-answers, missing-prompts, wrong-types, unread-values, roles, turn-order, turn-weights."""
+    """missing-answers, missing-thumbs, missing-prompts, wrong-types, unread-values, roles, turn-order,
+    turn-weights.
+    """
     blank = ~pl.col("answer").str.contains(r"\S").fill_null(False)
     if subject.format == "preference":
         blank |= ~pl.col("rejected").str.contains(r"\S").fill_null(False)
+    label = "" if subject.format == "kto" else "|label"
     faulty = pl.col("fault").str.contains(
-        r"(missing|empty):(answer|completion|output|label|chosen|rejected|text)"
+        rf"(missing|empty):(answer|completion|output|chosen|rejected|text{label})"
     )
     what = {"classification": "labels", "text": "texts", "preference": "answers (chosen or rejected)"}.get(
         subject.format, "answers"
@@ -37,6 +40,16 @@ def structure(subject: Subject) -> Iterator[Check]:
         remedy="fill them in or drop them: tuiftune data clean",
         show="prompt",
     )
+    if subject.format == "kto":
+        yield subject.verdict(
+            "missing-thumbs",
+            "Answers without a thumb up or down",
+            "error",
+            subject.where(pl.col("fault").str.contains("missing:label").fill_null(False)),
+            why="Such a row says neither that its answer is good nor that it is bad: it is not trained on.",
+            remedy="judge them, or drop them: tuiftune data clean",
+            show="prompt",
+        )
     if subject.format != "text":
         blank = ~pl.col("prompt").str.contains(r"\S").fill_null(False)
         yield subject.verdict(

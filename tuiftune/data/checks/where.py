@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from tuiftune.data.checks.encoding import FAULT, PLACEHOLDER
+from tuiftune.data.checks.encoding import FAULT, PLACEHOLDER, TAGS, TURNED
 from tuiftune.data.checks.secrets import PERSONAL, SECRETS, found_in
 from tuiftune.data.checks.special_tokens import COMMON
 
 _TOKENS = sorted(COMMON, key=len, reverse=True)
 _PATTERNS = {
     "encoding": re.compile(FAULT),
+    "hidden-characters": re.compile(f"{TURNED}|{TAGS}"),
     "placeholders": re.compile(PLACEHOLDER),
     "special-tokens": re.compile("|".join(map(re.escape, _TOKENS))),
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # not here: nobody gains by dropping every row of the largest label.
 DROPPABLE = {
     "wrong-types": ("structure", "structure"),
+    "hidden-characters": ("encoding", "hidden"),
     "placeholders": ("encoding", "placeholders"),
     "missing-values": ("encoding", "placeholders"),
     "secrets": ("secrets", "secrets"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.data.convert.rows import schema
 from tuiftune.data.dataset import Dataset
 from tuiftune.data.detect.formats import ColumnsError
+from tuiftune.data.detect.judging import counted, judging
 from tuiftune.data.read.file_rows import FileRows, columns_of, read_file
 from tuiftune.data.read.files import expand
 from tuiftune.data.read.part import Part, Wanted
@@ -75,7 +76,9 @@ def load(
     notes += [note for read in made for note in read.notes]
     said = [f"{sentence} ({count:,} times)" for sentence, count in lost.most_common()]
     said += dict.fromkeys(sentence for part in parts if (sentence := part.pictures()))
-    if unused := _unused(parts):
+    counts = _unread(parts)
+    said += judging(counts, [row for part in parts for row in part.sample])
+    if unused := _listed(counts):
         said.append("columns not used: " + unused)
     kinds = kinds_of([row for part in parts for row in part.sample])
     return Dataset(_together(parts), frame, [source.path for source in sources], kinds, said, notes)
@@ -86,7 +89,10 @@ def _together(parts: list[Part]) -> Recognition:
     first = parts[0].recognition
     alike = [part.recognition.columns for part in parts if part.recognition.format == first.format]
     columns = {role: name for roles in reversed(alike) for role, name in roles.items()}
-    return replace(first, columns={**first.columns, **columns, **first.columns})
+    evidence = first.evidence
+    if len({part.place for part in parts}) > 1 and len({part.recognition.evidence for part in parts}) > 1:
+        evidence = (f"{parts[0].place}: {evidence[0]}", *evidence[1:])  # the others' are in the notes
+    return replace(first, evidence=evidence, columns={**first.columns, **columns, **first.columns})
 
 
 def kinds_of(sample: list[Row]) -> dict[str, str]:
@@ -105,14 +111,16 @@ def _kind(value: Any) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def _unused(parts: list[Part]) -> str:
+def _unread(parts: list[Part]) -> Counter[str]:
     """Each column that no role reads, with the rows that have a value there."""
-    from tuiftune.printable import printable
-
     counts: Counter[str] = Counter()
     for part in parts:
-        counts.update({printable(name)[:40]: count for name, count in part.unread.items() if count > 0})
-    listed = [f"{name} ({count:,} {'row' if count == 1 else 'rows'})" for name, count in counts.items()]
+        counts.update({name: count for name, count in part.unread.items() if count > 0})
+    return counts
+
+
+def _listed(counts: Counter[str]) -> str:
+    listed = [counted(name, count) for name, count in counts.items()]
     return ", ".join(listed[:LISTED]) + (f" and {len(listed) - LISTED} more" if len(listed) > LISTED else "")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.runs.log.event_log import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
+from tuiftune.runs.store.holder import holds
 from tuiftune.runs.store.process import Identity
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def vitals(run: RunDir) -> Vitals:
         state = text(ended, "state")
         return Vitals(state, text(ended, "why"), None, silent_for, 1 if code is None else code)
     if engine is not None and engine.alive:
+        quiet = _named_for(run) if silent_for is None else silent_for
+        if quiet > SILENT_AFTER and not holds(run, engine.pid):  # while it beats, or starts, it is believed
+            why = f"process {engine.pid}, which engine.pid names, does not hold this run"
+            return Vitals("died", why, None, silent_for, 1)
         return Vitals("running", pid=engine.pid, silent_for=silent_for)
     if engine is None or engine.host != socket.gethostname():
         where = f"on {engine.host}" if engine else "somewhere"  # a file system may not show its process yet
@@ -78,6 +83,12 @@ def vitals(run: RunDir) -> Vitals:
         if engine is not None:
             return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
     return Vitals("died", "the engine ended without saying why; see engine.log", None, silent_for, 1)
+
+
+def _named_for(run: RunDir) -> float:
+    """Seconds since the name of the engine's process was written."""
+    seen = paths.look(run.pid_path)
+    return 0.0 if seen is None else time.time() - seen.st_mtime
 
 
 def _last_words(run: RunDir) -> tuple[Event | None, Event | None]:

@@ -69,7 +69,7 @@ def holds(run: RunDir, pid: int) -> bool:
     """
     if not paths.exists(PROC / "self" / "fdinfo"):
         return True
-    return _locks(run.control_path / LOCK, pid) or _engine_of(run, pid)
+    return _engine_of(run, pid) or _locks(run.control_path / LOCK, pid)
 
 
 def _locks(lock: Path, pid: int) -> bool:
