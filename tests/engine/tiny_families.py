@@ -137,8 +137,14 @@ _ROPE3 = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
 # What a family needs beyond smaller sizes, by `model_type`; a nested part by its key. None: leave it out.
 SPECIAL: dict[str, dict[str, Any]] = {
     "emu3": {
+        "vq_config": {
+            "base_channels": 32,
+            "channel_multiplier": [1, 1],
+            "num_res_blocks": 1,
+            "codebook_size": 8,
+        },
         "vocabulary_map": {"<image>": VOCABULARY - 1, "<|extra_200|>": VOCABULARY - 2}
-        | {f"<|visual token {number:06}|>": VOCABULARY - 3 - number for number in range(8)}
+        | {f"<|visual token {number:06}|>": VOCABULARY - 3 - number for number in range(8)},
     },
     "llama4_text": {"num_experts_per_tok": 1},
     "qwen3_5": {"text_config": _LINEAR},
