@@ -45,9 +45,8 @@ def judging(counts: Counter[str], sample: list[dict[str, Any]]) -> list[str]:
             f"{_those(harm, counts)}: says what is harmful, not used; such answers are learnt as well"
         )
     for name, (low, high) in grades.items():
-        span = f"{low:g} to {high:g} in the rows looked at"
-        which = _those([name], counts)
-        said.append(f"{which}: grades the answers ({span}), not used; the worst is learnt like the best")
+        which, between = _those([name], counts), f"{low:g} to {high:g} in the rows looked at"
+        said.append(f"{which}: grades the answers ({between}), not used; the worst is learnt like the best")
     for name in {*votes, *harm, *grades}:
         del counts[name]
     return said
