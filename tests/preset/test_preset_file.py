@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tuiftune import techniques
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.preset import method
 from tuiftune.preset.file import check, dump, load, loads, override, save
 from tuiftune.preset.migrate import migrate
 from tuiftune.preset.words import keys
@@ -264,12 +266,19 @@ def test_saving_where_it_cannot_be(tmp_path: Path, preset: Preset) -> None:
         assert said in str(caught.value)
 
 
-def test_writing_comments_every_key_and_reads_back_the_same(preset: Preset) -> None:
+@pytest.mark.parametrize("technique", [techniques.AUTO, *techniques.every()])
+def test_writing_comments_every_key_and_reads_back_the_same(preset: Preset, technique: str) -> None:
+    preset = preset.with_values({"method.technique": technique})
     text = dump(preset)
     assert loads(text, "x") == preset
     assert dump(loads(text, "x")) == text
     lines = text.splitlines()
+    taken = {f"method.{option.key}" for option in method.taken(preset.method.stage, technique)}
+    others = {f"method.{key}" for key in method.options()} - taken
     for name, key in keys().items():
+        if name in others:
+            assert f" {name.rpartition('.')[2]}: " not in text
+            continue
         leaf = name.rpartition(".")[2]
         at = next(number for number, line in enumerate(lines) if line.strip().startswith(f"{leaf}: "))
         assert lines[at - 1].lstrip().startswith("#"), name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuiftune.data.mix.sources import Portion
+    from tuiftune.data.similar.twins import Twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +30,5 @@ class DataFacts:
     portions: tuple[Portion, ...] = ()
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
+    test: Twins | None = None  # the rows of data.test, and how many of them the others have too
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

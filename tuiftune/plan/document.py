@@ -56,6 +56,7 @@ def of_run(plan: Plan, inputs: Inputs, preflight: bool | None) -> dict[str, Any]
         "format": facts.format,
         "rows": facts.rows,
         "rows_eval": facts.rows_eval,
+        "test": None if facts.test is None else facts.test.document(),
         "rows_read": dataset.rows,
         "rows_unusable": int((~dataset.usable).sum()),
         "mean_length": facts.mean_length,
@@ -78,6 +79,8 @@ def _make_absolute(preset: dict[str, Any], model: BaseModel) -> None:
     data["train"] = _absolute(train) if isinstance(train, str) else [_absolute(path) for path in train]
     if as_share(data["eval"]) is None:
         data["eval"] = _absolute(str(data["eval"]))
+    if data["test"] is not None:
+        data["test"] = _absolute(data["test"])
     for source in data["mix"]:
         source["path"] = _absolute(source["path"])
     if model.source == "directory" and model.path is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.facts import DataFacts
+    from tuiftune.data.similar.twins import Twins
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.model import Plan
@@ -111,7 +112,31 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
     from tuiftune.data.mix.sources import Mix
 
     data = preset.data
-    return measure(dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed)
+    facts = measure(dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed)
+    return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))
+
+
+def _test_rows(preset: Preset, dataset: Dataset) -> Twins:
+    """The test rows, next to all that are trained or evaluated on. UserError where there is none to use."""
+    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.mix.split import held_out_file, split
+    from tuiftune.data.similar.twins import twins
+
+    data, seed = preset.data, preset.training.seed
+    try:
+        rows = list(held_out_file(dataset, str(data.test)).examples())
+    except UserError as fault:
+        place = f"data.test: {fault.place}" if fault.place else "data.test"
+        raise UserError(fault.message, place=place, remedy=fault.remedy) from fault
+    if not rows:
+        remedy = "name a file of rows with answers, or leave data.test out"
+        raise UserError(
+            "no row of it can be used", place=f"data.test: {_shown(str(data.test))}", remedy=remedy
+        )
+    train, held = split(dataset, data.eval, seed)
+    if mix := Mix.of(data):
+        train = mixed(train, held, mix, seed).examples
+    return twins([*train, *held], rows)
 
 
 def _missing(preset: Preset) -> str:

@@ -10,6 +10,7 @@ from tuiftune.plan.device import near
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
+    from tuiftune.data.similar.twins import Twins
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan import cost
     from tuiftune.plan.device import Device
@@ -47,6 +48,8 @@ def of(
         notes.append(f"lengths: {facts.basis}.")
         if facts.portions:
             notes.append(_mixture(facts))
+        if facts.test is not None:
+            notes.append(_test(facts.test))
     if sharded is not None:
         fits = "it fits" if sharded.fits else "too much"
         notes.append(
@@ -102,6 +105,17 @@ def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str
         f"at rank {rank}."
         + (f" method.target_modules: attention trains {few / 1e6:,.0f} M, in less time." if few else "")
     ]
+
+
+def _test(found: Twins) -> str:
+    """How many test rows there are, and how many of them are not new."""
+    said = f"data.test: {found.held_out:,} rows; nothing is measured on them yet"
+    if found.rows:
+        said += (
+            f"; {found.rows:,} of them are among the training or evaluation rows too "
+            f"({found.equal:,} equal, {found.near:,} nearly): remove them from one of the two"
+        )
+    return f"{said}."
 
 
 def _mixture(facts: DataFacts) -> str:

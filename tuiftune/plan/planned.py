@@ -54,6 +54,7 @@ SHAPE: Mapping[str, Any] = {
         "format": TEXT,
         "rows": NUMBER,
         "rows_eval": NUMBER,
+        "test": OBJECT,
         "mean_length": NUMBER,
         "longest": NUMBER,
         "basis": TEXT,

@@ -112,6 +112,11 @@ class DataSection(Section):
     eval: Probability | str = Field(
         0.05, description="share of rows held out (0 for none), or a file of its own"
     )
+    test: Text | None = Field(
+        None,
+        description="a file of test rows, kept out of training and evaluation; the plan checks that they "
+        "can be read and are not among the others; nothing is measured on them yet",
+    )
     format: DataFormat = Field("auto", description="how rows are laid out; auto recognises it")
     columns: dict[str, str] = Field(
         default_factory=dict,

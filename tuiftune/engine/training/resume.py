@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
-PATHS = ("data.train", "data.eval", "data.mix", "data.columns", "model.base")  # written anew in the plan
+PATHS = (
+    "data.train",
+    "data.eval",
+    "data.test",
+    "data.mix",
+    "data.columns",
+    "model.base",
+)  # written anew in the plan
 TAIL = 1 << 20  # bytes of the log that are looked at
 NAMED = 3  # things that a message names
 
