@@ -133,3 +133,17 @@ def test_pissa_is_an_adapter_of_the_base_as_it_was(
         assert torch.allclose(loaded(ids).logits, tuned, atol=1e-4)
         with loaded.disable_adapter():
             assert torch.equal(loaded(ids).logits, untouched)
+
+
+@pytest.mark.long
+def test_two_processes_begin_pissa_alike(engine: Engine, make_run: Callable[..., Path]) -> None:
+    changes = {"hardware__processes": 2, "training__micro_batch": 2, "run__save_every": 4}
+    whole, broken = (make_run(method__technique="pissa", **changes) for _ in range(2))
+    assert engine.run("train", whole) == (0, "")
+    job = engine.start("train", broken)
+    job.wait_for_step(broken, 5)
+    job.send(signal.SIGKILL)
+    assert job.wait() == -signal.SIGKILL
+    assert engine.run("train", broken, "--resume") == (0, "")
+    assert steps_of(broken) == steps_of(whole)
+    assert result_of(broken)["after"]["loss"] == result_of(whole)["after"]["loss"]

@@ -30,7 +30,7 @@ class Pissa(Lora):
 
         adapted = get_peft_model(model, self.config(model, settings))
         kept = run / START
-        again = kept.is_file()
+        again = _as_rank_0(kept.is_file())  # which writes it below, while the others may not have looked yet
         if again:
             from safetensors.torch import load_file
 
@@ -80,11 +80,27 @@ def _take_out(layer: Any, how: str | None) -> None:
         base.weight.data = rest.to(whole.dtype)
 
 
+def _together() -> bool:
+    import torch
+
+    return bool(torch.distributed.is_available() and torch.distributed.is_initialized())
+
+
+def _as_rank_0(value: bool) -> bool:
+    """What rank 0 has, in every process of the run."""
+    import torch
+
+    shared = [value]
+    if _together():
+        torch.distributed.broadcast_object_list(shared, 0)
+    return shared[0]
+
+
 def _same_everywhere(tensors: list[Any]) -> None:
     """What rank 0 found, in every process of the run."""
     import torch
 
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if _together():
         for one in tensors:
             torch.distributed.broadcast(one, 0)
 
@@ -94,8 +110,7 @@ def _keep(start: dict[str, Any], path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if together and torch.distributed.get_rank():
+    if _together() and torch.distributed.get_rank():
         return
     partial_ = path.with_name(f".{path.name}.partial")
     save_file(start, partial_)
