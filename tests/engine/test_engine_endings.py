@@ -313,7 +313,7 @@ def test_a_template_that_writes_the_date_renders_a_run_alike_on_every_day(tmp_pa
     from datetime import datetime
 
     from tuiftune.data.chat.template import Template
-    from tuiftune.engine.training.recipe import _began
+    from tuiftune.engine.training.opening import began as _began
     from tuiftune.runs.store.directory import RunDir
 
     began = datetime(2020, 1, 2, 13, 0)

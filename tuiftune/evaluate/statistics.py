@@ -1,10 +1,15 @@
-"""How sure a score is: intervals and tests for rates that were counted on few rows."""
+"""Scores from counts and losses, and how sure they are: perplexity, intervals, tests."""
 
 from __future__ import annotations
 
 import math
 
 Z_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
+
+
+def perplexity(loss: float) -> float:
+    """exp of the mean loss a token, in nats."""
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 def wilson(matched: int, rows: int, z: float = Z_95) -> tuple[float, float]:

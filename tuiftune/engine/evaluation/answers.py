@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.evaluate.contender import Question
 from tuiftune.models import kinds
 
 if TYPE_CHECKING:
@@ -50,16 +50,6 @@ GREEDY: dict[str, Any] = {
     ),
 }
 FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One held-out row: what is asked, its tokens, and the answer it should have."""
-
-    text: str
-    tokens: list[int]
-    reference: str
-    row: int
 
 
 def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:

@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StoppingCriteria
 
-from tuiftune.engine.evaluation import answers
 from tuiftune.engine.process.faults import ending_of
-from tuiftune.engine.training import optimizations
 from tuiftune.runs.store import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from tuiftune.engine.evaluation.contenders import ModelContender
     from tuiftune.engine.evaluation.score import Score, Scorer
-    from tuiftune.engine.process.report import Report
-    from tuiftune.engine.training.trainer import RunTrainer
+    from tuiftune.engine.training.context import RunContext
 
 LONGEST = 64  # new tokens
 MOST_SECONDS = 15.0  # for all rows of one evaluation
@@ -45,21 +42,13 @@ class Bound(StoppingCriteria):
 
 
 class Samples:
-    """The first `count` of the questions that are scored before and after. None of them: off."""
+    """The first rows of those that are scored before and after. None of them: off."""
 
-    def __init__(
-        self,
-        scorer: Scorer,
-        tokeniser: Any,
-        report: Report,
-        asked: Callable[[], object],
-        directory: Path,
-        *,
-        count: int,
-    ) -> None:
-        self._questions = scorer.questions[:count]
-        self._tokeniser, self._report, self._asked = tokeniser, report, asked
-        self._path = directory / samples.FILE
+    def __init__(self, context: RunContext, scorer: Scorer, contender: ModelContender) -> None:
+        """`contender`: the model while it is trained."""
+        self._questions = scorer.questions[: context.wanted.preset.evaluation.samples]
+        self._tokeniser, self._report, self._asked = context.tokeniser, context.report, context.stopping.asked
+        self._path, self._contender = context.run.path / samples.FILE, contender
         self._room = min(scorer.room, LONGEST + scorer.around)
         self._shown = min(max(scorer.room - scorer.around, 1), LONGEST)
         self._began, self._spent = time.monotonic(), 0.0
@@ -79,26 +68,18 @@ class Samples:
         if self._questions:
             self._write_score(after, step, "after")
 
-    def take(self, trainer: RunTrainer) -> None:
+    def take(self, step: int) -> None:
         """Answer the questions with the weights as they are now, unless that would take too much time."""
         allowed = max(FREE_SECONDS, SHARE * (time.monotonic() - self._began))
         if not self._questions or self._spent > allowed:
             return
         began = time.monotonic()
         bound = Bound(began + MOST_SECONDS, self._asked)
-        step, total = trainer.state.global_step, len(self._questions)
+        total = len(self._questions)
         self._report.phase("evaluating", "answers", done=0, total=total)
         try:
-            with torch.random.fork_rng(devices=[]), optimizations.eager_layers(trainer.model):
-                written = answers.generate(
-                    trainer.model,
-                    self._questions,
-                    self._tokeniser,
-                    max_new_tokens=self._room,
-                    autocast=trainer.accelerator.autocast,
-                    progress=lambda done: None,
-                    criteria=[bound],
-                )
+            with torch.random.fork_rng(devices=[]):
+                written = self._contender.write(self._questions, self._room, criteria=[bound])
         except Exception as fault:  # what only the samples do must not be what a run is lost for
             self._off(ending_of(fault).why)
             return

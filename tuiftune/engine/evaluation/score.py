@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
-from tuiftune.data.chat.answer import Stripped
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.engine.evaluation import answers
-from tuiftune.engine.training import optimizations
-from tuiftune.engine.training.callback import perplexity
 from tuiftune.errors import UserError
-from tuiftune.evaluate.statistics import wilson
+from tuiftune.evaluate.statistics import perplexity, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tuiftune.data.example import Example
-    from tuiftune.engine.distributed.group import Group
-    from tuiftune.engine.model.tokenizer import Tokeniser
-    from tuiftune.engine.process.report import Report
-    from tuiftune.engine.training.settings import Settings
-    from tuiftune.engine.training.trainer import RunTrainer
+    from tuiftune.engine.evaluation.contenders import ModelContender
+    from tuiftune.engine.training.context import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +52,22 @@ class Score:
 
 
 class Scorer:
-    """The same questions for the untuned and the tuned model."""
+    """The same questions for the base model and the fine-tuned one."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        examples: Sequence[Example],
-        tokeniser: Tokeniser,
-        report: Report,
-        check: Callable[[], None],
-        group: Group,
-    ) -> None:
-        wanted = settings.preset.evaluation
-        self._group = group
-        self._report, self._check, self._tokeniser = report, check, tokeniser
-        self.held_out = len(examples)
-        answer, self.around = answers.room(examples, tokeniser)
+    def __init__(self, context: RunContext) -> None:
+        wanted, examples = context.wanted.preset.evaluation, context.examples.held_out
+        self._report, self._held_out = context.report, bool(examples)
+        answer, self.around = answers.room(examples, context.tokeniser)
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         rows = 0 if wanted.score == "none" else wanted.rows
-        self.questions = answers.questions(examples, tokeniser, rows)
+        self.questions = answers.questions(examples, context.tokeniser, rows)
 
-    def score(self, trainer: RunTrainer, when: str, *, untuned: bool = False) -> Score:
-        """Score the trainer's model as it is now, or with its adapters off."""
-        trainer.when = when
-        model = trainer.model
-        adapters_off = (
-            model.disable_adapter() if untuned and hasattr(model, "disable_adapter") else nullcontext()
-        )
-        with adapters_off:
-            loss = trainer.evaluate()["eval_loss"] if self.held_out else None
-            written = self._answers(trainer, when)
+    def score(self, contender: ModelContender, step: int) -> Score:
+        """Measure a model as it is now."""
+        with contender:
+            loss = contender.loss() if self._held_out else None
+            written = contender.answer(self.questions)
         pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
         matched = sum(matches(answer, question.reference) for answer, question in pairs) if pairs else None
         numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
@@ -111,40 +87,14 @@ class Scorer:
         if pairs:
             self._report.emit(
                 "score",
-                step=trainer.state.global_step,
-                when=when,
+                step=step,
+                when=contender.key,
                 exact_match=(matched or 0) / len(pairs),
                 matched=matched,
                 rows=len(pairs),
                 final_number=None if score.final_number is None else score.final_number / len(pairs),
             )
         return score
-
-    def _answers(self, trainer: RunTrainer, when: str) -> list[Stripped]:
-        """One answer a question; each process writes those to its share of them."""
-        if not self.questions:
-            return []
-        rank, size = self._group.rank, self._group.size
-
-        def progress(done: int) -> None:
-            self._check()
-            total = len(self.questions)
-            self._report.phase(f"scoring_{when}", "answers", done=min(done * size, total), total=total)
-
-        progress(0)
-        with optimizations.eager_layers(trainer.model):
-            written = answers.generate(
-                trainer.model,
-                self.questions[rank::size],
-                self._tokeniser,
-                max_new_tokens=self.room,
-                autocast=trainer.accelerator.autocast,
-                progress=progress,
-            )
-        every = [Stripped("")] * len(self.questions)
-        for number, part in enumerate(self._group.gather(written)):
-            every[number::size] = part
-        return every
 
     def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
         """Every scored row: prompt, reference, and both answers."""
@@ -166,15 +116,7 @@ def save(score: Score, path: Path) -> None:
     """Keep the first score for a later process of the same run."""
     from tuiftune.runs.store.directory import write_text
 
-    document = {
-        "loss": score.loss,
-        "answers": score.answers,
-        "matched": score.matched,
-        "final_number": score.final_number,
-        "stripped": score.stripped,
-        "unended": score.unended,
-    }
-    write_text(path, json.dumps(document) + "\n")
+    write_text(path, json.dumps(asdict(score)) + "\n")
 
 
 def saved(path: Path, questions: int) -> Score | None:

@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiftune import documents, interpreter, paths
+from tuiftune import interpreter, paths
 from tuiftune.engine.distributed.ranks import VARIABLES
-from tuiftune.errors import UserError
+from tuiftune.engine.training.settings import RECORD
 from tuiftune.figures import size
 from tuiftune.jobs.backend import training
 from tuiftune.runs.store import checkpoints
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.settings import Settings
 
-RECORD = "downsized.json"
 TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
 
 
@@ -38,15 +37,6 @@ def smaller(micro: int, effective: int) -> int | None:
     if effective % micro:
         return None
     return next((rows for rows in range(micro // 2, 0, -1) if effective % rows == 0), None)
-
-
-def recorded(run: RunDir) -> int | None:
-    """The micro batch that an earlier process of the run settled on, in rows; None for the plan's."""
-    try:
-        rows = int(documents.read_json(run.path / RECORD)["micro_batch"])
-    except (UserError, ValueError, KeyError, TypeError, OverflowError):
-        return None
-    return rows if rows > 0 else None
 
 
 def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -> bool:

@@ -18,31 +18,16 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.process.report import Report
-    from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training import checkpoints
-    from tuiftune.engine.training.resume import Resume
-    from tuiftune.engine.training.rows import Prepared
-    from tuiftune.engine.training.settings import Settings
+    from tuiftune.engine.training.context import RunContext
 
 EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
 
 
-def assemble(
-    wanted: Settings,
-    base: Base,
-    tokenizer: Any,
-    training: Prepared,
-    held_out: Prepared | None,
-    device: str,
-    store: checkpoints.Store,
-    start: Resume,
-    report: Report,
-    stopping: Stopping,
-    group: Group,
-    force: bool,
-) -> RunTrainer:
+def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     """The model with its adapters and levers, in a trainer that knows where it goes on from."""
+    wanted, base, report, group = context.wanted, context.base, context.report, context.group
+    training, held_out, device = context.training, context.held_out, context.device
+    start, store = context.start, context.store
     arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
     if held_out is not None:
         share = -(-held_out.rows // group.size)
@@ -55,7 +40,7 @@ def assemble(
             "the files changed while its processes read them", place="data", remedy="start it again"
         )
     _know_base(print_, base, group)
-    saved = {} if force else start.saved.get("fingerprint", {})
+    saved = {} if context.force else start.saved.get("fingerprint", {})
     place = str(start.checkpoint.path if start.checkpoint else "")
     if saved:
         compare(saved, print_, place, but=wanted.changed)
@@ -64,7 +49,7 @@ def assemble(
     model = bases.load_model(base, wanted, device)
     if _know_base(print_, base, group) and saved:
         compare(saved, print_, place, but=wanted.changed)
-    if warning := bases.check_fit(model, tokenizer, wanted, base):
+    if warning := bases.check_fit(model, context.tokeniser.tokenizer, wanted, base):
         report.warning(
             "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
         )
@@ -77,42 +62,30 @@ def assemble(
     optimizations.checkpoint_activations(model, wanted.checkpoint_every)
     arranged.args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
-    rhythm = Rhythm(
-        wanted,
-        report,
-        stopping,
-        Progress(**known),
-        evaluates=held_out is not None and held_out.rows > 0,
-        device=device,
-        group=group,
-        run=store.directory.parent.name,
-    )
+    rhythm = Rhythm(context, Progress(**known))
     report.phase("loading", "trainer")
     trainer = RunTrainer(
-        settings=wanted,
-        store=store,
+        context=context,
         rhythm=rhythm,
-        report=report,
-        group=group,
-        stop_check=stopping.check,
         fingerprint=print_,
         parameters=parameters,
         model=model,
         args=arranged.args,
         train_dataset=training.dataset,
         eval_dataset=held_out.dataset if held_out else None,
-        processing_class=tokenizer,
+        processing_class=context.tokeniser.tokenizer,
     )
     trainer.written_in = None if wanted.adapted else bases.stored_dtype(base)
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
+    preflight = None
     if wanted_here and start.checkpoint is None:
-        path = store.directory.parent / settings.PREFLIGHT
-        rhythm.preflight = Preflight(wanted, report, device, path)
+        preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
+        rhythm.before_training = preflight.run
     technique.restore(trainer.model, wanted)
     if wanted.preset.training.compile is True:
         optimizations.compile_layers(trainer.model)
-    return trainer
+    return trainer, preflight
 
 
 def _know_base(print_: dict[str, Any], base: Base, group: Group) -> bool:

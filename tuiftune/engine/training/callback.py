@@ -18,13 +18,12 @@ from tuiftune.plan.patience import patience
 from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
-    from tuiftune.engine.distributed.group import Group
-    from tuiftune.engine.process.report import Report
-    from tuiftune.engine.process.stopping import Stop, Stopping
-    from tuiftune.engine.training.preflight import Preflight
-    from tuiftune.engine.training.settings import Settings
+    from tuiftune.engine.process.stopping import Stop
+    from tuiftune.engine.training.context import RunContext
 
 TOLERANCE = 1.25  # of the share that may be lost, or the clock would save just before each save that is due
 SAVING_SHARE = 0.05  # of the time may go into saves that only the clock asked for
@@ -104,34 +103,24 @@ class Progress:
 class Rhythm(TrainerCallback):
     """Decides at every step boundary; `trainer` is set once it exists."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        report: Report,
-        stopping: Stopping,
-        progress: Progress,
-        *,
-        evaluates: bool,
-        device: str,
-        group: Group,
-        run: str,
-    ) -> None:
+    def __init__(self, context: RunContext, progress: Progress) -> None:
+        settings = context.wanted
         self.trainer: Any = None
-        self.preflight: Preflight | None = None
+        self.before_training: Callable[[Any], None] | None = None
         self.progress = progress
         self.stop: Stop | None = None
         self._seed = settings.preset.training.seed
         self._patience = settings.preset.training.early_stopping
         self._divergence_patience = settings.preset.training.divergence_patience
         self._rate = float(settings.preset.training.learning_rate)
-        self._usual_rate, self._run = settings.usual_rate, run
+        self._usual_rate, self._run = settings.usual_rate, context.store.directory.parent.name
         self.diverged: DivergedError | None = None
         self.result_step: int | None = None  # whose weights are the result
         self._every = int(settings.preset.run.save_every)
         self._compiles = settings.preset.training.compile is True
         self._predicted = settings.predictions
-        self._report, self._stopping = report, stopping
-        self._evaluates, self._device, self._group = evaluates, device, group
+        self._report, self._stopping, self._group = context.report, context.stopping, context.group
+        self._evaluates, self._device = context.rows_held_out > 0, context.device
         self._began = time.monotonic() - progress.seconds
         self._paused = 0.0
         self._saved_at, self._save_took = time.monotonic(), 0.0
@@ -159,8 +148,8 @@ class Rhythm(TrainerCallback):
         self.progress.divergence.total = state.max_steps
         if self._group.rank:  # or all would drop the same weights; a resumed run has its own states
             set_seed(self._seed + self._group.rank)
-        if self.preflight is not None:
-            self.preflight.run(self.trainer)
+        if self.before_training is not None:
+            self.before_training(self.trainer)
         self._saved_at = time.monotonic()
         if self.progress.evaluate_first:
             self.progress.evaluate_first = False
@@ -316,8 +305,3 @@ class Rhythm(TrainerCallback):
             return
         self._memory_at = now
         self._report.emit("memory", **memory_of(self._device), **self._predicted)
-
-
-def perplexity(loss: float) -> float:
-    """exp of the mean loss a token, in nats."""
-    return math.exp(loss) if loss < 700 else math.inf

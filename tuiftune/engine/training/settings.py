@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune import documents, techniques
-from tuiftune.engine.process import downsize
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFLIGHT = "preflight.json"
 OLD_PREFLIGHT = "rehearsal.json"  # in runs of earlier versions
+RECORD = "downsized.json"
 AdapterDtype = Literal["auto", "float32", "bfloat16"]
 
 # The engine resolves these itself, from what only it knows (the data, the tokenizer, the cards it may use).
@@ -125,7 +125,7 @@ def read(run: RunDir) -> Settings:
     if micro := preflight_of(run.path / PREFLIGHT).get("micro_batch"):
         preset = preset.with_values({"training.micro_batch": micro})
     as_planned = int(preset.training.micro_batch)
-    if (rows := downsize.recorded(run)) and rows < as_planned:
+    if (rows := recorded(run)) and rows < as_planned:
         preset = preset.with_values({"training.micro_batch": rows})
     return Settings(
         preset=preset,
@@ -155,6 +155,15 @@ def preflight_of(path: Path) -> dict[str, Any]:
         with suppress(UserError):
             return documents.read_json(path.with_name(name))
     return {}
+
+
+def recorded(run: RunDir) -> int | None:
+    """The micro batch that an earlier process of the run settled on, in rows; None for the plan's."""
+    try:
+        rows = int(documents.read_json(run.path / RECORD)["micro_batch"])
+    except (UserError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+    return rows if rows > 0 else None
 
 
 def _autos(node: Any, path: str = "") -> set[str]:

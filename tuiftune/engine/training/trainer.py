@@ -17,19 +17,15 @@ from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
 from tuiftune.engine.training import attention, heads, optimizations
-from tuiftune.engine.training.callback import perplexity
+from tuiftune.evaluate.statistics import perplexity
 from tuiftune.runs.reports.verdict import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tuiftune.engine.distributed.group import Group
-    from tuiftune.engine.evaluation.samples import Samples
-    from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.callback import Rhythm
-    from tuiftune.engine.training.checkpoints import Store
-    from tuiftune.engine.training.settings import Settings
+    from tuiftune.engine.training.context import RunContext
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
 OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before it counts as not a number
@@ -41,19 +37,21 @@ class RunTrainer(SFTTrainer):
     def __init__(
         self,
         *,
-        settings: Settings,
-        store: Store,
+        context: RunContext,
         rhythm: Rhythm,
-        report: Report,
-        group: Group,
-        stop_check: Callable[[], None],
         fingerprint: dict[str, Any],
         parameters: int,
         **kwargs: Any,
     ) -> None:
-        self._settings, self._store, self.rhythm, self._report = settings, store, rhythm, report
-        self.parameters, self.group = parameters, group
-        self._stop_check = stop_check
+        settings = context.wanted
+        self._settings, self._store, self.rhythm, self._report = (
+            settings,
+            context.store,
+            rhythm,
+            context.report,
+        )
+        self.parameters, self.group = parameters, context.group
+        self._stop_check = context.stopping.check
         self._fingerprint = fingerprint
         self._staged: Path | None = None
         self._tokens: Any = 0
@@ -63,7 +61,7 @@ class RunTrainer(SFTTrainer):
         self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
         self.when = "before"
         self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
-        self.samples: Samples | None = None
+        self.after_evaluation: Callable[[int], None] | None = None  # told the step, while training
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
             self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
@@ -154,8 +152,8 @@ class RunTrainer(SFTTrainer):
         if not math.isfinite(loss):
             raise NotANumberError("held-out loss", step)
         self._report.emit("eval", step=step, loss=loss, perplexity=perplexity(loss), when=self.when)
-        if self.is_in_train and self.samples is not None:
-            self.samples.take(self)
+        if self.is_in_train and self.after_evaluation is not None:
+            self.after_evaluation(step)
         metrics = {"eval_loss": loss, "eval_perplexity": perplexity(loss)}
         if self.is_in_train:
             self.rhythm.progress.judge(loss, step)

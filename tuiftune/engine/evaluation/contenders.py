@@ -1,0 +1,80 @@
+"""The models of a run as contenders: the base model, and the one that is trained, in the same trainer."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.chat.answer import Stripped
+from tuiftune.engine.evaluation import answers
+from tuiftune.engine.training import optimizations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.trainer import RunTrainer
+    from tuiftune.evaluate.contender import Question
+
+BEFORE, AFTER = "before", "after"
+
+
+class ModelContender:
+    """The trainer's model as it is now; as `before`, with its adapters off."""
+
+    def __init__(self, context: RunContext, trainer: RunTrainer, key: str, room: int) -> None:
+        """`room`: new tokens of an answer at most."""
+        self.key, self._context, self._trainer, self._room = key, context, trainer, room
+
+    def __enter__(self) -> ModelContender:
+        model = self._trainer.model
+        off = self.key == BEFORE and hasattr(model, "disable_adapter")
+        self._off: Any = model.disable_adapter() if off else nullcontext()
+        self._off.__enter__()
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        self._off.__exit__(*fault)
+
+    def loss(self) -> float:
+        """Mean loss a trained token of the held-out rows, in nats."""
+        self._trainer.when = self.key
+        return float(self._trainer.evaluate()["eval_loss"])
+
+    def answer(self, rows: Sequence[Question]) -> list[Stripped]:
+        """One answer a row; each process writes those to its share of them."""
+        if not rows:
+            return []
+        context, total = self._context, len(rows)
+        rank, size = context.group.rank, context.group.size
+
+        def progress(done: int) -> None:
+            context.stopping.check()
+            context.report.phase(f"scoring_{self.key}", "answers", done=min(done * size, total), total=total)
+
+        progress(0)
+        written = self.write(rows[rank::size], self._room, progress)
+        every = [Stripped("")] * total
+        for number, part in enumerate(context.group.gather(written)):
+            every[number::size] = part
+        return every
+
+    def write(
+        self,
+        rows: Sequence[Question],
+        room: int,
+        progress: Callable[[int], None] = lambda done: None,
+        criteria: Sequence[Any] = (),
+    ) -> list[Stripped]:
+        """Answers by this process alone, of `room` tokens at most; `criteria` may end them before."""
+        trainer = self._trainer
+        with optimizations.eager_layers(trainer.model):
+            return answers.generate(
+                trainer.model,
+                rows,
+                self._context.tokeniser,
+                max_new_tokens=room,
+                autocast=trainer.accelerator.autocast,
+                progress=progress,
+                criteria=criteria,
+            )

@@ -1,0 +1,88 @@
+"""The end of a run: its model, its numbers, and how they compare with the base model's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.data.similar.twins import twins
+from tuiftune.engine.export import result
+from tuiftune.engine.model import base as bases
+from tuiftune.engine.process.gpu import name_of
+from tuiftune.engine.techniques import applied
+from tuiftune.engine.training import settings
+from tuiftune.runs import health
+from tuiftune.runs.reports.verdict import Verdict, compare
+from tuiftune.runs.state.follow import Follower
+
+if TYPE_CHECKING:
+    from tuiftune.engine.evaluation.score import Score, Scorer
+    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.trainer import RunTrainer
+
+
+def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: Score, after: Score) -> None:
+    """Write the result; `result.json` comes last."""
+    context.report.phase("exporting", "model")
+    run, wanted, examples = context.run, context.wanted, context.examples
+    progress, count = trainer.rhythm.progress, context.rows_held_out
+    trainer.rhythm.snapshot()
+    side_by_side = scorer.side_by_side(before, after)
+    scores = before.document(count), after.document(count)
+    document = {
+        "before": scores[0],
+        "after": scores[1] | {"leakage": twins(examples.train, examples.held_out).document()},
+        "verdict": _verdict(context, trainer, scores, side_by_side).document(),
+        "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
+        "result_step": trainer.rhythm.result_step,
+        "steps": trainer.state.global_step,
+        "seconds": round(progress.seconds, 1),
+        "tokens": progress.tokens,
+        "samples": [
+            {key: row[key] for key in ("prompt", "reference", "before", "after")}
+            for row in side_by_side[: wanted.preset.evaluation.samples]
+        ],
+        "model": str(run.result_path / "model"),
+        "technique": wanted.technique,
+        "trainable": trainer.trainable,
+        "parameters": trainer.parameters,
+        "preflight": settings.preflight_of(run.path / settings.PREFLIGHT) or None,
+    }
+    facts = {
+        "files": examples.files,
+        "format": examples.format,
+        "rows_train": context.training.rows,
+        "rows_eval": count,
+        "device": name_of("cuda" if trainer.args.device.type == "cuda" else "cpu"),
+    }
+    text = result.card(wanted, context.base, document, facts)
+    result.save_model(
+        trainer.model,
+        trainer.processing_class,
+        run.result_path,
+        text,
+        stops=context.tokeniser.stop_tokens(),
+        dtype=trainer.written_in,
+        config=None if wanted.adapted else bases.config_of(context.base),
+        write=partial(applied(wanted.technique).save, trainer.model),
+    )
+    result.save_numbers(run.result_path, document, side_by_side, text)
+    if side_by_side:
+        path = run.result_path / "samples.jsonl"
+        context.report.emit(
+            "samples", step=trainer.state.global_step, when="after", file=str(path), count=len(side_by_side)
+        )
+
+
+def _verdict(
+    context: RunContext, trainer: RunTrainer, scores: tuple[dict[str, Any], ...], rows: list[dict[str, Any]]
+) -> Verdict:
+    """Compare the result with the base model; what to try comes from how the run went."""
+    follower = Follower(context.run)
+    follower.refresh()
+    return compare(
+        *scores,
+        parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
+        pairs=[(row["matched_before"], row["matched_after"]) for row in rows],
+        fix=health.what_to_try(follower.state, context.run.planned()),
+    )

@@ -1,0 +1,148 @@
+"""A run opened: its settings, data, tokenizer and device, up to the weights."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tuiftune.data.chat.words import remarks
+from tuiftune.engine.model import base as bases
+from tuiftune.engine.model import foreign
+from tuiftune.engine.process import imports
+from tuiftune.engine.training import checkpoints, rows, settings
+from tuiftune.engine.training.context import RunContext
+from tuiftune.engine.training.resume import Resume, resume_point, say_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.engine.distributed.group import Group
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.process.ground import Ground
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.training.rows import Examples, Prepared
+    from tuiftune.runs.store.directory import RunDir
+
+
+def open_run(
+    run: RunDir,
+    report: Report,
+    stopping: Stopping,
+    group: Group,
+    *,
+    resume: bool,
+    force: bool,
+    ground: Ground | None,
+) -> RunContext:
+    """Read, check and tokenise what a run needs. UserError for what is wrong with it."""
+    report.phase("loading", "settings")
+    wanted = settings.read(run)
+    base = bases.find(wanted)
+    store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
+    store.ground = ground
+    start = resume_point(run, store, report, resume, force) if group.leads else Resume(None, {})
+    if group.leads:
+        say_changes(run, start, report)
+    stopping.limit(wanted.preset.budget, wanted.usd_per_hour, float(start.saved.get("spent", 0.0)))
+    examples = rows.load(wanted.preset, report, stopping.check)
+
+    report.phase("loading", "libraries")
+    imports.leave_out(wanted, base)
+    with imports.quickly():
+        from tuiftune.engine.distributed.ranks import MEETING_PLACE
+        from tuiftune.engine.model import tokenizer
+        from tuiftune.engine.process import gpu, quiet
+        from tuiftune.engine.training import optimizations
+
+        gpu.show_only(wanted.preset.hardware.gpus, wanted.processes)
+        quiet.libraries(base)
+    data = wanted.preset.data
+
+    def make() -> Tokeniser:
+        return tokenizer.Tokeniser(
+            bases.load_tokenizer(base),
+            max_length=data.max_length,
+            loss_on=data.loss_on,
+            place=base.reference,
+            base_stops=bases.stop_ids(base),
+            now=began(run),
+        )
+
+    training, held_out = _prepared(base, make, examples, data.max_length, report, stopping)
+    device = bases.choose_device(wanted)
+    group.join(device, run.control_path / MEETING_PLACE)
+    start = group.first(start)
+    if device == "cuda":
+        gpu.keep_within(wanted.preset.hardware.memory_limit_bytes)
+    optimizations.check(wanted, device)
+    tokeniser = make()
+    _say_template(tokeniser, report)
+    stopping.check()
+    return RunContext(
+        run,
+        wanted,
+        base,
+        report,
+        stopping,
+        group,
+        store,
+        start,
+        force,
+        device,
+        tokeniser,
+        examples,
+        training,
+        held_out,
+    )
+
+
+def _prepared(
+    base: Base,
+    make: Callable[[], Tokeniser],
+    examples: Examples,
+    max_length: int,
+    report: Report,
+    stopping: Stopping,
+) -> tuple[Prepared, Prepared | None]:
+    """The rows for training and the held-out ones, tokenised behind the fence."""
+    report.phase("loading", "tokenizer")
+    named = {"training": examples.train, "held-out": examples.held_out}
+    with closing(foreign.behind_fence(base, make, named)) as asked:
+
+        def prepare(which: str) -> Prepared | None:
+            given = named[which]
+            made = partial(rows.prepare, given, asked, report, stopping.check)
+            return made(which=which, max_length=max_length) if given else None
+
+        training, held_out = prepare("training"), prepare("held-out")
+        for start in range(0, len(examples.held_out), rows.BATCH):
+            stopping.check()
+            foreign.tried(asked, "held-out", examples.held_out, start, start + rows.BATCH)
+    assert training is not None  # `rows.load` refuses data without
+    return training, held_out
+
+
+def _say_template(tokeniser: Tokeniser, report: Report) -> None:
+    if not tokeniser.own_template:
+        report.warning(
+            "no_chat_template",
+            "the base model has no chat template; a plain one is used and saved with the result",
+            "use an instruct model if you need its own format",
+        )
+    for remark in remarks(tokeniser):
+        report.warning(remark.code, remark.message, remark.remedy)
+
+
+def began(run: RunDir) -> datetime | None:
+    """When the run was first started: the date that a template writes into its rows, on whatever day it is
+    resumed.
+    """
+    from tuiftune.runs.log.event_log import first_and_last
+    from tuiftune.runs.state.readings import number
+
+    first = next((number(event, "t") for event in first_and_last(run.events_path)), None)
+    return None if first is None else datetime.fromtimestamp(first)
