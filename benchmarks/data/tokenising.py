@@ -114,7 +114,7 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
     tokeniser = Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
     examples = list(load(str(path)).examples())
     base = Base(str(folder), str(folder), None, None, remote_code=False)
-    asked = behind_fence(base, lambda: tokeniser, {"training": examples})
+    asked = behind_fence(base, Tokeniser.rows, lambda: tokeniser, {"training": examples})
     made = _timed(
         lambda rows: prepare(rows, asked, Quiet(), lambda: None, which="training", max_length=2048),  # type: ignore[arg-type]
         examples,

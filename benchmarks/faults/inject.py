@@ -74,10 +74,10 @@ def _at_file_operation(within: str, number: int, rank: int | None, *, kill: bool
 
 
 def _kill_in_evaluation(batch: int, rank: int | None) -> None:
-    from tuiftune.engine.training import trainer
+    from tuiftune.engine.stages.next_token import NextTokenTrainer
 
     left = batch
-    compute = trainer.RunTrainer.compute_loss
+    compute = NextTokenTrainer.compute_loss
 
     def compute_loss(self: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal left
@@ -87,7 +87,7 @@ def _kill_in_evaluation(batch: int, rank: int | None) -> None:
                 _kill()
         return compute(self, model, *args, **kwargs)
 
-    trainer.RunTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
+    NextTokenTrainer.compute_loss = compute_loss  # type: ignore[method-assign]
 
 
 def _kill_in_training(backward: int, rank: int | None) -> None:

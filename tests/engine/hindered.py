@@ -58,10 +58,9 @@ def stuck_after(seconds: float) -> None:
 def cannot_hold(rows: int) -> None:
     """The second of two processes runs out of memory in the preflight check of so many rows, or more."""
     import torch
+    from trl import SFTTrainer
 
-    from tuiftune.engine.training import preflight
-
-    step = preflight.SFTTrainer.training_step
+    step = SFTTrainer.training_step
 
     def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
         if (
@@ -72,7 +71,7 @@ def cannot_hold(rows: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return step(trainer, model, inputs, *rest)
 
-    preflight.SFTTrainer.training_step = limited
+    SFTTrainer.training_step = limited
 
 
 def raises(words: str) -> None:

@@ -121,7 +121,7 @@ def test_the_fence_changes_no_token(tmp_path: Path) -> None:
         def make(base: Base = base) -> Tokeniser:
             return Tokeniser(load_tokenizer(base), max_length=60, loss_on="assistant")
 
-        asked = behind_fence(base, make, {"training": examples})
+        asked = behind_fence(base, Tokeniser.rows, make, {"training": examples})
         assert isinstance(asked, Open) is (source == assets.BASE)
         made.append(
             rows.prepare(examples, asked, Quiet(), lambda: None, which="training", max_length=60)  # type: ignore[arg-type]

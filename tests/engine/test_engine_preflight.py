@@ -75,7 +75,7 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
 
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.engine.training import recipe
     from tuiftune.runs.log.event_log import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
@@ -83,7 +83,9 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
     plain = make_run(**changes, evaluation__rows=0)
     poisoned = make_run(**changes, evaluation__rows=0, plan={"preflight": True})
     assert engine.train(plain) == 0
-    step = preflight.SFTTrainer.training_step
+    from trl import SFTTrainer
+
+    step = SFTTrainer.training_step
     seen = []
 
     def with_nan(trainer: Any, model: Any, *rest: Any) -> Any:
@@ -95,7 +97,7 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
                     one.grad.fill_(torch.nan)
         return loss
 
-    monkeypatch.setattr(preflight.SFTTrainer, "training_step", with_nan)
+    monkeypatch.setattr(SFTTrainer, "training_step", with_nan)
     opened = RunDir.open(poisoned)
     report = Report(EventWriter(opened.events_path))
     recipe.train(opened, report, Stopping(lambda: None), resume=False, force=False)
@@ -144,14 +146,15 @@ def test_the_longest_rows_are_tried_and_a_batch_too_large_is_split(
 ) -> None:
     """In this process, with an allocator that runs out above 40 tokens; the last run of all is resumed."""
     import torch
+    from trl import SFTTrainer
 
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.engine.training import recipe
     from tuiftune.runs.log.event_log import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
-    step = preflight.SFTTrainer.training_step
+    step = SFTTrainer.training_step
     seen: list[tuple[int, int]] = []
 
     def limited(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
@@ -160,7 +163,7 @@ def test_the_longest_rows_are_tried_and_a_batch_too_large_is_split(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return step(trainer, model, inputs, *rest)
 
-    monkeypatch.setattr(preflight.SFTTrainer, "training_step", limited)
+    monkeypatch.setattr(SFTTrainer, "training_step", limited)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     documents = tiny.rows(40)
     documents[7]["messages"][0]["content"] += " And so it is." * 4
@@ -198,13 +201,15 @@ def test_room_that_the_plan_did_not_see_is_used(
     from tuiftune.engine.process import gpu
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training import preflight, recipe
+    from tuiftune.engine.training import recipe
     from tuiftune.plan.memory import CONTEXT
     from tuiftune.runs.log.event_log import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     gib = 1 << 30
-    step, seen = preflight.SFTTrainer.training_step, [0]
+    from trl import SFTTrainer
+
+    step, seen = SFTTrainer.training_step, [0]
 
     def watched(trainer: Any, model: Any, inputs: Any, *rest: Any) -> Any:
         seen[0] = inputs["input_ids"].shape[0]
@@ -214,7 +219,7 @@ def test_room_that_the_plan_did_not_see_is_used(
         held = seen[0] * gib if fits or seen[0] < 4 else int(1.6 * seen[0] * gib)
         return {"allocated": held, "reserved": held - CONTEXT, "device": held}
 
-    monkeypatch.setattr(preflight.SFTTrainer, "training_step", watched)
+    monkeypatch.setattr(SFTTrainer, "training_step", watched)
     monkeypatch.setattr(gpu, "memory_of", memory_of)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     changes = {"data__eval": 0.0, "evaluation__rows": 0, "training__max_steps": 4}

@@ -33,6 +33,7 @@ IMPORTED = (
     "tuiftune.engine.training.recipe",
     "tuiftune.engine.evaluation.score",
     "tuiftune.engine.model.tokenizer",
+    "tuiftune.engine.stages.next_token",
     "tuiftune.engine.training.trainer",
 )
 

@@ -57,11 +57,11 @@ class Scorer:
     def __init__(self, context: RunContext) -> None:
         wanted, examples = context.wanted.preset.evaluation, context.examples.held_out
         self._report, self._held_out = context.report, bool(examples)
-        answer, self.around = answers.room(examples, context.tokeniser)
+        answer, self.around = context.stage.room(examples, context.tokeniser)
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         rows = 0 if wanted.score == "none" else wanted.rows
-        self.questions = answers.questions(examples, context.tokeniser, rows)
+        self.questions = context.stage.questions(examples, context.tokeniser, rows)
 
     def score(self, contender: ModelContender, step: int) -> Score:
         """Measure a model as it is now."""

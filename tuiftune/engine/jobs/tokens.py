@@ -70,7 +70,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
         )
 
     examples = list(dataset.at(usable[[row - 1 for row in rows]]))
-    with closing(behind_fence(base, make, {SHOWN: examples})) as asked:
+    with closing(behind_fence(base, Tokeniser.rows, make, {SHOWN: examples})) as asked:
         for at, example in enumerate(examples):
             place = {"file": example.file, "row": example.row, "model": given.model}
             try:
@@ -101,7 +101,7 @@ def write_tokenizer(model: Path, to: Path) -> None:
         tokenizer, stops = load_tokenizer(base), stop_ids(base)
         return Tokeniser(tokenizer, max_length=1, loss_on="all", place=str(model), base_stops=stops)
 
-    with closing(behind_fence(base, make, {})) as asked:
+    with closing(behind_fence(base, Tokeniser.rows, make, {})) as asked:
         as_loaded.write(to, asked.ask(as_it_is))
 
 

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tuiftune.data.chat.spans import Rendered
+    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.model.tokenizer import Tokeniser
+
+    Rows = Callable[[Tokeniser, Sequence[Example]], list[Tokens]]
 
 READING = Allowance(30.0, 2 * GIB)  # transformers imports more on the way
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
@@ -45,14 +48,15 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What is asked: a tokeniser, and the rows by what they are for."""
+    """What is asked: a tokeniser, how it makes rows, and the examples by what they are for."""
 
     tokeniser: Tokeniser
+    rows: Rows
     examples: Mapping[str, Sequence[Example]]
 
 
 def behind_fence(
-    base: Base, make: Callable[[], Tokeniser], examples: Mapping[str, Sequence[Example]]
+    base: Base, rows: Rows, make: Callable[[], Tokeniser], examples: Mapping[str, Sequence[Example]]
 ) -> Asked:
     """What answers the questions below; to be closed. UserError where the tokenizer or template is beyond its
     limits. To be called by the main thread before a card is used.
@@ -62,10 +66,10 @@ def behind_fence(
         os.environ["HF_HUB_OFFLINE"] = "1"
         tokeniser = make()
         tokeniser.stop_tokens()
-        return Foreign(tokeniser, examples)
+        return Foreign(tokeniser, rows, examples)
 
     if base.source == str(assets.BASE):
-        return Open(Foreign(make(), examples))
+        return Open(Foreign(make(), rows, examples))
     _fetch(base)
     import transformers.models.auto.tokenization_auto  # noqa: F401  (not on the fenced process's time)
 
@@ -97,7 +101,7 @@ def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]
             row.teaches,
             tuple(_told(row.rendered)),
         )
-        for row in foreign.tokeniser.rows(foreign.examples[which][start:stop])
+        for row in foreign.rows(foreign.tokeniser, foreign.examples[which][start:stop])
     ]
 
 

@@ -6,29 +6,20 @@ Every one that matters is given; no default of a library decides.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.training import optimizations
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training.context import RunContext
     from tuiftune.engine.training.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Arranged:
-    args: Any
-    accumulation: int
-
-
-def arrange(settings: Settings, rows: int, output: Path, device: str, report: Report) -> Arranged:
-    """The arguments for TRL. UserError for a name that the trainer doesn't know."""
-    from trl import SFTConfig
-
+def arrange(context: RunContext) -> Any:
+    """The arguments for the stage's trainer. UserError for a name that the trainer doesn't know."""
+    settings, device = context.wanted, context.device
     preset = settings.preset
     training = preset.training
     micro = int(training.micro_batch)
@@ -36,54 +27,49 @@ def arrange(settings: Settings, rows: int, output: Path, device: str, report: Re
     accumulation = max(1, round(training.effective_batch / micro / processes))
     if (used := accumulation * micro * processes) != training.effective_batch:
         among = f", with {processes} processes" if processes > 1 else ""
-        report.warning(
+        context.report.warning(
             "batch_rounded",
             f"an effective batch of {training.effective_batch} isn't a multiple of the micro batch {micro}"
             f"{among}; {used} rows a step are used",
             "choose a micro batch that divides it",
         )
     precision = optimizations.autocast_dtype(settings)
+    common = {
+        "output_dir": str(context.store.directory),
+        "per_device_train_batch_size": micro,
+        "per_device_eval_batch_size": micro,
+        "gradient_accumulation_steps": accumulation,
+        "num_train_epochs": float(training.epochs),
+        "max_steps": training.max_steps or -1,
+        "learning_rate": float(training.learning_rate),
+        "lr_scheduler_type": training.schedule,
+        "optim": training.optimizer,
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "seed": training.seed,
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "gradient_checkpointing": False,  # set on the layers by optimizations.checkpoint_activations
+        "use_liger_kernel": training.kernels == "liger",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",  # tuiftune.engine.training.callback decides
+        "eval_strategy": "no",
+        "report_to": list(preset.run.report_to) or "none",
+        "disable_tqdm": True,
+        "average_tokens_across_devices": True,  # every trained token counts the same, wherever it is
+        "ddp_backend": "gloo" if device == "cpu" and processes > 1 else None,
+        "ddp_broadcast_buffers": False,  # all have loaded the same, and none changes
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": device == "cuda",
+        "use_cpu": device == "cpu",
+    }
     try:
-        args = SFTConfig(
-            output_dir=str(output),
-            per_device_train_batch_size=micro,
-            per_device_eval_batch_size=micro,
-            gradient_accumulation_steps=accumulation,
-            num_train_epochs=float(training.epochs),
-            max_steps=training.max_steps or -1,
-            learning_rate=float(training.learning_rate),
-            lr_scheduler_type=training.schedule,
-            optim=training.optimizer,
-            weight_decay=training.weight_decay,
-            max_grad_norm=training.max_grad_norm,
-            seed=training.seed,
-            bf16=precision == "bf16",
-            fp16=precision == "fp16",
-            gradient_checkpointing=False,  # set on the layers by levers.checkpoint_activations
-            use_liger_kernel=training.kernels == "liger",
-            packing=bool(preset.data.packing),
-            eval_packing=False,
-            padding_free=preset.data.padding_free is True,
-            max_length=preset.data.max_length if preset.data.packing else None,  # rows are cut already
-            dataset_kwargs=None if preset.data.packing else {"skip_prepare_dataset": True},
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",  # tuiftune.engine.training.callback decides
-            eval_strategy="no",
-            report_to=list(preset.run.report_to) or "none",
-            disable_tqdm=True,
-            average_tokens_across_devices=True,  # every learnt token counts the same, on whichever process
-            ddp_backend="gloo" if device == "cpu" and processes > 1 else None,
-            ddp_broadcast_buffers=False,  # all have loaded the same, and none changes
-            dataloader_num_workers=0,
-            dataloader_pin_memory=device == "cuda",
-            use_cpu=device == "cpu",
-        )
+        return context.stage.arguments(settings, common)
     except (ValueError, ImportError, RuntimeError) as fault:
         raise UserError(
             f"the trainer refuses the settings: {str(fault).splitlines()[0]}", place="training"
         ) from fault
-    return Arranged(args, accumulation)
 
 
 def settle_steps(trainer: Any, settings: Settings, report: Report) -> None:

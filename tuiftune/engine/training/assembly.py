@@ -8,17 +8,18 @@ from transformers import set_seed
 
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.techniques import applied
-from tuiftune.engine.training import arguments, heads, optimizations, settings
+from tuiftune.engine.training import arguments, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.training.preflight import Preflight
-from tuiftune.engine.training.trainer import RunTrainer
+from tuiftune.engine.training.trainer import over
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.trainer import RunTrainer
 
 EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
 
@@ -28,10 +29,10 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     wanted, base, report, group = context.wanted, context.base, context.report, context.group
     training, held_out, device = context.training, context.held_out, context.device
     start, store = context.start, context.store
-    arranged = arguments.arrange(wanted, training.rows, store.directory, device, report)
+    args = arguments.arrange(context)
     if held_out is not None:
         share = -(-held_out.rows // group.size)
-        arranged.args.per_device_eval_batch_size = max(
+        args.per_device_eval_batch_size = max(
             1, min(int(wanted.preset.training.micro_batch), share // EVAL_GROUPS)
         )
     print_ = fingerprint(wanted, base, training, held_out, group.size)
@@ -54,23 +55,22 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
             "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
         )
     parameters = model.num_parameters()
-    arranged.args.router_aux_loss_coef = heads.router_loss(model)
     technique = applied(wanted.technique)
     if wanted.adapted:
         report.phase("loading", "adapters")
     model = technique.prepare(model, wanted, store.directory.parent)
     optimizations.checkpoint_activations(model, wanted.checkpoint_every)
-    arranged.args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
+    args.ddp_find_unused_parameters = optimizations.may_leave_out(model)
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
     rhythm = Rhythm(context, Progress(**known))
     report.phase("loading", "trainer")
-    trainer = RunTrainer(
+    trainer = over(context.stage.trainer())(
         context=context,
         rhythm=rhythm,
         fingerprint=print_,
         parameters=parameters,
         model=model,
-        args=arranged.args,
+        args=args,
         train_dataset=training.dataset,
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=context.tokeniser.tokenizer,

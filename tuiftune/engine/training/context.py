@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.model.tokenizer import Tokeniser
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.stages.base import EngineStage
     from tuiftune.engine.training.checkpoints import Store
     from tuiftune.engine.training.resume import Resume
     from tuiftune.engine.training.rows import Examples, Prepared
@@ -28,6 +29,7 @@ class RunContext:
     run: RunDir
     wanted: Settings
     base: Base
+    stage: EngineStage
     report: Report
     stopping: Stopping
     group: Group

@@ -11,6 +11,7 @@ from tuiftune.data.chat.words import remarks
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import foreign
 from tuiftune.engine.process import imports
+from tuiftune.engine.stages.base import stage
 from tuiftune.engine.training import checkpoints, rows, settings
 from tuiftune.engine.training.context import RunContext
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.ground import Ground
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
+    from tuiftune.engine.stages.base import EngineStage
     from tuiftune.engine.training.rows import Examples, Prepared
     from tuiftune.runs.store.directory import RunDir
 
@@ -41,7 +43,7 @@ def open_run(
     """Read, check and tokenise what a run needs. UserError for what is wrong with it."""
     report.phase("loading", "settings")
     wanted = settings.read(run)
-    base = bases.find(wanted)
+    base, half = bases.find(wanted), stage(wanted.preset.method.stage)
     store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
     store.ground = ground
     start = resume_point(run, store, report, resume, force) if group.leads else Resume(None, {})
@@ -72,7 +74,7 @@ def open_run(
             now=began(run),
         )
 
-    training, held_out = _prepared(base, make, examples, data.max_length, report, stopping)
+    training, held_out = _prepared(base, half, make, examples, data.max_length, report, stopping)
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE)
     start = group.first(start)
@@ -86,6 +88,7 @@ def open_run(
         run,
         wanted,
         base,
+        half,
         report,
         stopping,
         group,
@@ -102,6 +105,7 @@ def open_run(
 
 def _prepared(
     base: Base,
+    half: EngineStage,
     make: Callable[[], Tokeniser],
     examples: Examples,
     max_length: int,
@@ -111,7 +115,7 @@ def _prepared(
     """The rows for training and the held-out ones, tokenised behind the fence."""
     report.phase("loading", "tokenizer")
     named = {"training": examples.train, "held-out": examples.held_out}
-    with closing(foreign.behind_fence(base, make, named)) as asked:
+    with closing(foreign.behind_fence(base, half.rows, make, named)) as asked:
 
         def prepare(which: str) -> Prepared | None:
             given = named[which]

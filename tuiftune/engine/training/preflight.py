@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trl import SFTTrainer
-
 from tuiftune.engine.process import gpu
 from tuiftune.engine.process.faults import ending_of
 from tuiftune.engine.training import optimizations
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.trainer import RunTrainer
 
 UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
-COUNTED = ("_metrics", "_total_train_tokens")  # by TRL's own step
 LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a preflight check may
 MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
 
@@ -265,8 +262,8 @@ def _updates(trainer: RunTrainer, *, paged: bool) -> None:
     for _ in range(UPDATES):
         for _ in range(steps):
             trainer.current_gradient_accumulation_steps = steps
-            learnt = steps * trainer.group.size * (batch["labels"][:, 1:] != -100).sum()
-            SFTTrainer.training_step(trainer, model, dict(batch), learnt.to(trainer.args.device))
+            weight = steps * trainer.group.size * trainer.weight(batch)
+            trainer.plain_step(model, dict(batch), weight.to(trainer.args.device))
         norm = trainer._clip(model.parameters(), trainer.args.max_grad_norm)
         if not paged and math.isfinite(float(norm)):  # else a rate of 0 would still leave NaN in the weights
             optimizer.step()
@@ -300,8 +297,8 @@ def _longest(trainer: RunTrainer, dataset: Any, count: int) -> dict[str, Any]:
     import numpy as np
     import pyarrow.compute as compute
 
-    column = dataset.select_columns(["input_ids"]).with_format("arrow")[:]["input_ids"]
-    lengths = compute.list_value_length(column).to_numpy()
+    columns = dataset.select_columns(list(trainer.lengths)).with_format("arrow")[:]
+    lengths = sum(compute.list_value_length(columns[name]).to_numpy() for name in trainer.lengths)
     picked = np.sort(np.argsort(-lengths, kind="stable")[:count])
     rows = trainer._remove_unused_columns(dataset.select(picked.tolist()), description="training")
     batch: dict[str, Any] = trainer.data_collator([rows[index] for index in range(len(rows))])
@@ -324,7 +321,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
     scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
     trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
     weights = [one.detach().to("cpu", copy=True) for one in trained]
-    counted = {name: copy.deepcopy(getattr(trainer, name)) for name in COUNTED}
+    counted = {name: copy.deepcopy(getattr(trainer, name)) for name in trainer.counters}
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     try:

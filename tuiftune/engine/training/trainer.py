@@ -1,4 +1,4 @@
-"""TRL's trainer with our checkpoints, our held-out loss, and a stop at the first number that isn't one."""
+"""A stage's trainer with our checkpoints, our eval loss, and a stop at the first number that isn't one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate.utils import AutocastKwargs
 from transformers import PrinterCallback
-from trl import SFTTrainer
 
 from tuiftune import paths
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
-from tuiftune.engine.training import attention, heads, optimizations
+from tuiftune.engine.training import optimizations
 from tuiftune.evaluate.statistics import perplexity
 from tuiftune.runs.reports.verdict import grouped
 
@@ -24,15 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from transformers import Trainer as Mixin
+
+    from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.callback import Rhythm
     from tuiftune.engine.training.context import RunContext
+
+else:
+    Mixin = object  # before a stage's trainer (see `over`), whose methods `super()` finds
 
 HISTORY = 100  # log lines kept in the trainer's state; the event log has them all
 OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before it counts as not a number
 
 
-class RunTrainer(SFTTrainer):
-    """Its training loop, its resume and its loss are the libraries' own."""
+class RunTrainer(Mixin):
+    """What a run adds to the trainer of its stage, whose loop, resume and loss stay the libraries' own."""
 
     def __init__(
         self,
@@ -65,10 +70,6 @@ class RunTrainer(SFTTrainer):
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
             self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
-        core = self.model.get_base_model() if settings.adapted else self.model
-        self._own_head = self.aux_loss_enabled or not heads.fused(core)
-        self._takes_positions = heads.takes_positions(core)
-        heads.without_router_logits(core)
         if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
@@ -98,8 +99,7 @@ class RunTrainer(SFTTrainer):
         return batch
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        mask = inputs.get("attention_mask")
-        self._tokens = self._tokens + (inputs["input_ids"].numel() if mask is None else mask.sum())
+        self._tokens = self._tokens + self.tokens(inputs)
         loss = super().training_step(model, inputs, *args, **kwargs)
         self._not_finite = self._not_finite | ~torch.isfinite(loss)
         # Before the last micro step the other processes don't wait for this one, and would wait forever then.
@@ -108,27 +108,9 @@ class RunTrainer(SFTTrainer):
             raise NotANumberError("loss", self.state.global_step + 1)
         return loss
 
-    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        if not self.aux_loss_enabled and self._takes_positions:  # the router's loss tells padding by the mask
-            inputs = attention.without_mask(inputs)
-        if not self._own_head:
-            return super().compute_loss(model, inputs, *args, **kwargs)
-        aux = self.router_aux_loss_coef if self.aux_loss_enabled and self.model.training else 0.0
-        items = kwargs.get("num_items_in_batch")
-        loss, router = heads.loss(model, inputs, items, aux > 0)
-        if items is not None and self.args.average_tokens_across_devices:
-            loss = loss * self.accelerator.num_processes
-        if router is not None:
-            steps = self.current_gradient_accumulation_steps if items is not None else 1
-            self._metrics["train"]["aux_loss"].append(float(router.detach()))
-            loss = loss + aux * router / steps
-        return loss
-
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """The loss that is told is the tokens' own: the router's is trained on beside it."""
-        if "loss" in logs and (router := self._metrics["train"].get("aux_loss")):
-            logs["loss"] -= self.router_aux_loss_coef * sum(router) / len(router)
-        super().log(logs, *args, **kwargs)
+    def plain_step(self, model: Any, inputs: dict[str, Any], weight: Any) -> Any:
+        """Forward and backward as the stage's trainer does them, without what a run adds."""
+        return super().training_step(model, inputs, weight)
 
     def _clip_checked(self, *args: Any, **kwargs: Any) -> Any:
         norm = self._clip(*args, **kwargs)
@@ -169,7 +151,7 @@ class RunTrainer(SFTTrainer):
         with self._own_metrics():
             for batch in self._reported(loader):
                 inputs = self._prepare_inputs(batch)
-                count = int((inputs["labels"][:, 1:] != -100).sum())
+                count = int(self.weight(inputs))
                 if not count:
                     continue
                 with torch.no_grad(), self.accelerator.autocast():
@@ -320,3 +302,8 @@ class RunTrainer(SFTTrainer):
     def load_weights(self, checkpoint: Path) -> None:
         """The weights of a checkpoint, without its optimizer: for the result, not for training on."""
         self._load_from_checkpoint(str(checkpoint))
+
+
+def over(trainer: type[StageTrainer]) -> type[RunTrainer]:
+    """A run's trainer over that of its stage."""
+    return type(RunTrainer.__name__, (RunTrainer, trainer), {})

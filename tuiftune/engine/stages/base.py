@@ -1,0 +1,52 @@
+"""What a stage does in the engine: how rows become tokens, which trainer takes them, and what is asked."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.example import Example
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.training.settings import Settings
+    from tuiftune.evaluate.contender import Question
+
+
+class StageTrainer(Protocol):
+    """What `RunTrainer` and the preflight check ask a stage's trainer, beside what transformers' has."""
+
+    counters: tuple[str, ...]  # attributes that a step of its own counts in
+    lengths: tuple[str, ...]  # columns of its dataset whose tokens are a row's
+
+    def tokens(self, inputs: dict[str, Any]) -> Any:
+        """Tokens of a batch that go through the model, padding left out."""
+
+    def weight(self, inputs: dict[str, Any]) -> Any:
+        """How many terms the loss of a batch is the mean of."""
+
+
+class EngineStage(Protocol):
+    """The engine's half of a stage. Nothing of it imports torch before `trainer` or `arguments` is called."""
+
+    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
+        """The rows that are trained on. Called behind the fence; UserError where one can't be tokenised."""
+
+    def trainer(self) -> type[StageTrainer]:
+        """A trainer of transformers with this stage's collating and loss."""
+
+    def arguments(self, settings: Settings, common: dict[str, Any]) -> Any:
+        """The trainer's arguments: those of every stage, and its own."""
+
+    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+        """What the first held-out rows ask, at most so many."""
+
+    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+        """New tokens that an answer takes, and of what stands around it."""
+
+
+def stage(key: str) -> EngineStage:
+    """The engine's half of a stage by its key."""
+    return cast("EngineStage", importlib.import_module(f"tuiftune.engine.stages.{key}").STAGE)

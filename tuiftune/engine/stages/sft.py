@@ -1,0 +1,51 @@
+"""Supervised fine-tuning: prompts with answers, of which the answers' tokens are trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.engine.evaluation import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.example import Example
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.stages.base import StageTrainer
+    from tuiftune.engine.training.settings import Settings
+    from tuiftune.evaluate.contender import Question
+
+
+class Supervised:
+    """TRL's SFT trainer, over rows that are tokenised and cut already."""
+
+    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
+        return tokeniser.rows(examples)
+
+    def trainer(self) -> type[StageTrainer]:
+        from tuiftune.engine.stages.next_token import NextTokenTrainer
+
+        return NextTokenTrainer
+
+    def arguments(self, settings: Settings, common: dict[str, Any]) -> Any:
+        from trl import SFTConfig
+
+        data = settings.preset.data
+        return SFTConfig(
+            **common,
+            packing=bool(data.packing),
+            eval_packing=False,
+            padding_free=data.padding_free is True,
+            max_length=data.max_length if data.packing else None,  # rows are cut already
+            dataset_kwargs=None if data.packing else {"skip_prepare_dataset": True},
+        )
+
+    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+        return answers.questions(examples, tokeniser, rows)
+
+    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+        return answers.room(examples, tokeniser)
+
+
+STAGE = Supervised()
