@@ -293,7 +293,7 @@ def test_raw_text_and_markdown_folders(tmp_path: Path) -> None:
     (tmp_path / "docs" / "a.md").write_text("# One\n\nFirst part.\n\n# Two\n\n```\n# not a heading\n```\n")
     (tmp_path / "docs" / "b.md").write_text("Only text.\n")
     dataset = load(str(tmp_path / "docs"))
-    assert (dataset.format, dataset.stage) == ("text", "pretraining")
+    assert (dataset.format, dataset.stage) == ("text", "pretrain")
     found = [(Path(example.file).name, example.row, example.text) for example in dataset.examples()]
     assert found == [
         ("a.md", 1, "# One\n\nFirst part."),

@@ -373,7 +373,7 @@ def test_several_labels_a_row_are_asked_about(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"text": "t", "labels": ["a", "b"]}] * 20)
     with pytest.raises(UserError, match='"labels" holds lists'):
         load(path)
-    assert load(path, format="text").stage == "pretraining"
+    assert load(path, format="text").stage == "pretrain"
 
 
 @pytest.mark.parametrize("result", [{"price": 12}, [{"price": 12}, {"price": 14}], 12])

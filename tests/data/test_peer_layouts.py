@@ -105,7 +105,7 @@ CASES = [
     Case(
         "crawl.jsonl",
         [{"text": f"Page {n}. " * 9, "timestamp": "2019-04-25", "url": "http://a"} for n in range(N)],
-        "text", "pretraining", N, [], (f"timestamp ({N} rows), url ({N} rows)",),
+        "text", "pretrain", N, [], (f"timestamp ({N} rows), url ({N} rows)",),
     ),
     Case(
         "intents.json",

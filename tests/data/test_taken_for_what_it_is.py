@@ -47,7 +47,7 @@ def test_single_messages_are_refused_by_name(role: str, text: str, tmp_path: Pat
     with pytest.raises(UserError, match="each row is one message"):
         load(str(tmp_path / "a.csv"))
     named = load(str(tmp_path / "a.csv"), format="text", columns={"text": text})
-    assert named.stage == "pretraining", "unless that is asked for"
+    assert named.stage == "pretrain", "unless that is asked for"
 
 
 @pytest.mark.parametrize("by", ["conversation_id", "dialog_id", "session_id", "Thread_ID"])
@@ -135,7 +135,7 @@ def test_conversations_in_one_text(form: str, column: str, tmp_path: Path) -> No
     assert said(dataset) == [("system", "Be brief."), *QA]
     assert said(dataset, 1) == QA
     if column == "text":
-        assert load(str(tmp_path / "a.jsonl"), format="text").stage == "pretraining"
+        assert load(str(tmp_path / "a.jsonl"), format="text").stage == "pretrain"
 
 
 def test_function_responses_are_turns_of_their_own(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Dataset:
 
     @property
     def stage(self) -> str:
-        """sft, dpo, kto or pretraining."""
+        """The key of the stage that such rows are for."""
         return self.recognition.stage
 
     @property

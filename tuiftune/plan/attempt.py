@@ -52,7 +52,8 @@ def attempt(
     device, copies = way.device, way.copies
     dtype = hyperparameters.precision(preset, technique, device)
     rank = hyperparameters.rank(preset, technique, facts)
-    base = base_settings(preset, device, lengths, technique, dtype.value, rank.value, copies)
+    packing = hyperparameters.packs(preset, model.architecture)
+    base = base_settings(preset, packing, device, lengths, technique, dtype.value, rank.value, copies)
     kernel = attention.kernel(preset, model.architecture, device, base.compute_bytes)
     base = replace(base, attention=kernel)
     space = search.space_of(preset, model.architecture, base, device, lengths)
@@ -67,6 +68,7 @@ def attempt(
 
 def base_settings(
     preset: Preset,
+    packing: bool,
     device: Device,
     lengths: Lengths,
     technique: Technique,
@@ -75,7 +77,6 @@ def base_settings(
     copies: int,
 ) -> Settings:
     """The settings before the search: the micro batch is 1, `length` the longest row that can come."""
-    packing = preset.data.packing is True
     targets = preset.method.target_modules
     # All weights are trained in float32: 16 bits round most of an update away.
     weight_bytes = _DTYPE_BYTES[dtype if technique.adapters else "float32"]

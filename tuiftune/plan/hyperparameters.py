@@ -6,16 +6,19 @@ D a when-to-fine-tune handbook, E a consultant's; where they disagree, the reaso
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.plan.model import Reason
 from tuiftune.plan.patience import BOUNDS, SHARE, patience
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
+    from tuiftune.models.architecture import Architecture
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
+    from tuiftune.stages.base import Stage
     from tuiftune.techniques.base import Technique
 
 TINY = 50_000_000
@@ -27,6 +30,10 @@ ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
 FORMATS = frozenset(
     {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
 )
+
+
+def _stage(preset: Preset) -> Stage:
+    return stages.every()[preset.method.stage]
 
 
 def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Technique, ...], str, str]:
@@ -122,16 +129,34 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
     return Reason("method.alpha", value, usual.why, usual.source)
 
 
+def packs(preset: Preset, arch: Architecture) -> bool:
+    """Whether rows share a sequence: as asked, or as the stage has it where the model keeps them apart."""
+    asked = preset.data.packing
+    return asked is True or (asked == "auto" and _stage(preset).packs and arch.kind.apart)
+
+
+def packing(preset: Preset, arch: Architecture) -> Reason:
+    key, value = "data.packing", packs(preset, arch)
+    if preset.data.packing != "auto":
+        return Reason(key, value, "you asked for it", YOURS)
+    if value:
+        return Reason(key, True, "every token of a sequence is trained on, none is padding", "technique")
+    why = "a step stays effective_batch rows; packed ones would be fewer and larger steps"
+    if not arch.kind.apart:
+        why = f"rows in one sequence would see one another in {arch.kind.name}"
+    return Reason(key, False, why, "prediction")
+
+
 def learning_rate(preset: Preset, technique: Technique, rank_value: int, parameters: int) -> Reason:
     """Peak learning rate by technique and model size."""
     key = "training.learning_rate"
     if preset.training.learning_rate != "auto":
         return Reason(key, preset.training.learning_rate, "you asked for it", YOURS)
-    return usual_rate(technique, rank_value, parameters)
+    return usual_rate(technique, rank_value, parameters, preset.method.stage)
 
 
-def usual_rate(technique: Technique, rank_value: int, parameters: int) -> Reason:
-    """Return the peak learning rate that is chosen for a technique and a number of parameters."""
+def usual_rate(technique: Technique, rank_value: int, parameters: int, stage: str) -> Reason:
+    """Return the peak learning rate that is chosen for a technique, a number of parameters and a stage."""
     rates = technique.rates
     fact = rates.usual
     if parameters <= TINY:
@@ -140,7 +165,11 @@ def usual_rate(technique: Technique, rank_value: int, parameters: int) -> Reason
         fact = rates.large
     elif rates.wide is not None and rank_value >= 64:
         fact = rates.wide
-    return Reason("training.learning_rate", fact.value, fact.why, fact.source)
+    usual = Reason("training.learning_rate", fact.value, fact.why, fact.source)
+    of = stages.every().get(stage)
+    if of is None or of.rate == 1:
+        return usual
+    return replace(usual, value=fact.value * of.rate, why=of.why_rate, source="tuiftune default")
 
 
 def adapter_dtype(preset: Preset, technique: Technique) -> Reason:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
-from tuiftune.errors import UserError
+from tuiftune import paths, stages
 from tuiftune.preset.schema import YOURS
 from tuiftune.printable import printable
 
@@ -74,15 +73,8 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require
 
-    shown = _shown(preset.data.train)
-    say(f"reading {shown}")
+    say(f"reading {_shown(preset.data.train)}")
     dataset = _load(preset)
-    if dataset.stage in ("dpo", "kto"):
-        raise UserError(
-            f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
-            place=shown,
-            remedy="keep the chosen answers only, or name the columns under data.columns",
-        )
     say(f"looking up {printable(preset.model.base)}")
     model = pinned(resolve(preset.model.base, preset.model.revision))
     require(model)
@@ -104,7 +96,9 @@ def _load(preset: Preset) -> Dataset:
     from tuiftune.data.read.load import load
 
     data = preset.data
-    return load(data.train, format=data.format, columns=data.columns or None, system=data.system)
+    dataset = load(data.train, format=data.format, columns=data.columns or None, system=data.system)
+    stages.every()[preset.method.stage].check_rows(dataset.format, _shown(data.train))
+    return dataset
 
 
 def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
+
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
+    from tuiftune.preset.schema import Preset
 
 ESTIMATE_MARGIN = 1.3  # on the longest rows, where lengths were estimated from characters
 _POINTS = 128
@@ -62,6 +65,28 @@ class Lengths:
             part = part**self.tail
         length = self.quantiles[low] + part * (self.quantiles[low + 1] - self.quantiles[low])
         return max(1.0, min(float(self.limit), length))
+
+
+def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:
+    """The facts of the rows that the stage makes of the data: long ones may become several."""
+    limit = preset.data.max_length
+    if facts is None or not stages.every()[preset.method.stage].splits or facts.longest <= limit:
+        return facts
+    whole = Lengths(facts.quantiles, facts.longest, 0.0, facts.longest, facts.rows, _tail(facts))
+    pieces = []
+    for length in (round(whole.at(share)) for share in _GRID):
+        full, rest = divmod(length, limit)
+        pieces += [limit] * full + [rest] * (rest > 0)
+    pieces.sort()
+    rows = max(1, round(facts.rows * len(pieces) / len(_GRID)))
+    return replace(
+        facts,
+        rows=rows,
+        mean_length=min(float(limit), facts.rows * facts.mean_length / rows),
+        longest=limit,
+        quantiles=tuple(pieces[round(at * (len(pieces) - 1) / 20)] for at in range(21)),
+        longest_rows=(limit,) * min(len(facts.longest_rows), rows),
+    )
 
 
 def lengths_of(facts: DataFacts | None, max_length: int) -> Lengths:

@@ -251,8 +251,8 @@ def _usual_rate(plan: Mapping[str, Any], method: Mapping[str, Any]) -> float | N
     technique, parameters = _text(method, "technique"), _number(_part(plan, "model"), "parameters")
     if technique not in techniques.every() or parameters is None:
         return None
-    rank = _whole(method, "rank") or 16
-    return float(usual_rate(techniques.every()[technique], rank, int(parameters)).value)
+    rank, stage = _whole(method, "rank") or 16, _text(method, "stage")
+    return float(usual_rate(techniques.every()[technique], rank, int(parameters), stage).value)
 
 
 def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:

@@ -22,7 +22,7 @@ from tuiftune.plan import (
 from tuiftune.plan.attempt import attempt, fastest, gain, larger_of
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Plan, Reason, Speed
-from tuiftune.plan.padding import lengths_of
+from tuiftune.plan.padding import as_trained, lengths_of
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -51,6 +51,7 @@ def make_plan(
     ways = parallelism.ways(preset, device)
     names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
     limits.check(preset, model, device, ways[0].copies, names[0])
+    facts = as_trained(facts, preset)
     lengths = lengths_of(facts, preset.data.max_length)
     if model.quantization is not None:  # what is quantized already isn't quantized again
         names = tuple(one for one in names if not one.quantized) or names
@@ -194,14 +195,7 @@ def _reasons(
         lever("training.kernels", training.kernels, settings.kernels, kernels),
         lever("training.compile", training.compile, settings.compile, compiled),
         lever("training.optimizer", training.optimizer, settings.optimizer, _why_optimizer(settings)),
-        lever(
-            "data.packing",
-            preset.data.packing,
-            settings.packing,
-            "a step stays effective_batch rows; packed ones would be fewer and larger steps"
-            if model.architecture.kind.apart
-            else f"rows in one sequence would see one another in {model.architecture.kind.name}",
-        ),
+        hyperparameters.packing(preset, model.architecture),
         attention.padding_reason(preset, settings, lengths),
         hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),

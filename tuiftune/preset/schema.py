@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.options import Auto, PositiveInt, Probability, Text, at_most
 from tuiftune.preset import method
 from tuiftune.preset.sizes import parse_size
@@ -325,6 +325,16 @@ class Preset(Section):
                     "refused", "{why}", {"why": str(fault), "at": ("model", "quantization"), "remedy": ""}
                 ) from None
         return value
+
+    @model_validator(mode="after")
+    def _defaults_of_the_stage(self) -> Preset:
+        """Its own defaults for keys that were left out, and stay so."""
+        for key, value in stages.every()[self.method.stage].defaults.items():
+            section, _, name = key.partition(".")
+            part = getattr(self, section)
+            if name not in part.model_fields_set:
+                vars(part)[name] = value
+        return self
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)  # of keys that others than the user set
 

@@ -11,8 +11,21 @@ from tuiftune.stages.base import Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Formats whose stage can't be trained yet: what `data inspect` says they are for.
+AWAITED = {"preference": "dpo", "kto": "kto"}
+
 
 @functools.cache
 def every() -> Mapping[str, Stage]:
     """Every stage by key, in the order they are listed in."""
     return entries("stages", Stage)
+
+
+def usual() -> Stage:
+    """The stage of a preset that names none."""
+    return next(iter(every().values()))
+
+
+def of_format(name: str) -> str:
+    """The key of the stage that rows of a format are for."""
+    return next((key for key, stage in every().items() if name in stage.own), AWAITED.get(name, ""))

@@ -4,4 +4,15 @@ from __future__ import annotations
 
 from tuiftune.stages.base import Stage
 
-SFT = Stage(key="sft", name="SFT", order=10, does="supervised fine-tuning")
+ANSWERED = frozenset({"instruction", "chat", "sharegpt", "prompt-completion", "classification"})
+
+SFT = Stage(
+    key="sft",
+    name="SFT",
+    order=10,
+    does="supervised fine-tuning",
+    formats=ANSWERED | {"text"},
+    own=ANSWERED,
+    needs="one answer a row",
+    remedy="keep the chosen answers only, or name the columns under data.columns",
+)

@@ -9,7 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.errors import UserError
+from tuiftune import stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -157,12 +157,9 @@ def mix_of(draft: Draft) -> Mix:
 
 
 def trainable(dataset: Dataset) -> None:
-    """UserError where the rows are of a kind that supervised fine-tuning cannot learn from."""
-    if dataset.stage in ("dpo", "kto"):
-        raise UserError(
-            f"these are {dataset.format} rows, and supervised fine-tuning needs one answer a row",
-            remedy="^s reads the chosen answers alone: prompt-completion, or chat",
-        )
+    """UserError where the rows are of a kind that no stage can train on yet."""
+    usual = stages.usual()
+    usual.check_rows(dataset.format, remedy="^s reads the chosen answers alone: prompt-completion, or chat")
 
 
 def _data_key(draft: Draft) -> Hashable:

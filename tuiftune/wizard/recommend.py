@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import stages
 from tuiftune.plan.model import Reason
 
 if TYPE_CHECKING:
@@ -51,13 +52,20 @@ def recommend(
             {}, (), ("Choose the data first: most of what can be recommended follows from it.",)
         )
     task = answers.get("task", "classify" if facts.format == "classification" else "")
-    reasons = [_epochs(facts), _evaluation_share(facts), _length(facts, model)]
+    stage = stages.every().get(stages.of_format(facts.format))
+    reasons = [_epochs(facts), _evaluation_share(facts)]
+    if stage is None or not stage.splits:
+        reasons.append(_length(facts, model))
     reasons.append(_batch(facts))
     epochs = float(reasons[0].value)
     steps = math.ceil(facts.rows / int(reasons[-1].value)) * epochs
     reasons.append(_warmup(steps))
     reasons += _loss_and_score(facts, task, machine, model)
     reasons += _targets(model)
+    if stage is not None and stage is not stages.usual():
+        reasons.append(
+            Reason("method.stage", stage.key, f"the rows are {facts.format}: {stage.does}", "data")
+        )
     values = {reason.key: reason.value for reason in reasons}
     return Recommendation(values, tuple(reasons), _advice(task, facts, model))
 

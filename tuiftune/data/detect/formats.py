@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tuiftune import stages
 from tuiftune.errors import UserError
 
 SAMPLE = 512  # rows looked at
-STAGES = {"preference": "dpo", "kto": "kto", "text": "pretraining"}
 FORMATS = (
     "instruction",
     "chat",
@@ -57,5 +57,5 @@ class Recognition:
 
     @property
     def stage(self) -> str:
-        """What such rows train: sft, dpo, kto or pretraining."""
-        return STAGES.get(self.format, "sft")
+        """The key of the stage that such rows are for."""
+        return stages.of_format(self.format)

@@ -147,7 +147,7 @@ def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, li
     """
     dataset = load(path)
     rows = list(dataset.examples())
-    kind = "answers with a thumb up or down" if dataset.stage == "kto" else _kind(rows[0]) if rows else ""
+    kind = "answers with a thumb up or down" if dataset.format == "kto" else _kind(rows[0]) if rows else ""
     if rows and like is not None and kind != _kind(like):
         raise UserError(
             f"its rows are for {kind}, the others for {_kind(like)}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def held_out_file(dataset: Dataset, spec: str) -> Dataset:
     from tuiftune.data.read.load import load
 
     own = tried(beginning(spec)).dataset
-    if own is not None and own.stage in ("dpo", "kto") and own.stage != dataset.stage:
+    if own is not None and own.stage in stages.AWAITED.values() and own.stage != dataset.stage:
         raise UserError(
             f"its rows are {own.format}, those to train on {dataset.format}: they can't be evaluated alike",
             place=spec,

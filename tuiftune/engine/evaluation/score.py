@@ -60,7 +60,9 @@ class Scorer:
         answer, self.around = context.stage.room(examples, context.tokeniser)
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
-        rows = 0 if wanted.score == "none" else wanted.rows
+        compared = context.wanted.stage.answers  # else what is generated is only shown
+        self.compares = compared and wanted.score != "none"
+        rows = wanted.rows if self.compares else 0 if compared else wanted.samples
         self.questions = context.stage.questions(examples, context.tokeniser, rows)
 
     def score(self, contender: ModelContender, step: int) -> Score:
@@ -69,8 +71,9 @@ class Scorer:
             loss = contender.loss() if self._held_out else None
             written = contender.answer(self.questions)
         pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
-        matched = sum(matches(answer, question.reference) for answer, question in pairs) if pairs else None
-        numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in pairs]
+        compared = pairs if self.compares else []
+        matched = sum(matches(answer, asked.reference) for answer, asked in compared) if compared else None
+        numbers = [answers.final_numbers_match(answer, question.reference) for answer, question in compared]
         known = [number for number in numbers if number is not None]
         score = Score(
             loss,
@@ -84,20 +87,20 @@ class Scorer:
             },
             sum(not one.ended for one in written),
         )
-        if pairs:
+        if compared:
             self._report.emit(
                 "score",
                 step=step,
                 when=contender.key,
-                exact_match=(matched or 0) / len(pairs),
+                exact_match=(matched or 0) / len(compared),
                 matched=matched,
-                rows=len(pairs),
-                final_number=None if score.final_number is None else score.final_number / len(pairs),
+                rows=len(compared),
+                final_number=None if score.final_number is None else score.final_number / len(compared),
             )
         return score
 
     def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
-        """Every scored row: prompt, reference, and both answers."""
+        """Every scored row: prompt, reference, both answers, and whether they match where they should."""
         return [
             {
                 "row": question.row,
@@ -105,9 +108,15 @@ class Scorer:
                 "reference": question.reference,
                 "before": first,
                 "after": second,
-                "matched_before": matches(first, question.reference),
-                "matched_after": matches(second, question.reference),
             }
+            | (
+                {
+                    "matched_before": matches(first, question.reference),
+                    "matched_after": matches(second, question.reference),
+                }
+                if self.compares
+                else {}
+            )
             for question, first, second in zip(self.questions, before.answers, after.answers, strict=True)
         ]
 

@@ -83,6 +83,6 @@ def _verdict(
     return compare(
         *scores,
         parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
-        pairs=[(row["matched_before"], row["matched_after"]) for row in rows],
+        pairs=[(row["matched_before"], row["matched_after"]) for row in rows if "matched_before" in row],
         fix=health.what_to_try(follower.state, context.run.planned()),
     )

@@ -113,9 +113,14 @@ def save_numbers(result: Path, document: dict[str, Any], rows: list[dict[str, An
 
 def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[str, Any]) -> str:
     """The model card: what it was made from, how, and how it does against the untuned model."""
-    preset = settings.preset
+    preset, stage = settings.preset, settings.stage
     library = "peft" if settings.adapted else "transformers"
-    head = ["---", f"library_name: {library}", "pipeline_tag: text-generation", "tags: [tuiftune, sft]"]
+    head = [
+        "---",
+        f"library_name: {library}",
+        "pipeline_tag: text-generation",
+        f"tags: [tuiftune, {stage.key}]",
+    ]
     if not base.local:
         head.append(f"base_model: {json.dumps(base.reference)}")
     if base.licence:
@@ -126,7 +131,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         f"# {preset.name}",
         "",
-        f"{_shown(base.reference)} fine-tuned with {settings.technique} (supervised), by tuiftune.",
+        f"{_shown(base.reference)} fine-tuned with {settings.technique} ({stage.does}), by tuiftune.",
         "",
         "## Scores on held-out rows",
         "",

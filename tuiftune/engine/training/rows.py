@@ -8,6 +8,7 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import stages
 from tuiftune.engine.model.foreign import tokenised
 from tuiftune.errors import UserError
 
@@ -89,12 +90,7 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
         raise UserError(
             "there is no row to train on", place=place, remedy="give more rows, or a smaller data.eval"
         )
-    if any(example.chosen is not None for example in train[:BATCH]):
-        raise UserError(
-            "preference rows need preference tuning, which is not there yet",
-            place=place,
-            remedy="use rows with one answer each",
-        )
+    stages.every()[preset.method.stage].check_rows(str(dataset.format), place)
     files = [str(file) for file in dataset.files]
     if data.mix:
         report.phase("loading", "data mixed in")

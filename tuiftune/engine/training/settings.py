@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuiftune import documents, techniques
+from tuiftune import documents, stages, techniques
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Larger
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.stages.base import Stage
     from tuiftune.techniques.base import Technique
 
 PREFLIGHT = "preflight.json"
@@ -59,6 +60,10 @@ class Settings:
     larger: Larger | None = None
     usual_rate: float | None = None  # learning rate for this technique and number of parameters
     changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
+
+    @property
+    def stage(self) -> Stage:
+        return stages.every()[self.preset.method.stage]
 
     @property
     def technique(self) -> str:
