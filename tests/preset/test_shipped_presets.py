@@ -16,7 +16,7 @@ from tuiftune.preset.file import load, override
 from tuiftune.preset.schema_json import json_schema
 
 ROOT = Path(__file__).parents[2]
-WANTED = {"demo", "first-lora", "qlora-8b-24gb", "lora-8b-80gb", "full-1b"}
+WANTED = {"demo", "first-lora", "qlora-8b-24gb", "lora-8b-80gb", "full-1b", "pretrain-1b"}
 
 
 def test_the_promised_ones_are_there() -> None:
