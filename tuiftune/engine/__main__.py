@@ -1,4 +1,4 @@
-"""`python -m tuiftune.engine train RUN_DIR`, `… tokens FILE`, `… tokenizer MODEL TO`, `… describe CONFIG`."""
+"""`python -m tuiftune.engine JOB …`: train, score, tokens, tokenizer or describe, as a process of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("run", type=Path)
     train.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint")
     train.add_argument("--force", action="store_true", help="resume although the settings were changed")
+    score = jobs.add_parser("score", help="print a finished run's scores, measured again, as JSON")
+    score.add_argument("run", type=Path)
     tokens = jobs.add_parser("tokens", help="print the tokens and loss mask of rows as JSON")
     tokens.add_argument("data", nargs="+")
     tokens.add_argument("--model", required=True)
@@ -41,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.process import job
 
             return int(job.train(given.run, resume=given.resume, force=given.force))
+        if given.job == "score":
+            from tuiftune.engine.jobs import score as scoring
+
+            return int(scoring.main(given))
         if given.job == "describe":
             from tuiftune.engine.jobs import describe as describing
 
