@@ -12,7 +12,7 @@ from tuiftune.engine.training import optimizations
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.trainer import RunTrainer
     from tuiftune.evaluate.contender import Question
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.evaluation.contenders import ModelContender
     from tuiftune.engine.evaluation.score import Score, Scorer
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
 
 LONGEST = 64  # new tokens
 MOST_SECONDS = 15.0  # for all rows of one evaluation

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.engine.evaluation.contenders import ModelContender
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tuiftune.runs.state.follow import Follower
 
 if TYPE_CHECKING:
     from tuiftune.engine.evaluation.score import Score, Scorer
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.trainer import RunTrainer
 
 

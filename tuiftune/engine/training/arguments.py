@@ -13,7 +13,7 @@ from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.settings import Settings
 
 

@@ -18,7 +18,7 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.trainer import RunTrainer
 
 EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from tuiftune.engine.process.stopping import Stop
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
 
 TOLERANCE = 1.25  # of the share that may be lost, or the clock would save just before each save that is due
 SAVING_SHARE = 0.05  # of the time may go into saves that only the clock asked for

@@ -15,7 +15,7 @@ from tuiftune.engine.training.preflight import ResizeError
 from tuiftune.runs.store.diverged import Noted, note
 
 if TYPE_CHECKING:
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.preflight import Preflight
     from tuiftune.engine.training.trainer import RunTrainer
 

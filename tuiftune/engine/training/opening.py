@@ -1,8 +1,9 @@
-"""A run opened: its settings, data, tokenizer and device, up to the weights."""
+"""A run opened: its settings, data, tokenizer and device, up to the weights; what its steps are handed."""
 
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from tuiftune.engine.model import foreign
 from tuiftune.engine.process import imports
 from tuiftune.engine.stages.base import stage
 from tuiftune.engine.training import checkpoints, rows, settings
-from tuiftune.engine.training.context import RunContext
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
 
 if TYPE_CHECKING:
@@ -26,8 +26,39 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.stages.base import EngineStage
+    from tuiftune.engine.training.checkpoints import Store
     from tuiftune.engine.training.rows import Examples, Prepared
+    from tuiftune.engine.training.settings import Settings
     from tuiftune.runs.store.directory import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """A run as one of its processes sees it, with its rows tokenised and the device chosen.
+
+    `start` is where it goes on from; `force`: although the settings were changed.
+    """
+
+    run: RunDir
+    wanted: Settings
+    base: Base
+    stage: EngineStage
+    report: Report
+    stopping: Stopping
+    group: Group
+    store: Store
+    start: Resume
+    force: bool
+    device: str
+    tokeniser: Tokeniser
+    examples: Examples
+    training: Prepared
+    held_out: Prepared | None
+
+    @property
+    def rows_held_out(self) -> int:
+        """Held-out rows that the eval loss is measured on."""
+        return self.held_out.rows if self.held_out else 0
 
 
 def open_run(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.ground import Ground
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.engine.training.trainer import RunTrainer
     from tuiftune.runs.store.directory import RunDir
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.callback import Rhythm
-    from tuiftune.engine.training.context import RunContext
+    from tuiftune.engine.training.opening import RunContext
 
 else:
     Mixin = object  # before a stage's trainer (see `over`), whose methods `super()` finds
