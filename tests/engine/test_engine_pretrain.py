@@ -70,6 +70,7 @@ def test_a_run_lowers_perplexity_and_resumes_to_the_bit(
     job.wait_for_step(broken, 3)
     (broken / "control" / "stop").write_text(json.dumps({"by": "a test"}))
     assert job.wait() == 4
+    (broken / "control" / "stop").unlink()
     assert engine.train(broken, "--resume") == 0
     assert steps_of(broken) == steps_of(whole)
     assert last_weights(broken) == last_weights(whole)

@@ -40,7 +40,7 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
     lines += _paired(rows)
     lines += how_compared(before, after)
     counted = int(after.get("rows") or before.get("rows") or 0)
-    if 0 < counted < FEW_ROWS:
+    if 0 < counted < FEW_ROWS and after.get("exact_match") is not None:
         lines.append(f"{counted} rows were answered: enough to see a large change, not one of a few points.")
     return "\n\n".join(lines)
 
