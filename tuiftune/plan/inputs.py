@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import paths, stages
+from tuiftune.errors import UserError
 from tuiftune.preset.schema import YOURS
 from tuiftune.printable import printable
 
