@@ -13,7 +13,7 @@ import pytest
 from tuiftune.errors import UserError
 from tuiftune.preset import shipped
 from tuiftune.preset.file import load, override
-from tuiftune.preset.schema_json import json_schema
+from tuiftune.preset.words import json_schema
 
 ROOT = Path(__file__).parents[2]
 WANTED = {"demo", "first-lora", "qlora-8b-24gb", "lora-8b-80gb", "full-1b", "pretrain-1b"}

@@ -101,7 +101,7 @@ def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
 def schema() -> None:
     """Print the JSON Schema of a preset, for editors that check YAML."""
     from tuiftune.cli.terminal import write_json
-    from tuiftune.preset.schema_json import json_schema
+    from tuiftune.preset.words import json_schema
 
     write_json(json_schema())
 

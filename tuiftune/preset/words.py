@@ -1,4 +1,4 @@
-"""What a preset key allows, in words: one reading of the schema for comments, faults and help."""
+"""What a preset key allows, in words: one reading of the schema for comments, faults, help and editors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from tuiftune.preset import method
 from tuiftune.preset.schema import Preset
 
 
@@ -37,6 +38,14 @@ def keys() -> dict[str, Key]:
             dotted = f"{name}.{leaf}"
             found[dotted] = _key(dotted, inner, leaf in section.get("required", ()), definitions)
     return found
+
+
+def json_schema() -> dict[str, Any]:
+    """A draft 2020-12 JSON Schema of a preset file, for editors that complete and check YAML."""
+    schema = Preset.model_json_schema()
+    schema["$defs"]["MethodSection"] |= {"allOf": conditions} if (conditions := method.conditions()) else {}
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **schema, "title": "tuiftune preset, version 1"}
 
 
 @functools.cache
