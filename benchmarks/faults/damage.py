@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.faults.classes import Outcome
 from benchmarks.faults.world import events
-from tuiftune.engine.training.checkpoints import random_states
+from tuiftune.runs.store.checkpoints import random_states
 
 if TYPE_CHECKING:
     import random

@@ -28,9 +28,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "engine")]
 import tiny  # noqa: E402
 from warm import Parent  # noqa: E402
 
-from tuiftune.engine.training.checkpoints import Store  # noqa: E402
 from tuiftune.jobs.backend import training  # noqa: E402
 from tuiftune.runs.store import control  # noqa: E402
+from tuiftune.runs.store.checkpoint_store import Store  # noqa: E402
 from tuiftune.runs.store.directory import RunDir  # noqa: E402
 
 STEPS = 12

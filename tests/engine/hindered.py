@@ -29,9 +29,9 @@ def hangs_at(step: int) -> None:
 
 def hangs_saving(step: int) -> None:
     """With all files of that step's checkpoint written, but not yet in its place."""
-    from tuiftune.engine.training import checkpoints
+    from tuiftune.runs.store import checkpoint_store
 
-    sealed = checkpoints._seal
+    sealed = checkpoint_store._seal
 
     def seal(directory: Any, now: int, processes: int) -> int:
         size = sealed(directory, now, processes)
@@ -39,7 +39,7 @@ def hangs_saving(step: int) -> None:
             time.sleep(600)
         return size
 
-    checkpoints._seal = seal
+    checkpoint_store._seal = seal
 
 
 def may_lose(seconds: list[float]) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.engine.training.checkpoints import NEEDED, PROGRESS, Checkpoint, Store, fault_of
-from tuiftune.runs.store.checkpoints import STAGED
+from tuiftune.runs.store.checkpoint_store import Store
+from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS, STAGED, Checkpoint, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from transformers import set_seed
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.process.gpu import forget_peaks
 from tuiftune.engine.process.stopping import StoppedError
-from tuiftune.engine.training import checkpoints
 from tuiftune.engine.training.callback import FinishedError
 from tuiftune.engine.training.preflight import ResizeError
+from tuiftune.runs.store.checkpoints import fault_of
 from tuiftune.runs.store.diverged import Noted, note
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def take_best(context: RunContext, trainer: RunTrainer) -> None:
     if best is None or best == trainer.state.global_step:
         return
     checkpoint = next((one for one in context.store.all() if one.step == best), None)
-    why = "it is gone" if checkpoint is None else checkpoints.fault_of(checkpoint) if group.leads else None
+    why = "it is gone" if checkpoint is None else fault_of(checkpoint) if group.leads else None
     checkpoint, why = group.first((checkpoint, why))
     if checkpoint is None or why:
         context.report.warning(

@@ -13,8 +13,9 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import foreign
 from tuiftune.engine.process import imports
 from tuiftune.engine.stages.base import stage
-from tuiftune.engine.training import checkpoints, rows, settings
+from tuiftune.engine.training import rows, settings
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
+from tuiftune.runs.store.checkpoint_store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.stages.base import EngineStage
-    from tuiftune.engine.training.checkpoints import Store
     from tuiftune.engine.training.rows import Examples, Prepared
     from tuiftune.engine.training.settings import Settings
     from tuiftune.runs.store.directory import RunDir
@@ -75,8 +75,8 @@ def open_run(
     report.phase("loading", "settings")
     wanted = settings.read(run)
     base, half = bases.find(wanted), stage(wanted.preset.method.stage)
-    store = checkpoints.Store(run.checkpoints_path, int(wanted.preset.run.checkpoints), wanted.processes)
-    store.ground = ground
+    keep = int(wanted.preset.run.checkpoints)
+    store = Store(run.checkpoints_path, keep, wanted.processes, ground.place if ground else None)
     start = resume_point(run, store, report, resume, force) if group.leads else Resume(None, {})
     if group.leads:
         say_changes(run, start, report)

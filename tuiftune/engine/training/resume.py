@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
 from tuiftune.engine.process.faults import DivergedError
-from tuiftune.engine.training import checkpoints
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.store import diverged
+from tuiftune.runs.store.checkpoints import progress_of
 from tuiftune.runs.store.directory import digest_of
 
 if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.plan.planned import Planned
+    from tuiftune.runs.store.checkpoint_store import Store
+    from tuiftune.runs.store.checkpoints import Checkpoint
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -36,14 +38,12 @@ NAMED = 3  # things that a message names
 class Resume:
     """Where a run goes on: the checkpoint, or None for its beginning."""
 
-    checkpoint: checkpoints.Checkpoint | None
+    checkpoint: Checkpoint | None
     saved: dict[str, Any]
     again: bool = False  # from the base model on purpose, since nothing that was trained was better
 
 
-def resume_point(
-    run: RunDir, store: checkpoints.Store, report: Report, resume: bool, force: bool = False
-) -> Resume:
+def resume_point(run: RunDir, store: Store, report: Report, resume: bool, force: bool = False) -> Resume:
     """The newest checkpoint that verifies, naming those that don't.
 
     A run that diverged goes on from the checkpoint that it noted, once its settings were changed; with
@@ -87,7 +87,7 @@ def resume_point(
                 remedy="start a new run; nothing here can be trusted",
             )
         return Resume(None, {})
-    return Resume(checkpoint, checkpoints.progress_of(checkpoint))
+    return Resume(checkpoint, progress_of(checkpoint))
 
 
 def say_changes(run: RunDir, start: Resume, report: Report) -> None:

@@ -1,29 +1,36 @@
-"""Checkpoints of a run: those that lie on the disk, and the next one's step, time and size."""
+"""Checkpoints of a run on the disk: which there are, and whether one is as it was written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from tuiftune.plan.planned import Planned
-    from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
 
-# A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
-STATES = 2
-BYTES_PER_TRAINED = 4 * (1 + STATES)
 NAME = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
 STAGED, DISCARDED = ".staged", ".discarded-"  # what an interrupted save or rotation leaves behind
 LOGS = "runs"  # where the trainer's TensorBoard writer puts its own
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = {"version", "step", "processes", "files"}
+VERSION = 1
+PROGRESS = "progress.json"
+CHUNK = 8 * 1024 * 1024
+NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+# Further files in a checkpoint that a loader could take for its own; what else lies there is read by nobody.
+READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp")
+MOST_PROCESSES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +45,13 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
-    """Seconds are None while the pace isn't known, bytes while nothing is known of the model."""
+class Checkpoint:
+    """A checkpoint on disk. `bytes` and `seconds` say what saving it took; zero where it was found."""
 
     step: int
-    seconds: float | None
-    bytes: float | None
+    path: Path
+    bytes: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +113,72 @@ def _stored(step: int, path: Path) -> Stored:
     return Stored(step, size, sealed.st_mtime, "")
 
 
-def next_bytes(state: RunState) -> float | None:
-    """What the next checkpoint takes: as much as the last; before the first, 12 bytes a trained parameter at
-    most. None while neither is known."""
-    sizes = [one.bytes for one in state.checkpoints if one.bytes]
-    if sizes:
-        return float(sizes[-1])
-    return None if state.trainable is None else float(BYTES_PER_TRAINED * state.trainable)
+def fault_of(checkpoint: Checkpoint) -> str | None:
+    """What is wrong with a checkpoint, or None when every byte of it is as it was written."""
+    try:
+        listing = checkpoint.path / MANIFEST
+        if not _plain(listing):
+            return f"{MANIFEST} is {'no plain file' if os.path.lexists(listing) else 'missing'}"
+        manifest = documents.read_json(listing)
+        files = manifest["files"]
+        if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
+            return f"{MANIFEST} isn't one of version {VERSION}"
+        if manifest["step"] != checkpoint.step:
+            return f"its manifest is of step {str(manifest['step'])[:20]}"
+        if type(processes := manifest.get("processes", 1)) is not int or not 1 <= processes <= MOST_PROCESSES:
+            return f"its manifest is of {str(processes)[:20]} processes"
+        needed = (*NEEDED, *random_states(processes))
+        missing = [name for name in needed if name not in files]
+        if missing or not any(name in files for name in WEIGHTS):
+            return f"its manifest lacks {', '.join(missing) or 'the weights'}"
+        if other := _unlisted(checkpoint.path, files):
+            return f"it holds {printable(other)}, which its manifest doesn't name"
+        for name, listed in files.items():
+            path = checkpoint.path / name
+            if not _plain(path):
+                return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
+            if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
+                return f"{printable(name)[:80]} lies outside it"
+            if paths.size(path) != listed["size"]:
+                return f"{name} has {paths.size(path)} bytes instead of {str(listed['size'])[:20]}"
+            if hash_of(path) != listed["sha256"]:
+                return f"{name} was changed after it was written"
+    except FileNotFoundError:
+        return f"{MANIFEST} is missing"
+    except UserError as fault:
+        return f"{MANIFEST} {fault.message}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        return f"{MANIFEST} can't be read ({type(fault).__name__})"
+    return None
 
 
-def upcoming(state: RunState, planned: Planned) -> Next | None:
-    """The next checkpoint by the plan's interval; the last step has one too. None where none is to come."""
-    every, total = planned.save_every, state.total_steps
-    if state.end is not None or not every or total is None or state.step >= total:
-        return None
-    step = min(total, (state.step // every + 1) * every)
-    each = state.pace.seconds_per_step
-    return Next(step, None if each is None else each * (step - state.step), next_bytes(state))
+def _plain(path: Path) -> bool:
+    """A regular file, not a link to one."""
+    return paths.is_file(path) and not os.path.islink(path)
+
+
+def _unlisted(directory: Path, files: Iterable[str]) -> str | None:
+    """A file that a loader might read though nobody vouches for it."""
+    known = {*files, MANIFEST}
+    everything = (path for path in directory.rglob("*") if not paths.is_dir(path))  # raw: OSError is told
+    names = (path.relative_to(directory).as_posix() for path in everything)
+    return next((name for name in sorted(names) if name not in known and name.endswith(READ)), None)
+
+
+def random_states(processes: int) -> list[str]:
+    """The files that hold the random numbers' states: one a process, as the trainer names them."""
+    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+
+
+def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
+    return documents.read_json(checkpoint.path / PROGRESS)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hex digits."""
+    digest = hashlib.sha256()
+    with documents.opened(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,11 +1,10 @@
-"""Checkpoints that are whole or not there: staged, synced, listed with sizes and hashes, renamed, and
-verified before use.
+"""Saving checkpoints that are whole or not there: staged, synced, listed with sizes and hashes, renamed; and
+dropping old ones.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -13,40 +12,27 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths
-from tuiftune.errors import UserError
+from tuiftune import paths
 from tuiftune.printable import printable
-from tuiftune.runs.store.checkpoints import DISCARDED, STAGED, found_in
+from tuiftune.runs.store.checkpoints import (
+    DISCARDED,
+    MANIFEST,
+    PROGRESS,
+    STAGED,
+    VERSION,
+    Checkpoint,
+    fault_of,
+    found_in,
+    hash_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tuiftune.engine.process.ground import Ground
-
-MANIFEST = "manifest.json"
-MANIFEST_KEYS = {"version", "step", "processes", "files"}
-VERSION = 1
-PROGRESS = "progress.json"
 SET_ASIDE = ".not-a-checkpoint"
-CHUNK = 8 * 1024 * 1024
-NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a card without scores
-# Further files in a checkpoint that a loader could take for its own; what else lies there is read by nobody.
-READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp")
-MOST_PROCESSES = 4096
 FULL_BELOW = 1024 * 1024  # bytes free
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A checkpoint on disk. `bytes` and `seconds` say what saving it took; zero where it was found."""
-
-    step: int
-    path: Path
-    bytes: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +46,24 @@ class Damaged:
 class Store:
     """The checkpoints of one run."""
 
-    def __init__(self, directory: Path, keep: int, processes: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        keep: int,
+        processes: int = 1,
+        moved: Callable[[], Path | None] | None = None,
+    ) -> None:
+        """`moved` says where the run's directory is now, if that is known."""
         self.directory = directory
         self.keep = keep
         self.processes = processes
         self.staged = directory / STAGED
         self.stuck: list[str] = []  # what could not be removed, in words
-        self.ground: Ground | None = None
+        self._moved = moved
 
     def follow(self) -> None:
         """Go to where the run's directory is now, if it was moved."""
-        place = self.ground and self.ground.place()
-        if place:
+        if place := self._moved and self._moved():
             self.directory = place / self.directory.name
             self.staged = self.directory / STAGED
 
@@ -207,74 +199,12 @@ def _set_aside(path: Path) -> None:
         os.rename(path, aside)
 
 
-def fault_of(checkpoint: Checkpoint) -> str | None:
-    """What is wrong with a checkpoint, or None when every byte of it is as it was written."""
-    try:
-        listing = checkpoint.path / MANIFEST
-        if not _plain(listing):
-            return f"{MANIFEST} is {'no plain file' if os.path.lexists(listing) else 'missing'}"
-        manifest = documents.read_json(listing)
-        files = manifest["files"]
-        if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
-            return f"{MANIFEST} isn't one of version {VERSION}"
-        if manifest["step"] != checkpoint.step:
-            return f"its manifest is of step {str(manifest['step'])[:20]}"
-        if type(processes := manifest.get("processes", 1)) is not int or not 1 <= processes <= MOST_PROCESSES:
-            return f"its manifest is of {str(processes)[:20]} processes"
-        needed = (*NEEDED, *random_states(processes))
-        missing = [name for name in needed if name not in files]
-        if missing or not any(name in files for name in WEIGHTS):
-            return f"its manifest lacks {', '.join(missing) or 'the weights'}"
-        if other := _unlisted(checkpoint.path, files):
-            return f"it holds {printable(other)}, which its manifest doesn't name"
-        for name, listed in files.items():
-            path = checkpoint.path / name
-            if not _plain(path):
-                return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
-            if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
-                return f"{printable(name)[:80]} lies outside it"
-            if paths.size(path) != listed["size"]:
-                return f"{name} has {paths.size(path)} bytes instead of {str(listed['size'])[:20]}"
-            if _hash(path) != listed["sha256"]:
-                return f"{name} was changed after it was written"
-    except FileNotFoundError:
-        return f"{MANIFEST} is missing"
-    except UserError as fault:
-        return f"{MANIFEST} {fault.message}"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        return f"{MANIFEST} can't be read ({type(fault).__name__})"
-    return None
-
-
-def _plain(path: Path) -> bool:
-    """A regular file, not a link to one."""
-    return paths.is_file(path) and not os.path.islink(path)
-
-
-def _unlisted(directory: Path, files: Iterable[str]) -> str | None:
-    """A file that a loader might read though nobody vouches for it."""
-    known = {*files, MANIFEST}
-    everything = (path for path in directory.rglob("*") if not paths.is_dir(path))  # raw: OSError is told
-    names = (path.relative_to(directory).as_posix() for path in everything)
-    return next((name for name in sorted(names) if name not in known and name.endswith(READ)), None)
-
-
-def random_states(processes: int) -> list[str]:
-    """The files that hold the random numbers' states: one a process, as the trainer names them."""
-    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
-
-
-def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
-    return documents.read_json(checkpoint.path / PROGRESS)
-
-
 def _seal(directory: Path, step: int, processes: int) -> int:
     """Sync every file and list it with size and hash. Returns the bytes."""
     files = {}
     for path in paths.below(directory, ()):
         _sync(path)
-        files[path.relative_to(directory).as_posix()] = {"size": paths.size(path), "sha256": _hash(path)}
+        files[path.relative_to(directory).as_posix()] = {"size": paths.size(path), "sha256": hash_of(path)}
     _write_json(
         directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
     )
@@ -287,14 +217,6 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
         json.dump(document, file, indent=1, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with documents.opened(path) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:
