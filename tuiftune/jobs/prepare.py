@@ -13,7 +13,7 @@ from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
 from tuiftune.printable import printable
-from tuiftune.runs.state.eta import STATES
+from tuiftune.runs.state.ahead import STATES
 from tuiftune.runs.store.directory import RunDir, check_name, check_root, create, default_root, free_name
 from tuiftune.runs.store.registry import register
 

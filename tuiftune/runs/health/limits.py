@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import duration, money, percent, size
 from tuiftune.runs.health.remark import Remark, Rule
-from tuiftune.runs.state import eta
-from tuiftune.runs.state.money import spending
+from tuiftune.runs.state import ahead
+from tuiftune.runs.state.ahead import spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def _host(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def _disk(state: RunState, planned: Planned) -> Iterator[Remark]:
-    free, needed = state.host.disk_free, eta.next_bytes(state)
+    free, needed = state.host.disk_free, ahead.next_bytes(state)
     if free is None or free >= max(DISK_LOW_BYTES, CHECKPOINTS_ROOM * (needed or 0)):
         return
     need = f"; the next checkpoint takes {size(needed)}" if needed else ""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.evaluate.statistics import mcnemar, wilson
+from tuiftune.runs.state.ahead import spending
 from tuiftune.runs.state.follow import Follower
-from tuiftune.runs.state.money import spending
 from tuiftune.runs.state.readings import part
 from tuiftune.runs.store import samples
 

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tuiftune.runs.state.readings import Eta
-
-if TYPE_CHECKING:
-    from tuiftune.plan.planned import Planned
-    from tuiftune.runs.state.run_state import RunState
 
 WINDOW = 200  # steps; long enough to hold evaluations and checkpoints, which cost time too
 ENOUGH = 3  # steps before a figure is given
@@ -57,36 +51,3 @@ class Pace:
             return Eta(None, "training has not begun" if waiting else f"after {ENOUGH} steps are measured")
         basis = f"mean of the last {measured} steps" + (", and scoring as long as before" if scoring else "")
         return Eta(each * left + scoring, basis)
-
-
-# A checkpoint holds what is trained in float32 at most, and two moments of it (Adam): 12 bytes a parameter.
-STATES = 2
-BYTES_PER_TRAINED = 4 * (1 + STATES)
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """Seconds are None while the pace isn't known, bytes while nothing is known of the model."""
-
-    step: int
-    seconds: float | None
-    bytes: float | None
-
-
-def next_bytes(state: RunState) -> float | None:
-    """What the next checkpoint takes: as much as the last; before the first, 12 bytes a trained parameter at
-    most. None while neither is known."""
-    sizes = [one.bytes for one in state.checkpoints if one.bytes]
-    if sizes:
-        return float(sizes[-1])
-    return None if state.trainable is None else float(BYTES_PER_TRAINED * state.trainable)
-
-
-def upcoming(state: RunState, planned: Planned) -> Next | None:
-    """The next checkpoint by the plan's interval; the last step has one too. None where none is to come."""
-    every, total = planned.save_every, state.total_steps
-    if state.end is not None or not every or total is None or state.step >= total:
-        return None
-    step = min(total, (state.step // every + 1) * every)
-    each = state.pace.seconds_per_step
-    return Next(step, None if each is None else each * (step - state.step), next_bytes(state))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuiftune import figures
 from tuiftune.figures import duration, percent, roughly
+from tuiftune.runs.state.ahead import spending
 from tuiftune.runs.state.eta import SETTLED
-from tuiftune.runs.state.money import spending
 from tuiftune.runs.state.narrate import PHASES
 from tuiftune.runs.status.fact import Fact
 

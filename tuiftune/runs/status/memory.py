@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import duration, percent, size
 from tuiftune.runs.health.machine import idle_memory, uses_idle
-from tuiftune.runs.state import eta
+from tuiftune.runs.state import ahead
 from tuiftune.runs.status.fact import Fact
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
 
 def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
     """Free space, the next checkpoint and the last one."""
-    needed, free = eta.next_bytes(state), state.host.disk_free
+    needed, free = ahead.next_bytes(state), state.host.disk_free
     if free is not None:
         tight = needed is not None and free < 2 * needed and state.end is None
         yield Fact(
@@ -81,7 +81,7 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
             "where the run's directory lies; a new checkpoint is written whole before an old one is dropped",
             "warning" if tight else "",
         )
-    coming = eta.upcoming(state, planned)
+    coming = ahead.upcoming(state, planned)
     if coming is not None:
         when = "" if coming.seconds is None else f", in {duration(coming.seconds)}"
         room = "" if coming.bytes is None else f", {size(coming.bytes)}"

@@ -10,7 +10,7 @@ from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
-    from tuiftune.runs.state.eta import Next
+    from tuiftune.runs.state.ahead import Next
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.checkpoints import Stored
 

@@ -13,7 +13,7 @@ from tuiftune.errors import UserError
 from tuiftune.plan.planned import NOTHING
 from tuiftune.runs import health
 from tuiftune.runs import status as run_status
-from tuiftune.runs.state import eta
+from tuiftune.runs.state import ahead
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store import samples
 from tuiftune.tui import STYLES
@@ -248,7 +248,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         facts = run_status.facts(state, self.planned)
         for panel in self.query(FactLines):
             panel.show(facts)
-        self.query_one(Saves).show(state, self.stored, eta.upcoming(state, self.planned))
+        self.query_one(Saves).show(state, self.stored, ahead.upcoming(state, self.planned))
         self.query_one(LatestAnswers).show(self._answered)
         self.query_one(LogPanel).redraw()
         self.query_one(KeyBar).redraw()
