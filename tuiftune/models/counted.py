@@ -25,7 +25,7 @@ from tuiftune.models.families import FAMILIES
 from tuiftune.models.kinds import Kind, kind_of, version
 from tuiftune.printable import printable
 
-FORM = 2  # of the kept documents
+FORM = 3  # of the kept documents
 PATIENCE = 300.0  # seconds that counting may take
 _BOUND = "the bound on its activations is wide"
 
