@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from itertools import chain, compress
+from functools import lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuiftune import metrics
@@ -139,9 +140,15 @@ def _aside(kind: str, events: Sequence[Event]) -> list[bool]:
     return [type(event.get("step")) not in NUMBERS for event in events] if kind == "step" else []
 
 
-def _drawn(kind: str, events: Iterable[Event]) -> Iterable[str]:
+def _drawn(kind: str, events: Sequence[Event]) -> Iterable[str]:
     """The keys of the values that are drawn, of events and of the cards in them."""
-    keys = (metric.key for metric in metrics.of(kind)) if kind not in BY_STEP else {*chain(*events)}
+    if kind not in BY_STEP:
+        return _drawn_of(kind, tuple(metric.key for metric in metrics.of(kind) if metric.unit))
+    return {key for keys in {*map(tuple, events)} for key in _drawn_of(kind, keys)}
+
+
+@lru_cache
+def _drawn_of(kind: str, keys: tuple[str, ...]) -> list[str]:
     return [key for key in keys if (metric := metrics.find(kind, key)) is not None and metric.chart]
 
 
