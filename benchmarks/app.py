@@ -26,7 +26,8 @@ import psutil
 import pyte
 
 from tuiftune.runs.log import stretch
-from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.process import identify

@@ -23,7 +23,8 @@ from pathlib import Path
 
 import psutil
 
-from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import create
 

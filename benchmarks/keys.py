@@ -30,7 +30,7 @@ from app import Feed, make_run
 from textual.app import App
 from textual.events import Key
 
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.scopes import APP

@@ -8,7 +8,7 @@ import pytest
 from tuiftune.data.checks import secrets
 from tuiftune.errors import UserError
 from tuiftune.preset import file
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.reports.report import markdown
 from tuiftune.runs.store.directory import create, write_text
 from tuiftune.secret_forms import FORMS, GUESSED, HIDDEN, holds_secret, without_secrets

@@ -315,7 +315,7 @@ def spoilt_log(world: World) -> Outcome:
 
 
 def _damaged_log(world: World, run: Path, kind: str, name: str) -> Outcome:
-    from tuiftune.runs.log.event_log import EventReader
+    from tuiftune.runs.log.reader import EventReader
     from tuiftune.runs.state.run_state import RunState
 
     lost = world.finish(run, kind)

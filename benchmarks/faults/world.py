@@ -260,7 +260,7 @@ class World:
 
 def events(run: Path, kind: str | None = None) -> list[dict[str, Any]]:
     """Whole, undamaged events, as any reader sees them."""
-    from tuiftune.runs.log.event_log import EventReader
+    from tuiftune.runs.log.reader import EventReader
 
     reader = EventReader(run / "events.jsonl")
     found = []

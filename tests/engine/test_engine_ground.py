@@ -13,7 +13,8 @@ import tiny
 from tuiftune import paths
 from tuiftune.engine.process import ground
 from tuiftune.engine.process.ground import Ground
-from tuiftune.runs.log.event_log import EventWriter, parse_lines
+from tuiftune.runs.log.lines import parse_lines
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store.directory import RunDir
 

@@ -76,7 +76,7 @@ def test_a_row_that_is_not_a_number_is_left_to_training_to_find(
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.training import recipe
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     changes = {"method__technique": technique, "training__max_steps": 2, "data__eval": 0.0}
@@ -111,7 +111,7 @@ def test_a_preflight_that_breaks_is_said_and_training_goes_on(
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.training import preflight, recipe
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     def breaks(*_: Any) -> None:
@@ -151,7 +151,7 @@ def test_the_longest_rows_are_tried_and_a_batch_too_large_is_split(
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.training import recipe
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     step = SFTTrainer.training_step
@@ -203,7 +203,7 @@ def test_room_that_the_plan_did_not_see_is_used(
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.training import recipe
     from tuiftune.plan.memory import CONTEXT
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
     gib = 1 << 30

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import tiny
 
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

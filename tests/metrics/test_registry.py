@@ -13,7 +13,8 @@ import pytest
 
 from tuiftune import metrics
 from tuiftune.metrics.metric import BY_STEP
-from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.reports import compare_table, metrics_table
 from tuiftune.runs.reports.compare import compare
 from tuiftune.runs.state.run_state import RunState
@@ -44,7 +45,8 @@ import tuiftune
 tuiftune.metrics = module
 
 from pathlib import Path
-from tuiftune.runs.log.event_log import EventReader, EventWriter
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.reports.metrics_table import Table, write_csv
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -115,8 +117,8 @@ def test_a_number_that_no_file_knows_is_shown_under_its_own_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thin: bool
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1024)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 64)
+    monkeypatch.setattr("tuiftune.runs.log.reader.THIN_BYTES", 1024)
+    monkeypatch.setattr("tuiftune.runs.log.reader.WHOLE_BYTES", 64)
     run = run_with(tmp_path, "one", 0.5)
     state, reader = RunState(), EventReader(run.events_path)
     events = reader.poll(thin=thin)

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.holder import LOCK

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tuiftune.runs.log.event_log import EventReader, EventWriter
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.reports import metrics_table
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -27,8 +28,8 @@ def test_durations_are_those_of_a_clock_that_nobody_sets(
         state["clock"] += 0.5
         return state["clock"]
 
-    monkeypatch.setattr("tuiftune.runs.log.event_log.time.time", lambda: state["offset"] + state["clock"])
-    monkeypatch.setattr("tuiftune.runs.log.event_log.time.monotonic", tick)
+    monkeypatch.setattr("tuiftune.runs.log.writer.time.time", lambda: state["offset"] + state["clock"])
+    monkeypatch.setattr("tuiftune.runs.log.writer.time.monotonic", tick)
     run = new_run()
     writer = EventWriter(run.events_path)
     writer.emit("start", total_steps=STEPS)

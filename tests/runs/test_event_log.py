@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter, serialise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ import pytest
 
 from tuiftune.runs.log import scan, stretch, thin
 from tuiftune.runs.log.columns import parsed
-from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series
 from tuiftune.tui.kit.chart.curves import CURVES, Source, drawing
@@ -44,9 +45,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(scan, "PART_BYTES", 1 << 19)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.DIGEST_BYTES", 1 << 19)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 18)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 14)
+    monkeypatch.setattr("tuiftune.runs.log.reader.DIGEST_BYTES", 1 << 19)
+    monkeypatch.setattr("tuiftune.runs.log.reader.THIN_BYTES", 1 << 18)
+    monkeypatch.setattr("tuiftune.runs.log.reader.WHOLE_BYTES", 1 << 14)
 
 
 Log = list[dict[str, Any]]

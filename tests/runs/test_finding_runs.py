@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.store.find import all_runs, find
 from tuiftune.runs.store.process import identify
 from tuiftune.runs.store.registry import known, register, registry_path

@@ -9,7 +9,7 @@ import pytest
 
 from tuiftune.plan import planned
 from tuiftune.runs import health
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import SILENT_AFTER, vitals
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import RunDir

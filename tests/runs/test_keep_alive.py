@@ -12,7 +12,7 @@ import pytest
 from runs_kit import ENGINE
 from waiting import wait_until
 
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import status, vitals
 from tuiftune.runs.store import control
 

@@ -15,8 +15,10 @@ import pytest
 from runs_kit import ENGINE
 
 from tuiftune.cli import engine_log
-from tuiftune.runs.log import event_log
-from tuiftune.runs.log.event_log import EventReader, EventWriter, read_tail, serialise
+from tuiftune.runs.log import reader as log_reader
+from tuiftune.runs.log.lines import read_tail
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import status, vitals
 from tuiftune.runs.store.process import identify
@@ -53,7 +55,7 @@ def test_a_size_that_is_there_before_its_contents(tmp_path: Path, thin: bool) ->
     """A page of zero bytes where the end will be, then one in the middle: nothing of it is damage or lost."""
     path, whole = tmp_path / "events.jsonl", b"".join(map(line, range(1, 200)))
     reader, seen = EventReader(path), []
-    first, second = 2 * event_log.PAGE_BYTES - 200, 3 * event_log.PAGE_BYTES
+    first, second = 2 * log_reader.PAGE_BYTES - 200, 3 * log_reader.PAGE_BYTES
     lagging = [
         whole[:first] + bytes(second - first),
         whole[:first] + bytes(second - first) + whole[second:],
@@ -76,13 +78,13 @@ def test_zero_bytes_that_stay_are_damage_and_hold_up_nothing(
 ) -> None:
     """What a crash of the machine leaves: in a log that grows no more at once, else after a while."""
     path = tmp_path / "events.jsonl"
-    path.write_bytes(line(1) + bytes(event_log.PAGE_BYTES - len(line(1))) + b"\n" + line(2))
+    path.write_bytes(line(1) + bytes(log_reader.PAGE_BYTES - len(line(1))) + b"\n" + line(2))
     os.utime(path, (1, 1))
     old = EventReader(path)
     assert steps(old) == [1, 2]
     assert old.skipped == 1
     path.touch()
-    monkeypatch.setattr(event_log, "ARRIVES_WITHIN", 0.2)
+    monkeypatch.setattr(log_reader, "ARRIVES_WITHIN", 0.2)
     live = EventReader(path)
     seen = steps(live)
     until = time.monotonic() + 20

@@ -17,7 +17,8 @@ from waiting import wait_until
 
 from tuiftune.errors import UserError
 from tuiftune.jobs.backends import local
-from tuiftune.runs.log.event_log import EventReader, EventWriter
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import status, vitals

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from tuiftune.runs.log import scan, thin
-from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -30,9 +31,9 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scan, "ALONE_BYTES", 1 << 19)
     monkeypatch.setattr(scan, "PART_BYTES", 1 << 19)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.DIGEST_BYTES", 1 << 19)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 18)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 15)
+    monkeypatch.setattr("tuiftune.runs.log.reader.DIGEST_BYTES", 1 << 19)
+    monkeypatch.setattr("tuiftune.runs.log.reader.THIN_BYTES", 1 << 18)
+    monkeypatch.setattr("tuiftune.runs.log.reader.WHOLE_BYTES", 1 << 15)
 
 
 def lines(first: int, last: int) -> list[bytes]:

@@ -13,7 +13,7 @@ import polars
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.reports import metrics_table
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir

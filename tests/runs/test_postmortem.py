@@ -14,7 +14,7 @@ from waiting import wait_until
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
 from tuiftune.jobs.backends import local
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.liveness import status
 from tuiftune.runs.store.process import Identity

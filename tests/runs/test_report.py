@@ -10,7 +10,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.evaluate.statistics import in_words, mcnemar, wilson
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.reports.loss_plot import loss_svg
 from tuiftune.runs.reports.report import markdown, write
 from tuiftune.runs.state.run_state import RunState

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs.log.event_log import EventReader, EventWriter, serialise
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.log.thin import MEANS
+from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.state.narrate import step_line
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series

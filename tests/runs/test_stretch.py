@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.runs.log import stretch
-from tuiftune.runs.log.event_log import EventReader, serialise
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:

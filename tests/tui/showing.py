@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.log.writer import serialise
 from tuiftune.runs.store.process import identify
 
 if TYPE_CHECKING:

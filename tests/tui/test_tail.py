@@ -42,9 +42,9 @@ def tail_of(log: Log) -> tuple[_Tail, list[Message]]:
 @pytest.fixture
 def long(new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch) -> Log:
     """What counts as long is made short."""
-    monkeypatch.setattr("tuiftune.runs.log.event_log.THIN_BYTES", 1 << 17)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.WHOLE_BYTES", 1 << 12)
-    monkeypatch.setattr("tuiftune.runs.log.event_log.TAIL_BYTES", 1 << 12)
+    monkeypatch.setattr("tuiftune.runs.log.reader.THIN_BYTES", 1 << 17)
+    monkeypatch.setattr("tuiftune.runs.log.reader.WHOLE_BYTES", 1 << 12)
+    monkeypatch.setattr("tuiftune.runs.log.lines.TAIL_BYTES", 1 << 12)
     log = new_run("long", total=3000)
     log.start(3000)
     log.steps(1, 2500)

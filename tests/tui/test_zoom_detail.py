@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from showing import shown, until
 
-from tuiftune.runs.log.event_log import serialise
+from tuiftune.runs.log.writer import serialise
 from tuiftune.tui.charts.charts import Charts
 from tuiftune.tui.kit.chart.chart import Chart
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import interpreter
 from tuiftune.jobs import backend
-from tuiftune.runs.log.event_log import EventWriter
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.store import checkpoints, control
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def scores(run: RunDir) -> dict[str, Any]:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
     from tuiftune.engine.training.opening import open_run
-    from tuiftune.runs.log.event_log import Silence
+    from tuiftune.runs.log.writer import Silence
 
     if run.result() is None:
         raise UserError("has no result yet", place=run.name, remedy=f"`tuiftune watch {run.name}` shows it")

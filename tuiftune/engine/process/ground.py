@@ -11,7 +11,7 @@ from tuiftune import paths
 from tuiftune.engine.process.stopping import Stop
 
 if TYPE_CHECKING:
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
     from tuiftune.runs.store.directory import RunDir
 
 ACCESS_EVERY = 5.0  # seconds between two looks at permissions

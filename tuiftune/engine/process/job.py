@@ -66,7 +66,7 @@ def _lead(
     force: bool,
 ) -> ExitCode:
     """Rank 0, and for most runs the only one."""
-    from tuiftune.runs.log.event_log import EventWriter
+    from tuiftune.runs.log.writer import EventWriter
 
     writer = EventWriter(run.events_path)
     place.log = writer
@@ -111,7 +111,7 @@ def _lead(
 
 def _follow(run: RunDir, group: Group, pipe: int, place: Ground, *, resume: bool, force: bool) -> NoReturn:
     """Any other rank: it says nothing but its last word, and only rank 0 tells it to stop."""
-    from tuiftune.runs.log.event_log import Silence
+    from tuiftune.runs.log.writer import Silence
 
     ending = Ending("done", ExitCode.DONE, "")
     try:
@@ -166,7 +166,7 @@ def _refuse_to_repeat(run: RunDir, resume: bool) -> None:
 
     A run that died after its result, before it could say so, is only told to its end.
     """
-    from tuiftune.runs.log.event_log import parse_lines, read_tail
+    from tuiftune.runs.log.lines import parse_lines, read_tail
     from tuiftune.runs.store import checkpoints
 
     ends = [event for event in parse_lines(read_tail(run.events_path)) if event["type"] == "end"]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuiftune.runs.log.event_log import EventWriter, Silence
+    from tuiftune.runs.log.writer import EventWriter, Silence
 
 PROGRESS_EVERY = 0.25  # seconds between two progress reports of one phase
 

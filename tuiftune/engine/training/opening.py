@@ -176,7 +176,7 @@ def began(run: RunDir) -> datetime | None:
     """When the run was first started: the date that a template writes into its rows, on whatever day it is
     resumed.
     """
-    from tuiftune.runs.log.event_log import first_and_last
+    from tuiftune.runs.log.lines import first_and_last
     from tuiftune.runs.state.readings import number
 
     first = next((number(event, "t") for event in first_and_last(run.events_path)), None)

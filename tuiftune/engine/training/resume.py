@@ -138,7 +138,7 @@ def edits(run: RunDir, plan: Planned) -> str | None:
 
 def _reached(run: RunDir) -> tuple[int, int] | None:
     """The last step of earlier processes, and that of their last checkpoint (0: none); None before any."""
-    from tuiftune.runs.log.event_log import parse_lines, read_tail
+    from tuiftune.runs.log.lines import parse_lines, read_tail
 
     told = list(parse_lines(read_tail(run.events_path, TAIL)))
     steps = [int(event["step"]) for event in told if event["type"] == "step" and event.get("step")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune import interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import FILE_MODE, write_text

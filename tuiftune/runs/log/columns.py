@@ -9,9 +9,9 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuiftune import metrics
-from tuiftune.documents import loads
 from tuiftune.metrics.metric import BY_STEP
 from tuiftune.runs.log.events import is_preflight
+from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.state.readings import MOST, whole
 
 if TYPE_CHECKING:
@@ -168,11 +168,7 @@ def cards_of(event: Event) -> list[Event]:
 
 def parsed(line: bytes) -> Event:
     """An event; {} for a damaged line."""
-    try:
-        event = loads(line)
-    except ValueError:
-        return {}
-    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else {}
+    return parse_line(line) or {}
 
 
 def parsed_at_once(lines: Sequence[bytes]) -> list[Event]:

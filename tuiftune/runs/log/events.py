@@ -8,7 +8,8 @@ start       run, model, technique, total_steps, epochs, rows_train, rows_eval, r
             resumed_from, predicted_seconds (of all steps)
 phase       name, detail, done, total         (loading, tokenising, preflight, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
-step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time)
+step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time),
+            and every other finite number that the trainer logs (`tuiftune.metrics`)
 eval        step, loss, perplexity, when      (before, during, after)
 score       step, when, exact_match, matched, rows
 samples     step, when, file, count, seconds  (the rows themselves stay in samples.jsonl, never in the log)

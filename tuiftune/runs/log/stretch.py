@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.documents import opened
 from tuiftune.errors import UserError
-from tuiftune.runs.log.event_log import parse_line
-from tuiftune.runs.log.lines import WholeLines
+from tuiftune.runs.log.lines import WholeLines, parse_line
 from tuiftune.runs.log.scan import scan
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Curves, Series, interpolated

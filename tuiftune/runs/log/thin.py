@@ -3,22 +3,23 @@
 What happens once (phases, evaluations, scores, warnings, ends …) is always kept. Of what comes by the
 hundred thousand, a block of the log keeps what its curves need: the first and the last step, and those with
 the lowest and the highest value of each metric; the last `gpu`, `memory` and `heartbeat`, and the extremes
-among the readings before (`runs.extremes`). Checkpoints and starts part a block: a resume drops the steps
-behind one.
+among the readings before. Those become events marked `PARTIAL`, of the time of the reading they were taken
+from: they belong on the curves and say nothing of how things stand. Checkpoints and starts part a block: a
+resume drops the steps behind one.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tuiftune.runs.log import extremes
 from tuiftune.runs.log.columns import DAMAGED, Columns, parsed, parsed_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiftune.runs.log.columns import Event
 
@@ -35,6 +36,10 @@ READINGS = ("gpu", "memory", "heartbeat")  # the latest says how things stand
 # the mean of each metric over them.
 STANDS_FOR = "_stands_for"
 MEANS = "_means"
+
+PARTIAL = "_partial"
+CAUSES = "_causes"  # of a card: how many readings each cause of throttling was in, this one among them
+HEAD = ("v", "seq", "t", "type", "clock")
 
 Kept = dict[int, list[bytes]]  # by the line's number in its block
 
@@ -77,7 +82,7 @@ def _of_kind(kind: str, places: Sequence[int], columns: Columns, lines: Sequence
     """Of the lines of one kind in one part of a block."""
     first, last = places[0], places[-1]
     if kind in READINGS:
-        found = extremes.partial(kind, columns, first, last, lambda at: parsed(lines[at]))
+        found = _partial(kind, columns, first, last, lambda at: parsed(lines[at]))
         return {at: [line] for at, line in found} | {last: [lines[last]]}
     seen = {name.field: one for name, one in columns.extremes(kind, first, last + 1)}
     picks = {first, last, *(at for one in seen.values() for at in (one.low_at, one.high_at))}
@@ -93,3 +98,26 @@ def _of_kind(kind: str, places: Sequence[int], columns: Columns, lines: Sequence
         line = lines[at].rstrip()
         kept[at] = [line[:-1] + more.encode() + line[-1:]]
     return kept
+
+
+def _partial(
+    kind: str, columns: Columns, first: int, last: int, event_at: Callable[[int], Event]
+) -> Iterator[tuple[int, bytes]]:
+    """The extremes among the readings of one kind from `first` to `last`, which is kept whole: the place of
+    the reading that each was taken from, and a line that holds it."""
+    parts: dict[int, dict[int | None, dict[str, Any]]] = {}
+    for (_, card, field), found in columns.extremes(kind, first, last + 1):
+        for at, value in ((found.low_at, found.low), (found.high_at, found.high)):
+            if found.last_at < last or value != found.last:
+                parts.setdefault(at, {}).setdefault(card, {})[field] = value
+    for card, told in columns.throttled.items() if kind == "gpu" else ():
+        earlier = told[bisect_left(told, (first,)) : bisect_left(told, (last,))]
+        if earlier:
+            at, causes = earlier[0]
+            times = Counter(cause for _, causes in earlier for cause in causes)
+            parts.setdefault(at, {}).setdefault(card, {}).update({"throttle": causes, CAUSES: times})
+    for at, by_card in parts.items():
+        event = event_at(at)
+        slim = {key: event[key] for key in HEAD if key in event} | by_card.pop(None, {})
+        cards = [{"index": card, **values} for card, values in by_card.items()]
+        yield at, json.dumps({**slim, "gpus": cards, PARTIAL: True}, separators=(",", ":")).encode()

@@ -19,7 +19,7 @@ from tuiftune import metrics
 from tuiftune.errors import UserError
 from tuiftune.outputs import STANDARD, is_stream, writing
 from tuiftune.printable import printable
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.readings import number, text, whole
 from tuiftune.runs.state.run_state import RunState
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.run_state import RunState
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
-from tuiftune.runs.log.event_log import parse_lines, read_tail
+from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
 from tuiftune.runs.store.holder import holds
 from tuiftune.runs.store.process import Identity

@@ -12,7 +12,7 @@ from tuiftune.figures import percent
 from tuiftune.hardware import kernel
 from tuiftune.hardware.driver_faults import of_kernel_line, of_message
 from tuiftune.printable import printable
-from tuiftune.runs.log.event_log import parse_lines, read_tail
+from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number
 from tuiftune.runs.store import control
 from tuiftune.runs.store.process import Identity, boot_id

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log.event_log import EventReader
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:

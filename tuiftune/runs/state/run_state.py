@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.runs.log.columns import cards_of
 from tuiftune.runs.log.events import OLD_PHASES, is_preflight
-from tuiftune.runs.log.extremes import CAUSES, PARTIAL
+from tuiftune.runs.log.thin import CAUSES, PARTIAL
 from tuiftune.runs.state.eta import Pace
 from tuiftune.runs.state.readings import (
     Checkpoint,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
-from tuiftune.runs.log.event_log import first_and_last
+from tuiftune.runs.log.lines import first_and_last
 from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.readings import part, whole
 from tuiftune.runs.state.run_state import RunState

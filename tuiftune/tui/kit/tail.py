@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tuiftune.runs.log.event_log import EventReader, first_and_last
+from tuiftune.runs.log.lines import first_and_last
+from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:
