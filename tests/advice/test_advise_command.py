@@ -140,10 +140,9 @@ def test_questions_at_a_terminal_and_ctrl_c() -> None:
         command[0], command[1:], env=environment, encoding="utf-8", timeout=30, dimensions=(40, 100)
     )
     child.expect("What should the model do")
-    child.send("\r")  # the first option: sort into labels
+    child.send("\x1b[B\r")  # the first option after the skip: sort into labels
     child.expect("Where do the facts")
-    child.send("\x1b[A")  # up from the first wraps to the last: tell me more
-    child.send("\r")
+    child.send("?")
     child.expect("Retrieval puts the right pages")
     child.sendcontrol("c")
     child.expect(pexpect.EOF)
