@@ -12,6 +12,7 @@ from showing import SMALL, shown, until
 from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
 from tuiftune.hardware.cards import CARDS
+from tuiftune.preset import method
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.tui.wizard.model.gpus import Cards
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -220,3 +221,30 @@ def test_every_value_that_is_recommended_or_resolved_can_be_changed_in_the_app()
         assert changed.value(setting.key) == setting.choices[-1]
         for _ in setting.choices:
             changed = stepped(changed, setting, -1)
+
+
+def test_the_options_of_the_chosen_technique_alone_are_offered() -> None:
+    def offered(technique: str) -> dict[str, Any]:
+        draft = TICKETS.override("method.technique", technique)
+        return {setting.key: setting for setting in settings_of(draft)}
+
+    every = {f"method.{key}": option for key, option in method.options().items() if option.label}
+    for technique in (techniques.AUTO, *techniques.every()):
+        chosen = techniques.every().get(technique)
+        taken = techniques.options_of(technique) if chosen is None else chosen.options
+        own = {f"method.{option.key}" for option in taken}
+        assert every.keys() & offered(technique).keys() == every.keys() & own, technique
+    assert "method.rank" in offered("auto")
+    assert "method.rank" not in offered("full")
+    for key, option in every.items():
+        around = Circumstances(techniques.find("lora"), 8 * 10**9)
+        judged = [quality(key, choice, around) for choice in option.choices if choice not in ("auto", None)]
+        assert all(found is not None and found.source for found in judged), key
+
+
+def test_a_technique_tried_on_the_way_leaves_nothing_in_the_preset() -> None:
+    draft = TICKETS.override("method.technique", "pissa").override("method.pissa_iterations", 4)
+    assert draft.preset().method.pissa_iterations == 4
+    other = draft.override("method.technique", "lora")
+    assert "pissa_iterations" not in other.preset().model_dump()["method"]
+    assert other.override("method.technique", "pissa").preset().method.pissa_iterations == 4
