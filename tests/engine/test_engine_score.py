@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +39,9 @@ def test_they_are_those_of_the_run(kind: str, engine: Engine, make_run: Callable
     result = json.loads((run / "result" / "result.json").read_text())
     result["after"].pop("leakage")
     assert found == {key: result[key] for key in ("before", "after")}
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    assert json.loads(engine.run("score", run)[1].splitlines()[-1]) == found, "by the result alone"
     assert found["before"]["loss"] != found["after"]["loss"]
     assert (run / "events.jsonl").read_bytes() == log
 

@@ -10,7 +10,9 @@ from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
+    from tuiftune.engine.training.opening import RunContext
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -33,20 +35,40 @@ def scores(run: RunDir) -> dict[str, Any]:
     from tuiftune.engine.training.opening import open_run
     from tuiftune.runs.log.writer import Silence
 
-    if run.result() is None:
+    result = run.result()
+    if result is None:
         raise UserError("has no result yet", place=run.name, remedy=f"`tuiftune watch {run.name}` shows it")
     quiet, stopping = Report(Silence()), Stopping(lambda: None)
     context = open_run(run, quiet, stopping, Group(), resume=False, force=True, ground=None)
     from tuiftune.engine.evaluation.contenders import AFTER, BEFORE, ModelContender
     from tuiftune.engine.evaluation.score import Scorer
+    from tuiftune.engine.export.result import round_to
     from tuiftune.engine.training.assembly import assemble
 
     trainer, _ = assemble(context)
     scorer = Scorer(context)
-    found = {}
-    for key in (BEFORE, AFTER):
-        if key == AFTER:
-            trainer.load_weights(run.result_path / "model")
-        score = scorer.score(ModelContender(context, trainer, key, scorer.room), 0)
-        found[key] = score.document(context.rows_held_out)
-    return found
+
+    def score(key: str) -> dict[str, Any]:
+        return scorer.score(ModelContender(context, trainer, key, scorer.room), 0).document(
+            context.rows_held_out
+        )
+
+    before = score(BEFORE)
+    try:
+        trainer.load_weights(_weights(context, result.get("result_step")))
+    except RuntimeError as fault:  # PiSSA's adapter is written as one of another rank
+        raise UserError(
+            "the checkpoint of its result is gone, and the model in result/ is written in another form",
+            place=run.name,
+        ) from fault
+    if not context.wanted.adapted:
+        round_to(trainer.model, trainer.written_in)
+    return {BEFORE: before, AFTER: score(AFTER)}
+
+
+def _weights(context: RunContext, step: int | None) -> Path:
+    """The checkpoint that the result was taken from; the result itself where it is gone."""
+    from tuiftune.engine.training.checkpoints import fault_of
+
+    kept = [one for one in context.store.all() if one.step == step and not fault_of(one)]
+    return kept[0].path if kept else context.run.result_path / "model"
