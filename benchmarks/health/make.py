@@ -74,9 +74,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> str:
 def warm() -> None:
     """Import what an engine does, once for all runs that are forked from here."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from tuiftune.engine.process import quiet
+    from tuiftune.engine.process import libraries
 
-    quiet.environment()
+    libraries.environment()
     import peft  # noqa: F401
     import torch
     import trl.trainer.sft_trainer  # noqa: F401

@@ -18,12 +18,12 @@ ASK = """
 import gc, importlib.util, sys
 from pathlib import Path
 from tuiftune.engine.model import base
-from tuiftune.engine.process import imports
+from tuiftune.engine.process import libraries
 from tuiftune.engine.training import settings
 from tuiftune.runs.store.directory import RunDir
 wanted = settings.read(RunDir(Path(sys.argv[1])))
-imports.leave_out(wanted, base.find(wanted))
-with imports.quickly():
+libraries.leave_out(wanted, base.find(wanted))
+with libraries.quickly():
     assert not gc.isenabled()
 assert gc.isenabled()
 print(importlib.util.find_spec("bitsandbytes") is not None)

@@ -100,9 +100,9 @@ class Parent:
 
 def serve() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    from tuiftune.engine.process import quiet
+    from tuiftune.engine.process import libraries
 
-    quiet.environment()
+    libraries.environment()
     for name in IMPORTED:
         importlib.import_module(name)
     import torch

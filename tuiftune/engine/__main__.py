@@ -35,9 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     describe = jobs.add_parser("describe", help="print what the model of a config.json is, as JSON")
     describe.add_argument("config")
     given = parser.parse_args(arguments)
-    from tuiftune.engine.process import quiet
+    from tuiftune.engine.process import libraries
 
-    quiet.environment()
+    libraries.environment()
     try:
         if given.job == "train":
             from tuiftune.engine.process import job

@@ -47,7 +47,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.model.foreign import behind_fence
     from tuiftune.engine.model.tokenizer import Tokeniser
-    from tuiftune.engine.process import quiet
+    from tuiftune.engine.process import libraries
     from tuiftune.models.resolve import resolve
 
     dataset = load(given.data, format=given.format, columns=_columns(given.column), system=given.system)
@@ -58,7 +58,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     model = resolve(given.model, given.revision)
     source = str(model.path) if model.path else given.model
     base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
-    quiet.libraries(base, data=False)
+    libraries.quieten(base, data=False)
 
     def make() -> Tokeniser:
         return Tokeniser(
@@ -92,10 +92,10 @@ def write_tokenizer(model: Path, to: Path) -> None:
     from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.model.foreign import behind_fence
     from tuiftune.engine.model.tokenizer import Tokeniser
-    from tuiftune.engine.process import quiet
+    from tuiftune.engine.process import libraries
 
     base = Base(str(model), str(model), None, None, remote_code=False)
-    quiet.libraries(base, data=False)
+    libraries.quieten(base, data=False)
 
     def make() -> Tokeniser:
         tokenizer, stops = load_tokenizer(base), stop_ids(base)

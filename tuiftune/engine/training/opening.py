@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.data.chat.words import remarks
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import foreign
-from tuiftune.engine.process import imports
+from tuiftune.engine.process import libraries
 from tuiftune.engine.stages.base import stage
 from tuiftune.engine.training import rows, settings
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
@@ -84,15 +84,15 @@ def open_run(
     examples = rows.load(wanted.preset, report, stopping.check)
 
     report.phase("loading", "libraries")
-    imports.leave_out(wanted, base)
-    with imports.quickly():
+    libraries.leave_out(wanted, base)
+    with libraries.quickly():
         from tuiftune.engine.distributed.ranks import MEETING_PLACE
         from tuiftune.engine.model import tokenizer
-        from tuiftune.engine.process import gpu, quiet
+        from tuiftune.engine.process import gpu
         from tuiftune.engine.training import optimizations
 
         gpu.show_only(wanted.preset.hardware.gpus, wanted.processes)
-        quiet.libraries(base)
+        libraries.quieten(base)
     data = wanted.preset.data
 
     def make() -> Tokeniser:

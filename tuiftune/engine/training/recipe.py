@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.engine.distributed.group import Group
 from tuiftune.engine.export import result
-from tuiftune.engine.process import imports
+from tuiftune.engine.process import libraries
 from tuiftune.engine.training import rows
 from tuiftune.engine.training.opening import open_run
 
@@ -39,7 +39,7 @@ def train(
     """
     group = group or Group()
     context = open_run(run, report, stopping, group, resume=resume, force=force, ground=ground)
-    with imports.quickly():
+    with libraries.quickly():
         from tuiftune.engine.training.assembly import assemble
 
     trainer, preflight = assemble(context)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.callback import Rhythm
     from tuiftune.engine.training.opening import RunContext
-
 else:
     Mixin = object  # before a stage's trainer (see `over`), whose methods `super()` finds
 
@@ -49,13 +48,8 @@ class RunTrainer(Mixin):
         **kwargs: Any,
     ) -> None:
         settings = context.wanted
-        self._settings, self._store, self.rhythm, self._report = (
-            settings,
-            context.store,
-            rhythm,
-            context.report,
-        )
-        self.parameters, self.group = parameters, context.group
+        self._settings, self._store, self._report = settings, context.store, context.report
+        self.rhythm, self.parameters, self.group = rhythm, parameters, context.group
         self._stop_check = context.stopping.check
         self._fingerprint = fingerprint
         self._staged: Path | None = None

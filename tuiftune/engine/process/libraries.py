@@ -1,13 +1,21 @@
-"""The libraries' environment: how they wait and allocate; their bars, notices and reports home turned off."""
+"""The heavy libraries in this process: how they wait and allocate, what of them is imported, and their bars,
+notices and reports home turned off.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuiftune.engine.model.base import Base
+    from tuiftune.engine.training.settings import Settings
 
 # On a CPU that others use too, threads that spin while they wait for one another ruin it: 20 steps of the
 # demo took 160 s spinning and 7 s waiting, on two cores under a load of seven.
@@ -33,7 +41,7 @@ def environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def libraries(base: Base, *, data: bool = True) -> None:
+def quieten(base: Base, *, data: bool = True) -> None:
     """Import the logging parts and quieten them. A base on this disk needs no network, so none is tried."""
     if base.local:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -50,3 +58,27 @@ def libraries(base: Base, *, data: bool = True) -> None:
         datasets.logging.set_verbosity_warning()
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_warning()
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Without looking for garbage, of which imports make none; what they made isn't looked through later."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
+
+
+def leave_out(settings: Settings, base: Base) -> None:
+    """Let bitsandbytes count as not installed in this process, where the run has no use for it.
+
+    PEFT imports it wherever it finds it, and with it most of PyTorch's compiler: 7 s of 29 on two cores
+    (torch 2.15 with CUDA, transformers 5.24).
+    """
+    bits = "8bit" in settings.preset.training.optimizer or "paged" in settings.preset.training.optimizer
+    if not (settings.quantised or bits or base.quantised):
+        sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]  # what import makes of it
