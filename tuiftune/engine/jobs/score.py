@@ -68,7 +68,7 @@ def scores(run: RunDir) -> dict[str, Any]:
 
 def _weights(context: RunContext, step: int | None) -> Path:
     """The checkpoint that the result was taken from; the result itself where it is gone."""
-    from tuiftune.engine.training.checkpoints import fault_of
+    from tuiftune.runs.store.checkpoints import fault_of
 
     kept = [one for one in context.store.all() if one.step == step and not fault_of(one)]
     return kept[0].path if kept else context.run.result_path / "model"
