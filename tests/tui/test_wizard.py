@@ -20,6 +20,7 @@ from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.goal.goal import GoalStep
 from tuiftune.tui.wizard.machine import MachineStep
 from tuiftune.tui.wizard.model.model import ModelStep
+from tuiftune.tui.wizard.model.settings_list import SettingsList
 from tuiftune.tui.wizard.review import ReviewStep
 from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.proposals import first_data
@@ -230,7 +231,8 @@ async def test_a_changed_setting_plans_again_and_tells_why(app: Callable[..., Tu
         screen = pilot.app.screen
         assert isinstance(screen, ModelStep)
         first = screen.plan
-        await pilot.press("tab", "right", "right")
+        steps = screen.query_one(SettingsList).setting.choices.index("dora")  # from auto, which is first
+        await pilot.press("tab", *["right"] * steps)
         await planned(pilot)
         assert pilot.app.draft.overrides["method.technique"] == "dora"  # type: ignore[attr-defined]
         assert screen.plan is not None
