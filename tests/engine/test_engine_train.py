@@ -93,6 +93,10 @@ def test_events_tell_the_whole_story(engine: Engine, make_run: Callable[..., Pat
     steps = tiny.events(run, "step")
     assert [step["step"] for step in steps] == list(range(1, 9))
     assert all(step["loss"] > 0 and step["grad_norm"] > 0 and step["tokens_per_second"] > 0 for step in steps)
+    own = ["step", "loss", "lr", "grad_norm", "tokens", "tokens_per_second", "epoch", "data_wait"]
+    assert [key for key in steps[0] if key in own] == own
+    assert all(0 <= step["mean_token_accuracy"] <= 1 for step in steps), "as the trainer logs it"
+    assert not any("num_tokens" in step or "learning_rate" in step for step in steps)
     assert [(event["step"], event["when"]) for event in tiny.events(run, "eval")] == [
         (0, "before"), (4, "during"), (8, "during"), (8, "after"),
     ]  # fmt: skip

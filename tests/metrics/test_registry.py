@@ -30,7 +30,7 @@ NEW_FILE = """
 from tuiftune.metrics.metric import Metric
 
 METRICS = (
-    Metric("margin", logged="rewards/margins", label="margin", better="higher", smoothed=True,
+    Metric("margin", logged="rewards/margins", better="higher", smoothed=True,
            chart="margin", title="reward margin", dashboard=True, compared=True, always=True),
 )
 """
@@ -62,7 +62,7 @@ for step in range(1, 11):
 state = RunState()
 for event in EventReader(run.events_path).poll():
     state.fold(event)
-curve = next(curve for curve in available([state]) if curve.title == "reward margin")
+curve = next(curve for curve in available([state]) if curve.heading == "reward margin")
 drawn = drawing(curve, [Source("run", state)], Lens(), UNICODE)
 json.dump({"events": run.events_path.read_text(), "points": list(drawn.layers[0].ys),
            "legend": [entry[1] for entry in drawn.legend],
@@ -127,7 +127,7 @@ def test_a_number_that_no_file_knows_is_shown_under_its_own_name(
         state.fold(event)
     assert state.values["rewards/margins"] == 0.5
     assert (50.0, 90.0) in state.curves["rewards/margins"].points(), "its extremes are kept"
-    curve = next(curve for curve in available([state]) if curve.key == "rewards/margins")
+    curve = next(curve for curve in available([state]) if curve.chart == "rewards/margins")
     drawn = drawing(curve, [Source("one", state)], Lens(), UNICODE)
     assert [entry[1] for entry in drawn.legend] == ["raw", "smooth", "eval"]
     assert state.curves["eval_rewards/margins"].points()[-1] == (100.0, 1.5)
@@ -173,8 +173,8 @@ def test_a_log_full_of_names_stays_small(tmp_path: Path) -> None:
 def test_the_entries_are_sound() -> None:
     names = [metric.name for metric in metrics.METRICS]
     assert len(set(names)) == len(names)
-    titled = [metric.chart for metric in metrics.METRICS if metric.title]
+    titled = [metric.chart for metric in CURVES]
     assert len(set(titled)) == len(titled), "a chart is opened once"
     assert {metric.chart for metric in metrics.METRICS if metric.chart} == set(titled)
     assert all(metric.label for metric in metrics.METRICS if metric.chart and metric.event in BY_STEP)
-    assert [curve.key for curve in CURVES[:4]] == ["loss", "lr", "grad", "speed"]
+    assert [curve.chart for curve in CURVES[:4]] == ["loss", "lr", "grad", "speed"]

@@ -221,7 +221,7 @@ def test_a_part_that_is_read_again_has_them_too(tmp_path: Path) -> None:
 
 
 def layers_of(key: str, *states: RunState) -> tuple[Layer, ...]:
-    curve = next(curve for curve in CURVES if curve.key == key)
+    curve = next(curve for curve in CURVES if curve.chart == key)
     sources = [Source(str(place), state) for place, state in enumerate(states)]
     return drawing(curve, sources, Lens(), UNICODE).layers
 
@@ -235,7 +235,7 @@ def state() -> RunState:
 
 
 @pytest.mark.parametrize("runs", [1, 2])
-@pytest.mark.parametrize("key", [curve.key for curve in CURVES if curve.key != "throttle"])
+@pytest.mark.parametrize("key", [curve.chart for curve in CURVES if curve.chart != "throttle"])
 def test_whatever_is_drawn_reaches_them(state: RunState, key: str, runs: int) -> None:
     highest = max(
         max(layer.ys) for layer in layers_of(key, *[state] * runs) if layer.kind not in ("level", "course")

@@ -147,11 +147,11 @@ def test_every_chart_of_recorded_runs_has_points_and_a_legend(axis_name: str) ->
     alone = [Source("lora", folded("h200-lora"))]
     for curve in available([alone[0].state]):
         drawn = drawing(curve, alone, lens, UNICODE)
-        if curve.key == "throttle":
+        if curve.chart == "throttle":
             assert drawn.empty == "no card was slowed down"
             continue
-        assert any(len(layer.xs) > 2 for layer in drawn.layers), curve.key
-        assert drawn.legend, curve.key
+        assert any(len(layer.xs) > 2 for layer in drawn.layers), curve.chart
+        assert drawn.legend, curve.chart
     several = [*alone, Source("qlora", folded("h200-qlora"))]
     for curve in CURVES:
         drawn = drawing(curve, several, lens, UNICODE)

@@ -57,10 +57,16 @@ def _unregistered(event: str, key: str) -> Metric | None:
     if not NAME.fullmatch(key):
         return None
     if event == "eval":
-        words = f"eval {key}"
-        return Metric(f"eval_{key}", "eval", key, words, chart=key, title=words, registered=False)
+        return Metric(f"eval_{key}", "eval", key, f"eval {key}", chart=key, always=False, registered=False)
     return Metric(
-        key, label=key, chart=key, title=key, smoothed=True, dashboard=True, compared=True, registered=False
+        key,
+        words=key,
+        smoothed=True,
+        chart=key,
+        dashboard=True,
+        compared=True,
+        always=False,
+        registered=False,
     )
 
 

@@ -3,19 +3,8 @@
 from tuiftune.metrics.metric import Metric
 
 METRICS = (
-    Metric(
-        "cpu", "gpu", unit="%", points=150, chart="cpu", title="processor load, %", always=True, floor=0.0
-    ),
-    Metric(
-        "host_memory_used",
-        "gpu",
-        unit="B",
-        points=150,
-        chart="host",
-        title="host memory, GiB",
-        always=True,
-        floor=0.0,
-    ),
+    Metric("cpu", "gpu", unit="%", chart="cpu", title="processor load, %", floor=0.0),
+    Metric("host_memory_used", "gpu", unit="B", chart="host", title="host memory, GiB", floor=0.0),
     Metric("host_memory_total", "gpu", unit="B"),
     Metric("disk_free", "gpu", unit="B"),
 )

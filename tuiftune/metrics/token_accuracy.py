@@ -3,14 +3,14 @@
 from tuiftune.metrics.metric import Metric
 
 METRICS = (
-    Metric("entropy", label="entropy", smoothed=True, chart="entropy", title="entropy", floor=0.0),
+    Metric("entropy", smoothed=True, chart="entropy", floor=0.0, always=False),
     Metric(
         "mean_token_accuracy",
-        label="token accuracy",
+        words="token accuracy",
         better="higher",
         smoothed=True,
         chart="accuracy",
-        title="token accuracy",
         compared=True,
+        always=False,
     ),
 )

@@ -147,7 +147,7 @@ class Curves(dict[str, Series]):
 
     def add(self, metric: Metric, x: float, y: float) -> None:
         if metric.name not in self:
-            self[metric.name] = Series(metric.points)
+            self[metric.name] = Series(metric.buckets)
         self[metric.name].add(x, y)
 
 

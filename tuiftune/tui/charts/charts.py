@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textual.containers import Container
 
+from tuiftune.metrics.metric import BY_STEP
 from tuiftune.tui import STYLES
 from tuiftune.tui.charts.followed_run import FollowedRun
 from tuiftune.tui.charts.readout import Readout
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.events import Click, MouseScrollDown, MouseScrollUp
 
+    from tuiftune.metrics.metric import Metric
     from tuiftune.runs.state.run_state import RunState
     from tuiftune.runs.store.directory import RunDir
-    from tuiftune.tui.kit.chart.curves import Curve
     from tuiftune.tui.kit.chart.lens import Range
 
 CELL = (38, 9)  # the least a chart of the grid takes
@@ -65,7 +66,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self._lens = Lens()
         self._grid: bool | None = None  # None: as the size of the terminal suggests
         self._drawn: object = None
-        self._there: tuple[Curve, ...] = ()
+        self._there: tuple[Metric, ...] = ()
         self._charts: dict[str, Chart] = {}  # by the keys of their curves
 
     def compose(self) -> ComposeResult:
@@ -74,13 +75,13 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         yield Readout(id="readout")
         yield KeyBar(CHARTS)
 
-    def _chart(self, curve: Curve) -> Chart:
+    def _chart(self, curve: Metric) -> Chart:
         """The widget of a chart. A metric's own name need not be one that a widget may have."""
-        if curve.key not in self._charts:
-            chart = Chart(id=f"of-{curve.key}" if curve in CURVES else None, classes="panel")
+        if curve.chart not in self._charts:
+            chart = Chart(id=f"of-{curve.chart}" if curve in CURVES else None, classes="panel")
             chart.can_focus = True
-            self._charts[curve.key] = chart
-        return self._charts[curve.key]
+            self._charts[curve.chart] = chart
+        return self._charts[curve.chart]
 
     def on_mount(self) -> None:
         for watched in self._watched:
@@ -94,13 +95,13 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
     def _sources(self) -> list[Source]:
         return [Source(each.run.name, self.seen_closely(each.run, each.state)) for each in self._followed()]
 
-    def _curves(self) -> tuple[Curve, ...]:
+    def _curves(self) -> tuple[Metric, ...]:
         return available([each.state for each in self._followed()])
 
     @property
-    def _current(self) -> Curve:
+    def _current(self) -> Metric:
         curves = self._curves()
-        return next((curve for curve in curves if curve.key == self._key), curves[0])
+        return next((curve for curve in curves if curve.chart == self._key), curves[0])
 
     @property
     def gridded(self) -> bool:
@@ -113,7 +114,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         """Which charts are shown, and in how many columns and rows."""
         box = self.query_one("#charts", Container)
         self._there = curves = self._curves()
-        shown: tuple[Curve, ...] = (self._current,)
+        shown: tuple[Metric, ...] = (self._current,)
         columns = rows = 1
         if self.gridded:
             room = (max(1, self.size.width // CELL[0]), max(1, (self.size.height - 6) // CELL[1]))
@@ -123,9 +124,9 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
             first = curves.index(self._current) // (columns * rows) * columns * rows
             shown = curves[first : first + columns * rows]
         box.styles.grid_size_columns, box.styles.grid_size_rows = columns, -(-len(shown) // columns)
-        if fresh := [self._chart(curve) for curve in curves if curve.key not in self._charts]:
+        if fresh := [self._chart(curve) for curve in curves if curve.chart not in self._charts]:
             box.mount(*fresh)
-        keys = {curve.key for curve in shown}
+        keys = {curve.chart for curve in shown}
         for key, chart in self._charts.items():
             chart.display = key in keys
         self._chart(self._current).focus()
@@ -154,7 +155,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self._entitle()
         self.query_one(KeyBar).redraw()
 
-    def _show(self, chart: Chart, curve: Curve, sources: list[Source]) -> None:
+    def _show(self, chart: Chart, curve: Metric, sources: list[Source]) -> None:
         drawn = drawing(curve, sources, self._lens, self.app.glyphs)
         line = Timeline(sources[0].state)
 
@@ -168,8 +169,8 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
             if window[1] <= window[0]:
                 window = None
         cursor = None if self._lens.cursor is None else place(self._lens.cursor)
-        several = len(sources) > 1 and curve.of == "cards"
-        chart.entitle(f"{curve.title}, mean of the cards" if several else curve.title)
+        several = len(sources) > 1 and curve.event == "card"
+        chart.entitle(f"{curve.heading}, mean of the cards" if several else curve.heading)
         chart.show_drawing(drawn, self._lens, floor=curve.floor, window=window, cursor=cursor)
 
     @property
@@ -210,11 +211,11 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
     def action_chart(self, number: int) -> None:
         curves = self._curves()
         if number < len(curves):
-            self._go_to(curves[number].key)
+            self._go_to(curves[number].chart)
 
     def action_next_chart(self, by: int = 1) -> None:
         curves = self._curves()
-        self._go_to(curves[(curves.index(self._current) + by) % len(curves)].key)
+        self._go_to(curves[(curves.index(self._current) + by) % len(curves)].chart)
 
     def _go_to(self, key: str) -> None:
         self._key = key
@@ -323,7 +324,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self._key = key
         if (x := chart.place_at(event.get_content_offset(chart))) is not None:
             line = Timeline(self._followed()[0].state)
-            own = self._current.of == "steps" or self._lens.axis == "time"
+            own = self._current.event in BY_STEP or self._lens.axis == "time"
             at = x if own else line.from_seconds(self._lens.axis, x)
             self._look(self._lens.pointed(at, self._whole))
 

@@ -42,6 +42,7 @@ from tuiftune.tui.textual_patches.hidden_screen import SkipsPaintWhenHidden
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from tuiftune.metrics.metric import Metric
     from tuiftune.plan.planned import Planned
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.state.liveness import Vitals
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from tuiftune.tui.dashboard.answer_history import Answering
     from tuiftune.tui.dashboard.why import Why
     from tuiftune.tui.kit.canvas import Canvas
-    from tuiftune.tui.kit.chart.curves import Curve
 
 SMALL_CHARTS = CURVES[1:4]
 GROUP_OF = {  # where "why?" begins, by the panel that has the focus
@@ -110,7 +110,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
                     yield self._panel(Chart(id="history", classes="panel", empty="no readings yet"), "")
             with Horizontal(id="small"):
                 for curve in SMALL_CHARTS:
-                    yield self._panel(Chart(id=f"chart-{curve.key}", classes="panel"), curve.title)
+                    yield self._panel(Chart(id=f"chart-{curve.chart}", classes="panel"), curve.heading)
             with Horizontal(id="lower"):
                 yield self._panel(MachinePanel(id="machine", classes="panel"), "machine")
                 yield self._panel(Scores(id="scores", classes="panel"), "before and after")
@@ -233,7 +233,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         self.query_one(Ending).show(self._ending)
         self._show_curve(self.query_one("#chart", Chart), self._main_curve)
         for small in SMALL_CHARTS:
-            chart = self.query_one(f"#chart-{small.key}", Chart)
+            chart = self.query_one(f"#chart-{small.chart}", Chart)
             if chart.display and chart.size.height:
                 self._show_curve(chart, small)
         history = self.query_one("#history", Chart)
@@ -257,13 +257,13 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
             self.action_result()  # one who waited for it sees at once what it brought
 
     @property
-    def _main_curve(self) -> Curve:
+    def _main_curve(self) -> Metric:
         there = available([self.state])
         return there[self._curve % len(there)]
 
-    def _show_curve(self, chart: Chart, curve: Curve) -> None:
+    def _show_curve(self, chart: Chart, curve: Metric) -> None:
         drawn = drawing(curve, [Source(self.run.name, self.state)], Lens(), self.app.glyphs)
-        chart.entitle(curve.title)
+        chart.entitle(curve.heading)
         chart.show_drawing(drawn, Lens(), floor=curve.floor)
 
     def on_resize(self) -> None:
@@ -348,7 +348,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         return [*ended, *remarked(judged, self.state), *run_status.facts(self.state, self.planned)]
 
     def action_charts(self) -> None:
-        self.app.open("charts", self, key=self._main_curve.key)
+        self.app.open("charts", self, key=self._main_curve.chart)
 
     def action_overlay(self) -> None:
         self.action_charts()

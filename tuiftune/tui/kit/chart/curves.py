@@ -29,38 +29,9 @@ RUN_SIGNS = "ABCDEF"
 MOST_RUNS = len(RUN_SIGNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A chart: the metric that opens it, and what it is drawn from: the steps, the cards, or the machine
-    around them."""
-
-    metric: Metric
-
-    @property
-    def key(self) -> str:
-        return self.metric.chart
-
-    @property
-    def title(self) -> str:
-        return self.metric.title
-
-    @property
-    def floor(self) -> float | None:
-        return self.metric.floor
-
-    @property
-    def unit(self) -> str:
-        return self.metric.drawn_unit
-
-    @property
-    def of(self) -> Literal["steps", "cards", "machine"]:
-        return (
-            "steps" if self.metric.event in BY_STEP else "cards" if self.metric.event == "card" else "machine"
-        )
-
-
-CURVES = tuple(Curve(metric) for metric in METRICS if metric.title)
-BY_KEY = {curve.key: curve for curve in CURVES}
+# A chart is known by the metric that opens it, the first of those that are drawn in it.
+BY_KEY: dict[str, Metric] = {metric.chart: metric for metric in reversed(METRICS) if metric.chart}
+CURVES = tuple(metric for metric in METRICS if metric in BY_KEY.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +55,34 @@ class Drawing:
     empty: str = "no points yet"
 
 
-def available(states: Sequence[RunState]) -> tuple[Curve, ...]:
+def available(states: Sequence[RunState]) -> tuple[Metric, ...]:
     """The charts that have something to show: those of cards only where there are cards."""
     cards = any(state.gpu_curves for state in states)
     known = [
         curve
         for curve in CURVES
-        if (cards if curve.of == "cards" else curve.metric.always)
-        or any(curve.metric.name in state.curves for state in states)
+        if (cards if curve.event == "card" else curve.always)
+        or any(curve.name in state.curves for state in states)
     ]
     others = {
-        metric.chart: Curve(metric)
+        metric.chart: metric
         for state in states
         for metric in sorted(state.unregistered.values(), key=lambda one: one.event != "step", reverse=True)
         if metric.chart not in BY_KEY
     }
-    return (*known, *sorted(others.values(), key=lambda curve: curve.key))
+    return (*known, *sorted(others.values(), key=lambda curve: curve.chart))
 
 
-def drawing(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyphs) -> Drawing:
+def drawing(curve: Metric, sources: Sequence[Source], lens: Lens, glyphs: Glyphs) -> Drawing:
     """The layers of a chart, lowest first. Several runs are drawn as one line each, with a letter on it."""
     if len(sources) > 1:
         return _overlaid(curve, sources, lens, glyphs)
     state = sources[0].state
-    if curve.of == "steps":
+    if curve.event in BY_STEP:
         return _by_step(curve, state, lens, glyphs)
-    if curve.key == "throttle":
+    if curve.chart == "throttle":
         return _throttling(state, glyphs)
-    if curve.of == "cards":
+    if curve.event == "card":
         return _by_card(curve, state, glyphs)
     return _of_machine(curve, state, glyphs)
 
@@ -136,8 +107,8 @@ def load_history(state: RunState) -> tuple[str, list[Layer]]:
     return "processor load, %", [_layer(state.time_curves["cpu"].points(), "c0")]
 
 
-def _by_step(curve: Curve, state: RunState, lens: Lens, glyphs: Glyphs) -> Drawing:
-    along, metric = _along(state, lens.axis), curve.metric
+def _by_step(curve: Metric, state: RunState, lens: Lens, glyphs: Glyphs) -> Drawing:
+    along, metric = _along(state, lens.axis), curve
     raw, smooth = _course(metric, state, lens)
     total = _total(state, lens.axis)
     if not metric.smoothed:
@@ -153,16 +124,16 @@ def _by_step(curve: Curve, state: RunState, lens: Lens, glyphs: Glyphs) -> Drawi
         if points:
             legend.append((glyphs.point, "eval", held.written(points[-1][1]), "accent"))
     best = state.best
-    if curve.key == "loss" and best is not None and best.loss is not None:
+    if curve.chart == "loss" and best is not None and best.loss is not None:
         found.append(_marks(along([(float(best.step), best.loss)]), "strong", glyphs.best))
         legend.append((glyphs.best, "best", f"{real(best.loss)} at {best.step:,}", "strong"))
     return Drawing(tuple(found), tuple(legend), lens.axis, total)
 
 
-def _evaluated(curve: Curve, state: RunState) -> Iterator[tuple[Metric, Points]]:
+def _evaluated(curve: Metric, state: RunState) -> Iterator[tuple[Metric, Points]]:
     """What evaluations measured of a chart of steps."""
     for metric in state.metrics():
-        if metric.event == "eval" and metric.chart == curve.key and metric != curve.metric:
+        if metric.event == "eval" and metric.chart == curve.chart and metric != curve:
             yield metric, state.curves[metric.name].points()
 
 
@@ -178,23 +149,23 @@ def _course(metric: Metric, state: RunState, lens: Lens) -> tuple[Points, Points
     return raw, smoothed(means.points(), span) if means else []
 
 
-def _by_card(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
+def _by_card(curve: Metric, state: RunState, glyphs: Glyphs) -> Drawing:
     del glyphs
     found: list[Layer] = []
     legend: list[Entry] = []
     cards = sorted(state.gpu_curves.items())
     every: Points = []
     for index, curves in cards:
-        points = _points(curve.metric, curves.curves)
+        points = _points(curve, curves.curves)
         every += points
         sign, ink = str(index % 10), f"c{index % 8}"
         kind: Kind = "course" if len(cards) > 1 else "line"
         found.append(_layer(points, ink, kind, tag=sign if len(cards) > 1 else ""))
-        now = f"{points[-1][1]:.4g} {curve.unit}" if points else "—"
+        now = f"{points[-1][1]:.4g} {curve.drawn_unit}" if points else "—"
         legend.append((sign, "GPU" if len(cards) == 1 else "", now, ink))
     if len(cards) > 1:  # their lines are means, so that they can be told apart: below them the extremes
         found.insert(0, _layer(sorted(every), "guide", "dots"))
-    if curve.key == "card-memory" and state.gpus and state.gpus[0].memory_total:
+    if curve.chart == "card-memory" and state.gpus and state.gpus[0].memory_total:
         found.append(Layer([0.0], [state.gpus[0].memory_total / GIB], "faint", "level"))
     return Drawing(tuple(found), tuple(legend), "time", empty="no readings yet")
 
@@ -231,12 +202,12 @@ def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
     return Drawing(tuple(found), legend, "time", bounds=(-0.5, max(1, len(cards)) - 0.5), empty=empty)
 
 
-def _of_machine(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
-    if curve.key != "memory":
-        points = _points(curve.metric, state.time_curves)
-        now = f"{points[-1][1]:.3g} {curve.unit}" if points else "—"
+def _of_machine(curve: Metric, state: RunState, glyphs: Glyphs) -> Drawing:
+    if curve.chart != "memory":
+        points = _points(curve, state.time_curves)
+        now = f"{points[-1][1]:.3g} {curve.drawn_unit}" if points else "—"
         lines = [_layer(points, "c0")]
-        if curve.key == "host" and state.host.memory_total:
+        if curve.chart == "host" and state.host.memory_total:
             lines.append(Layer([0.0], [state.host.memory_total / GIB], "faint", "level"))
         return Drawing(tuple(lines), ((glyphs.line, "now", now, "c0"),), "time", empty="no readings yet")
     found: list[Layer] = []
@@ -253,16 +224,16 @@ def _of_machine(curve: Curve, state: RunState, glyphs: Glyphs) -> Drawing:
     return Drawing(tuple(found), tuple(legend), "time", empty="no readings yet")
 
 
-def _overlaid(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyphs) -> Drawing:
+def _overlaid(curve: Metric, sources: Sequence[Source], lens: Lens, glyphs: Glyphs) -> Drawing:
     found: list[Layer] = []
     legend: list[Entry] = []
     totals: list[float] = []
-    axis: Axis = lens.axis if curve.of == "steps" else "time"
+    axis: Axis = lens.axis if curve.event in BY_STEP else "time"
     for index, source in enumerate(sources):
         sign, ink = RUN_SIGNS[index % len(RUN_SIGNS)], RUN_INKS[index % len(RUN_INKS)]
         state = source.state
-        if curve.of == "steps":
-            raw, smooth = map(_along(state, axis), _course(curve.metric, state, lens))
+        if curve.event in BY_STEP:
+            raw, smooth = map(_along(state, axis), _course(curve, state, lens))
         else:
             raw, smooth = _of_all_cards(curve, state)
         points = smooth or raw
@@ -273,19 +244,17 @@ def _overlaid(curve: Curve, sources: Sequence[Source], lens: Lens, glyphs: Glyph
             found.append(_marks(_along(state, axis)(held), ink, glyphs.point))
         legend.append((sign, source.name, f"{points[-1][1]:.4g}" if points else "—", ink))
         totals.append(_total(state, axis) or 0.0)
-    longest = max(totals) if curve.of == "steps" else 0.0
+    longest = max(totals) if curve.event in BY_STEP else 0.0
     return Drawing(tuple(found), tuple(legend), axis, longest or None)
 
 
-def _of_all_cards(curve: Curve, state: RunState) -> tuple[Points, Points]:
+def _of_all_cards(curve: Metric, state: RunState) -> tuple[Points, Points]:
     """All of a run: what its cards read, and the course of their mean; or what its machine says."""
-    if curve.of == "machine":
-        measured = BY_FIELD["memory", "device"] if curve.key == "memory" else curve.metric
+    if curve.event != "card":
+        measured = BY_FIELD["memory", "device"] if curve.chart == "memory" else curve
         return _points(measured, state.time_curves), []
     cards = state.gpu_curves
-    every = sorted(
-        (x, index, y) for index, card in cards.items() for x, y in _points(curve.metric, card.curves)
-    )
+    every = sorted((x, index, y) for index, card in cards.items() for x, y in _points(curve, card.curves))
     raw = [(x, y) for x, _, y in every]
     if len(cards) < 2:
         return raw, []
