@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -270,3 +271,62 @@ def test_a_launcher_of_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RANK", "0")
     Ranks(1)
     assert not any(name in os.environ for name in VARIABLES)
+
+
+def test_ranks_that_a_backends_launcher_started_are_the_run(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    """As torchrun starts them: each is told which it is and where they meet, and none starts another."""
+    ours, theirs = make_run(**PAIR), make_run(**PAIR)
+    assert engine.train(ours) == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meet = {"TUIFTUNE_BACKEND": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    jobs = [
+        engine.start(
+            "train",
+            theirs,
+            fault={
+                "module": "hindered",
+                "environment": {**meet, "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            },
+        )
+        for rank in range(2)
+    ]
+    assert [job.wait() for job in jobs] == [0, 0]
+    assert [start["processes"] for start in tiny.events(theirs, "start")] == [2]
+    assert losses(theirs) == losses(ours)
+    assert kept(theirs, 8) == kept(ours, 8)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            {"WORLD_SIZE": "4", "RANK": "1"},
+            r"one of 4 processes, and the run.s plan is for 2",
+        ),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, r"MASTER_PORT: .*nowhere to meet"),
+        ({"WORLD_SIZE": "many"}, r"WORLD_SIZE: 'many' is no number of processes"),
+    ],
+)
+def test_a_launcher_that_disagrees_with_the_plan_is_refused(
+    given: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUIFTUNE_BACKEND", "slurm")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    if "SLURM_NTASKS" not in given:
+        monkeypatch.setenv("MASTER_PORT", "29500")
+    with pytest.raises(UserError, match=says):
+        Ranks(2)
+
+
+def test_one_process_of_a_backend_starts_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As srun starts the one task of a job."""
+    monkeypatch.setenv("TUIFTUNE_BACKEND", "slurm")
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    ranks = Ranks(2)
+    assert (ranks.launched, ranks.rank) == (False, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
@@ -14,7 +15,6 @@ from tuiftune.plan import (
     hyperparameters,
     limits,
     notes,
-    origins,
     parallelism,
     search,
     shard,
@@ -23,6 +23,7 @@ from tuiftune.plan.attempt import attempt, fastest, gain, larger_of
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Plan, Reason, Speed
 from tuiftune.plan.padding import as_trained, lengths_of
+from tuiftune.preset import schema
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
+ADVICE = "recommended"
 
 
 def make_plan(
@@ -87,7 +89,7 @@ def make_plan(
         (every, why_every),
     )
     reasons += parallelism.reasons(preset, device, chosen.way, gain(chosen, others))
-    reasons = [origins.attributed(reason, preset) for reason in reasons]
+    reasons = [_attributed(reason, preset) for reason in reasons]
     resolved = preset.with_values({reason.key: reason.value for reason in reasons})
     seconds = None if amount.steps is None else best.setup_seconds + amount.steps * best.step_seconds
     per_hour = preset.budget.usd_per_hour
@@ -256,3 +258,20 @@ def trainable_parameters(plan: Plan, model: BaseModel) -> int:
     return count.adapter_parameters(
         model.architecture, int(method.rank), method.target_modules, technique.magnitudes
     )
+
+
+def _attributed(reason: Reason, preset: Preset) -> Reason:
+    """The reason, with the word "you asked for it" only where the user did, and for the value they gave."""
+    if reason.source != YOURS:
+        return reason
+    origin = preset.origin(reason.key)
+    section, _, name = reason.key.partition(".")
+    if origin != schema.DEFAULT and getattr(getattr(preset, section), name) != reason.value:
+        return replace(reason, source="prediction")
+    if origin == schema.YOURS:
+        return reason
+    if origin == schema.DEFAULT:
+        return Reason(reason.key, reason.value, "used unless you set it", "tuiftune default")
+    if origin == ADVICE:
+        return Reason(reason.key, reason.value, "recommended for your answers and data", "tuiftune advice")
+    return Reason(reason.key, reason.value, f"from the {origin}", origin)

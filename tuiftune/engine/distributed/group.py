@@ -40,7 +40,7 @@ class Group:
         return self.rank == 0
 
     def join(self, device: str, meeting_place: Path) -> None:
-        """Meet the others at a file, and take a card: the one of this rank's number.
+        """Meet the others at a file, or where a launcher says, and take a card: that of this rank's number.
 
         Nothing listens beyond this host. UserError where there are fewer cards than ranks.
         """
@@ -61,9 +61,11 @@ class Group:
         if os.path.isdir(f"/sys/class/net/{LOOPBACK}"):
             for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
                 os.environ.setdefault(name, LOOPBACK)
+        launched = "MASTER_PORT" in os.environ
         dist.init_process_group(
             "nccl" if device == "cuda" else "gloo",
-            store=dist.FileStore(str(meeting_place), self.size),
+            init_method="env://" if launched else None,
+            store=None if launched else dist.FileStore(str(meeting_place), self.size),
             rank=self.rank,
             world_size=self.size,
             timeout=LONGEST_EXCHANGE,

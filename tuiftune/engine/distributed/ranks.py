@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+BACKEND = "TUIFTUNE_BACKEND"  # a backend's name: the launcher's variables are meant for this run
 MEETING_PLACE = "ranks"
 ECHO = "echo"  # the state of a rank that only saw another's end
 DIED = "died"  # that of one which ended without a word, as a whole run may
@@ -41,17 +42,39 @@ class Ranks:
     """Rank 0's view of the others."""
 
     def __init__(self, size: int) -> None:
-        """UserError where another launcher has started this process as one of several."""
+        """UserError where a launcher that no backend answers for has started this process as one of several,
+        or one has started another number than the run's plan is for.
+        """
         self.size = size
+        self.rank = 0
+        self.launched = started() > 1  # every rank by a backend's launcher, none by us
         given = os.environ.get("WORLD_SIZE", "1")
-        if given != "1":
+        if not self.launched and given != "1":
             raise UserError(
                 f"it was started as one of {given} processes",
                 place="WORLD_SIZE",
                 remedy="start the engine once, without torchrun: it starts what hardware.gpus asks for",
             )
-        for name in VARIABLES:
-            os.environ.pop(name, None)
+        if self.launched and started() != size:
+            raise UserError(
+                f"it was started as one of {started()} processes, and the run's plan is for {size}",
+                place=BACKEND,
+                remedy=f"start {size} of them, or plan the run for {started()}: hardware.processes",
+            )
+        if self.launched and "MASTER_PORT" not in os.environ:
+            raise UserError(
+                "the launcher's processes have nowhere to meet",
+                place="MASTER_PORT",
+                remedy="a backend that starts several sets MASTER_ADDR and MASTER_PORT for them",
+            )
+        if self.launched:
+            self.rank = int(_given("RANK", "SLURM_PROCID", "0"))
+            local = _given("LOCAL_RANK", "SLURM_LOCALID", str(self.rank))
+            os.environ.update(RANK=str(self.rank), LOCAL_RANK=local)
+            os.environ.update(WORLD_SIZE=str(size), LOCAL_WORLD_SIZE=str(size))
+        else:
+            for name in VARIABLES:
+                os.environ.pop(name, None)
         self._changed = threading.Condition()
         self._pids: dict[int, int] = {}
         self._endings: dict[int, Ending] = {}
@@ -64,8 +87,8 @@ class Ranks:
 
         To be called by the main thread while it is the only one: forked threads are lost, their locks stay.
         """
-        if self.size == 1:
-            return 0, -1
+        if self.size == 1 or self.launched:
+            return self.rank, -1
         self._meeting_place = meeting_place
         meeting_place.unlink(missing_ok=True)
         leader = os.getpid()
@@ -101,11 +124,13 @@ class Ranks:
             if not self._concluding.wait(GRACE) and (ending := self._failed()) is not None:
                 conclude(ending)
 
-        if self.size > 1:
+        if self.size > 1 and not self.launched:
             threading.Thread(target=look, name="guard", daemon=True).start()
 
     def cause(self, seconds: float = REAPING) -> Ending | None:
-        """How the rank ended that rank 0 lost its connection to; None where none has failed."""
+        """How the rank ended that rank 0 lost its connection to; None where none of ours has failed."""
+        if self.launched:
+            return None
         self._concluding.set()
         with self._changed:
             self._changed.wait_for(lambda: self._failed(echoes=False) is not None, seconds)
@@ -175,16 +200,36 @@ class Ranks:
             return Ending(DIED, ExitCode.FAILED, f"{which} {how} without a word")
 
 
+def started() -> int:
+    """The processes that a backend's launcher (torchrun, srun) started for one run; 1 where none did."""
+    return int(_given("WORLD_SIZE", "SLURM_NTASKS", "1")) if os.environ.get(BACKEND) else 1
+
+
+def _given(name: str, slurm: str, else_: str) -> str:
+    """A variable of torchrun's, or what srun calls it. UserError where it is no number."""
+    value = os.environ.get(name) or os.environ.get(slurm) or else_
+    if not value.isdigit():
+        raise UserError(f"{value!r} is no number of processes", place=name)
+    return value
+
+
+def follow_launcher() -> None:
+    """For a rank above 0 that a launcher started: it tells every rank to stop, and rank 0 sees to it."""
+    for number in (*SIGNALS, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def say(pipe: int, ending: Ending) -> None:
-    """A rank's last word to rank 0."""
+    """A rank's last word to rank 0; a launcher hears it by the exit code."""
+    if pipe < 0:
+        return
     document = {**asdict(ending), "why": ending.why[: LONGEST_WORD // 8]}
     os.write(pipe, json.dumps(document).encode())
 
 
 def _end_with(leader: int) -> None:
     """Leave stopping to rank 0, and don't outlive it, however it ends."""
-    for number in (*SIGNALS, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    follow_launcher()
     if sys.platform == "linux":  # the kernel sees to it, also where this process hangs in a card's driver
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tuiftune import paths
 from tuiftune.engine.distributed.group import Group, is_broken_connection
-from tuiftune.engine.distributed.ranks import DIED, ECHO, MEETING_PLACE, Ranks, say
+from tuiftune.engine.distributed.ranks import (
+    DIED,
+    ECHO,
+    MEETING_PLACE,
+    Ranks,
+    follow_launcher,
+    say,
+    started,
+)
 from tuiftune.engine.process import downsize, gpu, ground
 from tuiftune.engine.process.faults import Ending, ending_of
 from tuiftune.engine.process.gpu import Pulse
@@ -40,6 +48,10 @@ def train(path: Path, *, resume: bool, force: bool) -> ExitCode:
 
     run = RunDir.open(path)
     os.umask(os.umask(0o077) | 0o002)  # what libraries create isn't for all to write either
+    if started() > 1 and (ranks := Ranks(_size(run))).rank:  # rank 0 of the same launcher holds the run
+        follow_launcher()
+        _silence(run)
+        _follow(run, Group(ranks.rank, ranks.size), -1, Ground(run), resume=resume, force=force)
     with _alone(run) as lock:
         _refuse_to_repeat(run, resume)
         ranks = Ranks(_size(run))
@@ -76,7 +88,7 @@ def _lead(
 
     def conclude(ending: Ending) -> None:
         once.acquire()  # for good: whoever comes second waits for the process to end
-        again = ending.state == "oom" and stopping.asked() is None
+        again = ending.state == "oom" and stopping.asked() is None and not ranks.launched
         again = again and downsize.downsize(run, settings.read(run), report, ending.others)
         ranks.end()
         pulse.stop()
