@@ -13,6 +13,7 @@ from tuiftune import assets
 from tuiftune.data.chat import fenced
 from tuiftune.data.inspect import inspect
 from tuiftune.data.measure import measure
+from tuiftune.data.mix.sources import Mix, Source
 from tuiftune.data.read.load import load
 from tuiftune.data.tokens import Counter, lengths
 from tuiftune.errors import ExitCode, UserError
@@ -176,6 +177,11 @@ def test_one_refused_row_is_told_before_training_stops_there(dataset: Dataset, t
     (place / "chat_template.jinja").write_text(once + EACH)
     fault = refused(dataset, place)
     assert fault.message == "row 8 is refused: the chat template refuses a conversation: no sevens"
+    others = tmp_path / "others.jsonl"
+    others.write_text('{"prompt": "Where?", "completion": "There."}\n' * 40)
+    mix = Mix((Source(dataset.files[0].as_posix(), 1.0),))
+    with pytest.raises(UserError, match="row 8 is refused"):
+        measure(load(str(others)), resolve(str(place)), mix=mix)
 
 
 def test_one_warm_process_answers_for_a_model(dataset: Dataset, tmp_path: Path) -> None:

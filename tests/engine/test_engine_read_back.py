@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny_families
 import torch
 
 from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def on_meta(kind: str) -> Any:
@@ -85,3 +89,18 @@ def test_a_wrapper_is_loaded_whole_where_its_causal_model_alone_could_not_be_loa
 
     assert class_of(tiny_families.config_of(kind)).__name__ == "AutoModelForImageTextToText"
     assert class_of(tiny_families.config_of("gemma3")).__name__ == "AutoModelForCausalLM"
+
+
+@pytest.mark.parametrize(("kind", "auto"), [("mllama", "ImageTextToText"), ("llama", "CausalLM")])
+@pytest.mark.parametrize("adapted", [True, False])
+def test_the_card_names_the_class_that_loads_the_result(
+    kind: str, auto: str, adapted: bool, tmp_path: Path
+) -> None:
+    from tuiftune.engine.export import result
+    from tuiftune.engine.model.base import Base
+
+    tiny_families.config_of(kind).save_pretrained(tmp_path)
+    base = Base("m", str(tmp_path), None, None, remote_code=False)
+    lines = result._use(SimpleNamespace(adapted=adapted), base)  # type: ignore[arg-type]
+    peft = "AutoPeftModel" if adapted and auto == "CausalLM" else "AutoModel"
+    assert any(f"{peft}For{auto}.from_pretrained(" in line for line in lines)

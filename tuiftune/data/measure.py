@@ -67,7 +67,7 @@ def measure(
     portions: tuple[Portion, ...] = ()
     if mix:
         portions = _portions(dataset, eval_spec, mix, seed)
-        counted += _mixed_in(portions[1:], folder, watch)
+        counted += _mixed_in(portions[1:], folder, name, watch)
     totals = np.concatenate([total for total, _ in counted])
     weights = np.concatenate([np.full(len(total), rows / len(total)) for total, rows in counted])
     order = np.argsort(totals, kind="stable")
@@ -138,10 +138,14 @@ def _sources(mix: Mix) -> str:
 
 
 def _mixed_in(
-    portions: Sequence[Portion], folder: Path | None, watch: Callable[[int], None] | None
+    portions: Sequence[Portion], folder: Path | None, name: str, watch: Callable[[int], None] | None
 ) -> list[tuple[NDArray[np.int64], int]]:
     """(lengths, rows seen in an epoch) of each further source that is seen at all."""
     from tuiftune.data.read.load import load
 
-    found = [(lengths(load(portion.source), folder, watch=watch).total, portion.seen) for portion in portions]
-    return [(total, seen) for total, seen in found if seen and len(total)]
+    found = []
+    for portion in portions:
+        if portion.seen:
+            measured = lengths(load(portion.source), folder, watch=watch, name=name, strict=True)
+            found.append((measured.total, portion.seen))
+    return [(total, seen) for total, seen in found if len(total)]
