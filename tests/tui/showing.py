@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.store.holder import LOCK
 from tuiftune.runs.store.process import identify
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.app import TuneApp
 
 SMALL = (80, 24)
+HELD: list[int] = []  # locks of runs that are shown as alive, for as long as the tests go on
 
 
 class Log:
@@ -79,10 +82,13 @@ class Log:
 
 
 def live(log: Log) -> None:
-    """Give the run a process that is alive: this one."""
+    """Give the run a process that is alive and holds it, as an engine does: this one."""
     identity = identify(os.getpid(), 0)
     assert identity is not None
     log.run.pid_path.write_text(identity.dump())
+    lock = os.open(log.run.control_path / LOCK, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    HELD.append(lock)
 
 
 def shown(app: TuneApp) -> str:

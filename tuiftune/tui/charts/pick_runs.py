@@ -44,7 +44,7 @@ class PickRuns(ListDialog["list[RunDir] | None"]):
             yield Static("reading the runs …", id="no-runs")
 
     def on_mount(self) -> None:
-        self.run_worker(self._read, thread=True, exit_on_error=False, group="list")
+        self.in_thread("list", self._read)
 
     def _read(self) -> None:
         from tuiftune.runs.state.summary import summarise

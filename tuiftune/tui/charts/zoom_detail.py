@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from tuiftune.runs.log import stretch
 from tuiftune.tui.kit.chart.timeline import Timeline
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 0.15  # one who magnifies presses the key again
 
 
+@dataclass
 class Reread(Message):
     """Parts that were read, by the paths of their runs; None where that did not work out."""
 
-    def __init__(self, found: dict[Path, stretch.Stretch | None]) -> None:
-        super().__init__()
-        self.found = found
+    found: dict[Path, stretch.Stretch | None]
 
 
 class LoadsZoomDetail:
@@ -47,7 +46,7 @@ class LoadsZoomDetail:
 
     def look_closer(self, lens: Lens, whole: Range, runs: list[tuple[RunDir, RunState]]) -> None:
         """Read what the lens shows of the runs' logs, unless that is known or the states hold it."""
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         if lens.window is None:
             self._asked, self._stretches, self.reading = {}, {}, False
             self.workers.cancel_group(self, "closer")
@@ -67,17 +66,15 @@ class LoadsZoomDetail:
             self._asked |= parts
             self.reading = True
             logs = {run.path: run.events_path for run, _ in runs}
-            self.run_worker(
-                partial(self._reread, {path: (logs[path], part) for path, part in parts.items()}),
-                thread=True,
+            self.in_thread(
+                "closer",
+                self._reread,
+                {path: (logs[path], part) for path, part in parts.items()},
                 exclusive=True,
-                exit_on_error=False,
-                group="closer",
-                description="a part of an event log",
             )
 
     def _reread(self, parts: dict[Path, tuple[Path, stretch.Part]]) -> None:
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         worker = get_current_worker()
         time.sleep(WAIT_SECONDS)
         found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
+@dataclass
 class Compared(Message):
     """The runs as read, or why that could not be."""
 
-    def __init__(self, comparison: Comparison | None, fault: str = "") -> None:
-        super().__init__()
-        self.comparison, self.fault = comparison, fault
+    comparison: Comparison | None
+    fault: str = ""
 
 
 class Compare(FullScreen[None]):
@@ -52,7 +53,7 @@ class Compare(FullScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#compare").focus()
-        self.run_worker(self._read, thread=True, exit_on_error=False, group="compare")
+        self.in_thread("compare", self._read)
 
     def _read(self) -> None:
         from tuiftune.runs.reports.compare import compare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -69,12 +69,11 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 }
 
 
+@dataclass
 class Died(Message):
     """Why an engine ended that said nothing itself."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__()
-        self.why = why
+    why: str
 
 
 class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[None]):
@@ -132,23 +131,11 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
 
     def follow(self) -> None:
         """Begin to take in events."""
-        self.run_worker(
-            partial(follow, self.run, self),
-            thread=True,
-            exit_on_error=False,
-            group="tail",
-            description="event log",
-        )
+        self.in_thread("tail", follow, self.run, self)
 
     def on_mount(self) -> None:
         self.follow()
-        self.run_worker(
-            partial(look, self.run, self),
-            thread=True,
-            exit_on_error=False,
-            group="look",
-            description="plan and checkpoints",
-        )
+        self.in_thread("look", look, self.run, self)
         self.set_interval(self.app.draw_seconds, self._draw)
 
     @on(Opened)
@@ -198,7 +185,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         if end is not None and status != "running":
             status, self._why_ended = end.state, end.why
         if status == "died" and self.status != "died":
-            self.run_worker(self._find_cause, thread=True, exit_on_error=False, group="cause")
+            self.in_thread("cause", self._find_cause)
         self._seen_running = self._seen_running or status == "running"
         if status != self.status:
             self.status = status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 JUMP = 0.05  # of the run
 
 
+@dataclass
 class Loaded(Message):
     """The log, ready to be played; or why it cannot be."""
 
-    def __init__(self, replay: Replay | None, fault: str = "") -> None:
-        super().__init__()
-        self.replay, self.fault = replay, fault
+    replay: Replay | None
+    fault: str = ""
 
 
 class ReplayScreen(Dashboard):
@@ -49,7 +50,7 @@ class ReplayScreen(Dashboard):
         yield ReplayBar()
 
     def follow(self) -> None:
-        self.run_worker(self._load, thread=True, exit_on_error=False, group="replay")
+        self.in_thread("replay", self._load)
         self.set_interval(self.app.draw_seconds, self._tick)
 
     def _load(self) -> None:

@@ -3,6 +3,7 @@ answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -22,12 +23,13 @@ POLL_SECONDS = 0.25  # how soon it notices that it is cancelled
 LOOK_EVERY = 8  # polls
 
 
+@dataclass
 class Beside(Message):
     """What was found, whenever it differs from before."""
 
-    def __init__(self, planned: Planned, stored: tuple[Stored, ...], generated: Generations) -> None:
-        super().__init__()
-        self.planned, self.stored, self.generated = planned, stored, generated
+    planned: Planned
+    stored: tuple[Stored, ...]
+    generated: Generations
 
 
 def look(run: RunDir, target: DOMNode) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,32 +39,31 @@ REFRESH_SECONDS = 2.0
 FIRST_ROWS = 40
 
 
+@dataclass
 class Listed(Message):
     """The runs as they stand, latest first, and the free bytes where new ones go (None if that is not
     known)."""
 
-    def __init__(self, rows: list[Summary], free: int | None) -> None:
-        super().__init__()
-        self.rows, self.free = rows, free
+    rows: list[Summary]
+    free: int | None
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Listed)
 
 
+@dataclass
 class Looked(Message):
     """The folded log of one run."""
 
-    def __init__(self, run: RunDir, state: RunState) -> None:
-        super().__init__()
-        self.run, self.state = run, state
+    run: RunDir
+    state: RunState
 
 
+@dataclass
 class Failed(Message):
     """Something asked for could not be done."""
 
-    def __init__(self, error: str) -> None:
-        super().__init__()
-        self.error = error
+    error: str
 
 
 class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
@@ -105,7 +105,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
 
     def _list(self) -> None:
         if self.app.screen is self:
-            self.run_worker(self._read_all, thread=True, exclusive=True, exit_on_error=False, group="list")
+            self.in_thread("list", self._read_all, exclusive=True)
 
     def _read_all(self) -> None:
         from tuiftune.hardware.disks import disk_of
@@ -156,13 +156,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
             self._look(current)
 
     def _look(self, summary: Summary) -> None:
-        self.run_worker(
-            partial(self._read_one, summary.run),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="look",
-        )
+        self.in_thread("look", self._read_one, summary.run, exclusive=True)
 
     def _read_one(self, run: RunDir) -> None:
         from tuiftune.runs.state.follow import Follower

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,12 +50,12 @@ class ComparesMarked:
         return self.query_one(RunList)
 
 
+@dataclass
 class Sized(Message):
     """What deleting a run would free, in bytes."""
 
-    def __init__(self, run: RunDir, size: int) -> None:
-        super().__init__()
-        self.run, self.size = run, size
+    run: RunDir
+    size: int
 
 
 class DeletesRuns:
@@ -66,7 +67,7 @@ class DeletesRuns:
 
     def ask_to_delete(self, run: RunDir) -> None:
         assert isinstance(self, FullScreen)
-        self.run_worker(partial(self._measure, run), thread=True, exit_on_error=False, group="measure")
+        self.in_thread("measure", self._measure, run)
 
     def _measure(self, run: RunDir) -> None:
         assert isinstance(self, FullScreen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
+@dataclass
 class Began(Message):
     """A run was launched."""
 
-    def __init__(self, run: RunDir) -> None:
-        super().__init__()
-        self.run = run
+    run: RunDir
 
 
 class StartsRuns(FullScreen[None]):
@@ -56,7 +56,7 @@ class StartsRuns(FullScreen[None]):
 
     def action_demo(self) -> None:
         self.notify("Planning and starting the demo …", timeout=4)
-        self.run_worker(self._demo, thread=True, exit_on_error=False, group="demo", exclusive=True)
+        self.in_thread("demo", self._demo, exclusive=True)
 
     def _demo(self) -> None:
         from tuiftune.jobs.backend import train

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.screen import Screen, ScreenResultType
@@ -12,6 +13,8 @@ from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.textual_patches.single_paint import SinglePaintModal, SinglePaintScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.binding import BindingType
     from textual.worker import Worker
 
@@ -41,6 +44,20 @@ class HasKeys:
 
     def action_cancel(self) -> None:
         self.action_close()
+
+    def in_thread(
+        self, group: str, work: Callable[..., object], *given: object, exclusive: bool = False
+    ) -> None:
+        """Call `work` with what is given in a thread; `exclusive`: what runs in its group is given up."""
+        assert isinstance(self, Screen)
+        self.run_worker(
+            partial(work, *given),
+            thread=True,
+            exit_on_error=False,
+            exclusive=exclusive,
+            group=group,
+            description=group,
+        )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A thread's unexpected fault is told, instead of a screen that waits for ever."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -27,6 +28,7 @@ EVENTS_A_MESSAGE = 250  # folded by the event loop in a few milliseconds
 TOLD_EVERY = 0.25  # seconds between two words on how far a long log is read
 
 
+@dataclass
 class Opened(Message):
     """The log as it was found, folded; sent again when the file was replaced. Ownership of `state` goes
     along.
@@ -34,36 +36,34 @@ class Opened(Message):
     Below 1, `share` is how much of a long log was read: `state` knows its first and its last events only.
     """
 
-    def __init__(self, state: RunState, events: list[Event], vitals: Vitals, share: float = 1.0) -> None:
-        super().__init__()
-        self.state, self.events, self.vitals, self.share = state, events, vitals, share
+    state: RunState
+    events: list[Event]
+    vitals: Vitals
+    share: float = 1.0
 
 
+@dataclass
 class Reading(Message):
     """How much of a long log was read by now, 0–1."""
 
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
+    share: float
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Reading)
 
 
+@dataclass
 class Arrived(Message):
     """Events since the last message, oldest first."""
 
-    def __init__(self, events: list[Event]) -> None:
-        super().__init__()
-        self.events = events
+    events: list[Event]
 
 
+@dataclass
 class Seen(Message):
     """How the process stands."""
 
-    def __init__(self, vitals: Vitals) -> None:
-        super().__init__()
-        self.vitals = vitals
+    vitals: Vitals
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Seen)

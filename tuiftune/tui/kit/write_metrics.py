@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
-from textual.screen import Screen
 
 from tuiftune import paths
 from tuiftune.errors import UserError
+from tuiftune.tui.kit.screens import FullScreen
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
+@dataclass
 class Written(Message):
     """How it ended."""
 
-    def __init__(self, words: str, *, failed: bool = False) -> None:
-        super().__init__()
-        self.words, self.failed = words, failed
+    words: str
+    failed: bool = False
 
 
 class WritesMetrics:
@@ -32,25 +32,19 @@ class WritesMetrics:
         from tuiftune.runs.reports.metrics_table import SUFFIXES
         from tuiftune.tui.kit.dialogs import Ask
 
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         hint = f"Every metric as a table. The suffix gives the format: {', '.join(SUFFIXES)}"
         self.app.push_screen(Ask("Write the metrics to", f"{self.run.name}-metrics.csv", hint), self._named)
 
     def _named(self, name: str | None) -> None:
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         if name:
-            self.run_worker(
-                partial(self._write, name),
-                thread=True,
-                exit_on_error=False,
-                exclusive=True,
-                group="metrics",
-            )
+            self.in_thread("metrics", self._write, name, exclusive=True)
 
     def _write(self, name: str) -> None:
         from tuiftune.runs.reports.metrics_table import export
 
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         try:
             path = paths.given(name)
             rows = export(self.run, path)
@@ -60,7 +54,7 @@ class WritesMetrics:
             self.post_message(Written(f"{paths.followed(path)} ({rows:,} rows)"))
 
     def on_written(self, message: Written) -> None:
-        assert isinstance(self, Screen)
+        assert isinstance(self, FullScreen)
         if message.failed:
             self.notify(message.words, severity="error", markup=False, timeout=8)
         else:

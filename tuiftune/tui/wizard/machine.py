@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -20,21 +21,19 @@ if TYPE_CHECKING:
 READ_SECONDS = 1.0  # NVML tells nothing new below that
 
 
+@dataclass
 class Found(Message):
-    def __init__(self, machine: Machine) -> None:
-        super().__init__()
-        self.machine = machine
+    machine: Machine
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Found)
 
 
+@dataclass
 class Suggested(Message):
     """The models that fit here, the recommended one first."""
 
-    def __init__(self, suggested: list[Suggestion]) -> None:
-        super().__init__()
-        self.suggested = suggested
+    suggested: list[Suggestion]
 
 
 class MachineStep(WizardStep):
@@ -46,7 +45,7 @@ class MachineStep(WizardStep):
 
     def on_mount(self) -> None:
         self.query_one(MachineView).focus()
-        self.run_worker(self._watch, thread=True, exit_on_error=False, group="machine")
+        self.in_thread("machine", self._watch)
 
     def _watch(self) -> None:
         """Detect once, then only the cards again, once a second while this step is shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -33,26 +34,25 @@ RESTART = {False: "Restart automatically: off", True: "Restart automatically: on
 RESTART_TIP = "Start the run again when it dies, is preempted or runs out of memory (--keep-alive)"
 
 
+@dataclass
 class Summed(Message):
-    def __init__(self, plan: Plan | None, error: str) -> None:
-        super().__init__()
-        self.plan, self.error = plan, error
+    plan: Plan | None
+    error: str
 
 
+@dataclass
 class Doing(Message):
     """What is being done on the way to a run."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__()
-        self.what = what
+    what: str
 
 
+@dataclass
 class Started(Message):
     """The engine runs; or why it does not."""
 
-    def __init__(self, run: RunDir | None, error: str) -> None:
-        super().__init__()
-        self.run, self.error = run, error
+    run: RunDir | None
+    error: str
 
 
 class ReviewStep(WizardStep):
@@ -90,7 +90,7 @@ class ReviewStep(WizardStep):
 
     def on_mount(self) -> None:
         self._show()
-        self.run_worker(self._sum, thread=True, exit_on_error=False, group="sum")
+        self.in_thread("sum", self._sum)
 
     def _show(self) -> None:
         """Preset, command, or what is wrong with them."""
@@ -266,13 +266,7 @@ class ReviewStep(WizardStep):
             return
         self._starting = True
         self.query_one("#start", Button).label = "Starting …"
-        self.run_worker(
-            partial(self._prepare, self._preset),
-            thread=True,
-            exit_on_error=False,
-            group="start",
-            exclusive=True,
-        )
+        self.in_thread("start", self._prepare, self._preset, exclusive=True)
 
     def _prepare(self, preset: Preset) -> None:
         from tuiftune.jobs import supervisor

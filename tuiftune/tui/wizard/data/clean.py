@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,24 +109,23 @@ class AbandonedError(Exception):
     """Raised in the thread when other choices were made meanwhile."""
 
 
+@dataclass
 class Doing(Message):
-    def __init__(self, what: str) -> None:
-        super().__init__()
-        self.what = what
+    what: str
 
 
+@dataclass
 class Surveyed(Message):
-    def __init__(self, settings: Settings, survey: Survey) -> None:
-        super().__init__()
-        self.settings, self.survey = settings, survey
+    settings: Settings
+    survey: Survey
 
 
+@dataclass
 class Wrote(Message):
     """The files written, or why there are none."""
 
-    def __init__(self, files: list[Path], error: str = "") -> None:
-        super().__init__()
-        self.files, self.error = files, error
+    files: list[Path]
+    error: str = ""
 
 
 class Repair(FullScreen[list[Path] | None]):
@@ -189,13 +187,7 @@ class Repair(FullScreen[list[Path] | None]):
 
     def _survey(self) -> None:
         self._tell("looking through the rows")
-        self.run_worker(
-            partial(self._look, self.settings()),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="repair",
-        )
+        self.in_thread("repair", self._look, self.settings(), exclusive=True)
 
     def _tell(self, what: str) -> None:
         self.query_one(RepairChanges).doing(f"{self.app.glyphs.waiting} {what} …")
@@ -300,13 +292,7 @@ class Repair(FullScreen[list[Path] | None]):
             return
         self._writing = True
         self._tell(f"writing {self._output}")
-        self.run_worker(
-            partial(self._write, self.settings()),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="repair",
-        )
+        self.in_thread("repair", self._write, self.settings(), exclusive=True)
 
     def _write(self, settings: Settings) -> None:
         from tuiftune.data.clean.run import clean

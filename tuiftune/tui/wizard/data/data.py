@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -141,13 +140,7 @@ class DataStep(WizardStep):
             return
         self.say("")
         self.draft = cleaning.with_sources(self.draft, given)
-        self.run_worker(
-            partial(self._read, self._reading_now, self.draft),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="data",
-        )
+        self.in_thread("data", self._read, self._reading_now, self.draft, exclusive=True)
 
     def _read(self, about: int, draft: Draft) -> None:
         """In the thread: rows first, then one check after another, and lengths once they are counted."""

@@ -3,7 +3,7 @@ read."""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
+@dataclass
 class Begun(Message):
     """The first rows, or why there are none."""
 
-    def __init__(self, first: Beginning | None, error: str = "") -> None:
-        super().__init__()
-        self.first, self.error = first, error
+    first: Beginning | None
+    error: str = ""
 
 
 class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
@@ -60,7 +60,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
 
     def on_mount(self) -> None:
         self.query_one("#samples").border_title = "first rows, as they will be read"
-        self.run_worker(partial(self._begin, self._draft.data), thread=True, exit_on_error=False, group="map")
+        self.in_thread("map", self._begin, self._draft.data)
 
     def _begin(self, sources: tuple[str, ...]) -> None:
         from tuiftune.data.detect.mapping import beginning

@@ -4,7 +4,7 @@ lost and the plan are worked out in threads, for the place where the slider rest
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,24 +35,26 @@ DEFAULT = 2048  # the preset's own
 GRID = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 32768)
 
 
+@dataclass
 class Counted(Message):
     """Lengths of the rows with the model's tokenizer, or why there are none."""
 
-    def __init__(self, draft: Draft, found: Lengths | None, context: int, error: str = "") -> None:
-        super().__init__()
-        self.draft, self.found, self.context, self.error = draft, found, context, error
+    draft: Draft
+    found: Lengths | None
+    context: int
+    error: str = ""
 
 
+@dataclass
 class Lost(Message):
-    def __init__(self, truncation: Truncation) -> None:
-        super().__init__()
-        self.truncation = truncation
+    truncation: Truncation
 
 
+@dataclass
 class Planned(Message):
-    def __init__(self, max_length: int, plan: Plan | None, error: str = "") -> None:
-        super().__init__()
-        self.max_length, self.plan, self.error = max_length, plan, error
+    max_length: int
+    plan: Plan | None
+    error: str = ""
 
 
 def places(longest: int, context: int, now: int) -> list[int]:
@@ -86,7 +88,7 @@ class Cut(FullScreen[int | None]):
         yield KeyBar(CUT)
 
     def on_mount(self) -> None:
-        self.run_worker(self._count, thread=True, exit_on_error=False, group="lengths")
+        self.in_thread("lengths", self._count)
 
     @property
     def chosen(self) -> int:
@@ -133,9 +135,7 @@ class Cut(FullScreen[int | None]):
 
     def _work_out(self) -> None:
         for group, work in (("lost", self._lose), ("plan", self._plan)):
-            self.run_worker(
-                partial(work, self._at), thread=True, exclusive=True, exit_on_error=False, group=group
-            )
+            self.in_thread(group, work, self._at, exclusive=True)
 
     def _lose(self, max_length: int) -> None:
         from tuiftune.data.tokens import truncation

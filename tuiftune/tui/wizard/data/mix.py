@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -32,12 +31,14 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TEMPERATURES = (None, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
+@dataclass
 class Counted(Message):
     """Rows of the main data, and (read, not held out) of each source that was looked at, or why not."""
 
-    def __init__(self, main: int, sizes: dict[str, tuple[int, int]], error: str = "", path: str = "") -> None:
-        super().__init__()
-        self.main, self.sizes, self.error, self.path = main, sizes, error, path
+    main: int
+    sizes: dict[str, tuple[int, int]]
+    error: str = ""
+    path: str = ""
 
 
 class Mixing(FullScreen[Mix | None]):
@@ -66,7 +67,7 @@ class Mixing(FullScreen[Mix | None]):
         self._count(tuple(source.path for source in self._mix.sources))
 
     def _count(self, paths: tuple[str, ...]) -> None:
-        self.run_worker(partial(self._read, paths), thread=True, exit_on_error=False, group="mix")
+        self.in_thread("mix", self._read, paths)
 
     def _read(self, paths: tuple[str, ...]) -> None:
         from tuiftune.data.mix.sources import fresh_rows, prompt_of

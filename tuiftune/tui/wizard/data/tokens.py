@@ -4,7 +4,7 @@ some rows at once, in a thread.
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 AT_ONCE = 16  # rows a question: importing the engine's libraries takes longer than tokenising them
 
 
+@dataclass
 class Seen(Message):
     """Documents by row, or why there are none."""
 
-    def __init__(self, rows: dict[int, dict[str, Any]], error: str = "") -> None:
-        super().__init__()
-        self.rows, self.error = rows, error
+    rows: dict[int, dict[str, Any]]
+    error: str = ""
 
 
 class TokenRows(FullScreen[None]):
@@ -72,9 +72,7 @@ class TokenRows(FullScreen[None]):
         self.query_one(TokenView).instead(
             f"{self.app.glyphs.waiting} asking the engine: it loads its libraries first, some seconds"
         )
-        self.run_worker(
-            partial(self._ask, self._at), thread=True, exclusive=True, exit_on_error=False, group="tokens"
-        )
+        self.in_thread("tokens", self._ask, self._at, exclusive=True)
 
     def _ask(self, row: int) -> None:
         from tuiftune.data.tokens import has_tokenizer

@@ -3,6 +3,7 @@ open."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     from tuiftune.advice.questions import Question
 
 
+@dataclass
 class FromData(Message):
     """Answers that the data gives by itself."""
 
-    def __init__(self, answers: dict[str, str]) -> None:
-        super().__init__()
-        self.answers = answers
+    answers: dict[str, str]
 
 
 class GoalStep(WizardStep):
@@ -53,7 +53,7 @@ class GoalStep(WizardStep):
         self.query_one(QuestionView).focus()
         self._show()
         if self.draft.data:
-            self.run_worker(self._look_at_data, thread=True, exit_on_error=False, group="goal")
+            self.in_thread("goal", self._look_at_data)
 
     def _look_at_data(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -64,12 +64,13 @@ class PromptView(Canvas):
 FOLDER = "prompt-starter"
 
 
+@dataclass
 class Made(Message):
     """The prompt of these sources; or why there is none."""
 
-    def __init__(self, data: tuple[str, ...], prompt: Prompt | None, error: str) -> None:
-        super().__init__()
-        self.data, self.prompt, self.error = data, prompt, error
+    data: tuple[str, ...]
+    prompt: Prompt | None
+    error: str
 
 
 class PromptStarter(FullScreen[None]):
@@ -111,13 +112,7 @@ class PromptStarter(FullScreen[None]):
         self._prompt = None
         self.query_one(PromptView).show(None)
         self._say("choosing rows …")
-        self.run_worker(
-            partial(self._make, self._draft.with_(data=data)),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="prompt",
-        )
+        self.in_thread("prompt", self._make, self._draft.with_(data=data), exclusive=True)
 
     def _make(self, draft: Draft) -> None:
         from tuiftune.advice.prompting import starter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -77,20 +77,21 @@ TOP = 5
 FOLDER = "retrieval-starter"
 
 
+@dataclass
 class Indexed(Message):
     """The documents' index and questions from the rows; or why there is none."""
 
-    def __init__(self, path: str, index: Index | None, samples: tuple[str, ...], error: str) -> None:
-        super().__init__()
-        self.path, self.index, self.samples, self.error = path, index, samples, error
+    path: str
+    index: Index | None
+    samples: tuple[str, ...]
+    error: str
 
 
+@dataclass
 class Found(Message):
     """What these questions find, best first."""
 
-    def __init__(self, found: dict[str, list[Hit]]) -> None:
-        super().__init__()
-        self.found = found
+    found: dict[str, list[Hit]]
 
 
 class RetrievalStarter(FullScreen[None]):
@@ -140,9 +141,7 @@ class RetrievalStarter(FullScreen[None]):
             return
         self._index = None
         self._say("indexing …")
-        self.run_worker(
-            partial(self._make, path), thread=True, exclusive=True, exit_on_error=False, group="index"
-        )
+        self.in_thread("index", self._make, path, exclusive=True)
 
     def _make(self, path: str) -> None:
         from tuiftune.advice import retrieval
@@ -181,13 +180,7 @@ class RetrievalStarter(FullScreen[None]):
             return
         question = self.query_one("#question", Input).value.strip()
         asked = (question,) if question else self._samples
-        self.run_worker(
-            partial(self._ask, self._index, asked, TOP if question else 1),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="ask",
-        )
+        self.in_thread("ask", self._ask, self._index, asked, TOP if question else 1, exclusive=True)
 
     def _ask(self, index: Index, asked: tuple[str, ...], many: int) -> None:
         from tuiftune.advice.retrieval import ask

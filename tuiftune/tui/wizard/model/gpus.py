@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 
 
+@dataclass
 class Looked(Message):
     """Some rows of the table for `number` cards; or why there is none."""
 
-    def __init__(self, number: int, rows: list[CardRow], fault: str = "") -> None:
-        super().__init__()
-        self.number, self.rows, self.fault = number, rows, fault
+    number: int
+    rows: list[CardRow]
+    fault: str = ""
 
 
 class Cards(Dialog[str | None]):
@@ -60,13 +61,7 @@ class Cards(Dialog[str | None]):
 
     def _look(self) -> None:
         self.query_one(CardList).begin(self._name)
-        self.run_worker(
-            partial(self._plan_all, self._number),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="cards",
-        )
+        self.in_thread("cards", self._plan_all, self._number, exclusive=True)
 
     def _plan_all(self, number: int) -> None:
         worker = get_current_worker()

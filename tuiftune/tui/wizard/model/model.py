@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -34,28 +34,28 @@ if TYPE_CHECKING:
 DEBOUNCE_SECONDS = 0.05  # a plan takes some 10 ms: the bar follows a key that is held down
 
 
+@dataclass
 class Offered(Message):
     """The models to choose from, the recommended one first."""
 
-    def __init__(self, rows: list[ModelRow], error: str = "") -> None:
-        super().__init__()
-        self.rows, self.error = rows, error
+    rows: list[ModelRow]
+    error: str = ""
 
 
+@dataclass
 class Planned(Message):
     """What came of planning `draft`."""
 
-    def __init__(self, draft: Draft, outcome: Outcome) -> None:
-        super().__init__()
-        self.draft, self.outcome = draft, outcome
+    draft: Draft
+    outcome: Outcome
 
 
+@dataclass
 class Fitted(Message):
     """Whether models of the list fit, as far as `about` (length, technique, card) goes."""
 
-    def __init__(self, about: Hashable, found: dict[str, Fit]) -> None:
-        super().__init__()
-        self.about, self.found = about, found
+    about: Hashable
+    found: dict[str, Fit]
 
 
 class ModelStep(ExplainsCursor):
@@ -85,7 +85,7 @@ class ModelStep(ExplainsCursor):
         self._offer_models()
 
     def _offer_models(self) -> None:
-        self.run_worker(self._offer, thread=True, exit_on_error=False, group="offer", exclusive=True)
+        self.in_thread("offer", self._offer, exclusive=True)
 
     def _offer(self) -> None:
         try:
@@ -116,13 +116,7 @@ class ModelStep(ExplainsCursor):
         self._timer = self.set_timer(max(0.001, after), self._start_planning)
 
     def _start_planning(self) -> None:
-        self.run_worker(
-            partial(self._make_plan, self.draft),
-            thread=True,
-            exclusive=True,
-            exit_on_error=False,
-            group="plan",
-        )
+        self.in_thread("plan", self._make_plan, self.draft, exclusive=True)
 
     def _make_plan(self, draft: Draft) -> None:
         self.post_message(Planned(draft, planned(self.app.findings, draft)))
@@ -171,13 +165,7 @@ class ModelStep(ExplainsCursor):
         about = (self.draft.card, plan.resolved.data.max_length, self.draft.value("method.technique"))
         if about != self._fitted_for:
             self._fitted_for = about
-            self.run_worker(
-                partial(self._look_for_fits, about, self.draft),
-                thread=True,
-                exclusive=True,
-                exit_on_error=False,
-                group="fits",
-            )
+            self.in_thread("fits", self._look_for_fits, about, self.draft, exclusive=True)
         elif not plan.fits:
             mark = {self.draft.model: Fit(False, str(method.technique), need)}
             self._models.fitted(mark)
