@@ -11,6 +11,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.runs.state import replay
+from tuiftune.runs.state.means import Means
 from tuiftune.runs.state.replay import Replay
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -30,7 +31,7 @@ def facts(state: RunState) -> tuple[object, ...]:
         state.end,
         state.curves["loss"].points(),
         state.smooth_curve.points(),
-        state.loss_means.points(),
+        state.means.get("loss", Means()).points(),
         list(state.evaluations),
         state.time_curves["cpu"].points(),
     )
