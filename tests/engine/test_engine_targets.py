@@ -34,7 +34,7 @@ def shallow(title: str) -> dict[str, Any]:
 def test_adapters_go_where_the_plan_counts_them(title: str, targets: Any, tmp_path: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from tuiftune.engine.model.adapters import adapt
+    from tuiftune.engine.techniques import applied
     from tuiftune.engine.training.settings import Settings
     from tuiftune.preset.schema import Preset
 
@@ -46,7 +46,7 @@ def test_adapters_go_where_the_plan_counts_them(title: str, targets: Any, tmp_pa
         model = AutoModelForCausalLM.from_config(
             AutoConfig.for_model(kind, **{key: value for key, value in config.items() if key != "model_type"})
         )
-        adapted = adapt(model, settings)
+        adapted = applied("lora").prepare(model, settings, tmp_path)
     trained = {name: one.numel() for name, one in adapted.named_parameters() if one.requires_grad}
     assert sum(trained.values()) == count.adapter_parameters(architecture_of(config), 8, targets)
     assert not [name for name in trained if "vision" in name]
