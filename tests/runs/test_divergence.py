@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tuiftune.plan.patience import patience
+from tuiftune.plan.cost import patience
 from tuiftune.runs.health.divergence import Divergence, lower_rate
 
 STEPS = 100

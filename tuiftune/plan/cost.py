@@ -1,4 +1,4 @@
-"""Steps, tokens, seconds and money of a run; how often it is saved."""
+"""Steps, tokens, seconds and money of a run; how often it is saved, and how long it may diverge."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 LOST_SECONDS = 300.0
 LOST_SHARE = 0.02
 SHORTEST_INTERVAL = 10.0  # seconds; saving oftener costs more than it can save
+DIVERGED_SHARE = 0.05  # of the steps a run may look as if it diverged, in a row, before it is stopped …
+DIVERGED_BOUNDS = (
+    5,
+    100,
+)  # … within these: Chowdhery et al. 2022 (PaLM, 5.1) go back about 100 steps from a spike
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +62,12 @@ def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
         limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
     every = max(1, int(limit / max(step_seconds, 1e-9)))
     return (min(every, steps) if steps else every), why
+
+
+def patience(wanted: int | str | None, total_steps: int | None) -> int:
+    """How many steps in a row a run may look as if it diverged before it is stopped: as many as were asked
+    for, 0 for never; else 5% of the run's, from 5 to 100.
+    """
+    if isinstance(wanted, int):
+        return wanted
+    return max(DIVERGED_BOUNDS[0], min(DIVERGED_BOUNDS[1], round(DIVERGED_SHARE * (total_steps or 0))))

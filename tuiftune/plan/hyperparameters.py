@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiftune import stages, techniques
+from tuiftune.plan.cost import DIVERGED_BOUNDS, DIVERGED_SHARE, patience
 from tuiftune.plan.model import Reason
-from tuiftune.plan.patience import BOUNDS, SHARE, patience
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -202,8 +202,8 @@ def divergence_patience(preset: Preset, steps: int | None) -> Reason:
     key, asked = "training.divergence_patience", preset.training.divergence_patience
     if asked != "auto":
         return Reason(key, asked, "you asked for it", YOURS)
-    least, most = BOUNDS
-    why = f"{SHARE:.0%} of the steps, {least} to {most}: a spike passes sooner"
+    least, most = DIVERGED_BOUNDS
+    why = f"{DIVERGED_SHARE:.0%} of the steps, {least} to {most}: a spike passes sooner"
     return Reason(key, patience(asked, steps), why, "PaLM (Chowdhery et al., 2022)")
 
 

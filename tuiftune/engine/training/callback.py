@@ -14,7 +14,7 @@ from tuiftune import metrics
 from tuiftune.engine.process.faults import DivergedError, NotANumberError
 from tuiftune.engine.process.gpu import memory_of
 from tuiftune.plan import cost
-from tuiftune.plan.patience import patience
+from tuiftune.plan.cost import patience
 from tuiftune.runs.health.divergence import FAR_ABOVE, Divergence, lower_rate
 
 if TYPE_CHECKING:

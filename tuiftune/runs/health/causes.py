@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import percent
-from tuiftune.plan.patience import patience
+from tuiftune.plan.cost import patience
 from tuiftune.runs.health import course as courses
 from tuiftune.runs.health.course import KNOWN
 from tuiftune.runs.health.divergence import FAR_ABOVE, lower_rate
