@@ -205,18 +205,21 @@ def closing(run: RunDir) -> list[str]:
     from tuiftune.figures import percent
     from tuiftune.runs.reports.verdict import of
     from tuiftune.runs.state.narrate import figure
-    from tuiftune.runs.state.readings import part
+    from tuiftune.runs.state.readings import number, part
     from tuiftune.runs.state.summary import summarise
 
     result = run.result() or {}
-    seen = summarise(run)
+    seen, after = summarise(run), part(result, "after")
     to = "→" if unicode(sys.stderr) else "->"
     lines = []
     if seen.loss_after is not None:
         lines.append(f"held-out loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
         lines.append(f"answers exactly right {percent(seen.match_before)} {to} {percent(seen.match_after)}")
-    if lines and (known := leakage_told(part(part(result, "after"), "leakage"))):
+    elif number(after, "rows"):  # a stage without reference answers: what was written is not compared
+        was, now = (figure(number(score, "perplexity")) for score in (part(result, "before"), after))
+        lines.append(f"perplexity {was} {to} {now}")
+    if lines and (known := leakage_told(part(after, "leakage"))):
         lines.append(known)
     if paths.exists(run.result_path / "model"):
         lines.append(f"the tuned model is in {run.result_path / 'model'}")
