@@ -11,9 +11,10 @@ import gc
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from itertools import chain, pairwise
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import IO, TYPE_CHECKING
 
 from tuiftune import interpreter
@@ -27,7 +28,6 @@ ALONE_BYTES = 32 * 1024 * 1024  # less is read here: a process costs as much as 
 PART_BYTES = 48 * 1024 * 1024
 PARTS_MOST = 4  # a training may need the other cores
 LOOK_SECONDS = 0.03
-READ_BYTES = 512 * 1024  # of what was kept: as events it takes six times the memory
 MARK, DAMAGED = b"@", b"!"
 
 Read = tuple[
@@ -48,7 +48,7 @@ def scan(descriptor: int, start: int, stop: int) -> Iterator[Read]:
                 part.begin(descriptor, size)
         for part in parts:
             for lines in chain(part.told(), part.read_here(descriptor, size)):
-                yield start + sum(one.done() for one in parts), lines
+                yield start + sum(one.read - one.start for one in parts), lines
     finally:
         for part in parts:
             part.close()
@@ -79,74 +79,59 @@ def _bounds(descriptor: int, start: int, stop: int) -> list[int]:
 
 
 class _Part:
-    """One stretch, the process that reads it, and the file without a name that it writes into."""
+    """One stretch, and the process that reads it: `read` so far, of which `reached` was told."""
 
     def __init__(self, start: int, stop: int) -> None:
-        self.start, self.stop, self.reached = start, stop, start
-        self._at = 0
-        self._file: IO[bytes] | None = None
+        self.start, self.stop = start, stop
+        self.read = self.reached = start
+        self._blocks: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self, descriptor: int, size: int) -> None:
         numbers = map(str, (self.start, self.stop, size))
         with suppress(OSError):
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (`close` does)
-            self._process = interpreter.start(
-                interpreter.command("tuiftune.runs.log.scan", *numbers), stdin=descriptor, stdout=self._file
-            )
+            words = interpreter.command("tuiftune.runs.log.scan", *numbers)
+            self._process = interpreter.start(words, stdin=descriptor, stdout=subprocess.PIPE)
+            self._listener = Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+            self._listener.start()
+
+    def _listen(self, output: IO[bytes]) -> None:
+        """Take in block after block as it is written; nothing of one that the process did not finish."""
+        block = bytearray()
+        with output:
+            for line in output:
+                if not line.startswith(MARK):
+                    block += line
+                elif line.endswith(b"\n"):
+                    self.read = int(line[1:])
+                    self._blocks.put((self.read, bytes(block)))
+                    block.clear()
+        self._blocks.put(None)
 
     def told(self) -> Iterator[list[bytes]]:
-        """What the process kept, as it comes; nothing of a block that it did not finish."""
+        """What the process kept, as it comes."""
         while self._process is not None:
-            over = self._process.poll() is not None
-            yield self._lines()
-            while lines := self._lines():
-                yield lines
-            if over:
+            try:
+                block = self._blocks.get(timeout=LOOK_SECONDS)
+            except Empty:
+                yield []  # whoever waits may give up
+                continue
+            if block is None:
                 return
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(LOOK_SECONDS)
-
-    def _lines(self) -> list[bytes]:
-        assert self._file is not None
-        size = READ_BYTES
-        while True:
-            data = b"\n" + os.pread(self._file.fileno(), size, self._at)
-            mark = data.rfind(b"\n" + MARK, 0, data.rfind(b"\n"))
-            if mark >= 0:
-                break
-            if len(data) <= size:
-                return []
-            size *= 2
-        end = data.index(b"\n", mark + 1)
-        self._at += end
-        self.reached = int(data[mark + 2 : end])
-        return [line for line in data[1:mark].split(b"\n") if line and not line.startswith(MARK)]
-
-    def _size(self) -> int:
-        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
-
-    def done(self) -> int:
-        """Bytes that were read so far, be they told or not."""
-        if self._file is None or self.reached >= self.stop:
-            return self.reached - self.start
-        last = os.pread(self._file.fileno(), 64, max(0, self._size() - 64))
-        mark = last[:-1].rpartition(b"\n")[2]
-        whole = last.endswith(b"\n") and mark.startswith(MARK) and mark[1:].isdigit()
-        return (int(mark[1:]) if whole else self.reached) - self.start
+            self.reached, lines = block
+            yield lines.split(b"\n")[:-1]
 
     def read_here(self, descriptor: int, size: int) -> Iterator[list[bytes]]:
         """What the process left unread."""
         for offset, lines in kept(descriptor, self.reached, self.stop, size):
-            self.reached = offset
+            self.read = self.reached = offset
             yield lines
 
     def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
-        if self._file is not None:
-            self._file.close()
+            self._listener.join()
 
 
 def main() -> None:
