@@ -66,7 +66,7 @@ SCENES = (
     Scene("goal", SMALL, ("processor ", "enter", "1 of 9 ", "1", "1", "1", "1", "3", "3"), wizard=True),
     Scene("weighing", SMALL, ("processor ", "enter", "1 of 9 ", "1", "1", "1", "v"), wizard=True),
     Scene("data", SMALL, TO_DATA, wizard=True),
-    Scene("checks", SMALL, (*TO_DATA, "ctrl+g"), wizard=True),
+    Scene("checks", SMALL, (*TO_DATA, "Negative ", "ctrl+g"), wizard=True),
     Scene("model", SMALL, TO_MODEL, wizard=True),
     Scene("model-card", WIDE, TO_MODEL, wizard=True, card=True),
     Scene("review", SMALL, (*TO_MODEL, "enter", "steps, "), wizard=True),

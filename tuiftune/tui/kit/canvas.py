@@ -51,6 +51,12 @@ class Line:
         filled, rest = bar(glyphs, share or 0.0, width)
         return self.add(filled, ink).add(rest, "faint")
 
+    def choice(self, glyphs: Glyphs, value: str, here: bool, ink: str = "strong") -> Line:
+        """Append a value that left and right change; `here`: it is the marked one, with arrows about it."""
+        left, right = ("‹ ", " ›") if glyphs.braille else ("< ", " >")
+        self.add(left if here else "  ", "accent").add(value, ink)
+        return self.add(right if here else "", "accent")
+
     def to(self, column: int) -> Line:
         """Pad with blanks up to `column`."""
         return self.add(" " * (column - self.width))

@@ -61,14 +61,12 @@ class RepairChoices(CursorList[ChoiceRow]):
         return row.key
 
     def line(self, row: ChoiceRow, here: bool, width: int) -> Line:
-        left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
         number = next(place for place, each in enumerate(self.rows, 1) if each.key == row.key)
         line = self.pointer(here).add(f"{number} ", "key")
         line.add(row.name.ljust(16), "strong" if here else "soft")
-        line.add(f"{left} " if here else "  ", "accent")
-        room = width - line.width - 4
+        room = width - line.width - 6
         shown = row.value if len(row.value) <= room else self.glyphs.more + row.value[-room + 1 :]
-        line.add(shown, "strong").add(f" {right}" if here else "", "accent")
+        line.choice(self.glyphs, shown, here)
         if row.says:
             line.to(36).add(row.says, "faint")
         elif here and row.typed:

@@ -121,15 +121,13 @@ class MappingView(Canvas):
 
     def _choice(self, place: int, choice: Choice) -> Line:
         here = place == self._at
-        left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
         line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
         line.add(choice.name.ljust(PART), "strong" if here else "soft")
-        line.add(f"{left} " if here else "  ", "accent")
         if choice.value:
-            line.add(excerpt(choice.value, 40), "strong")
+            line.choice(self.glyphs, excerpt(choice.value, 40), here)
         else:
-            line.add("no column", "error" if choice.remark else "faint")
-        line.add(f" {right}" if here else "  ", "accent")
+            line.choice(self.glyphs, "no column", here, "error" if choice.remark else "faint")
+        line.add("" if here else "  ")
         return line.add(f"  {choice.remark}" if choice.remark and not choice.value else "", "error")
 
 

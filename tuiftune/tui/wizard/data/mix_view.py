@@ -103,6 +103,4 @@ class MixView(Canvas):
         return line.add(f" {percent(share):>5}", "soft")
 
     def _amount(self, line: Line, amount: str, here: bool) -> Line:
-        left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
-        line.add(f"  {left} " if here else "    ", "accent").add(amount, "strong")
-        return line.add(f" {right}" if here else "", "accent").to(2 + NAME + 8 + 16)
+        return line.add("  ").choice(self.glyphs, amount, here).to(2 + NAME + 8 + 16)

@@ -56,11 +56,9 @@ class SettingsList(CursorList[Setting]):
             shown = self.glyphs.missing
         who = origin(self._draft, row) if asked != "auto" else "auto"
         line = self.pointer(here).add(row.name.ljust(14), "strong" if here else "soft")
-        left, right = ("‹", "›") if self.glyphs.braille else ("<", ">")
         room = width - line.width - 5 - len(who)
         shown = shown if len(shown) <= room else shown[: room - 1] + self.glyphs.more[:1]
-        line.add(f"{left} " if here else "  ", "accent").add(shown, "strong")
-        return line.add(f" {right}" if here else "", "accent").right(who, INKS[who], width)
+        return line.choice(self.glyphs, shown, here).right(who, INKS[who], width)
 
     def chosen_by(self, event: Click, again: bool) -> bool:
         del event
