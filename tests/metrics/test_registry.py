@@ -170,6 +170,35 @@ def test_a_log_full_of_names_stays_small(tmp_path: Path) -> None:
     assert state.step == 499
 
 
+def test_a_name_that_is_taken_displaces_nothing(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    taken = {
+        "device": 7.0,
+        "seconds": 8.0,
+        "eval_loss": 9.0,
+        "when": 1.0,
+        "gpu0_throttle": 2.0,
+        "x_throttle": 3.0,
+    }
+    lines: list[dict[str, Any]] = [
+        {"t": 1.0, "type": "step", "step": 1, "loss": 1.0, **metrics.forwarded({**LOGS, **taken})},
+        {"t": 2.0, "type": "eval", "step": 1, "loss": 0.5, "when": "during"},
+        {"t": 3.0, "type": "memory", "device": 5},
+    ]
+    run.events_path.write_bytes(b"".join(map(serialise, lines)))
+    state = RunState()
+    for event in lines:
+        state.fold(event)
+    assert state.curves["eval_loss"].points() == [(1.0, 0.5)]
+    assert state.values["step.eval_loss"] == 9.0
+    assert metrics_table.export(run, tmp_path / "all.parquet") == 3
+    columns = metrics_table.Table.of(run).columns
+    assert len(set(columns)) == len(columns)
+    rows = list(metrics_table.Table.of(run).rows())
+    assert (rows[0]["seconds"], rows[0]["step.seconds"], rows[0]["x_throttle"]) == (0.0, 8.0, 3.0)
+    assert (rows[1]["when"], rows[2]["device"]) == ("during", 5.0)
+
+
 def test_the_entries_are_sound() -> None:
     names = [metric.name for metric in metrics.METRICS]
     assert len(set(names)) == len(names)

@@ -35,6 +35,7 @@ def _registered() -> tuple[Metric, ...]:
 
 METRICS = _registered()
 BY_FIELD: dict[tuple[str, str], Metric] = {(metric.event, metric.key): metric for metric in METRICS}
+TAKEN = {"seconds", "when", *(metric.name for metric in METRICS)}  # columns of the table
 VITAL = tuple(metric.key for metric in METRICS if metric.vital)
 
 
@@ -59,7 +60,8 @@ def _unregistered(event: str, key: str) -> Metric | None:
     if event == "eval":
         return Metric(f"eval_{key}", "eval", key, f"eval {key}", chart=key, always=False, registered=False)
     return Metric(
-        key,
+        f"step.{key}" if key in TAKEN or key.startswith(("eval_", "gpu")) else key,
+        field=key,
         words=key,
         smoothed=True,
         chart=key,

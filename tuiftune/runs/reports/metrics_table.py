@@ -184,10 +184,11 @@ def _jsonl(table: Table, file: TextIO) -> int:
 def _parquet(table: Table, file: BinaryIO) -> int:
     import polars
 
+    texts = {*TEXTS, *(f"gpu{index}_throttle" for index in table.cards)}
     whole_numbers = {"step", *(metric.name for metric in metrics.METRICS if metric.whole)}
     kinds = {
         column: polars.String
-        if column in TEXTS or column.endswith("_throttle")
+        if column in texts
         else polars.Int64
         if column in whole_numbers
         else polars.Float64
