@@ -120,6 +120,9 @@ def test_text_learns_every_token_once() -> None:
     assert found.values["data.loss_on"] == "all"
     assert found.values["training.epochs"] == 1
     assert found.values["evaluation.score"] == "none"
+    assert found.values["method.stage"] == "pretrain"
+    assert "data.max_length" not in found.values, "documents are split, not truncated"
+    assert "method.stage" not in recommend({}, machine(), None, facts(9_000, form="chat")).values
 
 
 def test_too_few_rows_are_sent_to_prompting() -> None:
