@@ -12,11 +12,22 @@ import pexpect
 import pytest
 from test_terminal import ROOT, tuiftune
 
+from tuiftune.cli.plain import WHY, Plain
 from tuiftune.preset import file
+from tuiftune.tui.navigation import screen_class
+from tuiftune.tui.wizard.step_screen import WizardStep
+from tuiftune.wizard.steps import STEPS
 
 
 def answers(*lines: str) -> str:
     return "".join(line + "\n" for line in lines)
+
+
+def test_each_step_has_a_screen_and_a_walk_in_lines() -> None:
+    for step in STEPS:
+        assert issubclass(screen_class(step.key), WizardStep)
+        assert callable(getattr(Plain, f"_{step.key}"))
+        assert WHY[step.key] == step.deeper
 
 
 # machine asks nothing; goal; data; model; change?; name; review
