@@ -16,7 +16,7 @@ SECONDS_A_MIB = 1.0  # of text
 IMPORT_SECONDS = 60.0  # our own modules and libraries, on a busy machine
 BATCH_BYTES = 4 * MIB  # of text in a batch: beyond that a row is alone in it
 BYTES_A_BYTE = 128  # of text beyond BATCH_BYTES: tokens with their offsets and pieces
-STARVED = 3  # times the limit by the clock, for a process that gets little of a busy CPU
+STARVED = 8  # times the limit by the clock, for a process that gets little of a busy CPU
 THREAD_BYTES = 4 * MIB  # stack and heap of a tokenizer's thread
 
 
@@ -76,8 +76,11 @@ def _page() -> int:
 
 
 def late(waited: float, cpu: float, allowed: float) -> bool:
-    """Whether a process has had its time: by the clock, and by the CPU unless it hardly gets any."""
-    return waited > allowed and (cpu > allowed / 2 or waited > STARVED * allowed)
+    """Return True if a process has had its time: of the CPU, or by the clock if it hardly gets any.
+
+    A process that computes alone has both at once; on a busy machine only what it computed counts.
+    """
+    return waited > allowed and (cpu > 0.9 * allowed or waited > STARVED * allowed)
 
 
 def hold_memory(memory: int) -> None:
