@@ -78,7 +78,8 @@ def settings_of(draft: Draft) -> tuple[Setting, ...]:
 
 @functools.cache
 def _settings(stage: str, technique: str) -> tuple[Setting, ...]:
-    choices = (techniques.AUTO, *techniques.every())
+    every = sorted(techniques.every().values(), key=lambda one: not one.adapters)  # the smallest step first
+    choices = (techniques.AUTO, *(one.key for one in every))
     found = [Setting(_TECHNIQUE, "technique", choices, techniques.AUTO), *_OTHERS]
     chosen = techniques.every().get(technique)
     own = techniques.options_of(technique) if chosen is None else chosen.options
