@@ -238,7 +238,8 @@ def _underfitting(state: RunState, planned: Planned, seen: Course) -> Remark | N
     still_falling = fall > max(error, UNDERFIT_FALL * seen.level)
     if len(seen.evals) > 1 and state.total_steps:  # a decaying rate slows the fall down: it is over by now
         (sooner, before), (later, now) = seen.evals[-2:]
-        pace = (1 - now / before) * 0.1 * state.total_steps / (later - sooner) if before else 0.0
+        apart = later > sooner and before  # a resumed run may evaluate its last step once more
+        pace = (1 - now / before) * 0.1 * state.total_steps / (later - sooner) if apart else 0.0
         still_falling &= later >= UNDERFIT_FROM * state.total_steps and pace > UNDERFIT_PACE
     if not still_falling:
         return None
