@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("data mix", "data_mix", "mix"),
     ("data tokens", "data", "tokens"),
     ("plan", "plan", "plan"),
+    ("import", "import_", "import_"),
     ("preset check", "preset", "check"),
     ("preset show", "preset", "show"),
     ("preset schema", "preset", "schema"),

@@ -1,0 +1,216 @@
+"""Other tools' configurations as presets: what carries over, what changes, and what is told instead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.errors import UserError
+from tuiftune.interop import foreign
+from tuiftune.preset.file import dump, loads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AXOLOTL = """
+base_model: acme/llama-1b
+load_in_4bit: true
+datasets:
+  - {path: rows/a.jsonl, type: alpaca}
+  - {path: rows/b.jsonl, type: alpaca, split: "train[:10%]"}
+val_set_size: 0.1
+adapter: qlora
+sequence_len: 1024
+sample_packing: true
+lora_r: 32
+lora_alpha: 16
+lora_target_linear: true
+gradient_accumulation_steps: 4
+micro_batch_size: 2
+num_epochs: 1
+learning_rate: 2e-5
+lr_scheduler: cosine
+warmup_steps: 10
+max_steps: 200
+train_on_inputs: true
+flash_attention: true
+special_tokens: {pad_token: "<pad>"}
+made_up: 3
+"""
+FACTORY = """
+model_name_or_path: acme/llama-8b
+stage: sft
+finetuning_type: lora
+lora_rank: 8
+lora_target: all
+dataset: tickets
+template: llama3
+cutoff_len: 512
+per_device_train_batch_size: 1
+gradient_accumulation_steps: 8
+learning_rate: 1.0e-4
+num_train_epochs: 3.0
+bf16: true
+"""
+TRL = (
+    "trl sft --model_name_or_path acme/qwen --dataset_name acme/chats --use_peft --lora_r 16 \\\n"
+    "  --learning_rate 2.0e-4 --packing --per_device_train_batch_size 2 --gradient_accumulation_steps 8\n"
+)
+SWIFT = (
+    "swift sft --model acme/qwen --train_type lora --dataset acme/rows#500 --lora_rank 8 --max_length 2048\n"
+)
+UNSLOTH = """
+%pip install unsloth
+from unsloth import FastLanguageModel
+length = 2048
+model, tokenizer = FastLanguageModel.from_pretrained(
+    model_name="acme/llama-bnb-4bit", max_seq_length=length, load_in_4bit=True
+)
+model = FastLanguageModel.get_peft_model(model, r=16, lora_alpha=16, target_modules=["q_proj"], bias="none")
+dataset = load_dataset("acme/rows", split="train")
+open("/should/never/run", "w")
+trainer = SFTTrainer(model=model, args=SFTConfig(max_steps=60, learning_rate=2e-4, warmup_steps=5))
+"""
+JOB = {
+    "object": "fine_tuning.job",
+    "model": "closed-1",
+    "training_file": "file-1",
+    "method": {
+        "type": "supervised",
+        "supervised": {"hyperparameters": {"n_epochs": 4, "batch_size": "auto"}},
+    },
+}
+
+
+def imported(text: str, **options: Any) -> tuple[dict[str, Any], dict[str, foreign.Line]]:
+    """The keys that were set, dotted, and the report by foreign key. The preset survives being written."""
+    found = foreign.read(text, "there", **options)
+    assert loads(dump(found.preset), "written") == found.preset
+    document = found.preset.model_dump(mode="json", exclude_unset=True)
+    keys = {
+        f"{section}.{key}": value
+        for section, part in document.items()
+        if isinstance(part, dict)
+        for key, value in part.items()
+    }
+    return keys, {line.key: line for line in found.lines}
+
+
+def test_axolotl() -> None:
+    keys, report = imported(AXOLOTL)
+    assert keys == {
+        "model.base": "acme/llama-1b",
+        "data.train": ["rows/a.jsonl", "rows/b.jsonl"],
+        "data.format": "instruction",
+        "data.eval": 0.1,
+        "data.max_length": 1024,
+        "data.packing": True,
+        "data.loss_on": "all",
+        "method.technique": "qlora",
+        "method.target_modules": "all-linear",
+        "method.rank": 32,
+        "method.alpha": 16,
+        "training.effective_batch": 8,
+        "training.epochs": 1.0,
+        "training.learning_rate": "auto",
+        "training.schedule": "cosine",
+        "training.warmup_ratio": 0.05,
+        "training.max_steps": 200,
+    }
+    assert "full fine-tuning" in report["learning_rate"].why
+    assert report["made_up"].fate == "unknown"
+    assert report["special_tokens"].fate == report["datasets.split"].fate == "left out"
+    assert report["flash_attention"].fate == "not needed"
+    assert report["micro_batch_size"].fate == "changed"
+
+
+def test_llamafactory_with_the_datasets_it_names() -> None:
+    entry = {"file_name": "t.json", "columns": {"prompt": "question", "response": "reply"}}
+    keys, report = imported(FACTORY, datasets=lambda _: {"tickets": entry})
+    assert keys["data.train"] == "t.json"
+    assert keys["data.columns"] == {"instruction": "question", "output": "reply"}
+    assert (keys["method.technique"], keys["method.target_modules"]) == ("lora", "all-linear")
+    assert keys["training.effective_batch"] == 8
+    assert report["template"].fate == "left out"
+    assert report["learning_rate"].fate == "carried"
+    unknown, report = imported(FACTORY)
+    assert unknown["data.train"] == "tickets"
+
+
+def test_command_lines() -> None:
+    keys, _ = imported(TRL)
+    assert (keys["model.base"], keys["data.train"]) == ("acme/qwen", "acme/chats")
+    assert (keys["method.technique"], keys["method.rank"]) == ("lora", 16)
+    assert (keys["data.packing"], keys["training.effective_batch"]) == (True, 16)
+    keys, report = imported(SWIFT)
+    assert (keys["data.train"], keys["method.rank"], keys["data.max_length"]) == ("acme/rows", 8, 2048)
+    assert "acme/rows#500" in report["dataset"].why or report["dataset"].fate == "carried"
+
+
+def test_an_unsloth_script_is_read_and_not_run() -> None:
+    keys, report = imported(UNSLOTH)
+    assert keys["model.base"] == "acme/llama"
+    assert keys["data.max_length"] == 2048
+    assert keys["method.technique"] == "qlora"
+    assert keys["data.train"] == "acme/rows"
+    assert keys["training.warmup_ratio"] == pytest.approx(5 / 60, abs=1e-4)
+    assert report["bias"].fate == "not needed"
+
+
+def test_a_job_at_openai_needs_an_open_model() -> None:
+    with pytest.raises(UserError, match=r"model\.base is not in it") as fault:
+        imported(json.dumps(JOB))
+    assert "--set model.base" in fault.value.remedy
+    keys, report = imported(json.dumps(JOB), settings={"model.base": "acme/open", "data.train": "x.jsonl"})
+    assert keys["training.epochs"] == 4.0
+    assert "closed" in report["model"].why
+    assert "training.effective_batch" not in keys
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("base_model: a\ndatasets: [{path: b}]\nval_set_size: 500", "val_set_size"),
+        ("base_model: a\ndatasets: [{path: b}]\nsequence_len: -1", "sequence_len"),
+        ("base_model: a\ndatasets: [{path: b}]\nlora_r: many", "lora_r"),
+        ("base_model: a\ndatasets: [{path: b}]\nlr_scheduler: one_cycle", "lr_scheduler"),
+        ("base_model: a\ndatasets: [{path: b}]\nrl: simpo", "rl"),
+    ],
+)
+def test_what_the_preset_refuses_is_left_out_and_told(text: str, key: str) -> None:
+    _, report = imported(text)
+    assert report[key].fate == "left out"
+    assert report[key].why
+
+
+@pytest.mark.parametrize("tool", foreign.TOOLS)
+@pytest.mark.parametrize(
+    "text",
+    ["", "a: [1", "- 1\n- 2", "def (", "{" * 500, "x: &a [*a]", '{"a": 1}', "trl", "base_model: {a: b}"],
+)
+def test_nonsense_is_one_line(text: str, tool: str) -> None:
+    for named in (None, tool):
+        with pytest.raises(UserError):
+            foreign.read(text, "there", tool=named)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "axolotl.yml").write_text(AXOLOTL)
+
+    def tuiftune(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tuiftune", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    said = tuiftune("import", "axolotl.yml", "-o", "mine.yaml")
+    assert said.returncode == 0, said.stderr
+    assert "unknown    made_up" in said.stderr
+    assert said.stdout == ""
+    assert tuiftune("preset", "check", "mine.yaml").returncode == 0
+    document = json.loads(tuiftune("import", "axolotl.yml", "--json").stdout)
+    assert document["tool"] == "Axolotl"
+    assert {line["key"] for line in document["report"] if line["fate"] == "unknown"} == {"made_up"}
+    assert tuiftune("import", "none.yml").returncode == 2

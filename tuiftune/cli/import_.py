@@ -1,0 +1,121 @@
+"""`tuiftune import`: a foreign tool's configuration as a preset, with a report of what carried over."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.interop.foreign import Imported
+
+SIGNS = {"carried": "ok", "changed": "info", "not needed": "info", "left out": "warn", "unknown": "bad"}
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A configuration, script or command in a file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write the preset; else standard output."),
+    ] = None,
+    tool: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TOOL", help="axolotl, llamafactory, trl, swift, unsloth or openai."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Add or replace a key, e.g. model.base=Qwen/Qwen3-8B."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Preset and report as one JSON document.")] = False,
+) -> None:
+    """Turn another tool's configuration into a preset, and say what carried over.
+
+    Reads Axolotl and LLaMA-Factory YAML, TRL and ms-swift YAML or command lines, Unsloth scripts (without
+    running them) and OpenAI fine-tuning jobs.
+    """
+
+    from tuiftune import documents
+    from tuiftune.cli.terminal import write_json
+    from tuiftune.errors import UserError
+    from tuiftune.interop import foreign
+    from tuiftune.preset.file import dump, save
+    from tuiftune.preset.parse import parse
+    from tuiftune.printable import printable
+
+    if tool is not None and tool not in foreign.TOOLS:
+        raise UserError(
+            f"{printable(tool)} is not a known tool",
+            place="--from",
+            remedy=f"one of {', '.join(foreign.TOOLS)}",
+        )
+    given: dict[str, Any] = {}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        place = f"--set {printable(setting)[:80]}"
+        if not equals or "." not in key:
+            raise UserError(
+                "no key and value", place=place, remedy="write it as KEY=VALUE, e.g. data.train=rows.jsonl"
+            )
+        given[key.strip()] = parse(value, place).values
+    text = documents.read_text(file)
+    found = foreign.read(
+        text,
+        printable(str(file)),
+        tool=tool,
+        settings=given,
+        datasets=lambda where: _datasets(file.parent, where),
+    )
+    if as_json:
+        lines = [
+            {
+                "key": line.key,
+                "value": line.value,
+                "fate": line.fate,
+                "to": line.to or None,
+                "why": line.why or None,
+            }
+            for line in found.lines
+        ]
+        write_json(
+            {
+                "tool": found.tool,
+                "preset": found.preset.model_dump(mode="json", exclude_unset=True),
+                "report": lines,
+            }
+        )
+    else:
+        _report(found)
+    header = f"from {found.tool}: {file.name}"
+    if output is not None:
+        save(found.preset, output, header=header)
+    elif not as_json:
+        typer.echo(dump(found.preset, header=header), nl=False)
+
+
+def _datasets(beside: Path, directory: str) -> dict[str, Any]:
+    """LLaMA-Factory's dataset_info.json: of its dataset_dir as written, or next to the configuration."""
+    from tuiftune import documents, paths
+
+    for place in (beside / directory, paths.given(directory), beside):
+        if paths.is_file(place / "dataset_info.json"):
+            document = documents.read_json(place / "dataset_info.json")
+            return document if isinstance(document, dict) else {}
+    return {}
+
+
+def _report(found: Imported) -> None:
+    """What became of each key, on standard error."""
+    from tuiftune.cli.terminal import say, sign
+    from tuiftune.interop.mapping import shown
+
+    counts = {fate: sum(line.fate == fate for line in found.lines) for fate in SIGNS}
+    for fate, mark in SIGNS.items():
+        for line in found.lines:
+            if line.fate == fate:
+                to = f" → {line.to}" if line.to and fate == "carried" else ""
+                why = f"  {line.why}" if line.why and fate != "carried" else ""
+                say(f"{sign(mark)} {fate:10} {line.key}: {shown(line.value)}{to}{why}")  # type: ignore[arg-type]
+    say(f"{found.tool}: " + ", ".join(f"{count} {fate}" for fate, count in counts.items() if count))

@@ -1,0 +1,206 @@
+"""Axolotl's YAML (0.19 to 0.21)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.common import ARGUMENTS, OWN_PLACE, PLANNED, RHYTHM, steps
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    batch,
+    flag,
+    rate,
+    real,
+    schedule,
+    shown,
+    targets,
+    warmup,
+    whole,
+)
+from tuiftune.interop.rows import Source, put
+
+if TYPE_CHECKING:
+    from tuiftune.interop.mapping import Rules
+
+TOOL = "Axolotl"
+TYPES = {
+    "alpaca": "instruction",
+    "sharegpt": "sharegpt",
+    "chat_template": "auto",
+    "completion": "text",
+    "oasst": "auto",
+    "gpteacher": "instruction",
+    "input_output": None,
+    "context_qa": None,
+}
+_KERNELS = """
+    liger_rope liger_rms_norm liger_glu_activation liger_swiglu liger_layer_norm
+    liger_cross_entropy liger_fused_linear_cross_entropy unsloth_cross_entropy_loss
+    unsloth_lora_mlp unsloth_lora_qkv unsloth_lora_o unsloth_rms_norm unsloth_rope
+"""
+_TRACKERS = """
+    wandb_entity wandb_watch wandb_name wandb_run_id wandb_log_model wandb_mode
+    mlflow_experiment_name comet_project_name comet_workspace
+"""
+RULES: Rules = {
+    "revision_of_model": To("model.revision", str),
+    "trust_remote_code": To("model.trust_remote_code", flag),
+    "lora_r": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "lora_modules_to_save": To("method.modules_to_save", list),
+    "sequence_len": To("data.max_length", whole),
+    "sample_packing": To("data.packing", flag),
+    "val_set_size": To("data.eval", real),
+    "num_epochs": To("training.epochs", real),
+    "lr_scheduler": To("training.schedule", schedule),
+    "optimizer": To("training.optimizer", str),
+    "early_stopping_patience": To("training.early_stopping", whole),
+    "flash_attention": Moot(f"attention kernel: {PLANNED}"),
+    "sdp_attention": Moot(f"attention kernel: {PLANNED}"),
+    "xformers_attention": Moot(f"attention kernel: {PLANNED}"),
+    "attn_implementation": Moot(f"attention kernel: {PLANNED}"),
+    "eager_attention": Moot(f"attention kernel: {PLANNED}"),
+    "torch_compile": To("training.compile", flag),
+    "model_type": Moot("read from the model's config.json"),
+    "tokenizer_type": Moot("read from the model's own files"),
+    "tokenizer_config": Moot("the tokenizer of the base model is used"),
+    "tokenizer_use_fast": Moot("the tokenizer of the base model is used"),
+    "is_llama_derived_model": Moot("read from the model's config.json"),
+    "strict": Moot("only concerns Axolotl"),
+    "dataset_prepared_path": Moot("only concerns Axolotl"),
+    "pad_to_sequence_len": Moot("rows are packed or laid out without padding here"),
+    "eval_sample_packing": Moot(RHYTHM),
+    "evals_per_epoch": Moot(RHYTHM),
+    "saves_per_epoch": Moot("checkpoints are saved at least every 5 minutes or 2% of the steps"),
+    "eval_table_size": Moot(RHYTHM),
+    "eval_max_new_tokens": Moot(RHYTHM),
+    "debug": Moot("only concerns Axolotl"),
+    "output_dir": Moot(OWN_PLACE),
+    "chat_template": Cannot("the base model's own chat template is used"),
+    "chat_template_jinja": Cannot("the base model's own chat template is used"),
+    "special_tokens": Cannot("the base model's own special tokens are used"),
+    "tokens": Cannot("tuiftune adds no tokens to a vocabulary"),
+    "added_tokens_overrides": Cannot("tuiftune adds no tokens to a vocabulary"),
+    "resize_token_embeddings_to_32x": Cannot("tuiftune does not resize embeddings"),
+    "lora_mlp_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "lora_qkv_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "lora_o_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "plugins": Moot(f"fused kernels: {PLANNED}; other plugins concern Axolotl only"),
+    "fsdp_version": Cannot("tuiftune trains a copy on each GPU (DDP)"),
+    "roundrobin_upload": Cannot("tuiftune does not upload models by itself"),
+    "unfrozen_parameters": Cannot("tuiftune trains all weights or adapters"),
+    "lora_model_dir": Cannot("tuiftune begins from a base model"),
+    "hub_strategy": Cannot("tuiftune does not upload models by itself"),
+    "relora_steps": Cannot("tuiftune has no ReLoRA"),
+    "noisy_embedding_alpha": Cannot("tuiftune has no NEFTune noise"),
+    "loss_watchdog_threshold": Moot("divergence is detected: training.divergence_patience"),
+    "loss_watchdog_patience": Moot("divergence is detected: training.divergence_patience"),
+    "save_safetensors": Moot("results are safetensors"),
+    **dict.fromkeys(_KERNELS.split(), Moot(f"fused kernels: {PLANNED}")),
+    **dict.fromkeys(_TRACKERS.split(), Moot("a tracker's own: use its environment variables")),
+}
+
+
+def recognizes(document: dict[str, Any]) -> bool:
+    """Whether it looks like one of Axolotl's."""
+    return "base_model" in document and ("datasets" in document or "sequence_len" in document)
+
+
+def read(transfer: Transfer) -> None:
+    """Carry an Axolotl document over."""
+    base = transfer.take("base_model")
+    if base is not None:
+        transfer.carry("base_model", base, "model.base")
+    _technique(transfer)
+    _data(transfer)
+    if (kind := transfer.take("rl")) not in (None, False):
+        transfer.leave("rl", kind, f"tuiftune has no {shown(kind)} stage yet")
+        transfer.set("method.stage", str(kind))
+    if transfer.take("train_on_inputs"):
+        transfer.carry("train_on_inputs", True, "data.loss_on", "all")
+    _save(transfer)
+    batch(transfer, "micro_batch_size", "gradient_accumulation_steps", 1)
+    if (project := transfer.take("wandb_project")) not in (None, ""):
+        transfer.carry("wandb_project", project, "run.report_to", ["wandb"], "set WANDB_PROJECT for the name")
+    warmup(transfer)
+    transfer.apply(ARGUMENTS | RULES)
+    rate(transfer)
+    transfer.finish()
+
+
+def _technique(transfer: Transfer) -> None:
+    nothing = "the plan chooses the technique"
+    adapter, four, eight = (transfer.take(key) for key in ("adapter", "load_in_4bit", "load_in_8bit"))
+    dora, rslora = transfer.take("peft_use_dora"), transfer.take("peft_use_rslora")
+    technique = {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter)
+    if technique is None:
+        transfer.leave("adapter", adapter, f"tuiftune has no {shown(adapter)}; {nothing}")
+    elif technique == "lora" and four:
+        transfer.carry("adapter", adapter, "method.technique", "qlora", "LoRA over a 4-bit base model")
+    elif technique == "lora" and (dora or rslora):
+        named = "dora" if dora else "rslora"
+        transfer.carry(f"peft_use_{named}", True, "method.technique", named)
+    else:
+        transfer.carry("adapter", adapter, "method.technique", technique)
+    if eight:
+        transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
+    linear, modules = transfer.take("lora_target_linear"), transfer.take("lora_target_modules")
+    if modules:
+        transfer.carry("lora_target_modules", modules, "method.target_modules", targets(modules))
+    elif linear:
+        transfer.carry("lora_target_linear", linear, "method.target_modules", "all-linear")
+
+
+def _data(transfer: Transfer) -> None:
+    sources = []
+    for key in ("datasets", "pretraining_dataset"):
+        found = transfer.take(key)
+        for entry in found if isinstance(found, list) else [found] if found else []:
+            row = entry if isinstance(entry, dict) else {"path": entry}
+            sources.append(_source(key, row))
+    put(transfer, sources, "data.train")
+    held_out = transfer.take("test_datasets")
+    if isinstance(held_out, list) and held_out and isinstance(held_out[0], dict):
+        files = held_out[0].get("data_files") or held_out[0].get("path")
+        file = files[0] if isinstance(files, list) else files
+        transfer.carry(
+            "test_datasets", file, "data.eval", file, "" if len(held_out) == 1 else "the first of them"
+        )
+
+
+def _source(key: str, row: dict[str, Any]) -> Source:
+    kind = row.get("type")
+    name = kind if isinstance(kind, str) else None
+    files = row.get("data_files")
+    path = files if files else row.get("path")
+    columns: dict[str, str] = {}
+    if isinstance(kind, dict):  # a prompt of the user's own: its fields name the columns
+        roles = {"field_instruction": "instruction", "field_input": "input", "field_output": "output"}
+        columns = {role: str(kind[field]) for field, role in roles.items() if kind.get(field)}
+        form: str | None = "instruction" if columns else None
+    else:
+        form = TYPES.get((name or "chat_template").split(".")[0].split(":")[0])
+    if "field_messages" in row:
+        columns["messages"] = str(row["field_messages"])
+    if key == "pretraining_dataset" or name == "completion":
+        form, field = "text", row.get("text_column") or row.get("field")
+        columns = {"text": str(field)} if field else {}
+    shape = None if form is not None else f"type {shown(kind)}: the rows' format is detected"
+    left = [
+        name
+        for name in ("split", "name", "shards", "roles", "message_property_mappings", "weight")
+        if row.get(name)
+    ]
+    return Source(key, path, form or "auto", columns, shape, left)
+
+
+def _save(transfer: Transfer) -> None:
+    every = transfer.take("save_steps")
+    if isinstance(every, float) and every < 1:
+        transfer.leave("save_steps", every, "a share of the steps: the plan chooses the rhythm")
+    elif every is not None and steps(every):
+        transfer.carry("save_steps", every, "run.save_every", steps(every))

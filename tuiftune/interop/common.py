@@ -1,0 +1,80 @@
+"""Keys of transformers' TrainingArguments, which TRL, LLaMA-Factory, ms-swift and Unsloth scripts share."""
+
+from __future__ import annotations
+
+from tuiftune.interop.mapping import Cannot, Moot, Rules, To, flag, real, schedule, whole
+
+RHYTHM = "tuiftune evaluates and logs on its own rhythm"
+PLANNED = "the plan chooses it for the GPU at hand"
+OWN_PLACE = "runs are written to tuiftune's own directory (--runs)"
+
+
+_REPORTS = """
+    logging_steps logging_strategy logging_first_step plot_loss eval_steps eval_strategy
+    evaluation_strategy do_eval do_train per_device_eval_batch_size save_strategy
+    load_best_model_at_end metric_for_best_model greater_is_better save_only_model
+"""
+_LOADING = """
+    dataloader_num_workers dataloader_pin_memory dataset_num_proc preprocessing_num_workers
+    overwrite_cache remove_unused_columns ddp_timeout ddp_find_unused_parameters
+    use_fast_tokenizer
+"""
+
+
+def steps(value: object) -> int | None:
+    """A number of steps; -1 and 0 mean none."""
+    number = whole(value)
+    return number if number > 0 else None
+
+
+def positive(value: object) -> float | None:
+    """A positive number; -1 and 0 mean unset."""
+    number = real(value)
+    return number if number > 0 else None
+
+
+ARGUMENTS: Rules = {
+    "learning_rate": To("training.learning_rate", real),
+    "num_train_epochs": To("training.epochs", positive),
+    "max_steps": To("training.max_steps", steps, "no limit there"),
+    "lr_scheduler_type": To("training.schedule", schedule),
+    "warmup_ratio": To("training.warmup_ratio", real),
+    "weight_decay": To("training.weight_decay", real),
+    "max_grad_norm": To("training.max_grad_norm", real),
+    "optim": To("training.optimizer", str),
+    "seed": To("training.seed", whole),
+    "save_steps": To("run.save_every", steps),
+    "save_total_limit": To("run.checkpoints", whole),
+    "gradient_checkpointing": Moot(f"activation checkpointing: {PLANNED}"),
+    "gradient_checkpointing_kwargs": Moot(f"activation checkpointing: {PLANNED}"),
+    "torch_compile": To("training.compile", flag),
+    "bf16": Moot(f"precision: {PLANNED} (bfloat16 where the GPU has it)"),
+    "fp16": Moot(f"precision: {PLANNED}"),
+    "tf32": Moot(f"precision: {PLANNED}"),
+    "pure_bf16": Cannot("trained weights are kept in float32 here"),
+    "output_dir": Moot(OWN_PLACE),
+    "logging_dir": Moot(OWN_PLACE),
+    "run_name": Moot("name the run with `tuiftune train --name`"),
+    "overwrite_output_dir": Moot("tuiftune never overwrites a run"),
+    "resume_from_checkpoint": Moot("`tuiftune resume` continues a run of tuiftune"),
+    "push_to_hub": Cannot("tuiftune does not upload models by itself"),
+    "hub_model_id": Cannot("tuiftune does not upload models by itself"),
+    "deepspeed": Cannot("tuiftune trains a copy on each GPU (DDP); the plan says whether the model fits"),
+    "fsdp": Cannot("tuiftune trains a copy on each GPU (DDP); the plan says whether the model fits"),
+    "fsdp_config": Cannot("tuiftune trains a copy on each GPU (DDP)"),
+    "group_by_length": Moot("rows are packed or laid out without padding here"),
+    "neftune_noise_alpha": Cannot("tuiftune has no NEFTune noise"),
+    "label_smoothing_factor": Cannot("tuiftune has no label smoothing"),
+    "adam_beta1": Cannot("tuiftune keeps the optimizer's own betas"),
+    "adam_beta2": Cannot("tuiftune keeps the optimizer's own betas"),
+    "adam_epsilon": Cannot("tuiftune keeps the optimizer's own epsilon"),
+    "report_to": To("run.report_to", lambda value: trackers(value), "left out: none"),
+    **dict.fromkeys(_REPORTS.split(), Moot(RHYTHM)),
+    **dict.fromkeys(_LOADING.split(), Moot("tuiftune reads and tokenizes data its own way")),
+}
+
+
+def trackers(value: object) -> list[str] | None:
+    """Experiment trackers by name; `none` and `all` are not names."""
+    names = [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
+    return [str(name) for name in names if name not in ("none", "all")] or None

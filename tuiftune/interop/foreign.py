@@ -1,0 +1,148 @@
+"""A foreign tool's configuration as a preset: the tool recognized, its keys carried, the result validated."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from tuiftune.errors import UserError
+from tuiftune.interop import axolotl, llamafactory, openai, swift, trl, unsloth
+from tuiftune.interop.mapping import Line, Transfer, shown
+from tuiftune.preset.explain import faults
+from tuiftune.preset.parse import parse
+from tuiftune.preset.schema import Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOOLS = {
+    "axolotl": axolotl.TOOL,
+    "llamafactory": llamafactory.TOOL,
+    "trl": trl.TOOL,
+    "swift": swift.TOOL,
+    "unsloth": unsloth.TOOL,
+    "openai": openai.TOOL,
+}
+_READERS = {
+    "axolotl": axolotl.read,
+    "trl": trl.read,
+    "swift": swift.read,
+    "unsloth": unsloth.read,
+    "openai": openai.read,
+}
+_NEEDED = {"model.base": "--set model.base=HUB_ID_OR_DIRECTORY", "data.train": "--set data.train=FILE"}
+_NEITHER = "neither an Axolotl, LLaMA-Factory, TRL, ms-swift or OpenAI configuration nor an Unsloth script"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The preset, and what became of each of the foreign document's keys."""
+
+    tool: str
+    preset: Preset
+    lines: tuple[Line, ...]
+
+
+def read(
+    text: str,
+    place: str,
+    *,
+    tool: str | None = None,
+    settings: dict[str, Any] | None = None,
+    datasets: Callable[[str], dict[str, Any]] = lambda _: {},
+) -> Imported:
+    """A preset out of a foreign configuration's text.
+
+    `tool` is one of TOOLS, or None to recognize it; `settings` are dotted keys that the user adds; `datasets`
+    reads LLaMA-Factory's dataset_info.json of a directory. UserError where it is no such file, or where model
+    or data are missing.
+    """
+    tool, left = _document(text, place, tool)
+    transfer = Transfer(TOOLS[tool], left)
+    if tool == "llamafactory":
+        llamafactory.read(transfer, datasets)
+    else:
+        {"axolotl": axolotl, "trl": trl, "swift": swift, "unsloth": unsloth, "openai": openai}[tool].read(
+            transfer
+        )
+    for key, value in (settings or {}).items():
+        transfer.set(key, value)
+    return Imported(transfer.tool, _validated(transfer, place, settings or {}), tuple(transfer.lines))
+
+
+def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, Any]]:
+    """The tool, and its document's keys."""
+    if tool == "unsloth" or (tool is None and unsloth.recognizes(text)):
+        return "unsloth", unsloth.arguments(text, place)
+    for name, first in (("trl", "trl"), ("swift", "swift")):
+        command = re.search(rf"(^|[\s/]){first}\s+\w", text)
+        if tool in (None, name) and (command or (name == "trl" and "sft.py" in text)):
+            found = trl.arguments(text if name == "trl" else re.sub(r"\bswift(?=\s)", "trl", text, count=1))
+            if found:
+                return name, found
+    document = _parsed(text, place)
+    if not isinstance(document, dict):
+        raise UserError(_NEITHER, place=place, remedy="name the tool with --from")
+    document = {str(key): value for key, value in document.items()}
+    if tool is not None:
+        return tool, document
+    for name, room in (("openai", openai), ("axolotl", axolotl), ("llamafactory", llamafactory)):
+        if room.recognizes(document):
+            return name, document
+    if trl.recognizes(document):
+        return "trl", document
+    if swift.recognizes(document):
+        return "swift", document
+    raise UserError(_NEITHER, place=place, remedy=f"name the tool with --from: {', '.join(TOOLS)}")
+
+
+def _parsed(text: str, place: str) -> Any:
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(text)  # raw: text that was read within limits
+        except (ValueError, RecursionError):
+            pass  # YAML in braces, or a fault that the YAML reader names with its line
+    return parse(text, place).values
+
+
+def _validated(transfer: Transfer, place: str, given: dict[str, Any]) -> Preset:
+    """The preset without the values it refuses, each of them told."""
+    for key, remedy in _NEEDED.items():
+        if transfer.get(key) is None:
+            raise UserError(f"{key} is not in it", place=place, remedy=f"add {remedy}")
+    while True:
+        try:
+            return Preset.model_validate(transfer.preset)
+        except ValidationError as error:
+            found = faults(error, place, {})
+            key = _key(error)
+            if key in given:
+                raise UserError(found[0].message, place=f"--set {key}", remedy=found[0].remedy) from None
+            if not _drop(transfer, key, found[0].message):
+                raise UserError(found[0].message, place=place, remedy=found[0].remedy) from None
+
+
+def _key(error: ValidationError) -> str:
+    """The dotted key, of at most two parts, of the first value that the preset refuses."""
+    where = [str(part) for part in error.errors()[0]["loc"] if isinstance(part, str)]
+    return ".".join(where[:2])
+
+
+def _drop(transfer: Transfer, key: str, why: str) -> bool:
+    """Take a refused key out of the preset, and tell of it. False where it is not there."""
+    *path, leaf = key.split(".")
+    node: Any = transfer.preset
+    for part in path:
+        node = node.get(part, {})
+    if not isinstance(node, dict) or leaf not in node:
+        return False
+    value = node.pop(leaf)
+    why = f"{shown(value)} cannot be carried to {key}: {why}"
+    transfer.lines = [
+        Line(line.key, line.value, "left out", why) if line.to == key else line for line in transfer.lines
+    ]
+    return True

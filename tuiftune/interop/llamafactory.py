@@ -1,0 +1,178 @@
+"""LLaMA-Factory's YAML or JSON (0.9), with the dataset_info.json that names its datasets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.common import ARGUMENTS, PLANNED, RHYTHM
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    batch,
+    flag,
+    rate,
+    real,
+    shown,
+    targets,
+    warmup,
+    whole,
+)
+from tuiftune.interop.rows import Source, put
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.interop.mapping import Rules
+
+TOOL = "LLaMA-Factory"
+STAGES = {"sft": "sft", "pt": "pretrain", "rm": "reward", "ppo": "ppo", "dpo": "dpo", "kto": "kto"}
+TECHNIQUES = {
+    "use_dora": "dora",
+    "use_rslora": "rslora",
+    "pissa_init": "pissa",
+    "loraplus_lr_ratio": "loraplus",
+}
+COLUMNS = {
+    "prompt": "instruction",
+    "query": "input",
+    "response": "output",
+    "history": "history",
+    "messages": "messages",
+    "system": "system",
+    "tools": "tools",
+    "chosen": "chosen",
+    "rejected": "rejected",
+}
+RULES: Rules = {
+    "model_name_or_path": To("model.base", str),
+    "model_revision": To("model.revision", str),
+    "trust_remote_code": To("model.trust_remote_code", flag),
+    "lora_rank": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "lora_target": To("method.target_modules", targets),
+    "additional_target": To("method.modules_to_save", lambda value: str(value).split(",")),
+    "cutoff_len": To("data.max_length", whole),
+    "packing": To("data.packing", flag),
+    "default_system": To("data.system", str),
+    "val_size": To("data.eval", real),
+    "template": Cannot("the base model's own chat template is used"),
+    "neat_packing": Moot("packed rows never see one another here"),
+    "flash_attn": Moot(f"attention kernel: {PLANNED}"),
+    "enable_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "use_unsloth": Moot("only concerns LLaMA-Factory"),
+    "use_unsloth_gc": Moot("only concerns LLaMA-Factory"),
+    "disable_gradient_checkpointing": Moot(f"activation checkpointing: {PLANNED}"),
+    "max_samples": Cannot("tuiftune trains on every row: cut the file, or set training.max_steps"),
+    "streaming": Cannot("rows are read whole here"),
+    "mask_history": Cannot("every assistant turn is trained on"),
+    "rope_scaling": Cannot("the model's own positions are used"),
+    "double_quantization": Moot("4-bit base models are double-quantized here"),
+    "quantization_type": Moot("4-bit base models are stored as NF4 here"),
+    "freeze_trainable_layers": Cannot("tuiftune trains all weights or adapters"),
+    "pissa_iter": Moot("tuiftune's own number of iterations"),
+    "pissa_convert": Moot("the exported adapter fits the original base model"),
+    "create_new_adapter": Moot("each run trains an adapter of its own"),
+    "adapter_name_or_path": Cannot("tuiftune begins from a base model"),
+    "plot_loss": Moot(RHYTHM),
+    "tokenized_path": Moot("only concerns LLaMA-Factory"),
+    "ray_run_name": Moot("only concerns LLaMA-Factory"),
+    "use_swanlab": Cannot("tuiftune has no SwanLab tracker"),
+    "eval_num_beams": Moot(RHYTHM),
+    "buffer_size": Moot("only concerns LLaMA-Factory"),
+    "mix_strategy": Cannot("use data.mix"),
+    "interleave_probs": Cannot("use data.mix"),
+    "include_effective_tokens_per_second": Moot(RHYTHM),
+}
+
+
+def recognizes(document: dict[str, Any]) -> bool:
+    """Whether it looks like one of LLaMA-Factory's."""
+    return "model_name_or_path" in document and bool(
+        {"finetuning_type", "cutoff_len", "dataset_dir", "template"} & set(document)
+    )
+
+
+def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
+    """Carry a LLaMA-Factory document over. `datasets` reads a directory's dataset_info.json, {} without."""
+    stage = transfer.take("stage", "sft")
+    named = STAGES.get(stage)
+    if named != "sft":
+        transfer.carry("stage", stage, "method.stage", named or str(stage))
+    else:
+        transfer.carry("stage", stage, "method.stage", "sft")
+    _technique(transfer)
+    info = datasets(str(transfer.take("dataset_dir", "data")))
+    put(transfer, [*_sources(transfer, "dataset", info)], "data.train")
+    held_out = list(_sources(transfer, "eval_dataset", info))
+    if held_out:
+        first = held_out[0].path
+        transfer.carry(
+            "eval_dataset", first, "data.eval", first, "" if len(held_out) == 1 else "the first of them"
+        )
+    if transfer.take("train_on_prompt"):
+        transfer.carry("train_on_prompt", True, "data.loss_on", "all")
+    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
+    warmup(transfer)
+    transfer.apply(ARGUMENTS | RULES)
+    rate(transfer)
+    transfer.finish()
+
+
+def _technique(transfer: Transfer) -> None:
+    kind = transfer.take("finetuning_type", "lora")
+    bits = transfer.take("quantization_bit")
+    method = transfer.take("quantization_method")
+    marks = {key: transfer.take(key) for key in ("use_dora", "use_rslora", "pissa_init", "loraplus_lr_ratio")}
+    if kind not in ("lora", "full"):
+        transfer.leave(
+            "finetuning_type", kind, f"tuiftune has no {shown(kind)}; the plan chooses the technique"
+        )
+        return
+    chosen = [key for key, value in marks.items() if value]
+    if kind == "lora" and bits == 4:
+        transfer.carry("quantization_bit", bits, "method.technique", "qlora")
+        for key in chosen:
+            transfer.leave(key, marks[key], "tuiftune's QLoRA trains plain LoRA adapters")
+    elif kind == "lora" and chosen:
+        transfer.carry(chosen[0], marks[chosen[0]], "method.technique", TECHNIQUES[chosen[0]])
+        for key in chosen[1:]:
+            transfer.leave(key, marks[key], f"one technique at a time: {TECHNIQUES[chosen[0]]}")
+    else:
+        transfer.carry("finetuning_type", kind, "method.technique")
+    if bits not in (None, 4):
+        transfer.leave("quantization_bit", bits, "tuiftune quantizes base models to 4 bits only")
+    if method not in (None, "bnb", "bitsandbytes"):
+        transfer.leave("quantization_method", method, "4-bit base models use bitsandbytes here")
+
+
+def _sources(transfer: Transfer, key: str, info: dict[str, Any]) -> list[Source]:
+    names = transfer.take(key)
+    if not names:
+        return []
+    parts = names if isinstance(names, list) else str(names).split(",")
+    return [_source(key, str(part).strip(), info) for part in parts]
+
+
+def _source(key: str, name: str, info: dict[str, Any]) -> Source:
+    entry = info.get(name)
+    if not isinstance(entry, dict):
+        return Source(key, name, said="not named in dataset_info.json: taken as a file or a hub dataset")
+    path = entry.get("file_name") or entry.get("hf_hub_url") or entry.get("ms_hub_url")
+    if entry.get("file_name") and entry.get("directory"):
+        path = f"{entry['directory']}/{entry['file_name']}"
+    sharegpt = entry.get("formatting") == "sharegpt"
+    ranking = bool(entry.get("ranking"))
+    given = entry.get("columns")
+    columns = {
+        COLUMNS[role]: str(column)
+        for role, column in (given.items() if isinstance(given, dict) else ())
+        if role in COLUMNS and column
+    }
+    form = "preference" if ranking else "sharegpt" if sharegpt else "instruction"
+    left = [
+        part for part in ("tags", "subset", "split", "folder", "num_samples", "images") if entry.get(part)
+    ]
+    return Source(key, path, "auto" if columns and not sharegpt else form, columns, None, left)

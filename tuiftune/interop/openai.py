@@ -1,0 +1,57 @@
+"""OpenAI fine-tuning jobs, as its API returns them. The model is closed, so another base has to be named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuiftune.interop.mapping import Cannot, Moot, Rules, To, Transfer, shown, whole
+
+TOOL = "OpenAI"
+STAGES = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
+_JOB = """
+    id object created_at finished_at fine_tuned_model organization_id result_files status
+    trained_tokens error user_provided_suffix estimated_finish shared_with_openai usage_metrics
+    eval_id
+"""
+RULES: Rules = {
+    "training_file": Cannot("a file at OpenAI: download it, and name it with --set data.train=FILE"),
+    "validation_file": Cannot("a file at OpenAI: download it, and name it with --set data.eval=FILE"),
+    "seed": To("training.seed", whole),
+    "suffix": To("name", str),
+    "integrations": Cannot("use run.report_to"),
+    "metadata": Moot("only concerns OpenAI"),
+    **dict.fromkeys(_JOB.split(), Moot("only concerns the job at OpenAI")),
+}
+
+
+def recognizes(document: dict[str, Any]) -> bool:
+    """Whether it looks like a fine-tuning job."""
+    return document.get("object") == "fine_tuning.job" or "training_file" in document
+
+
+def read(transfer: Transfer) -> None:
+    """Carry a job over."""
+    model = transfer.take("model")
+    transfer.leave("model", model, f"{shown(model)} is closed: name an open model with --set model.base=ID")
+    method = transfer.take("method")
+    kind = method.get("type", "supervised") if isinstance(method, dict) else "supervised"
+    transfer.carry("method.type", kind, "method.stage", STAGES.get(kind, str(kind)))
+    settings = transfer.take("hyperparameters") or {}
+    inner = method.get(kind) if isinstance(method, dict) else None
+    if isinstance(inner, dict) and isinstance(inner.get("hyperparameters"), dict):
+        settings = {**settings, **inner["hyperparameters"]}
+    for key, value in settings.items():
+        if value == "auto":
+            transfer.leave(key, value, "left to the plan")
+        elif key == "n_epochs":
+            transfer.carry(key, value, "training.epochs", float(whole(value)))
+        elif key == "batch_size":
+            transfer.carry(key, value, "training.effective_batch", whole(value))
+        elif key == "learning_rate_multiplier":
+            transfer.leave(key, value, "a multiple of a rate that is not published: the plan chooses it")
+        elif key == "beta":
+            transfer.carry(key, value, "method.beta", value)
+        else:
+            transfer.leave(key, value, "has no counterpart here")
+    transfer.apply(RULES)
+    transfer.finish()

@@ -1,0 +1,47 @@
+"""A foreign tool's datasets as `data.train`, with its columns and its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.mapping import shown
+
+if TYPE_CHECKING:
+    from tuiftune.interop.mapping import Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One dataset: where it lies, how its rows are laid out, and what of its settings has no place here."""
+
+    key: str
+    path: Any
+    format: str = "auto"
+    columns: dict[str, str] = field(default_factory=dict)
+    said: str | None = None
+    left_out: list[str] = field(default_factory=list)
+
+
+def put(transfer: Transfer, sources: list[Source], to: str) -> None:
+    """Set `data.train`, and the format and columns where all sources agree on them."""
+    paths: list[str] = []
+    for source in sources:
+        found = source.path if isinstance(source.path, list) else [source.path]
+        paths += [str(path) for path in found if path]
+        if source.said:
+            transfer.leave(source.key, shown(source.path), source.said)
+        for name in source.left_out:
+            transfer.leave(f"{source.key}.{name}", shown(source.path), "has no counterpart here")
+    if not paths:
+        return
+    value: str | list[str] = paths[0] if len(paths) == 1 else paths
+    transfer.carry(sources[0].key, value, to, value)
+    formats = {source.format for source in sources}
+    columns = [source.columns for source in sources if source.columns]
+    if len(formats) == 1 and (form := formats.pop()) != "auto":
+        transfer.set("data.format", form)
+    if columns and all(one == columns[0] for one in columns) and len(columns) == len(sources):
+        transfer.set("data.columns", columns[0])
+    elif columns:
+        transfer.leave(sources[0].key, columns[0], "the sources name different columns: they are detected")

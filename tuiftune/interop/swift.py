@@ -1,0 +1,105 @@
+"""ms-swift's YAML and command line (`swift sft --model …`)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    batch,
+    dtype,
+    flag,
+    rate,
+    real,
+    shown,
+    targets,
+    warmup,
+    whole,
+)
+from tuiftune.interop.rows import Source, put
+
+if TYPE_CHECKING:
+    from tuiftune.interop.mapping import Rules
+
+TOOL = "ms-swift"
+STAGES = {"sft": "sft", "pt": "pretrain", "rlhf": "dpo"}
+RULES: Rules = {
+    "model": To("model.base", str),
+    "model_revision": To("model.revision", str),
+    "torch_dtype": To("model.dtype", dtype),
+    "lora_rank": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "target_modules": To("method.target_modules", targets),
+    "modules_to_save": To("method.modules_to_save", list),
+    "max_length": To("data.max_length", whole),
+    "packing": To("data.packing", flag),
+    "padding_free": To("data.padding_free", flag),
+    "system": To("data.system", str),
+    "split_dataset_ratio": To("data.eval", real),
+    "attn_impl": Moot(f"attention kernel: {PLANNED}"),
+    "use_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "model_type": Moot("read from the model's config.json"),
+    "template": Cannot("the base model's own chat template is used"),
+    "use_hf": Moot("models and data come from the Hugging Face hub, or from here"),
+    "use_modelscope": Cannot("tuiftune does not read ModelScope: download the files"),
+    "truncation_strategy": Moot("longer rows are truncated and counted"),
+    "quant_method": Moot("4-bit base models use bitsandbytes here"),
+    "bnb_4bit_quant_type": Moot("4-bit base models are stored as NF4 here"),
+    "bnb_4bit_compute_dtype": Moot(f"precision: {PLANNED}"),
+    "model_author": Cannot("tuiftune writes no identity into rows"),
+    "model_name": Cannot("tuiftune writes no identity into rows"),
+    "lora_dtype": To("method.adapter_dtype", dtype),
+    "lazy_tokenize": Moot("tuiftune reads and tokenizes data its own way"),
+    "load_from_cache_file": Moot("tuiftune reads and tokenizes data its own way"),
+    "rlhf_type": Cannot("tuiftune has no such stage yet"),
+}
+
+
+def recognizes(document: dict[str, Any]) -> bool:
+    """Whether it looks like one of ms-swift's."""
+    return "model" in document and bool({"train_type", "tuner_type", "dataset"} & set(document))
+
+
+def read(transfer: Transfer) -> None:
+    """Carry ms-swift's options over."""
+    stage = transfer.take("stage", "sft")
+    transfer.carry("stage", stage, "method.stage", STAGES.get(stage, str(stage)))
+    key = "tuner_type" if "tuner_type" in transfer.left else "train_type"
+    kind, bits = transfer.take(key, "lora"), transfer.take("quant_bits")
+    marks = {"use_dora": "dora", "use_rslora": "rslora", "lorap_lr_ratio": "loraplus"}
+    chosen = [mark for mark in marks if transfer.take(mark)]
+    if kind not in ("lora", "full", "qlora"):
+        transfer.leave(key, kind, f"tuiftune has no {shown(kind)}; the plan chooses the technique")
+    elif kind == "lora" and bits in (4, "4"):
+        transfer.carry("quant_bits", bits, "method.technique", "qlora")
+    elif kind == "lora" and chosen:
+        transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
+    else:
+        transfer.carry(key, kind, "method.technique")
+    put(transfer, _sources(transfer, "dataset"), "data.train")
+    held_out = _sources(transfer, "val_dataset")
+    if held_out:
+        transfer.carry("val_dataset", held_out[0].path, "data.eval", held_out[0].path)
+    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps", 1)
+    warmup(transfer)
+    transfer.apply(ARGUMENTS | RULES)
+    rate(transfer)
+    transfer.finish()
+
+
+def _sources(transfer: Transfer, key: str) -> list[Source]:
+    """`ID:SUBSET#ROWS`: the subset and the number of rows have no place here."""
+    found = transfer.take(key)
+    names = found if isinstance(found, list) else str(found).split() if found else []
+    sources = []
+    for name in map(str, names):
+        bare = re.sub(r"(?<=[^/\\]):[^/\\#]+(?=#|$)|#\d+$", "", name)
+        said = None if bare == name else f"{shown(name)}: subset and number of rows have no counterpart here"
+        sources.append(Source(key, re.sub(r"#\d+$", "", bare), said=said))
+    return sources

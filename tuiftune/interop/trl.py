@@ -1,0 +1,131 @@
+"""TRL's command line (`trl sft --model_name_or_path …`) and its YAML configurations."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    attention,
+    batch,
+    dtype,
+    flag,
+    rate,
+    real,
+    targets,
+    warmup,
+    whole,
+)
+from tuiftune.interop.rows import Source, put
+
+if TYPE_CHECKING:
+    from tuiftune.interop.mapping import Rules
+
+TOOL = "TRL"
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+RULES: Rules = {
+    "model_name_or_path": To("model.base", str),
+    "model_revision": To("model.revision", str),
+    "torch_dtype": To("model.dtype", dtype),
+    "dtype": To("model.dtype", dtype),
+    "attn_implementation": To("model.attention", attention),
+    "trust_remote_code": To("model.trust_remote_code", flag),
+    "lora_r": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "lora_target_modules": To("method.target_modules", targets),
+    "lora_modules_to_save": To("method.modules_to_save", list),
+    "max_length": To("data.max_length", whole),
+    "max_seq_length": To("data.max_length", whole),
+    "packing": To("data.packing", flag),
+    "padding_free": To("data.padding_free", flag),
+    "packing_strategy": Moot("rows are packed by tuiftune's own rule"),
+    "eval_packing": Moot("evaluation rows are never packed here"),
+    "use_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "bnb_4bit_quant_type": Moot("4-bit base models are stored as NF4 here"),
+    "use_bnb_nested_quant": Moot("4-bit base models are double-quantized here"),
+    "lora_task_type": Moot("read from the model"),
+    "chat_template_path": Cannot("the base model's own chat template is used"),
+    "eos_token": Cannot("the end of a turn is found from the template"),
+    "dataset_config": Cannot("name the files, or the hub dataset alone"),
+    "dataset_train_split": Moot("a hub dataset's train rows are taken"),
+    "dataset_test_split": Moot("data.eval holds rows out, or names a file"),
+    "loss_type": Cannot("tuiftune's loss is cross-entropy"),
+    "activation_offloading": Moot(f"memory: {PLANNED}"),
+    "assistant_only_loss": Moot("the loss is on assistant tokens: data.loss_on"),
+    "completion_only_loss": Moot("the loss is on assistant tokens: data.loss_on"),
+}
+
+
+def recognizes(document: dict[str, Any]) -> bool:
+    """Whether it looks like one of TRL's."""
+    return "model_name_or_path" in document and ("dataset_name" in document or "datasets" in document)
+
+
+def arguments(text: str) -> dict[str, Any] | None:
+    """The options of a `trl STAGE --key value …` command; None where the text is no such command."""
+    try:
+        words = shlex.split(_COMMENT.sub("", text).replace("\\\n", " "))
+    except ValueError:
+        return None
+    places = [
+        place for place, word in enumerate(words) if word.rsplit("/", 1)[-1] in ("trl", "sft.py", "dpo.py")
+    ]
+    if not places:
+        return None
+    rest = words[places[0] + 1 :]
+    found: dict[str, Any] = {}
+    script = words[places[0]].rsplit("/", 1)[-1]
+    if rest and not rest[0].startswith("-"):
+        found["stage"] = rest.pop(0)
+    elif script.endswith(".py"):
+        found["stage"] = script.removesuffix(".py")
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            continue
+        name, equals, value = word[2:].partition("=")
+        values = [value] if equals else []
+        while not equals and rest and not rest[0].startswith("--"):
+            values.append(rest.pop(0))
+        found[name.replace("-", "_")] = True if not values else values[0] if len(values) == 1 else values
+    return found
+
+
+def read(transfer: Transfer) -> None:
+    """Carry TRL's options over."""
+    stage = transfer.take("stage", "sft")
+    transfer.carry("stage", stage, "method.stage", str(stage))
+    peft, four, eight = (transfer.take(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
+    marks = {"use_dora": "dora", "use_rslora": "rslora"}
+    chosen = [key for key in marks if transfer.take(key)]
+    if peft and four:
+        transfer.carry("load_in_4bit", four, "method.technique", "qlora")
+    elif peft and chosen:
+        transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
+    else:
+        transfer.carry("use_peft", bool(peft), "method.technique", "lora" if peft else "full")
+    if eight:
+        transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
+    name = transfer.take("dataset_name")
+    sources = [Source("dataset_name", name)] if name else []
+    mixture = transfer.take("datasets")
+    for entry in mixture if isinstance(mixture, list) else []:
+        row = entry if isinstance(entry, dict) else {"path": entry}
+        left = [key for key in ("name", "data_dir", "split", "columns") if row.get(key)]
+        sources.append(Source("datasets", row.get("data_files") or row.get("path"), left_out=left))
+    field = transfer.take("dataset_text_field")
+    put(transfer, sources, "data.train")
+    if field not in (None, "text"):
+        transfer.carry("dataset_text_field", field, "data.columns", {"text": field})
+    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
+    warmup(transfer)
+    transfer.apply(ARGUMENTS | RULES)
+    rate(transfer)
+    transfer.finish()

@@ -1,0 +1,159 @@
+"""Unsloth scripts and notebooks' cells: the literal arguments of its calls, read without running anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    To,
+    Transfer,
+    batch,
+    dtype,
+    flag,
+    rate,
+    real,
+    targets,
+    warmup,
+    whole,
+)
+from tuiftune.interop.rows import Source, put
+
+if TYPE_CHECKING:
+    from tuiftune.interop.mapping import Rules
+
+TOOL = "Unsloth"
+CALLS = (
+    "from_pretrained",
+    "get_peft_model",
+    "SFTTrainer",
+    "SFTConfig",
+    "TrainingArguments",
+    "UnslothTrainingArguments",
+)
+RULES: Rules = {
+    "model_name": To("model.base", lambda value: re.sub(r"(-unsloth)?-bnb-4bit$", "", str(value))),
+    "revision": To("model.revision", str),
+    "dtype": To("model.dtype", dtype),
+    "trust_remote_code": To("model.trust_remote_code", flag),
+    "max_seq_length": To("data.max_length", whole),
+    "max_length": To("data.max_length", whole),
+    "r": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "target_modules": To("method.target_modules", targets),
+    "modules_to_save": To("method.modules_to_save", list),
+    "packing": To("data.packing", flag),
+    "random_state": To("training.seed", whole),
+    "use_gradient_checkpointing": Moot(f"activation checkpointing: {PLANNED}"),
+    "bias": Moot("adapters have no bias here"),
+    "loftq_config": Cannot("tuiftune has no LoftQ"),
+    "token": Moot("tokens come from the environment"),
+    "fast_inference": Moot("only concerns Unsloth"),
+    "gpu_memory_utilization": Moot("hardware.memory_limit limits GPU memory"),
+    "dataset_text_field": Moot("rows are read as they are, and rendered by the model's template"),
+    "formatting_func": Cannot("rows are read as they are, and rendered by the model's template"),
+    "embedding_learning_rate": Cannot("all that is trained has one learning rate"),
+    "finetune_vision_layers": Cannot("tuiftune trains text models"),
+}
+
+
+def recognizes(text: str) -> bool:
+    """Whether it looks like a script that uses Unsloth."""
+    return "unsloth" in text and ("FastLanguageModel" in text or "FastModel" in text)
+
+
+def arguments(text: str, place: str) -> dict[str, Any]:
+    """The literal arguments of the calls that matter. UserError where it is not Python."""
+    try:
+        tree = ast.parse(_without_magics(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
+        line = getattr(fault, "lineno", None)
+        where = f"{place} line {line}" if line else place
+        raise UserError(
+            "not valid Python", place=where, remedy="give the script itself, or a cell of it"
+        ) from None
+    names = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: dict[str, Any] = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called == "load_dataset" and node.args:
+            kind, files = _literal(node.args[0], names), _keyword(node, "data_files", names)
+            found.setdefault("dataset", []).append(files if files else kind)
+        elif called in CALLS:
+            for keyword in node.keywords:
+                if keyword.arg is not None and (value := _literal(keyword.value, names)) is not ...:
+                    found[keyword.arg] = value
+    return found
+
+
+def read(transfer: Transfer) -> None:
+    """Carry a script's arguments over."""
+    four, eight, full = (transfer.take(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
+    adapters = "r" in transfer.left
+    marks = {"use_rslora": "rslora", "use_dora": "dora"}
+    chosen = [key for key in marks if transfer.take(key)]
+    if full or not adapters:
+        transfer.carry("full_finetuning", bool(full), "method.technique", "full")
+    elif four is not False:
+        transfer.carry("load_in_4bit", True, "method.technique", "qlora", "" if four else "Unsloth's default")
+    elif chosen:
+        transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
+    else:
+        transfer.carry("load_in_4bit", four, "method.technique", "lora")
+    if eight:
+        transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
+    for key in (
+        "model",
+        "tokenizer",
+        "train_dataset",
+        "eval_dataset",
+        "args",
+        "data_collator",
+        "processing_class",
+    ):
+        transfer.take(key)
+    put(transfer, [Source("dataset", name) for name in transfer.take("dataset", []) if name], "data.train")
+    batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
+    warmup(transfer)
+    transfer.apply(ARGUMENTS | RULES)
+    rate(transfer)
+    transfer.finish()
+
+
+def _literal(node: ast.expr, names: dict[str, ast.expr]) -> Any:
+    """A value that can be read without running the script; `...` where there is none."""
+    if isinstance(node, ast.Name) and node.id in names and not isinstance(names[node.id], ast.Name):
+        node = names[node.id]
+    if isinstance(node, ast.Attribute):  # torch.bfloat16
+        return node.attr
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return ...
+
+
+def _keyword(call: ast.Call, name: str, names: dict[str, ast.expr]) -> Any:
+    found = [_literal(one.value, names) for one in call.keywords if one.arg == name]
+    value = found[0] if found else None
+    if isinstance(value, dict):
+        value = value.get("train")
+    return None if value is ... else value
+
+
+def _without_magics(text: str) -> str:
+    """A notebook's cell: lines for the shell are no Python."""
+    return "\n".join("" if line.lstrip().startswith(("!", "%")) else line for line in text.splitlines())
