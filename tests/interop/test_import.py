@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,6 +86,8 @@ JOB = {
         "supervised": {"hyperparameters": {"n_epochs": 4, "batch_size": "auto"}},
     },
 }
+
+TEXTS = {"axolotl": AXOLOTL, "llamafactory": FACTORY, "trl": TRL, "swift": SWIFT, "openai": json.dumps(JOB)}
 
 
 def imported(text: str, **options: Any) -> tuple[dict[str, Any], dict[str, foreign.Line]]:
@@ -196,6 +200,29 @@ def test_nonsense_is_one_line(text: str, tool: str) -> None:
     for named in (None, tool):
         with pytest.raises(UserError):
             foreign.read(text, "there", tool=named)
+
+
+JUNK: list[Any] = [
+    None, True, -1, 3.7, "x", "", "nan", [], [1], ["a", {}], {}, {"path": 5}, [{"path": None}], [None],
+    10**30, float("inf"), "a\nb", {"type": []}, "lora",
+]  # fmt: skip
+
+
+def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4,000 documents with one to three values of any kind under keys that have rules."""
+    rng = random.Random(1)
+    documents = {name: foreign._document(text, "", name)[1] for name, text in TEXTS.items()}
+    words = ["adapter", "rl", "stage", "datasets", "pretraining_dataset", "test_datasets", "hyperparameters",
+             "method", "dataset", "val_dataset", "eval_dataset", "quantization_bit", "save_steps", "use_dora"]  # fmt: skip
+    for _ in range(4000):
+        name = rng.choice(list(documents))
+        changed = {
+            **documents[name],
+            **{rng.choice([*words, *documents[name]]): rng.choice(JUNK) for _ in "abc"},
+        }
+        monkeypatch.setattr(foreign, "_document", lambda *_, found=(name, changed): found)
+        with suppress(UserError):
+            foreign.read("", "there", settings={"model.base": "m", "data.train": "d"})
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def read(transfer: Transfer) -> None:
         transfer.carry("base_model", base, "model.base")
     _technique(transfer)
     _data(transfer)
-    if (kind := transfer.take("rl")) not in (None, False):
+    if (kind := transfer.word("rl")) not in (None, False):
         transfer.leave("rl", kind, f"tuiftune has no {shown(kind)} stage yet")
         transfer.set("method.stage", str(kind))
     if transfer.take("train_on_inputs"):
@@ -134,7 +134,7 @@ def read(transfer: Transfer) -> None:
 
 def _technique(transfer: Transfer) -> None:
     nothing = "the plan chooses the technique"
-    adapter, four, eight = (transfer.take(key) for key in ("adapter", "load_in_4bit", "load_in_8bit"))
+    adapter, four, eight = (transfer.word(key) for key in ("adapter", "load_in_4bit", "load_in_8bit"))
     dora, rslora = transfer.take("peft_use_dora"), transfer.take("peft_use_rslora")
     technique = {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter)
     if technique is None:
@@ -150,7 +150,7 @@ def _technique(transfer: Transfer) -> None:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
     linear, modules = transfer.take("lora_target_linear"), transfer.take("lora_target_modules")
     if modules:
-        transfer.carry("lora_target_modules", modules, "method.target_modules", targets(modules))
+        transfer.place("lora_target_modules", modules, To("method.target_modules", targets))
     elif linear:
         transfer.carry("lora_target_linear", linear, "method.target_modules", "all-linear")
 
@@ -202,5 +202,5 @@ def _save(transfer: Transfer) -> None:
     every = transfer.take("save_steps")
     if isinstance(every, float) and every < 1:
         transfer.leave("save_steps", every, "a share of the steps: the plan chooses the rhythm")
-    elif every is not None and steps(every):
-        transfer.carry("save_steps", every, "run.save_every", steps(every))
+    elif every is not None:
+        transfer.place("save_steps", every, To("run.save_every", steps))

@@ -97,14 +97,14 @@ def recognizes(document: dict[str, Any]) -> bool:
 
 def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
     """Carry a LLaMA-Factory document over. `datasets` reads a directory's dataset_info.json, {} without."""
-    stage = transfer.take("stage", "sft")
+    stage = transfer.word("stage", "sft")
     named = STAGES.get(stage)
     if named != "sft":
         transfer.carry("stage", stage, "method.stage", named or str(stage))
     else:
         transfer.carry("stage", stage, "method.stage", "sft")
     _technique(transfer)
-    info = datasets(str(transfer.take("dataset_dir", "data")))
+    info = datasets(str(transfer.word("dataset_dir", "data")))
     put(transfer, [*_sources(transfer, "dataset", info)], "data.train")
     held_out = list(_sources(transfer, "eval_dataset", info))
     if held_out:
@@ -122,9 +122,9 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
 
 
 def _technique(transfer: Transfer) -> None:
-    kind = transfer.take("finetuning_type", "lora")
-    bits = transfer.take("quantization_bit")
-    method = transfer.take("quantization_method")
+    kind = transfer.word("finetuning_type", "lora")
+    bits = transfer.word("quantization_bit")
+    method = transfer.word("quantization_method")
     marks = {key: transfer.take(key) for key in ("use_dora", "use_rslora", "pissa_init", "loraplus_lr_ratio")}
     if kind not in ("lora", "full"):
         transfer.leave(

@@ -68,6 +68,14 @@ class Transfer:
         """A value for rules of its own: no other rule sees it."""
         return self.left.pop(key, default)
 
+    def word(self, key: str, default: Any = None) -> Any:
+        """A plain value for rules of its own; a list or mapping in its place is told, and not taken."""
+        value = self.take(key)
+        if isinstance(value, dict | list):
+            self.leave(key, value, f"{shown(value)} is not a plain value")
+            return default
+        return default if value is None else value
+
     def set(self, to: str, value: Any) -> None:
         """Set a dotted key of the preset."""
         *path, leaf = to.split(".")
@@ -105,7 +113,7 @@ class Transfer:
             elif isinstance(rule, Cannot):
                 self.leave(key, value, rule.why)
             else:
-                self._convert(key, value, rule)
+                self.place(key, value, rule)
 
     def finish(self, known: Iterable[str] = ()) -> None:
         """What no rule took: `known` to the tool but without a place here, or unknown to tuiftune."""
@@ -117,10 +125,11 @@ class Transfer:
                 self.lines.append(Line(key, value, "unknown", "not a key that tuiftune knows of this tool"))
         self.left = {}
 
-    def _convert(self, key: str, value: Any, rule: To) -> None:
+    def place(self, key: str, value: Any, rule: To) -> None:
+        """Carry a value as a rule makes it; what it can't be is told."""
         try:
             made = rule.convert(value) if rule.convert is not None else value
-        except (ValueError, TypeError, KeyError) as fault:
+        except (ValueError, TypeError, KeyError, OverflowError) as fault:
             self.leave(key, value, str(fault).strip("'\""))
             return
         if made is None:
@@ -154,15 +163,18 @@ def batch(transfer: Transfer, rows: str, accumulation: str, default: int = 8) ->
     per_device, steps = transfer.take(rows), transfer.take(accumulation)
     if per_device is None and steps is None:
         return
-    effective = whole(per_device if per_device is not None else default) * whole(
-        steps if steps is not None else 1
-    )
-    why = (
-        f"effective batch of {effective} on one GPU; on N there it was N times that. The plan splits it here"
-    )
-    for key, value in ((rows, per_device), (accumulation, steps)):
-        if value is not None:
-            transfer.carry(key, value, "training.effective_batch", effective, why)
+    given = [(key, value) for key, value in ((rows, per_device), (accumulation, steps)) if value is not None]
+    try:
+        effective = whole(default if per_device is None else per_device) * whole(
+            1 if steps is None else steps
+        )
+    except ValueError as fault:
+        for key, value in given:
+            transfer.leave(key, value, str(fault))
+        return
+    why = f"effective batch of {effective} on one GPU (on N there, N times that); the plan splits it here"
+    for key, value in given:
+        transfer.carry(key, value, "training.effective_batch", effective, why)
 
 
 def warmup(transfer: Transfer) -> None:
@@ -172,7 +184,7 @@ def warmup(transfer: Transfer) -> None:
         return
     try:
         share = real(value) if real(value) < 1 else real(value) / real(most or 0)
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, ZeroDivisionError, OverflowError):
         transfer.leave("warmup_steps", value, "set a share of the steps: training.warmup_ratio")
         return
     transfer.carry("warmup_steps", value, "training.warmup_ratio", min(1.0, round(share, 4)))
@@ -182,7 +194,7 @@ def _reads_as(text: Any, value: Any) -> bool:
     """Whether a number was written as text, or a whole one as a float."""
     try:
         return not isinstance(value, bool) and float(text) == float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -190,7 +202,7 @@ def whole(value: Any) -> int:
     """An integer, also one written as text or 4.0. ValueError in words otherwise."""
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{shown(value)} is not a whole number") from None
     if isinstance(value, float) and value != number:
         raise ValueError(f"{shown(value)} is not a whole number")
@@ -201,7 +213,7 @@ def real(value: Any) -> float:
     """A number, also one that YAML reads as text (1e-4 without a dot). ValueError in words otherwise."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{shown(value)} is not a number") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuiftune.interop.mapping import Cannot, Moot, Rules, To, Transfer, shown, whole
+from tuiftune.interop.mapping import Cannot, Moot, Rules, To, Transfer, real, shown, whole
 
 TOOL = "OpenAI"
 STAGES = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
@@ -34,19 +34,23 @@ def read(transfer: Transfer) -> None:
     model = transfer.take("model")
     transfer.leave("model", model, f"{shown(model)} is closed: name an open model with --set model.base=ID")
     method = transfer.take("method")
-    kind = method.get("type", "supervised") if isinstance(method, dict) else "supervised"
-    transfer.carry("method.type", kind, "method.stage", STAGES.get(kind, str(kind)))
-    settings = transfer.take("hyperparameters") or {}
-    inner = method.get(kind) if isinstance(method, dict) else None
-    if isinstance(inner, dict) and isinstance(inner.get("hyperparameters"), dict):
-        settings = {**settings, **inner["hyperparameters"]}
+    method = method if isinstance(method, dict) else {}
+    kind = str(method.get("type", "supervised"))
+    transfer.carry("method.type", kind, "method.stage", STAGES.get(kind, kind))
+    inner = method.get(kind)
+    settings: dict[str, Any] = {}
+    for found in (
+        transfer.take("hyperparameters"),
+        inner.get("hyperparameters") if isinstance(inner, dict) else None,
+    ):
+        settings |= found if isinstance(found, dict) else {}
     for key, value in settings.items():
         if value == "auto":
             transfer.leave(key, value, "left to the plan")
         elif key == "n_epochs":
-            transfer.carry(key, value, "training.epochs", float(whole(value)))
+            transfer.place(key, value, To("training.epochs", real))
         elif key == "batch_size":
-            transfer.carry(key, value, "training.effective_batch", whole(value))
+            transfer.place(key, value, To("training.effective_batch", whole))
         elif key == "learning_rate_multiplier":
             transfer.leave(key, value, "a multiple of a rate that is not published: the plan chooses it")
         elif key == "beta":

@@ -68,10 +68,10 @@ def recognizes(document: dict[str, Any]) -> bool:
 
 def read(transfer: Transfer) -> None:
     """Carry ms-swift's options over."""
-    stage = transfer.take("stage", "sft")
+    stage = transfer.word("stage", "sft")
     transfer.carry("stage", stage, "method.stage", STAGES.get(stage, str(stage)))
     key = "tuner_type" if "tuner_type" in transfer.left else "train_type"
-    kind, bits = transfer.take(key, "lora"), transfer.take("quant_bits")
+    kind, bits = transfer.word(key, "lora"), transfer.word("quant_bits")
     marks = {"use_dora": "dora", "use_rslora": "rslora", "lorap_lr_ratio": "loraplus"}
     chosen = [mark for mark in marks if transfer.take(mark)]
     if kind not in ("lora", "full", "qlora"):

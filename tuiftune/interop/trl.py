@@ -100,9 +100,9 @@ def arguments(text: str) -> dict[str, Any] | None:
 
 def read(transfer: Transfer) -> None:
     """Carry TRL's options over."""
-    stage = transfer.take("stage", "sft")
+    stage = transfer.word("stage", "sft")
     transfer.carry("stage", stage, "method.stage", str(stage))
-    peft, four, eight = (transfer.take(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
+    peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
     marks = {"use_dora": "dora", "use_rslora": "rslora"}
     chosen = [key for key in marks if transfer.take(key)]
     if peft and four:
@@ -120,7 +120,7 @@ def read(transfer: Transfer) -> None:
         row = entry if isinstance(entry, dict) else {"path": entry}
         left = [key for key in ("name", "data_dir", "split", "columns") if row.get(key)]
         sources.append(Source("datasets", row.get("data_files") or row.get("path"), left_out=left))
-    field = transfer.take("dataset_text_field")
+    field = transfer.word("dataset_text_field")
     put(transfer, sources, "data.train")
     if field not in (None, "text"):
         transfer.carry("dataset_text_field", field, "data.columns", {"text": field})

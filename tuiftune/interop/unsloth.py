@@ -102,7 +102,7 @@ def arguments(text: str, place: str) -> dict[str, Any]:
 
 def read(transfer: Transfer) -> None:
     """Carry a script's arguments over."""
-    four, eight, full = (transfer.take(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
+    four, eight, full = (transfer.word(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
     adapters = "r" in transfer.left
     marks = {"use_rslora": "rslora", "use_dora": "dora"}
     chosen = [key for key in marks if transfer.take(key)]
