@@ -212,10 +212,22 @@ def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) ->
     """4,000 documents with one to three values of any kind under keys that have rules."""
     rng = random.Random(1)
     documents = {name: foreign._document(text, "", name)[1] for name, text in TEXTS.items()}
-    words = (
-        "adapter rl stage datasets pretraining_dataset test_datasets hyperparameters method dataset "
-        "val_dataset eval_dataset quantization_bit save_steps use_dora"
-    ).split()
+    words = [
+        "adapter",
+        "rl",
+        "stage",
+        "datasets",
+        "pretraining_dataset",
+        "test_datasets",
+        "hyperparameters",
+        "method",
+        "dataset",
+        "val_dataset",
+        "eval_dataset",
+        "quantization_bit",
+        "save_steps",
+        "use_dora",
+    ]
     for _ in range(4000):
         name = rng.choice(list(documents))
         changed = {
