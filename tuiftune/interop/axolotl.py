@@ -129,7 +129,7 @@ def read(transfer: Transfer) -> None:
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
     rate(transfer)
-    transfer.finish()
+    transfer.finish("axolotl")
 
 
 def _technique(transfer: Transfer) -> None:

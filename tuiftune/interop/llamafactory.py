@@ -118,7 +118,7 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
     rate(transfer)
-    transfer.finish()
+    transfer.finish("llamafactory")
 
 
 def _technique(transfer: Transfer) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 Fate = Literal["carried", "changed", "not needed", "left out", "unknown"]
 _LONGEST_SHOWN = 60  # characters of a value in the report
@@ -115,14 +118,16 @@ class Transfer:
             else:
                 self.place(key, value, rule)
 
-    def finish(self, known: Iterable[str] = ()) -> None:
-        """What no rule took: `known` to the tool but without a place here, or unknown to tuiftune."""
-        there = set(known)
+    def finish(self, tool: str = "") -> None:
+        """What no rule took: known to the tool but without a place here, or unknown to it."""
+        there = known_to(tool)
         for key, value in self.left.items():
-            if key in there:
+            if key in there and value in NEUTRAL:
+                self.leave(key, value, "off there, and here", "not needed")
+            elif key in there:
                 self.leave(key, value, "has no counterpart here")
             else:
-                self.lines.append(Line(key, value, "unknown", "not a key that tuiftune knows of this tool"))
+                self.lines.append(Line(key, value, "unknown", "not a key of this tool"))
         self.left = {}
 
     def place(self, key: str, value: Any, rule: To) -> None:
@@ -136,6 +141,13 @@ class Transfer:
             self.leave(key, value, rule.why or "unset there: tuiftune's default", "not needed")
         else:
             self.carry(key, value, rule.key, made)
+
+
+@functools.cache
+def known_to(tool: str) -> frozenset[str]:
+    """Every key of a tool, as its own schema of the version in known.json lists them."""
+    listed = json.loads(files("tuiftune.interop").joinpath("known.json").read_text("utf-8"))
+    return frozenset(listed[tool]["keys"]) if tool in listed else frozenset()
 
 
 def rate(transfer: Transfer) -> None:

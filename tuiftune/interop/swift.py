@@ -90,7 +90,7 @@ def read(transfer: Transfer) -> None:
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
     rate(transfer)
-    transfer.finish()
+    transfer.finish("trl")
 
 
 def _sources(transfer: Transfer, key: str) -> list[Source]:

@@ -128,4 +128,4 @@ def read(transfer: Transfer) -> None:
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
     rate(transfer)
-    transfer.finish()
+    transfer.finish("trl")

@@ -131,7 +131,7 @@ def read(transfer: Transfer) -> None:
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
     rate(transfer)
-    transfer.finish()
+    transfer.finish("trl")
 
 
 def _literal(node: ast.expr, names: dict[str, ast.expr]) -> Any:
