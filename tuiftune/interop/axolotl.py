@@ -82,7 +82,8 @@ RULES: Rules = {
     "output_dir": Moot(OWN_PLACE),
     "chat_template": Cannot("the base model's own chat template is used"),
     "chat_template_jinja": Cannot("the base model's own chat template is used"),
-    "special_tokens": Cannot("the base model's own special tokens are used"),
+    "eot_tokens": Moot("the end of a turn is found from the template"),
+    "activation_offloading": Moot(f"memory: {PLANNED}"),
     "tokens": Cannot("tuiftune adds no tokens to a vocabulary"),
     "added_tokens_overrides": Cannot("tuiftune adds no tokens to a vocabulary"),
     "resize_token_embeddings_to_32x": Cannot("tuiftune does not resize embeddings"),
@@ -117,6 +118,13 @@ def read(transfer: Transfer) -> None:
         transfer.carry("base_model", base, "model.base")
     _technique(transfer)
     _data(transfer)
+    special = transfer.take("special_tokens")
+    if isinstance(special, dict) and set(special) <= {"pad_token"}:
+        transfer.leave("special_tokens", special, "rows are not padded with tokens that count", "not needed")
+    elif special:
+        transfer.leave("special_tokens", special, "the base model's own special tokens are used")
+    if transfer.left.get("chat_template") == "tokenizer_default":
+        transfer.leave("chat_template", transfer.take("chat_template"), "it is here, too", "not needed")
     if (kind := transfer.word("rl")) not in (None, False):
         transfer.leave("rl", kind, f"tuiftune has no {shown(kind)} stage yet")
         transfer.set("method.stage", str(kind))
@@ -190,11 +198,12 @@ def _source(key: str, row: dict[str, Any]) -> Source:
         form, field = "text", row.get("text_column") or row.get("field")
         columns = {"text": str(field)} if field else {}
     shape = None if form is not None else f"type {shown(kind)}: the rows' format is detected"
-    left = [
-        name
-        for name in ("split", "name", "shards", "roles", "message_property_mappings", "weight")
-        if row.get(name)
-    ]
+    names = row.get("message_property_mappings")
+    usual = isinstance(names, dict) and {*names.values()} <= {"role", "content", "from", "value"}
+    others = {"name", "shards", "roles", "weight"}
+    others |= set() if row.get("split") in (None, "train") else {"split"}
+    others |= set() if names is None or usual else {"message_property_mappings"}
+    left = sorted(name for name in others if row.get(name))
     return Source(key, path, form or "auto", columns, shape, left)
 
 
