@@ -40,7 +40,7 @@ warmup_steps: 10
 max_steps: 200
 train_on_inputs: true
 flash_attention: true
-special_tokens: {pad_token: "<pad>"}
+special_tokens: {eos_token: "<end>"}
 made_up: 3
 """
 FACTORY = """
