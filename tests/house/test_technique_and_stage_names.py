@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 PACKAGE = paths.followed(paths.given(tuiftune.__file__)).parent
 ROOMS = {
-    "technique": ("techniques", "engine/techniques"),
-    "stage": ("stages", "engine/stages"),
+    "technique": ("techniques", "engine/techniques", "interop"),  # interop: other tools' names beside ours
+    "stage": ("stages", "engine/stages", "interop"),
 }
 # Where a name has to be written out, and why.
 ALLOWED = {"data/detect/formats.py": {"sft"}}  # the format of a file says its stage

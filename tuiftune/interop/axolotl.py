@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
 
 TOOL = "Axolotl"
+RATIO = "loraplus_lr_ratio"  # its key here, too
 TYPES = {
     "alpaca": "instruction",
     "sharegpt": "sharegpt",
@@ -144,6 +145,7 @@ def _technique(transfer: Transfer) -> None:
     nothing = "the plan chooses the technique"
     adapter, four, eight = (transfer.word(key) for key in ("adapter", "load_in_4bit", "load_in_8bit"))
     dora, rslora = transfer.take("peft_use_dora"), transfer.take("peft_use_rslora")
+    ratio = transfer.take(RATIO)
     technique = {None: "full", "": "full", "lora": "lora", "qlora": "qlora"}.get(adapter)
     if technique is None:
         transfer.leave("adapter", adapter, f"tuiftune has no {shown(adapter)}; {nothing}")
@@ -152,6 +154,9 @@ def _technique(transfer: Transfer) -> None:
     elif technique == "lora" and (dora or rslora):
         named = "dora" if dora else "rslora"
         transfer.carry(f"peft_use_{named}", True, "method.technique", named)
+    elif technique == "lora" and ratio:
+        transfer.carry(RATIO, ratio, "method.technique", "loraplus")
+        transfer.place(RATIO, ratio, To(f"method.{RATIO}", real))
     else:
         transfer.carry("adapter", adapter, "method.technique", technique)
     if eight:

@@ -34,6 +34,7 @@ TECHNIQUES = {
     "pissa_init": "pissa",
     "loraplus_lr_ratio": "loraplus",
 }
+RATIO = "loraplus_lr_ratio"  # its key here, too
 COLUMNS = {
     "prompt": "instruction",
     "query": "input",
@@ -138,6 +139,8 @@ def _technique(transfer: Transfer) -> None:
             transfer.leave(key, marks[key], "tuiftune's QLoRA trains plain LoRA adapters")
     elif kind == "lora" and chosen:
         transfer.carry(chosen[0], marks[chosen[0]], "method.technique", TECHNIQUES[chosen[0]])
+        if chosen[0] == RATIO:
+            transfer.place(RATIO, marks[RATIO], To(f"method.{RATIO}", real))
         for key in chosen[1:]:
             transfer.leave(key, marks[key], f"one technique at a time: {TECHNIQUES[chosen[0]]}")
     else:
