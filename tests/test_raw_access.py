@@ -7,6 +7,7 @@ A line that needs neither says why: `# raw: …`.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import tuiftune
@@ -52,7 +53,7 @@ def _reads(node: ast.Call) -> bool:
     """Whether an `open` is for reading: by its mode, or by a keyword of text files where none is given."""
     if node.args:
         mode = node.args[0]
-        return isinstance(mode, ast.Constant) and str(mode.value).startswith("r")
+        return isinstance(mode, ast.Constant) and re.fullmatch(r"r[bt+]*", str(mode.value)) is not None
     return any(keyword.arg in ("encoding", "errors") for keyword in node.keywords)
 
 

@@ -13,7 +13,7 @@ from tuiftune.errors import UserError
 from tuiftune.preset.schema import DataFormat
 
 PACKAGE = Path(tuiftune.__file__).parent
-ROOMS = ("stages", "engine/stages")
+ROOMS = ("stages", "engine/stages", "interop")  # interop: other tools' names beside ours
 FORMATS = {name for name in DataFormat.__args__ if name != "auto"}  # type: ignore[attr-defined]
 
 

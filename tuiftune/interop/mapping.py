@@ -146,7 +146,7 @@ class Transfer:
 @functools.cache
 def known_to(tool: str) -> frozenset[str]:
     """Every key of a tool, as its own schema of the version in known.json lists them."""
-    listed = json.loads(files("tuiftune.interop").joinpath("known.json").read_text("utf-8"))
+    listed = json.loads(files("tuiftune.interop").joinpath("known.json").read_text("utf-8"))  # raw: our own
     return frozenset(listed[tool]["keys"]) if tool in listed else frozenset()
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.engine.techniques.lora import Lora
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Pissa(Lora):
 
         adapted = get_peft_model(model, self.config(model, settings))
         kept = run / START
-        again = _as_rank_0(kept.is_file())  # which writes it below, while the others may not have looked yet
+        again = _as_rank_0(
+            paths.is_file(kept)
+        )  # which writes it below, while the others may not have looked yet
         if again:
             from safetensors.torch import load_file
 
@@ -114,7 +117,7 @@ def _keep(start: dict[str, Any], path: Path) -> None:
         return
     partial_ = path.with_name(f".{path.name}.partial")
     save_file(start, partial_)
-    with partial_.open("rb+") as file:
+    with partial_.open("rb+") as file:  # raw: just written here, to be synced
         os.fsync(file.fileno())
     partial_.replace(path)
 
