@@ -55,7 +55,8 @@ def start(run: Path, hook: Path) -> int:
     ).returncode
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(400)
 def test_a_full_card_costs_a_restart_and_nothing_else(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
