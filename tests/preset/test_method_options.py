@@ -77,6 +77,17 @@ def test_a_technique_that_the_stage_cannot_take(made_up: type[Section]) -> None:
     assert said.startswith("technique is full: needs adapters")
 
 
+def test_the_schema_refuses_an_option_of_another_beside_a_default_left_out(made_up: type[Section]) -> None:
+    said = method.conditions()
+    for name, default, foreign in (("technique", "auto", "depth"), ("stage", "sft", "beta")):
+        (of_default,) = [one for one in said if one["if"]["properties"].get(name) == {"const": default}]
+        assert "required" not in of_default["if"]  # it holds where the key is left out too
+        assert of_default["then"]["properties"][foreign] is False
+        named = [one for one in said if name in one["if"]["properties"] and one is not of_default]
+        assert named
+        assert all(one["if"]["required"] == [name] for one in named)
+
+
 def test_one_key_has_one_declaration(made_up: type[Section]) -> None:
     stage = next(iter(stages.every().values()))
     again = replace(stage, key="again", options=(replace(BETA, default=0.5),))

@@ -400,6 +400,7 @@ def test_overrides_of_text_lists_and_columns(preset: Preset) -> None:
         ("data.mix=[", "not valid YAML"),
         ("version=2", "must be 1"),
         ("data.columns.a.b=c", "unknown key"),
+        ("method.beta=0.1", "unknown key `method.beta` — `tuiftune preset schema` lists every key"),
     ],
 )
 def test_overrides_that_cannot_be(preset: Preset, setting: str, said: str) -> None:
@@ -407,6 +408,13 @@ def test_overrides_that_cannot_be(preset: Preset, setting: str, said: str) -> No
         override(preset, [setting])
     assert said in str(caught.value)
     assert str(caught.value).startswith(f"--set {setting}")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_is_not_asked_for_without_quotes(preset: Preset, value: str) -> None:
+    with pytest.raises(UserError, match=f"is the text `{value}`, but must be a number above 0") as caught:
+        override(preset, [f"training.epochs={value}"])
+    assert "quotes" not in str(caught.value)
 
 
 def test_older_versions_are_lifted_step_by_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,10 @@ def _nearest(name: str) -> str | None:
         return next(iter(difflib.get_close_matches(leaf, ["path", "weight", "share"], 1)), None)
     leaves = {key.rpartition(".")[2]: key for key in reversed(known)}
     near = difflib.get_close_matches(leaf, leaves, 1, 0.75)
-    return leaves[near[0]] if near else next(iter(difflib.get_close_matches(name, known, 1)), None)
+    if near:
+        return leaves[near[0]]
+    # Beside a section of the preset its name alone would be likeness enough.
+    return None if section in sections() else next(iter(difflib.get_close_matches(name, known, 1)), None)
 
 
 def _dotted(path: Iterable[str | int]) -> str:
@@ -193,7 +197,8 @@ def _remedy(key: Key, value: Any) -> str:
         if near:
             return f"did you mean `{near[0]}`?"
         try:
-            float(value)
+            if not math.isfinite(float(value)):
+                return ""
         except ValueError:
             return ""
         return f"write {_short(printable(value))} without quotes"

@@ -72,17 +72,24 @@ def section(base: type[BaseModel], does: str) -> type[BaseModel]:
 
 
 def conditions() -> list[dict[str, Any]]:
-    """What JSON Schema says of it: the options that each technique and stage does not take."""
+    """What JSON Schema says of it: the options that each technique and stage does not take.
+
+    Where the key is left out, the condition of its default holds.
+    """
+    takes = {
+        "stage": {key: stage.options for key, stage in stages.every().items()},
+        "technique": {key: techniques.options_of(key) for key in (techniques.AUTO, *techniques.every())},
+    }
     found = []
-    for name, every in (("stage", stages.every()), ("technique", techniques.every())):
-        declared = {option.key for entry in every.values() for option in entry.options}
-        for key, entry in every.items():
-            mine = entry.options if name == "stage" else techniques.options_of(key)
+    for name, default in (("stage", _FIRST), ("technique", techniques.AUTO)):
+        declared = {option.key for mine in takes[name].values() for option in mine}
+        for key, mine in takes[name].items():
             foreign = sorted(declared - {option.key for option in mine})
             if foreign:
+                named = {"required": [name]} if key != default else {}
                 found.append(
                     {
-                        "if": {"properties": {name: {"const": key}}, "required": [name]},
+                        "if": {"properties": {name: {"const": key}}} | named,
                         "then": {"properties": dict.fromkeys(foreign, False)},
                     }
                 )
