@@ -10,9 +10,10 @@ import pytest
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.log.thin import MEANS
 from tuiftune.runs.log.writer import EventWriter, serialise
-from tuiftune.runs.state.narrate import step_line
+from tuiftune.runs.state.narrate import Narrator, step_line
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series
+from tuiftune.tui.dashboard.log_panel import entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -274,3 +275,13 @@ def test_a_preflight_check_is_known_by_its_earlier_name_too(phase: str, key: str
     state = folded({"type": "phase", "name": phase}, {"type": "memory", "device": 3, key: True})
     assert state.phase.name == "preflight"
     assert state.preflight.device == 3
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 held-out row answered"), (3, "3 held-out rows answered")])
+def test_one_answered_row_is_one_row(count: int, said: str) -> None:
+    event = {"type": "samples", "seq": 1, "t": 1.0, "when": "during", "count": count, "file": "samples.jsonl"}
+    line = Narrator().tell(event, folded(event)) or ""
+    shown = entry(event)
+    assert said in line
+    assert shown is not None
+    assert said in shown[2]

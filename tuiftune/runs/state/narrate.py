@@ -101,7 +101,10 @@ class Narrator:
         if text(event, "when") != "during":
             return None
         took = number(event, "seconds")
-        words = f"{whole(event, 'count') or 0} held-out rows answered" + (f" in {took:.1f} s" if took else "")
+        rows = whole(event, "count") or 0
+        words = f"{rows} held-out row{'s' if rows != 1 else ''} answered" + (
+            f" in {took:.1f} s" if took else ""
+        )
         return f"{words}: {text(event, 'file')} in the run's directory"
 
     def _checkpoint(self, event: Event, state: RunState) -> str:

@@ -48,7 +48,8 @@ def entry(event: Event) -> Entry | None:
         return at, "info", f"{whose}: exact match {percent(number(event, 'exact_match'))}{of}", ""
     if kind == "samples" and text(event, "when") == "during":
         took = number(event, "seconds")
-        words = f"{whole(event, 'count') or 0} held-out rows answered"
+        rows = whole(event, "count") or 0
+        words = f"{rows} held-out row{'s' if rows != 1 else ''} answered"
         return at, "info", words + (f" in {took:.1f} s" if took is not None else ""), ""
     if kind == "checkpoint":
         took = number(event, "seconds")
