@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from test_make_plan import FACTS, plan
 
+from tuiftune.errors import UserError
 from tuiftune.plan.padding import as_trained
 
 DOCUMENTS = replace(
@@ -45,3 +46,10 @@ def test_the_rate_is_lower_and_rows_share_sequences_unless_told_otherwise() -> N
     assert reason("data.packing", **PRETRAIN)[0] is True
     assert reason("data.packing", **PRETRAIN, data__packing=False) == (False, "preset")
     assert reason("data.packing")[0] is False
+
+
+def test_answers_that_are_not_there_are_not_compared() -> None:
+    assert reason("evaluation.score", **PRETRAIN)[0] == "none"
+    assert reason("evaluation.score", **{**PRETRAIN, "facts": None})[0] == "none"
+    with pytest.raises(UserError, match="without answers"):
+        plan(**PRETRAIN, evaluation__score="exact_match")  # type: ignore[arg-type]

@@ -211,7 +211,8 @@ def score(preset: Preset, facts: DataFacts | None) -> Reason:
     key, asked = "evaluation.score", preset.evaluation.score
     if asked != "auto":
         return Reason(key, asked, "you asked for it", YOURS)
-    if facts is not None and facts.format == "text":
+    text = facts is not None and facts.format == "text"
+    if text or not stages.every()[preset.method.stage].answers:
         return Reason(key, "none", "running text has no answers to compare", "data")
     return Reason(
         key, "exact_match", "answers are compared with the held-out references", "guides: held-out rows"

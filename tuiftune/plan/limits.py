@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
@@ -37,6 +37,13 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             f"{preset.data.max_length:,} tokens are more than {model.reference} reads ({arch.max_length:,})",
             place="data.max_length",
             remedy=f"at most {arch.max_length}",
+        )
+    stage = stages.every()[preset.method.stage]
+    if preset.evaluation.score == "exact_match" and not stage.answers:
+        raise UserError(
+            f"{stage.does} trains on text without answers, so there is none to compare",
+            place="evaluation.score",
+            remedy="auto: perplexity before and after",
         )
     rank = preset.method.rank
     if rank != "auto" and rank > min(arch.hidden_size, arch.intermediate_size or arch.hidden_size):
