@@ -126,6 +126,7 @@ def test_the_checks_see_what_the_engine_trains(name: str, tmp_path: Path) -> Non
             assert (here.ids, here.mask, here.length) == (there.ids, there.mask, there.length)
 
 
+@pytest.mark.long
 def test_a_tokenizer_that_is_built_anew_is_counted_as_it_is_loaded(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,7 +151,7 @@ def test_bad_words_to_train_are_code_2_without_a_traceback(
     assert not (here / "runs").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_real_engine_from_preset_to_result(here: Path) -> None:
     """The whole path with the tiny model: two steps, scored before and after."""
     few = [
