@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,7 +74,8 @@ model, tokenizer = FastLanguageModel.from_pretrained(
 model = FastLanguageModel.get_peft_model(model, r=16, lora_alpha=16, target_modules=["q_proj"], bias="none")
 dataset = load_dataset("acme/rows", split="train")
 open("/should/never/run", "w")
-trainer = SFTTrainer(model=model, args=SFTConfig(max_steps=60, learning_rate=2e-4, warmup_steps=5))
+trainer = SFTTrainer(model=model, args=SFTConfig(
+    max_steps=60, learning_rate=2e-4, warmup_steps=5, weight_decay=chosen(), bf16=can(), seed=SEEDS[0]))
 """
 JOB = {
     "object": "fine_tuning.job",
@@ -88,6 +88,7 @@ JOB = {
 }
 
 TEXTS = {"axolotl": AXOLOTL, "llamafactory": FACTORY, "trl": TRL, "swift": SWIFT, "openai": json.dumps(JOB)}
+TEXTS["unsloth"] = UNSLOTH
 
 
 def imported(text: str, **options: Any) -> tuple[dict[str, Any], dict[str, foreign.Line]]:
@@ -162,7 +163,18 @@ def test_an_unsloth_script_is_read_and_not_run() -> None:
     assert keys["method.technique"] == "qlora"
     assert keys["data.train"] == "acme/rows"
     assert keys["training.warmup_ratio"] == pytest.approx(5 / 60, abs=1e-4)
-    assert report["bias"].fate == "not needed"
+    assert report["bias"].fate == report["bf16"].fate == report["model"].fate == "not needed"
+    assert report["weight_decay"].fate == report["seed"].fate == "left out"
+    assert "training.seed" not in keys
+
+
+def test_what_a_script_computes_is_told_and_positions_count() -> None:
+    script = UNSLOTH.replace('model_name="acme/llama-bnb-4bit", max_seq_length=length', '"acme/first", 512')
+    script = script.replace('load_dataset("acme/rows"', "load_dataset(where()")
+    script += 'tokenizer = AutoTokenizer.from_pretrained("acme/other")\n'
+    keys, report = imported(script, settings={"data.train": "mine.jsonl"})
+    assert (keys["model.base"], keys["data.max_length"]) == ("acme/first", 512)
+    assert (report["load_dataset"].fate, report["load_dataset"].value) == ("left out", "where()")
 
 
 def test_a_job_at_openai_needs_an_open_model() -> None:
@@ -234,9 +246,11 @@ def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) ->
             **documents[name],
             **{rng.choice([*words, *documents[name]]): rng.choice(JUNK) for _ in "abc"},
         }
-        monkeypatch.setattr(foreign, "_document", lambda *_, found=(name, changed): found)
-        with suppress(UserError):
-            foreign.read("", "there", settings={"model.base": "m", "data.train": "d"})
+        monkeypatch.setattr(foreign, "_document", lambda *_, found=(name, dict(changed)): found)
+        found = foreign.read("", "there", settings={"model.base": "m", "data.train": "d"})
+        told = {line.key.partition(".")[0] for line in found.lines}
+        assert set(changed) <= told, (name, set(changed) - told)
+        assert loads(dump(found.preset), "written") == found.preset
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -159,13 +159,17 @@ def _technique(transfer: Transfer) -> None:
         transfer.place(RATIO, ratio, To(f"method.{RATIO}", real))
     else:
         transfer.carry("adapter", adapter, "method.technique", technique)
+    if four and transfer.get("method.technique") == "qlora":
+        transfer.leave("load_in_4bit", four, "so is the base model of QLoRA", "not needed")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
     linear, modules = transfer.take("lora_target_linear"), transfer.take("lora_target_modules")
-    if modules:
-        transfer.place("lora_target_modules", modules, To("method.target_modules", targets))
-    elif linear:
+    if linear:  # Axolotl adds these to the modules that are named
         transfer.carry("lora_target_linear", linear, "method.target_modules", "all-linear")
+        if modules:
+            transfer.leave("lora_target_modules", modules, "all linear layers get adapters", "not needed")
+    elif modules:
+        transfer.place("lora_target_modules", modules, To("method.target_modules", targets))
 
 
 def _data(transfer: Transfer) -> None:

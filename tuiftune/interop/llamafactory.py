@@ -105,7 +105,10 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
     else:
         transfer.carry("stage", stage, "method.stage", "sft")
     _technique(transfer)
-    info = datasets(str(transfer.word("dataset_dir", "data")))
+    directory = transfer.word("dataset_dir")
+    info = datasets(str(directory or "data"))
+    if directory:
+        transfer.leave("dataset_dir", directory, "dataset_info.json is read there", "not needed")
     put(transfer, [*_sources(transfer, "dataset", info)], "data.train")
     held_out = list(_sources(transfer, "eval_dataset", info))
     if held_out:

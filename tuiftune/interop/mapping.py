@@ -66,6 +66,10 @@ class Transfer:
     left: dict[str, Any]
     preset: dict[str, Any] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
+    given: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.given = dict(self.left)
 
     def take(self, key: str, default: Any = None) -> Any:
         """A value for rules of its own: no other rule sees it."""
@@ -119,7 +123,7 @@ class Transfer:
                 self.place(key, value, rule)
 
     def finish(self, tool: str = "") -> None:
-        """What no rule took: known to the tool but without a place here, or unknown to it."""
+        """Tell of what no rule took, and of what one took without a word: every key ends in the report."""
         there = known_to(tool)
         for key, value in self.left.items():
             if key in there and value in NEUTRAL:
@@ -129,6 +133,13 @@ class Transfer:
             else:
                 self.lines.append(Line(key, value, "unknown", "not a key of this tool"))
         self.left = {}
+        told = {line.key.partition(".")[0] for line in self.lines}
+        for key in [key for key in self.given if key not in told]:
+            value = self.given[key]
+            if value in NEUTRAL:
+                self.leave(key, value, "off there, and here", "not needed")
+            else:
+                self.leave(key, value, "has no place beside the other settings")
 
     def place(self, key: str, value: Any, rule: To) -> None:
         """Carry a value as a rule makes it; what it can't be is told."""

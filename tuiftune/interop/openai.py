@@ -44,16 +44,17 @@ def read(transfer: Transfer) -> None:
         inner.get("hyperparameters") if isinstance(inner, dict) else None,
     ):
         settings |= found if isinstance(found, dict) else {}
-    for key, value in settings.items():
+    for name, value in settings.items():
+        key = f"hyperparameters.{name}"
         if value == "auto":
             transfer.leave(key, value, "left to the plan")
-        elif key == "n_epochs":
+        elif name == "n_epochs":
             transfer.place(key, value, To("training.epochs", real))
-        elif key == "batch_size":
+        elif name == "batch_size":
             transfer.place(key, value, To("training.effective_batch", whole))
-        elif key == "learning_rate_multiplier":
+        elif name == "learning_rate_multiplier":
             transfer.leave(key, value, "a multiple of a rate that is not published: the plan chooses it")
-        elif key == "beta":
+        elif name == "beta":
             transfer.carry(key, value, "method.beta", value)
         else:
             transfer.leave(key, value, "has no counterpart here")

@@ -36,7 +36,11 @@ CALLS = (
     "TrainingArguments",
     "UnslothTrainingArguments",
 )
+MODELS = ("FastLanguageModel", "FastModel", "FastVisionModel")
+POSITIONS = ("model_name", "max_seq_length", "dtype", "load_in_4bit")  # of their from_pretrained
+OBJECTS = ("model", "tokenizer", "train_dataset", "eval_dataset", "args", "data_collator", "processing_class")
 RULES: Rules = {
+    **dict.fromkeys(OBJECTS, Moot("an object of the script")),
     "model_name": To("model.base", lambda value: re.sub(r"(-unsloth)?-bnb-4bit$", "", str(value))),
     "revision": To("model.revision", str),
     "dtype": To("model.dtype", dtype),
@@ -61,6 +65,12 @@ RULES: Rules = {
     "embedding_learning_rate": Cannot("all that is trained has one learning rate"),
     "finetune_vision_layers": Cannot("tuiftune trains text models"),
 }
+
+
+class Computed(str):
+    """The text of an argument whose value only running the script would tell."""
+
+    __slots__ = ()
 
 
 def recognizes(text: str) -> bool:
@@ -92,16 +102,28 @@ def arguments(text: str, place: str) -> dict[str, Any]:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if called == "load_dataset" and node.args:
             kind, files = _literal(node.args[0], names), _keyword(node, "data_files", names)
-            found.setdefault("dataset", []).append(files if files else kind)
+            if files or isinstance(kind, str):
+                found.setdefault("dataset", []).append(files or kind)
+            else:
+                found["load_dataset"] = Computed(ast.unparse(node.args[0]))
         elif called in CALLS:
-            for keyword in node.keywords:
-                if keyword.arg is not None and (value := _literal(keyword.value, names)) is not ...:
-                    found[keyword.arg] = value
+            of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
+            if called == "from_pretrained" and not of.endswith(MODELS):
+                continue  # a tokenizer's, or of other libraries
+            named = [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg is not None]
+            if called == "from_pretrained":
+                named += zip(POSITIONS, node.args, strict=False)
+            for name, argument in named:
+                value = _literal(argument, names)
+                found[name] = Computed(ast.unparse(argument)) if value is ... else value
     return found
 
 
 def read(transfer: Transfer) -> None:
     """Carry a script's arguments over."""
+    for key, value in list(transfer.left.items()):
+        if isinstance(value, Computed) and not isinstance(ARGUMENTS.get(key, RULES.get(key)), Moot):
+            transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
     four, eight, full = (transfer.word(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
     adapters = "r" in transfer.left
     marks = {"use_rslora": "rslora", "use_dora": "dora"}
@@ -116,17 +138,12 @@ def read(transfer: Transfer) -> None:
         transfer.carry("load_in_4bit", four, "method.technique", "lora")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
-    for key in (
-        "model",
-        "tokenizer",
-        "train_dataset",
-        "eval_dataset",
-        "args",
-        "data_collator",
-        "processing_class",
-    ):
-        transfer.take(key)
-    put(transfer, [Source("dataset", name) for name in transfer.take("dataset", []) if name], "data.train")
+    named = transfer.take("dataset", [])
+    put(
+        transfer,
+        [Source("dataset", name) for name in (named if isinstance(named, list) else [named])],
+        "data.train",
+    )
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
     transfer.apply(ARGUMENTS | RULES)
