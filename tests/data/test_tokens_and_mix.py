@@ -24,7 +24,7 @@ from tuiftune.data.measure import measure
 from tuiftune.data.mix.sources import Mix, Source, mixed, sample, weights_of_shares, weights_of_temperature
 from tuiftune.data.mix.split import split
 from tuiftune.data.read.load import load
-from tuiftune.data.tokens import lengths, truncation
+from tuiftune.data.tokens import lengths, name_of, truncation
 from tuiftune.errors import UserError
 
 
@@ -349,3 +349,15 @@ def test_rows_of_another_format_among_chats_have_their_answers(tmp_path: Path) -
     dataset = load(write(tmp_path / "a.jsonl", [*pairs, *chats]))
     checks = {check.check: check for check in checks_of(Subject(dataset))}
     assert (int(dataset.usable.sum()), checks["nothing-to-train"].count) == (18, 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (assets.BASE, "builtin:tiny"),
+        (Path("/cache/models--acme--llama-1b/snapshots/0123abc"), "acme/llama-1b"),
+        (Path("/models/llama-1b"), "llama-1b"),
+    ],
+)
+def test_a_tokenizer_is_named_as_its_model_is(place: Path, name: str) -> None:
+    assert name_of(place) == name

@@ -41,6 +41,7 @@ train_on_inputs: true
 flash_attention: true
 special_tokens: {eos_token: "<end>"}
 made_up: 3
+num_train_epochs: 7
 """
 FACTORY = """
 model_name_or_path: acme/llama-8b
@@ -128,6 +129,7 @@ def test_axolotl() -> None:
     }
     assert "full fine-tuning" in report["learning_rate"].why
     assert report["made_up"].fate == "unknown"
+    assert report["num_train_epochs"].fate == "unknown", "another tool's key does nothing in this one"
     assert report["special_tokens"].fate == report["datasets.split"].fate == "left out"
     assert report["flash_attention"].fate == "not needed"
     assert report["micro_batch_size"].fate == "changed"
@@ -267,5 +269,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert tuiftune("preset", "check", "mine.yaml").returncode == 0
     document = json.loads(tuiftune("import", "axolotl.yml", "--json").stdout)
     assert document["tool"] == "Axolotl"
-    assert {line["key"] for line in document["report"] if line["fate"] == "unknown"} == {"made_up"}
+    assert {line["key"] for line in document["report"] if line["fate"] == "unknown"} == {
+        "made_up",
+        "num_train_epochs",
+    }
     assert tuiftune("import", "none.yml").returncode == 2

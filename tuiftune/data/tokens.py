@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tuiftune import paths
+from tuiftune import assets, paths
 from tuiftune.data.chat import questions
 from tuiftune.data.chat.fenced import batches, tokeniser
 from tuiftune.errors import UserError
@@ -70,12 +70,21 @@ class Truncation:
     nothing_left: NDArray[np.intp]
 
 
+def name_of(folder: Path) -> str:
+    """What a person calls the model in a directory: built in, of the hub, or by the name of the directory."""
+    if folder == assets.BASE:
+        return assets.MODEL_NAME
+    if folder.parent.name == "snapshots":  # …/models--ORG--NAME/snapshots/COMMIT
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return folder.name
+
+
 class Counter:
     """Counts tokens of examples as the trainer does, with a local tokenizer and chat template."""
 
     def __init__(self, folder: Path, name: str = "", loss_on: str = "assistant") -> None:
         self._asked = tokeniser(folder, loss_on)
-        self.name = name or folder.name
+        self.name = name or name_of(folder)
         self.refusals: list[Refusal] = []  # of rows of which the bare text is counted
         self.dropped = 0  # rows whose answers the template leaves out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.common import ARGUMENTS, OWN_PLACE, PLANNED, RHYTHM, steps
+from tuiftune.interop.common import OWN_PLACE, PLANNED, RHYTHM, shared, steps
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
@@ -48,11 +48,6 @@ _TRACKERS = """
 """
 RULES: Rules = {
     "revision_of_model": To("model.revision", str),
-    "trust_remote_code": To("model.trust_remote_code", flag),
-    "lora_r": To("method.rank", whole),
-    "lora_alpha": To("method.alpha", whole),
-    "lora_dropout": To("method.dropout", real),
-    "lora_modules_to_save": To("method.modules_to_save", list),
     "sequence_len": To("data.max_length", whole),
     "sample_packing": To("data.packing", flag),
     "val_set_size": To("data.eval", real),
@@ -136,7 +131,7 @@ def read(transfer: Transfer) -> None:
     if (project := transfer.take("wandb_project")) not in (None, ""):
         transfer.carry("wandb_project", project, "run.report_to", ["wandb"], "set WANDB_PROJECT for the name")
     warmup(transfer)
-    transfer.apply(ARGUMENTS | RULES)
+    transfer.apply(shared("axolotl") | RULES)
     rate(transfer)
     transfer.finish("axolotl")
 

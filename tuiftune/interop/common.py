@@ -1,8 +1,20 @@
-"""Keys of transformers' TrainingArguments, which TRL, LLaMA-Factory, ms-swift and Unsloth scripts share."""
+"""Keys that several tools share: of transformers' TrainingArguments, of PEFT and of TRL."""
 
 from __future__ import annotations
 
-from tuiftune.interop.mapping import Cannot, Moot, Rules, To, flag, real, schedule, whole
+from tuiftune.interop.mapping import (
+    Cannot,
+    Moot,
+    Rules,
+    To,
+    dtype,
+    flag,
+    known_to,
+    real,
+    schedule,
+    targets,
+    whole,
+)
 
 RHYTHM = "tuiftune evaluates and logs on its own rhythm"
 PLANNED = "the plan chooses it for the GPU at hand"
@@ -34,6 +46,25 @@ def positive(value: object) -> float | None:
 
 
 ARGUMENTS: Rules = {
+    "trust_remote_code": To("model.trust_remote_code", flag),
+    "model_revision": To("model.revision", str),
+    "torch_dtype": To("model.dtype", dtype),
+    "dtype": To("model.dtype", dtype),
+    "lora_r": To("method.rank", whole),
+    "lora_rank": To("method.rank", whole),
+    "lora_alpha": To("method.alpha", whole),
+    "lora_dropout": To("method.dropout", real),
+    "lora_target_modules": To("method.target_modules", targets),
+    "target_modules": To("method.target_modules", targets),
+    "lora_modules_to_save": To("method.modules_to_save", list),
+    "modules_to_save": To("method.modules_to_save", list),
+    "max_length": To("data.max_length", whole),
+    "max_seq_length": To("data.max_length", whole),
+    "packing": To("data.packing", flag),
+    "padding_free": To("data.padding_free", flag),
+    "model_name_or_path": To("model.base", str),
+    "use_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
+    "bnb_4bit_quant_type": Moot("4-bit base models are stored as NF4 here"),
     "learning_rate": To("training.learning_rate", real),
     "num_train_epochs": To("training.epochs", positive),
     "max_steps": To("training.max_steps", steps, "no limit there"),
@@ -78,3 +109,9 @@ def trackers(value: object) -> list[str] | None:
     """Experiment trackers by name; `none` and `all` are not names."""
     names = [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
     return [str(name) for name in names if name not in ("none", "all")] or None
+
+
+def shared(tool: str = "") -> Rules:
+    """The rules of shared keys; for a tool that takes any key in silence, only those that it knows."""
+    known = known_to(tool)
+    return {key: rule for key, rule in ARGUMENTS.items() if not known or key in known}

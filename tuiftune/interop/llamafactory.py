@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.common import ARGUMENTS, PLANNED, RHYTHM
+from tuiftune.interop.common import PLANNED, RHYTHM, shared
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
     To,
     Transfer,
     batch,
-    flag,
     rate,
     real,
     shown,
@@ -47,16 +46,9 @@ COLUMNS = {
     "rejected": "rejected",
 }
 RULES: Rules = {
-    "model_name_or_path": To("model.base", str),
-    "model_revision": To("model.revision", str),
-    "trust_remote_code": To("model.trust_remote_code", flag),
-    "lora_rank": To("method.rank", whole),
-    "lora_alpha": To("method.alpha", whole),
-    "lora_dropout": To("method.dropout", real),
     "lora_target": To("method.target_modules", targets),
     "additional_target": To("method.modules_to_save", lambda value: str(value).split(",")),
     "cutoff_len": To("data.max_length", whole),
-    "packing": To("data.packing", flag),
     "default_system": To("data.system", str),
     "val_size": To("data.eval", real),
     "template": Cannot("the base model's own chat template is used"),
@@ -120,7 +112,7 @@ def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
         transfer.carry("train_on_prompt", True, "data.loss_on", "all")
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
-    transfer.apply(ARGUMENTS | RULES)
+    transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("llamafactory")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
@@ -13,13 +13,10 @@ from tuiftune.interop.mapping import (
     Transfer,
     batch,
     dtype,
-    flag,
     rate,
     real,
     shown,
-    targets,
     warmup,
-    whole,
 )
 from tuiftune.interop.rows import Source, put
 
@@ -30,27 +27,15 @@ TOOL = "ms-swift"
 STAGES = {"sft": "sft", "pt": "pretrain", "rlhf": "dpo"}
 RULES: Rules = {
     "model": To("model.base", str),
-    "model_revision": To("model.revision", str),
-    "torch_dtype": To("model.dtype", dtype),
-    "lora_rank": To("method.rank", whole),
-    "lora_alpha": To("method.alpha", whole),
-    "lora_dropout": To("method.dropout", real),
-    "target_modules": To("method.target_modules", targets),
-    "modules_to_save": To("method.modules_to_save", list),
-    "max_length": To("data.max_length", whole),
-    "packing": To("data.packing", flag),
-    "padding_free": To("data.padding_free", flag),
     "system": To("data.system", str),
     "split_dataset_ratio": To("data.eval", real),
     "attn_impl": Moot(f"attention kernel: {PLANNED}"),
-    "use_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
     "model_type": Moot("read from the model's config.json"),
     "template": Cannot("the base model's own chat template is used"),
     "use_hf": Moot("models and data come from the Hugging Face hub, or from here"),
     "use_modelscope": Cannot("tuiftune does not read ModelScope: download the files"),
     "truncation_strategy": Moot("longer rows are truncated and counted"),
     "quant_method": Moot("4-bit base models use bitsandbytes here"),
-    "bnb_4bit_quant_type": Moot("4-bit base models are stored as NF4 here"),
     "bnb_4bit_compute_dtype": Moot(f"precision: {PLANNED}"),
     "model_author": Cannot("tuiftune writes no identity into rows"),
     "model_name": Cannot("tuiftune writes no identity into rows"),
@@ -88,7 +73,7 @@ def read(transfer: Transfer) -> None:
         transfer.carry("val_dataset", held_out[0].path, "data.eval", held_out[0].path)
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps", 1)
     warmup(transfer)
-    transfer.apply(ARGUMENTS | RULES)
+    transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("trl")
 

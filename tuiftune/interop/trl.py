@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
@@ -14,13 +14,8 @@ from tuiftune.interop.mapping import (
     Transfer,
     attention,
     batch,
-    dtype,
-    flag,
     rate,
-    real,
-    targets,
     warmup,
-    whole,
 )
 from tuiftune.interop.rows import Source, put
 
@@ -30,25 +25,9 @@ if TYPE_CHECKING:
 TOOL = "TRL"
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 RULES: Rules = {
-    "model_name_or_path": To("model.base", str),
-    "model_revision": To("model.revision", str),
-    "torch_dtype": To("model.dtype", dtype),
-    "dtype": To("model.dtype", dtype),
     "attn_implementation": To("model.attention", attention),
-    "trust_remote_code": To("model.trust_remote_code", flag),
-    "lora_r": To("method.rank", whole),
-    "lora_alpha": To("method.alpha", whole),
-    "lora_dropout": To("method.dropout", real),
-    "lora_target_modules": To("method.target_modules", targets),
-    "lora_modules_to_save": To("method.modules_to_save", list),
-    "max_length": To("data.max_length", whole),
-    "max_seq_length": To("data.max_length", whole),
-    "packing": To("data.packing", flag),
-    "padding_free": To("data.padding_free", flag),
     "packing_strategy": Moot("rows are packed by tuiftune's own rule"),
     "eval_packing": Moot("evaluation rows are never packed here"),
-    "use_liger_kernel": Moot(f"fused kernels: {PLANNED}"),
-    "bnb_4bit_quant_type": Moot("4-bit base models are stored as NF4 here"),
     "use_bnb_nested_quant": Moot("4-bit base models are double-quantized here"),
     "lora_task_type": Moot("read from the model"),
     "chat_template_path": Cannot("the base model's own chat template is used"),
@@ -126,6 +105,6 @@ def read(transfer: Transfer) -> None:
         transfer.carry("dataset_text_field", field, "data.columns", {"text": field})
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
-    transfer.apply(ARGUMENTS | RULES)
+    transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("trl")

@@ -7,18 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.interop.common import ARGUMENTS, PLANNED
+from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
     To,
     Transfer,
     batch,
-    dtype,
-    flag,
     rate,
-    real,
-    targets,
     warmup,
     whole,
 )
@@ -43,16 +39,7 @@ RULES: Rules = {
     **dict.fromkeys(OBJECTS, Moot("an object of the script")),
     "model_name": To("model.base", lambda value: re.sub(r"(-unsloth)?-bnb-4bit$", "", str(value))),
     "revision": To("model.revision", str),
-    "dtype": To("model.dtype", dtype),
-    "trust_remote_code": To("model.trust_remote_code", flag),
-    "max_seq_length": To("data.max_length", whole),
-    "max_length": To("data.max_length", whole),
     "r": To("method.rank", whole),
-    "lora_alpha": To("method.alpha", whole),
-    "lora_dropout": To("method.dropout", real),
-    "target_modules": To("method.target_modules", targets),
-    "modules_to_save": To("method.modules_to_save", list),
-    "packing": To("data.packing", flag),
     "random_state": To("training.seed", whole),
     "use_gradient_checkpointing": Moot(f"activation checkpointing: {PLANNED}"),
     "bias": Moot("adapters have no bias here"),
@@ -146,7 +133,7 @@ def read(transfer: Transfer) -> None:
     )
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
-    transfer.apply(ARGUMENTS | RULES)
+    transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("trl")
 

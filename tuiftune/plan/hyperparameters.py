@@ -30,6 +30,7 @@ ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
 FORMATS = frozenset(
     {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
 )
+_NO_ADAPTERS = "not used: full tuning has no adapters"
 
 
 def _stage(preset: Preset) -> Stage:
@@ -100,7 +101,7 @@ def rank(preset: Preset, technique: Technique, facts: DataFacts | None) -> Reaso
     if preset.method.rank != "auto":
         return Reason(key, preset.method.rank, "you asked for it", YOURS)
     if not technique.adapters:
-        return Reason(key, 16, "not used: full tuning has no adapters", "technique")
+        return Reason(key, 16, _NO_ADAPTERS, "technique")
     if facts is None:
         return Reason(
             key, 16, "the usual start; the data is not known yet", "guides A, B, C: 8–64, start at 16"
@@ -125,6 +126,8 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
     if preset.method.alpha != "auto":
         return Reason("method.alpha", preset.method.alpha, "you asked for it", YOURS)
     usual = technique.alpha
+    if not technique.adapters:
+        return Reason("method.alpha", int(usual.value * rank_value), _NO_ADAPTERS, "technique")
     value = int(usual.value * (1 if technique.alpha_fixed else rank_value))
     return Reason("method.alpha", value, usual.why, usual.source)
 
@@ -184,7 +187,7 @@ def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
         why = "you asked for it" + ("; late in a run it rounds most updates away" if lossy else "")
         return Reason(key, asked, why, YOURS)
     if not technique.adapters:
-        return Reason(key, "float32", "not used: full tuning has no adapters", "technique")
+        return Reason(key, "float32", _NO_ADAPTERS, "technique")
     return Reason(key, "float32", "small updates are not rounded away", "measured; PEFT's default")
 
 
