@@ -139,7 +139,7 @@ class Transfer:
             if value in NEUTRAL:
                 self.leave(key, value, "off there, and here", "not needed")
             else:
-                self.leave(key, value, "has no place beside the other settings")
+                self.leave(key, value, "is not used together with the other settings")
 
     def place(self, key: str, value: Any, rule: To) -> None:
         """Carry a value as a rule makes it; what it can't be is told."""
@@ -237,7 +237,7 @@ def real(value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a number") from None
+        raise ValueError(f"{shown(value)} cannot be read as a number") from None
 
 
 def flag(value: Any) -> bool:

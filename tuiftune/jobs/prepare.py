@@ -88,7 +88,7 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
             f"does not fit: needs {format_size(plan.memory.needs)}, "
             f"{printable(str(plan.gpu.get('name')))} has {format_size(there)}",
             place=inputs.preset.name,
-            remedy=f"what would fit: {'; '.join(ways)}" if ways else "take a smaller model or a larger card",
+            remedy=f"what would fit: {'; '.join(ways)}" if ways else "take a smaller model or a larger GPU",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
     needed, disk = _disk_needed(plan, inputs), disk_of(root)

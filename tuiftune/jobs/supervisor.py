@@ -1,6 +1,6 @@
-"""The supervisor of a run (`--keep-alive`): starts it again when it died, was preempted or ran out of memory.
+"""The supervisor of a run (`--keep-alive`): restarts it after a crash, a preemption or a lack of GPU memory.
 
-What no restart can mend is never tried again: NaN, divergence, a full disk, wrong settings, a run that was
+What no restart can fix is never tried again: NaN, divergence, a full disk, wrong settings, a run that was
 stopped on purpose.
 """
 
@@ -28,7 +28,7 @@ STARTS_WITHIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How one engine's end was seen: its exit code, and whether whoever follows wants no other started."""
+    """How one engine's end was seen: its exit code, and whether its follower wants no other started."""
 
     exit_code: int
     enough: bool
@@ -46,8 +46,8 @@ def supervise(
     """Follow a run to its end, through as many engines as that takes. Returns the last one's exit code.
 
     `follow` returns once the engine of a process id has ended or was left alone. It gives up after
-    `len(pauses)` restarts in a row without a new checkpoint. Whoever asks the run or this process to stop is
-    heeded: then nothing is started again.
+    `len(pauses)` restarts in a row without a new checkpoint. Once the run or this
+    process is asked to stop, nothing is started again.
     """
     tried = 0
     while True:

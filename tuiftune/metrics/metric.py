@@ -33,7 +33,7 @@ class Metric:
     title: str = ""  # of the chart that it opens, where that is not its label
     floor: float | None = None  # what the scale of its chart reaches down to
     ink: str = "c0"
-    spark: str = ""  # the ink of its course beside the number, where that is another
+    spark: str = ""  # the ink of its course next to the number, where that is another
     dashboard: bool = False  # has a row among the numbers of the dashboard
     compared: bool = False  # has a row of its own in a comparison
     always: bool = True  # its chart and its row are there before its first value

@@ -20,7 +20,7 @@ class Stage:
 
     Attributes:
         formats: row formats it takes.
-        own: those of them that are recognised as its.
+        own: those of them that are recognized as its.
         needs: what a row must have, and `remedy`: what to do where it has not.
         defaults: its own for dotted preset keys that are left out.
         rate: its usual learning rate over that of the technique, for the reason `why_rate`.

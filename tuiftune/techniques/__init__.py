@@ -48,7 +48,7 @@ def automatic(*, tiny: bool, quantization: str = AUTO, over: bool = True) -> tup
 
 
 def options_of(key: str) -> tuple[Option, ...]:
-    """The options that may stand beside a technique; of `auto`, those of all that the plan may choose."""
+    """The options that may stand with a technique; of `auto`, those of all that the plan may choose."""
     if key != AUTO:
         return every()[key].accepted
     first, *rest = (one.accepted for one in every().values() if one.automatic)

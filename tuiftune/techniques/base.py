@@ -61,7 +61,7 @@ class Technique:
     """One way to change a base model's weights.
 
     `does` says it in a few words, after its key. `options` are the keys it adds to the preset's `method`;
-    `unused` are those it accepts beside them and makes no use of, so that switching to it keeps a preset
+    `unused` are those it accepts in addition and makes no use of, so that switching to it keeps a preset
     valid. `automatic`: the plan may choose it for `auto`, the first that fits. `compared`: it is listed
     among a plan's alternatives, since its memory or speed is not another's.
     """
@@ -96,7 +96,7 @@ class Technique:
 
     @property
     def accepted(self) -> tuple[Option, ...]:
-        """The options that may stand beside it in a preset."""
+        """The options that may stand with it in a preset."""
         return (*self.options, *self.unused)
 
     @property

@@ -40,7 +40,7 @@ LORAPLUS = replace(
     does="LoRA with a higher learning rate for its B matrices",
     quality=Quality(
         "same",
-        "in its paper 1–2 % above LoRA, and up to twice as fast to learn",
+        "in its paper 1–2% above LoRA, and up to twice as fast to learn",
         SOURCE,
     ),
     rates=RATES,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StageTrainer(Protocol):
-    """What `RunTrainer` and the preflight check ask a stage's trainer, beside what transformers' has."""
+    """What `RunTrainer` and the preflight check ask a stage's trainer, more than transformers' has."""
 
     counters: tuple[str, ...]  # attributes that a step of its own counts in
     lengths: tuple[str, ...]  # columns of its dataset whose tokens are a row's
@@ -32,7 +32,7 @@ class EngineStage(Protocol):
     """The engine's half of a stage. Nothing of it imports torch before `trainer` or `arguments` is called."""
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
-        """The rows that are trained on. Called behind the fence; UserError where one can't be tokenised."""
+        """The rows that are trained on. Called behind the fence; UserError where one can't be tokenized."""
 
     def trainer(self) -> type[StageTrainer]:
         """A trainer of transformers with this stage's collating and loss."""

@@ -59,7 +59,7 @@ class NextTokenTrainer(SFTTrainer):
         return computed
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """The loss that is told is the tokens' own: the router's is trained on beside it."""
+        """Log the tokens' own loss; the router's is trained on as well, and not part of it."""
         if "loss" in logs and (router := self._metrics["train"].get("aux_loss")):
             logs["loss"] -= self.router_aux_loss_coef * sum(router) / len(router)
         super().log(logs, *args, **kwargs)

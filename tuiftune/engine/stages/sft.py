@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Supervised:
-    """TRL's SFT trainer, over rows that are tokenised and cut already."""
+    """TRL's SFT trainer, over rows that are tokenized and truncated already."""
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
         return tokeniser.rows(examples)

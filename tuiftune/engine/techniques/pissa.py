@@ -25,7 +25,7 @@ class Pissa(Lora):
     def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
         """The principal part of each weight goes into its adapter, and is taken out of the base.
 
-        A run that goes on takes the parts it began with: decomposed anew, they could differ in their bits.
+        A run that goes on takes the parts it began with: decomposed again, they could differ in their bits.
         """
         from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
