@@ -171,3 +171,31 @@ def test_a_log_written_anew_holds_what_was_written(tmp_path: Path) -> None:
     events = parse_lines((tmp_path / "events.jsonl").read_bytes())
     assert [(event["seq"], event["what"]) for event in events] == [(1, "one"), (2, "two")]
     assert paths.size(tmp_path / "events.jsonl") > 0
+
+
+def test_a_directory_that_is_being_deleted_is_told_from_a_log_that_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDir(tmp_path / "run")
+    run.checkpoints_path.mkdir(parents=True)
+    place = Ground(run)
+    place.log = EventWriter(run.events_path)
+    place.log.emit("control", what="one")
+    run.events_path.unlink()
+    assert place.lost() is None, "its directory may be next"
+    shutil.rmtree(run.path)
+    stop = place.lost()
+    assert stop is not None
+    assert (stop.state, stop.saves) == ("failed", False)
+
+    other = RunDir(tmp_path / "other")
+    other.checkpoints_path.mkdir(parents=True)
+    place = Ground(other)
+    place.log = EventWriter(other.events_path)
+    place.log.emit("control", what="one")
+    other.events_path.unlink()
+    assert place.lost() is None
+    monkeypatch.setattr(ground, "SETTLING", 0.0)
+    stop = place.lost()
+    assert stop is not None
+    assert stop.state == "stopped"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ACCESS_EVERY = 5.0  # seconds between two looks at permissions
 PATIENCE = 30.0  # seconds that a disk may stay silent, as one does whose server starts again
+SETTLING = 1.0  # seconds: a directory that is being deleted loses its log first
 DELETED = " (deleted)"  # the kernel's word behind the last path of an open directory
 BY = "the run's directory"
 
@@ -34,6 +35,7 @@ class Ground:
         self._writable = {path for path in self._watched if _may_write(path)}
         self._looked = self._answered = time.monotonic()
         self._stop: Stop | None = None
+        self._log_missed: float | None = None
 
     def place(self) -> Path | None:
         """Where the directory is now; None where it was deleted, or can't be found."""
@@ -53,7 +55,7 @@ class Ground:
         there = self.place()
         if there == self.path:
             self._answered = now
-            return self._log_gone() or self._shut(now)
+            return self._log_gone(now) or self._shut(now)
         if there is not None:
             why = f"its directory was moved to {there}; `tuiftune resume {there}` goes on there"
             return Stop("stopped", why, BY)
@@ -65,8 +67,13 @@ class Ground:
         why = f"its directory can't be reached any more: {paths.trouble(self.path) or self.path}"
         return Stop("failed", why, BY, saves=False)
 
-    def _log_gone(self) -> Stop | None:
+    def _log_gone(self, now: float) -> Stop | None:
         if self.log is None or not self.log.displaced():
+            self._log_missed = None
+            return None
+        if self._log_missed is None:
+            self._log_missed = now
+        if now - self._log_missed < SETTLING:
             return None
         self.log.begin_anew()
         return Stop("stopped", "its event log was deleted, moved or replaced while it was written", BY)
