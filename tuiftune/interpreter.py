@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 import tuiftune
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     Stream = int | IO[bytes] | None
 
@@ -47,10 +47,12 @@ def start(
     stdin: Stream = subprocess.DEVNULL,
     session: bool = False,
     keep: Sequence[int] = (),
+    extra: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a command line of `command`. It reads nothing and inherits no file but `keep` unless told to.
 
-    With `session` it leads one of its own: neither a hang-up nor Ctrl-C of this terminal reaches it.
+    With `session` it leads one of its own: neither a hang-up nor Ctrl-C of this terminal reaches it. `extra`
+    are environment variables that it gets beyond ours.
     """
     return subprocess.Popen(
         list(words),
@@ -60,7 +62,7 @@ def start(
         start_new_session=session,
         close_fds=True,
         pass_fds=keep,
-        env=environment(),
+        env={**environment(), **(extra or {})},
     )
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from tuiftune.cli import terminal
 from tuiftune.preset.file import loads
 from tuiftune.printable import printable
-
-if TYPE_CHECKING:
-    import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +48,32 @@ def test_doctor_json_is_one_document_that_says_what_the_machine_has(tmp_path: Pa
     assert document["machine"]["host"]["memory_total"] > 2**30
     assert {library["name"] for library in document["libraries"]} >= {"torch", "transformers", "trl", "peft"}
     assert {finding["state"] for finding in document["findings"]} <= {"ok", "warn", "bad", "info"}
+
+
+@pytest.mark.slow
+def test_doctor_proves_that_a_step_is_trained_or_says_why_not(tmp_path: Path) -> None:
+    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "OMP_NUM_THREADS": "1"}
+    run = tuiftune("doctor", "--prove", cwd=tmp_path, **state)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"✓ LoRA: trained one step on the CPU in \d+ s", run.stdout)
+    assert not any(tmp_path.iterdir()), "the proof is nobody's run"
+
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        'raise ImportError("libcudart.so.12: cannot open shared object file")'
+    )
+    run = tuiftune(
+        "doctor",
+        "--prove",
+        cwd=tmp_path,
+        **state,
+        PYTHONPATH=os.pathsep.join([str(broken.parent), str(ROOT)]),
+    )
+    assert run.returncode == 1
+    words = " ".join(run.stdout.split())
+    assert "a library that this PyTorch needs is missing" in words
+    assert "uv pip install --reinstall torch" in words
 
 
 def test_doctor_does_not_import_torch() -> None:

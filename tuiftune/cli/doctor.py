@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tuiftune.hardware.diagnosis import Finding
     from tuiftune.hardware.machine import Machine
 
@@ -17,6 +19,7 @@ _TITLES = {
     "libraries": "Libraries",
     "disks": "Disks",
     "terminal": "Terminal",
+    "proof": "Training step",
 }
 
 
@@ -25,10 +28,14 @@ def doctor(
     runs: Annotated[Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Where runs are written.")] = Path(
         "runs"
     ),
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Also train one step on this machine (about 20 s, more with a GPU)."),
+    ] = False,
 ) -> None:
-    """Look at machine, drivers and libraries: what works, what is missing, what to do.
+    """Check the machine, drivers and libraries: what works, what is missing, what to do.
 
-    Ends with 1 when something is missing without which nothing can be trained.
+    Exits with code 1 if nothing can be trained here, or if the step of --prove fails.
     """
     from tuiftune.cli.terminal import write_json
     from tuiftune.hardware.detect import detect
@@ -37,12 +44,32 @@ def doctor(
 
     machine, libraries = detect(runs), read_libraries()
     findings = (*diagnose(machine, libraries, torch_build(), runs), *_terminal(machine))
+    if prove and stands(findings):
+        findings = (*findings, *_proofs(machine))
     if as_json:
         write_json(_document(machine, findings))
     else:
         _show(machine, findings)
     if not stands(findings):
         raise typer.Exit(1)
+
+
+def _proofs(machine: Machine) -> Iterator[Finding]:
+    """One training step by each of the techniques that can be tried here."""
+    from tuiftune import techniques
+    from tuiftune.cli.terminal import say
+    from tuiftune.hardware.diagnosis import Finding
+    from tuiftune.jobs.prove import prove
+
+    where = machine.gpus[0].name if machine.gpus else "the CPU"
+    say(f"training one step of the built-in model on {where}")
+    for proof in prove(gpu=bool(machine.gpus)):
+        name = techniques.find(proof.technique).name
+        if proof.passed:
+            yield Finding("proof", "ok", f"{name}: trained one step on {where} in {proof.seconds:.0f} s")
+        else:
+            what, _, remedy = proof.why.partition("; ")
+            yield Finding("proof", "bad", f"{name}: {what}", remedy, essential=True)
 
 
 def _document(machine: Machine, findings: tuple[Finding, ...]) -> dict[str, Any]:
@@ -102,6 +129,8 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
 
     console = out()
     for topic, title in _TITLES.items():
+        if topic == "proof" and not any(found.topic == topic for found in findings):
+            continue
         console.print(Text(title, style="bold"))
         grid = Table.grid(padding=(0, 1, 0, 0))
         for finding in _condensed([found for found in findings if found.topic == topic]):

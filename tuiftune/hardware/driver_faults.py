@@ -68,6 +68,11 @@ CUDA: tuple[tuple[str, str, str], ...] = (
         "end it, or choose another with hardware.gpus",
     ),
     ("cublas_status_not_initialized", "no memory was left for cuBLAS", "a smaller micro batch needs less"),
+    (
+        "cannot open shared object file",
+        "a library that this PyTorch needs is missing, or is another version's",
+        "install PyTorch again: `uv pip install --reinstall torch`",
+    ),
     ("nccl", "the connection between the processes failed", RESTART),
 )
 
@@ -85,7 +90,7 @@ def of_kernel_line(line: str) -> str | None:
 def of_message(text: str) -> str | None:
     """The message of a CUDA or NCCL error in words; None for any other text."""
     lowered = text.lower()
-    if not any(sign in lowered for sign in ("cuda", "cublas", "nccl", "gpu is lost")):
+    if not any(sign in lowered for sign in ("cuda", "cublas", "cudnn", "nccl", "gpu is lost")):
         return None
     for sign, words, remedy in CUDA:
         if sign in lowered:
