@@ -1,0 +1,169 @@
+"""The project's vocabulary: words that strings, docstrings, comments and pages must not use.
+
+A line that must use one (a regular expression that reads data, a quotation) ends in `# words: ok`; say why
+next to it. A new forbidden word is one line in the tables.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROSE = ("README.md", "CONTRIBUTING.md", "presets/*.yaml", "tuiftune/*/README.md", "docs/**/*.md")
+SKIP = ("languages.py", "secrets.py", "special_tokens.py")  # word lists that recognize data
+# Room (directory of tuiftune/, "." for its files, or another top-level entry) -> hits that it still has. A
+# number may only go down; a room that is not listed has none.
+BUDGET = {
+    ".": 12,
+    "CONTRIBUTING.md": 2,
+    "README.md": 27,
+    "advice": 58,
+    "assets": 2,
+    "cli": 82,
+    "data": 118,
+    "engine": 69,
+    "fence": 3,
+    "hardware": 53,
+    "jobs": 1,
+    "metrics": 1,
+    "models": 23,
+    "plan": 76,
+    "preset": 29,
+    "presets": 9,
+    "runs": 81,
+    "techniques": 13,
+    "tui": 180,
+    "wizard": 34,
+}
+
+# Pattern -> what to write instead. Case-insensitive, whole words.
+EVERYWHERE = {
+    r"learnt": "trained on / learned",
+    r"anew": "again",
+    r"whoever|heeded|foresaw|foreseen|beforehand": "(rewrite)",
+    r"by heart": "memorize",
+    r"beside(?! the point)": "next to / in addition to / compared with",
+    r"(?:the )?very (?:tokens|model)": "the exact tokens / the same model",
+    r"mend(?:s|ed|ing)?": "fix (the user) or clean (tuiftune)",
+    r"rehears\w+": "preflight check",
+    r"untuned": "base model",
+    r"verdicts?": "recommendation",
+    r"optimisers?": "optimizer",
+    r"(?:recognis|memoris|tokenis|quantis|summaris|normalis|utilis)\w+": "the -ize spelling",
+    r"colour\w*|licen[c]e\w*|behaviour\w*|catalogue|labelled|cancelled": "American spelling",
+}
+# Only in what users see: strings, help texts, pages.
+USER_FACING = {
+    r"(?<!model )(?<!credit )cards?(?! numbers?)": "GPU",
+    r"processors?": "CPU",
+    r"(?:is|are|were|was) cut(?: (?:at|off|away))?|rows cut|cut at": "truncated",
+    r"goes on|go on|going on|gone on": "continues / resume",
+    r"(?:the )?(?:held[- ]out) loss": "eval loss",
+    r"answers exactly right": "exact match",
+    r"not a number": "NaN",
+    r"guides? [A-E](?:[,–-] ?[A-E])*": "name the source",
+    r"you asked for it": "set in the preset",
+    r"(?<!there )(?:is|are) no(?! longer)": "is not a / not a valid",
+    r"twins?|doubled|doubles": "near-duplicate / duplicate",
+    r"dear(?:er)?": "costs",
+    r"folders?": "directory",
+    r"died|dies": "crashed / exited",
+    r"shipped": "built-in",
+    r"\d %|\} %": "no space before %",
+}
+
+
+def _pieces(path: Path) -> list[tuple[int, str, bool]]:
+    """Return (line, text, user-facing) of every string, docstring and comment of a Python file."""
+    source = path.read_text(encoding="utf-8")
+    allowed = {n for n, line in enumerate(source.splitlines(), 1) if "# words: ok" in line}
+    kinds = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+    # Docstrings of commands become --help, those of preset sections YAML comments.
+    printed = path.parent.name == "cli" or path.name == "schema.py"
+    blank = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT}
+    found, fresh = [], True
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in kinds and token.start[0] not in allowed:
+            docstring = fresh and token.string.lstrip("rbfRBF").startswith('"""')
+            seen = token.type != tokenize.COMMENT and (not docstring or printed)
+            text = re.sub(r"\{[^{}]*\}", "{}", token.string)  # in Python 3.11 an f-string includes its code
+            if " " in text.strip():  # one word is an identifier or a key; prose has a space
+                found.append((token.start[0], text, seen))
+        fresh = token.type in blank
+    return found
+
+
+def _room(path: Path) -> str:
+    """Return the key of BUDGET for a path relative to ROOT."""
+    if path.parts[0] != "tuiftune":
+        return path.parts[0]
+    return path.parts[1] if len(path.parts) > 2 else "."
+
+
+def violations() -> list[tuple[str, str]]:
+    """Return (room, `file:line: word -> replacement`) for every forbidden word."""
+    pieces = [
+        (path.relative_to(ROOT), *piece)
+        for path in sorted((ROOT / "tuiftune").rglob("*.py"))
+        if path.name not in SKIP
+        for piece in _pieces(path)
+    ]
+    for pattern in PROSE:
+        for path in sorted(ROOT.glob(pattern)):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            pieces += [(path.relative_to(ROOT), n, line, True) for n, line in enumerate(lines, 1)]
+    compiled = {
+        seen: [
+            (re.compile(rf"(?<![\w.`/-])(?:{pattern})(?![\w`])", re.IGNORECASE), better)
+            for pattern, better in (EVERYWHERE | USER_FACING if seen else EVERYWHERE).items()
+        ]
+        for seen in (True, False)
+    }
+    return [
+        (_room(path), f"{path}:{line}: {hit[0]!r} -> {better}")
+        for path, line, text, seen in pieces
+        for pattern, better in compiled[seen]
+        for hit in pattern.finditer(text)
+    ]
+
+
+def test_no_forbidden_word_in_what_users_and_readers_of_the_code_see() -> None:
+    found = violations()
+    counts = Counter(room for room, _ in found)
+    over = sorted(room for room, count in counts.items() if count > BUDGET.get(room, 0))
+    told = [words for room, words in found if room in over]
+    if over:
+        limits = ", ".join(f"{room} {counts[room]} (allowed {BUDGET.get(room, 0)})" for room in over)
+        pytest.fail(f"forbidden words: {limits}\n" + "\n".join(told[:200]))
+
+
+@pytest.mark.parametrize(
+    ("line", "hits"),
+    [
+        ('SAYS = "the card is full"', 1),
+        ('SAYS = "the model card is here"', 0),
+        ('SAYS = "card"', 0),  # one word is a key
+        ("x = 1  # learnt tokens", 1),
+        ('"""Two cards, in a docstring."""', 0),
+        ('"""Tokens learnt, in a docstring."""', 1),
+        ('SAYS = "the card is full"  # words: ok', 0),
+    ],
+)
+def test_a_forbidden_word_is_found(
+    line: str, hits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "tuiftune" / "room"
+    package.mkdir(parents=True)
+    (package / "file.py").write_text(line + "\n")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    assert len(violations()) == hits
+
+
+if __name__ == "__main__":
+    print("\n".join(words for _, words in violations()))
