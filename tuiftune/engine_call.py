@@ -5,13 +5,14 @@ It lies below everything that asks: models and data do. Jobs that hold a run are
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from tuiftune import interpreter
 from tuiftune.errors import ExitCode, UserError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "tuiftune.engine"
-Kind = Literal["train", "tokens", "tokenizer", "describe", "score"]
+Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer"]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of what the engine said last
 
@@ -82,6 +83,52 @@ def ask(
         if process.returncode != 0:
             raise _refusal(err.read().decode("utf-8", "replace"), process.returncode, place)
         return out.read()
+
+
+class Conversation:
+    """A job that keeps answering requests: a JSON line each way. To be closed, which ends its process."""
+
+    def __init__(self, job: Job, place: str) -> None:
+        """Start the process. It says nothing before its libraries are imported: some seconds."""
+        self._place = place
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (`close` does)
+        self._process = interpreter.start(
+            job.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, session=True
+        )
+
+    def send(self, document: dict[str, Any]) -> None:
+        """Send a request. UserError with the engine's own line if its process has ended."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(document).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._ended() from None
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for the next line. UserError with the engine's own line if its process has ended."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._ended()
+        document: dict[str, Any] = json.loads(line)
+        return document
+
+    def close(self) -> None:
+        """End the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+    def _ended(self) -> UserError:
+        code = self._process.wait()
+        self._said.seek(0)
+        return _refusal(self._said.read().decode("utf-8", "replace"), code, self._place)
 
 
 def _refusal(said: str, code: int, place: str) -> UserError:

@@ -44,6 +44,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("web", "web", "web"),
     ("compare", "compare", "compare"),
     ("metrics", "metrics", "metrics"),
+    ("evaluate", "evaluate", "evaluate"),
 )
 GROUPS = {
     "data": "Look into a dataset, repair it, see the tokens the trainer will see.",

@@ -34,6 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     tokenizer.add_argument("to", type=Path)
     describe = jobs.add_parser("describe", help="print what the model of a config.json is, as JSON")
     describe.add_argument("config")
+    answer = jobs.add_parser("answer", help="keep a model loaded and answer requests, one a JSON line")
+    answer.add_argument("--run")
+    answer.add_argument("--model")
+    answer.add_argument("--revision")
+    answer.add_argument("--requests", default="-", help="a file of requests instead of standard input")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 
@@ -47,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import score as scoring
 
             return int(scoring.main(given))
+        if given.job == "answer":
+            from tuiftune.engine.jobs import answer as answering
+
+            return int(answering.main(given))
         if given.job == "describe":
             from tuiftune.engine.jobs import describe as describing
 

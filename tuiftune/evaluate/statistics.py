@@ -51,6 +51,31 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * tail / (1 << changed))
 
 
+def newcombe(both: int, gained: int, lost: int, rows: int) -> tuple[float, float]:
+    """Return the 95% interval of the change of a rate between two paired sets of answers.
+
+    `both`: rows that matched before and after; `gained`, `lost`: as in `mcnemar`; `rows`: all of them.
+
+    Source: R. G. Newcombe, Improved confidence intervals for the difference between binomial proportions
+    based on paired data, Statistics in Medicine 17 (1998), 2635–2650, method 10.
+    """
+    neither = rows - both - gained - lost
+    after, before = (both + gained) / rows, (both + lost) / rows
+    low_after, high_after = wilson(both + gained, rows)
+    low_before, high_before = wilson(both + lost, rows)
+    product = (both + gained) * (neither + lost) * (both + lost) * (neither + gained)
+    crossed = float(both * neither - gained * lost)
+    if crossed > 0:
+        crossed = max(crossed - rows / 2, 0.0)
+    phi = crossed / math.sqrt(product) if product else 0.0
+    below, above = after - low_after, high_before - before
+    under = math.sqrt(max(below**2 - 2 * phi * below * above + above**2, 0.0))
+    up, down = high_after - after, before - low_before
+    over = math.sqrt(max(up**2 - 2 * phi * up * down + down**2, 0.0))
+    change = after - before
+    return max(-1.0, change - under), min(1.0, change + over)
+
+
 def in_words(p: float) -> str:
     """What a p-value supports, without more certainty than it gives."""
     if p < 0.001:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.contender import Question
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
     from tuiftune.engine.model.tokenizer import Tokeniser
 
+    Told = tuple[int, Stripped, int]  # position of the question, its answer, tokens generated
+
 BATCH = 16
+MOST_AT_ONCE = 256  # rows of a batch where the GPU has the memory
 LONGEST = 256  # new tokens of an answer, where the preset leaves it open
 MARGIN = 4
 # Plainly greedy, whatever the base model's generation_config asks for: a penalty on repetition makes a model
@@ -84,13 +88,16 @@ def generate(
     tokeniser: Tokeniser,
     *,
     max_new_tokens: int,
-    autocast: Callable[[], Any],
+    autocast: Callable[[], Any] = nullcontext,
     progress: Callable[[int], None],
     criteria: Sequence[Any] = (),
+    told: Callable[[list[Told]], None] | None = None,
+    size: int = BATCH,
 ) -> list[Stripped]:
     """One greedy answer a question, in their order, without reasoning and marks.
 
     Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
+    `told` is given each batch of answers as it is written; `size`: rows of a batch at first.
     """
     import torch
     from transformers import StoppingCriteriaList
@@ -103,7 +110,7 @@ def generate(
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
     kind = kinds.kind_of(model.config.to_dict())
     model.eval()
-    done, size = 0, BATCH
+    done = 0
     while done < len(order):
         chosen = order[done : done + size]
         if kind.sees_padding:
@@ -127,11 +134,35 @@ def generate(
             size //= 2  # a run that trained must not fail for want of room to be scored in
             torch.cuda.empty_cache()
             continue
+        batch: list[Told] = []
         for line, index in enumerate(chosen):
-            answers[index] = tokeniser.answer(written[line, ids.shape[1] :].tolist())
+            new = written[line, ids.shape[1] :].tolist()
+            answers[index] = tokeniser.answer(new)
+            ended = next((place + 1 for place, token in enumerate(new) if token in stops), len(new))
+            batch.append((index, answers[index], ended))
+        if told is not None:
+            told(batch)
         done += len(chosen)
         progress(done)
     return answers
+
+
+def batch_that_fits(model: Any, asked: Sequence[Question], max_new_tokens: int) -> int:
+    """Return the rows of a batch whose keys and values take at most half of the free GPU memory, 16 to 256.
+
+    On an H200 256 rows at once are 3 times as fast as 16 at 1B and 8B; on a CPU more than 16 gain nothing.
+    """
+    import torch
+
+    if model.device.type != "cuda" or not asked:
+        return BATCH
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * heads * width * 2
+    longest = max(len(question.tokens) for question in asked) + max_new_tokens
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return max(BATCH, min(MOST_AT_ONCE, int(free / 2 / (token * longest))))
 
 
 def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:

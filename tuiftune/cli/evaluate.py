@@ -1,0 +1,135 @@
+"""`tuiftune evaluate`: scores of a run, a model or an endpoint, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.evaluate.contender import Responder
+    from tuiftune.jobs.evaluating import Report
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|MODEL|ENDPOINT",
+        help="A run, a model directory or ID, or the URL of an OpenAI-compatible endpoint.",
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", metavar="FILE", help="Rows to evaluate on. [default: the run's own]"),
+]
+Against = Annotated[
+    str | None,
+    typer.Option(
+        "--against",
+        metavar="OTHER",
+        help="Compare with this run, model or endpoint; `base` is the base model.",
+    ),
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric", metavar="NAME[=ARG]", help="Use this metric; repeatable. [default: chosen from the data]"
+    ),
+]
+Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows.")]
+NewTokens = Annotated[
+    int | None,
+    typer.Option("--max-new-tokens", min=1, help="Longest answer. [default: the longest reference]"),
+]
+EndpointModel = Annotated[
+    str | None,
+    typer.Option("--endpoint-model", metavar="NAME", help="The model that the endpoint is asked for."),
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="Generate every answer again instead of reusing kept ones.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write rows, answers and scores as JSONL."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+
+
+def evaluate(
+    target: Target,
+    data: Data = None,
+    against: Against = None,
+    metric: Metric = None,
+    rows: Rows = None,
+    max_new_tokens: NewTokens = None,
+    endpoint_model: EndpointModel = None,
+    again: Again = False,
+    output: Output = None,
+    json: Json = False,
+    runs: Runs = None,
+) -> None:
+    """Evaluate a run, a model or an endpoint, with 95% confidence intervals.
+
+    Answers are kept, so the same command continues after an interruption. Exit codes: 0 done, 1 an endpoint
+    or model failed, 2 bad input.
+    """
+    from tuiftune.cli import terminal
+    from tuiftune.cli.data_progress import watching
+    from tuiftune.evaluate.answer_cache import default_directory
+    from tuiftune.jobs import evaluating
+    from tuiftune.jobs.contenders import Contenders
+    from tuiftune.jobs.contenders import target as meant
+
+    first = meant(target, runs)
+    with watching() as watch, Contenders() as contenders:
+        watch("reading rows", None)
+        asked = evaluating.rows_of(data, first.run, rows)
+        other = None
+        responder = contenders.responder(first, endpoint_model)
+        if against == "base":
+            other = _base(contenders.base_of(first), target)
+        elif against is not None:
+            other = contenders.responder(meant(against, runs), endpoint_model)
+        watch(f"loading {responder.name}", None)
+        report = evaluating.evaluate(
+            responder,
+            asked,
+            against=other,
+            metrics=metric or (),
+            max_new_tokens=max_new_tokens,
+            cache=None if again else default_directory(),
+            progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
+        )
+    if output is not None:
+        _write(report, output)
+    if json:
+        terminal.write_json(report.document())
+    else:
+        from tuiftune.cli import evaluate_view
+
+        evaluate_view.show(report)
+    if report.first.faults or (report.against is not None and report.against.faults):
+        raise typer.Exit(1)
+
+
+def _base(found: Responder | None, target: str) -> Responder:
+    from tuiftune.errors import UserError
+    from tuiftune.printable import printable
+
+    if found is None:
+        raise UserError("has no base model here", place=printable(target), remedy="name what to compare with")
+    return found
+
+
+def _write(report: Report, output: Path) -> None:
+    import json
+
+    from tuiftune.outputs import writing
+    from tuiftune.secret_forms import without_secrets
+
+    with writing(output) as file:
+        for row in report.first.rows():
+            file.write(
+                (without_secrets(json.dumps(row, ensure_ascii=False)) + "\n").encode("utf-8", "replace")
+            )

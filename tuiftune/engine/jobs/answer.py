@@ -1,0 +1,168 @@
+"""`python -m tuiftune.engine answer`: a model kept loaded that answers the requests on its standard input.
+
+A request is a JSON line, an answer one or several:
+`{"answer": {"model", "prompts": [[[role, content], …], …], "max_new_tokens"}}` gives a line a prompt, in any
+order: `{"at", "answer", "ended", "reasoning", "marks", "in", "out", "seconds"}` or `{"at", "fault"}`.
+`{"likelihood": {"model", "rows": [[[[role, content], …], reference], …]}}` gives `{"at", "nats", "tokens"}`.
+`{"room": {"rows"}}` gives `{"room"}`: the new tokens that the longest reference needs.
+`{"done": true}` ends a request, `{"failed": …}` with its line and exit code in place of it if it cannot be
+done. The first line of all is `{"ready": {"models", "context", "device"}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tuiftune.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from tuiftune.engine.evaluation.loaded import Loaded
+
+
+def main(given: argparse.Namespace) -> ExitCode:
+    """Answer until the requests end. UserError if the model cannot be loaded."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not look like an answer
+    from tuiftune.engine.evaluation import loaded
+    from tuiftune.engine.process import libraries
+    from tuiftune.runs.store.directory import RunDir
+
+    with libraries.quickly():
+        models = (
+            loaded.of_run(RunDir.open(Path(given.run)))
+            if given.run
+            else loaded.of_model(given.model, given.revision)
+        )
+    ready = {"models": list(models.names), "context": models.context, "device": models.device}
+    _say(out, {"ready": ready})
+    if given.requests == "-":
+        serve(models, sys.stdin, out)
+    else:
+        with Path(given.requests).open(encoding="utf-8") as lines:
+            serve(models, lines, out)
+    return ExitCode.DONE
+
+
+def serve(models: Loaded, lines: Iterable[str], out: TextIO) -> None:
+    """Answer each request, and go on after one that cannot be answered."""  # words: ok
+    from tuiftune.engine.process.faults import ending_of
+
+    for line in lines:
+        request = json.loads(line)
+        try:
+            if "answer" in request:
+                _answer(models, request["answer"], out)
+            elif "room" in request:
+                _room(models, request["room"], out)
+            else:
+                _likelihood(models, request["likelihood"], out)
+        except Exception as fault:
+            ending = ending_of(fault)
+            code = fault.exit_code if isinstance(fault, UserError) else ending.exit_code
+            _say(out, {"failed": ending.why, "exit_code": int(code)})
+        else:
+            _say(out, {"done": True})
+
+
+def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
+    import time
+
+    from tuiftune.data.example import Message
+    from tuiftune.engine.evaluation import answers
+    from tuiftune.evaluate.contender import Question
+
+    tokeniser, room = models.tokeniser, int(asked["max_new_tokens"])
+    questions: list[Question] = []
+    places: list[int] = []
+    for at, turns in enumerate(asked["prompts"]):
+        try:
+            ids = tokeniser.prompt([Message(role, content) for role, content in turns])
+        except UserError as fault:
+            _say(out, {"at": at, "fault": fault.message})
+            continue
+        if models.context is not None and len(ids) + room > models.context:
+            words = f"{len(ids)} tokens and an answer of {room} exceed the model's {models.context}"
+            _say(out, {"at": at, "fault": words})
+            continue
+        questions.append(Question("", ids, "", at))
+        places.append(at)
+    with models.model(asked["model"]) as model:
+        began = time.monotonic()
+
+        def told(batch: list[tuple[int, Any, int]]) -> None:
+            nonlocal began
+            now = time.monotonic()
+            each, began = (now - began) / len(batch), now
+            for index, one, written in batch:
+                _say(
+                    out,
+                    {
+                        "at": places[index],
+                        "answer": one.answer,
+                        "ended": one.ended,
+                        "reasoning": one.reasoning,
+                        "marks": one.marks,
+                        "in": len(questions[index].tokens),
+                        "out": written,
+                        "seconds": round(each, 5),
+                    },
+                )
+
+        answers.generate(
+            model,
+            questions,
+            tokeniser,
+            max_new_tokens=room,
+            progress=lambda done: None,
+            told=told,
+            size=answers.batch_that_fits(model, questions, room),
+        )
+
+
+def _likelihood(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
+    import torch
+
+    from tuiftune.data.example import Example, Message
+
+    with models.model(asked["model"]) as model, torch.no_grad():
+        for at, (turns, reference) in enumerate(asked["rows"]):
+            messages = (*(Message(*turn) for turn in turns), Message("assistant", reference))
+            try:
+                row = models.tokeniser.rows([Example(messages)])[0]
+            except UserError as fault:
+                _say(out, {"at": at, "fault": fault.message})
+                continue
+            if models.context is not None and len(row.ids) > models.context:
+                words = f"{len(row.ids)} tokens exceed the model's {models.context}"
+                _say(out, {"at": at, "fault": words})
+                continue
+            ids = torch.tensor([row.ids], device=model.device)
+            scores = model(input_ids=ids).logits[0, :-1].float().log_softmax(-1)
+            chosen = scores.gather(1, ids[0, 1:, None])[:, 0]
+            trained = torch.tensor(row.mask[1:], dtype=torch.bool, device=model.device)
+            nats = -float(chosen[trained].sum())
+            _say(out, {"at": at, "nats": nats, "tokens": int(trained.sum())})
+
+
+def _room(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
+    from tuiftune.data.example import Example, Message
+    from tuiftune.engine.evaluation import answers
+
+    rows = [
+        Example((*(Message(*turn) for turn in turns), Message("assistant", reference)))
+        for turns, reference in asked["rows"]
+    ]
+    answer, around = answers.room(rows, models.tokeniser)
+    _say(out, {"room": answer + around})
+
+
+def _say(out: TextIO, document: dict[str, Any]) -> None:
+    out.write(json.dumps(document, ensure_ascii=False) + "\n")
+    out.flush()

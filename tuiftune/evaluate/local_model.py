@@ -1,0 +1,160 @@
+"""Models on this machine as responders: one engine process keeps them loaded and answers for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import paths
+from tuiftune.engine_call import Conversation, Job
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.evaluate.contender import Answered, Likelihood
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tuiftune.data.example import Message
+
+BASE, TUNED = "base", "tuned"
+WEIGHTS = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json", "chat_template.jinja")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an engine process loads: the base model and result of a run, or a model.
+
+    Attributes:
+        run: the directory of a run; None for a model.
+        model: the model as the user named it; of a run, its base model.
+        files: the directory that the fine-tuned weights are in; None if there are none or they are not here.
+    """
+
+    model: str
+    run: Path | None = None
+    revision: str | None = None
+    files: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Return its name for people."""
+        return self.run.name if self.run is not None else printable(self.model)
+
+    def job(self) -> Job:
+        """Return the job of the engine."""
+        if self.run is not None:
+            return Job("answer", ("--run", str(self.run)))
+        revision = () if self.revision is None else ("--revision", self.revision)
+        return Job("answer", ("--model", self.model, *revision))
+
+    def identity(self, which: str) -> str:
+        """Return what the answers of one of its models depend on: names, sizes and times of its files."""
+        directory = self.files if which == TUNED else paths.given(self.model)
+        stamps = [self.model, str(self.revision), which]
+        if directory is not None and paths.is_dir(directory):
+            stamps.append(str(paths.absolute(directory)))
+            files = [path for pattern in WEIGHTS for path in paths.matching(directory, pattern)]
+            stamps += [f"{path.name} {paths.size(path)} {paths.modified(path)}" for path in files]
+        return "\n".join(stamps)
+
+
+class Session:
+    """The process of a source, started when something is asked. To be closed."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._conversation: Conversation | None = None
+        self._ready: dict[str, Any] = {}
+
+    def request(self, kind: str, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the lines that answer a request.
+
+        Raises:
+            UserError: with the engine's own line and exit code if it cannot be answered.
+        """
+        conversation = self._opened()
+        conversation.send({kind: document})
+        while "done" not in (line := conversation.receive()):
+            if "failed" in line:
+                code = ExitCode(int(line["exit_code"]))
+                raise UserError(str(line["failed"]), place=self.source.place, exit_code=code)
+            yield line
+
+    @property
+    def context(self) -> int | None:
+        """Return the tokens of prompt and answer that the model takes; None if it does not say."""
+        self._opened()
+        found: int | None = self._ready.get("context")
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        if self._conversation is not None:
+            self._conversation.close()
+            self._conversation = None
+
+    def _opened(self) -> Conversation:
+        if self._conversation is None:
+            self._conversation = Conversation(self.source.job(), self.source.place)
+            try:
+                self._ready = self._conversation.receive()["ready"]
+            except BaseException:
+                self.close()
+                raise
+        return self._conversation
+
+
+class LocalModel:
+    """One model of a session: `base` or `tuned`."""
+
+    losses = True
+
+    def __init__(self, session: Session, which: str) -> None:
+        self.session, self.which = session, which
+        source = session.source
+        self.name = source.place if source.run is None and which == BASE else f"{source.place} ({which})"
+        self.identity = source.identity(which)
+
+    def respond(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        max_new_tokens: int,
+        done: Callable[[int, Answered], None],
+    ) -> None:
+        """Answer prompts in batches of similar length."""
+        turns = [[[one.role, one.content] for one in messages] for messages in prompts]
+        asked = {"model": self.which, "prompts": turns, "max_new_tokens": max_new_tokens}
+        for line in self.session.request("answer", asked):
+            done(int(line["at"]), _answered(line))
+
+    def likelihoods(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood | None]:
+        """Return how likely each reference is; None for one that the template or the context refuses."""
+        found: list[Likelihood | None] = [None] * len(rows)
+        for line in self.session.request("likelihood", {"model": self.which, "rows": _rows(rows)}):
+            if "fault" not in line:
+                found[int(line["at"])] = Likelihood(float(line["nats"]), int(line["tokens"]))
+        return found
+
+    def room(self, rows: Sequence[tuple[Sequence[Message], str]]) -> int:
+        """Return the new tokens that the longest of these references needs, as a run's evaluation does."""
+        lines = list(self.session.request("room", {"rows": _rows(rows)}))
+        return int(lines[0]["room"])
+
+
+def _rows(rows: Sequence[tuple[Sequence[Message], str]]) -> list[Any]:
+    return [[[[one.role, one.content] for one in messages], reference] for messages, reference in rows]
+
+
+def _answered(line: dict[str, Any]) -> Answered:
+    if "fault" in line:
+        return Answered("", fault=str(line["fault"]))
+    return Answered(
+        str(line["answer"]),
+        bool(line["reasoning"]),
+        bool(line["marks"]),
+        bool(line["ended"]),
+        int(line["in"]),
+        int(line["out"]),
+        float(line["seconds"]),
+    )

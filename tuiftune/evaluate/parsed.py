@@ -1,0 +1,103 @@
+"""Forms that answers take: JSON, tool calls, final numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tuiftune import documents
+
+MARKED = re.compile(r"####\s*([-+]?[\d.,]+)")  # how GSM8K writes its result
+NUMBER = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
+_CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
+
+
+def plain_number(text: str) -> str:
+    """Return a number without thousands separators, sign + and trailing zeros."""
+    number = text.replace(",", "").lstrip("+").rstrip(".")
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def marked_number(text: str) -> str | None:
+    """Return the last `#### number`; None if there is none."""
+    found = MARKED.findall(text)
+    return plain_number(found[-1]) if found else None
+
+
+def final_number(text: str) -> str | None:
+    """Return the last `#### number`, or else the last number of a text; None if it has none."""
+    marked = marked_number(text)
+    if marked is not None:
+        return marked
+    found = NUMBER.findall(text)
+    return plain_number(found[-1]) if found else None
+
+
+def whole_json(text: str) -> dict[str, Any] | list[Any] | None:
+    """Return the object or list that a whole text is in JSON; None if it is something else."""
+    try:
+        value = documents.loads(text.strip())
+    except ValueError:
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def some_json(text: str) -> dict[str, Any] | list[Any] | None:
+    """Return the first object or list in a text, also in a fenced block or among words; None without one."""
+    fenced = _FENCE.search(text)
+    inner = fenced[1] if fenced else text
+    found = whole_json(inner)
+    if found is not None:
+        return found
+    begins = [at for at in (inner.find("{"), inner.find("[")) if at >= 0]
+    if not begins:
+        return None
+    try:
+        value, _ = json.JSONDecoder().raw_decode(inner[min(begins) :])
+    except (ValueError, RecursionError):
+        return None
+    if documents.deeper_than(value):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def fields(value: Any, path: str = "") -> dict[str, Any]:
+    """Return every value of a JSON document that is no container, by its path. Empty containers count."""
+    if isinstance(value, dict) and value:
+        return {
+            key: leaf for name, item in value.items() for key, leaf in fields(item, f"{path}.{name}").items()
+        }
+    if isinstance(value, list) and value:
+        return {
+            key: leaf for at, item in enumerate(value) for key, leaf in fields(item, f"{path}[{at}]").items()
+        }
+    return {path: value}
+
+
+def tool_calls(text: str) -> list[str] | None:
+    """Return the calls of a text, each as canonical JSON of its name and arguments; None without one."""
+    inside = _CALL.findall(text)
+    values = [whole_json(one) for one in inside] if inside else [whole_json(text)]
+    calls: list[str] = []
+    for value in values:
+        for one in value if isinstance(value, list) else [value]:
+            call = _call(one)
+            if call is None:
+                return None
+            calls.append(call)
+    return sorted(calls) or None
+
+
+def _call(value: Any) -> str | None:
+    if isinstance(value, dict) and isinstance(value.get("function"), dict):
+        value = value["function"]
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return None
+    given = value.get("arguments", value.get("parameters"))
+    if isinstance(given, str):
+        given = whole_json(given) if given.strip() else {}
+    if not isinstance(given, dict):
+        return None
+    return json.dumps([value["name"], given], sort_keys=True)

@@ -1,0 +1,35 @@
+"""Exact match after normalization: without case, punctuation, English articles and extra white space."""
+
+from __future__ import annotations
+
+import re
+import string
+
+from tuiftune.data.chat.reasoning import without
+from tuiftune.evaluate.scorers.base import Pair, Scorer, each
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_MARKS = str.maketrans("", "", string.punctuation)
+
+
+def normalized(text: str) -> str:
+    """Return a text as SQuAD compares answers: lower case, no punctuation, no articles, single spaces."""
+    return " ".join(_ARTICLES.sub(" ", text.casefold().translate(_MARKS)).split())
+
+
+def score(pair: Pair) -> float:
+    """Return 1 for a match after normalization."""
+    return float(normalized(pair.answer) == normalized(without(pair.reference)))
+
+
+NORMALIZED_MATCH = Scorer(
+    key="normalized_match",
+    order=15,
+    name="normalized match",
+    does="equal without case, punctuation and articles",
+    kind="rate",
+    parts=each(score),
+    tasks=frozenset({"short"}),
+    leads=frozenset({"short"}),
+    source="Rajpurkar et al. 2016, SQuAD, arXiv:1606.05250",
+)

@@ -1,0 +1,181 @@
+"""`tuiftune evaluate`: a target, and whatever it is compared with, on the same rows by the same metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.evaluate import evaluation, scorers
+from tuiftune.evaluate.answer_cache import AnswerCache
+from tuiftune.evaluate.contender import questions_of
+from tuiftune.evaluate.extras import INSTALL
+from tuiftune.evaluate.task import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tuiftune.data.example import Example
+    from tuiftune.evaluate.contender import Question, Responder
+    from tuiftune.evaluate.evaluation import Evaluation
+    from tuiftune.evaluate.measured import Difference
+    from tuiftune.evaluate.scorers.base import Scorer
+    from tuiftune.evaluate.task import Task
+    from tuiftune.runs.store.directory import RunDir
+
+SELECTED = "selected on these rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows to evaluate on, and what must be said of them.
+
+    Attributes:
+        questions: those with a prompt and a reference answer.
+        train: rows that are trained on, as far as they are known.
+        source: where the rows come from, for people.
+        notes: sentences.
+    """
+
+    questions: tuple[Question, ...]
+    train: tuple[Example, ...]
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation came to. `differences`: `first` minus `against`, by metric."""
+
+    rows: Rows
+    task: Task
+    first: Evaluation
+    against: Evaluation | None = None
+    differences: dict[str, Difference] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "data": self.rows.source,
+            "task": {"kind": self.task.kind, "why": self.task.why},
+            "evaluation": self.first.document(),
+            "against": None if self.against is None else self.against.document(),
+            "differences": {key: one.document() for key, one in self.differences.items()},
+            "notes": list(self.notes),
+        }
+
+
+def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
+    """Return the rows of a file, or of a run: its test rows, else its evaluation rows.
+
+    Raises:
+        UserError: if there is no row with a prompt and a reference answer.
+    """
+    train, held, test = _of_run(run) if run is not None else ([], [], None)
+    notes: list[str] = []
+    if data is not None:
+        from tuiftune.data.read.load import load
+
+        preset = None if run is None else run.plan().preset(str(run.plan_path))
+        examples = list(load(data, system=None if preset is None else preset.data.system).examples())
+        source = data
+    elif run is None:
+        raise UserError("names no rows", place="--data", remedy="add --data FILE")
+    elif test is not None:
+        examples, source = test, "data.test"
+    else:
+        examples, source = held, f"the evaluation rows of {run.name}"
+        notes.append(f"The checkpoint was {SELECTED}, so its score is a little too good. Set data.test.")
+    asked = questions_of(examples, most)
+    if not asked.questions:
+        raise UserError(
+            "no row has both a prompt and a reference answer",
+            place=source,
+            remedy="hold rows out with data.eval, or name a file with --data FILE",
+        )
+    if asked.passed_over:
+        notes.append(f"{asked.passed_over} rows without a prompt or a reference answer are left out.")
+    return Rows(asked.questions, tuple(train), source, (*notes, *_leaked(train, examples)))
+
+
+def _of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | None]:
+    """Return a run's training, evaluation and test rows; None for test rows if it has none."""
+    from tuiftune.data.mix.split import held_out_file, split
+    from tuiftune.data.read.load import load
+
+    preset = run.plan().preset(str(run.plan_path))
+    data = preset.data
+    dataset = load(data.train, format=data.format, columns=data.columns or None, system=data.system)
+    train, held = split(dataset, data.eval, preset.training.seed)
+    test = None if data.test is None else list(held_out_file(dataset, str(data.test)).examples())
+    return train, held, test
+
+
+def _leaked(train: Sequence[Example], examples: Sequence[Example]) -> list[str]:
+    from tuiftune.data.similar.twins import leakage_told, twins
+
+    words = leakage_told(twins(list(train), list(examples)).document()) if train else ""
+    return [f"{words}."] if words else []
+
+
+def evaluate(
+    first: Responder,
+    rows: Rows,
+    *,
+    against: Responder | None = None,
+    metrics: Sequence[str] = (),
+    max_new_tokens: int | None = None,
+    cache: Path | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Report:
+    """Answer the rows and score them. Both sides may write answers of the same length.
+
+    Raises:
+        UserError: if nothing could be answered, or a metric fails.
+    """
+    task = task_of([one.reference for one in rows.questions], [one.reference for one in rows.train])
+    chosen, notes = scorers_for(task, metrics, losses=first.losses and (against is None or against.losses))
+    sides = [first] if against is None else [first, against]
+    room = max(evaluation.new_tokens(one, rows.questions, max_new_tokens) for one in sides)
+    done = [_evaluated(one, rows, chosen, task, room, cache, progress) for one in sides]
+    notes = [*rows.notes, *notes]
+    if against is None:
+        return Report(rows, task, done[0], notes=tuple(notes))
+    return Report(rows, task, done[0], done[1], evaluation.differences(done[1], done[0]), tuple(notes))
+
+
+def scorers_for(
+    task: Task, metrics: Sequence[str], *, losses: bool
+) -> tuple[list[tuple[Scorer, str]], list[str]]:
+    """Return the scorers that were asked for, else those that suit the task; and notes on those left out."""
+    if metrics:
+        return scorers.named(metrics), []
+    chosen, missing = scorers.chosen(task, losses=losses)
+    notes = [f"Left out, as their libraries are not installed: {', '.join(missing)} ({INSTALL})."]
+    return chosen, notes if missing else []
+
+
+def _evaluated(
+    responder: Responder,
+    rows: Rows,
+    chosen: Sequence[tuple[Scorer, str]],
+    task: Task,
+    room: int,
+    cache: Path | None,
+    progress: Callable[[str, int, int], None],
+) -> Evaluation:
+    questions = rows.questions
+
+    def told(done: int, total: int) -> None:
+        progress(responder.name, done, total)
+
+    kept = AnswerCache(cache, responder.identity)
+    answers = evaluation.ask(responder, [one.messages for one in questions], room, kept, told)
+    if all(one.fault for one in answers):
+        raise UserError(f"no row was answered: {answers[0].fault}", place=responder.name)
+    likely = []
+    if any(scorer.losses for scorer, _ in chosen) and responder.losses:
+        likely = responder.likelihoods([(one.messages, one.reference) for one in questions])
+    return evaluation.score(responder.name, questions, answers, chosen, task, likely)
