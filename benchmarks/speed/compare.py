@@ -28,6 +28,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 LENGTH, BATCH, WARM = 2048, 4, 10
 
+# Limits below 24 GiB are what Unsloth reserved there, and 0.75 GiB of CUDA context.
 OURS: dict[str, list[str]] = {
     "lora": ["method.technique=lora"],
     "lora within 24 GiB": ["method.technique=lora", "hardware.memory_limit=24GiB"],
@@ -38,6 +39,22 @@ OURS: dict[str, list[str]] = {
     ],
     "qlora": ["method.technique=qlora"],
     "qlora, memory of TRL's": ["method.technique=qlora", "hardware.memory_limit=11.5GiB"],
+    "fp8": ["method.technique=lora", "model.quantization=fp8"],
+    "fp8 within 24 GiB": [
+        "method.technique=lora",
+        "model.quantization=fp8",
+        "hardware.memory_limit=24GiB",
+    ],
+    "fp8 within 17.2 GiB": [
+        "method.technique=lora",
+        "model.quantization=fp8",
+        "hardware.memory_limit=17.95GiB",
+    ],
+    "fp8 within 12.1 GiB": [
+        "method.technique=lora",
+        "model.quantization=fp8",
+        "hardware.memory_limit=12.85GiB",
+    ],
     "lora, padded": ["method.technique=lora", "data.padding_free=false"],
 }
 KEPT, RECOMPUTED = "training.activation_checkpointing=false", "training.activation_checkpointing=true"
@@ -146,8 +163,21 @@ def ours(
         "preflight": {key: preflight.get(key) for key in ("allocated", "reserved", "seconds")},
         "padding_free": plan["resolved"]["data"]["padding_free"],
         "training": plan["resolved"]["training"],
+        "predicted": {key: plan["memory"][key] for key in ("allocated", "reserved")},
+        "peak_allocated": max((e.get("allocated") or 0) for e in memory) if memory else None,
+        "base": next((e for e in events if e["type"] == "base"), None),
+        "warnings": [e["message"] for e in events if e["type"] == "warning"],
+        "first_step": round(next(e["t"] for e in events if e["type"] == "step") - events[0]["t"], 1),
+        "phases": _phases(events),
         "loss": [e["loss"] for e in events if e["type"] == "step"][:: max(1, steps // 5)],
     }
+
+
+def _phases(events: list[dict[str, Any]]) -> list[tuple[str, str, float]]:
+    """When each phase began, in seconds after the first event, up to the first step."""
+    first = next((e["seq"] for e in events if e["type"] == "step"), 1 << 60)
+    told = [e for e in events if e["type"] == "phase" and e["seq"] < first and not e.get("done")]
+    return [(e["name"], e["detail"], round(e["t"] - events[0]["t"], 1)) for e in told]
 
 
 def main() -> None:

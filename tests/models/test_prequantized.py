@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,9 +58,14 @@ def test_weights_of_a_form_that_cannot_be_trained_on_are_refused(
 
 def test_what_is_quantized_already_is_not_quantized_again(tmp_path: Path) -> None:
     model = resolve(str(directory(tmp_path / "model", {"quant_method": "mxfp4"})))
-    prequantized.check(model, adapters=False, quantized=False, here=True)
-    with pytest.raises(UserError, match="cannot be quantized to 4 bits again"):
-        prequantized.check(model, adapters=True, quantized=True, here=True)
+    prequantized.check(model, adapters=False, to="none", here=True)
+    for to, said in (("nf4", "4 bits"), ("fp8", "FP8")):
+        with pytest.raises(UserError, match=f"cannot be quantized to {said} again"):
+            prequantized.check(model, adapters=True, to=to, here=True)
+    bits = replace(model, quantization=prequantized.AGAIN)
+    prequantized.check(bits, adapters=True, to="nf4", here=False)
+    with pytest.raises(UserError, match="cannot be quantized to FP8 again"):
+        prequantized.check(bits, adapters=True, to="fp8", here=False)
 
 
 def test_weights_that_are_not_there_are_refused_by_name(tmp_path: Path) -> None:

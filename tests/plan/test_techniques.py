@@ -9,7 +9,9 @@ import pytest
 from test_make_plan import FACTS, machine
 
 from tuiftune import techniques
+from tuiftune.errors import UserError
 from tuiftune.models.resolve import resolve
+from tuiftune.plan import static
 from tuiftune.plan.memory import estimate
 from tuiftune.plan.resolve import make_plan
 from tuiftune.plan.settings import Settings
@@ -79,3 +81,74 @@ def test_each_technique_has_words_and_a_source_for_everything_it_says() -> None:
         assert all(fact is None or (fact.why and fact.source) for fact in facts), one.key
         assert all((one.quality.says, one.quality.source, one.rates.source)), one.key
         assert one.quality.leans in ("better", "worse", "same", "unsure")
+
+
+def test_lora_over_fp8_is_smaller_and_faster_and_an_alternative() -> None:
+    preset = "model: {base: meta-llama/Llama-3.1-8B}\ndata: {train: x.jsonl, max_length: 2048}\n"
+    made = {
+        base: make_plan(
+            loads(preset + f"method: {{technique: {technique}}}\n", "x").with_values(
+                {"model.quantization": base}
+            ),
+            machine(),
+            resolve("meta-llama/Llama-3.1-8B"),
+            FACTS,
+            gpu="H200",
+        )
+        for technique, base in (("lora", "auto"), ("lora", "fp8"), ("qlora", "nf4"))
+    }
+    plain, fp8 = made["auto"], made["fp8"]
+    assert plain.resolved.model.quantization == "none", "16 bit where it fits"
+    assert fp8.resolved.model.quantization == "fp8"
+    held = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
+    rows = 32 * (2 * 4096 + 2 * 1024 + 2 * 14336 + 4096)
+    assert plain.memory.components["weights"] - fp8.memory.components["weights"] == held
+    assert fp8.memory.components["quantisation constants"] == 4 * rows
+    assert (fp8.speed.tokens_per_second or 0) > 1.3 * (plain.speed.tokens_per_second or 0)
+    (offered,) = [one for one in plain.alternatives if one.changes == {"model.quantization": "fp8"}]
+    assert offered.says.startswith("FP8 base: -")
+    assert "× faster" in offered.says
+    (back,) = [one for one in fp8.alternatives if one.changes == {"model.quantization": "none"}]
+    assert back.says.startswith("16-bit base: +")
+    over = {"method.technique": "lora", "model.quantization": "fp8"}
+    (other,) = [one for one in made["nf4"].alternatives if one.changes == over]
+    assert other.says.startswith("LoRA, FP8 base: ")
+
+
+def test_fp8_is_taken_before_four_bits_where_16_do_not_fit() -> None:
+    small = {gpu: plan_on(gpu) for gpu in ("RTX 4070 Ti SUPER", "A100-SXM4-40GB", "RTX 3080 Ti")}
+    assert [one.resolved.model.quantization for one in small.values()] == ["fp8", "none", "nf4"]
+    reasons = {one.key: one.why for one in small["RTX 4070 Ti SUPER"].reasons}
+    assert "FP8 weights fit" in reasons["method.technique"]
+    assert "nearer" in reasons["model.quantization"]
+
+
+def plan_on(gpu: str, quantization: str = "auto", base: str = "Qwen/Qwen3-8B", **more: str) -> Plan:
+    values = {"model.quantization": quantization, **more}
+    preset = loads(f"model: {{base: {base}}}\ndata: {{train: x.jsonl}}\n", "x").with_values(values)
+    return make_plan(preset, machine(), resolve(base), FACTS, gpu=gpu)
+
+
+@pytest.mark.parametrize("gpu", ["A100", "RTX 3090", "T4"])
+def test_fp8_is_refused_where_the_gpu_lacks_it(gpu: str) -> None:
+    with pytest.raises(UserError, match=r"does not compute in FP8 \(compute capability below 8\.9\)") as said:
+        plan_on(gpu, "fp8")
+    assert said.value.place == "model.quantization"
+    offered = [one.changes for one in plan_on(gpu).alternatives]
+    assert not any(changes.get("model.quantization") == "fp8" for changes in offered)
+
+
+def test_auto_over_fp8_is_lora() -> None:
+    made = plan_on("L4", "fp8")
+    assert made.resolved.method.technique == "lora"
+    assert plan_on("L4", "fp8", **{"method.technique": "rslora"}).resolved.method.alpha == 8
+
+
+def test_layers_of_odd_sizes_count_in_16_bit() -> None:
+    arch = replace(resolve("Qwen/Qwen3-8B").architecture, intermediate_size=12_290)
+    settings = Settings(technique="lora", quantization="fp8", micro_batch=1, length=16)
+    attention = 36 * (2 * 4096 * 4096 + 2 * 4096 * 1024)
+    found = static.components(arch, settings)["weights"]
+    assert found == 2 * static.parameters(arch) - attention
+    tiny = replace(arch, hidden_size=1001, intermediate_size=1001)
+    assert not static.fp8_shapes(tiny)

@@ -125,7 +125,10 @@ def test_lora_over_a_quantized_base_is_qlora() -> None:
         ("qlora", "none", "`model.quantization` is none, but qlora quantizes the base model to nf4"),
         ("dora", "nf4", "`model.quantization` is nf4, which dora does not train over"),
         ("full", "nf4", "`model.quantization` is nf4, which full does not train over"),
-        ("lora", "fp8", "must be auto, none or nf4"),
+        ("qlora", "fp8", "`model.quantization` is fp8, but qlora quantizes the base model to nf4"),
+        ("full", "fp8", "`model.quantization` is fp8, which full does not train over"),
+        ("dora", "fp8", "`model.quantization` is fp8, which dora does not train over"),
+        ("lora", "int8", "must be auto, none, fp8 or nf4"),
     ],
 )
 def test_a_quantization_that_the_technique_cannot_have(technique: str, quantization: str, said: str) -> None:

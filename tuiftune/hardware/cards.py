@@ -20,6 +20,7 @@ from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
 _MIB = 1024**2
+FP8_SINCE = (8, 9)  # compute capability: Ada, Hopper and later
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Card:
     usd_per_hour_high: float | None
     price_date: str  # "2025 (guides)"; empty without a price
     aliases: tuple[str, ...]
+
+    @property
+    def fp8(self) -> bool:
+        """Whether it multiplies in FP8 (at twice the 16-bit rate, by NVIDIA's data sheets)."""
+        return self.compute_capability >= FP8_SINCE
 
     @property
     def exchange(self) -> float:

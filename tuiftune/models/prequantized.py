@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.techniques.base import NF4, NONE
 
 if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
@@ -41,9 +42,9 @@ AGAIN = "bitsandbytes"  # alone may be asked for again
 _OTHER = "name the model's weights as they were before that"
 
 
-def check(model: BaseModel, *, adapters: bool, quantized: bool, here: bool) -> None:
+def check(model: BaseModel, *, adapters: bool, to: str, here: bool) -> None:
     """UserError where files of this form cannot be trained on: at all, for want of a package `here`, without
-    `adapters`, or `quantized` anew by the technique.
+    `adapters`, or quantized again `to` what the technique has it in.
     """
     form = model.quantization
     if form is None:
@@ -62,11 +63,12 @@ def check(model: BaseModel, *, adapters: bool, quantized: bool, here: bool) -> N
             place=place,
             remedy="install what is missing, or " + _OTHER,
         )
-    if quantized and form != AGAIN:
+    if to != NONE and (to != NF4 or form != AGAIN):
+        bits = "4 bits" if to == NF4 else "FP8"
         raise UserError(
-            f"its weights are quantized already ({name}): they cannot be quantized to 4 bits again",
+            f"its weights are quantized already ({name}): they cannot be quantized to {bits} again",
             place=place,
-            remedy="method.technique: lora, or " + _OTHER,
+            remedy=f"{'method.technique: lora' if to == NF4 else 'model.quantization: none'}, or " + _OTHER,
         )
     if not adapters and form not in READ_IN_16_BIT:
         raise UserError(

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import coefficients
+from tuiftune.plan import coefficients, static
 from tuiftune.plan.coefficients import COMPONENTS
+from tuiftune.techniques.base import NF4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,10 +112,28 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
         kept, peak = COMPILED
         parts["activations kept"] = int(parts["activations kept"] * kept)
         parts["activations peak"] = int(parts["activations peak"] * peak)
+    if settings.fp8:
+        exact = False
+        parts["kernel scratch"] += _fp8_scratch(arch, settings)
     if settings.attention == "eager" and family != "gemma2":
         exact = False
         _add_scores(parts, arch, settings)
     return parts, exact and _variant(settings, settings.targets_group) in _known(family)
+
+
+def _fp8_scratch(arch: Architecture, settings: Settings) -> int:
+    """Of one product in FP8: its input or gradient in float32 and rounded, and the weight transposed.
+
+    Compiled, the float32 copy is a part of what is rounded; the larger of what two H200 runs of a loop held
+    beyond the 16-bit ones less the weights (0.4 and 0.5 GiB, 8B shape, 8,192 tokens). On a CPU the weight is
+    brought to float32 for each product.
+    """
+    shapes = static.fp8_shapes(arch)
+    widest = max((max(into, out) for into, out, _ in shapes), default=0)
+    largest = max((into * out for into, out, _ in shapes), default=0)
+    if settings.device == "cpu":
+        return 9 * settings.tokens * widest + 4 * largest
+    return (4 if settings.compile else 9) * settings.tokens * widest + largest
 
 
 def _raise_to_counted(
@@ -232,7 +251,7 @@ def _kernels(settings: Settings) -> str:
 
 def _precision(settings: Settings) -> str:
     traits = settings.traits
-    plain = traits.adapters and traits.compiles and not traits.quantized
+    plain = traits.adapters and traits.compiles and traits.base != NF4
     return " pure" if settings.compile and plain else settings.precision
 
 

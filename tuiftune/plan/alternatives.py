@@ -10,6 +10,7 @@ from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import attention, search
 from tuiftune.plan.model import Alternative
+from tuiftune.techniques.base import FP8, NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ _WORDS: dict[str, dict[Any, str]] = {
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
     "training.compile": {True: "compile each layer", False: "no compilation"},
     "method.target_modules": {"attention": "adapters on attention only"},
+    "model.quantization": {FP8: "FP8 base", NONE: "16-bit base"},
     "data.padding_free": {True: "rows one after the other, none padded", False: "rows padded to the longest"},
     "data.packing": {True: "pack rows into full sequences", False: "no packing"},
 }
@@ -85,6 +87,10 @@ def of(
             **values,
         )
 
+    if device.kind == "cuda" and not model.quantization:
+        for changes in _bases(chosen, device):
+            technique = changes.get("method.technique", chosen.technique)
+            vary(changes, technique=technique, quantization=changes["model.quantization"])
     if device.kind == "cuda":
         for one in others_by:
             if one.quantized:
@@ -117,6 +123,17 @@ def of(
     if not best.fits:
         return (*listed[:MOST], *_elsewhere(model, device, best))
     return tuple(listed[:MOST])
+
+
+def _bases(chosen: Settings, device: Device) -> list[dict[str, Any]]:
+    """The same adapters over a base model in 16 bit, or in FP8 where the GPU has it."""
+    if chosen.fp8:
+        return [{"model.quantization": NONE}]
+    plain = chosen.traits.unquantized or chosen.technique
+    if not device.fp8 or FP8 not in techniques.find(plain).bases:
+        return []
+    held = {"model.quantization": FP8}
+    return [held if plain == chosen.technique else {"method.technique": plain, **held}]
 
 
 def _technique(technique: Technique, chosen: Settings) -> dict[str, Any]:
@@ -176,7 +193,10 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
 
 def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
     """ "checkpointing off: +34.0 GiB, 1.40× faster"."""
-    words = [_name(key, value) for key, value in changes.items() if key != "model.quantization"]
+    implied = "method.technique" in changes and changes.get("model.quantization") != FP8
+    words = [
+        _name(key, value) for key, value in changes.items() if not (implied and key == "model.quantization")
+    ]
     pace = other.tokens_per_second / best.tokens_per_second
     speed = "same speed"
     if pace >= 1.02:

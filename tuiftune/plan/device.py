@@ -46,6 +46,7 @@ class Device:
     exchange: float
     bf16: bool
     source: str  # "detected" or "--gpu"
+    fp8: bool = False
     usd_per_hour: float | None = None  # one card, middle of the price range
     price_basis: str = ""
     correction: float = 1.0  # of predicted needs, from preflight checks on this very card
@@ -103,6 +104,7 @@ def _named(text: str) -> Device:
         bandwidth=card.bandwidth,
         exchange=card.exchange,
         bf16=card.compute_capability >= (8, 0),
+        fp8=card.fp8,
         source="--gpu",
         usd_per_hour=usd,
         price_basis=priced,
@@ -159,6 +161,7 @@ def _detected(machine: Machine) -> Device:
         bandwidth=card.bandwidth,
         exchange=card.exchange,
         bf16=bool(first.bf16 if first.bf16 is not None else card.compute_capability >= (8, 0)),
+        fp8=(first.compute_capability or card.compute_capability) >= cards.FP8_SINCE,
         source="detected",
         notes=tuple(notes),
         correction=correction.factor,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tuiftune import stages, techniques
 from tuiftune.plan.cost import DIVERGED_BOUNDS, DIVERGED_SHARE, patience
 from tuiftune.plan.model import Reason
+from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TINY = 50_000_000
 LARGE = 20_000_000_000
 YOURS = "preset"
+FP8_MEASURED = "measured: benchmarks/fp8"
 CLASSIFICATION_TOKENS = 32
 LONGEST_ANSWER = 256  # new tokens of an answer where the preset leaves it open, as in the engine
 ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
@@ -44,7 +46,8 @@ def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Techn
         return (techniques.find(asked, quantization),), "you asked for it", YOURS
     tiny, cpu = parameters <= TINY, device.kind == "cpu"
     over = not cpu or quantization != techniques.AUTO
-    names = techniques.automatic(tiny=tiny, quantization=quantization, over=over)
+    fp8 = device.kind == "cuda" and device.fp8
+    names = techniques.automatic(tiny=tiny, quantization=quantization, over=over, fp8=fp8)
     if not names[0].adapters:
         why = f"{parameters / 1e6:.1f} M parameters: training all of them costs no more than adapters"
         return names, why, "size"
@@ -52,7 +55,7 @@ def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Techn
         return names, "trains over a quantized base model", "technique"
     if len(names) == 1:
         return names, "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
-    why = f"near full tuning's quality, forgets less; before {names[1].name} wherever it fits"
+    why = f"near full tuning's quality, forgets less; before {names[-1].name} wherever it fits"
     return names, why, "guides A, B, C"
 
 
@@ -61,6 +64,8 @@ def quantization(preset: Preset, technique: Technique) -> Reason:
     key, asked = "model.quantization", preset.model.quantization
     if asked != techniques.AUTO:
         return Reason(key, asked, "you asked for it", YOURS)
+    if technique.base == FP8:
+        return Reason(key, FP8, "16-bit weights do not fit; FP8 is nearer to them than 4 bits", FP8_MEASURED)
     if technique.quantized:
         return Reason(key, technique.base, f"{technique.name} holds the base in 4 bits", "technique")
     return Reason(key, technique.base, f"{technique.name} takes the base as it is", "technique")

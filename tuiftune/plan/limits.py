@@ -8,8 +8,9 @@ from tuiftune import stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
-from tuiftune.plan import attention
+from tuiftune.plan import attention, static
 from tuiftune.printable import printable
+from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -27,7 +28,7 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
     prequantized.check(
         model,
         adapters=technique.adapters,
-        quantized=technique.quantized,
+        to=technique.base,
         here=device.source == "detected",
     )
     weights.require(model)
@@ -94,13 +95,32 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             place="method.adapter_dtype",
             remedy="float32, which the gradients of float16 are scaled for, or auto",
         )
-    if technique.quantized and device.kind == "cpu":
+    _check_fp8(preset, arch, device, technique)
+    if technique.base == NF4 and device.kind == "cpu":
         asked = preset.model.quantization == techniques.AUTO
         instead = techniques.automatic(tiny=False, over=False)[0]
         raise UserError(
             f"{technique.name} needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
             place="method.technique" if asked else "model.quantization",
             remedy=f"{instead.key if asked else instead.base}, or plan for a card with --gpu NAME",
+        )
+
+
+def _check_fp8(preset: Preset, arch: Architecture, device: Device, technique: Technique) -> None:
+    if technique.base != FP8:
+        return
+    if device.kind == "cuda" and not device.fp8:
+        raise UserError(
+            f"{device.name} does not compute in FP8 (compute capability below 8.9)",
+            place="model.quantization",
+            remedy="none, or nf4 where that does not fit",
+        )
+    if not static.fp8_shapes(arch):
+        raise UserError(
+            f"no layer of {arch.kind.name} can be held in FP8: sizes have to be multiples of "
+            f"{static.FP8_MULTIPLE}",
+            place="model.quantization",
+            remedy="none or nf4",
         )
 
 

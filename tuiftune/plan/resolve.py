@@ -24,6 +24,7 @@ from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Plan, Reason, Speed
 from tuiftune.plan.padding import as_trained, lengths_of
 from tuiftune.preset import schema
+from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -70,7 +71,8 @@ def make_plan(
     if len(attempts) > 1 and chosen.best is not None:
         need = search.smallest(attempts[0].found).memory.needs
         there = f"{size(device.capacity)} are there"
-        why_technique = f"{names[0].name} needs at least {size(need)}, {there}; 4-bit weights fit"
+        weights = "FP8 weights" if chosen.technique.base == FP8 else "4-bit weights"
+        why_technique = f"{names[0].name} needs at least {size(need)}, {there}; {weights} fit"
         technique_source = FORMULA
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
     every, why_every = cost.save_every(amount.steps, best.step_seconds)

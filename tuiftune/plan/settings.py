@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import techniques
+from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
     from tuiftune.techniques.base import Technique
@@ -73,11 +74,11 @@ class Settings:
         """The suffix of the forms' names: float32 or 16-bit throughout, or mixed by autocast: with what is
         trained in float32 (master), or as it was first traced (none: QLoRA's adapters in 16 bit).
         """
-        if self.autocast or (self.quantised and self.adapter_bytes == 4):
+        if self.autocast or (self.four_bit and self.adapter_bytes == 4):
             return " master"
         if self.weight_bytes == 4:
             return " float32"
-        pure = self.adapted and not self.quantised and self.adapter_bytes == 2
+        pure = self.adapted and not self.four_bit and self.adapter_bytes == 2
         return " pure" if pure else ""
 
     @property
@@ -86,5 +87,9 @@ class Settings:
         return 2 if self.autocast else self.weight_bytes
 
     @property
-    def quantised(self) -> bool:
-        return self.traits.quantized
+    def four_bit(self) -> bool:
+        return self.traits.base == NF4
+
+    @property
+    def fp8(self) -> bool:
+        return self.traits.base == FP8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ NF4_BYTES = 0.5
 NF4_CONSTANTS = (
     1 / 64 + 4 / 64 / 256
 )  # a uint8 a block of 64, and a float32 a 256 of these (double quantisation)
+SCALE_BYTES = 4  # of a row of FP8 weights
+FP8_MULTIPLE = 16  # that both sizes of a layer in FP8 have to be of (`torch._scaled_mm`)
 # Bytes of optimizer state a trainable parameter, beyond what is in the parameter's own dtype.
 EIGHT_BIT = frozenset({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"})
 PAGED = frozenset({"paged_adamw_8bit", "paged_adamw_32bit", "paged_adamw"})
@@ -47,18 +50,46 @@ def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     """Weights, quantisation constants, adapters, gradients and optimizer, in bytes on one card."""
     total, quantisable, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     adapters += count.saved_parameters(arch, settings.saved)
-    quantised = quantisable if settings.quantised else 0
-    weights = int((total - quantised) * settings.weight_bytes + quantised * NF4_BYTES)
+    packed, constants = _quantized(arch, settings, quantisable)
+    weights = int((total - packed.parameters) * settings.weight_bytes + packed.bytes)
     adapter_bytes = adapters * settings.adapter_bytes if settings.adapted else 0
     trained = trainable(arch, settings)
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
     return {
         "weights": weights,
-        "quantisation constants": int(quantised * NF4_CONSTANTS),
+        "quantisation constants": constants,
         "adapters": adapter_bytes,
         "gradients": trained * each,
         "optimizer": optimizer_bytes(arch, settings, trained, each),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Weights that are held quantized, and the bytes they take without their constants."""
+
+    parameters: int
+    bytes: float
+
+
+def _quantized(arch: Architecture, settings: Settings, quantisable: int) -> tuple[Packed, int]:
+    """What is quantized, and the bytes of its constants."""
+    if settings.four_bit:
+        return Packed(quantisable, quantisable * NF4_BYTES), int(quantisable * NF4_CONSTANTS)
+    if not settings.fp8:
+        return Packed(0, 0), 0
+    shapes = fp8_shapes(arch)
+    held = sum(into * out * many for into, out, many in shapes)
+    return Packed(held, held), sum(out * many for _, out, many in shapes) * SCALE_BYTES
+
+
+def fp8_shapes(arch: Architecture) -> list[tuple[int, int, int]]:
+    """The layers that FP8 can hold: (in, out, how many). The others stay in 16 bit."""
+    return [
+        (into, out, many)
+        for _, into, out, many in count.linear_shapes(arch)
+        if into % FP8_MULTIPLE == 0 and out % FP8_MULTIPLE == 0
+    ]
 
 
 def optimizer_bytes(arch: Architecture, settings: Settings, trained: int, each: int) -> int:

@@ -74,7 +74,7 @@ class ModelSection(Section):
         description="precision of matrix products, and of the base unless all of it is trained; "
         "auto: bfloat16 where the card has it",
     )
-    quantization: Literal["auto", "none", "nf4"] = Field(
+    quantization: Literal["auto", "none", "fp8", "nf4"] = Field(
         "auto", description="what the frozen base is quantized to; auto: what the technique says"
     )
     attention: Literal["auto", "sdpa", "varlen", "eager", "flash_attention_2"] = Field(

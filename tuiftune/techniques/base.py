@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuiftune.options import Option, Quality
 
-NONE, NF4 = "none", "nf4"  # what a base model is quantized to
+NONE, FP8, NF4 = "none", "fp8", "nf4"  # what a base model is quantized to
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Allocator:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """What differs over a base model quantized to NF4."""
+    """What differs over a base model quantized to NF4 or FP8."""
 
     forms: str
     allocator: Allocator
@@ -82,7 +82,8 @@ class Technique:
     fits: str = ""  # how a model fits by it, in words
     base: str = NONE  # what the base model is quantized to
     unquantized: str = ""  # the technique that this is over a base model that is not quantized
-    nf4: Over | None = None  # None: not over a quantized base model
+    nf4: Over | None = None  # None: not over a base model quantized to NF4
+    fp8: Over | None = None
     ranks: tuple[int, int] = (8, 64)  # what the guides take
     alpha: Fact = Fact(2, "twice the rank", "guides A, B, C: alpha = 2r")  # for each unit of rank
     alpha_fixed: bool = False  # alpha is that at any rank
@@ -103,8 +104,14 @@ class Technique:
     def quantized(self) -> bool:
         return self.base != NONE
 
-    def over_nf4(self) -> Technique:
-        """The same over a base model that is quantized to NF4."""
-        assert self.nf4 is not None
-        changed = {one.name: getattr(self.nf4, one.name) for one in fields(Over)}
-        return replace(self, base=NF4, nf4=None, compared=False, **changed)
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What a base model may be quantized to under it, the nearest to the 16-bit weights first."""
+        return tuple(name for name, found in ((FP8, self.fp8), (NF4, self.nf4)) if found or self.base == name)
+
+    def over(self, base: str) -> Technique:
+        """The same over a base model that is quantized to FP8 or NF4."""
+        found = self.fp8 if base == FP8 else self.nf4
+        assert found is not None
+        changed = {one.name: getattr(found, one.name) for one in fields(Over)}
+        return replace(self, base=base, nf4=None, fp8=None, compared=False, **changed)

@@ -19,6 +19,7 @@ DORA = replace(
     allocator=Allocator(kept=(0.04, 0.075), recomputed=(0.08, 0.125)),
     automatic=False,
     nf4=None,
+    fp8=None,
     compiles=False,
     experts=False,
     magnitudes=True,

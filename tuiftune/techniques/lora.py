@@ -77,6 +77,24 @@ OVER_NF4 = Over(
     ),
 )
 
+USUAL = Fact(
+    2e-4,
+    "the upper end: fewest steps, and steady below 20 B parameters",
+    "guides A, B, C: 1e-4 … 2e-4",
+)
+WIDE = Fact(1e-4, "ranks of 64 and more train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
+RATES = Rates(
+    within=(1e-4, 2e-4),
+    source="guides A–C: 1e-4 … 2e-4",
+    tiny=TINY_RATE,
+    usual=USUAL,
+    large=LARGE_RATE,
+    wide=WIDE,
+)
+# Its layers keep what those of a 16-bit base keep: a frozen weight's product saves no input.
+ALLOCATOR = Allocator(kept=(0.04, 0.07), recomputed=(0.03, 0.075))
+OVER_FP8 = Over(forms="lora", allocator=ALLOCATOR, ranks=(8, 64), rates=RATES)
+
 LORA = Technique(
     key="lora",
     name="LoRA",
@@ -84,28 +102,14 @@ LORA = Technique(
     does="low-rank adapters over a frozen base model",
     adapters=True,
     quality=Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
-    rates=Rates(
-        within=(1e-4, 2e-4),
-        source="guides A–C: 1e-4 … 2e-4",
-        tiny=TINY_RATE,
-        usual=Fact(
-            2e-4,
-            "the upper end: fewest steps, and steady below 20 B parameters",
-            "guides A, B, C: 1e-4 … 2e-4",
-        ),
-        large=LARGE_RATE,
-        wide=Fact(
-            1e-4,
-            "ranks of 64 and more train steadier at the lower end",
-            "guides A, B, C: 1e-4 … 2e-4",
-        ),
-    ),
+    rates=RATES,
     forms="lora",
-    allocator=Allocator(kept=(0.04, 0.07), recomputed=(0.03, 0.075)),
+    allocator=ALLOCATOR,
     options=ADAPTER_OPTIONS,
     automatic=True,
     compared=True,
     fits="with adapters over 16-bit weights",
     nf4=OVER_NF4,
+    fp8=OVER_FP8,
     compiles=True,
 )

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tuiftune.options import Option, Quality
 from tuiftune.techniques.base import Fact, Rates
-from tuiftune.techniques.lora import LORA, OVER_NF4
+from tuiftune.techniques.lora import LORA, OVER_FP8, OVER_NF4
 
 SOURCE = "Hayou et al., 2024 (arXiv:2402.12354)"
 HALF = "half of LoRA's rate, which that of B is a multiple of"
@@ -60,4 +60,5 @@ LORAPLUS = replace(
     automatic=False,
     compared=False,  # LoRA's memory and speed
     nf4=replace(OVER_NF4, rates=RATES),
+    fp8=replace(OVER_FP8, rates=RATES),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuiftune.options import Quality
+from tuiftune.techniques.base import NF4
 from tuiftune.techniques.lora import LORA
 
 QLORA = replace(
-    LORA.over_nf4(),
+    LORA.over(NF4),
     key="qlora",
     name="QLoRA",
     order=30,

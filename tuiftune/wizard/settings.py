@@ -59,7 +59,7 @@ _OTHERS: tuple[Setting, ...] = (
     Setting("training.kernels", "kernels", ("auto", "none", "liger"), "auto"),
     Setting("training.compile", "compile", ("auto", False, True), "auto"),
     Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
-    Setting("model.quantization", "base held in", ("auto", "none", "nf4"), "auto"),
+    Setting("model.quantization", "base held in", ("auto", "none", "fp8", "nf4"), "auto"),
     Setting("model.attention", "attention", ("auto", "sdpa", "varlen", "eager", "flash_attention_2"), "auto"),
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "cards", ("auto", 1, 2, 4, 8), "auto"),

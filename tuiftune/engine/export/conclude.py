@@ -10,7 +10,7 @@ from tuiftune.engine.export import result
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.process.gpu import name_of
 from tuiftune.engine.techniques import applied
-from tuiftune.engine.training import settings
+from tuiftune.engine.training import base_in_fp8, settings
 from tuiftune.runs import health
 from tuiftune.runs.reports.verdict import Verdict, compare
 from tuiftune.runs.state.follow import Follower
@@ -48,6 +48,8 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "parameters": trainer.parameters,
         "preflight": settings.preflight_of(run.path / settings.PREFLIGHT) or None,
     }
+    if losses := base_in_fp8.losses(run.path):
+        document["base_losses"] = losses
     facts = {
         "files": examples.files,
         "format": examples.format,

@@ -13,6 +13,7 @@ from tuiftune import paths
 from tuiftune.engine.model.base import class_of, config_of
 from tuiftune.printable import printable
 from tuiftune.runs.reports.scores import how_compared
+from tuiftune.runs.state.narrate import BASES
 from tuiftune.runs.store.directory import write_text
 from tuiftune.secret_forms import without_secrets
 
@@ -179,6 +180,9 @@ def _scores(document: dict[str, Any]) -> list[str]:
     verdict = document.get("verdict") or {}
     if verdict.get("says"):
         lines += ["", f"**{_shown(verdict['says'])}** {_shown(verdict['fix'])}".rstrip()]
+    if losses := document.get("base_losses"):
+        shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items() if key in losses)
+        lines += ["", f"Trained over the base model in FP8. Loss of the base model by itself: {shown}."]
     lines += [
         "",
         f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",
@@ -205,7 +209,7 @@ def _rate(score: dict[str, Any]) -> str:
 def _settings(settings: Settings) -> list[tuple[str, Any]]:
     preset = settings.preset
     rows: list[tuple[str, Any]] = [("base", preset.model.base), ("dtype", preset.model.dtype)]
-    if settings.quantised:
+    if settings.traits.quantized:
         rows.append(("quantization", settings.traits.base))
     if settings.adapted:
         rows += [

@@ -11,6 +11,7 @@ from tuiftune import paths
 from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.training.attention import keep_rows_apart
 from tuiftune.errors import UserError
+from tuiftune.hardware.cards import FP8_SINCE
 from tuiftune.models import weights
 from tuiftune.models.kinds import kind_of
 from tuiftune.plan.attention import VARLEN
@@ -156,7 +157,7 @@ def choose_device(settings: Settings) -> str:
     import torch
 
     there = torch.cuda.is_available()
-    if settings.quantised and not there:
+    if settings.four_bit and not there:
         instead = automatic(tiny=False, over=False)[0].key
         raise UserError(
             f"{settings.traits.name} quantizes the base on a CUDA GPU, and none is usable here",
@@ -164,28 +165,37 @@ def choose_device(settings: Settings) -> str:
             remedy=f"use {instead} on this machine, or run it where `tuiftune doctor` shows a GPU",
         )
     if settings.gpu in (None, "cpu"):
-        return "cuda" if there and settings.gpu is None else "cpu"
-    if not there:
+        if settings.gpu == "cpu" or not there:
+            return "cpu"
+    elif not there:
         raise UserError(
             f"the plan is for {settings.gpu}, but PyTorch sees no GPU here",
             place="plan.json",
             remedy="`tuiftune doctor` says what is missing; or plan the run anew on this machine",
+        )
+    if settings.fp8 and torch.cuda.get_device_capability() < FP8_SINCE:
+        raise UserError(
+            f"{torch.cuda.get_device_name()} does not compute in FP8 (compute capability below 8.9)",
+            place="model.quantization",
+            remedy="plan the run again on this machine",
         )
     return "cuda"
 
 
 def load_model(base: Base, settings: Settings, device: str) -> Any:
     """The base model on its device, in an explicit dtype; quantized to NF4 with double quantization where
-    that is planned, in float32 where all of it is trained.
+    that is planned, on the CPU where it is planned in FP8, in float32 where all of it is trained.
     """
     import torch
 
     section = settings.preset.model
     dtype = getattr(torch, settings.held_in)
     extra: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if device == "cuda" else {}
+    if settings.fp8:
+        extra = {"device_map": {"": "cpu"}}  # from where each layer is brought to its device in FP8
     if section.attention != "auto":  # else the best that its class has
         extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
-    if settings.quantised:
+    if settings.four_bit:
         extra["quantization_config"] = quantisation(dtype)
     try:
         model, loaded = class_of(config_of(base)).from_pretrained(
@@ -213,24 +223,30 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are whole and of a causal language model",
         ) from fault
-    check_loaded(model, loaded, base)
+    check_loaded(model, loaded, base, numbers=not settings.fp8)  # which are looked at on their device
     if section.attention == VARLEN:
         keep_rows_apart(model)
     return model
 
 
-def check_loaded(model: Any, loaded: dict[str, Any], base: Base) -> None:
+def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: bool = True) -> None:
     """UserError where the loader made weights up, left some out, or read some that are no numbers: by name.
 
     Tied heads, and what the model's class says need not be there, are in none of its lists.
     """
-    import torch
-
     unexpected = [name for name in loaded["unexpected_keys"] if not _LEFT_OUT.search(name)]
     if loaded["missing_keys"] or unexpected or loaded["mismatched_keys"]:
         weights.refuse(loaded["missing_keys"], unexpected, loaded["mismatched_keys"], base.reference)
     if loaded.get("error_msgs"):
         raise UserError(f"the model can't be loaded: {loaded['error_msgs'][0]}", place=base.reference)
+    if numbers:
+        check_numbers(model, base)
+
+
+def check_numbers(model: Any, base: Base) -> None:
+    """UserError where a weight, or a scale of a quantized one, is NaN or infinite: by name."""
+    import torch
+
     broken = [name for name, one in _numbers(model) if not bool(torch.isfinite(one).all())]
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
@@ -252,6 +268,9 @@ def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
                 yield name, state.offset
         elif one.is_floating_point() and not one.is_meta:
             yield name, one.detach()
+    for name, one in model.named_buffers():
+        if name.endswith(".scale") and one is not None:  # of a layer in FP8
+            yield name.removesuffix(".scale") + ".weight", one
 
 
 def config_of(base: Base) -> Any:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from transformers import set_seed
 
 from tuiftune.engine.model import base as bases
+from tuiftune.engine.model import fp8_base
 from tuiftune.engine.techniques import applied
-from tuiftune.engine.training import arguments, optimizations, settings
+from tuiftune.engine.training import arguments, base_in_fp8, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
 from tuiftune.engine.training.fingerprint import WEIGHTS, compare, fingerprint, of_base
 from tuiftune.engine.training.preflight import Preflight
@@ -48,6 +49,12 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     report.phase("loading", "weights")
     set_seed(wanted.preset.training.seed)
     model = bases.load_model(base, wanted, device)
+    if wanted.fp8:
+        run = store.directory.parent
+        report.phase("loading", "weights in FP8")
+        again = group.first(base_in_fp8.known(run))
+        keep = base_in_fp8.compares(wanted, run)
+        fp8_base.say(fp8_base.hold(model, base, device, again, keep=keep), report)
     if _know_base(print_, base, group) and saved:
         compare(saved, print_, place, but=wanted.changed)
     if warning := bases.check_fit(model, context.tokeniser.tokenizer, wanted, base):

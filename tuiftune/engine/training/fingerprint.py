@@ -36,6 +36,7 @@ def fingerprint(
         "model.revision": base.revision,
         "model.dtype": preset.model.dtype,
         **({} if settings.held_in == preset.model.dtype else {"weights held in": settings.held_in}),
+        **({"model.quantization": settings.traits.base} if settings.fp8 else {}),
         "data.packing": bool(preset.data.packing),
         **({"data.padding_free": True} if preset.data.padding_free is True else {}),
         "data.max_length": preset.data.max_length,

@@ -95,7 +95,7 @@ def autocast_dtype(settings: Settings) -> str | None:
 
     dtype = settings.preset.model.dtype
     if dtype == "bfloat16":
-        lossy = settings.adapted and not settings.quantised
+        lossy = settings.adapted and not settings.four_bit
         pure = lossy and adapters.dtype_of(settings) == torch.bfloat16
         return None if pure else "bf16"
     return "fp16" if dtype == "float16" else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune import documents, stages, techniques
 from tuiftune.errors import UserError
+from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PREFLIGHT = "preflight.json"
 OLD_PREFLIGHT = "rehearsal.json"  # in runs of earlier versions
 RECORD = "downsized.json"
+BASE_IN_FP8 = "fp8.json"  # what was found of the base in FP8, and the layers that stay in 16 bit
 AdapterDtype = Literal["auto", "float32", "bfloat16"]
 
 # The engine resolves these itself, from what only it knows (the data, the tokenizer, the cards it may use).
@@ -85,8 +87,12 @@ class Settings:
         }
 
     @property
-    def quantised(self) -> bool:
-        return self.traits.quantized
+    def four_bit(self) -> bool:
+        return self.traits.base == NF4
+
+    @property
+    def fp8(self) -> bool:
+        return self.traits.base == FP8
 
     @property
     def adapted(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import percent, roughly, size
 from tuiftune.runs.log.events import is_preflight
-from tuiftune.runs.state.readings import number, text, whole
+from tuiftune.runs.state.readings import number, part, text, whole
 
 if TYPE_CHECKING:
     from tuiftune.runs.log.events import Event
@@ -27,6 +27,7 @@ PHASES = {
     "scoring_after": "scoring the tuned model",
     "exporting": "writing the result",
 }
+BASES = {"none": "16 bits", "fp8": "FP8", "nf4": "NF4"}  # what a base model is held in
 OFTEN = ("evaluating", "saving", "training")  # come again and again: what they lead to is told instead
 ENDS = {
     "done": "done",
@@ -119,6 +120,17 @@ class Narrator:
         words = f"preflight check: the longest rows take {size(measured)}"
         return words + (f", {size(predicted)} were predicted" if predicted else "")
 
+    def _base(self, event: Event, state: RunState) -> str:
+        losses = part(event, "losses")
+        parts = [
+            f"{figure(loss)} in {name}"
+            for key, name in BASES.items()
+            if (loss := number(losses, key)) is not None
+        ]
+        rows = whole(event, "rows") or 0
+        kind = "evaluation" if event.get("held_out") else "training"
+        return f"base model's loss on {rows} {kind} rows: {', '.join(parts)}"
+
     def _warning(self, event: Event, state: RunState) -> str:
         remedy = text(event, "remedy")
         return f"warning: {text(event, 'message')}" + (f" — {remedy}" if remedy else "")
@@ -167,6 +179,7 @@ _TELLERS = {
     "samples": Narrator._samples,
     "checkpoint": Narrator._checkpoint,
     "memory": Narrator._memory,
+    "base": Narrator._base,
     "warning": Narrator._warning,
     "control": Narrator._control,
     "end": Narrator._end,

