@@ -1,4 +1,4 @@
-"""What can go wrong on the user's side: one line that names the place and the remedy, and an exit code."""
+"""Errors that the user can fix: one line with the place, what happened and what to do, and an exit code."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """A fault the user can mend. `str()` is one line: what is wrong, where, and what to do about it.
+    """An error that the user can fix. `str()` is one line: `PLACE: what happened. What to do.`
 
     Raised anywhere below the command line and the app; both print it without a traceback and end with
     `exit_code`.
+
+    Attributes:
+        message: what happened, without a period: a clause that reads on after `place`.
+        place: the file, key, option or run; "" if there is none.
+        remedy: what to do, as an instruction; "" if nothing helps.
     """
 
     def __init__(
@@ -37,5 +42,23 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
-        remedy = f" — {self.remedy}" if self.remedy else ""
-        return f"{where}{self.message}{remedy}".replace("\n", " ")
+        return f"{where}{with_fix(self.message, self.remedy)}".replace("\n", " ")
+
+
+def with_fix(what: str, fix: str) -> str:
+    """Return what happened and what to do about it as two sentences; `what` as it is if `fix` is empty."""
+    if not fix:
+        return what
+    first = fix.split(" ")[0]
+    if first.isascii() and first.rstrip(",").isalpha() and first != "tuiftune":  # a word, not a name or a key
+        fix = fix[0].upper() + fix[1:]
+    last = fix.split(" ")[-1]
+    ends = last[-1:].isalnum() or last[-1:] in {")", '"', "'"}
+    plain = not any(sign in last for sign in "/=`") and not last.startswith("-")
+    stop = "." if what[-1:] not in {".", "?", "!", "…"} else ""
+    return f"{what}{stop} {fix}" + ("." if ends and plain else "")
+
+
+def has_fix(line: str) -> bool:
+    """Return True if a line that was made by `with_fix`, by this or an earlier version, says what to do."""
+    return ". " in line or " — " in line

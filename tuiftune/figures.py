@@ -1,6 +1,6 @@
-"""Numbers as people read them, in few cells: bytes, times, counts, shares, money.
+"""Numbers as text, for commands, app and reports: bytes, times, counts, shares, money, plurals.
 
-The one way they are written by commands, app and reports. A value that is not known is the missing sign.
+An unknown value (None) is written as `MISSING`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ MISSING = "—"
 
 
 def size(value: float | None) -> str:
-    """Bytes in binary units: 71.2 GiB, 512 MiB, 1.0 GiB from 1000 MiB on."""
+    """Return bytes in binary units: 71.2 GiB, 512 MiB, 1.0 GiB from 1000 MiB on."""
     if value is None:
         return MISSING
     for limit, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if abs(value) >= limit * 1000 / 1024:  # 1.0 GiB rather than 1012 MiB: never more than three digits
+        if abs(value) >= limit * 1000 / 1024:  # 1.0 GiB, not 1012 MiB: at most three digits
             amount = value / limit
             return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.1f} {unit}"
     return f"{value:.0f} B"
 
 
 def duration(seconds: float | None) -> str:
-    """The two largest units: 45 s, 3 min 20 s, 1 h 12 min, 2 d 4 h."""
+    """Return seconds in their two largest units: 45 s, 3 min 20 s, 1 h 12 min, 2 d 4 h."""
     if seconds is None:
         return MISSING
     whole = max(0, round(seconds))
@@ -38,14 +38,14 @@ def duration(seconds: float | None) -> str:
 
 
 def roughly(seconds: float | None) -> str:
-    """A time that is foreseen, no closer than it is known: 45 s, 7 min, 3 h 20 min, 2 d 4 h."""
+    """Return a predicted time, rounded to minutes from 90 s on: 45 s, 7 min, 3 h 20 min, 2 d 4 h."""
     if seconds is None or seconds < 90:
         return duration(seconds)
     return duration(60 * round(seconds / 60))
 
 
 def count(value: float | None) -> str:
-    """A count: 3,412 below a hundred thousand, then 120 k, 1.24 M, 7.62 B."""
+    """Return a count: 3,412 below a hundred thousand, then 120k, 1.24M, 7.62B."""
     if value is None:
         return MISSING
     if abs(value) < 100_000:
@@ -53,12 +53,17 @@ def count(value: float | None) -> str:
     for limit, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             amount = value / limit
-            return f"{amount:.0f} {unit}" if amount >= 100 else f"{amount:.3g} {unit}"
+            return f"{amount:.0f}{unit}" if amount >= 100 else f"{amount:.3g}{unit}"
     return f"{value:.0f}"
 
 
+def plural(number: int, noun: str, several: str = "") -> str:
+    """Return a count with its noun: 1 row, 3 rows, 1,024 rows; `several` is an irregular plural."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
 def real(value: float | None, digits: int = 4) -> str:
-    """A loss or a rate: 1.234, 0.0512, 2e-4."""
+    """Return a loss or a rate: 1.234, 0.0512, 2e-4."""
     if value is None:
         return MISSING
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -70,17 +75,17 @@ def real(value: float | None, digits: int = 4) -> str:
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share of 0…1 as per cent."""
-    return MISSING if share is None else f"{share * 100:.{digits}f} %"
+    """Return a share of 0…1 in percent: 93%."""
+    return MISSING if share is None else f"{share * 100:.{digits}f}%"
 
 
 def interval(low: float, high: float) -> str:
-    """Two shares of 0…1 as per cent: 60–98 %."""
+    """Return two shares of 0…1 in percent: 60–98%."""
     return f"{low * 100:.0f}–{percent(high)}"
 
 
 def money(usd: float | None) -> str:
-    """US dollars: $0.04, $1,234; <$0.01 for what is less than a cent, but not nothing."""
+    """Return US dollars: $0.04, $1,234; <$0.01 for less than half a cent, but not nothing."""
     if usd is None:
         return MISSING
     if 0 < usd < 0.005:
@@ -89,7 +94,7 @@ def money(usd: float | None) -> str:
 
 
 def ago(seconds: float | None) -> str:
-    """How long ago, in one unit: now, 5 min, 3 h, 2 d."""
+    """Return how long ago, in one unit: now, 5 min, 3 h, 2 d."""
     if seconds is None:
         return MISSING
     for limit, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -99,6 +104,6 @@ def ago(seconds: float | None) -> str:
 
 
 def cards(spec: str) -> str:
-    """`NAME[:COUNT]` in words: 2 × H100."""
+    """Return `NAME[:COUNT]` as text: 2 × H100."""
     name, colon, number = spec.rpartition(":")
     return f"{number} × {name}" if colon else spec

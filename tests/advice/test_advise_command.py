@@ -51,7 +51,7 @@ def test_answers_give_one_json_document() -> None:
 def test_a_person_reads_verdict_weights_dispute_and_next_step() -> None:
     done = advise("task=format", "volume=high", "examples=thousands", "tried=nothing")
     assert done.returncode == 0
-    for part in ("Prompting (close)", "What moved it", "guides disagree", "$ tuiftune advise --data"):
+    for part in ("Prompting (close)", "Reasons", "sources disagree", "$ tuiftune advise --data"):
         assert part in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -66,15 +66,15 @@ def test_piped_without_answers_is_usage() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["task=clasify"], "did you mean 'classify'"),
-        (["tassk=style"], "did you mean 'task'"),
-        (["style"], "question=option"),
+        (["task=clasify"], "Did you mean 'classify'"),
+        (["tassk=style"], "Did you mean 'task'"),
+        (["style"], "QUESTION=OPTION"),
         (["task=style", "task=format"], "answered twice"),
         (["--ask", "what?"], "--documents"),
         (["--prompt", "there"], "--data"),
         (["--documents", "/no/such/place"], "no such file"),
         (["--data", "/no/such/file.jsonl"], "/no/such/file.jsonl"),
-        (["task=style", "--json", "bad"], "question=option"),
+        (["task=style", "--json", "bad"], "QUESTION=OPTION"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(arguments: list[str], says: str) -> None:
@@ -116,7 +116,7 @@ def test_documents_are_asked(tmp_path: Path) -> None:
     assert asked["hits"][0]["file"] == "rules.md"
     shown = advise("--documents", str(tmp_path), "--ask", "refunds", "--ask", "xylophone").stdout
     assert "rules.md:1" in shown
-    assert "nothing shares a word" in shown
+    assert "no passage shares a word" in shown
 
 
 def test_no_torch_for_advice() -> None:

@@ -132,9 +132,9 @@ def test_the_table_names_only_questions_and_options_there_are() -> None:
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        ({"tsk": "style"}, "did you mean 'task'"),
-        ({"task": "clasify"}, "did you mean 'classify'"),
-        ({"task": "zzz"}, "the answers are: classify"),
+        ({"tsk": "style"}, "Did you mean 'task'"),
+        ({"task": "clasify"}, "Did you mean 'classify'"),
+        ({"task": "zzz"}, "The answers are: classify"),
         ({"\x1b[2J": "x"}, r"\\x1b"),
     ],
 )

@@ -31,12 +31,12 @@ def tuiftune(*args: str, cwd: Path | None = None, **environ: str) -> subprocess.
     )
 
 
-def test_doctor_fits_80_columns_and_uses_signs_not_only_colour(tmp_path: Path) -> None:
+def test_doctor_fits_80_columns_and_uses_signs_not_only_color(tmp_path: Path) -> None:
     run = tuiftune("doctor", cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert max(len(line) for line in run.stdout.splitlines()) <= 80
     assert "\x1b" not in run.stdout
-    for title in ("Machine", "Cards", "Libraries", "Disks", "Terminal"):
+    for title in ("Machine", "GPUs", "Libraries", "Disks", "Terminal"):
         assert f"\n{title}\n" in f"\n{run.stdout}"
     assert "✓" in run.stdout
 

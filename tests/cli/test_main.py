@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tuiftune.cli.main import COMMANDS, build
+from tuiftune.cli.main import COMMANDS, PANELS, build
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
@@ -49,7 +49,7 @@ def tuiftune(
 def one_line(run: subprocess.CompletedProcess[str]) -> str:
     assert "Traceback" not in run.stderr
     assert run.stderr.count("\n") == 1, run.stderr
-    assert run.stderr.startswith("tuiftune: ")
+    assert run.stderr.startswith("error: ")
     return run.stderr
 
 
@@ -61,12 +61,14 @@ def test_every_command_is_there_and_explains_itself(command: str, module: str, f
     assert f"tuiftune {command}" in result.output
 
 
-def test_help_lists_every_command_without_cutting_its_line() -> None:
+def test_help_lists_every_command_in_its_panel_without_cutting_its_line() -> None:
     run = tuiftune("--help")
     assert run.returncode == 0
-    for command, *_ in COMMANDS:
-        assert f"\n  {command.split()[0]} " in run.stdout
-    assert "..." not in run.stdout.split("Commands:")[1]
+    for panel, commands in PANELS.items():
+        listed = run.stdout.partition(f"\n{panel}:\n")[2].partition("\n\n")[0]
+        for command, *_ in commands:
+            assert f"\n  {command.split()[0]} " in f"\n{listed}"
+    assert "..." not in run.stdout.split("Start:")[1]
     assert max(len(line) for line in run.stdout.splitlines()) <= 80
 
 
@@ -121,7 +123,7 @@ def test_a_users_fault_is_one_line_and_its_code(tmp_path: Path) -> None:
     run = tuiftune("preset", "show", str(path))
     assert run.returncode == 2
     assert run.stdout == ""
-    assert f"{path} line 4: unknown key `training.epoch` — did you mean `epochs`?" in one_line(run)
+    assert f"{path} line 4: unknown key `training.epoch`. Did you mean `epochs`?" in one_line(run)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-FULL = "tuiftune: standard output: cannot be written (No space left on device)"
-CLOSED = "tuiftune: standard output: is closed"
+FULL = "error: standard output: cannot be written (No space left on device)"
+CLOSED = "error: standard output: is closed"
 CASES = [
     ("preset schema", ">/dev/full", 7, FULL),
     ("runs --json", ">/dev/full", 7, FULL),
@@ -20,7 +20,7 @@ CASES = [
     ("preset list", "2>&-", 0, ""),
     ("preset list", "<&-", 0, ""),
     ("runs", "2>/dev/full", 0, ""),  # what it says to a person, nobody hears
-    ("preset show nonsense", ">/dev/full", 2, "tuiftune: "),
+    ("preset show nonsense", ">/dev/full", 2, "error: "),
     ("preset show nonsense", "2>&-", 2, ""),
 ]
 

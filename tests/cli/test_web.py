@@ -116,7 +116,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("pip install 'tuiftune[browser]'")
+    assert done.stderr.splitlines()[-1].endswith("Install it with `pip install 'tuiftune[browser]'`")
     assert "Traceback" not in done.stderr
 
 

@@ -372,7 +372,7 @@ def test_every_command_says_it_in_one_line(name: str, command: tuple[str, ...], 
     assert done.returncode == 2, done.stderr
     said = [line for line in done.stderr.decode().splitlines() if not line.startswith("reading ")]
     assert len(said) == 1, done.stderr
-    assert said[0].startswith(f"tuiftune: {path}")
+    assert said[0].startswith(f"error: {path}")
     assert done.stdout == b""
     assert {path.name, "preset.yaml"} >= {other.name for other in tmp_path.iterdir()}, "nothing half-written"
 

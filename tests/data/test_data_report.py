@@ -211,4 +211,4 @@ def test_tokens_from_the_command_line() -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d+ tokens, \d+ trained \(\d+ %\)", done.stdout)
     assert "⟦" in done.stdout or "[[" in done.stdout
-    assert "inference sends exactly" in done.stdout
+    assert "the inference prompt matches" in done.stdout

@@ -53,9 +53,9 @@ def test_scores_answers_and_the_next_steps_are_shown(run, width, terminal):
         "0.04",
         "perplexity",
         "2981",
-        "94 %",
+        "94%",
         "60 of 64",
-        "85–98 %",
+        "85–98%",
         "tuiftune report demo",
     ):
         assert words in text

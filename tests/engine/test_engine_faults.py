@@ -102,7 +102,7 @@ def test_qlora_without_a_gpu_is_refused(engine: Engine, make_run: Callable[..., 
 def test_an_unknown_target_module_names_the_nearest(engine: Engine, make_run: Callable[..., Path]) -> None:
     run = make_run(method__target_modules=["q_porj"])
     assert engine.train(run) == 2
-    assert "did you mean q_proj?" in the_end(run)["why"]
+    assert "Did you mean q_proj?" in the_end(run)["why"]
 
 
 def test_a_plan_left_open_is_refused(engine: Engine, make_run: Callable[..., Path]) -> None:

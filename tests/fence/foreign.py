@@ -51,7 +51,7 @@ def misbehave(_: dict[str, Any], how: str) -> str:
     elif how == "escape":
         raise ValueError("\x1b]0;owned\x07 and\nmore")
     elif how == "refusal":
-        raise UserError("row 3 is refused", place="rows.jsonl:3", remedy="mend it")
+        raise UserError("row 3 is refused", place="rows.jsonl:3", remedy="fix it")
     elif how == "rows":
         for _ in range(8):
             at(Stage.TEMPLATE)

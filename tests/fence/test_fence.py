@@ -92,7 +92,7 @@ def test_so_does_what_is_made_at_first(fenced: Make, short: None, how: str) -> N
 def test_a_refusal_is_not_the_end(fenced: Make) -> None:
     fence = fenced()
     fault = fault_of(fence, "refusal")
-    assert (fault.message, fault.place, fault.remedy) == ("row 3 is refused", "rows.jsonl:3", "mend it")
+    assert (fault.message, fault.place, fault.remedy) == ("row 3 is refused", "rows.jsonl:3", "fix it")
     assert fence.ask(foreign.misbehave, "well") == "well"
 
 

@@ -68,6 +68,6 @@ def test_a_run_that_was_submitted_nowhere_is_of_this_machine(run: RunDir) -> Non
 
 
 def test_a_backend_that_is_not_there_is_one_line(run: RunDir) -> None:
-    with pytest.raises(UserError, match="moon: there is no such backend — there are: local"):
+    with pytest.raises(UserError, match=r"moon: unknown backend\. Use one of: local"):
         backend.train(run, on="moon")
     assert not (run.control_path / "backend").exists()

@@ -36,7 +36,7 @@ class Tried:
             f"exit {seen.code}": seen.code not in SOUND,
             "says nothing": seen.code != 0 and not last[0],
             "no one line": seen.code == 2
-            and (not last[0].startswith("tuiftune: ") or len(last[0]) > LONGEST_LINE),
+            and (not last[0].startswith(("error: ", "tuiftune: ")) or len(last[0]) > LONGEST_LINE),
         }
         if self.command[:2] == ("preset", "check"):
             faults.pop("no one line")  # it lists every fault, a line each

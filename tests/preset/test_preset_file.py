@@ -43,18 +43,18 @@ def preset() -> Preset:
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
-        ("training:\n  epoch: 3\n", "line 4", "unknown key `training.epoch` — did you mean `epochs`?"),
-        ("traning:\n  epochs: 3\n", "line 3", "unknown key `traning` — did you mean `training`?"),
-        ("lora_r: 8\n", "line 3", "did you mean `method.rank`?"),
-        ("training:\n  seed: 1\n  rank: 8\n", "line 5", "did you mean `method.rank`?"),
-        ("training: {lr: 0.1}\n", "line 3", "did you mean `training.learning_rate`?"),
+        ("training:\n  epoch: 3\n", "line 4", "unknown key `training.epoch`. Did you mean `epochs`?"),
+        ("traning:\n  epochs: 3\n", "line 3", "unknown key `traning`. Did you mean `training`?"),
+        ("lora_r: 8\n", "line 3", "Did you mean `method.rank`?"),
+        ("training:\n  seed: 1\n  rank: 8\n", "line 5", "Did you mean `method.rank`?"),
+        ("training: {lr: 0.1}\n", "line 3", "Did you mean `training.learning_rate`?"),
         ("wholly_else: 1\n", "line 3", "tuiftune preset schema"),
         ("method:\n  rank: 0\n", "line 4", "`method.rank` is 0, but must be auto or a whole number above 0"),
         ("method: {rank: 1.5}\n", "line 3", "`method.rank` is 1.5"),
         ("method: {rank: true}\n", "line 3", "`method.rank` is true"),
-        ("method: {technique: qlra}\n", "line 3", "did you mean `qlora`?"),
+        ("method: {technique: qlra}\n", "line 3", "Did you mean `qlora`?"),
         ("method: {dropout: 1.0}\n", "line 3", "a number from 0, below 1"),
-        ("training: {epochs: '3'}\n", "line 3", "write 3 without quotes"),
+        ("training: {epochs: '3'}\n", "line 3", "Write 3 without quotes"),
         ("training: {learning_rate: -1}\n", "line 3", "above 0"),
         ("training: {learning_rate: .nan}\n", "line 3", "nan"),
         ("training: {learning_rate: .inf}\n", "line 3", "inf"),
@@ -104,7 +104,7 @@ def test_faults_name_line_and_remedy(text: str, place: str, said: str) -> None:
         ("model: {base: x}\n", "`data.train` is missing"),
         (
             "model: {bas: x}\ndata: {train: x}\n",
-            "unknown key `model.bas` (and 1 more) — did you mean `base`?",
+            "unknown key `model.bas` (and 1 more). Did you mean `base`?",
         ),
         ("model: {base: ''}\ndata: {train: x}\n", "`model.base` is empty"),
         ("model: {base: x}\ndata: {train: []}\n", "`data.train` is a list"),
@@ -389,8 +389,8 @@ def test_overrides_of_text_lists_and_columns(preset: Preset) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("training.epoch=1", "did you mean `epochs`?"),
-        ("lr=1", "did you mean `training.learning_rate`?"),
+        ("training.epoch=1", "Did you mean `epochs`?"),
+        ("lr=1", "Did you mean `training.learning_rate`?"),
         ("training=1", "is a group of keys"),
         ("training.epochs", "no key and value"),
         ("=3", "no key and value"),
@@ -400,7 +400,7 @@ def test_overrides_of_text_lists_and_columns(preset: Preset) -> None:
         ("data.mix=[", "not valid YAML"),
         ("version=2", "must be 1"),
         ("data.columns.a.b=c", "unknown key"),
-        ("method.beta=0.1", "unknown key `method.beta` — `tuiftune preset schema` lists every key"),
+        ("method.beta=0.1", "unknown key `method.beta`. `tuiftune preset schema` lists every key"),
     ],
 )
 def test_overrides_that_cannot_be(preset: Preset, setting: str, said: str) -> None:

@@ -60,7 +60,7 @@ def test_a_file_comes_before_a_name_and_a_directory_does_not(
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("dmo", "did you mean `demo`?"),
+        ("dmo", "Did you mean `demo`?"),
         ("first_lora.yaml", "`first-lora`"),
         ("./nothing/here.yaml", "preset list"),
     ],

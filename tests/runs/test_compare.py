@@ -100,7 +100,7 @@ def test_the_commands(recorded: dict[str, RunDir], tmp_path: Path) -> None:
     assert document["settings"] == [{"key": "method.technique", "values": ["lora", "qlora"]}]
     alone = tuiftune("compare", "demo")
     assert alone.returncode == 2
-    assert "name two different runs" in alone.stderr
+    assert "Name two different runs" in alone.stderr
     written = tuiftune("metrics", "demo", "-o", "demo.csv")
     assert "written: demo.csv (251 rows)" in written.stderr
     assert (tmp_path / "demo.csv").read_text() == tuiftune("metrics", "demo").stdout

@@ -92,7 +92,7 @@ def test_a_run_is_found_by_name_path_and_register(new_run: NewRun, root: Path, t
 
 def test_a_name_nearly_right_is_suggested(new_run: NewRun, root: Path) -> None:
     new_run("support-tone")
-    with pytest.raises(UserError, match="did you mean support-tone"):
+    with pytest.raises(UserError, match="Did you mean support-tone"):
         find("suport-tone", root)
     with pytest.raises(UserError, match="there is no such run"):
         find("\x1b[2J", root)

@@ -71,7 +71,7 @@ def test_a_run_that_dies_is_started_again_to_its_end(new_run: NewRun) -> None:
     assert process.returncode == 0
     assert status(run) == "done"
     assert restarts(run) == 2
-    assert "starting it again" in said
+    assert "Restarting in" in said
     numbers = [event["seq"] for event in all_events(run)]
     assert numbers == sorted(set(numbers)), "one log, one story"
 
@@ -82,7 +82,7 @@ def test_three_restarts_without_a_new_checkpoint_are_enough(new_run: NewRun) -> 
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert restarts(run) == 3
-    assert "giving up" in said
+    assert "Giving up" in said
 
 
 def test_progress_is_a_new_checkpoint(new_run: NewRun) -> None:
@@ -126,7 +126,7 @@ def test_a_signal_to_the_supervisor_ends_both(new_run: NewRun, when: str) -> Non
         wait_until(lambda: any(event["type"] == "step" for event in all_events(run)))
     else:
         assert process.stderr is not None
-        assert any("starting it again" in line for line in process.stderr)
+        assert any("Restarting in" in line for line in process.stderr)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == (4 if when == "running" else 1)

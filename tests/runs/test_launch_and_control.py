@@ -77,7 +77,7 @@ def test_a_relaunch_forgets_the_stop_and_the_end_of_its_predecessor(new_run: New
 def test_a_run_cannot_be_launched_twice_at_once(new_run: NewRun, start: Start) -> None:
     run = new_run()
     start(run, "steady")
-    with pytest.raises(UserError, match="is running already"):
+    with pytest.raises(UserError, match="is already running"):
         start(run, "steady")
 
 

@@ -74,7 +74,7 @@ def test_runs_lists_what_there_is_from_any_directory(new_run: NewRun, start: Sta
     assert document["never-started"]["state"] == "new"
     lines = tuiftune("runs", cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 2
-    assert any("done-one" in line and "100 %" in line for line in lines)
+    assert any("done-one" in line and "100%" in line for line in lines)
 
 
 def test_no_runs_is_an_ordinary_answer(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_watch_tells_a_run_in_plain_lines(new_run: NewRun, start: Start, root: P
     answer = tuiftune("watch", "try", "--runs", str(root), cwd=tmp_path)
     assert answer.returncode == 0
     assert "started: fake, lora on cpu, 20 steps" in answer.stdout
-    assert "step 20 of 20 (100 %), loss 0.15" in answer.stdout
+    assert "step 20 of 20 (100%), loss 0.15" in answer.stdout
     assert answer.stdout.splitlines()[-1].endswith("done")
     assert "\x1b" not in answer.stdout
 
@@ -253,7 +253,7 @@ def test_ctrl_c_offers_to_detach_and_the_run_goes_on(new_run: NewRun) -> None:
     terminal.sendintr()
     terminal.expect("d, s or c")
     terminal.sendline("d")
-    terminal.expect("left running")
+    terminal.expect("Detached")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
@@ -266,7 +266,7 @@ def test_a_second_ctrl_c_detaches(new_run: NewRun) -> None:
     terminal.sendintr()
     terminal.expect("d, s or c")
     terminal.sendintr()
-    terminal.expect("left running")
+    terminal.expect("Detached")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert status(run) == "running"

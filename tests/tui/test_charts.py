@@ -100,7 +100,7 @@ async def test_scale_smoothing_and_axis(app: Callable[..., TuneApp], recorded: d
         await pilot.press("y")
         await until(pilot, lambda: "log scale" in shown(pilot.app) and "0.1 ┤" in shown(pilot.app))
         await pilot.press("right_square_bracket")
-        await until(pilot, lambda: "smoothing 5 %" in shown(pilot.app))
+        await until(pilot, lambda: "smoothing 5%" in shown(pilot.app))
         await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
         await until(pilot, lambda: "not smoothed" in shown(pilot.app) and "━ smooth" not in shown(pilot.app))
         await pilot.press("x")
@@ -190,7 +190,7 @@ async def test_compared_runs_go_on_to_their_charts(
         made.push_screen(Compare([recorded["h200-lora"], recorded["h200-qlora"], recorded["demo"]]))
         await until(pilot, lambda: "Settings that differ" in shown(made))
         await pilot.press("pagedown", "space")
-        await until(pilot, lambda: "(86–97 %)" in shown(made))
+        await until(pilot, lambda: "(86–97%)" in shown(made))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(made.screen, Charts) and "C demo 0.0172" in shown(made))
         await pilot.press("escape")
@@ -219,7 +219,7 @@ async def test_a_name_that_is_no_table_is_refused(
     async with app(run=recorded["demo"]).run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda: "done" in shown(pilot.app))
         await pilot.press("e", *"x", "enter")
-        await until(pilot, lambda: "end it in .csv" in shown(pilot.app))
+        await until(pilot, lambda: "End it in .csv" in shown(pilot.app))
 
 
 async def test_a_run_that_goes_on_grows_in_its_charts(
@@ -238,7 +238,7 @@ async def test_a_run_that_goes_on_grows_in_its_charts(
         log.add("eval", step=60, loss=1.0, perplexity=2.7, when="during")
         log.gpus(8, throttle=["power cap"])
         await until(pilot, lambda: "step 60 " in shown(pilot.app))
-        await until(pilot, lambda: "8 GPUs 93 % 71.0 GiB 612 W 61 °C 8 throttled" in shown(pilot.app))
+        await until(pilot, lambda: "8 GPUs 93% 71.0 GiB 612 W 61 °C 8 throttled" in shown(pilot.app))
         await pilot.press("g", "9")
         await until(pilot, lambda: "GPU temperature" in shown(pilot.app), 20)
         await pilot.press("tab")
@@ -274,11 +274,11 @@ async def test_runs_marked_at_home_are_compared_and_drawn_together(
         await until(pilot, lambda: all(name in shown(pilot.app) for name in recorded))
         home = pilot.app.screen
         await pilot.press("m")
-        await until(pilot, lambda: "mark two or more" in shown(pilot.app))
+        await until(pilot, lambda: "Select two or more" in shown(pilot.app))
         await pilot.press("space", "m")
         await until(pilot, lambda: isinstance(pilot.app.screen, Compare) and "Outcome" in shown(pilot.app))
         await pilot.press("escape", "space", "space")
-        await until(pilot, lambda: "3 marked" in shown(pilot.app))
+        await until(pilot, lambda: "3 selected" in shown(pilot.app))
         await pilot.press("v")
         await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "C " in shown(pilot.app))
         screen = pilot.app.screen

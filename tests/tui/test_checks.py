@@ -57,7 +57,7 @@ async def test_a_check_leads_to_its_rows_and_to_its_remedy(
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     async with app(wizard=True, draft=Draft(data=("rows.jsonl",))).run_test(size=size) as pilot:
         await all_checks(pilot)
-        await until(pilot, lambda: "to look at" in shown(pilot.app))
+        await until(pilot, lambda: "findings" in shown(pilot.app))
         await mark(pilot, "exact-duplicates")
         await until(pilot, lambda: "f     shows the repair" in shown(pilot.app))
         await pilot.press("question_mark")
@@ -78,7 +78,7 @@ async def test_a_check_leads_to_its_rows_and_to_its_remedy(
         await pilot.press("enter")
         await until(pilot, lambda: "caf{Ã©}" in shown(pilot.app))
         await pilot.press("f")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Repair) and "are mended" in shown(pilot.app))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Repair) and "changed" in shown(pilot.app))
 
 
 async def test_the_remedy_comes_with_its_option_set(app: Callable[..., TuneApp]) -> None:
@@ -93,7 +93,7 @@ async def test_the_remedy_comes_with_its_option_set(app: Callable[..., TuneApp])
             await mark(pilot, name)
             await pilot.press("f")
             await until(pilot, lambda said=said: said in shown(pilot.app))
-            await until(pilot, lambda: "are mended" in shown(pilot.app))
+            await until(pilot, lambda: "changed" in shown(pilot.app))
             await pilot.press("escape", "ctrl+g")
             await until(pilot, lambda: isinstance(pilot.app.screen, Checks))
         await mark(pilot, "truncation")

@@ -52,9 +52,9 @@ async def test_what_is_appended_appears(app: Callable[..., TuneApp], new_run: Ca
         await until(pilot, lambda: "training" in shown(pilot.app))
         log.steps(1, 30)
         await until(pilot, lambda: "30/100" in shown(pilot.app))
-        log.add("warning", code="cut", message="6 % of the rows are cut", remedy="raise data.max_length")
+        log.add("warning", code="cut", message="6% of the rows are cut", remedy="raise data.max_length")
         await until(pilot, lambda: "raise data.max_length" in shown(pilot.app))
-        assert "6 % of the rows are cut" in shown(pilot.app)
+        assert "6% of the rows are cut" in shown(pilot.app)
         log.end("stopped", 4, "stop requested")
         await until(pilot, lambda: "stopped, can be resumed" in shown(pilot.app))
 
@@ -135,7 +135,7 @@ async def test_who_waits_for_the_end_sees_what_it_brought(
             (finished.run.result_path / "result.json").read_text()
         )
         log.end(why="every step ran")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ResultScreen) and "84 %" in shown(pilot.app))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ResultScreen) and "84%" in shown(pilot.app))
 
 
 async def test_a_finished_run_tells_before_and_after(app: Callable[..., TuneApp], finished: Log) -> None:
@@ -144,8 +144,8 @@ async def test_a_finished_run_tells_before_and_after(app: Callable[..., TuneApp]
         text = shown(pilot.app)
         assert "2.310" in text
         assert "0.900" in text
-        assert "8 %" in text
-        assert "84 %" in text
+        assert "8%" in text
+        assert "84%" in text
         assert "★ step 20" in text
         assert " Stop " not in text.splitlines()[-1], "there is nothing to stop any more"
         await pilot.press("r")
@@ -208,7 +208,7 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
             not pilot.app.screen.query_one("#chart").display
             or not pilot.app.screen.query_one("#upper").display
         )
-        assert "base model: exact match 8 % (5 of 64)" in shown(pilot.app)
+        assert "base model: exact match 8% (5 of 64)" in shown(pilot.app)
         await pilot.press("tab")  # the next panel takes the place
         await until(pilot, lambda: pilot.app.screen.query_one("#health").size.height > 15)
         await pilot.press("1")
@@ -233,7 +233,7 @@ async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
     async with app(run=log.run).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "8 cards" in shown(pilot.app))
         text = shown(pilot.app)
-        assert text.count("93 %") == 8
+        assert text.count("93%") == 8
         assert text.count("▲") >= 8
 
 

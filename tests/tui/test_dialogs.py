@@ -39,7 +39,7 @@ async def test_a_key_of_two_lines_in_the_help_goes_on_below_itself(
         await until(pilot, lambda: "Fine-tune the built-in model" in shown(pilot.app))
         lines = shown(pilot.app).splitlines()
         at = next(row for row, line in enumerate(lines) if "Fine-tune the built-in" in line)
-        assert lines[at + 1].index("data, on any machine") == lines[at].index("Fine-tune")
+        assert lines[at + 1].index("model on built-in data") == lines[at].index("Fine-tune")
 
 
 @pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])

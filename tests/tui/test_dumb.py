@@ -81,12 +81,12 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
     )
     for reason in (
         "Fine-tuning is the last resort",
-        "Format and columns are recognised",
-        "the most able model that fits",
-        "Nothing here has to be changed",
-        "stands with its reason and source",
-        "know it by",
-        "the same file runs from the command line",
+        "columns are detected",
+        "the best one for this task",
+        "You do not have to change anything",
+        "has a reason and a source",
+        "The name of the run's directory",
+        "The same file runs from the command line",
     ):
         assert reason in said, "every question tells why on ?"
     assert "step 2 of 2" in said
@@ -140,10 +140,10 @@ def test_why_is_told_where_lists_are_walked_too(place: Path, term: str) -> None:
     )
     enter = "\n" if term == "dumb" else ""
     try:
-        child.expect("Weigh fine-tuning")
+        child.expect("Check first whether")
         child.send("?" + enter)
         child.expect("Fine-tuning is the last")
-        child.expect("Weigh fine-tuning")
+        child.expect("Check first whether")
         child.send("y" + enter)
         child.expect("What should the model do")
         child.send("?" + enter)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 async def test_an_empty_home_says_what_to_begin_with(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=SMALL) as pilot:
         offers = (
-            "Nothing has been trained here yet",
+            "No runs yet",
             "A new run",
-            "The demo",
-            "A shipped preset",
+            "Demo",
+            "Built-in preset",
             "A tour",
             "tuiftune doctor",
         )
@@ -36,7 +36,7 @@ async def test_an_empty_home_says_what_to_begin_with(app: Callable[..., TuneApp]
         await pilot.press("down", "down", "up", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MachineStep))
         await pilot.press("escape")
-        await until(pilot, lambda: "Nothing has been trained" in shown(pilot.app))
+        await until(pilot, lambda: "No runs yet" in shown(pilot.app))
 
 
 async def test_runs_are_listed_with_state_progress_and_score(
@@ -53,10 +53,10 @@ async def test_runs_are_listed_with_state_progress_and_score(
             for name in ("going", "tone")
         }
         assert "running" in line["going"]
-        assert "25 %" in line["going"]
+        assert "25%" in line["going"]
         assert "done" in line["tone"]
         assert "2.31 → 0.90" in line["tone"]
-        assert "8 % → 84 %" in line["tone"]
+        assert "8% → 84%" in line["tone"]
         assert "1 running" in shown(pilot.app).splitlines()[0]
 
 
@@ -105,14 +105,14 @@ async def test_delete_asks_and_the_careful_answer_has_the_focus(
         await pilot.press("x")
         await until(pilot, lambda: "Delete tone?" in shown(pilot.app))
         await pilot.press("right", "enter")
-        await until(pilot, lambda: "Nothing has been trained here yet" in shown(pilot.app))
+        await until(pilot, lambda: "No runs yet" in shown(pilot.app))
         assert not finished.run.path.exists()
 
 
 async def test_a_shipped_preset_opens_the_wizard_on_it(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=SMALL) as pilot:
         await pilot.press("p")
-        await until(pilot, lambda: "Begin with a preset" in shown(pilot.app))
+        await until(pilot, lambda: "Start from a built-in preset" in shown(pilot.app))
         await pilot.press("j", "j", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MachineStep))
         assert pilot.app.draft.model == "builtin:tiny"  # type: ignore[attr-defined]
@@ -139,7 +139,7 @@ async def test_every_theme_and_ascii_show_the_same_words(
 
 async def test_the_demo_starts_from_one_key(app: Callable[..., TuneApp], place: Path) -> None:
     async with app().run_test(size=SMALL) as pilot:
-        await until(pilot, lambda: "The demo" in shown(pilot.app))
+        await until(pilot, lambda: "Demo" in shown(pilot.app))
         await pilot.press("d")
         await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard), 30)
         run = RunDir(place / "runs" / "demo")

@@ -61,7 +61,7 @@ async def test_filter_and_order(app: Callable[..., TuneApp], new_run: Callable[.
         await until(pilot, lambda: "1 of 3 runs" in shown(pilot.app))
         assert names() == ["bronze"]
         await pilot.press("slash", *" nothing", "enter")
-        await until(pilot, lambda: "no run has these words" in shown(pilot.app))
+        await until(pilot, lambda: "No run matches" in shown(pilot.app))
         await pilot.press("escape")
         await until(pilot, lambda: len(names()) == 3)
 
@@ -158,7 +158,7 @@ async def test_the_list_and_home_say_the_same_of_a_run(
     assert (told["progress"], told["before"]["exact_match"]) == (0.29, 0.5)
     async with app(runs_root=log.run.path.parent).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "twice" in shown(pilot.app))
-        await until(pilot, lambda: "29 %" in shown(pilot.app))
+        await until(pilot, lambda: "29%" in shown(pilot.app))
     row = summary.summarise(log.run)
     assert (row.progress, row.match_before) == (0.29, 0.5)
 

@@ -56,7 +56,7 @@ async def test_all_four_move_with_the_slider(app: Callable[..., TuneApp], size: 
         await until(pilot, lambda: isinstance(pilot.app.screen, Cut))
         assert pilot.app.screen._at == 2048
         whole = await settled(pilot)
-        assert whole[:2] == ["✓ 0", "✓ 0.0 %"]
+        assert whole[:2] == ["✓ 0 rows", "✓ 0.0%"]
         assert "GiB" in whole[2] or "MiB" in whole[2]
         first = pilot.app.screen.query_one(CutView)._plan
         assert first is not None

@@ -64,18 +64,18 @@ async def test_every_model_of_the_list_gets_its_mark(
 async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., TuneApp]) -> None:
     async with app(draft=TICKETS).run_test(size=SMALL) as pilot:
         await model_step(pilot)
-        assert "against the recommended" not in shown(pilot.app)
+        assert "compared with recommended" not in shown(pilot.app)
         await pilot.press("tab", *["down"] * 5, "right", "right")
-        await until(pilot, lambda: "against the recommended: same memory" in shown(pilot.app))
+        await until(pilot, lambda: "compared with recommended: same memory" in shown(pilot.app))
         assert "as long" in shown(pilot.app)
         assert "quality ▼ begins to learn its rows by heart" in shown(pilot.app)
         assert "yours; recommended is 3" in shown(pilot.app)
         await pilot.press("down", "right")
         await until(pilot, lambda: "yours; recommended is 0.0005" in shown(pilot.app))
         await pilot.press("backspace", "up", "question_mark")
-        await until(pilot, lambda: "What it does to quality" in shown(pilot.app))
+        await until(pilot, lambda: "Effect on quality" in shown(pilot.app))
         await pilot.press("escape", "backspace")
-        await until(pilot, lambda: "against the recommended" not in shown(pilot.app))
+        await until(pilot, lambda: "compared with recommended" not in shown(pilot.app))
         await pilot.press(*["pagedown"] * 4)
         offered = settings_of(TICKETS)
         last = f"{len(offered)}/{len(offered)}"
@@ -115,7 +115,7 @@ async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp])
         assert screen.plan.gpu["count"] == 2
         assert "each of 2 copies" in shown(pilot.app)
         assert pilot.app.draft.card.endswith(":2")  # type: ignore[attr-defined]
-        assert pilot.app.draft.preset().hardware.gpus == "auto", "the preset stays portable"  # type: ignore[attr-defined]
+        assert pilot.app.draft.preset().hardware.gpus == "auto", "The preset stays portable"  # type: ignore[attr-defined]
         await pilot.press("g")
         await until(pilot, lambda: isinstance(pilot.app.screen, Cards))
         again = pilot.app.screen.query_one(CardList)
@@ -134,7 +134,7 @@ async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable
         places = [at for at, other in enumerate(screen.plan.alternatives) if "--gpu" in other.changes]
         assert places, "a card that would hold it is named"
         await pilot.press("a")
-        await until(pilot, lambda: "Other ways to run it" in shown(pilot.app))
+        await until(pilot, lambda: "Alternatives" in shown(pilot.app))
         await pilot.press(*["j"] * places[0], "enter")
         await until(pilot, lambda: screen.plan is not None and screen.plan.fits)
         assert pilot.app.draft.card not in ("", "L4")  # type: ignore[attr-defined]

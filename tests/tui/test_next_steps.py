@@ -59,8 +59,8 @@ async def goal(pilot: Any, *keys: str) -> None:
 async def test_a_prompt_is_shown_first_and_written_where_one_says(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=SMALL) as pilot:
         await goal(pilot, "1", "t")
-        await until(pilot, lambda: "Where to go from here" in shown(pilot.app))
-        assert "advised" in shown(pilot.app)
+        await until(pilot, lambda: "Next step" in shown(pilot.app))
+        assert "recommended" in shown(pilot.app)
         await pilot.press("j", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, PromptStarter))
         await until(pilot, lambda: "6 examples of 1,014 rows" in shown(pilot.app))

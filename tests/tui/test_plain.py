@@ -68,8 +68,8 @@ def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> No
     assert "unknown card `H1000`" in done.stderr
     assert "for H200:2, which is not this machine" in done.stderr
     assert "2 × H200" in done.stderr
-    assert re.search(r"lora from [\d.]+ GiB on: fits", done.stderr), "models are marked here too"
-    assert "gpus: auto" in done.stderr, "the preset stays portable"
+    assert re.search(r"Fits: lora needs at least [\d.]+ GiB", done.stderr), "models are judged here too"
+    assert "gpus: auto" in done.stderr, "The preset stays portable"
 
 
 def test_the_ways_on_are_the_same_as_the_apps(place: Path) -> None:
@@ -118,7 +118,7 @@ def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) ->
 def test_the_end_of_input_at_any_question_leaves_with_one_line(lines: int, place: Path) -> None:
     done = tuiftune(["new", "--plain"], answers(*["n", "", "", "", ""][:lines]))
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "left: nothing was written or started"
+    assert done.stderr.splitlines()[-1] == "Quit: nothing was written or started"
     assert "Traceback" not in done.stderr
     assert not (place / "runs").exists()
 
@@ -138,7 +138,7 @@ def test_ctrl_c_in_questionary_leaves_with_one_line(place: Path) -> None:
         dimensions=(24, 80),
         encoding="utf-8",
     )
-    child.expect("Weigh fine-tuning")
+    child.expect("Check first whether")
     child.send("y")
     child.expect("What should the model do")
     child.sendline("")

@@ -45,7 +45,7 @@ async def look(pilot: Any) -> None:
     pilot.app.open("data")
     await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
     await pilot.press("ctrl+r")
-    await until(pilot, lambda: isinstance(pilot.app.screen, Repair) and "are mended" in shown(pilot.app))
+    await until(pilot, lambda: isinstance(pilot.app.screen, Repair) and "changed" in shown(pilot.app))
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
@@ -68,7 +68,7 @@ async def test_a_repair_is_shown_then_written_then_used(
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.draft.data == ("sets/rows.clean.jsonl",))
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
-    assert source.read_bytes() == spoilt(), "the original stays"
+    assert source.read_bytes() == spoilt(), "the original file is not changed"
     assert len(rows_in("sets/rows.clean.jsonl")) == 122
     assert Path("sets/rows.clean.manifest.json").exists()
 
@@ -78,7 +78,7 @@ async def test_a_split_sets_what_is_measured_on(app: Callable[..., TuneApp]) -> 
     async with app(wizard=True, draft=Draft(data=("rows.jsonl",))).run_test(size=SMALL) as pilot:
         await look(pilot)
         await pilot.press("2")
-        await until(pilot, lambda: "one of each group stays" in shown(pilot.app))
+        await until(pilot, lambda: "keep one of each group" in shown(pilot.app))
         await pilot.press("7", "right")
         await until(pilot, lambda: "split  train " in shown(pilot.app))
         text = shown(pilot.app)

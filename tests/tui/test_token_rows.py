@@ -58,8 +58,8 @@ async def test_rows_are_shown_with_their_mask(app: Callable[..., TuneApp]) -> No
     draft = Draft(data=("rows.jsonl",), model="builtin:tiny").override("data.max_length", 2000)
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
         await look(pilot)
-        assert "asking the engine" in shown(pilot.app)
-        await until(pilot, lambda: "inference sends exactly" in shown(pilot.app), ENGINE_SECONDS)
+        assert "tokenizing" in shown(pilot.app)
+        await until(pilot, lambda: "The inference prompt matches" in shown(pilot.app), ENGINE_SECONDS)
         text = shown(pilot.app)
         assert "row 1 of 40" in text
         learnt = re.search(r"⟦(Itisred,lamp0\..*?)⟧", re.sub(r"\s", "", text))
@@ -67,7 +67,7 @@ async def test_rows_are_shown_with_their_mask(app: Callable[..., TuneApp]) -> No
         assert "What" not in learnt[1]
         assert "\x1b" not in text
         assert "\\x1b[31m" in text
-        assert "✓ inference sends exactly" in text
+        assert "✓ The inference prompt matches" in text
         await pilot.resize_terminal(*WIDE)
         await until(pilot, lambda: re.search("text of training +what inference sends", shown(pilot.app)))
         await pilot.press("right")

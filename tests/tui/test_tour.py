@@ -42,9 +42,9 @@ async def test_enter_alone_walks_through_every_screen(
     (place / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place / "tmp"))
     signs = {
-        "home": "Nothing has been trained",
+        "home": "No runs yet",
         "machine": "processor",
-        "goal": "verdict so far",
+        "goal": "recommendation so far",
         "data": "1,014",
         "model": "fits",
         "review": "tickets-tiny",

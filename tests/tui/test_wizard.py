@@ -113,7 +113,7 @@ async def test_answers_move_the_verdict_in_the_open(app: Callable[..., TuneApp])
         assert "Fine-tuning" in shown(pilot.app)
         await pilot.press("v")
         await pilot.pause(0.2)
-        assert "How it was weighed" in shown(pilot.app)
+        assert "Reasons for the recommendation" in shown(pilot.app)
         assert "tuiftune data inspect" in shown(pilot.app)
         await pilot.press("escape", "question_mark")
         await pilot.pause(0.2)
@@ -169,10 +169,10 @@ async def test_what_was_read_before_is_not_taken_for_what_is_typed(app: Callable
         await reach(pilot, DataStep)
         await until(pilot, lambda: "1,014 rows" in shown(pilot.app))
         await pilot.press(*["backspace"] * len("builtin:tickets"), *"other.csv")
-        await until(pilot, lambda: "Enter reads it. Below is still builtin:tickets." in shown(pilot.app))
+        await until(pilot, lambda: "Enter reads it. Shown below builtin:tickets." in shown(pilot.app))
         await pilot.press("enter")
         await until(pilot, lambda: "2 rows" in shown(pilot.app))
-        assert "Below is still" not in shown(pilot.app)
+        assert "Shown below" not in shown(pilot.app)
         assert isinstance(pilot.app.screen, DataStep), "the first Enter reads, the next goes on"
 
 
@@ -240,10 +240,10 @@ async def test_a_changed_setting_plans_again_and_tells_why(app: Callable[..., Tu
         assert screen.plan.memory.needs != first.memory.needs
         assert "yours" in shown(pilot.app)
         await pilot.press("w")
-        await until(pilot, lambda: "Why these values" in shown(pilot.app))
+        await until(pilot, lambda: "Reasons for these values" in shown(pilot.app))
         assert "source:" in shown(pilot.app)
         await pilot.press("escape", "a")
-        await until(pilot, lambda: "Other ways to run it" in shown(pilot.app))
+        await until(pilot, lambda: "Alternatives" in shown(pilot.app))
         await pilot.press("enter")
         await planned(pilot)
         assert len(pilot.app.draft.overrides) >= 1  # type: ignore[attr-defined]
@@ -306,13 +306,13 @@ async def test_the_command_that_is_copied_works_from_another_directory(
     draft = Draft(data=("rows/my sums.jsonl",), model="builtin:tiny", name="sums")
     async with app(draft=draft, runs_root=place / "kept").run_test(size=SMALL) as pilot:
         pilot.app.open("review")  # type: ignore[attr-defined]
-        await until(pilot, lambda: "c saves it and copies" in shown(pilot.app))
+        await until(pilot, lambda: "c: save and copy" in shown(pilot.app))
         await pilot.press("shift+tab", "shift+tab", "ctrl+u", *"rows/mine.yaml", "tab", "tab")
         assert not Path("rows/mine.yaml").exists()
         await pilot.press("c")
         copied = Path("state") / "tuiftune" / "copied.txt"
         await until(pilot, copied.exists)
-        await until(pilot, lambda: "saved, works as it stands" in shown(pilot.app))
+        await until(pilot, lambda: "saved, ready to run" in shown(pilot.app))
         assert pilot.app.draft.save_as == "rows/mine.yaml"  # type: ignore[attr-defined]
         await pilot.press("escape")
         pilot.app.open("review")  # type: ignore[attr-defined]

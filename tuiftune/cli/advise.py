@@ -1,4 +1,4 @@
-"""`tuiftune advise`: which approach, and the starters for prompting and retrieval."""
+"""`tuiftune advise`: fine-tuning, RAG or prompting, and starters for the last two."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 
 Answers = Annotated[
     list[str] | None,
-    typer.Argument(help="Answers as question=option, e.g. task=classify examples=thousands."),
+    typer.Argument(help="Answers as QUESTION=OPTION, such as task=classify examples=thousands."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Data = Annotated[str | None, typer.Option("--data", help="Your rows: what they tell is not asked.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="Training data. Questions that it already answers are skipped."),
+]
 PromptTo = Annotated[
     Path | None,
-    typer.Option("--prompt", help="Write a prompt with examples from --data into this directory."),
+    typer.Option("--prompt", help="Write a prompt with few-shot examples from --data into this directory."),
 ]
 Documents = Annotated[
-    Path | None, typer.Option("--documents", help="Text, Markdown or JSONL files to look answers up in.")
+    Path | None,
+    typer.Option("--documents", help="Text, Markdown or JSONL files to search for answers (RAG)."),
 ]
 Ask = Annotated[
-    list[str] | None, typer.Option("--ask", help="A question to look up in --documents; repeatable.")
+    list[str] | None,
+    typer.Option("--ask", help="A question to search --documents for (repeatable)."),
 ]
-Top = Annotated[int, typer.Option("--top", min=1, max=50, help="Passages shown a question.")]
+Top = Annotated[int, typer.Option("--top", min=1, max=50, help="Passages shown per question.")]
 
 
 def advise(
@@ -42,15 +47,16 @@ def advise(
     ask: Ask = None,
     top: Top = 5,
 ) -> None:
-    """Fine-tune, look up, or prompt? Weigh it, with reasons; or start with a prompt or a retrieval index."""
+    """Recommend fine-tuning, RAG or prompting for your task, with reasons.
+
+    With --prompt or --documents, start with a prompt or a search index instead.
+    """
     from tuiftune.errors import UserError
 
     if ask and documents is None:
-        raise UserError(
-            "there is nothing to look it up in", place="--ask", remedy="add --documents DIRECTORY"
-        )
+        raise UserError("no documents to search", place="--ask", remedy="add --documents DIRECTORY")
     if prompt is not None and data is None:
-        raise UserError("has no rows to choose from", place="--prompt", remedy="add --data FILE")
+        raise UserError("no rows to choose examples from", place="--prompt", remedy="add --data FILE")
     if documents is not None:
         _look_up(documents, ask or [], top, json)
     elif prompt is not None and data is not None:
@@ -85,7 +91,7 @@ def _weigh(answers: list[str] | None, data: str | None, as_json: bool) -> None:
 def _training_path(
     answers: Mapping[str, str], facts: DataFacts | None
 ) -> tuple[list[Suggestion], Recommendation | None]:
-    """Models that fit this machine, and what to set for this data."""
+    """Return the models that fit this machine, and the recommended settings for this data."""
     from tuiftune.advice.suggest import suggest
     from tuiftune.hardware.detect import detect
     from tuiftune.models import local
@@ -100,7 +106,7 @@ def _training_path(
 
 
 def ask_questions(known: Mapping[str, str]) -> dict[str, str]:
-    """Ask what is not known yet, one after another; skipped ones are left out. Ctrl-C goes through."""
+    """Ask the questions that are not answered in `known`. Skipped ones are not in the result."""
     from tuiftune.advice.questions import QUESTIONS
     from tuiftune.cli.prompts import prompts, question
 
@@ -122,13 +128,13 @@ def _parsed(answers: list[str] | None) -> dict[str, str]:
         question, equals, option = answer.partition("=")
         if not equals:
             raise UserError(
-                f"'{printable(answer)}' is no answer",
+                f'"{printable(answer)}" is not of the form QUESTION=OPTION',
                 place="advise",
-                remedy="write question=option, e.g. task=style",
+                remedy="write it like task=style",
             )
         if question in found:
             raise UserError(
-                f"'{printable(question)}' is answered twice", place="advise", remedy="answer it once"
+                f'"{printable(question)}" is answered twice', place="advise", remedy="answer it once"
             )
         found[question.strip()] = option.strip()
     checked(found)
@@ -155,11 +161,12 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
         return
     chosen = ", ".join(str(shot.row) for shot in made.shots)
     say(
-        f"{len(made.shots)} examples chosen from {made.rows:,} rows, as different as possible: rows {chosen}."
+        f"Chose {len(made.shots)} of {made.rows:,} rows as few-shot examples, as different as possible: "
+        f"rows {chosen}."
     )
     if made.labels:
-        say(f"{len(made.labels)} labels found; the prompt lists them all.")
-    say(f"Wrote {text} (a template with {{input}}) and {shots} (chat messages).")
+        say(f"Found {len(made.labels)} labels. The prompt lists all of them.")
+    say(f"Wrote {text} (a template with {{input}}) and {shots} (the examples as chat messages).")
 
 
 def _look_up(path: Path, questions: list[str], top: int, as_json: bool) -> None:

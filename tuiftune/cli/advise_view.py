@@ -1,4 +1,4 @@
-"""What `tuiftune advise` shows: the verdict with its weights, and what a question would find."""
+"""The output of `tuiftune advise`: the recommendation with its weights, and the passages for a question."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.cli.terminal import out, say, unicode
-from tuiftune.figures import count, size
+from tuiftune.figures import count, plural, size
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ _SHOWN = 500  # characters of a passage
 
 
 def usage() -> None:
-    """The questions, for whoever cannot be asked them: to standard error."""
+    """Print the questions and their options on standard error, if there is no terminal to ask them in."""
     from tuiftune.advice.questions import QUESTIONS
 
-    say("tuiftune advise: no answers given. Answer some of these as QUESTION=OPTION, or add --data FILE:")
+    say("error: advise: no answers given. Answer some of these as QUESTION=OPTION, or add --data FILE:")
     for question in QUESTIONS:
         say(f"{question.key}: {question.asks}")
         for option in question.options:
             say(f"    {question.key}={option.key:<12} {option.says}")
-    say("For example: tuiftune advise task=classify examples=thousands tried=prompting")
+    say("Example: tuiftune advise task=classify examples=thousands tried=prompting")
 
 
 def document(
@@ -43,7 +43,7 @@ def document(
     models: Sequence[Suggestion],
     values: Recommendation | None,
 ) -> dict[str, Any]:
-    """`advise --json`."""
+    """Return the document of `advise --json`."""
     return {
         "approach": verdict.approach,
         "title": verdict.title,
@@ -108,7 +108,7 @@ def show(
     values: Recommendation | None,
     console: Console | None = None,
 ) -> None:
-    """The verdict for a person: scores as bars, what moved them, where the guides differ, what to do."""
+    """Print the recommendation: scores as bars, reasons, disagreeing sources, and next steps."""
     console = console or out()
     _line(console, f"{verdict.title} ({verdict.confidence})", style="bold")
     _line(console, verdict.summary)
@@ -116,16 +116,16 @@ def show(
     most = max(1.0, *(abs(score) for score in verdict.scores.values()))
     for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
         _line(console, f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLOURS[name])
-    _heading(console, "What moved it")
+    _heading(console, "Reasons")
     _rows(console, [_contribution(one, detected) for one in verdict.contributions])
     if verdict.disagreements:
-        _heading(console, "Where the guides disagree (counted at the mean of both sides)")
+        _heading(console, "Where sources disagree (the mean of both sides is used)")
         for dispute in verdict.disagreements:
             _line(console, f"  {dispute.topic}")
             _rows(
                 console,
                 [
-                    (_who(guides), f"{says}; alone: {_name(outcome)}")
+                    (_who(guides), f"{says}. By this source alone: {_name(outcome)}")
                     for guides, says, outcome in dispute.views
                 ],
             )
@@ -133,10 +133,10 @@ def show(
         _heading(console, "Models that fit this machine")
         _rows(console, [_model(one) for one in models])
     if values and values.reasons:
-        _heading(console, "What to set for this data")
+        _heading(console, "Recommended settings for this data")
         _rows(console, [(f"{one.key} {one.value}", f"{one.why} [{one.source}]") for one in values.reasons])
         _rows(console, [(_dot(), line) for line in values.advice])
-    _heading(console, "Next")
+    _heading(console, "Next steps")
     for number, step in enumerate(verdict.steps, 1):
         _rows(console, [(f"{number}.", step.says)])
         if step.command:
@@ -146,7 +146,7 @@ def show(
 
 
 def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any]:
-    """`advise --documents … --json`."""
+    """Return the document of `advise --documents … --json`."""
     return {
         "passages": len(built.passages),
         "files": len({passage.file for passage in built.passages}),
@@ -171,16 +171,20 @@ def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any
 
 
 def show_retrieved(built: Index, found: Mapping[str, Sequence[Hit]], console: Console | None = None) -> None:
-    """What each question would find, best first."""
+    """Print the passages found for each question, best first."""
     console = console or out()
     files = len({passage.file for passage in built.passages})
-    say(f"Indexed {len(built.passages):,} passages of {files:,} files, {built.vocabulary:,} different words.")
+    say(
+        f"Indexed {plural(len(built.passages), 'passage')} from {plural(files, 'file')}, "
+        f"{built.vocabulary:,} different words."
+    )
     if not found:
-        say('Ask something to see what would be found: --ask "your question".')
+        say('Search them with --ask "your question".')
     for question, hits in found.items():
         _heading(console, question)
         if not hits:
-            _line(console, "  nothing shares a word with this question: it cannot be answered from here")
+            says = "no passage shares a word with this question, so these documents cannot answer it"
+            _line(console, f"  {says}")
         for hit in hits:
             _line(
                 console,
@@ -193,15 +197,15 @@ def show_retrieved(built: Index, found: Mapping[str, Sequence[Hit]], console: Co
 
 def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, str]:
     moved = "\n".join(f"{name} {points:+g}" for name, points in one.points.items())
-    told = "the data says" if one.question in detected else "you said"
+    told = "from your data" if one.question in detected else "your answer"
     answer = f"\n{told}: {one.answer}" if one.answer else ""
     return moved, f"{one.says} [{_who(one.guides)}]{answer}"
 
 
 def _model(one: Suggestion) -> tuple[str, str]:
     memory = f"{size(one.needs)} of {size(one.capacity)}"
-    gate = "; gated: ask for access on the hub first" if one.gated else ""
-    return one.reference, f"{count(one.parameters)}, {one.technique}, {memory} at the least: {one.why}{gate}"
+    gate = ". Gated: request access on the Hugging Face Hub first" if one.gated else ""
+    return one.reference, f"{count(one.parameters)}, {one.technique}, at least {memory}: {one.why}{gate}"
 
 
 def _dot() -> str:
@@ -229,7 +233,7 @@ def _heading(console: Console, text: str) -> None:
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    """One line, wrapped under its own indent; no markup is read from it."""
+    """Print one line, wrapped under its own indent, without reading markup from it."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -239,7 +243,7 @@ def _line(console: Console, text: str, style: str = "") -> None:
 
 
 def _rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
-    """Two columns under an indent, the second wrapped within itself."""
+    """Print two columns under an indent, the second wrapped."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text

@@ -1,8 +1,8 @@
-"""`tuiftune compare`: runs beside one another."""
+"""`tuiftune compare`: runs side by side."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,15 +10,15 @@ import typer
 if TYPE_CHECKING:
     from tuiftune.runs.reports.compare import Comparison
 
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
-
 
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN RUN…", help="Two runs or more.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN…", help="Names or paths of two or more runs.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
-    """Set runs side by side: settings that differ, scores with intervals, speed, memory, cost."""
+    """Compare runs: settings, scores with 95% CI, speed, memory, cost."""
     from tuiftune.cli import terminal
     from tuiftune.cli.data_progress import busy
     from tuiftune.runs.reports.compare import compare as carry_out

@@ -1,4 +1,4 @@
-"""`tuiftune data`: look into a dataset, repair it, see the tokens the trainer will see."""
+"""`tuiftune data inspect`, `clean` and `tokens`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Annotated
 import typer
 
 Files = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Files, globs, a directory, or builtin:tickets.")
+    list[str],
+    typer.Argument(metavar="FILE...", help="Files, globs, a directory, or builtin:tickets (built-in)."),
 ]
-Format = Annotated[str, typer.Option("--format", help="Overrule the recognised format.")]
+Format = Annotated[str, typer.Option("--format", help="The data format, if it is detected wrongly.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+MaxLength = Annotated[int, typer.Option(help="Max tokens per row. Longer rows are truncated.")]
+Evaluation = Annotated[
+    str,
+    typer.Option("--eval", help="Evaluation set: a fraction of the rows, such as 0.05, or a file."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="ROLE=NAME", help="Which column plays which role (ROLE=: none does); repeatable."
+        "--column",
+        metavar="ROLE=NAME",
+        help="The column for a role, such as prompt=question (ROLE=: no column). Repeatable.",
     ),
 ]
 
@@ -27,14 +36,16 @@ def _columns(given: list[str] | None) -> dict[str, str]:
         role, equals, name = text.partition("=")
         if not equals or not role:
             raise UserError(
-                f"{text} is no mapping", place="--column", remedy="write ROLE=NAME, e.g. prompt=question"
+                f'"{text}" is not of the form ROLE=NAME',
+                place="--column",
+                remedy="write it like prompt=question",
             )
         mapped[role] = name
     return mapped
 
 
-def _folder(model: str | None) -> Path | None:
-    """Where a model's tokenizer lies. Raises UserError when the model isn't on this machine."""
+def _tokenizer(model: str | None) -> Path | None:
+    """Return the directory of a model's tokenizer. Raises UserError if it is not on this machine."""
     if model is None:
         return None
     from tuiftune.data.tokens import has_tokenizer
@@ -43,27 +54,33 @@ def _folder(model: str | None) -> Path | None:
 
     path = resolve(model).path
     if not has_tokenizer(path):
-        raise UserError("its tokenizer is not on this machine", place=model, remedy="name a local directory")
+        raise UserError(
+            "this model's tokenizer is not on this machine",
+            place=model,
+            remedy="download the model first, or name a local directory",
+        )
     return path
 
 
 def inspect(
     files: Files,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Json = False,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Also write a page with plots; - is standard output."),
+        typer.Option("--html", metavar="FILE", help="Also write an HTML report (-: standard output)."),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="M", help="A base model that is here: count with its tokenizer."),
+        typer.Option(
+            "--model", metavar="M", help="Base model on this machine whose tokenizer counts the tokens."
+        ),
     ] = None,
-    max_length: Annotated[int, typer.Option(help="Tokens a row is cut at.")] = 2048,
-    evaluation: Annotated[str, typer.Option("--eval", help="Share held out, or a file.")] = "0.05",
+    max_length: MaxLength = 2048,
+    evaluation: Evaluation = "0.05",
     format_: Format = "auto",
     column: Columns = None,
 ) -> None:
-    """Say what a dataset is and what is wrong with it."""
+    """Inspect a dataset: format, token lengths and problems."""
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import out, write_json
     from tuiftune.data.inspect import inspect as judge
@@ -74,7 +91,7 @@ def inspect(
     on_standard = html is not None and str(html) == STANDARD
     if json and on_standard:
         raise UserError(
-            "both write to standard output", place="--json --html -", remedy="write one to a file"
+            "both would write to standard output", place="--json --html -", remedy="write one to a file"
         )
     with watching() as watch:
         dataset = load(
@@ -84,7 +101,7 @@ def inspect(
             progress=lambda rows: watch(f"{rows:,} rows read", None),
         )
         found = judge(
-            dataset, tokenizer=_folder(model), max_length=max_length, eval_spec=evaluation, watch=watch
+            dataset, tokenizer=_tokenizer(model), max_length=max_length, eval_spec=evaluation, watch=watch
         )
     if html is not None:
         from tuiftune.data.report.page import page
@@ -105,43 +122,50 @@ def clean(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Where the repaired rows go (JSONL); - is standard output."
+            "--output", "-o", metavar="FILE", help="Write the clean rows here (JSONL; -: standard output)."
         ),
     ],
     split: Annotated[
         str | None,
-        typer.Option(metavar="80/10/10", help="Also split: FILE.train.jsonl, FILE.validation.jsonl …"),
+        typer.Option(
+            metavar="80/10/10",
+            help="Also split into FILE.train.jsonl, FILE.validation.jsonl and FILE.test.jsonl.",
+        ),
     ] = None,
     near: Annotated[
-        bool, typer.Option("--near", help="Near-duplicates too: the first of each group stays.")
+        bool,
+        typer.Option("--near", help="Also drop near-duplicates, keeping the first row of each group."),
     ] = False,
     duplicates: Annotated[
         str,
         typer.Option(
             metavar="HOW",
-            help="drop exact ones, or merge rows that ask the same too: the answer most of them give stays, "
-            "else the longest; of near-duplicates the fullest.",
+            help="drop: drop exact duplicates. merge: also merge rows with the same prompt, keeping the most "
+            "common answer, else the longest.",
         ),
     ] = "drop",
     mask: Annotated[
         str, typer.Option(metavar="WHAT", help="Mask: none, secrets, or all (personal data too).")
     ] = "secrets",
     outliers: Annotated[
-        str, typer.Option(metavar="HOW", help="Length outliers: keep, drop or trim.")
+        str, typer.Option(metavar="HOW", help="Rows far longer than the others: keep, drop or trim.")
     ] = "keep",
     against: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Drop rows that are (nearly) in this evaluation set.")
+        str | None,
+        typer.Option(metavar="FILE", help="Drop rows that also appear, or nearly, in this evaluation set."),
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(metavar="CHECK", help="Drop the rows that a check flags, e.g. refusals; repeatable."),
+        typer.Option(
+            metavar="CHECK", help="Drop the rows flagged by this check, such as refusals. Repeatable."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides the split, with the content.")] = 42,
-    json: Annotated[bool, typer.Option("--json", help="The manifest on standard output.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 42,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest on standard output.")] = False,
     format_: Format = "auto",
     column: Columns = None,
 ) -> None:
-    """Write the repaired rows; say what was removed and why. The original stays as it is."""
+    """Clean a dataset into a new file, and list every change."""
     from typing import get_args
 
     from tuiftune.cli.data_progress import watching
@@ -162,9 +186,13 @@ def clean(
         ("--duplicates", duplicates, get_args(Duplicates)),
     ):
         if value not in allowed:
-            raise UserError(f"{value} is no choice", place=option, remedy="one of " + ", ".join(allowed))
+            raise UserError(
+                f'"{value}" is not a valid value', place=option, remedy=f"use one of: {', '.join(allowed)}"
+            )
     if json and str(output) == STANDARD:
-        raise UserError("both write to standard output", place="--json -o -", remedy="write one to a file")
+        raise UserError(
+            "both would write to standard output", place="--json -o -", remedy="write one to a file"
+        )
     dropped = tuple(drop or ())
     settings = Settings(mask, near, duplicates, outliers, split, against, seed, dropped)  # type: ignore[arg-type]
     with watching() as watch:
@@ -182,18 +210,23 @@ def clean(
 
 def tokens(
     files: Files,
-    model: Annotated[
-        str, typer.Option("--model", metavar="M", help="The base model whose tokenizer is used.")
-    ],
-    row: Annotated[int, typer.Option("--row", metavar="N", help="Which usable row, counted from 1.")] = 1,
-    max_length: Annotated[int, typer.Option(help="Tokens a row is cut at.")] = 2048,
-    loss_on: Annotated[str, typer.Option(help="What is learnt: assistant, completion or all.")] = "assistant",
-    system: Annotated[str | None, typer.Option(help="System message for rows that have none.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="Base model whose tokenizer is used.")],
+    row: Annotated[
+        int, typer.Option("--row", metavar="N", help="Which row, counted from 1 among the usable ones.")
+    ] = 1,
+    max_length: MaxLength = 2048,
+    loss_on: Annotated[
+        str, typer.Option(help="Tokens used in the loss: assistant, completion or all.")
+    ] = "assistant",
+    system: Annotated[str | None, typer.Option(help="System message for rows without one.")] = None,
+    json: Json = False,
     format_: Format = "auto",
     column: Columns = None,
 ) -> None:
-    """Show the very tokens and loss mask the trainer will see, and what inference will send."""
+    """Show a row's training tokens, loss mask and inference prompt.
+
+    The tokens come from the preprocessing used in training.
+    """
     from tuiftune import documents, engine_call
     from tuiftune.cli.data_tokens import render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
@@ -206,4 +239,4 @@ def tokens(
     if json:
         write_json(document)
     else:
-        render(document, out(), colour=not plain() and not out().no_color, unicode=unicode())
+        render(document, out(), color=not plain() and not out().no_color, unicode=unicode())

@@ -1,4 +1,4 @@
-"""`tuiftune data mix`: several sources in one training set, and how much of each the trainer will see."""
+"""`tuiftune data mix`: several sources in one training set, and the rows of each per epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuiftune import paths
-from tuiftune.cli.data import Columns, Files, Format  # noqa: TC001 - Typer reads the signatures at run time
+from tuiftune.cli.data import (  # noqa: TC001 - Typer reads the signatures at run time
+    Columns,
+    Evaluation,
+    Files,
+    Format,
+    Json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,21 +28,21 @@ def mix(
         typer.Option(
             "--with",
             metavar="FILE[=AMOUNT]",
-            help="A further source; repeatable. AMOUNT: a weight such as 0.5 (half of its rows an epoch) or "
-            "2 (each twice), or a part of all rows seen, such as 10%.",
+            help="Another data source (repeatable). AMOUNT: a weight (0.5 = half of its rows per epoch, 2 = "
+            "each row twice) or a share of all rows (10%).",
         ),
     ],
     temperature: Annotated[
         float | None,
-        typer.Option(metavar="T", help="Instead of amounts: shares go with rows^(1/T), T from 1."),
+        typer.Option(metavar="T", help="Instead of amounts: shares proportional to rows^(1/T), T ≥ 1."),
     ] = None,
-    evaluation: Annotated[str, typer.Option("--eval", help="Share held out, or a file.")] = "0.05",
-    seed: Annotated[int, typer.Option(help="Decides which rows, with their content.")] = 42,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    evaluation: Evaluation = "0.05",
+    seed: Annotated[int, typer.Option(help="Random seed of the row selection.")] = 42,
+    json: Json = False,
     format_: Format = "auto",
     column: Columns = None,
 ) -> None:
-    """Count what the trainer will see of each source that is mixed in."""
+    """Count the rows per epoch of each source in a mix."""
     from tuiftune.cli.data import _columns
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import out, unicode, write_json
@@ -47,7 +53,9 @@ def mix(
 
     wanted = Mix(tuple(_source(text) for text in with_), temperature)
     if temperature is not None and any("=" in text for text in with_):
-        raise UserError("a temperature sets every amount", place="--temperature", remedy="leave =AMOUNT out")
+        raise UserError(
+            "a temperature sets all amounts", place="--temperature", remedy="omit =AMOUNT from --with"
+        )
     with busy("rows read") as count:
         dataset = load(files, format=format_, columns=_columns(column), progress=count)
         train, held = split(dataset, evaluation, seed)
@@ -92,11 +100,12 @@ def _render(mixture: Mixture, wanted: Mix, console: Console, unicode: bool) -> N
 
     from tuiftune.data.excerpt import excerpt
     from tuiftune.data.report.terminal import bar
+    from tuiftune.figures import plural
     from tuiftune.preset.write import scalar
     from tuiftune.printable import printable
 
-    console.print(Text(f"An epoch is {len(mixture.examples):,} rows", "bold"))
-    head = f"  {'source':<24}{'rows':>9}{'weight':>8}{'seen':>9}{'share':>7}"
+    console.print(Text(f"One epoch has {plural(len(mixture.examples), 'row')}", "bold"))
+    head = f"  {'source':<24}{'rows':>9}{'weight':>8}{'/epoch':>9}{'share':>7}"
     console.print(Text(head, "dim"))
     for portion in mixture.portions:
         share = mixture.share(portion)
@@ -104,9 +113,9 @@ def _render(mixture: Mixture, wanted: Mix, console: Console, unicode: bool) -> N
         line = Text(f"  {name:<24}{portion.rows:>9,}{portion.weight:>8.3g}{portion.seen:>9,}{share:>7.1%} ")
         console.print(line.append(bar(share, 20, unicode), "cyan"))
         if portion.left_out:
-            said = f"{portion.left_out:,} of its rows are left out: their prompts are held out"
+            said = f"{plural(portion.left_out, 'row')} dropped: their prompts are in the evaluation set"
             console.print(Text(f"    {said}", "yellow"))
     console.print()
-    console.print(Text("in the preset, under data:", "dim"))
+    console.print(Text("In the preset, under `data`:", "dim"))
     for key, value in wanted.values().items():
         console.print(Text(printable(f"  {key}: {scalar(value)}")), soft_wrap=True)

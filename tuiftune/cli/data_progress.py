@@ -1,4 +1,4 @@
-"""One line of progress on standard error while a dataset is read and judged; gone when it is done."""
+"""A progress line on standard error while a dataset is read and checked, erased at the end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EVERY = 0.1  # seconds between redrawings
-LATE = 1.0  # seconds before anything is said of what is mostly quicker
+LATE = 1.0  # seconds before progress is shown for work that is usually faster
 
 
 @contextmanager
 def watching() -> Iterator[Callable[[str, float | None], None]]:
-    """A callback (what, share done or None) that draws on a terminal and does nothing elsewhere."""
+    """Yield a callback (task, share done or None) that draws on a terminal and does nothing elsewhere."""
     from tuiftune.cli.terminal import err
     from tuiftune.printable import printable
 
@@ -41,8 +41,10 @@ def watching() -> Iterator[Callable[[str, float | None], None]]:
 
 @contextmanager
 def busy(what: str) -> Iterator[Callable[[int], None]]:
-    """A callback (how many so far) for what may take long: after a second there is a line on a terminal's
-    standard error, redrawn whether or not the callback is called, and gone when it is over.
+    """Yield a callback (count so far) for work that may take long.
+
+    After one second a line is shown on standard error if it is a terminal. It is redrawn whether or not the
+    callback is called, and erased at the end.
     """
     from tuiftune.cli.terminal import err
 

@@ -1,4 +1,4 @@
-"""One row as the trainer sees it: its tokens with what is learnt marked, and what inference will send."""
+"""One row as the trainer sees it: its tokens and loss mask, and the prompt sent at inference."""
 
 from __future__ import annotations
 
@@ -6,72 +6,74 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from tuiftune.figures import percent
+from tuiftune.figures import percent, plural
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-LEARNT = "bold green underline"
-CUT = "yellow strike"
+TRAINED = "bold green underline"
+TRUNCATED = "yellow strike"
 
 
-def render(document: dict[str, Any], console: Console, *, colour: bool, unicode: bool) -> None:
-    """Print the row. Without colour, marks stand instead."""
+def render(document: dict[str, Any], console: Console, *, color: bool, unicode: bool) -> None:
+    """Print the row. Without color, trained tokens are between marks."""
     tokens = document["tokens"]
-    learnt, total = document["learnt"], len(tokens)
-    share = learnt / total if total else 0.0
+    trained, total = document["learnt"], len(tokens)
+    share = trained / total if total else 0.0
     place = f"{printable(document['file'])}:{document['row']}"
-    head = f"{place}  {total:,} tokens, {learnt:,} trained ({percent(share)})"
+    head = f"{place}  {plural(total, 'token')}, {trained:,} trained ({percent(share)})"
     console.print(Text(head, "bold"))
     how = printable(str(document["mask_from"]))
-    own = "" if document["own_template"] else "; the model has no chat template, a plain one is used"
-    console.print(Text(f"what is learnt: {document['loss_on']}, found by {how}{own}", "dim"))
-    if muted := document["muted"]:
-        answers = "1 answer is" if muted == 1 else f"{muted:,} answers are"
-        console.print(Text(f"{answers} kept out of the loss by the row itself (weight 0)", "cyan"))
+    own = "" if document["own_template"] else "; the model has no chat template, so a plain one is used"
+    console.print(Text(f"trained tokens: {document['loss_on']}, found by {how}{own}", "dim"))
+    if masked := document["muted"]:
+        answers = "1 answer is" if masked == 1 else f"{masked:,} answers are"
+        console.print(Text(f"{answers} masked, because the data gives it weight 0", "cyan"))
     for words in _of_the_template(document):
         console.print(Text(printable(words), "yellow"))
     if document["truncated"]:
         gone = document["length"] - document["max_length"]
-        said = Text(f"cut at {document['max_length']:,} of {document['length']:,} tokens: ", "yellow")
-        said.append(f"{gone:,} never seen, {document['lost']:,} of them of the answer", "bold yellow")
+        said = Text(f"truncated at {document['max_length']:,} of {document['length']:,} tokens: ", "yellow")
+        said.append(f"{gone:,} tokens dropped, {document['lost']:,} of them from the answer", "bold yellow")
         console.print(said)
     console.print()
-    console.print(_marked(tokens, colour, unicode))
+    console.print(_marked(tokens, color, unicode))
     if document["truncated"]:
-        console.print(_beyond(document, colour, unicode))
+        console.print(_truncated(document, color, unicode))
     console.print()
-    console.print(_legend(document, colour, unicode))
+    console.print(_legend(document, color, unicode))
     if document["inference"] is not None:
         console.print(compared(document["training"], document["inference"], unicode))
 
 
 def _of_the_template(document: dict[str, Any]) -> list[str]:
-    """What the chat template does to this row's answers."""
+    """Return what the chat template does to this row's answers."""
     found = list(document.get("template", []))
     if document.get("reasoning_kept"):
-        found.append("the chat template cuts the reasoning out of the last answer: it was put back")
-    if cut := document.get("reasoning_cut"):
-        found.append(f"the chat template cuts the reasoning out of earlier answers ({cut})")
+        found.append("the chat template removes the reasoning from the last answer; it was put back")
+    if removed := document.get("reasoning_cut"):
+        found.append(f"the chat template removes the reasoning from earlier answers ({removed})")
     return found
 
 
-def _legend(document: dict[str, Any], colour: bool, unicode: bool) -> Text:
+def _legend(document: dict[str, Any], color: bool, unicode: bool) -> Text:
     opening, closing = _marks(unicode)
-    out = Text("trained on", LEARNT) if colour else Text(f"{opening}trained on{closing}")
+    out = Text("trained tokens", TRAINED) if color else Text(f"{opening}trained tokens{closing}")
     if document["truncated"]:
-        out.append("  ").append("cut off", CUT if colour else "")
-    return out.append("  the rest is context: read, not learnt", "not bold not underline not strike dim")
+        out.append("  ").append("truncated", TRUNCATED if color else "")
+    return out.append(
+        "  masked tokens: context only, not trained on", "not bold not underline not strike dim"
+    )
 
 
-def _beyond(document: dict[str, Any], colour: bool, unicode: bool) -> Text:
-    """What max_length takes away, struck through or between marks."""
+def _truncated(document: dict[str, Any], color: bool, unicode: bool) -> Text:
+    """Return the tokens beyond max_length, struck through or between marks."""
     text = printable("".join(token["text"] for token in document["beyond"]), lines=True)
     rest = document["length"] - document["max_length"] - len(document["beyond"])
     more = f" and {rest:,} more tokens" if rest else ""
-    opening, closing = ("✂ ", "") if unicode else ("[cut off: ", "]")
-    out = Text(opening, "yellow").append(text, CUT if colour else "")
+    opening, closing = ("✂ ", "") if unicode else ("[truncated: ", "]")
+    out = Text(opening, "yellow").append(text, TRUNCATED if color else "")
     return out.append(closing + more, "yellow")
 
 
@@ -79,13 +81,13 @@ def _marks(unicode: bool) -> tuple[str, str]:
     return ("⟦", "⟧") if unicode else ("[[", "]]")
 
 
-def _marked(tokens: list[dict[str, Any]], colour: bool, unicode: bool) -> Text:
+def _marked(tokens: list[dict[str, Any]], color: bool, unicode: bool) -> Text:
     out, inside = Text(), False
     opening, closing = _marks(unicode)
     for token in tokens:
         shown = printable(token["text"], lines=True)
-        if colour:
-            out.append(shown, LEARNT if token["learnt"] else "dim")
+        if color:
+            out.append(shown, TRAINED if token["learnt"] else "dim")
             continue
         if token["learnt"] != inside:
             out.append(opening if token["learnt"] else closing)
@@ -95,14 +97,17 @@ def _marked(tokens: list[dict[str, Any]], colour: bool, unicode: bool) -> Text:
 
 
 def compared(trained: str, sent: str, unicode: bool) -> Text:
-    """Whether training's text begins with what inference sends; else the first difference."""
+    """Return whether the training text begins with the inference prompt, or the first difference."""
     if trained.startswith(sent):
         sign = "✓" if unicode else "ok"
-        return Text(f"{sign} inference sends exactly what training has before the last answer", "green")
+        return Text(f"{sign} the inference prompt matches the training text", "green")
     pairs = enumerate(zip(trained, sent, strict=False))
     at = next((place for place, (a, b) in pairs if a != b), min(len(trained), len(sent)))
     sign = "!" if unicode else "!!"
-    out = Text(f"{sign} training and inference differ at character {at + 1:,}\n", "bold yellow")
+    out = Text(
+        f"{sign} the inference prompt differs from the training text at character {at + 1:,}\n",
+        "bold yellow",
+    )
     before = printable(trained[max(0, at - 30) : at])
     out.append("  training:  " + before, "dim").append(f"{{{printable(trained[at : at + 40])}}}", "red")
     out.append("\n  inference: " + before, "dim").append(f"{{{printable(sent[at : at + 40])}}}", "green")

@@ -1,4 +1,4 @@
-"""`tuiftune demo`: the whole journey on what the package carries, without a network, a GPU or an account."""
+"""`tuiftune demo`: fine-tune the built-in model on built-in data, without a network, a GPU or an account."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import typer
 
 def demo(
     headless: Annotated[
-        bool, typer.Option("--headless", help="Plain progress lines instead of the dashboard.")
+        bool, typer.Option("--headless", help="Print progress lines instead of opening the dashboard.")
     ] = False,
     runs: Annotated[
         Path | None,
-        typer.Option("--runs", metavar="DIR", help="Where runs are kept; ./runs or $TUIFTUNE_RUNS."),
+        typer.Option(
+            "--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"
+        ),
     ] = None,
 ) -> None:
-    """Fine-tune the built-in tiny model on built-in data, and show what changed. No GPU, no network.
+    """Fine-tune the built-in tiny model in a minute, without GPU or network.
 
-    Takes about a minute. The dashboard opens; with --headless, or where there is no terminal, progress is
-    told in plain lines on standard error. The result goes to standard output.
+    Opens the dashboard. With --headless, or without a terminal, progress lines go to standard error. The
+    result, before and after, goes to standard output.
     """
     from tuiftune.cli import terminal
     from tuiftune.cli.result import show

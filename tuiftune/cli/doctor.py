@@ -1,4 +1,4 @@
-"""`tuiftune doctor`: what works here, what is missing, what to do."""
+"""`tuiftune doctor`: checks of this machine, with fixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "machine": "Machine",
-    "cards": "Cards",
+    "cards": "GPUs",
     "libraries": "Libraries",
     "disks": "Disks",
     "terminal": "Terminal",
@@ -24,18 +24,20 @@ _TITLES = {
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Annotated[Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Where runs are written.")] = Path(
-        "runs"
-    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on standard output.")
+    ] = False,
+    runs: Annotated[
+        Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Directory that runs are written to.")
+    ] = Path("runs"),
     prove: Annotated[
         bool,
         typer.Option("--prove", help="Also train one step on this machine (about 20 s, more with a GPU)."),
     ] = False,
 ) -> None:
-    """Check the machine, drivers and libraries: what works, what is missing, what to do.
+    """Check GPUs, drivers, libraries and disk space, and suggest fixes.
 
-    Exits with code 1 if nothing can be trained here, or if the step of --prove fails.
+    Exits with 1 if something is missing that training needs, or if the step of --prove fails.
     """
     from tuiftune.cli.terminal import write_json
     from tuiftune.hardware.detect import detect
@@ -89,7 +91,7 @@ def _document(machine: Machine, findings: tuple[Finding, ...]) -> dict[str, Any]
 
 
 def _terminal(machine: Machine) -> tuple[Finding, ...]:
-    """What the terminal can show, as findings beside those of the machine."""
+    """Return what the terminal can show, as findings like those of the machine."""
     import shutil
 
     from tuiftune.cli.terminal import clipboard, err, unicode
@@ -98,8 +100,8 @@ def _terminal(machine: Machine) -> tuple[Finding, ...]:
     session = machine.session
     columns, lines = shutil.get_terminal_size()
     small = columns < 80 or lines < 24
-    depth = {"standard": "16 colours", "256": "256 colours", "truecolor": "true colour"}
-    colour = depth.get(err().color_system or "", "no colour")
+    depth = {"standard": "16 colors", "256": "256 colors", "truecolor": "true color"}
+    color = depth.get(err().color_system or "", "no color")
     how = [
         session.term or "unknown terminal",
         *(["over SSH"] if session.ssh else []),
@@ -109,12 +111,12 @@ def _terminal(machine: Machine) -> tuple[Finding, ...]:
     works, remedy = clipboard()
     return (
         Finding("terminal", "info", ", ".join(how)),
-        Finding("terminal", "info", f"{colour}, {'Unicode' if unicode() else 'ASCII signs only'}"),
+        Finding("terminal", "info", f"{color}, {'Unicode' if unicode() else 'ASCII only'}"),
         Finding(
             "terminal",
             "warn" if small else "ok",
             f"{columns} × {lines} characters",
-            "make the window at least 80 × 24" if small else "",
+            "Enlarge the window to at least 80 × 24." if small else "",
         ),
         Finding("terminal", "ok" if not remedy else "warn", works, remedy),
     )
@@ -142,13 +144,13 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
         console.print(grid)
     missing = [found for found in findings if found.state == "bad" and found.essential]
     if stands(findings):
-        console.print(Text.assemble((sign("ok"), "green"), " Ready. `tuiftune demo` tries everything once."))
+        console.print(Text.assemble((sign("ok"), "green"), " Ready. Try it: `tuiftune demo`"))
     else:
         console.print(Text.assemble((sign("bad"), "red"), f" Not ready: {missing[0].what}"))
 
 
 def _condensed(findings: list[Finding]) -> list[Finding]:
-    """Sound libraries on one line, so that what is wrong stands out."""
+    """Return the findings with the libraries that passed on one line, so that problems stand out."""
     from dataclasses import replace
 
     sound = [found for found in findings if found.topic == "libraries" and found.state == "ok"]
@@ -160,13 +162,13 @@ def _condensed(findings: list[Finding]) -> list[Finding]:
 
 def _amounts(machine: Machine, topic: str) -> list[tuple[str, int, int]]:
     if topic == "machine":
-        return [("memory", max(machine.memory - machine.host.memory_available, 0), machine.memory)]
+        return [("RAM", max(machine.memory - machine.host.memory_available, 0), machine.memory)]
     if topic == "disks":
         return [(disk.mount, disk.total - disk.free, disk.total) for disk in machine.disks]
     if topic != "cards":
         return []
     return [
-        (f"card {gpu.index}", gpu.memory_used, gpu.memory_total)
+        (f"GPU {gpu.index}", gpu.memory_used, gpu.memory_total)
         for gpu in machine.gpus
         if gpu.memory_used is not None and gpu.memory_total
     ]
@@ -176,5 +178,5 @@ def _bar(label: str, used: int, total: int) -> str:
     from tuiftune.cli.terminal import bar
     from tuiftune.preset.sizes import format_size
 
-    share = used / total if total else 1.0  # /proc and its like have no room at all
+    share = used / total if total else 1.0  # /proc and similar file systems have no capacity
     return f"{label:10.10} {bar(share, 24)} {format_size(used)} of {format_size(total)} used"

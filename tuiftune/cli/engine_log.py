@@ -1,4 +1,4 @@
-"""`tuiftune logs`: the engine's own output, made safe to show."""
+"""`tuiftune logs`: the output of the training process, made safe to show."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ CHUNK = 1024 * 1024
 
 
 def show(run: RunDir, *, follow: bool, last: int | None) -> None:
-    """Print engine.log, only the `last` lines of it if given; with `follow`, go on until the run ends."""
+    """Print engine.log, or only its `last` lines; with `follow`, continue until the run ends."""
     if paths.gone(run.log_path):
-        say(f"{run.name} has no engine.log: it was never started")
+        say(
+            f"{run.name}: no engine.log, because it was never started. Start it: `tuiftune resume {run.name}`"
+        )
         return
     file = opened(run.log_path)
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -45,14 +47,14 @@ def show(run: RunDir, *, follow: bool, last: int | None) -> None:
 
 
 def _copy(file: BinaryIO, decoder: codecs.IncrementalDecoder) -> None:
-    """Print what is there from here on, a piece at a time: a line may be as long as the file."""
+    """Print the rest of the file, a chunk at a time, because a line may be as long as the file."""
     while chunk := file.read(CHUNK):
         sys.stdout.write(printable(without_secrets(decoder.decode(chunk)), lines=True))
     sys.stdout.flush()
 
 
 def _seek_last(file: BinaryIO, count: int) -> None:
-    """Move to where the last `count` lines begin."""
+    """Seek to the beginning of the last `count` lines."""
     start = end = file.seek(0, 2)
     left = count + (_at(file, max(0, end - 1), 1) == b"\n")  # newlines back from the end
     while count and start:

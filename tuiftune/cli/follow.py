@@ -1,4 +1,4 @@
-"""Following a run: plain lines, a bar where there is a terminal, and what Ctrl-C does."""
+"""Following a run from the command line: plain lines or a progress bar, and the Ctrl-C menu."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
-ENDS_WITHIN = 60.0  # an engine whose directory is gone
-CHECK_SECONDS = 1.0  # between two looks at the process
+ENDS_WITHIN = 60.0  # seconds to wait for an engine whose directory was deleted
+CHECK_SECONDS = 1.0  # between two checks of the process
 
 
 def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) -> int:
-    """Launch the engine and follow it to its end. Returns the exit code; 0 when detached."""
+    """Start the engine and follow it to its end. Returns the exit code; 0 if detached."""
     follower = Follower(run)
-    follower.refresh()  # what a predecessor wrote isn't told again
+    follower.refresh()  # events of an earlier process are not printed again
     pid = backend.train(run, force=force)
     if detach:
-        say(f"running in the background (process {pid}); `tuiftune watch {run.name}` shows it")
+        say(f"Running in the background (process {pid}). Watch it: `tuiftune watch {run.name}`")
         return int(ExitCode.DONE)
     return Following(run, follower, pid, Asked(interactive=interactive())).to_end()
 
@@ -48,10 +48,10 @@ def keep_alive(
     pauses: tuple[float, ...] = supervisor.PAUSES,
     start: Callable[[], int] | None = None,
 ) -> int:
-    """Follow a run through as many engines as it takes (`--keep-alive`). Returns the last one's exit code."""
+    """Follow a run and restart its engine as often as needed (`--keep-alive`). Returns the last exit code."""
     asked = Asked(interactive=interactive())
     follower = Follower(run)
-    follower.refresh()  # what a predecessor wrote isn't told again
+    follower.refresh()  # events of an earlier process are not printed again
 
     def follow(pid: int) -> supervisor.Followed:
         following = Following(run, follower, pid, asked)
@@ -69,23 +69,23 @@ def keep_alive(
 
 
 def interactive() -> bool:
-    """Whether a person can be asked what Ctrl-C means."""
+    """Return True if a person can be asked what Ctrl-C should do."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 class Following:
-    """One person, or one script, waiting for a run. The run doesn't depend on it."""
+    """A command that follows a run. The run continues without it."""
 
     def __init__(self, run: RunDir, follower: Follower, pid: int, asked: Asked) -> None:
         self.run, self.pid = run, pid
         self._follower, self._asked = follower, asked
         self._bar: Bar | None = None
         self.asked_to_stop = False
-        self.left = False  # the person went away; the run didn't end
+        self.left = False  # detached: the run continues
         self._silence_told = False
 
     def to_end(self) -> int:
-        """Tell the run until it ends or is left alone. Returns the exit code."""
+        """Print the run's progress until it ends or is detached. Returns the exit code."""
         self._bar = _bar()
         self._narrator = Narrator(steps=self._bar is None)
         self._notices = Notices(self.run.planned())
@@ -97,14 +97,14 @@ class Following:
             self._close_bar()
             self.left = True
             name = self.run.name
-            say(f"left running; `tuiftune watch {name}` shows it, `tuiftune stop {name}` ends it")
+            say(f"Detached; the run continues. Watch: `tuiftune watch {name}`  Stop: `tuiftune stop {name}`")
             return int(ExitCode.DONE)
         finally:
             self._close_bar()
-        return self._verdict()
+        return self._outcome()
 
     def _ended(self) -> bool:
-        """Tell what is new for a while; whether the run has ended."""
+        """Print what is new for `CHECK_SECONDS`. Returns True if the run has ended."""
         try:
             until = time.monotonic() + CHECK_SECONDS
             while True:
@@ -124,7 +124,7 @@ class Following:
             return False
 
     def _tell(self) -> bool:
-        """Tell what is new; whether the engine said that this is the end."""
+        """Print what is new. Returns True if the engine logged its end."""
         ended = False
         for event in self._follower.each():
             ended = event["type"] == "end"
@@ -136,18 +136,20 @@ class Following:
         return ended
 
     def _mention_silence(self, seen: Vitals) -> None:
-        """A running engine always beats: one that doesn't is stuck, and that is said once."""
+        """Report once that the heartbeat of a running engine has stopped."""
         if seen.silent and not self._silence_told:
-            silent = f"no sign of life for {seen.silent_for or 0:.0f} s"
-            say(f"{silent}; `tuiftune logs {self.run.name}` may tell why")
+            silent = f"No heartbeat for {seen.silent_for or 0:.0f} s; training may be stuck."
+            say(f"{silent} See `tuiftune logs {self.run.name}`.")
         self._silence_told = seen.silent
 
     def _interrupted(self) -> None:
-        """Ctrl-C at a terminal: a question. A second one, or no answer, leaves the run alone."""
+        """Ask what Ctrl-C should do. A second Ctrl-C, or no answer, detaches."""
         self._close_bar()
         sys.stderr.write("\n")
-        say("the run goes on whatever you do here:")
-        say("  d  detach: leave it running    s  stop: save a checkpoint and end    c  continue watching")
+        say("The run continues until you stop it:")
+        say(
+            "  d  detach, keep training    s  stop after this step, save a checkpoint    c  continue watching"
+        )
         while True:
             try:
                 sys.stderr.write("d, s or c? ")
@@ -168,26 +170,26 @@ class Following:
     def _stop(self) -> None:
         self.asked_to_stop = True
         backend.stop(self.run, "the command that follows it")
-        say("asked to stop: it saves a checkpoint at the end of this step")
+        say(backend.effect_of_stop(self._follower.state.step))
 
     def _close_bar(self) -> None:
         if self._bar:
             self._bar.close()
             self._bar = None
 
-    def _verdict(self) -> int:
+    def _outcome(self) -> int:
         vitals = self._follower.vitals()
         if vitals.state == "died":
-            say(f"tuiftune: {self.run.name}: the engine died: {died_of(self.run, self.pid)}")
-            say(f"its log: {self.run.log_path}; `tuiftune resume {self.run.name}` goes on from a checkpoint")
+            say(f"error: {self.run.name}: the training process crashed: {died_of(self.run, self.pid)}")
+            say(f"Log: {self.run.log_path}. Continue from a checkpoint: `tuiftune resume {self.run.name}`")
             return int(ExitCode.FAILED)
         if vitals.state == "gone":
-            say(f"tuiftune: {self.run.name}: {vitals.why}")
+            say(f"error: {self.run.name}: {vitals.why}")
             return self._last_code()
         return int(ExitCode.FAILED) if vitals.exit_code is None else vitals.exit_code
 
     def _last_code(self) -> int:
-        """What the engine ends with whose directory is gone; 1 where it isn't ours, or doesn't end."""
+        """Return the exit code of an engine whose directory was deleted; 1 if it is unknown."""
         until = time.monotonic() + ENDS_WITHIN
         while (code := local.returned(self.pid)) is None and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
@@ -195,12 +197,12 @@ class Following:
 
 
 def died_of(run: RunDir, pid: int) -> str:
-    """Why the engine ended without a word, as far as can be told."""
+    """Return the likely cause of a crash that left no message."""
     return postmortem.cause(run, local.returned(pid))
 
 
 def closing(run: RunDir) -> list[str]:
-    """Return what the run came to: scores, where the result is, at last whether it beats its base."""
+    """Return lines on the result of a run: scores, its directory, and the comparison with the base model."""
     from tuiftune.data.similar.twins import leakage_told
     from tuiftune.figures import percent
     from tuiftune.runs.reports.verdict import of
@@ -213,17 +215,17 @@ def closing(run: RunDir) -> list[str]:
     to = "→" if unicode(sys.stderr) else "->"
     lines = []
     if seen.loss_after is not None:
-        lines.append(f"held-out loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
+        lines.append(f"eval loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
-        lines.append(f"answers exactly right {percent(seen.match_before)} {to} {percent(seen.match_after)}")
-    elif number(after, "rows"):  # a stage without reference answers: what was written is not compared
+        lines.append(f"exact match {percent(seen.match_before)} {to} {percent(seen.match_after)}")
+    elif number(after, "rows"):  # a stage without reference answers, so there is no exact match
         was, now = (figure(number(score, "perplexity")) for score in (part(result, "before"), after))
         lines.append(f"perplexity {was} {to} {now}")
     if lines and (known := leakage_told(part(after, "leakage"))):
         lines.append(known)
     if paths.exists(run.result_path / "model"):
-        lines.append(f"the tuned model is in {run.result_path / 'model'}")
-        lines.append(f"`tuiftune report {run.name}` tells the whole story")
+        lines.append(f"fine-tuned model: {run.result_path / 'model'}")
+        lines.append(f"full report: `tuiftune report {run.name}`")
     verdict = of(result)
     if verdict is not None and verdict.says:
         lines.append(f"{verdict.says} {verdict.fix}".strip())
@@ -231,7 +233,7 @@ def closing(run: RunDir) -> list[str]:
 
 
 def _bar() -> Bar | None:
-    """A bar where standard error is a terminal that can redraw a line."""
+    """Return a progress bar if standard error is a terminal that can redraw a line."""
     import os
 
     if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
@@ -243,4 +245,4 @@ def _bar() -> Bar | None:
 
 
 class _Detached(Exception):  # noqa: N818 - not an error
-    """The person left; the run goes on."""
+    """The user detached; the run continues."""

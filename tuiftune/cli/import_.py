@@ -1,4 +1,4 @@
-"""`tuiftune import`: a foreign tool's configuration as a preset, with a report of what carried over."""
+"""`tuiftune import`: another tool's configuration as a preset, with a report on every key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SIGNS = {"carried": "ok", "changed": "info", "not needed": "info", "left out": "
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A configuration, script or command in a file.")],
+    file: Annotated[Path, typer.Argument(help="File with a configuration, a script or a command.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write the preset; else standard output."),
+        typer.Option("--output", "-o", help="Write the preset here. [default: standard output]"),
     ] = None,
     tool: Annotated[
         str | None,
@@ -26,12 +26,14 @@ def import_(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Add or replace a key, e.g. model.base=Qwen/Qwen3-8B."
+            "--set", metavar="KEY=VALUE", help="Add or replace a key, such as model.base=Qwen/Qwen3-8B."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Preset and report as one JSON document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print preset and report as one JSON document.")
+    ] = False,
 ) -> None:
-    """Turn another tool's configuration into a preset, and say what carried over.
+    """Convert another tool's configuration to a preset, with a report.
 
     Reads Axolotl and LLaMA-Factory YAML, TRL and ms-swift YAML or command lines, Unsloth scripts (without
     running them) and OpenAI fine-tuning jobs.
@@ -47,9 +49,9 @@ def import_(
 
     if tool is not None and tool not in foreign.TOOLS:
         raise UserError(
-            f"{printable(tool)} is not a known tool",
+            f'"{printable(tool)}" is not a known tool',
             place="--from",
-            remedy=f"one of {', '.join(foreign.TOOLS)}",
+            remedy=f"use one of: {', '.join(foreign.TOOLS)}",
         )
     given: dict[str, Any] = {}
     for setting in settings or ():
@@ -57,7 +59,7 @@ def import_(
         place = f"--set {printable(setting)[:80]}"
         if not equals or "." not in key:
             raise UserError(
-                "no key and value", place=place, remedy="write it as KEY=VALUE, e.g. data.train=rows.jsonl"
+                "not of the form KEY=VALUE", place=place, remedy="write it like data.train=rows.jsonl"
             )
         given[key.strip()] = parse(value, place).values
     text = documents.read_text(file)
@@ -95,11 +97,11 @@ def import_(
         typer.echo(dump(found.preset, header=header), nl=False)
 
 
-def _datasets(beside: Path, directory: str) -> dict[str, Any]:
-    """LLaMA-Factory's dataset_info.json: of its dataset_dir as written, or next to the configuration."""
+def _datasets(parent: Path, directory: str) -> dict[str, Any]:
+    """Return LLaMA-Factory's dataset_info.json, from its dataset_dir or from next to the configuration."""
     from tuiftune import documents, paths
 
-    for place in (beside / directory, paths.given(directory), beside):
+    for place in (parent / directory, paths.given(directory), parent):
         if paths.is_file(place / "dataset_info.json"):
             document = documents.read_json(place / "dataset_info.json")
             return document if isinstance(document, dict) else {}
@@ -107,7 +109,7 @@ def _datasets(beside: Path, directory: str) -> dict[str, Any]:
 
 
 def _report(found: Imported) -> None:
-    """What became of each key, on standard error."""
+    """Print the outcome of each key on standard error."""
     from tuiftune.cli.terminal import say, sign
     from tuiftune.interop.mapping import shown
 

@@ -1,10 +1,10 @@
-"""`tuiftune`: the table of commands, and how every command ends.
+"""The `tuiftune` command: the table of commands by panel, and how every command exits.
 
-Command files import their rooms inside their functions, so that registering all of them stays cheap.
+Command files import what they need inside their functions, so that registering all of them stays fast.
 Help is plain text: Typer's Rich help alone would double the start-up time.
 
-Exit codes are those of `tuiftune.errors.ExitCode`; a Ctrl-C that no command caught ends with 130,
-silently.
+Exit codes are those of `tuiftune.errors.ExitCode`; a Ctrl-C that no command caught exits with 130,
+without a message.
 """
 
 from __future__ import annotations
@@ -12,43 +12,60 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import suppress
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tuiftune.errors import UserError
 
-# (command, or group and command; module in tuiftune.cli; function), in the order of the help.
-COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("demo", "demo", "demo"),
-    ("new", "new", "new"),
-    ("doctor", "doctor", "doctor"),
-    ("advise", "advise", "advise"),
-    ("data inspect", "data", "inspect"),
-    ("data clean", "data", "clean"),
-    ("data mix", "data_mix", "mix"),
-    ("data tokens", "data", "tokens"),
-    ("plan", "plan", "plan"),
-    ("import", "import_", "import_"),
-    ("preset check", "preset", "check"),
-    ("preset show", "preset", "show"),
-    ("preset schema", "preset", "schema"),
-    ("preset list", "preset", "list_"),
-    ("train", "train", "train"),
-    ("watch", "watch", "watch"),
-    ("runs", "runs", "runs"),
-    ("stop", "runs", "stop"),
-    ("resume", "train", "resume"),
-    ("logs", "runs", "logs"),
-    ("report", "runs", "report"),
-    ("web", "web", "web"),
-    ("compare", "compare", "compare"),
-    ("metrics", "metrics", "metrics"),
-    ("evaluate", "evaluate", "evaluate"),
-)
+# Panels of `tuiftune --help`, each with its commands in order: (command, or group and command; module in
+# tuiftune.cli; function). A group is listed in the panel of its first command.
+PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Start": (
+        ("demo", "demo", "demo"),
+        ("new", "new", "new"),
+        ("doctor", "doctor", "doctor"),
+        ("advise", "advise", "advise"),
+    ),
+    "Data": (
+        ("data inspect", "data", "inspect"),
+        ("data clean", "data", "clean"),
+        ("data mix", "data_mix", "mix"),
+        ("data tokens", "data", "tokens"),
+    ),
+    "Plan": (
+        ("plan", "plan", "plan"),
+        ("preset check", "preset", "check"),
+        ("preset show", "preset", "show"),
+        ("preset schema", "preset", "schema"),
+        ("preset list", "preset", "list_"),
+    ),
+    "Train": (
+        ("train", "train", "train"),
+        ("stop", "runs", "stop"),
+        ("resume", "train", "resume"),
+    ),
+    "Watch": (
+        ("watch", "watch", "watch"),
+        ("runs", "runs", "runs"),
+        ("logs", "runs", "logs"),
+        ("web", "web", "web"),
+    ),
+    "Evaluate": (
+        ("evaluate", "evaluate", "evaluate"),
+        ("report", "runs", "report"),
+        ("compare", "compare", "compare"),
+        ("metrics", "metrics", "metrics"),
+    ),
+    "Ship": (),
+    "Import and share": (("import", "import_", "import_"),),
+}
+COMMANDS = tuple(chain.from_iterable(PANELS.values()))
 GROUPS = {
-    "data": "Look into a dataset, repair it, see the tokens the trainer will see.",
-    "preset": "Validate, print and list presets.",
+    "data": "Inspect, clean and mix datasets, and show the exact training tokens.",
+    "preset": "Check, show and list presets.",
 }
 
 
@@ -62,15 +79,27 @@ def _print_version(wanted: bool) -> None:
 
 Version = Annotated[
     bool,
-    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
 ]
 
 
-def start(context: typer.Context, version: Version = False) -> None:
-    """From data and a GPU to a measurably better language model, in your terminal.
+class Panels(TyperGroup):
+    """The top-level command: its help lists the commands by panel."""
 
-    Without a command: the app. Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not
-    enough disk, 4 stopped (resumable), 5 not a number, 6 out of GPU memory, 7 disk full, 9 diverged.
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        shown = {name: self.commands[name].get_short_help_str(limit=120) for name in self.list_commands(ctx)}
+        for panel, commands in PANELS.items():
+            names = dict.fromkeys(command.split()[0] for command, _, _ in commands)
+            if names:
+                with formatter.section(panel):
+                    formatter.write_dl([(name, shown[name]) for name in names])
+
+
+def start(context: typer.Context, version: Version = False) -> None:
+    """Fine-tune language models from your terminal. Run without a command to open the app.
+
+    Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not enough disk, 4 stopped (can be
+    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 9 diverged.
     """
     if context.invoked_subcommand is None:
         from tuiftune.cli import new
@@ -79,8 +108,8 @@ def start(context: typer.Context, version: Version = False) -> None:
 
 
 def build() -> typer.Typer:
-    """The application with every command of `COMMANDS` registered."""
-    app = _typer(context_settings={"help_option_names": ["-h", "--help"]})
+    """Return the application with every command of `PANELS` registered."""
+    app = _typer(cls=Panels, context_settings={"help_option_names": ["-h", "--help"]})
     app.callback(invoke_without_command=True)(start)
     groups: dict[str, typer.Typer] = {}
     for command, module, function in COMMANDS:
@@ -95,7 +124,7 @@ def build() -> typer.Typer:
                 app.add_typer(groups[group[0]], name=group[0])
             parent = groups[group[0]]
         command_function = getattr(importlib.import_module(f"tuiftune.cli.{module}"), function)
-        # Said in full: of a long first line the list of commands would show only its beginning.
+        # Passed explicitly, because the list of commands would truncate a long first line.
         about = (command_function.__doc__ or "").strip().splitlines()[0].removesuffix(".")
         parent.command(name, short_help=about)(command_function)
     return app
@@ -106,9 +135,9 @@ def _typer(**settings: Any) -> typer.Typer:
 
 
 def main() -> None:
-    """The console script: run the command line and end the process with a documented code.
+    """Run the command line and exit with a documented code.
 
-    A fault of the user's is one line on standard error, never a traceback.
+    A `UserError` is printed as one line on standard error, without a traceback.
     """
     from tuiftune import streams
     from tuiftune.terminal import write_alike
@@ -121,7 +150,7 @@ def main() -> None:
 
 
 def _ended() -> int | str | None:
-    """Run the command, and write all that it was asked for. Returns its exit code."""
+    """Run the command and flush its output. Returns its exit code."""
     try:
         try:
             build()(prog_name="tuiftune")
@@ -135,10 +164,10 @@ def _ended() -> int | str | None:
 
         with suppress(UserError, BrokenPipeError):
             sys.stdout.flush()
-        say(f"tuiftune: {error}")
+        say(f"error: {error}")
         return int(error.exit_code)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader went away (`| head`): not a fault
+    except BrokenPipeError:  # the reader closed the pipe (`| head`): not an error
         return 1
     return code

@@ -1,13 +1,11 @@
-"""`tuiftune metrics`: every metric of a run as a table."""
+"""`tuiftune metrics`: the metrics of a run as a table."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
 from typing import Annotated
 
 import typer
-
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def metrics(
@@ -18,27 +16,28 @@ def metrics(
             "-o",
             "--output",
             metavar="FILE",
-            help=".csv, .jsonl or .parquet; else, and for -, CSV is printed.",
+            help="A .csv, .jsonl or .parquet file. [default: CSV on standard output]",
         ),
     ] = None,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
-    """Write every metric of a run as a table: loss, eval loss, speed, memory, every GPU."""
+    """Export a run's metrics as CSV, JSONL or Parquet."""
     import sys
     from contextlib import nullcontext
 
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
+    from tuiftune.figures import plural
     from tuiftune.outputs import STANDARD
     from tuiftune.runs.reports import metrics_table
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if output is None or str(output) == STANDARD:
-        quiet = sys.stdout.isatty()  # the rows themselves show how it goes
+        quiet = sys.stdout.isatty()  # the printed rows show the progress
         with nullcontext() if quiet else busy("events") as count:
             metrics_table.write_csv(metrics_table.Table.of(found, count), sys.stdout)
         return
     with busy("events") as count:
         written = metrics_table.export(found, output, count)
-    say(f"written: {output} ({written:,} rows)")
+    say(f"Wrote {output} ({plural(written, 'row')})")

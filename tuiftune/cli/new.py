@@ -1,4 +1,4 @@
-"""`tuiftune` and `tuiftune new`: the app, or the same questions as plain prompts."""
+"""`tuiftune` and `tuiftune new`: the app, or the wizard as plain prompts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import typer
 
 
 def app() -> None:
-    """`tuiftune` alone: the app's home screen; the wizard in plain lines on a dumb terminal. Without any
-    terminal, what one can do instead."""
+    """Open the home screen of the app; on a dumb terminal, the wizard as plain prompts.
+
+    Raises UserError with the alternatives if there is no terminal.
+    """
     from tuiftune import terminal
 
     if terminal.dumb():
@@ -22,8 +24,8 @@ def app() -> None:
         from tuiftune.errors import UserError
 
         raise UserError(
-            "this is no terminal that the app can be shown in",
-            remedy="`tuiftune new --plain` asks the same in plain lines; `tuiftune --help` lists it all",
+            "the app needs an interactive terminal",
+            remedy="use plain prompts: `tuiftune new --plain`; or list the commands: `tuiftune --help`",
         )
     from tuiftune.tui.app import run_app
 
@@ -32,17 +34,24 @@ def app() -> None:
 
 def new(
     preset: Annotated[
-        str | None, typer.Argument(metavar="[PRESET]", help="A preset file or shipped name.")
+        str | None,
+        typer.Argument(
+            metavar="[PRESET]", help="Preset to start from: a file, or the name of a built-in preset."
+        ),
     ] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Plain questions instead of the app.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Ask in plain lines instead of opening the app.")
+    ] = False,
     runs: Annotated[
         Path | None,
-        typer.Option("--runs", metavar="DIR", help="Where runs are kept; ./runs or $TUIFTUNE_RUNS."),
+        typer.Option(
+            "--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"
+        ),
     ] = None,
 ) -> None:
-    """Set up a run step by step: machine, goal, data, model and method, review.
+    """Create a preset step by step, then save it or start training.
 
-    Nothing is written before the end.
+    Nothing is written before the last step.
     """
     from tuiftune import terminal
     from tuiftune.wizard.draft import Draft

@@ -1,5 +1,4 @@
-"""The wizard in plain lines: the same steps, questions and settings as the app, for screen readers, dumb
-terminals, scripts."""
+"""The wizard as plain prompts, with the steps and settings of the app: for screen readers and scripts."""
 
 from __future__ import annotations
 
@@ -32,41 +31,45 @@ if TYPE_CHECKING:
 MODELS = 12  # of the list
 PASSAGES = 5
 NOWHERE = "-"
-WHY = {  # what `?` tells at a question, beside the steps' own
-    "way": "What is advised comes first. A prompt or an index is made at once from your own rows or "
-    "documents and brings you back here; training goes on to the data.",
-    "rows": "Examples for the prompt are chosen from your own rows: they show the task better than a "
+LEANS = {"better": "higher", "same": "about the same", "worse": "lower", "unsure": "unclear"}
+WHY = {  # the answer to `?` at a question, in addition to those of the steps
+    "way": "The recommended step comes first. A prompt or a search index is made from your own rows or "
+    "documents, then you return here. Training continues with the data.",
+    "rows": "Few-shot examples are chosen from your own rows, because they show the task better than a "
     "description.",
-    "prompt": "Two files to try with any model, before anything is trained; nothing is written over.",
-    "documents": "They are cut into passages and indexed by their words (BM25): no model and no network is "
-    "needed.",
-    "question": "If the passage that answers it is not found, no model that reads the passages could answer "
+    "prompt": "Two files that you can try with any model before training. Existing files are never "
+    "overwritten.",
+    "documents": "They are split into passages and indexed by their words (BM25). No model and no network "
+    "is needed.",
+    "question": "If the passage with the answer is not found, a model that reads the passages cannot answer "
     "either.",
-    "other": "Only the config.json is read now; the weights are fetched when the run begins.",
-    "values": "Each value above stands with its reason and source. A change is planned at once, and told "
-    "against what is recommended: memory, time and quality.",
-    "setting": "Nothing here has to be changed; what you set is kept whatever is recommended later.",
-    "alternative": "Each was planned for your rows and this machine; taking one changes the settings it "
-    "names.",
-    "card": "Only the plan is made for another card: the preset stays portable, and the run takes what it "
+    "other": "Only the model's config.json is read now. The weights are downloaded when the run starts.",
+    "values": "Each value above has a reason and a source. When you change one, the plan is made again and "
+    "compared with the recommended one: memory, time and quality.",
+    "setting": "You do not have to change anything. A value that you set is kept, whatever is recommended "
+    "later.",
+    "alternative": "Each alternative was planned for your rows and this machine. Choosing one changes the "
+    "settings it names.",
+    "card": "Only the plan is made for another GPU. The preset stays portable, and the run uses the GPUs it "
     "finds.",
-    "name": "The run's directory, and what `tuiftune watch`, `resume` and `compare` know it by.",
-    "save": "A preset is one YAML file: kept beside the code, changed by hand, and run again by `tuiftune "
-    "train`.",
-    "over": "What the file holds now would be lost.",
+    "name": "The name of the run's directory, and of the run in `tuiftune watch`, `resume` and `compare`.",
+    "save": "A preset is one YAML config file. You can edit it, share it, and run it with `tuiftune train`.",
+    "over": "The present content of the file would be lost.",
     **{step.key: step.deeper for step in STEPS},
 }
 
 
 def ask(draft: Draft, root: Path | None) -> int:
-    """Walk the steps, start the run and follow it. Returns its exit code; 130 after Ctrl-C, with nothing
-    written."""
-    say("Enter takes what is offered; ? tells why something is asked; Ctrl-C leaves with nothing written.")
+    """Ask the steps, start the run and follow it.
+
+    Returns its exit code; 130 after Ctrl-C, with nothing written.
+    """
+    say("Press Enter to accept the default, ? for help, Ctrl-C to quit without saving.")
     try:
         return Plain(draft, root, prompts()).walk()
     except (KeyboardInterrupt, EOFError):
-        say("")  # the question that was broken off stands on a line of its own
-        say("left: nothing was written or started")
+        say("")  # end the line of the unanswered question
+        say("Quit: nothing was written or started.")
         return 130
 
 
@@ -89,12 +92,12 @@ class Plain:
             self._step(chosen)
             chosen = self._step("review")
         if chosen == "leave":
-            say("left: nothing was started")
+            say("Quit: nothing was started.")
             return 0
         return self._start()
 
     def _step(self, key: str) -> str:
-        """One step under its heading, or what the review offers beside them; returns what was chosen."""
+        """Ask one step, or do another choice of the review. Returns what was chosen."""
         for at, step in enumerate(STEPS, 1):
             if step.key == key:
                 say("")
@@ -116,7 +119,7 @@ class Plain:
             say(f"  {found.topic}: {found.what}")
 
     def _goal(self) -> None:
-        weigh = "Weigh fine-tuning against retrieval and prompting first? (a few short questions)"
+        weigh = "Check first whether you need fine-tuning, retrieval (RAG) or a prompt? (a few questions)"
         if not self._asks.yes(weigh, True, why=WHY["goal"]):
             return
         from tuiftune.advice.approach import decide
@@ -134,36 +137,36 @@ class Plain:
         if all(known.get(key) == option for key, option in self.draft.answers.items()):
             return
         begun = {way.key: f"{way.title}. {way.says}" for way in ways(verdict.approach)}
-        while (chosen := self._choose("Where to go from here?", begun, next(iter(begun)), "way")) != TUNE:
+        while (chosen := self._choose("Next step?", begun, next(iter(begun)), "way")) != TUNE:
             (self._prompt if chosen == PROMPT else self._retrieval)()
-            begun = {TUNE: begun[TUNE]} | begun  # what is left to do comes first
+            begun = {TUNE: begun[TUNE]} | begun  # training, which is still to do, comes first
 
     def _prompt(self) -> None:
-        """Choose rows, show the prompt, and write it where the user says; nothing is written over."""
+        """Choose few-shot examples, show the prompt, and write it to a new directory."""
         from tuiftune.advice import prompting
 
         rows = self._text(
-            "Rows: a file, a folder or a glob", shlex.join(self.draft.data) or first_data(), "rows"
+            "Rows: a file, directory or glob", shlex.join(self.draft.data) or first_data(), "rows"
         )
         try:
             examples = self._findings.dataset(self.draft.with_(data=_sources(rows))).examples()
             made = prompting.starter(examples, task=self.draft.answers.get("task", ""))
             for line in made.template.splitlines():
                 say(f"  | {line}")
-            folder = self._text(
-                f"Write prompt.md and few-shot.jsonl into ({NOWHERE} for nowhere)", "prompt-starter", "prompt"
+            directory = self._text(
+                f"Directory for prompt.md and few-shot.jsonl ({NOWHERE} to skip)", "prompt-starter", "prompt"
             )
-            if folder != NOWHERE:
-                say(f"  written: {' and '.join(map(str, prompting.write(made, paths.given(folder))))}")
+            if directory != NOWHERE:
+                say(f"  Wrote {' and '.join(map(str, prompting.write(made, paths.given(directory))))}")
         except UserError as error:
             say(f"  {error}")
 
     def _retrieval(self) -> None:
-        """Index documents, show what the rows' own questions find, then what is asked; nothing ends it."""
+        """Index documents, and show the passages found for the rows' prompts, then for typed questions."""
         from tuiftune.advice import retrieval
         from tuiftune.cli.advise_view import show_retrieved
 
-        asks = f"Documents: a folder or a file ({NOWHERE} for none)"
+        asks = f"Documents: a directory or a file ({NOWHERE} to skip)"
         path = self._text(asks, first_documents() or NOWHERE, "documents")
         if path == NOWHERE:
             return
@@ -176,13 +179,13 @@ class Plain:
         except UserError as error:
             say(f"  {error}")
             return
-        while asked := self._text("A question, as a user would ask it; nothing when done", "", "question"):
+        while asked := self._text("A question, as a user would ask it (empty when done)", "", "question"):
             show_retrieved(built, retrieval.ask(built, [asked], PASSAGES), console=err())
 
     def _data(self) -> None:
         while True:
             given = shlex.join(self.draft.data) if self.draft.data else first_data()
-            draft = self.draft.with_(data=_sources(self._text("File, folder or glob", given, "data")))
+            draft = self.draft.with_(data=_sources(self._text("File, directory or glob", given, "data")))
             try:
                 trainable(self._findings.dataset(draft))
                 self._report(draft)
@@ -194,7 +197,7 @@ class Plain:
                 return
 
     def _report(self, draft: Draft) -> None:
-        """What `tuiftune data inspect` says, and two rows as the model will see them."""
+        """Print what `tuiftune data inspect` reports, and two rows as the model will see them."""
         from tuiftune.data.inspect import inspect
         from tuiftune.data.report.terminal import render
         from tuiftune.wizard.draft import checked_with
@@ -211,16 +214,16 @@ class Plain:
         self._base()
         self._tell(whole=True)
         choices = {
-            "": "go on with these",
+            "": "continue with these values",
             "setting": "change a setting",
-            "alternative": "see other ways to run it",
-            "card": "see other cards one could rent",
+            "alternative": "compare alternatives",
+            "card": "plan for another GPU",
         }
-        while chosen := self._choose("These values?", choices, "", "values"):
+        while chosen := self._choose("Use these values?", choices, "", "values"):
             getattr(self, f"_{chosen}")()
 
     def _base(self) -> None:
-        """Ask for the model until there is a plan with it."""
+        """Ask for the base model until a plan can be made with it."""
         from tuiftune.wizard.model_rows import fits_of, rows_of
 
         while True:
@@ -235,19 +238,19 @@ class Plain:
                 self.draft = self.draft.with_(model="")
                 continue
             choices = {
-                row.reference: f"{row.reference}, {count(row.parameters)} weights; "
+                row.reference: f"{row.reference}, {count(row.parameters)} parameters. "
                 + row.described(fits.get(row.reference))
                 for row in rows
             }
-            choices["other"] = "another: a hub id or a directory"
+            choices["other"] = "another: a Hugging Face model ID or a directory"
             chosen = self._choose("Base model", choices, draft.model, "model")
             if chosen == "other":
-                chosen = self._text("Hub id or directory", draft.model, "other")
+                chosen = self._text("Model ID or directory", draft.model, "other")
             if self._planned(draft.with_(model=chosen)):
                 return
 
     def _planned(self, draft: Draft) -> bool:
-        """Take a draft over, with what is recommended for it, where a plan can be made; else say why not."""
+        """Accept a draft, with its recommended values, if a plan can be made; else print the error."""
         outcome = planned(self._findings, draft)
         if outcome.error or outcome.advice is None:
             say(f"  {outcome.error}")
@@ -256,7 +259,7 @@ class Plain:
         return True
 
     def _tell(self, *, whole: bool = False) -> None:
-        """The plan, and against what is recommended where the user changed something."""
+        """Print the plan, and the difference from the recommended one if the user changed something."""
         from tuiftune.cli import plan_view
         from tuiftune.wizard.effect import against
 
@@ -265,20 +268,20 @@ class Plain:
             for line in self._outcome.advice.advice:
                 say(f"  {line}")
         if self.draft.card:
-            say(f"  for {self.draft.card}, which is not this machine:")
+            say(f"  planned for {self.draft.card}, not for this machine:")
         (plan_view.show if whole else plan_view.show_needs)(self._outcome.plan, err(), linear=True)
         if self.draft.overrides and (says := against(self._outcome.plan, self._outcome.alone)):
             say(f"  {says}")
 
     def _setting(self) -> None:
-        """One value after another, each with what it does; a faulty one is told and changes nothing."""
+        """Ask for values, each with its effect. An invalid one prints an error and changes nothing."""
         from tuiftune.wizard.effect import quality_of
 
         for setting in settings_of(self.draft):
             says = ", ".join(written(choice) for choice in setting.choices)
             now = written(resolved(self._outcome.plan, setting.key))
             say(f"  {setting.key} = {now} ({setting.name}: {says})")
-        while text := self._text("KEY=VALUE, such as method.rank=8; nothing when done", "", "setting"):
+        while text := self._text("KEY=VALUE, such as method.rank=8 (empty when done)", "", "setting"):
             key, _, value = text.partition("=")
             try:
                 draft = typed(self.draft, key.strip(), value.strip())
@@ -290,7 +293,7 @@ class Plain:
                 base = self._findings.model_of(self.draft)
                 found = quality_of(self._outcome.plan, key.strip(), base.parameters, self._outcome.facts)
                 if found is not None:
-                    say(f"  quality, {found.leans}: {found.says} ({found.source})")
+                    say(f"  quality {LEANS[found.leans]}: {found.says} ({found.source})")
 
     def _alternative(self) -> None:
         assert self._outcome.plan is not None
@@ -298,12 +301,12 @@ class Plain:
         choices = {"": "none of these"} | {
             str(at): other.says + ("" if other.fits else " (does not fit)") for at, other in enumerate(others)
         }
-        chosen = self._choose("Another way to run it", choices, "", "alternative")
+        chosen = self._choose("Alternatives", choices, "", "alternative")
         if chosen and self._planned(changed(self.draft, others[int(chosen)].changes)):
             self._tell()
 
     def _card(self) -> None:
-        """Every known card, as predicted; a count is typed behind its name."""
+        """Print the plan for every known GPU, and ask for one of them, with a count."""
         from tuiftune.hardware import cards
         from tuiftune.plan.device import parse_gpu
         from tuiftune.wizard.gpu_rows import rows_of
@@ -313,14 +316,16 @@ class Plain:
             if plan is None:
                 says = row.fault
             elif plan.fits:
-                cost = f", about {money(plan.usd)}" if plan.usd is not None else ""
-                says = f"fits by {plan.resolved.method.technique}, {duration(plan.seconds)}{cost}"
+                cost = f", {money(plan.usd)}" if plan.usd is not None else ""
+                says = (
+                    f"fits with {plan.resolved.method.technique}, {duration(plan.seconds)}{cost} (predicted)"
+                )
             else:
                 says = f"does not fit, needs {size(plan.memory.needs)}"
             say(f"  {row.name}, {size(row.memory)}: {says}")
         while True:
             now = self.draft.card or "here"
-            text = self._text("Plan for NAME or NAME:COUNT; 'here' for this machine", now, "card")
+            text = self._text("GPU as NAME or NAME:COUNT, or 'here' for this machine", now, "card")
             try:
                 card = "" if text == "here" else text
                 if card:
@@ -340,16 +345,16 @@ class Plain:
         for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:
                 say(f"  {section}.{key}: {value}" if key else f"  {section}: {value}")
-        say("  everything else is at its default")
+        say("  All other keys have their defaults.")
         self._tell()
         choices = {
             "start": "start training",
             "show": "show the whole preset with its comments",
-            "save": "save the preset, and go on here",
+            "save": "save the preset, then return here",
             **{step.key: f"back to: {step.title}" for step in STEPS if step.key != "review"},
-            "leave": "leave without starting",
+            "leave": "quit without starting",
         }
-        return self._choose("Is this what should run?", choices, "start", "review")
+        return self._choose("Start this run?", choices, "start", "review")
 
     def _show(self) -> None:
         from tuiftune.preset.file import dump
@@ -362,7 +367,7 @@ class Plain:
         from tuiftune.preset.file import save
 
         path = paths.given(self._text("Save as", f"{self.draft.name}.yaml", "save"))
-        if paths.exists(path) and not self._asks.yes(f"Write over {path}?", False, why=WHY["over"]):
+        if paths.exists(path) and not self._asks.yes(f"Overwrite {path}?", False, why=WHY["over"]):
             return
         try:
             save(self.draft.preset(), path)
@@ -370,7 +375,7 @@ class Plain:
             say(f"  {error}")
         else:
             command = train_command_from_anywhere(str(path), self._root)
-            say(f"  saved; the same run from a script: {command}")
+            say(f"  Saved. To start this run from a script: {command}")
 
     def _start(self) -> int:
         import sys
@@ -389,5 +394,5 @@ class Plain:
 
 
 def _sources(text: str) -> tuple[str, ...]:
-    """What was typed: one name that exists as it stands, or several."""
+    """Split what was typed into sources, unless it is the name of one existing file."""
     return (text,) if paths.names_one(text) else tuple(shlex.split(text))

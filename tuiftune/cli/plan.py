@@ -1,4 +1,4 @@
-"""`tuiftune plan`: what a preset needs on a machine, whether it fits, how long it takes and what it costs."""
+"""`tuiftune plan`: predicted GPU memory, time and cost of a preset."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ import typer
 def plan(
     preset: Annotated[
         str | None,
-        typer.Argument(help="A preset file, or the name of a shipped one; without it, tuiftune's defaults."),
+        typer.Argument(help="A preset file or the name of a built-in preset. [default: tuiftune's defaults]"),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the preset (repeatable)."),
     ] = None,
     gpu: Annotated[
-        str | None, typer.Option("--gpu", metavar="NAME[:COUNT]", help="Plan for this card.")
+        str | None,
+        typer.Option(
+            "--gpu",
+            metavar="NAME[:COUNT]",
+            help="Plan for this GPU instead of this machine's, such as H100 or H100:2.",
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
-    """Say what a preset needs here, whether it fits, how long it takes and what it costs."""
+    """Predict the GPU memory, time and cost of a preset.
+
+    Exits with 3 if it does not fit.
+    """
     from tuiftune.cli import terminal
     from tuiftune.errors import ExitCode
     from tuiftune.plan.document import document

@@ -1,4 +1,4 @@
-"""The plan drawn for a person: verdict, memory bar, values and reasons, alternatives, time and money."""
+"""A plan for a person: whether it fits, memory bar, time and cost, values with reasons, alternatives."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def show(plan: Plan, console: Console, *, linear: bool | None = None) -> None:
-    """Draw a plan within the console's width (80 columns at least are made use of). `linear`: in lines alone,
-    as on a dumb terminal."""
-    linear = console.is_dumb_terminal if linear is None else linear  # tables and bars read badly line by line
+    """Print a plan.
+
+    Args:
+        linear: print one line per value, without tables and bars, which a screen reader cannot read well.
+            None: only on a dumb terminal.
+    """
+    linear = console.is_dumb_terminal if linear is None else linear
     show_needs(plan, console, linear=linear)
     if linear:
         for line in _linear(plan):
@@ -37,7 +41,7 @@ def show(plan: Plan, console: Console, *, linear: bool | None = None) -> None:
 
 
 def show_needs(plan: Plan, console: Console, *, linear: bool) -> None:
-    """Whether it fits, what it needs, how long it takes and what it costs."""
+    """Print whether the plan fits, its memory, time and cost."""
     capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
     console.print(_verdict(plan, capacity))
     console.print()
@@ -49,8 +53,7 @@ def show_needs(plan: Plan, console: Console, *, linear: bool) -> None:
 
 
 def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False) -> list[Text]:
-    """The bar over the whole width, and a legend of its segments with their sizes, two a line; `linear`: the
-    sizes alone, each on its line."""
+    """Return the memory bar and its legend, two components per line; if `linear`, one size per line."""
     parts = segments(plan.memory, capacity)
     if linear:
         return [Text(f"{part.name}: {size(part.bytes)}") for part in parts]
@@ -77,8 +80,8 @@ def _verdict(plan: Plan, capacity: int) -> Text:
     where = printable(str(plan.gpu["name"]))
     many = f"{count} × " if count > 1 else ""
     if plan.gpu.get("kind") == "cpu":
-        where = "this processor's memory"
-        many = f"{count} processes, each its part of " if count > 1 else ""
+        where = "RAM of this machine"
+        many = f"{count} processes sharing the " if count > 1 else ""
     method = techniques.every()[plan.resolved.method.technique].name
     needs, there = size(plan.memory.needs), size(capacity)
     head = f"{printable(plan.resolved.model.base)} · {method} · {many}{where}"
@@ -88,7 +91,7 @@ def _verdict(plan: Plan, capacity: int) -> Text:
     if plan.fits:
         line = f"\n{sign('ok')} fits: needs {needs} of {there}"
         return Text.assemble((head, "bold"), (line, "green"))
-    line = f"\n{sign('bad')} does not fit: needs {needs}, {there} are there"
+    line = f"\n{sign('bad')} does not fit: needs {needs}, {there} available"
     return Text.assemble((head, "bold"), (line, "red"))
 
 
@@ -100,14 +103,14 @@ def _time(plan: Plan) -> Text:
     if plan.seconds is not None:
         words.append(f"about {roughly(plan.seconds)}")
     if plan.usd is not None:
-        words.append(f"about {money(plan.usd)} ({money(plan.usd_per_hour)} an hour)")
+        words.append(f"{money(plan.usd)} at {money(plan.usd_per_hour)}/hour")
     if speed is not None:
         words.append(f"{speed:,.0f} tokens/s")
     return Text.assemble(("Time  ", "bold"), " · ".join(words), ("\n      " + plan.speed.basis, "dim"))
 
 
 def _linear(plan: Plan) -> list[Text]:
-    """Values with their reasons and sources, then alternatives: a line each."""
+    """Return one line for each value, with its reason and source, and for each alternative."""
     lines = [
         f"{reason.key}: {_value(reason.value)}. {printable(reason.why)} ({reason.source})"
         for reason in plan.reasons
@@ -115,16 +118,16 @@ def _linear(plan: Plan) -> list[Text]:
     for other in plan.alternatives:
         speed = f", {other.tokens_per_second:,.0f} tokens/s" if other.tokens_per_second is not None else ""
         fits = "fits" if other.fits else "does not fit"
-        lines.append(f"instead: {printable(other.says)}: {fits}, needs {size(other.needs)}{speed}")
+        lines.append(f"alternative: {printable(other.says)}: {fits}, needs {size(other.needs)}{speed}")
     return [Text(line) for line in lines]
 
 
 def _values(plan: Plan) -> Table:
-    table = _table("Value", "Why", "Source")
+    table = _table("Value", "Reason", "Source")
     table.columns[0].ratio, table.columns[1].ratio, table.columns[2].ratio = 3, 5, 3
     table.expand = True
     for reason in plan.reasons:
-        key = reason.key.rpartition(".")[2].replace("activation_checkpointing", "checkpointing")
+        key = reason.key.rpartition(".")[2]
         table.add_row(
             Text(f"{key}: {_value(reason.value)}"),
             Text(printable(reason.why)),
@@ -134,7 +137,7 @@ def _values(plan: Plan) -> Table:
 
 
 def _alternatives(plan: Plan) -> Table:
-    table = _table("Instead" if plan.fits else "What would fit", "Needs", "tokens/s")
+    table = _table("Alternatives" if plan.fits else "Alternatives that may fit", "Needs", "tokens/s")
     for other in plan.alternatives:
         speed = f"{other.tokens_per_second:,.0f}" if other.tokens_per_second is not None else "–"
         mark = sign("ok") if other.fits else sign("bad")

@@ -1,4 +1,4 @@
-"""`tuiftune preset`: validate, print, resolve and list presets."""
+"""`tuiftune preset`: check, show, resolve and list presets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuiftune.errors import UserError
+from tuiftune.errors import UserError, with_fix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from tuiftune.preset.explain import Fault
 
 PresetArgument = Annotated[
-    str, typer.Argument(help="A preset file, or a shipped preset's name such as demo.")
+    str, typer.Argument(help="A preset file, or the name of a built-in preset such as demo.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. training.epochs=1."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=1."),
 ]
 
 
-def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or shipped names.")]) -> None:
-    """Say everything that is wrong with presets; exit 2 when anything is."""
+def check(
+    presets: Annotated[list[str], typer.Argument(help="Preset files or names of built-in presets.")],
+) -> None:
+    """Check presets and list every error. Exits with 2 if there is one."""
     from tuiftune.cli.terminal import say, sign
     from tuiftune.preset import file, shipped
 
@@ -32,8 +34,7 @@ def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or sh
         path = shipped.find(name)
         faults = file.check(path) or _model_faults(path)
         for fault in faults:
-            remedy = f" — {fault.remedy}" if fault.remedy else ""
-            say(f"{sign('bad')} {fault.place}: {fault.message}{remedy}")
+            say(f"{sign('bad')} {fault.place}: {with_fix(fault.message, fault.remedy)}")
         if not faults:
             say(f"{sign('ok')} {path}")
         wrong = wrong or bool(faults)
@@ -42,7 +43,7 @@ def check(presets: Annotated[list[str], typer.Argument(help="Preset files, or sh
 
 
 def _model_faults(path: Path) -> list[Fault]:
-    """Whether a base model that lies here is one that can be fine-tuned at all."""
+    """Return why a base model on this machine cannot be fine-tuned; [] if it can, or is elsewhere."""
     from tuiftune import paths
     from tuiftune.models import config, counted
     from tuiftune.preset import file
@@ -63,14 +64,14 @@ def show(
     settings: Settings = None,
     resolved: Annotated[
         bool,
-        typer.Option("--resolved", help="Replace every auto by what the plan makes of it here, and say why."),
+        typer.Option("--resolved", help="Resolve every `auto` for this machine, and show the reasons."),
     ] = False,
     gpu: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:COUNT]", help="Resolve for this card instead of this machine's."),
+        typer.Option(metavar="NAME[:COUNT]", help="Resolve for this GPU instead of this machine's."),
     ] = None,
 ) -> None:
-    """Print a preset in full, with every default and a comment on every key."""
+    """Print a preset with every default and a comment on every key."""
     from tuiftune.preset import file, shipped
 
     if resolved or gpu:
@@ -82,7 +83,7 @@ def show(
 
 
 def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
-    """The resolved preset on standard output, and the reason of every choice on standard error."""
+    """Print the resolved preset on standard output, and the reason of every value on standard error."""
     from tuiftune.cli.terminal import say
     from tuiftune.plan.inputs import of_named
     from tuiftune.preset.file import dump
@@ -95,11 +96,11 @@ def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
     for note in plan.notes:
         say(f"note: {note}")
     if not plan.fits:
-        say("It does not fit there: `tuiftune plan` says by how much, and what would.")
+        say("This preset does not fit. See by how much, and the alternatives: `tuiftune plan`")
 
 
 def schema() -> None:
-    """Print the JSON Schema of a preset, for editors that check YAML."""
+    """Print the JSON Schema of presets, for editors that check YAML."""
     from tuiftune.cli.terminal import write_json
     from tuiftune.preset.words import json_schema
 
@@ -107,7 +108,7 @@ def schema() -> None:
 
 
 def list_() -> None:
-    """List the presets that come with tuiftune, and what each is for."""
+    """List the built-in presets and what each is for."""
     import shutil
     import textwrap
 

@@ -1,4 +1,4 @@
-"""The bar of a run that is followed in a terminal: one line that is redrawn, told lines scroll above it."""
+"""The progress bar of a run in a terminal: one line that is redrawn, with printed lines above it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """Shows the training steps, or the progress of any other phase that counts."""
+    """Shows the training steps, or the progress of any other phase that reports one."""
 
     def __init__(self) -> None:
         self._progress = Progress(

@@ -1,5 +1,4 @@
-"""Asking in a terminal: with questionary where the terminal can move its cursor, else with numbered plain
-lines."""
+"""Prompts in a terminal: by questionary if the terminal can move its cursor, else numbered plain lines."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuiftune.advice.questions import Question
 
-WHY = "?"  # asked instead of an answer
+WHY = "?"  # typed to get help instead of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,7 @@ class Choice:
 
 
 class Prompts(Protocol):
-    """Each returns the answer; Ctrl-C raises KeyboardInterrupt. `why` is what `?` tells: the reason for the
-    question."""
+    """Prompts that return the answer; Ctrl-C raises KeyboardInterrupt. `why` is the help shown for `?`."""
 
     def choose(self, question: str, choices: Sequence[Choice], default: str, *, why: str) -> str: ...
     def text(self, question: str, default: str, *, why: str) -> str: ...
@@ -35,20 +33,20 @@ class Prompts(Protocol):
 
 
 def prompts() -> Prompts:
-    """The prompts this terminal can show."""
+    """Return the prompts that this terminal can show."""
     able = sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
     return Questionary() if able else Lines()
 
 
 def question(asks: Prompts, about: Question, default: str) -> str:
-    """One of the questions that weigh fine-tuning: the key of its answer, "" for none."""
+    """Ask a question of `advise`. Returns the key of its answer, "" if it was skipped."""
     say(f"  {about.why}")
     choices = [Choice("", NOT_SURE), *(Choice(option.key, option.says) for option in about.options)]
     return asks.choose(about.asks, choices, default, why=about.deeper)
 
 
 class Lines:
-    """One line asked, one line read: works in any terminal, with a screen reader, and from a pipe."""
+    """Prompts that print and read one line: for any terminal, screen readers, and pipes."""
 
     def _read(self, prompt: str, why: str) -> str:
         while True:
@@ -77,7 +75,7 @@ class Lines:
                 return keys[int(answer) - 1]
             if answer in keys:
                 return answer
-            say(f"  a number from 1 to {len(keys)}, please")
+            say(f"  Enter a number from 1 to {len(keys)}, or ? for help.")
 
     def text(self, question: str, default: str, *, why: str) -> str:
         shown = f" (Enter for {default})" if default else ""
@@ -90,7 +88,7 @@ class Lines:
                 return default
             if answer in {"y", "yes", "n", "no"}:
                 return answer.startswith("y")
-            say("  y or n, please")
+            say("  Enter y or n, or ? for help.")
 
 
 def _tell(why: str) -> None:
@@ -99,7 +97,7 @@ def _tell(why: str) -> None:
 
 
 class Questionary:
-    """Lists one moves through; written to standard error, as everything that is said to a person."""
+    """Prompts with a cursor, written to standard error."""
 
     def __init__(self) -> None:
         from prompt_toolkit.output import create_output
@@ -119,7 +117,7 @@ class Questionary:
                 options,
                 default=first,
                 use_jk_keys=True,
-                instruction="(arrows, Enter; ? why)",
+                instruction="(arrows, Enter; ? for help)",
                 output=self._output,
             )
 
@@ -143,7 +141,7 @@ class Questionary:
         )
 
     def _until(self, make: Callable[[], Any], why: str) -> Any:
-        """Ask until there is an answer; `?`, pressed at any time, is none."""
+        """Ask until there is an answer; `?`, pressed at any time, shows the help."""
         from prompt_toolkit.key_binding import KeyBindings, merge_key_bindings
 
         while True:

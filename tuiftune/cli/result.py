@@ -1,4 +1,4 @@
-"""What a run came to, drawn for a person: scores before and after, answers side by side, what to do next."""
+"""The result of a run for a person: scores before and after, answers side by side, next steps."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 BAR = 12  # cells of a full bar
-FEW_ROWS = 500  # below this a rate is shown with its interval
-NARROWEST = 72  # columns that two answers need beside each other
+FEW_ROWS = 500  # below this number of rows, a rate is shown with its confidence interval
+NARROWEST = 72  # columns needed to show two answers side by side
 
 
 def show(run: RunDir, console: Console) -> None:
-    """Draw the result of a finished run; answers side by side where there is a terminal wide enough."""
+    """Print the result of a finished run, with answers side by side if the terminal is wide enough."""
     result = run.result() or {}
     before, after = _part(result, "before"), _part(result, "after")
     console.print()
-    console.print(Text("What changed", style="bold"))
+    console.print(Text("Result", style="bold"))
     console.print(_scores(before, after))
     for words in how_compared(before, after):
         console.print(Text(words, style="dim"), soft_wrap=not console.is_terminal)
@@ -43,7 +43,7 @@ def show(run: RunDir, console: Console) -> None:
     samples = [sample for sample in result.get("samples") or [] if isinstance(sample, dict)]
     if samples:
         console.print()
-        console.print(Text("The same questions, before and after", style="bold"))
+        console.print(Text("Sample answers before and after", style="bold"))
         if console.is_terminal and not console.is_dumb_terminal and console.width >= NARROWEST:
             console.print(_side_by_side(samples))
         else:
@@ -55,7 +55,7 @@ def show(run: RunDir, console: Console) -> None:
 
 
 def _judged(verdict: Verdict) -> Text:
-    """Whether it is better than its base model, and what to try if it isn't."""
+    """Return whether the model is better than its base model, and what to try if it is not."""
     mark, style = (sign("ok"), "green") if verdict.better else (sign("warn"), "yellow")
     return Text.assemble((f"{mark} {verdict.says}", style), f" {verdict.fix}" if verdict.fix else "")
 
@@ -71,7 +71,7 @@ def _scores(before: dict[str, Any], after: dict[str, Any]) -> Table:
     table.add_column("before", justify="right")
     table.add_column("after", justify="right")
     table.add_column("")
-    for key, name in (("loss", "held-out loss"), ("perplexity", "perplexity")):
+    for key, name in (("loss", "eval loss"), ("perplexity", "perplexity")):
         if after.get(key) is not None:
             table.add_row(
                 name, figure(before.get(key)), _better(before, after, key), _fall(before, after, key)
@@ -88,7 +88,7 @@ def _scores(before: dict[str, Any], after: dict[str, Any]) -> Table:
 
 
 def _better(worse: dict[str, Any], better: dict[str, Any], key: str, text: str | None = None) -> Text:
-    """A value after training: green with a sign where it fell (or, with the two exchanged, rose)."""
+    """Return a value after training: green with a sign if it fell (or, with both exchanged, rose)."""
     first, second = worse.get(key), better.get(key)
     gained = first is not None and second is not None and second < first
     value = text or figure(second)
@@ -97,13 +97,13 @@ def _better(worse: dict[str, Any], better: dict[str, Any], key: str, text: str |
 
 
 def _fall(before: dict[str, Any], after: dict[str, Any], key: str) -> Text:
-    """How much is left of the value before, as a bar."""
+    """Return the value after training as a share of the one before, as a bar."""
     first, second = before.get(key), after.get(key)
     if not first or second is None:
         return Text()
     left = second / first
     words = "under 1%" if left < 0.01 else f"{percent(left)}"
-    return Text.assemble(_bar(min(1.0, left)), f"  {words} of before")
+    return Text.assemble(_bar(min(1.0, left)), f"  {words} of the base model's")
 
 
 def _bar(share: float) -> Text:
@@ -113,17 +113,17 @@ def _bar(share: float) -> Text:
 
 
 def _of_rows(part: dict[str, Any]) -> str:
-    """`61 of 64 (95% sure: 87–98%)`: with few rows a rate alone says too much."""
+    """Return `61 of 64 (95% CI 87–98%)`: with few rows a rate alone is misleading."""
     rows, share, interval = part.get("rows") or 0, part["exact_match"], part.get("interval")
     words = f"{round(share * rows)} of {rows}"
     if interval and rows < FEW_ROWS:
-        words += f" (95 % sure: {between(*interval)})"
+        words += f" (95% CI {between(*interval)})"
     return words
 
 
 def _side_by_side(samples: list[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False, header_style="dim")
-    for name, ratio in (("asked", 4), ("before", 4), ("after", 3)):
+    for name, ratio in (("prompt", 4), ("before", 4), ("after", 3)):
         table.add_column(name, ratio=ratio, overflow="fold")
     table.expand = True
     for sample in samples:
@@ -132,47 +132,47 @@ def _side_by_side(samples: list[dict[str, Any]]) -> Table:
 
 
 def _one_below_the_other(sample: dict[str, Any]) -> Text:
-    lines = Text.assemble("asked   ", _text(sample, "prompt"), "\nbefore  ", _text(sample, "before"))
+    lines = Text.assemble("prompt  ", _text(sample, "prompt"), "\nbefore  ", _text(sample, "before"))
     return lines.append("\nafter   ").append(_answer(sample)).append("\n")
 
 
 def _answer(sample: dict[str, Any]) -> Text:
-    """The tuned model's answer with its verdict, and what was wanted where it differs."""
+    """Return the fine-tuned model's answer with a sign, and the reference answer if it differs."""
     given, wanted = _text(sample, "after"), _text(sample, "reference")
     if matches(str(sample.get("after", "")), str(sample.get("reference", ""))):
         return Text.assemble((f"{sign('ok')} ", "green"), given)
-    return Text.assemble((f"{sign('bad')} ", "red"), given, "\n", ("wanted: ", "dim"), wanted)
+    return Text.assemble((f"{sign('bad')} ", "red"), given, "\n", ("reference: ", "dim"), wanted)
 
 
 def _text(sample: dict[str, Any], key: str, style: str = "") -> Text:
-    return Text(printable(str(sample.get(key, ""))) or "(nothing)", style=style)
+    return Text(printable(str(sample.get(key, ""))) or "(empty)", style=style)
 
 
-def _trains_beside(result: dict[str, Any]) -> bool:
-    """Whether adapters were trained beside a base model; so for a technique of another version."""
+def _trained_adapters(result: dict[str, Any]) -> bool:
+    """Return True if adapters were trained; so for an unknown technique of another version."""
     known = techniques.every().get(str(result.get("technique")))
     return known is None or known.adapters
 
 
 def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
-    """Where the model is, and three things to do now."""
+    """Return the path of the model, and three next steps."""
     model = str(result.get("model") or run.result_path / "model")
     here = paths.from_here(model)
     lines = [
         Text.assemble(
-            ("The tuned model", "bold"), f"  {printable(here if len(here) < len(model) else model)}"
+            ("Fine-tuned model", "bold"), f"  {printable(here if len(here) < len(model) else model)}"
         )
     ]
     size, trained = result.get("parameters"), result.get("trainable")
-    if isinstance(size, int) and isinstance(trained, int) and _trains_beside(result):
+    if isinstance(size, int) and isinstance(trained, int) and _trained_adapters(result):
         lines.append(
-            Text(f"                 {trained:,} trained parameters beside {size:,} kept", style="dim")
+            Text(f"                  {trained:,} trainable and {size:,} frozen parameters", style="dim")
         )
-    lines.append(Text("Next", style="bold"))
+    lines.append(Text("Next steps", style="bold"))
     for command, why in (
-        (f"tuiftune report {run.name}", "settings, curve and every score"),
-        ("tuiftune data inspect FILE", "look into your own data"),
-        ("tuiftune new", "tune a model on it"),
+        (f"tuiftune report {run.name}", "settings, loss curve and all scores"),
+        ("tuiftune data inspect FILE", "check your own data"),
+        ("tuiftune new", "fine-tune a model on it"),
     ):
         lines.append(Text.assemble(f"  {command:<34}", (why, "dim")))
     return lines

@@ -1,4 +1,4 @@
-"""`tuiftune runs`, `stop`, `logs`, `report`: the runs there are, and what can be asked of one."""
+"""`tuiftune runs`, `stop`, `logs` and `report`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 from tuiftune import paths
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")]
 
 
 def runs(
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
     runs: Runs = None,
 ) -> None:
-    """List the runs here and those started elsewhere on this machine, latest first."""
+    """List all runs on this machine, newest first."""
     from tuiftune.cli import terminal
     from tuiftune.runs.state.summary import summarise
     from tuiftune.runs.store.find import all_runs
@@ -25,7 +25,7 @@ def runs(
 
     seen = [summarise(run) for run in all_runs(runs)]
     for lost in unreachable():
-        terminal.say(f"can't be looked at, and is left out: {lost} ({paths.trouble(lost)})")
+        terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:
         terminal.write_json({"runs": [summary.document() for summary in seen]})
     elif seen:
@@ -33,16 +33,18 @@ def runs(
 
         show(seen)
     else:
-        terminal.say("no runs yet; `tuiftune demo` makes one")
+        terminal.say("No runs yet. Start one: `tuiftune demo` or `tuiftune new`")
 
 
 def stop(
     run: Run,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has ended.")] = True,
-    kill: Annotated[bool, typer.Option("--kill", help="End it at once; nothing is saved.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the run has stopped.")] = True,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="Kill the run now, without saving a checkpoint.")
+    ] = False,
     runs: Runs = None,
 ) -> None:
-    """End a run in good order: it saves a checkpoint, and can be resumed."""
+    """Stop a run after its current step and save a checkpoint."""
     from tuiftune.cli.stopping import stop as carry_out
     from tuiftune.runs.store.find import find
 
@@ -51,11 +53,13 @@ def stop(
 
 def logs(
     run: Run,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
-    lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last lines.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing until the run ends.")] = False,
+    lines: Annotated[
+        int | None, typer.Option("-n", "--lines", min=0, help="Print only this many of the last lines.")
+    ] = None,
     runs: Runs = None,
 ) -> None:
-    """Print what the engine and its libraries wrote (engine.log)."""
+    """Print the log of the training process (engine.log)."""
     from tuiftune.cli.engine_log import show
     from tuiftune.runs.store.find import find
 
@@ -67,12 +71,15 @@ def report(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Write it there, its plot beside it; - is standard output."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the report here, with its plot next to it. [default: standard output]",
         ),
     ] = None,
     runs: Runs = None,
 ) -> None:
-    """Say what was run, on which data, with which settings and why, and what came of it (Markdown)."""
+    """Write a Markdown report: data, settings, reasons and results."""
     import sys
 
     from tuiftune.cli.data_progress import busy
@@ -90,4 +97,4 @@ def report(
     with busy("reading the log"):
         written = write(found, output)
     for path in written:
-        say(f"written: {path}")
+        say(f"Wrote {path}")

@@ -1,4 +1,4 @@
-"""The table of runs: a sign and a colour for the state, a bar for the progress, scores before and after."""
+"""The table of `tuiftune runs`: state, progress, and scores before and after."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SIGNS: dict[str, Sign] = {
     "stopped": "warn",
     "preempted": "warn",
 }
-RUNNING_COLOUR = "cyan"
+RUNNING_COLOR = "cyan"
 BAR_CELLS = 8
 
 
 def show(summaries: Sequence[Summary]) -> None:
-    """Draw the table; where output isn't a terminal, one line a run with nothing cut off."""
+    """Print the table; if standard output is not a terminal, one full line per run."""
     if plain():
         for summary in summaries:
             out().print(Text("  ".join(_cells(summary))), soft_wrap=True)
@@ -50,7 +50,7 @@ def show(summaries: Sequence[Summary]) -> None:
     table.add_column("where", overflow="ellipsis", no_wrap=True, ratio=1)
     for summary in summaries:
         state, *cells = _cells(summary)
-        table.add_row(Text(state, style=_colour(summary)), *map(Text, cells))
+        table.add_row(Text(state, style=_color(summary)), *map(Text, cells))
     out().print(table)
 
 
@@ -69,8 +69,8 @@ def _sign(summary: Summary) -> Sign:
     return SIGNS.get(summary.vitals.state, "bad")
 
 
-def _colour(summary: Summary) -> str:
-    return RUNNING_COLOUR if summary.vitals.running else COLOURS[_sign(summary)]
+def _color(summary: Summary) -> str:
+    return RUNNING_COLOR if summary.vitals.running else COLOURS[_sign(summary)]
 
 
 def _progress(summary: Summary) -> str:
@@ -83,17 +83,17 @@ def _progress(summary: Summary) -> str:
 
 
 def _scores(summary: Summary) -> str:
-    """Answers exactly right where they were scored, else the held-out loss."""
+    """Return exact match before and after if it was measured, else eval loss."""
     arrow = "→" if unicode() else "->"
     if summary.match_before is not None or summary.match_after is not None:
-        return f"{percent(summary.match_before)} {arrow} {percent(summary.match_after)} right"
+        return f"exact match {percent(summary.match_before)} {arrow} {percent(summary.match_after)}"
     if summary.loss_before is not None or summary.loss_after is not None:
-        return f"loss {figure(summary.loss_before)} {arrow} {figure(summary.loss_after)}"
+        return f"eval loss {figure(summary.loss_before)} {arrow} {figure(summary.loss_after)}"
     return "-"
 
 
 def _where(root: Path) -> str:
-    """The runs root, as short as it can be said."""
+    """Return the directory of the runs in its shortest form."""
     near = paths.from_here(root)
     if near != str(root):
         return near if near == os.curdir else os.path.join(os.curdir, near)

@@ -1,4 +1,4 @@
-"""Whether this command was asked to end by a signal: noted from the first moment on, forgotten by nobody."""
+"""A record of whether this command received a signal to end, from its start on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Asked:
-    """SIGTERM, and SIGINT where nobody can be asked what it means, become a note.
+    """Handler of SIGTERM, and of SIGINT if no person can be asked what to do.
 
-    One note for as long as the command lives: what comes between two engines counts as well.
+    It is valid for the whole command, so a signal between two restarts of the engine counts too.
     """
 
     def __init__(self, *, interactive: bool) -> None:

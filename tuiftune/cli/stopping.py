@@ -1,4 +1,4 @@
-"""`tuiftune stop`: ask a run to end, and wait until it has."""
+"""`tuiftune stop`: request a stop, and wait for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend
 from tuiftune.runs.state.liveness import Vitals, vitals
+from tuiftune.runs.state.summary import summarise
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -18,7 +19,7 @@ TELL_EVERY = 30.0
 
 
 def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
-    """Ask, and with `wait` stay until it has ended. Returns the exit code of the command."""
+    """Request a stop; with `wait`, return when the run has ended. Returns the exit code of the command."""
     seen = vitals(run)
     if not seen.running:
         say(f"{run.name} is not running ({seen.state})")
@@ -26,18 +27,18 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
     if kill:
         if not backend.stop(run, by="", kill=True):
             raise UserError("its process is not on this machine", place=run.name, remedy=seen.why)
-        say(f"killed; `tuiftune resume {run.name}` goes on from the last checkpoint")
+        say(f"{run.name}: killed. Continue from its last checkpoint: `tuiftune resume {run.name}`")
         return int(ExitCode.DONE)
     backend.stop(run, "tuiftune stop")
     if not wait:
-        say("asked to stop: it saves a checkpoint at the end of this step")
+        say(backend.effect_of_stop(summarise(run).step))
         return int(ExitCode.DONE)
     try:
         ended = _wait(run)
     except KeyboardInterrupt:
-        say("not waiting any longer; it will stop at the end of its step")
+        say("Not waiting any longer. The run stops after its current step.")
         return int(ExitCode.DONE)
-    resumable = f"; `tuiftune resume {run.name}` goes on" if ended.resumable else ""
+    resumable = f". Continue: `tuiftune resume {run.name}`" if ended.resumable else ""
     say(f"{run.name}: {ended.state}{resumable}")
     return int(ExitCode.DONE)
 
@@ -47,8 +48,6 @@ def _wait(run: RunDir) -> Vitals:
     while (seen := vitals(run)).running:
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
-            say(
-                f"still waiting for the step to end; `tuiftune stop --kill {run.name}` ends it without saving"
-            )
+            say(f"Still finishing the current step. Stop without saving: `tuiftune stop --kill {run.name}`")
         time.sleep(POLL_SECONDS)
     return seen

@@ -1,4 +1,4 @@
-"""A run told to its end on standard output: in plain lines, or as its events, one a line."""
+"""A run followed to its end on standard output: in plain lines, or as JSON events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLL_SECONDS = 0.25
 
 
 def in_lines(run: RunDir) -> int:
-    """Tell the run from its beginning and follow it. Returns its exit code; 0 when left with Ctrl-C."""
+    """Print the run from its beginning and follow it. Returns its exit code; 0 after Ctrl-C."""
     follower, narrator = Follower(run), Narrator()
     noticed = notices.Notices(run.planned())
 
@@ -47,7 +47,7 @@ def in_lines(run: RunDir) -> int:
 
 
 def as_json(run: RunDir) -> int:
-    """Pass the events on as they come, damaged lines left out. Returns the run's exit code."""
+    """Print the events as they arrive, without damaged lines. Returns the run's exit code."""
     try:
         for events in backend.of(run).stream(run):
             for event in events:
@@ -75,13 +75,13 @@ def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
 
 
 def _ending(run: RunDir, seen: Vitals) -> int:
-    """Say what there is to say of a run that doesn't run (any more). Returns its exit code."""
+    """Print why a run does not run (any more). Returns its exit code."""
     if seen.state == "died":
-        sys.stderr.write(f"tuiftune: {run.name}: the engine died: {cause(run)}\n")
+        sys.stderr.write(f"error: {run.name}: the training process crashed: {cause(run)}\n")
     elif seen.state == "gone":
-        sys.stderr.write(f"tuiftune: {run.name}: {seen.why}\n")
+        sys.stderr.write(f"error: {run.name}: {seen.why}\n")
     elif seen.state == "new":
-        sys.stderr.write(f"tuiftune: {run.name} was never started; `tuiftune resume {run.name}` starts it\n")
+        sys.stderr.write(f"{run.name}: never started. Start it: `tuiftune resume {run.name}`\n")
     return seen.exit_code or 0
 
 

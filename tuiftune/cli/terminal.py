@@ -1,7 +1,7 @@
-"""How commands speak: data on standard output, talk on standard error, colour only where it helps.
+"""Output of commands: data on standard output, messages on standard error, color only on terminals.
 
-Rich costs more to import than a whole fast command, so the consoles are made on first use.
-Rich itself honours NO_COLOR, TERM=dumb and a stream that is no terminal; signs stand beside colours.
+Importing Rich takes longer than a whole fast command, so the consoles are made on first use. Rich itself
+respects NO_COLOR, TERM=dumb and streams that are not terminals. A sign goes with every color.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLOURS: dict[Sign, str] = {"ok": "green", "warn": "yellow", "bad": "red", "info
 
 @functools.cache
 def out() -> Console:
-    """The console for what a command was asked for: standard output."""
+    """Return the console for a command's result: standard output."""
     from rich.console import Console
 
     return Console(highlight=False, emoji=False)
@@ -38,34 +38,34 @@ def out() -> Console:
 
 @functools.cache
 def err() -> Console:
-    """The console for what is said to a person: standard error."""
+    """Return the console for messages: standard error."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """One plain line to the person, on standard error; control characters are escaped, tokens hidden."""
+    """Print one line on standard error, with control characters escaped and secrets hidden."""
     sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 
 def write_json(document: Any) -> None:
-    """The one JSON document of a `--json` command, on standard output. NaN and infinities become null."""
+    """Print the one JSON document of a `--json` command on standard output. NaN and Inf become null."""
     import json
 
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(_finite(document), indent=2, ensure_ascii=not utf8, allow_nan=False)
-    # A path's bytes that are no text are lone surrogates here; this error handler writes their JSON escapes.
+    # Bytes of a path that are not text are lone surrogates here; this handler writes their JSON escapes.
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
 def plain() -> bool:
-    """Whether to speak in plain lines: standard output is no terminal, or one that cannot move its cursor."""
+    """Return True if standard output is not a terminal, or one that cannot move its cursor."""
     return not sys.stdout.isatty() or os.environ.get("TERM", "") in {"dumb", ""}
 
 
 def unicode(stream: Any = None) -> bool:
-    """Whether the stream (standard output unless given) can encode the signs and bars that are drawn."""
+    """Return True if the stream (default: standard output) can encode the signs and bars."""
     from tuiftune.terminal import ascii_asked
 
     if ascii_asked():
@@ -79,26 +79,26 @@ def unicode(stream: Any = None) -> bool:
 
 
 def sign(kind: Sign) -> str:
-    """The sign that stands beside a colour, in ASCII where the terminal's encoding has no better."""
+    """Return the sign that goes with a color, in ASCII if the terminal's encoding requires it."""
     return _SIGNS[kind][0 if unicode() else 1]
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of `width` characters, `share` (0 to 1) of it full."""
+    """Return a bar of `width` characters, `share` (0 to 1) of it full."""
     full, empty = ("█", "░") if unicode() else ("#", ".")
     filled = round(min(max(share, 0.0), 1.0) * width)
     return full * filled + empty * (width - filled)
 
 
 def clipboard() -> tuple[str, str]:
-    """(how copies reach the user's clipboard, what to do if they don't). The second is empty when it works.
+    """Return how copies reach the clipboard, and the fix if they do not ("" if they do).
 
-    Terminals take OSC 52; tmux passes it on only when `set-clipboard` is not off.
+    Terminals accept OSC 52; tmux passes it on only if `set-clipboard` is not off.
     """
     import subprocess
 
     if not os.environ.get("TMUX"):
-        return "copies go through the terminal (OSC 52), and into a file beside it", ""
+        return "clipboard: copies go through the terminal (OSC 52), and into a file", ""
     try:
         answer = subprocess.run(
             ["tmux", "show-options", "-gsv", "set-clipboard"],
@@ -108,10 +108,16 @@ def clipboard() -> tuple[str, str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return "tmux does not answer: copies go into a file only", "check that `tmux` is on the PATH"
+        return (
+            "clipboard: tmux does not answer, so copies go into a file only",
+            "Check that `tmux` is on the PATH.",
+        )
     if answer.stdout.strip() == "off":
-        return "tmux keeps copies to itself", "`tmux set -s set-clipboard on`"
-    return "copies go through tmux to your terminal, and into a file beside it", ""
+        return (
+            "clipboard: tmux does not pass copies on to your terminal",
+            "Run `tmux set -s set-clipboard on`.",
+        )
+    return "clipboard: copies go through tmux to your terminal, and into a file", ""
 
 
 def _finite(value: Any) -> Any:

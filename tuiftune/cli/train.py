@@ -1,4 +1,4 @@
-"""`tuiftune train` and `tuiftune resume`: prepare a run, start the engine, follow it."""
+"""`tuiftune train` and `tuiftune resume`: prepare a run, start it, follow it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Annotated
 import typer
 
 Runs = Annotated[
-    Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept; ./runs or $TUIFTUNE_RUNS.")
+    Path | None,
+    typer.Option("--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"),
 ]
-Detach = Annotated[bool, typer.Option("--detach", help="Return at once; the run goes on by itself.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Start in the background and return immediately.")]
 KeepAlive = Annotated[
-    bool, typer.Option("--keep-alive", help="Start it again when it dies, is preempted or lacks memory.")
+    bool,
+    typer.Option(
+        "--keep-alive", help="Restart automatically after a crash, a preemption or a lack of GPU memory."
+    ),
 ]
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="A preset file, or the name of a shipped one.")],
+    preset: Annotated[str, typer.Argument(help="A preset file, or the name of a built-in preset.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the preset (repeatable)."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Name of the run; else the preset's.")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Name of the run. [default: the preset's name]"),
     ] = None,
     detach: Detach = False,
     keep_alive: KeepAlive = False,
@@ -30,14 +36,14 @@ def train(
         bool | None,
         typer.Option(
             "--preflight/--no-preflight",
-            help="Measure memory on the longest rows first; without either: where there is a GPU.",
+            help="Run a preflight check on the longest rows before training. [default: on if there is a GPU]",
         ),
     ] = None,
     runs: Runs = None,
 ) -> None:
-    """Run a preset: plan it here, train, score before and after. Ctrl-C offers to detach.
+    """Fine-tune a model from a preset, and evaluate it before and after.
 
-    Progress goes to standard error; the run's directory is printed on standard output.
+    Press Ctrl-C to detach or stop. Progress goes to standard error, the run's directory to standard output.
     """
     from tuiftune.cli import terminal
     from tuiftune.jobs.prepare import prepare
@@ -55,24 +61,24 @@ def resume(
     detach: Detach = False,
     keep_alive: KeepAlive = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if settings or data were changed, or it diverged.")
+        bool, typer.Option("--force", help="Resume even if settings or data have changed, or it diverged.")
     ] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.learning_rate."),
     ] = None,
     max_usd: Annotated[
-        float | None, typer.Option("--max-usd", help="What the whole run may cost from now on.")
+        float | None, typer.Option("--max-usd", help="New budget limit of the whole run, in US dollars.")
     ] = None,
     max_hours: Annotated[
-        float | None, typer.Option("--max-hours", help="How long the whole run may take from now on.")
+        float | None, typer.Option("--max-hours", help="New time limit of the whole run, in hours.")
     ] = None,
     runs: Runs = None,
 ) -> None:
-    """Go on with a run from its newest sound checkpoint.
+    """Resume a run from its newest verified checkpoint.
 
-    A run that is done, or running, is left as it is. One that diverged goes on from its best checkpoint, with
-    another learning rate.
+    A run that is done or running is not changed. A run that diverged is resumed from its best checkpoint,
+    with another learning rate.
     """
     from tuiftune.cli.terminal import say
     from tuiftune.errors import ExitCode, UserError
@@ -85,12 +91,14 @@ def resume(
     register(found)
     seen = vitals(found)
     if seen.state == "done":
-        say(f"{found.name} is done; `tuiftune report {found.name}` tells what came of it")
+        say(f"{found.name} is already done. See its results: `tuiftune report {found.name}`")
         return
     if set_:
         if seen.running:
             raise UserError(
-                "is running", place=found.name, remedy=f"first stop it: `tuiftune stop {found.name} --wait`"
+                "settings of a running run cannot be changed",
+                place=found.name,
+                remedy=f"stop it first: `tuiftune stop {found.name} --wait`",
             )
         from tuiftune.runs.store.amend import change
 
@@ -118,7 +126,10 @@ def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = Fa
     typer.echo(str(run.path))
     if keep_alive and detach:
         pid, code = supervisor.detach(run, force=force), 0
-        say(f"in the background, kept alive by process {pid}; `tuiftune watch {run.name}` shows it")
+        say(
+            f"Running in the background, restarted automatically by process {pid}. "
+            f"Watch it: `tuiftune watch {run.name}`"
+        )
     elif keep_alive:
         code = follow_alive(run, force=force)
     else:

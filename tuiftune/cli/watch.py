@@ -1,4 +1,4 @@
-"""`tuiftune watch`: the live dashboard of a run, or its story in plain lines, or its events as they come."""
+"""`tuiftune watch`: a run live, as dashboard, plain lines or JSON events."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import typer
 
 def watch(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Name or path; else the latest that runs.")
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Run name or path. [default: the newest active run]"),
     ] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Plain lines instead of the dashboard.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Each event as one line of JSON.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print lines instead of opening the dashboard.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print each event as one line of JSON.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
-    """Show a run live; leaving doesn't end it.
+    """Show the live dashboard of a run; quitting does not stop the run.
 
-    With --plain or --json it follows to the end of the run and exits with the run's code.
+    With --plain or --json, follow the run to its end and exit with the run's exit code.
     """
     from tuiftune.cli import terminal
     from tuiftune.runs.store.find import find

@@ -1,4 +1,4 @@
-"""`tuiftune web`: the same app in a browser, through textual-serve, for this machine's user alone."""
+"""`tuiftune web`: the app in a browser, by textual-serve, for the user of this machine only."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ PORT = 8000
 
 def web(
     port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Of this machine's loopback.")
+        int, typer.Option("--port", min=1, max=65535, metavar="PORT", help="Local port to listen on.")
     ] = PORT,
 ) -> None:
-    """Show the app in a browser on this machine; needs `pip install 'tuiftune[browser]'`.
+    """Open the app in a browser; needs `pip install 'tuiftune[browser]'`.
 
-    Only the link it prints opens it, from this machine or through `ssh -L PORT:127.0.0.1:PORT`. Ctrl-C ends
-    it; what is training goes on.
+    Only the printed link opens it, from this machine or through `ssh -L PORT:127.0.0.1:PORT`. Ctrl-C stops
+    the server; runs continue.
     """
     from tuiftune.cli.terminal import say
 
     if find_spec("textual_serve") is None:
         raise UserError(
-            "textual-serve is not installed", place="web", remedy="pip install 'tuiftune[browser]'"
+            "textual-serve, which shows the app in a browser, is not installed",
+            place="web",
+            remedy="install it with `pip install 'tuiftune[browser]'`",
         )
     _check_free(port)
     key = secrets.token_urlsafe(24)
-    say(f"the app in a browser: http://{HOST}:{port}/?key={key}")
-    say("the link is the key to it: whoever has it can do what you can here; Ctrl-C ends it")
+    say(f"Open in your browser: http://{HOST}:{port}/?key={key}")
+    say("Anyone with this link can control your runs. Press Ctrl-C to stop the server.")
     _server(port, key).serve()
 
 
@@ -50,15 +52,15 @@ def _check_free(port: int) -> None:
             raise UserError(
                 f"cannot listen on {HOST}:{port} ({fault.strerror or fault})",
                 place="--port",
-                remedy=f"name another: --port {port + 1 if port < 65535 else PORT}",
+                remedy=f"use another port: `--port {port + 1 if port < 65535 else PORT}`",
             ) from None
 
 
 def _server(port: int, key: str) -> Any:
-    """A textual-serve server that lets nobody in without the key.
+    """Return a textual-serve server that rejects requests without the key.
 
-    Its own checks neither who asks nor from which page: without this, any account of the machine and any web
-    page open in the browser could drive the app.
+    textual-serve itself checks neither the user nor the page of a request. Without the key, any account on
+    this machine and any page in the browser could control the app.
     """
     from aiohttp import web as http
     from textual_serve.server import Server
@@ -87,7 +89,7 @@ def _server(port: int, key: str) -> Any:
         return made
 
     async def nothing(app: Any) -> None:
-        """In place of its banner."""
+        """Do nothing, instead of printing a banner."""
 
     server._make_app, server.on_startup, server.initialize_logging = guarded, nothing, lambda: None
     return server

@@ -1,4 +1,4 @@
-"""What carries out the jobs of runs: the protocol, the registry of `backends/`, and training by one."""
+"""The `Backend` protocol, the registry of `backends/`, and how a run is trained and stopped by one."""
 
 from __future__ import annotations
 
@@ -26,52 +26,52 @@ LOCAL = "local"
 
 
 class Backend(Protocol):
-    """Somewhere that an engine can run. What it writes is found in the run's directory, wherever it ran."""
+    """A place where an engine can run. Wherever it runs, its output is in the run's directory."""
 
     def submit(self, job: Job, run: RunDir) -> int:
-        """Start a job that holds the run. Returns its id. UserError where it can't be started."""
+        """Start a job that holds the run. Returns its ID. Raises UserError if it cannot be started."""
 
     def status(self, run: RunDir) -> Vitals:
-        """Whether the run's job runs, and how it ended."""
+        """Return whether the run's job is running, and how it ended."""
 
     def stop(self, run: RunDir, by: str, *, kill: bool = False) -> bool:
-        """Ask for a checkpoint and an end, or end it at once. Whether there was anybody to tell.
+        """Request a checkpoint and a stop, or kill the job. Returns False if there is no process.
 
-        `by` says who asked. UserError where that can't be done.
+        `by` names who asked. Raises UserError if the request cannot be made.
         """
 
     def stream(self, run: RunDir) -> Iterator[list[Event]]:
-        """The run's events from the first on, as they come, to the end of the job."""
+        """Yield the run's events from the first on, as they arrive, until the job ends."""
 
 
 def names() -> list[str]:
-    """The backends there are."""
+    """Return the names of all backends."""
     return sorted(module.name for module in iter_modules(backends.__path__))
 
 
 def backend(name: str) -> Backend:
-    """The backend of a name. UserError where there is none."""
+    """Return the backend of a name. Raises UserError if there is none."""
     if name not in names():
         known = ", ".join(names())
-        raise UserError("there is no such backend", place=printable(name), remedy=f"there are: {known}")
+        raise UserError("unknown backend", place=printable(name), remedy=f"use one of: {known}")
     found: Backend = import_module(f"{backends.__name__}.{name}").BACKEND
     return found
 
 
 def of(run: RunDir) -> Backend:
-    """The backend that the run was last submitted to; this machine where nothing says otherwise."""
+    """Return the backend that the run was last submitted to; the local one if none is noted."""
     note = _note(run)
     return backend(LOCAL if paths.gone(note) else documents.read_text(note, 256).strip())
 
 
 def training(run: RunDir, *, force: bool = False) -> Job:
-    """The job that trains a run: it resumes where there are checkpoints, with `force` even a changed run."""
+    """Return the job that trains a run, or resumes it if it has checkpoints; `force`: even if changed."""
     resume = ("--resume",) if checkpoints.any_in(run.checkpoints_path) else ()
     return Job("train", (*resume, *(("--force",) if force else ())), run.path)
 
 
 def train(run: RunDir, *, force: bool = False, on: str = LOCAL) -> int:
-    """Start training a run, or start it again, on a backend. Returns the id of its job."""
+    """Start or resume training a run on a backend. Returns the ID of its job."""
     chosen = backend(on)
     note = _note(run)
     try:
@@ -81,13 +81,24 @@ def train(run: RunDir, *, force: bool = False, on: str = LOCAL) -> int:
             note.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             write_text(note, on + "\n")
     except OSError as fault:
-        raise UserError(f"can't be written ({fault.strerror})", place=printable(str(note))) from None
+        raise UserError(
+            f"cannot be written ({fault.strerror})",
+            place=printable(str(note)),
+            remedy="check the permissions of the run's directory",
+        ) from None
     return chosen.submit(training(run, force=force), run)
 
 
 def stop(run: RunDir, by: str, *, kill: bool = False) -> bool:
-    """Ask a run to save a checkpoint and end, or end it at once. Whether there was anybody to tell."""
+    """Request a checkpoint and a stop of a run, or kill it. Returns False if there is no process."""
     return of(run).stop(run, by, kill=kill)
+
+
+def effect_of_stop(step: int) -> str:
+    """Return what a stop request does to a run that has finished `step` steps."""
+    if step:
+        return "The run stops after its current step and saves a checkpoint."
+    return "The run stops soon. No step has finished yet, so there may be no checkpoint to resume from."
 
 
 def _note(run: RunDir) -> Path:

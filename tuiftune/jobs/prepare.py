@@ -1,6 +1,6 @@
-"""From a preset to a run directory: the one path that the command line, the wizard and the demo all take.
+"""From a preset to a run directory: the one way, used by the command line, the wizard and the demo.
 
-Everything that can be wrong on the user's side is found here, before anything is written.
+All errors of the user are found here, before anything is written.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ def prepare(
     preflight: bool | None = None,
     say: Callable[[str], None] | None = None,
 ) -> RunDir:
-    """A run directory that is ready to be launched, registered.
+    """Create and register a run directory that is ready to be launched.
 
-    `text` is the preset file as the user has it, where it is to be kept as such. `preflight`: measure memory
-    before training; None: where there is a GPU.
-    Without a `name` the preset's own is taken, with a number behind it where that is taken. `say` is told
-    what is being done. UserError for anything that is wrong with preset, model, data, name or root; with exit
-    code 3 where the run doesn't fit into memory or on the disk.
+    Args:
+        name: of the run; None: the preset's name, with a number appended if it exists.
+        text: the preset file as the user wrote it, if it should be kept as it is.
+        preflight: measure memory before training; None: only if there is a GPU.
+        say: called with the current task.
+
+    Raises:
+        UserError: if preset, model, data, name or root is invalid; with exit code 3 if the run does not fit
+            into memory or on the disk.
     """
     root = root or default_root()
     if name is not None:
@@ -59,7 +63,7 @@ def prepare(
 
 
 def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Inputs, Plan]:
-    """Look at machine, model and data, and plan. UserError where one of them can't be trained with."""
+    """Read machine, model and data, and make a plan. Raises UserError if training is impossible with one."""
     from tuiftune.data.mix.sources import Mix, mixed
     from tuiftune.data.mix.split import split
     from tuiftune.data.similar.twins import leakage_told, twins
@@ -71,13 +75,13 @@ def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = N
     if mix := Mix.of(preset.data):
         train = mixed(train, held, mix, preset.training.seed).examples
     if words := leakage_told(twins(train, held).document()):
-        tell(f"warning: {words}; `tuiftune data clean --near` takes one of each away")
+        tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")
     return inputs, inputs.plan()
 
 
 def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
-    """UserError with exit code 3 and the nearest alternatives where memory or disk space is not enough."""
+    """Raise UserError with exit code 3 and the nearest alternatives if memory or disk space is too small."""
     from tuiftune.hardware.disks import disk_of
     from tuiftune.preset.sizes import format_size
 
@@ -88,42 +92,42 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
             f"does not fit: needs {format_size(plan.memory.needs)}, "
             f"{printable(str(plan.gpu.get('name')))} has {format_size(there)}",
             place=inputs.preset.name,
-            remedy=f"what would fit: {'; '.join(ways)}" if ways else "take a smaller model or a larger GPU",
+            remedy=f"use what fits: {'; '.join(ways)}" if ways else "use a smaller model or a larger GPU",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
     needed, disk = _disk_needed(plan, inputs), disk_of(root)
     if disk.total and needed > disk.free:
         raise UserError(
-            f"not enough disk: up to {format_size(needed)} are needed, {format_size(disk.free)} are free",
+            f"not enough disk space: up to {format_size(needed)} needed, {format_size(disk.free)} free",
             place=printable(str(root)),
-            remedy="keep fewer with --set run.checkpoints=1, free some space, or use another disk: --runs",
+            remedy="free some space, use another disk (--runs), or keep fewer checkpoints (run.checkpoints)",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
 
 
 def _check_limit(plan: Plan) -> None:
-    """UserError for a cap in money where no price is known: it could not be kept."""
+    """Raise UserError for a budget limit that cannot be enforced, because no price is known."""
     cap = plan.resolved.budget.max_usd
     if cap is not None and plan.usd_per_hour is None:
         machine = printable(str(plan.gpu.get("name")))
         raise UserError(
-            f"no price of {machine} is known, so ${cap:g} can't be kept to",
+            f"the limit of ${cap:g} cannot be enforced, because the price of {machine} is unknown",
             place="budget.max_usd",
-            remedy="give yours with --set budget.usd_per_hour=PRICE, or cap the time: budget.max_hours",
+            remedy="set your price (--set budget.usd_per_hour=PRICE), or limit the time (budget.max_hours)",
         )
 
 
 def _disk_needed(plan: Plan, inputs: Inputs) -> int:
-    """Bytes a run writes at most: the checkpoints kept, one more while it is staged, and the result."""
+    """Return the most bytes a run writes: the checkpoints kept, one more being staged, and the result."""
     from tuiftune.plan.resolve import trainable_parameters
 
     chosen = plan.resolved
     adapters = chosen.method.adapter_dtype if techniques.find(chosen.method.technique).adapters else "float32"
     element = 2 if adapters == "bfloat16" else 4
     trained = element * trainable_parameters(plan, inputs.model)
-    checkpoint = (1 + STATES) * trained  # Adam's states are as wide as what they belong to
+    checkpoint = (1 + STATES) * trained  # Adam's states have the type of their parameters
     return (chosen.run.checkpoints + 1) * checkpoint + trained + SPARE_BYTES
 
 
 def _silent(_: str) -> None:
-    """Tells nobody."""
+    """Ignore a message."""

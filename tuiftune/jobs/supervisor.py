@@ -1,7 +1,7 @@
 """The supervisor of a run (`--keep-alive`): restarts it after a crash, a preemption or a lack of GPU memory.
 
-What no restart can fix is never tried again: NaN, divergence, a full disk, wrong settings, a run that was
-stopped on purpose.
+It does not restart after what a restart cannot fix: NaN loss, divergence, a full disk, invalid settings, or a
+stop that was requested.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 RESTARTABLE = ("died", "preempted", "oom")
+ENDS = {"died": "Crashed", "preempted": "Preempted", "oom": "Out of GPU memory"}
 PAUSES = (5.0, 30.0, 120.0)  # seconds before the first, second and third restart without progress
 LOOK_EVERY = 0.25
 STARTS_WITHIN = 30.0
@@ -28,7 +29,12 @@ STARTS_WITHIN = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How one engine's end was seen: its exit code, and whether its follower wants no other started."""
+    """The end of one engine process.
+
+    Attributes:
+        exit_code: of the process.
+        enough: True if its follower wants no restart.
+    """
 
     exit_code: int
     enough: bool
@@ -43,26 +49,29 @@ def supervise(
     start: Callable[[], int],
     pauses: tuple[float, ...] = PAUSES,
 ) -> int:
-    """Follow a run to its end, through as many engines as that takes. Returns the last one's exit code.
+    """Follow a run to its end and restart it as often as needed. Returns the last exit code.
 
-    `follow` returns once the engine of a process id has ended or was left alone. It gives up after
-    `len(pauses)` restarts in a row without a new checkpoint. Once the run or this
-    process is asked to stop, nothing is started again.
+    Args:
+        follow: returns once the engine with a process ID has ended or was detached.
+        asked_to_end: True once this process was asked to end; there is no restart after that, nor after a
+            stop request for the run.
+        pauses: seconds before each restart; after `len(pauses)` restarts in a row without a new checkpoint
+            the supervisor gives up.
     """
     tried = 0
     while True:
         before = _newest(run)
         seen = backend.of(run).status(run)
-        # One that runs was left by a supervisor that was ended.
+        # A running engine was started by an earlier supervisor.
         followed = follow(seen.pid if seen.running and seen.pid is not None else start())
         state = backend.of(run).status(run).state
         if followed.enough or state not in RESTARTABLE:
             return followed.exit_code
         tried = 0 if _newest(run) > before else tried
         if tried == len(pauses):
-            say(f"{tried} restarts brought no new checkpoint; giving up")
+            say(f"Giving up after {tried} restarts without a new checkpoint.")
             return followed.exit_code
-        say(f"{state}; starting it again in {pauses[tried]:g} s ({tried + 1} of {len(pauses)})")
+        say(f"{ENDS[state]}. Restarting in {pauses[tried]:g} s ({tried + 1} of {len(pauses)}).")
         if not _pause(run, pauses[tried], asked_to_end):
             return followed.exit_code
         tried += 1
@@ -72,7 +81,7 @@ def supervise(
 
 
 def detach(run: RunDir, *, force: bool = False) -> int:
-    """Start a supervisor in a session of its own. Returns its process id, once it has started the engine."""
+    """Start a supervisor in its own session. Returns its process ID once it has started the engine."""
     command = interpreter.command("tuiftune", "resume", str(run.path), "--keep-alive")
     process = interpreter.start([*command, "--force"] if force else command, session=True)
     until = time.monotonic() + STARTS_WITHIN
@@ -82,13 +91,13 @@ def detach(run: RunDir, *, force: bool = False) -> int:
 
 
 def _newest(run: RunDir) -> int:
-    """The step of the newest checkpoint; -1 before the first."""
+    """Return the step of the newest checkpoint; -1 before the first."""
     found = checkpoints.found_in(run.checkpoints_path).checkpoints
     return found[0][0] if found else -1
 
 
 def _pause(run: RunDir, seconds: float, asked_to_end: Callable[[], bool]) -> bool:
-    """Wait; False as soon as the run or this process is asked to stop."""
+    """Wait. Returns False as soon as the run or this process is asked to stop."""
     until = time.monotonic() + seconds
     try:
         while not asked_to_end() and time.monotonic() < until:

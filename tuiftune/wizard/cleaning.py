@@ -1,4 +1,4 @@
-"""Where repaired rows go, and how the draft follows them."""
+"""The file that clean rows are written to, and how the draft then uses it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ TRAIN, VALIDATION = ".train.jsonl", ".validation.jsonl"
 
 
 def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
-    """A name that is free, beside the data (in the current directory for what isn't the user's own file):
-    `rows.csv.gz` gives `rows.clean.jsonl`.
+    """Return an unused name next to the data: `rows.csv.gz` gives `rows.clean.jsonl`.
+
+    Built-in data is written to the current directory.
     """
     given = paths.given(sources[0])
     own = not sources[0].startswith("builtin:") and paths.exists(given)
-    folder = given.parent if own else Path()
+    directory = given.parent if own else Path()
     name = files[0].name
     while Path(name).suffix.lower() in SUFFIXES:
         name = Path(name).stem
     number = 1
     while True:
         stem = f"{name}.clean" + (f"-{number}" if number > 1 else "")
-        if not any(paths.exists(folder / f"{stem}{ending}") for ending in ENDINGS):
-            return folder / f"{stem}.jsonl"
+        if not any(paths.exists(directory / f"{stem}{ending}") for ending in ENDINGS):
+            return directory / f"{stem}.jsonl"
         number += 1
 
 
 def free(text: str) -> Path:
-    """The name of a new file. UserError where it, or what is written beside it, is there already."""
+    """Return the path of a new file. Raises UserError if it, or a file written next to it, exists."""
     path = paths.given(text)
     if not path.name or paths.is_dir(path):
-        raise UserError("is a folder", place=text or "write to", remedy="name a file in it")
+        raise UserError("is a directory", place=text or "write to", remedy="name a file in it")
     if path.suffix.lower() not in {".jsonl", ".ndjson", ".json"}:
         path = path.with_name(f"{path.name}.jsonl")
     stem = path.with_suffix("").name
@@ -48,21 +49,19 @@ def free(text: str) -> Path:
         (path.with_name(stem + end) for end in ENDINGS if paths.exists(path.with_name(stem + end))), None
     )
     if taken is not None:
-        raise UserError("is there already", place=str(taken), remedy="take another name")
+        raise UserError("the file already exists", place=str(taken), remedy="use another name")
     return path
 
 
 def repaired(draft: Draft, written: Sequence[Path]) -> Draft:
-    """The draft with the files of a clean run: the first to learn from, the second (of a split) to measure
-    on.
-    """
+    """Return the draft with the files of a clean run: the first to train on, the second to evaluate on."""
     train, *others = written
     draft = with_sources(draft, (str(train),)).with_(format="auto", columns={})
     return draft.override("data.eval", str(others[0])) if others else draft
 
 
 def with_sources(draft: Draft, sources: tuple[str, ...]) -> Draft:
-    """The draft with other data. Rows that were split off the old data are no measure of the new."""
+    """Return the draft with other data, without an evaluation file that was split off the old data."""
     held = draft.overrides.get("data.eval")
     if draft.data != sources and isinstance(held, str) and len(draft.data) == 1:
         old = draft.data[0]

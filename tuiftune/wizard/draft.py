@@ -1,4 +1,4 @@
-"""The run that is being put together: one value that the app and the plain prompts both edit."""
+"""The draft of a preset: one immutable value that the app and the plain prompts edit."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
-Value = Any  # what YAML can say: text, number, boolean, list or mapping
+Value = Any  # any YAML value: text, number, boolean, list or mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Everything the wizard has been told. Nothing is validated before `preset()`; a change is a new draft.
+    """Everything the user entered in the wizard. It is validated by `preset()`; a change is a new draft.
 
-    `recommended` and `overrides` are values by dotted preset key (`training.epochs`); what the user sets in
-    `overrides` wins over what was recommended. `taken` are those of them that came from `source`, a built-in
-    preset. `answers` are those of `advice.questions`. `card` plans for another card (`NAME[:COUNT]`) and
-    `save_as` is where the preset goes: neither is in the preset.
+    Attributes:
+        answers: to the questions of `advice.questions`, by question.
+        recommended: values by dotted preset key, such as `training.epochs`.
+        overrides: the user's own values by dotted preset key; they win over `recommended`.
+        taken: those of `overrides` that came from `source`, a built-in preset.
+        card: another GPU to plan for (`NAME[:COUNT]`); "" for this machine. Not in the preset.
+        save_as: path of the preset file. Not in the preset.
     """
 
     model: str = ""
@@ -44,23 +47,23 @@ class Draft:
     save_as: str = ""
 
     def with_(self, **changes: Any) -> Draft:
-        """A copy with fields replaced: `draft.with_(model="builtin:tiny")`."""
+        """Return a copy with fields replaced: `draft.with_(model="builtin:tiny")`."""
         return replace(self, **changes)
 
     def answer(self, question: str, option: str | None) -> Draft:
-        """A copy with one question answered; None takes the answer back."""
+        """Return a copy with one question answered; None removes the answer."""
         return replace(self, answers=_put(self.answers, question, option))
 
     def override(self, key: str, value: Value | None) -> Draft:
-        """A copy with one dotted preset key set by the user; None gives it back to the recommendation."""
+        """Return a copy with one dotted preset key set by the user; None resets it."""
         return replace(self, overrides=_put(self.overrides, key, value))
 
     def value(self, key: str) -> Value | None:
-        """What the user set, else what was recommended, else None (the preset's default holds)."""
+        """Return the user's value, else the recommended one, else None (the preset's default applies)."""
         return self.overrides.get(key, self.recommended.get(key))
 
     def missing(self) -> tuple[str, ...]:
-        """Keys without which there is no preset, in the order they are asked for."""
+        """Return the required preset keys that are not set yet, in the order of the steps."""
         missing = []
         if not self.data:
             missing.append("data.train")
@@ -69,15 +72,15 @@ class Draft:
         return tuple(missing)
 
     def preset(self) -> Preset:
-        """The preset that will be saved and run. UserError names the first key that is missing or wrong."""
+        """Return the preset to save and run. Raises UserError for the first missing or invalid key."""
         from pydantic import ValidationError
 
         from tuiftune.preset.explain import faults, raise_first
         from tuiftune.preset.schema import Preset
 
         for key in self.missing():
-            remedy = "choose a base model" if key == "model.base" else "choose the file to learn from"
-            raise UserError("is not chosen yet", place=key, remedy=remedy)
+            remedy = "choose a base model" if key == "model.base" else "choose a data file in the data step"
+            raise UserError("not set yet", place=key, remedy=remedy)
         try:
             preset = Preset.model_validate(self._document())
         except ValidationError as error:
@@ -90,12 +93,12 @@ class Draft:
         )
 
     def inherited(self, key: str) -> bool:
-        """Whether the value is that of the built-in preset the draft began with."""
+        """Return True if the value is that of the built-in preset the draft began with."""
         return key in self.taken and self.overrides.get(key) == self.taken[key]
 
     @classmethod
     def of(cls, preset: Preset) -> Draft:
-        """A draft that edits an existing preset: what differs from the defaults is the preset's choice."""
+        """Return a draft that edits a preset; its values that are not defaults become overrides."""
         data = preset.data
         document = preset.model_dump(mode="json", exclude_defaults=True)
         for section, key in (("model", "base"), ("data", "train"), ("data", "format"), ("data", "columns")):
@@ -144,13 +147,13 @@ class Draft:
                 message, remedy = unknown_key(tuple(dotted.split(".")))
                 raise UserError(message, place=dotted, remedy=remedy)
             document.setdefault(section, {})[key] = value
-        # What was set for another technique is kept in the draft, for when that is chosen again.
+        # Options of another technique stay in the draft, in case it is chosen again.
         document["method"] = method.fitting(document.get("method", {}))
         return document
 
 
 def checked_with(draft: Draft) -> tuple[int, float | str, int]:
-    """What its data is checked with: the run's own `data.max_length`, `data.eval` and `training.seed`."""
+    """Return `data.max_length`, `data.eval` and `training.seed` of the draft, to check its data with."""
     from tuiftune.preset.schema import DataSection, TrainingSection
 
     def value(section: type[DataSection | TrainingSection], key: str, name: str) -> Any:
@@ -165,14 +168,15 @@ def checked_with(draft: Draft) -> tuple[int, float | str, int]:
 
 
 def clone(run: RunDir, root: Path) -> Draft:
-    """A draft that edits the run's preset, under a name that is free in `root`. UserError without a preset.
+    """Return a draft that edits a run's preset, under a name that is unused in `root`.
 
-    Data named relative to where the run was started is found there when it is not here.
+    Relative data paths that do not exist here are resolved from where the run was started. Raises UserError
+    if the run has no preset.
     """
     from tuiftune.runs.store.directory import free_name
 
     draft = Draft.of(run.preset)
-    home = run.path.parent.parent  # runs/ lies where the run was started, unless it was put elsewhere
+    home = run.path.parent.parent  # by default, runs/ is in the directory where the run was started
     data = tuple(_found(source, home) for source in draft.data)
     name = free_name(root, run.preset.name)
     return draft.with_(data=data, name=free_name(root, f"{name}-2") if name == run.preset.name else name)

@@ -1,5 +1,4 @@
-"""What the user's own values cost or win against the recommended ones, in words: memory, time, money,
-quality."""
+"""The effect of the user's values compared with the recommended ones: memory, time, cost, quality."""
 
 from __future__ import annotations
 
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan, Reason
     from tuiftune.wizard.settings import Setting
 
-SAME = 0.02  # a difference below this share is none: the prediction is no finer
+SAME = 0.02  # relative differences below this are within the error of the prediction
 
 
 def against(plan: Plan, recommended: Plan | None) -> str:
-    """`against the recommended: +3.4 GiB, 1.3× longer, +$0.40`; "" where they are the same plan."""
+    """Return `compared with recommended: +3.4 GiB, 1.3× slower, +$0.40`; "" if the plans are the same."""
     if recommended is None or plan.resolved == recommended.resolved:
         return ""
     parts = [_memory(plan.memory.needs - recommended.memory.needs)]
@@ -28,7 +27,7 @@ def against(plan: Plan, recommended: Plan | None) -> str:
     if plan.usd is not None and recommended.usd is not None and abs(plan.usd - recommended.usd) >= 0.01:
         more = plan.usd - recommended.usd
         parts.append(f"{'+' if more > 0 else '-'}{money(abs(more))}")
-    return f"against the recommended: {', '.join(parts)}"
+    return f"compared with recommended: {', '.join(parts)}"
 
 
 def _memory(more: int) -> str:
@@ -40,11 +39,11 @@ def _memory(more: int) -> str:
 def _time(share: float) -> str:
     if abs(share - 1) <= SAME:
         return "same time"
-    return f"{share:.2g}× as long" if share > 1 else f"{1 / share:.2g}× faster"
+    return f"{share:.2g}× slower" if share > 1 else f"{1 / share:.2g}× faster"
 
 
 def quality_of(plan: Plan, key: str, parameters: int | None, facts: DataFacts | None) -> Quality | None:
-    """What a key's value in the plan does to quality. `parameters` of the model, None where not known."""
+    """Return the effect of a key's value on quality. `parameters` of the model, None if unknown."""
     from tuiftune.advice.quality import Circumstances, quality
     from tuiftune.wizard.settings import resolved
 
@@ -56,8 +55,7 @@ def quality_of(plan: Plan, key: str, parameters: int | None, facts: DataFacts | 
 
 
 def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | None) -> str:
-    """A setting of the wizard: what it is, why it has its value, and what each of its values does to
-    quality."""
+    """Return what a setting is, why it has its value, and the effect of each of its values on quality."""
     from tuiftune.advice.quality import quality
     from tuiftune.preset.words import keys
     from tuiftune.wizard.settings import written
@@ -67,15 +65,15 @@ def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | N
     if known is not None:
         parts.append(f"{known.does}: {known.allows}.")
     if reason is not None:
-        whose = {"preset": "Yours", "tuiftune default": "Default"}
+        whose = {"preset": "Your value", "tuiftune default": "Default"}
         taken = "Set" if reason.source.startswith("preset ") else "Recommended"
         who = whose.get(reason.source, taken)
-        parts.append(f"{who}: {written(reason.value)}, {reason.why} [{reason.source}].")
+        parts.append(f"{who}: {written(reason.value)}. Reason: {reason.why} [{reason.source}].")
     lines: list[str] = []
     for choice in setting.choices:
         found = quality(setting.key, choice, around)
         if found is not None and found.says not in " ".join(lines):
             lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
     if lines:
-        parts += ["What it does to quality:", *lines]
+        parts += ["Effect on quality:", *lines]
     return "\n".join(parts)

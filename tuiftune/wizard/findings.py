@@ -1,6 +1,6 @@
-"""What was looked up for the draft: machine, dataset, model, lengths, plan. Each is looked up once.
+"""A cache of what was found for a draft: machine, dataset, model, token lengths, plan.
 
-Call these from worker threads only: reading a dataset can take seconds. All raise UserError.
+Call these from worker threads only, because reading a dataset can take seconds. All raise UserError.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEPT = 64
 
 
 class Findings:
-    """A memory of answers, shared by the wizard's steps. Only derived facts: nothing here is the user's."""
+    """A cache shared by the wizard's steps. It holds derived facts only, no input of the user."""
 
     def __init__(self, runs_root: Path | None = None) -> None:
         self._runs_root = runs_root
@@ -48,7 +48,7 @@ class Findings:
             return self._known[(kind, key)]
 
     def machine(self, *, fresh: bool = False) -> Machine:
-        """This machine; `fresh` looks again."""
+        """Return this machine; `fresh`: detect it again."""
         from tuiftune.hardware.detect import detect
 
         if fresh:
@@ -57,7 +57,7 @@ class Findings:
         return machine
 
     def machine_of(self, draft: Draft) -> Machine:
-        """This machine, or one with the card that the draft names instead of its own."""
+        """Return this machine, with the GPUs that the draft names instead of its own."""
         from dataclasses import replace
 
         from tuiftune.hardware import cards
@@ -89,12 +89,12 @@ class Findings:
         return model
 
     def model_of(self, draft: Draft) -> BaseModel:
-        """The draft's model, of the revision that will be trained; the built-in one before one is chosen."""
+        """Return the draft's model, of the revision to train; before one is chosen, the built-in model."""
         revision = draft.value("model.revision") if draft.model else None
         return self.model(draft.model or "builtin:tiny", None if revision is None else str(revision))
 
     def dataset(self, draft: Draft, progress: Callable[[int], None] | None = None) -> Dataset:
-        """The draft's dataset. `progress` gets the rows so far; what it raises ends the reading."""
+        """Return the draft's dataset. `progress` gets the rows so far; its exception ends the reading."""
         from tuiftune.data.read.load import load
 
         dataset: Dataset = self._once(
@@ -111,7 +111,7 @@ class Findings:
         return dataset
 
     def facts(self, draft: Draft, model: BaseModel) -> DataFacts:
-        """Rows and token lengths of the draft's data, with this model's tokenizer where it is here."""
+        """Return rows and token lengths of the draft's data, by this model's tokenizer if it is here."""
         from tuiftune.data.measure import measure
 
         dataset = self.dataset(draft)
@@ -128,7 +128,7 @@ class Findings:
         return facts
 
     def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
-        """The plan of the draft on this machine, or on the card that the draft names."""
+        """Return the plan of the draft for this machine, or for the GPU that the draft names."""
         from tuiftune.plan.inputs import Inputs
 
         preset = draft.preset() if preset is None else preset
@@ -142,7 +142,7 @@ class Findings:
 
 
 def mix_of(draft: Draft) -> Mix:
-    """What the draft mixes in beside its own data."""
+    """Return the other sources that the draft mixes with its data."""
     from tuiftune.data.mix.sources import Mix, Source
 
     sources: Any = draft.value("data.mix") or []
@@ -157,7 +157,7 @@ def mix_of(draft: Draft) -> Mix:
 
 
 def trainable(dataset: Dataset) -> None:
-    """UserError where the rows are of a kind that no stage can train on yet."""
+    """Raise UserError if no stage can train on rows of this format yet."""
     usual = stages.usual()
     usual.check_rows(dataset.format, remedy="^s reads the chosen answers alone: prompt-completion, or chat")
 

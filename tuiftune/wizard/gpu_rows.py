@@ -1,4 +1,4 @@
-"""What a draft would need, take and cost on cards one could rent. Call in a thread."""
+"""Memory, time and cost of a draft on other GPUs. Call in a thread."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.findings import Findings
 
-NUMBERS = (1, 2, 4, 8)  # of equal cards
+NUMBERS = (1, 2, 4, 8)  # of equal GPUs
 
 
 @dataclass(frozen=True, slots=True)
 class CardRow:
-    """`card` is what the draft takes ("" for this machine). `memory` in bytes of one card, `price` in US
-    dollars an hour of all of them. Without a plan `fault` says why.
+    """The plan for one kind of GPU.
+
+    Attributes:
+        card: value for `Draft.card` ("" for this machine).
+        name: of the GPU.
+        memory: bytes of one GPU.
+        plan: None if there is none; then `fault` says why.
     """
 
     card: str
@@ -35,9 +40,9 @@ class CardRow:
 
 
 def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[CardRow]:
-    """This machine, then every known card, smallest first; `number` cards of each. Raises UserError.
+    """Yield this machine, then every known GPU, smallest first, `number` of each. Raises UserError.
 
-    A plan each, some 10 ms; none is remembered.
+    Each is one plan, about 10 ms; plans are not cached.
     """
     from tuiftune.hardware import cards
     from tuiftune.plan.resolve import make_plan

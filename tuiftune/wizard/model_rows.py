@@ -1,5 +1,7 @@
-"""The base models the wizard offers, in order: recommended, on this machine, the catalogue. Call in a
-thread."""
+"""The base models that the wizard offers: recommended, on this machine, from the catalog.
+
+Call in a thread.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether a model can be trained here at all, by which technique, and the least it needs in bytes."""
+    """Whether a model can be trained here, the technique with the lowest memory, and its bytes."""
 
     fits: bool
     technique: str
@@ -28,7 +30,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """`fits` None: not looked at yet. `kind`: suggested, local, catalogue or typed."""
+    """One base model of the list. `fits` None: not known yet. `kind`: suggested, local, catalog or typed."""
 
     reference: str
     parameters: int | None
@@ -43,20 +45,18 @@ class ModelRow:
         return self.reference.rstrip("/").rsplit("/", 1)[-1]
 
     def described(self, fit: Fit | None) -> str:
-        """Why it is listed, what it needs at least, and its terms."""
+        """Return why it is listed, its least memory, and its license."""
         facts = [self.why]
         if fit is not None:
-            facts.append(
-                f"{fit.technique} from {size(fit.needs)} on: {'fits' if fit.fits else 'does not fit'}"
-            )
-        facts.append(f"licence {self.licence}" if self.licence else "")
-        facts.append("gated: accept its terms first" if self.gated else "")
-        return "; ".join(fact for fact in facts if fact)
+            says = "Fits" if fit.fits else "Does not fit"
+            facts.append(f"{says}: {fit.technique} needs at least {size(fit.needs)}")
+        facts.append(f"license {self.licence}" if self.licence else "")
+        facts.append("Gated: accept its terms on the Hugging Face Hub first" if self.gated else "")
+        return ". ".join(fact for fact in facts if fact)
 
 
 def rows_of(findings: Findings, draft: Draft) -> list[ModelRow]:
-    """Each model once. A model the draft names that is in none of the lists comes second. Raises
-    UserError."""
+    """Return each model once. A model of the draft that is in no list comes second. Raises UserError."""
     from tuiftune.advice.suggest import suggest
     from tuiftune.models import catalogue, local
     from tuiftune.models.resolve import BUILTIN
@@ -70,22 +70,22 @@ def rows_of(findings: Findings, draft: Draft) -> list[ModelRow]:
         )
     if draft.model and draft.model not in rows and catalogue.find(draft.model) is None:
         first, *rest = rows.values()
-        typed = _row(findings.model_of(draft), "typed", "named by you")
+        typed = _row(findings.model_of(draft), "typed", "entered by you")
         rows = {row.reference: row for row in (first, typed, *rest)}
     for model in here:
         rows.setdefault(model.reference, _row(model, "local", "already on this machine"))
     for entry in catalogue.entries():
-        why = f"{entry.title}, {'tuned for chat' if entry.instruct else 'not tuned for chat'}"
+        why = f"{entry.title}, {'chat model' if entry.instruct else 'base model without chat training'}"
         rows.setdefault(
-            entry.id, ModelRow(entry.id, entry.parameters, entry.licence, entry.gated, "catalogue", why)
+            entry.id, ModelRow(entry.id, entry.parameters, entry.licence, entry.gated, "catalog", why)
         )
     return list(rows.values())
 
 
 def fits_of(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[tuple[str, Fit]]:
-    """Each model's fit, one row of the draft's length at a time: an estimate each, well under 2 ms.
+    """Yield each model's fit for a micro-batch of one row: an estimate, less than 2 ms each.
 
-    A model whose facts are not on this machine is passed over. Raises UserError for a draft without data.
+    Models without a config on this machine are skipped. Raises UserError for a draft without data.
     """
     from tuiftune.advice.suggest import least
     from tuiftune.models import catalogue

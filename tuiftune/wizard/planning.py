@@ -1,4 +1,4 @@
-"""What the model step asks in threads: models to choose from, a plan of the draft, which models fit."""
+"""Work of the model step, for threads: models to choose from, a plan of the draft, which models fit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FITS_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A plan, or in `error` why there is none; what was recommended for it, and the plan of that alone."""
+    """A plan, or in `error` why there is none; the recommendation, and the plan of that alone."""
 
     plan: Plan | None = None
     advice: Recommendation | None = None
@@ -31,11 +31,11 @@ class Outcome:
     facts: DataFacts | None = None
 
     def advised(self, key: str) -> Reason | None:
-        """What would be taken without the user's own value, and why."""
+        """Return the recommended value of a key, and its reason."""
         return _first(key, *_reasons(self.advice), *_reasons(self.alone))
 
     def reason(self, key: str, draft: Draft, plan: Plan | None) -> Reason | None:
-        """Why the key has its value: the advice's word where it was recommended, else that of the `plan`."""
+        """Return why a key has its value: the recommendation's reason if it was used, else the `plan`'s."""
         sources = [plan, self.advice]
         if key in draft.recommended and key not in draft.overrides:
             sources.reverse()
@@ -59,7 +59,7 @@ def planned(findings: Findings, draft: Draft) -> Outcome:
 
 
 def fits_by_few(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[dict[str, Fit]]:
-    """A few models at a time, so that the first ones do not wait for the last."""
+    """Yield the fits of a few models at a time, so that the first are shown early."""
     from tuiftune.wizard.model_rows import fits_of
 
     found: dict[str, Fit] = {}
@@ -70,12 +70,12 @@ def fits_by_few(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Itera
                 yield found
                 found = {}
     except UserError:
-        return  # the plan says what is wrong with the draft
+        return  # the plan reports what is wrong with the draft
     yield found
 
 
 def _alone(findings: Findings, draft: Draft) -> Plan | None:
-    """None where there is no plan to compare with."""
+    """Return the plan to compare with, or None."""
     try:
         return findings.plan(draft)
     except UserError:

@@ -1,4 +1,4 @@
-"""What one key does about a check: the repair with its option set, or the slider for max_length."""
+"""The fix that one key opens for a check: cleaning with an option set, or the max length slider."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.checks.check import Check
 
-ALWAYS = (  # a clean run does these in any case
+ALWAYS = (  # cleaning always fixes these
     "missing-answers",
     "missing-prompts",
     "roles",
@@ -33,29 +33,50 @@ CUT = ("truncation", "nothing-to-train")
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`chosen` are options of a repair; `cut`: it is the slider that helps. `says` what the key will do."""
+    """The fix of a check.
+
+    Attributes:
+        says: what the key will do.
+        chosen: options of cleaning.
+        cut: True if the fix is the max length slider.
+    """
 
     says: str
     chosen: Mapping[str, Any] = field(default_factory=dict)
     cut: bool = False
 
 
+BY_HAND: Mapping[str, str] = {  # why no key can fix a check
+    "label-balance": "tuiftune cannot invent rows of the rare labels. Add rows, or drop some of the most "
+    "frequent label.",
+    "rare-labels": "tuiftune cannot know whether to collect more rows of a label or to merge it.",
+    "enough-rows": "tuiftune does not generate training data. Collect more rows.",
+    "languages": "Only you know which languages the model should answer in.",
+}
+_BY_HAND = "tuiftune cannot fix this automatically. Follow the suggestion shown under fix."
+
+
+def why_by_hand(check: Check) -> str:
+    """Return why no key can fix a check with a finding; "" for one that passed."""
+    return "" if check.severity == "ok" else BY_HAND.get(check.check, _BY_HAND)
+
+
 def remedy_of(check: Check, evaluation: Any) -> Remedy | None:
-    """The remedy of a check with rows, or None where only a person can help. `evaluation` is `data.eval`."""
+    """Return the fix of a check, or None if only a person can fix it. `evaluation` is `data.eval`."""
     if check.severity == "ok" or not check.count:
         return None
     name = check.check
     if name in CUT:
-        return Remedy("opens the slider for max_length", cut=True)
+        return Remedy("opens the max length slider", cut=True)
     if name in ALWAYS:
-        return Remedy("shows the repair, which mends or drops them")
+        return Remedy("opens cleaning, which fixes or drops these rows")
     if name == "leakage":
         own = {"against": evaluation} if isinstance(evaluation, str) else {"split": "90/10"}
-        return Remedy("shows a repair without the rows that leak", own)
+        return Remedy("opens cleaning, which drops the leaked rows", own)
     if name in OPTIONS:
         (option, value), *_ = OPTIONS[name].items()
         word = {True: "drop", "all": "all", "secrets": "secrets"}.get(value, value)
-        return Remedy(f"shows the repair with {option}: {word}", OPTIONS[name])
+        return Remedy(f"opens cleaning with {option}: {word}", OPTIONS[name])
     if name in DROPPABLE:
-        return Remedy("shows the repair without these rows", {"drop": (name,)})
+        return Remedy("opens cleaning, which drops these rows", {"drop": (name,)})
     return None

@@ -1,4 +1,4 @@
-"""The journey of the wizard, in order: the app and the plain prompts walk this same list."""
+"""The steps of the wizard in order, for the app and the plain prompts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`asks` is the line on the screen, `deeper` what `?` shows."""
+    """One step. `asks` is the line on the screen, `deeper` the help behind `?`."""
 
     key: str
     title: str
@@ -19,37 +19,38 @@ STEPS: tuple[Step, ...] = (
     Step(
         "machine",
         "Machine",
-        "What this machine can train.",
-        "Nothing to answer here: cards, memory and disks are read from the machine. Without a card the tiny "
-        "built-in model and the smallest open ones still train on the processor, and the model step plans "
-        "for a card you could rent just as well.",
+        "What can be trained on this machine?",
+        "Nothing to enter: GPUs, memory and disks are detected. Without a GPU you can still train the "
+        "built-in model and the smallest open models, or plan for a GPU you could rent (g in the model "
+        "step).",
     ),
     Step(
         "goal",
         "Goal",
         "What should the model do that it does not do now?",
-        "A few short questions weigh fine-tuning against retrieval and prompting. Fine-tuning is the last "
-        "resort, so the answer may be that you need none. Every question can be skipped, and the weights "
-        "behind the verdict are shown. You can train whatever the verdict is.",
+        "A few questions decide whether fine-tuning, retrieval (RAG) or a prompt fits your task. Prompting "
+        "and retrieval are cheaper, so the recommendation may be not to fine-tune. You can skip every "
+        "question, see how much each answer counts, and train whatever is recommended.",
     ),
     Step(
         "data",
         "Data",
-        "What should it learn from?",
-        "A file, several, a glob or a directory: JSON, JSONL, CSV, Parquet or text. Format and columns are "
-        "recognised; change them where the recognition is wrong.",
+        "Which data should the model be trained on?",
+        "One file, several files, a glob or a directory: JSON, JSONL, CSV, Parquet or text. Format and "
+        "columns are detected; you can change them.",
     ),
     Step(
         "model",
         "Model and method",
-        "Which model to start from, and how to train it?",
-        "Recommended is the most able model that fits this machine with room for your rows. What you leave "
-        "at auto is resolved when the plan is made; what you set is kept.",
+        "Which base model, and how to train it?",
+        "The recommended model is the best one for this task that fits this machine with rows of your "
+        "length. Values left at auto are resolved by the plan; values that you set are kept.",
     ),
     Step(
         "review",
         "Review",
-        "Is this what should run?",
-        "The preset as it will be saved: the same file runs from the command line, here or elsewhere.",
+        "Start this run?",
+        "The summary, then the preset as it will be saved. The same file runs from the command line, on this "
+        "or another machine.",
     ),
 )

@@ -1,4 +1,4 @@
-"""A draft's rows as the trainer sees them, asked of the engine."""
+"""A draft's rows as the trainer sees them, tokenized by the engine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def token_rows(
     draft: Draft, model: str, rows: Sequence[int], given_up: Callable[[], bool]
 ) -> list[dict[str, Any]]:
-    """The engine's documents of these usable rows, counted from 1; [] when it was given up.
+    """Return the engine's documents of these usable rows, counted from 1; [] if it was canceled.
 
-    Blocks for some seconds: the engine imports its libraries first. Raises UserError with the engine's own
-    line when it refuses.
+    Blocks for some seconds, because the engine imports its libraries first. Raises UserError with the
+    engine's error line if it fails.
     """
     job = Job("tokens", tuple(_options(draft, model, rows)))
     if (said := engine_call.ask(job, given_up=given_up)) is None:

@@ -1,1 +1,1 @@
-"""Where the jobs of runs are carried out: a file each, with its `BACKEND`."""
+"""Backends, which run the jobs of runs: one file each, with its `BACKEND`."""

@@ -1,4 +1,4 @@
-"""This machine: the engine as a process that outlives the terminal and app it was started from."""
+"""The local backend: the engine as a process that outlives the terminal and app it was started from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class Local:
-    """Jobs as processes of this machine, with the run's directory between them and us."""
+    """Runs jobs as processes of this machine, and communicates with them through the run's directory."""
 
     def submit(self, job: Job, run: RunDir) -> int:
         return launch(run, job.command())
@@ -60,20 +60,22 @@ BACKEND = Local()
 
 
 def launch(run: RunDir, command: Sequence[str]) -> int:
-    """Start a command line that holds `run`, and return its process id.
+    """Start a command line that holds `run`, detached: own session, no stdin, output to `engine.log`.
 
-    It leads a session of its own (a hang-up doesn't reach it), reads from nothing, and writes to
-    `engine.log`, never to a pipe of ours. UserError when the run is running already or its directory cannot
-    be written to.
+    Returns:
+        Its process ID.
+
+    Raises:
+        UserError: if the run is already running or its directory is not writable.
     """
     try:
         with _alone(run), _log(run) as log:
             seen = vitals(run)
             if seen.running:
                 raise UserError(
-                    f"is running already (process {seen.pid})",
+                    f"the run is already running (process {seen.pid})",
                     place=run.name,
-                    remedy=f"`tuiftune watch {run.name}` shows it",
+                    remedy=f"watch it: `tuiftune watch {run.name}`",
                 )
             control.clear(run)
             control.note_memory_kills(run)
@@ -84,13 +86,15 @@ def launch(run: RunDir, command: Sequence[str]) -> int:
             write_text(run.pid_path, engine.dump())
     except OSError as fault:
         raise UserError(
-            f"the engine cannot be started ({fault.strerror or fault})", place=printable(str(run.path))
+            f"the training process cannot be started ({fault.strerror or fault})",
+            place=printable(str(run.path)),
+            remedy="check the permissions of the run's directory, and the free disk space",
         ) from None
     return process.pid
 
 
 def returned(pid: int) -> int | None:
-    """The exit status of an engine launched by this process; None while it runs or if it isn't our child."""
+    """Return the exit status of an engine launched by this process; None while it runs, or if another did."""
     process = _children.get(pid)
     return None if process is None else process.poll()
 
@@ -107,7 +111,7 @@ def _log(run: RunDir) -> Iterator[int]:
 
 @contextmanager
 def _alone(run: RunDir) -> Iterator[None]:
-    """Two launches of one run happen one after the other, so that the second sees the first's process."""
+    """Serialize launches of one run, so that the second sees the process of the first."""
     descriptor = os.open(run.path / ".launch", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuiftune.errors import has_fix
 from tuiftune.runs.status import Fact
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
@@ -24,7 +25,7 @@ def told(name: str, status: str, why: str) -> Fact | None:
     """The end as a fact with its remedy; None where there is nothing to mend."""
     if status in QUIET:
         return None
-    remedy = REMEDIES.get(status, "" if " — " in why else LOGS).format(name=name)
+    remedy = REMEDIES.get(status, "" if has_fix(why) else LOGS).format(name=name)
     bad = status not in ("stopped", "preempted")
     return Fact(
         "health", f"why it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""

@@ -1,4 +1,4 @@
-"""The command palette: every action of the action table that works on the screen beneath it."""
+"""The command palette: every action of the key table that works on the screen below it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Palette(CommandPalette, SinglePaintModal[None]):
-    """Textual's own, opened and dimmed as the other questions are."""
+    """Textual's palette, opened and dimmed like the other dialogs."""
 
 
 class ActionCommands(Provider):
-    """Offers the actions of the screen's scopes by label and description."""
+    """Provides the actions of the screen's scopes, by label and description."""
 
     def _offers(self) -> Iterator[tuple[str, str, Callable[[], Any]]]:
         scopes = getattr(self.screen, "SCOPES", ())

@@ -1,4 +1,4 @@
-"""Help for the screen beneath: what it is for in depth, and every key from the action table."""
+"""Help for the screen below: an explanation, and all its keys from the key table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY, SAYS = 9, 20  # columns
 
 
 class HelpLines(Canvas):
-    """Explanations, then a key a line; what does not fit on its line goes on below its own beginning."""
+    """Explanations, then one line per key; long descriptions are wrapped within their column."""
 
     def __init__(self, sections: list[tuple[str, str]], keys: list[tuple[str, list[Action]]]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class HelpLines(Canvas):
 
 
 class Help(Dialog[None]):
-    """`topic` is more to explain first, such as the question that is being asked."""
+    """The help dialog. `topic` is explained first, such as the question that is being asked."""
 
     SCOPES = (HELP, READING)
     SCROLLS = "#help"
@@ -64,7 +64,7 @@ class Help(Dialog[None]):
             yield HelpLines(self.sections(), self.keys())
 
     def text(self) -> str:
-        """All of it, a paragraph a line."""
+        """Return the whole help, one line per paragraph or key."""
         told = [part for title, words in self.sections() for part in (title, words) if part]
         rows = [
             f"{action.shown} {action.label} {action.says}" for _, listed in self.keys() for action in listed
@@ -72,7 +72,7 @@ class Help(Dialog[None]):
         return "\n".join([*told, *rows])
 
     def sections(self) -> list[tuple[str, str]]:
-        """Titles with what is explained: the topic, then each scope."""
+        """Return titles with explanations: the topic, then each scope."""
         told = [("", self._topic)] if self._topic else []
         return told + [
             (TITLES.get(scope, scope), EXPLANATIONS[scope])
@@ -81,7 +81,7 @@ class Help(Dialog[None]):
         ]
 
     def keys(self) -> list[tuple[str, list[Action]]]:
-        """The keys by scope, those of the screen first."""
+        """Return the keys by scope, those of the screen first."""
         found = []
         for scope in (*reversed(self._scopes), APP):
             listed = [action for action in actions(scope) if action.label]

@@ -1,152 +1,150 @@
-"""What each screen is for, in depth: the text behind `?`. Facts are those of the advice and the plan, with
-their sources there."""
+"""The explanation of each screen behind `?`. The sources of its facts are in `advice` and `plan`."""
 
 from __future__ import annotations
 
 EXPLANATIONS: dict[str, str] = {
     "home": (
-        "Every run this machine knows, wherever its directory lies. A run is a directory: preset, plan, "
-        "event log, checkpoints and result. Trainings go on when the app is closed, the line drops or the "
-        "terminal is killed; come back with `tuiftune watch NAME`."
+        "All runs on this machine. A run is a directory with its preset, plan, event log, checkpoints and "
+        "result. Runs continue when you quit the app or your connection drops; return with `tuiftune watch "
+        "NAME`."
     ),
     "tour": (
-        "Real screens, the built-in data and a run that was recorded: look, nothing you press here changes "
-        "anything. Your own draft waits where you left it."
+        "The real screens, with built-in data and a recorded run. Nothing you press here changes anything, "
+        "and your own draft is kept."
     ),
     "wizard": (
-        "Five short steps make a preset: machine, goal, data, model and method, review. Enter takes what is "
-        "recommended. Going back loses nothing, and nothing is written before the last step. The wizard is "
-        "only an editor: the file it makes can be kept, shared, and run with `tuiftune train`."
+        "Five steps create a preset: machine, goal, data, model and method, review. A preset is one YAML "
+        "config file. Enter accepts what is recommended. You can go back at any time, and nothing is written "
+        "before the last step. You can edit and share the file, and run it with `tuiftune train`."
     ),
     "machine": (
-        "What was found here. Training needs memory on the card more than anything else: weights, "
-        "gradients, optimiser states and activations must all fit. Cards from compute capability 8.0 on "
-        "calculate in bfloat16, which is both faster and steadier than float16. Without a card the built-in "
-        "tiny model trains on the processor in a minute or two; larger models can still be planned for "
-        "another card (g in the model step) and the preset taken there."
+        "The hardware of this machine. GPU memory limits training most: weights, gradients, optimizer "
+        "states and activations must fit. GPUs with compute capability 8.0 or higher support bfloat16, which "
+        "is as fast as float16 and more stable. Without a GPU the built-in model trains on the CPU in a "
+        "minute or two. You can plan larger models for another GPU (g in the model step) and run the preset "
+        "there."
     ),
     "goal": (
-        "Fine-tuning teaches a model how to answer: style, format, a fixed set of labels, the steps of a "
-        "task. It is a poor way to teach facts that change: retrieval (RAG) supplies those at the moment of "
-        "asking, with sources. Prompting costs nothing to try and comes first. Each answer here moves the "
-        "three bars by a weight that is shown; nothing is decided behind your back, and where the guides "
-        "disagree you are told."
+        "Fine-tuning changes how a model answers: style, format, a fixed set of labels, the steps of a "
+        "task. It is unreliable for adding facts, above all facts that change; retrieval (RAG) finds them in "
+        "your documents at question time. A prompt with examples costs least, so try it first. Each answer "
+        "changes the three bars by a weight that is shown (v), with its source. Where sources disagree, both "
+        "are shown."
     ),
     "data": (
-        "One file, a folder or a glob: JSON lines, JSON, CSV, Parquet or plain text. The layout is "
-        "recognised from the columns: chat (messages), ShareGPT, instruction, prompt and completion, text "
-        "and label, or plain text. The checks look for what quietly ruins a run: empty or doubled rows, "
-        "rows that will be cut, answers that leak into the evaluation, broken encoding, secrets. A thousand "
-        "good rows beat a hundred thousand random ones."
+        "One file, several files, a directory or a glob: JSONL, JSON, CSV, Parquet or plain text. The "
+        "format is detected from the columns: chat messages, ShareGPT, instruction, prompt and completion, "
+        "text and label, or plain text (Ctrl+S changes it). Checks look for problems that reduce quality "
+        "without an error message: empty or duplicate rows, truncated answers, evaluation rows in the "
+        "training data, broken encoding, secrets. A thousand good rows are better than many random ones."
     ),
     "tokens": (
-        "Made by the engine's own preprocessing, the one that training uses: what stands here is what is "
-        "trained on. Tokens between the marks are learnt: the loss is taken on them alone. The rest is read "
-        "and not learnt. If nothing or everything is marked, the template or `loss_on` is wrong. Below, the "
-        "text of training beside what will be sent when the model is used: where they differ, the model is "
-        "asked in another way than it was taught."
+        "These tokens come from the preprocessing used in training. Tokens between the marks are trained "
+        "on: the loss is computed on them. The others are masked: the model sees them as context only. If "
+        "no token or all tokens are marked, check the chat template and data.loss_on. Below, the training "
+        "text is compared with the prompt sent at inference. If they differ, the model will see input that "
+        "it was not trained on."
     ),
     "cut": (
-        "Rows longer than max_length are cut at their end, and the end is the answer: a model that only sees "
-        "answers without their end learns not to stop. A larger value costs memory and time, because the "
-        "longest batch must fit. Move the slider and watch all four: rows cut, answer tokens lost, memory, "
-        "time and money. Beyond the longest row nothing is gained."
+        "Rows longer than max length are truncated at the end, where the answer is. The model then learns "
+        "not to stop. A larger value needs more memory and time, because the longest batch must fit. Move "
+        "the slider to compare truncated rows, lost answer tokens, memory, time and cost. Values above the "
+        "longest row change nothing."
     ),
     "mix": (
-        "Other data beside your own, such as general chats against forgetting. Your rows are seen once an "
-        "epoch. A weight says how often each row of a source is seen: 0.1 is a tenth of them, 3 is each "
-        "three times. A share fixes its part of all rows seen, whatever its size. A temperature settles all "
-        "of them by size: shares go with rows^(1/T), so 1 leaves sizes as they are and a large one makes "
-        "all alike. Rows whose prompt is held out are never mixed in."
+        "Other data sources in addition to your own, such as general chats, so that the model keeps its "
+        "general skills. Your rows are used once per epoch. A weight is how often each row of a source is "
+        "used per epoch: 0.1 uses a tenth of the rows, 3 uses each row three times. A share is the source's "
+        "fraction of all rows. A temperature T sets all shares by size, proportional to rows^(1/T): 1 keeps "
+        "the sizes, a large value makes the shares equal. Rows whose prompt is in the evaluation set are "
+        "never used."
     ),
     "checks": (
-        "Everything that was looked at, worst first: errors spoil a run, warnings cost quality, the rest is "
-        "worth knowing. Of the marked one you see why it matters, what to do, and its rows; Enter opens them "
-        "one by one, with the fault in braces. Where a program can help, f opens the repair with the right "
-        "option set (or the slider for max_length), as a preview: nothing is written before Enter there."
+        "All checks, worst first. Errors make a run fail or useless, warnings reduce quality, infos are "
+        "worth knowing. For the selected check you see why it matters, how to fix it, and its rows. Enter "
+        "shows the rows one by one, with the problem in braces. f opens the fix, if tuiftune has one: "
+        "cleaning with the right option set, or the max length slider. It is a preview; nothing is written "
+        "before you press Enter there."
     ),
     "rows": (
-        "The rows that a check flags, in full and as they will be trained on. What is at fault stands in "
-        "braces, as far as it lies in one place; a row that is like an earlier one has that one below it, "
-        "with what differs in braces in both."
+        "The rows that a check flags, in full, as they will be trained on. The problem is in braces if it "
+        "is in one place. A near-duplicate is shown with the row that it resembles below it, with the "
+        "differences in braces."
     ),
     "repair": (
-        "What `tuiftune data clean` would do, before it does it: rows that go, with the row that stays in "
-        "their place, and rows that are mended, what goes in [- -] and what comes in {+ +}. The rows are "
-        "written to a new file beside the old one, with a manifest (hashes of both) and a list of every "
-        "change; the original stays as it is. Merging makes one row of those that ask the same: the answer "
-        "that most of them give, else the longest; of contradicting labels the majority, and none where they "
-        "stand even. The new file then takes the old one's place in this preset; a split also sets what is "
-        "measured on."
+        "A preview of `tuiftune data clean`: dropped rows, with the row that is kept in their place, and "
+        "changed rows, with removed text in [- -] and added text in {+ +}. The clean rows are written to a "
+        "new file next to the original, with a manifest (hashes of both files) and a list of every change; "
+        "the original is not changed. Merging keeps one of the rows with the same prompt: the one with the "
+        "most common answer, else with the longest. For labels the majority wins; if there is none, all are "
+        "dropped. This preset then uses the new file; a split also sets the evaluation set."
     ),
     "model": (
-        "Full fine-tuning trains every weight. LoRA trains a small pair of matrices beside each linear "
-        "layer, close to full quality for a fraction of the memory. QLoRA does that over a base held in 4 "
-        "bits: least memory, slower steps. DoRA also learns the size of each weight's direction. The bar "
-        "shows what one card must hold, part by part, against what it has. Change a value and the plan is "
-        "made again."
+        "Full fine-tuning trains all parameters. LoRA trains small adapter matrices for each linear layer, "
+        "with nearly the same quality at a fraction of the memory. QLoRA is LoRA on a quantized (4-bit) base "
+        "model: least memory, slower. DoRA is LoRA with a separately trained magnitude. The bar shows the "
+        "memory of one GPU by component. When you change a value, the plan is made again."
     ),
     "prompting": (
-        "The cheapest thing that may work: an instruction, and a few of your own rows as examples. The rows "
-        "are of ordinary length and as different from one another as possible, an answer that is not shown "
-        "yet first. Two files are written: prompt.md, where {input} stands for the request, and "
-        "few-shot.jsonl, the same examples as chat messages. Score it on held-out rows: that is what a "
-        "tuned model has to beat."
+        "The cheapest approach: an instruction, and some of your own rows as few-shot examples. The "
+        "examples have typical lengths and are as different as possible, with different answers first. Two "
+        "files are written: prompt.md, where {input} is replaced by the user's prompt, and few-shot.jsonl, "
+        "the same examples as chat messages. Evaluate the prompt on rows that are not in it: a fine-tuned "
+        "model has to be better than that."
     ),
     "retrieval": (
-        "Before building anything: do your documents hold the answers, and do the words of a question find "
-        "them? The documents are cut into passages of some 180 words and ranked by BM25, the classic of "
-        "search by words. Each question shows the passages it would get. Where the right one is not among "
-        "the first five, a better cut or search by meaning is needed before any model is."
+        "Check whether your documents contain the answers, and whether a search finds them. The documents "
+        "are split into passages of about 180 words and ranked by BM25, the standard word search. For each "
+        "question you see the passages that a model would get. If the right passage is not among the first "
+        "five, improve the split or use semantic search before you choose a model."
     ),
     "cards": (
-        "The same run on every card the program knows, as predicted: whether it fits, by which technique, "
-        "how long it takes and what it costs at the price table's middle. Several cards of a kind each hold "
-        "a copy of everything and share the rows: faster, and no roomier. Taking one changes the plan that "
-        "is shown and nothing else; save the preset and run it there."
+        "Predictions for the same run on every known GPU: whether it fits, with which technique, time, and "
+        "cost at the middle of the known prices. With several GPUs each holds a full copy of the model (data "
+        "parallel): training is faster, but a larger model does not fit. Choosing a GPU changes only this "
+        "plan; save the preset and run it there."
     ),
     "review": (
-        "The preset as it will be saved: YAML with a comment on every line. Values left at `auto` are "
-        "settled by the plan on the machine that runs it, so the file can go to another one. The command "
-        "below runs exactly this without the app."
+        "A summary of the run, then the preset as it will be saved: YAML with a comment on every line. "
+        "Values left at `auto` are resolved by the plan on the machine that runs it, so the same file works "
+        "on other machines. The command below starts the same run without the app."
     ),
     "dashboard": (
-        "A view of the run's event log; it can be closed and opened at any time, by several people at once. "
-        "Training loss (dots raw, line smoothed) should fall; evaluation loss (diamonds) is measured on "
-        "rows that are never trained on: when it turns up while the training loss falls, the model is "
-        "learning its rows by heart, and the star marks the point to keep. The gradient norm should stay "
-        "within a small range; spikes mean the learning rate is high. The third line says how healthy it is "
-        "and what it costs; every number answers w (why), every panel has a digit. Detaching stops nothing."
+        "A view of the run's event log. You can close and open it at any time; the run continues. The "
+        "training loss (dots; line: smoothed) should fall. The eval loss (diamonds) is measured on the "
+        "evaluation set, which is never trained on. If it rises while the training loss falls, the model is "
+        "overfitting; the star marks the best evaluation. The gradient norm should stay in a small range; "
+        "spikes mean that the learning rate is high. The third line shows health and cost. Press w to "
+        "explain any number, a digit to go to a panel."
     ),
     "replay": (
-        "The log played again through the same fold as the live view: every number is what stood there at "
-        "that moment. Pauses between a stop and a resume are left out. Charts (v) play along; the cursor and "
-        "the magnifier work in them as ever. Of a very long log only the events that shape the curves are "
-        "played. The checkpoints shown are those on the disk now."
+        "A replay of the run's event log: every number is the one shown at that moment. Pauses between a "
+        "stop and a resume are skipped. Charts (v) follow the replay, with cursor and zoom. Of a very long "
+        "log only the events that shape the curves are replayed. The checkpoints are those on disk now."
     ),
     "charts": (
-        "Every series of the log. The cursor reads all of them at a step; of a very long run the nearest "
-        "point that was kept, with its step. Magnify about the cursor, follow the latest steps, smooth more "
-        "where noise hides the course, take the logarithmic scale where the loss fell far. Charts of cards "
-        "and host are always along time. Several runs are told apart by the letter on their line, and "
-        "aligned by step, time or tokens: by tokens when their batches differ. Memory is what the trainer "
-        "measured on the card, beside the dashed line of what the plan predicted."
+        "All metrics of the run. The cursor shows their values at a step; for a very long run, at the "
+        "nearest recorded step. Zoom around the cursor, follow the latest steps, increase smoothing if the "
+        "curve is noisy, use the logarithmic scale if the loss fell far. Charts of GPUs, CPU and RAM always "
+        "have time on the X axis. Several runs are marked by letters and aligned by step, time or tokens; "
+        "use tokens if their batch sizes differ. Memory is the measured GPU memory; the dashed line is the "
+        "plan's prediction."
     ),
     "compare": (
-        "Only settings that differ are shown. The star marks the leader of a row, and is left out where the "
-        "runs are not comparable. Exact match comes with its 95 % interval (Wilson): where intervals "
-        "overlap much, look at the sentence below, McNemar's test on the rows that both answered. Tokens/s "
-        "is from the first to the last step, evaluations and checkpoints included."
+        "Only settings that differ are shown. The star marks the best run of a row; there is none if the "
+        "runs are not comparable. Exact match has a 95% confidence interval (Wilson). If intervals overlap, "
+        "see the sentence below the table: McNemar's test on the rows that both runs answered. Tokens/s "
+        "covers the first to the last step, including evaluations and checkpoints."
     ),
     "answering": (
-        "A few held-out rows, the same ones all along, answered greedily at each evaluation. Equal answers "
-        "in a row are one entry; what differs from the answer before is bright. A tick marks an answer that "
-        "equals the reference but for white space; dots at its end say that length or time cut it off. The "
-        "rows stay in samples.jsonl in the run's directory; the event log never holds any."
+        "Answers to the same few evaluation rows, generated at each evaluation (greedy decoding). Repeated "
+        "equal answers are one entry; words that changed are bright. A check mark means that the answer "
+        "equals the reference answer, except for white space. Dots at the end mean that the length or time "
+        "limit was reached. The answers are in samples.jsonl in the run's directory, not in the event log."
     ),
     "result": (
-        "Measured on the held-out rows before and after: loss (lower is better), perplexity (the number of "
-        "tokens the model hesitates between), and how many generated answers equal the reference exactly. "
-        "The answers side by side are generated, not picked."
+        "Scores on the evaluation set before and after training: eval loss (lower is better), perplexity "
+        "(the exponential of the loss: 1 is best), and exact match (the share of generated answers equal to "
+        "the reference answer). The sample answers below are the first ones, not selected."
     ),
 }

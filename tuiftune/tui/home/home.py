@@ -1,4 +1,4 @@
-"""Home: every run this machine knows, and what one can begin. Empty, it teaches instead."""
+"""The home screen: all runs on this machine; before the first run, ways to begin."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ FIRST_ROWS = 40
 
 @dataclass
 class Listed(Message):
-    """The runs as they stand, latest first, and the free bytes where new ones go (None if that is not
-    known)."""
+    """The runs, newest first, and the free bytes on the disk for new ones (None if unknown)."""
 
     rows: list[Summary]
     free: int | None
@@ -53,7 +52,7 @@ class Listed(Message):
 
 @dataclass
 class Looked(Message):
-    """The folded log of one run."""
+    """The state of one run, folded from its log."""
 
     run: RunDir
     state: RunState
@@ -61,7 +60,7 @@ class Looked(Message):
 
 @dataclass
 class Failed(Message):
-    """Something asked for could not be done."""
+    """An action failed."""
 
     error: str
 
@@ -79,7 +78,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         yield TitleBar("runs on this machine")
         yield Welcome(id="welcome")
         yield RunList(id="runs", classes="panel")
-        yield FilterField(RunList, "words of a name, model, data or state", "run-filter")
+        yield FilterField(RunList, "words from the name, model, data or state", "run-filter")
         with Horizontal(id="detail"):
             yield RunDetail(classes="panel")
         yield KeyBar(HOME)
@@ -93,7 +92,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         self._list()
 
     def _show_empty(self, empty: bool) -> None:
-        """The welcome, or the list and the run under its cursor."""
+        """Show the welcome, or the list and the details of the run under its cursor."""
         self._empty = empty
         self.query_one(Welcome).display = empty
         self.query_one(RunList).display = not empty
@@ -125,7 +124,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
                 return
             rows.append(self._summaries.of(run))
             if first and len(rows) == FIRST_ROWS:
-                self.post_message(Listed(list(rows), free))  # the latest at once, where there are many
+                self.post_message(Listed(list(rows), free))  # show the newest early if there are many
         self.post_message(Listed(rows, free))
 
     @on(Listed)
@@ -218,12 +217,13 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         self.app.show_tour()
 
     def action_stop(self) -> None:
+        from tuiftune.jobs.backend import effect_of_stop
         from tuiftune.tui.kit.dialogs import Confirm
 
         current = self.query_one(RunList).current
         if current is None:
             return
-        detail = f"It writes a checkpoint and ends. `tuiftune resume {current.name}` goes on from there."
+        detail = f"{effect_of_stop(current.step)} Continue it with r, or `tuiftune resume {current.name}`."
         self.app.push_screen(
             Confirm(f"Stop {current.name}?", detail, "Stop the run", "Keep training"),
             partial(self._do_stop, current.run),
@@ -233,14 +233,14 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         if confirmed:
             from tuiftune.jobs.backend import stop
 
-            self._try(partial(stop, run, "the app"), f"{run.name}: asked to stop")
+            self._try(partial(stop, run, "the app"), f"{run.name}: stopping")
 
     def action_resume(self) -> None:
         from tuiftune.jobs.backend import train
 
         current = self.query_one(RunList).current
         if current is not None:
-            self._try(partial(train, current.run), f"{current.name}: going on")
+            self._try(partial(train, current.run), f"{current.name}: resuming")
 
     def action_order(self) -> None:
         self.query_one(RunList).next_order()
@@ -249,7 +249,7 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         self.query_one(FilterField).open()
 
     def action_unfilter(self) -> None:
-        """All runs again."""
+        """Show all runs again."""
         self.query_one(FilterField).clear()
 
     def action_delete(self) -> None:

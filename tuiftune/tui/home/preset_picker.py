@@ -1,4 +1,4 @@
-"""The shipped presets, each with what it is for; choosing one opens the wizard on it."""
+"""The list of built-in presets with their purpose; choosing one opens the wizard with it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Presets(ListDialog[str | None]):
         from tuiftune.preset import shipped
 
         with Vertical(id="picker") as box:
-            box.border_title = "Begin with a preset"
-            box.border_subtitle = "Enter takes it, Esc closes"
+            box.border_title = "Start from a built-in preset"
+            box.border_subtitle = "Enter: use, Esc: cancel"
             options = []
             for name in shipped.names():
                 about = shipped.about(shipped.find(name))

@@ -1,4 +1,4 @@
-"""What home does with runs of its list: look at several together, delete one."""
+"""Actions of the home screen on its runs: compare or chart several, delete one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ComparesMarked:
-    """Mixed into a screen with a `RunList`. One marked run is joined by the one under the cursor."""
+    """Mixin for a screen with a `RunList`. If one run is selected, the one under the cursor is added."""
 
     def action_mark(self) -> None:
         self._list_of_runs().mark()
@@ -29,7 +29,7 @@ class ComparesMarked:
         assert isinstance(self, FullScreen)
         runs = self._list_of_runs().together
         if len(runs) < 2:
-            self.notify("Space marks a run; mark two or more, then compare them.", timeout=4)
+            self.notify("Select two or more runs with Space, then compare them.", timeout=4)
         elif self._few(len(runs)):
             self.app.open("compare", runs)
 
@@ -42,7 +42,7 @@ class ComparesMarked:
     def _few(self, runs: int) -> bool:
         assert isinstance(self, FullScreen)
         if runs > MOST_RUNS:
-            self.notify(f"{runs} runs are marked; {MOST_RUNS} at most can be told apart.", severity="warning")
+            self.notify(f"{runs} runs are selected; a chart shows at most {MOST_RUNS}.", severity="warning")
         return runs <= MOST_RUNS
 
     def _list_of_runs(self) -> RunList:
@@ -52,17 +52,17 @@ class ComparesMarked:
 
 @dataclass
 class Sized(Message):
-    """What deleting a run would free, in bytes."""
+    """The bytes that deleting a run would free."""
 
     run: RunDir
     size: int
 
 
 class DeletesRuns:
-    """Mixed into a screen that lists runs: `ask_to_delete` measures, asks and deletes."""
+    """Mixin for a screen that lists runs: `ask_to_delete` measures, asks and deletes."""
 
     def deleted(self, words: str, *, failed: bool = False) -> None:
-        """How it ended, in words."""
+        """Report the outcome."""
         raise NotImplementedError
 
     def ask_to_delete(self, run: RunDir) -> None:
@@ -72,10 +72,10 @@ class DeletesRuns:
     def _measure(self, run: RunDir) -> None:
         assert isinstance(self, FullScreen)
         total = 0
-        for folder, _, names in os.walk(run.path):
+        for directory, _, names in os.walk(run.path):
             for name in names:
                 with suppress(OSError):
-                    total += os.lstat(os.path.join(folder, name)).st_size
+                    total += os.lstat(os.path.join(directory, name)).st_size
         self.post_message(Sized(run, total))
 
     def on_sized(self, message: Sized) -> None:
@@ -83,7 +83,7 @@ class DeletesRuns:
 
         assert isinstance(self, FullScreen)
         run = message.run
-        detail = f"{run.path}\nits checkpoints and its result will be gone; {size(message.size)} become free."
+        detail = f"{run.path}\nThis deletes its checkpoints and its result, and frees {size(message.size)}."
         self.app.push_screen(
             Confirm(f"Delete {run.name}?", detail, "Delete", "Keep", harmful=True),
             partial(self._delete, run),
@@ -99,4 +99,4 @@ class DeletesRuns:
         except OSError as error:
             self.deleted(f"{run.path}: cannot be deleted ({error.strerror})", failed=True)
         else:
-            self.deleted(f"{run.name} is deleted")
+            self.deleted(f"Deleted {run.name}")

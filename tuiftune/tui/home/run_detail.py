@@ -1,4 +1,4 @@
-"""The run under the cursor of the home screen: its loss as a curve, and its facts."""
+"""Details of the run under the cursor of the home screen: its loss curve and its facts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunDetail(Chart):
         self._state: RunState | None = None
 
     def show(self, summary: Summary | None, state: RunState | None) -> None:  # type: ignore[override]
-        """Replace the run that is shown; `state` None while its log is being read."""
+        """Replace the run that is shown; `state` is None while its log is being read."""
         self._summary, self._state = summary, state
         self.entitle(summary.name if summary else "")
         super().show(
@@ -67,15 +67,15 @@ class RunDetail(Chart):
             lines.append(fact("eval loss", losses, "good" if better else "warning"))
             right = (row.match_after or 0) >= (row.match_before or 0)
             scores = change(percent(row.match_before), percent(row.match_after))
-            lines.append(fact("exact", scores, "good" if right else "warning"))
+            lines.append(fact("match", scores, "good" if right else "warning"))
         elif row.loss is not None:
             lines.append(fact("loss", real(row.loss)))
         if state is not None:
             if row.status == "running" and state.eta.seconds is not None:
-                lines.append(fact("left", duration(state.eta.seconds)))
+                lines.append(fact("remaining", duration(state.eta.seconds)))
             lines.append(fact("time", duration(state.seconds)))
             lines.append(fact("tokens", count(state.tokens)))
         if row.vitals.why:
             parts = wrapped(row.vitals.why, FACTS - 11, 3)
-            lines += [fact("" if index else "ended", part, "soft") for index, part in enumerate(parts)]
+            lines += [fact("" if index else "reason", part, "soft") for index, part in enumerate(parts)]
         return lines

@@ -1,4 +1,4 @@
-"""The runs, one a line: state, progress, what it brought. A view of summaries with a cursor."""
+"""The list of runs: state, progress and scores, one line each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
-# The first order is that of the runs as they are found: latest first.
+# The first order is that in which runs are found: newest first.
 ORDERS = ("latest", "name", "state", "score", "loss")
 _KEYS: dict[str, Callable[[Summary], tuple[object, ...]]] = {
     "name": lambda row: (row.name.casefold(),),
@@ -28,18 +28,18 @@ _KEYS: dict[str, Callable[[Summary], tuple[object, ...]]] = {
 
 
 def ordered(rows: list[Summary], order: str) -> list[Summary]:
-    """Equal ones stay latest first; runs without a score or an evaluation loss come last."""
+    """Return the rows sorted; equal ones stay newest first, those without a score or eval loss come last."""
     return sorted(rows, key=_KEYS[order]) if order in _KEYS else rows
 
 
-EXACT_FROM = 95  # cells: from then on the exact match has a column
+EXACT_FROM = 95  # cells from which exact match has a column
 SHORT = {
     "running": "running",
-    "new": "not begun",
-    "died": "died",
-    "nan": "not a number",
+    "new": "not started",
+    "died": "crashed",
+    "nan": "NaN loss",
     "diverged": "diverged",
-    "oom": "GPU full",
+    "oom": "out of mem.",
 }
 
 
@@ -51,13 +51,12 @@ class RunList(CursorList[Summary]):
 
     @property
     def marked(self) -> list[RunDir]:
-        """The marked runs, latest first."""
+        """The selected runs, newest first."""
         return [row.run for row in self.all if row.run.path in self._marked]
 
     @property
     def together(self) -> list[RunDir]:
-        """The runs to look at together: those that are marked, with the one under the cursor if they are
-        fewer than two."""
+        """The runs to compare or chart: the selected ones; if fewer than two, also the one at the cursor."""
         runs = self.marked
         here = [self.current.run] if self.current is not None and len(runs) < 2 else []
         return [*runs, *(run for run in here if run not in runs)]
@@ -77,12 +76,12 @@ class RunList(CursorList[Summary]):
         self._title()
 
     def next_order(self) -> None:
-        """Sort by the next of the orders."""
+        """Sort by the next order."""
         self._order = ORDERS[(ORDERS.index(self._order) + 1) % len(ORDERS)]
         self.rearrange()
 
     def mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away, and go on to the next."""
+        """Select or deselect the run under the cursor, and move to the next."""
         if self.current is not None:
             self._marked ^= {self.current.run.path}
             self.move(1)
@@ -93,12 +92,12 @@ class RunList(CursorList[Summary]):
         shown, there = len(self.rows), len(self.all)
         parts = [f"{shown} of {there} runs" if shown < there else "1 run" if there == 1 else f"{there} runs"]
         parts += [f"by {self._order}"] if self._order != ORDERS[0] else []
-        parts += [f"{len(self._marked)} marked"] if self._marked else []
+        parts += [f"{len(self._marked)} selected"] if self._marked else []
         self.entitle(", ".join(parts))
 
     def empty(self, width: int) -> list[Line]:
         del width
-        return [Line("no run has these words: Esc shows all of them" if self.all else "", "soft")]
+        return [Line("No run matches. Press Esc to show all runs." if self.all else "", "soft")]
 
     def head(self, width: int) -> list[Line]:
         head = Line("   " + "run".ljust(_name_width(width)) + " state          progress            ", "faint")

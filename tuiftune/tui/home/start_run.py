@@ -1,4 +1,4 @@
-"""What a run begins from: the wizard, a shipped preset, the demo, or another run."""
+"""Ways to start a run: the wizard, a built-in preset, the demo, or another run's preset."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Began(Message):
-    """A run was launched."""
+    """A run was started."""
 
     run: RunDir
 
 
 class StartsRuns(FullScreen[None]):
-    """A screen from which runs are begun. `failed` tells what could not be, from a thread too."""
+    """A screen that starts runs. `failed` reports an error; threads may call it."""
 
     @property
     def run_to_clone(self) -> RunDir | None:
-        """The run whose preset is taken over."""
+        """The run whose preset is copied."""
         raise NotImplementedError
 
     def failed(self, words: str) -> None:
@@ -72,7 +72,7 @@ class StartsRuns(FullScreen[None]):
             self.post_message(Began(run))
 
     def action_clone(self) -> None:
-        """The run's preset in the wizard, under a new name."""
+        """Open the wizard with the run's preset, under a new name."""
         from tuiftune.runs.store.directory import default_root
         from tuiftune.wizard.draft import clone
 
@@ -85,4 +85,6 @@ class StartsRuns(FullScreen[None]):
             self.failed(str(error))
             return
         self.app.open_wizard(draft)
-        self.notify(f"{run.name} as {draft.name}: everything is kept, change what you like", markup=False)
+        self.notify(
+            f"New run {draft.name} with the preset of {run.name}. Change what you like.", markup=False
+        )

@@ -1,4 +1,4 @@
-"""The home screen before the first run: what there is to begin with."""
+"""The home screen before the first run: ways to begin."""
 
 from __future__ import annotations
 
@@ -26,22 +26,20 @@ OFFERS = (
     Offer(
         "new",
         "n",
-        "A new run",
-        ("Five short steps from your data to a training run; Enter takes what is recommended.",),
+        "New run",
+        ("Five steps from your data to a training run. Enter accepts what is recommended.",),
     ),
     Offer(
         "demo",
         "d",
-        "The demo",
+        "Demo",
         (
             "Fine-tune the built-in tiny model on built-in support tickets, and see what changed.",
-            "A minute or two; no GPU, no network, no account.",
+            "A minute or two. No GPU, network or account needed.",
         ),
     ),
-    Offer(
-        "preset", "p", "A shipped preset", ("Start from settings that are known to work, and change them.",)
-    ),
-    Offer("tour", "t", "A tour", ("Two minutes through every screen, over a recorded run; Esc ends it.",)),
+    Offer("preset", "p", "Built-in preset", ("Start from tested settings, and change them.",)),
+    Offer("tour", "t", "Tour", ("All screens in two minutes, with a recorded run. Esc closes it.",)),
 )
 
 
@@ -50,11 +48,11 @@ class Welcome(CursorList[Offer]):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id)
-        # The tour is offered first until it was begun or skipped once.
+        # The tour is first until it was started or closed once.
         self.all = self.rows = OFFERS if seen("tour") else (OFFERS[-1], *OFFERS[:-1])
 
     def refresh_offers(self) -> None:
-        """After the tour it is offered last."""
+        """Move the tour to the end of the list once it was seen."""
         if seen("tour") and self.rows[0].action == "tour":
             self.at = 0
             self.show(OFFERS, id(OFFERS[0]))
@@ -68,10 +66,10 @@ class Welcome(CursorList[Offer]):
         roomy = height >= 25
         lines = [Line()] * (1 if not roomy else max(1, (height - 28) // 3))
         lines += [
-            Line("   From your data and your GPU to a model that is measurably better.", "title"),
+            Line("   Fine-tune a language model on your data, and measure the improvement.", "title"),
             Line(),
         ]
-        lines += [Line("   Nothing has been trained here yet. Begin with", "soft"), Line()]
+        lines += [Line("   No runs yet. Start with", "soft"), Line()]
         self.places = [None] * len(lines)
         for index, offer in enumerate(self.rows):
             here = index == self.at
@@ -89,11 +87,9 @@ class Welcome(CursorList[Offer]):
                 self.places.append(None)
         lines += [Line()] if not roomy else []
         lines += [
-            Line("   The same from a script", "soft"),
-            Line("     tuiftune train preset.yaml     ", "c1").add("runs a preset without this app", "faint"),
-            Line("     tuiftune doctor                ", "c1").add("what this machine can do", "faint"),
-            Line("     tuiftune advise                ", "c1").add(
-                "prompting, retrieval or fine-tuning?", "faint"
-            ),
+            Line("   From the command line", "soft"),
+            Line("     tuiftune train preset.yaml     ", "c1").add("run a preset without this app", "faint"),
+            Line("     tuiftune doctor                ", "c1").add("check this machine", "faint"),
+            Line("     tuiftune advise                ", "c1").add("fine-tuning, RAG or prompting?", "faint"),
         ]
         return lines

@@ -1,4 +1,4 @@
-"""The stops of the tour: which screen is shown, and what is said about it."""
+"""The stops of the tour: a screen and its explanation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`screen` is the step's key, `home`, `dashboard` or `result`."""
+    """One stop. `screen` is the key of a wizard step, `home`, `dashboard` or `result`."""
 
     screen: str
     title: str
@@ -18,55 +18,55 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         "home",
         "Home",
-        "Every training on this machine is listed here, whoever started it and wherever. They go on without "
-        "this app: close it, lose the line, come back.",
+        "All runs on this machine are listed here, whether started in the app or from the command line. "
+        "They continue when you quit the app or your connection drops.",
     ),
     Stop(
         "machine",
         "Machine",
-        "A new run takes five steps, named on the top line. The first asks nothing: it shows what is here, "
-        "and what that can train.",
+        "A new run takes five steps, shown in the top line. The first one shows the hardware, and which "
+        "models can be trained on it.",
     ),
     Stop(
         "goal",
         "Goal",
-        "Is tuning needed at all? Each answer moves the three bars by a weight you can see. If a prompt or "
-        "retrieval does it, begin there: t offers both.",
+        "Do you need fine-tuning? Each answer changes the three bars by a weight that you can see. If a "
+        "prompt or retrieval (RAG) is enough, start there: press t.",
     ),
     Stop(
         "data",
         "Data",
-        "The layout is recognised, and what quietly ruins a run is looked for: cut answers, doubles, "
-        "leakage, secrets. ^y shows the very tokens that are learnt.",
+        "The format is detected, and checks look for problems: truncated answers, duplicates, data leakage, "
+        "secrets. Ctrl+Y shows the exact training tokens.",
     ),
     Stop(
         "model",
         "Model and method",
-        "Every value has a reason and a source. Change one with the arrows, and memory, time and quality "
-        "follow at once. g tries cards you could rent.",
+        "Every value has a reason and a source. Change one with the arrows to see its effect on memory, "
+        "time and quality. g plans for GPUs that you could rent.",
     ),
     Stop(
         "review",
         "Review",
-        "All of it is one commented file. Save it, share it, and run it from a script with the command "
-        "below: the same path, with or without this app.",
+        "The preset is one commented YAML file. Save it, share it, and run it from a script with the "
+        "command below.",
     ),
     Stop(
         "dashboard",
         "Dashboard",
-        "A run that was recorded: the small model on the tickets. The star is the best point on rows it "
-        "never trained on; warnings say what to do about them.",
+        "A recorded run: the built-in model on the support tickets. The star marks the best evaluation, on "
+        "rows that were not trained on. Warnings come with a fix.",
     ),
     Stop(
         "result",
         "Result",
-        "What it was all for: held-out rows before and after, and answers side by side. Here the tuned "
-        "model went from no exact match to nine in ten.",
+        "Scores on the evaluation set before and after, and answers side by side. Here exact match rose "
+        "from none to nine in ten.",
     ),
     Stop(
         "home",
-        "Yours",
-        "d trains that very model here, for real, in a minute or two. n begins a run of your own; Enter is "
-        "always a sensible answer, and ? explains every screen.",
+        "Your turn",
+        "d trains the same model on this machine in a minute or two. n creates your own run: Enter accepts "
+        "what is recommended, and ? explains every screen.",
     ),
 )

@@ -1,4 +1,4 @@
-"""A walk through the app's own screens over a recorded run and the built-in data, with words at each."""
+"""The tour: the app's screens with a recorded run and built-in data, each with an explanation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ TEXT_LINES = 3
 
 
 class Tour:
-    """The tour under way: it shows a stop by putting its screen under the coach, and cleans up at its end.
+    """A tour in progress. It shows a stop by opening its screen below a `Coach`, and cleans up at its end.
 
-    The user's own draft is put aside meanwhile; nothing is written but a copy of the recorded run, for a
-    moment, among the temporary files.
+    The user's draft is restored at the end. Only a temporary copy of the recorded run is written.
     """
 
     def __init__(self, app: BaseApp) -> None:
@@ -46,7 +45,7 @@ class Tour:
         self._over = False
 
     def show(self, at: int) -> None:
-        """Show a stop; beyond the last one the tour ends."""
+        """Show a stop; after the last one the tour ends."""
         if at >= len(STOPS):
             self.end()
             return
@@ -57,7 +56,7 @@ class Tour:
         self._app.push_screen(Coach(self, at))
 
     def end(self) -> None:
-        """Home again, with the draft as it was."""
+        """Return to the home screen and restore the draft."""
         if not self._over:
             self._over = True
             self._back_to_home()
@@ -88,7 +87,7 @@ class Tour:
 
 
 class Coach(Dialog[None]):
-    """A few words below a real screen. Keys go to it alone, so that nothing is touched."""
+    """The explanation below a real screen. It receives all keys, so that nothing is changed."""
 
     SCOPES = (TOUR,)
 
@@ -100,7 +99,7 @@ class Coach(Dialog[None]):
         yield CoachLine(self._at)
 
     def on_mount(self) -> None:
-        """Textual loses what the screen beneath paints before this one is laid out: it is asked for again."""
+        """Repaint the screen below: Textual loses what it paints before this dialog is laid out."""
         for delay in REPAINTS:
             self.set_timer(delay, self._repaint)
 
@@ -110,7 +109,7 @@ class Coach(Dialog[None]):
             self.refresh()
 
     def action_move(self, by: int) -> None:
-        """The next stop, or the one before."""
+        """Go to the next or the previous stop."""
         self._tour.show(self._at + by)
 
     def action_skip(self) -> None:
@@ -118,7 +117,7 @@ class Coach(Dialog[None]):
 
 
 class CoachLine(Canvas):
-    """What the tour says at a stop, where in the tour that is, and the keys that lead on."""
+    """The explanation of a stop, its place in the tour, and the keys."""
 
     def __init__(self, at: int) -> None:
         super().__init__(id="coach")
@@ -139,5 +138,5 @@ class CoachLine(Canvas):
         keys = Line(" Enter ", "key").add("Home " if last else "Next ", "soft")
         if self._at:
             keys.add(" ← ", "key").add("Back ", "soft")
-        keys.add(" Esc ", "key").add("Leave the tour " if last else "Skip the tour ", "soft")
-        return [head, *text, keys.right("t shows it again, from home ", "faint", width)]
+        keys.add(" Esc ", "key").add("Close the tour ", "soft")
+        return [head, *text, keys.right("press t on the home screen to reopen it ", "faint", width)]

@@ -1,4 +1,4 @@
-"""Step 1: what was found on this machine, and what it can train. Nothing is asked."""
+"""Step 1: the hardware of this machine, and the models that it can train. Nothing is asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.advice.suggest import Suggestion
     from tuiftune.hardware.machine import Machine
 
-READ_SECONDS = 1.0  # NVML tells nothing new below that
+READ_SECONDS = 1.0  # NVML does not update its readings more often
 
 
 @dataclass
@@ -48,7 +48,7 @@ class MachineStep(WizardStep):
         self.in_thread("machine", self._watch)
 
     def _watch(self) -> None:
-        """Detect once, then only the cards again, once a second while this step is shown."""
+        """Detect the machine once, then read only the GPUs, once a second while this step is shown."""
         import threading
         from dataclasses import replace
 

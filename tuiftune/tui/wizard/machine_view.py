@@ -1,4 +1,4 @@
-"""A machine as bars: cards, host memory, disks, and in words what that is enough for."""
+"""A machine as bars: GPUs, RAM, disks, and the models that fit."""
 
 from __future__ import annotations
 
@@ -29,43 +29,41 @@ class MachineView(Canvas):
         self.redraw()
 
     def suggest(self, suggested: list[Suggestion]) -> None:
-        """The models that are recommended for this machine."""
+        """Show the models that are recommended for this machine."""
         self._suggested = suggested
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         machine = self._machine
         if machine is None:
-            return [Line("looking at cards, memory and disks …", "soft")]
+            return [Line("detecting GPUs, memory and disks …", "soft")]
         bar = max(10, min(60, width - LABEL - 30))
         lines: list[Line] = []
         for gpu in machine.gpus:
             lines += self._card(gpu, bar, width, len(machine.gpus) * 3 + 12 <= height)
         if not machine.gpus:
             lines.append(
-                Line("cards".ljust(LABEL), "soft").add(f"{self.glyphs.warning} no GPU to train on", "warning")
+                Line("GPU".ljust(LABEL), "soft").add(f"{self.glyphs.warning} no GPU found", "warning")
             )
             for part in wrapped(machine.nvml_fault or "", width - LABEL - 2):
                 lines.append(Line(" " * (LABEL + 2)).add(part, "soft"))
         elif machine.driver or machine.cuda:
-            words = f"driver {machine.driver or MISSING}, CUDA up to {machine.cuda or MISSING}"
+            words = f"{machine.driver or MISSING}, CUDA up to {machine.cuda or MISSING}"
             lines.append(Line("driver".ljust(LABEL), "soft").add(words))
         lines.append(Line())
         host = machine.host
         used = machine.memory - host.memory_available
-        memory = Line("memory".ljust(LABEL), "soft").bar(
-            self.glyphs, used / max(1, machine.memory), bar, "c0"
-        )
+        memory = Line("RAM".ljust(LABEL), "soft").bar(self.glyphs, used / max(1, machine.memory), bar, "c0")
         lines.append(memory.add(f" {size(host.memory_available)} free of {size(machine.memory)}", "strong"))
         if host.memory_limit is not None and host.memory_limit < host.memory_total:
-            says = f"a limit is set; the machine itself has {size(host.memory_total)}"
+            says = f"limited by the container; the machine has {size(host.memory_total)}"
             lines.append(Line(" " * LABEL).add(says, "faint"))
         for disk in machine.disks:
             share = (disk.total - disk.free) / max(1, disk.total)
             line = Line("disk".ljust(LABEL), "soft").bar(self.glyphs, share, bar, "c1")
             lines.append(line.add(f" {size(disk.free)} free of {size(disk.total)}", "strong"))
             lines.append(Line(" " * LABEL).add(f"{disk.mount} ({disk.filesystem}), for {disk.path}", "faint"))
-        lines.append(Line("processor".ljust(LABEL), "soft").add(f"{host.cpu}, {host.cores} cores"))
+        lines.append(Line("CPU".ljust(LABEL), "soft").add(f"{host.cpu}, {host.cores} cores"))
         lines.append(Line("system".ljust(LABEL), "soft").add(f"{host.system}, Python {host.python}"))
         for row, part in enumerate(wrapped(self._session(machine), width - LABEL)):
             lines.append(Line(("" if row else "session").ljust(LABEL), "soft").add(part))
@@ -73,15 +71,15 @@ class MachineView(Canvas):
         return lines + self._fitting(machine, bar, width)
 
     def _fitting(self, machine: Machine, bar: int, width: int) -> list[Line]:
-        """What can be trained here: the least each model needs, against the card or the memory."""
+        """Return the models that can be trained here, each with its least memory as a bar."""
         if self._suggested is None:
-            return [Line("trains".ljust(LABEL), "soft").add("working out what fits …", "faint")]
+            return [Line("can train".ljust(LABEL), "soft").add("checking which models fit …", "faint")]
         lines = []
         for index, one in enumerate(self._suggested):
             sign, ink = (self.glyphs.ok, "good") if one.fits else (self.glyphs.error, "error")
             name = one.reference.rsplit("/", 1)[-1]
             line = (
-                Line(("" if index else "trains").ljust(LABEL), "soft")
+                Line(("" if index else "can train").ljust(LABEL), "soft")
                 .add(f"{sign} ", ink)
                 .add(name, "strong")
             )
@@ -96,7 +94,7 @@ class MachineView(Canvas):
                 )
             lines.append(line.add(f" {size(one.needs)} of {size(one.capacity)}", "soft"))
         if not machine.gpus:
-            says = "Larger ones: plan for a card you could rent (g in the model step)."
+            says = "For larger models, plan for a GPU that you could rent (g in the model step)."
             lines += [Line(" " * LABEL).add(part, "faint") for part in wrapped(says, width - LABEL)]
         return lines
 
@@ -107,7 +105,7 @@ class MachineView(Canvas):
         first = Line(f"GPU {gpu.index}".ljust(LABEL), "soft").add(gpu.name, "strong")
         facts = []
         if gpu.compute_capability:
-            facts.append(f"compute {gpu.compute_capability[0]}.{gpu.compute_capability[1]}")
+            facts.append(f"compute capability {gpu.compute_capability[0]}.{gpu.compute_capability[1]}")
         facts.append({True: "bfloat16", False: "float16 only", None: ""}[gpu.bf16])
         if gpu.mig:
             facts.append("MIG")
@@ -123,15 +121,13 @@ class MachineView(Canvas):
         load = Line("  load".ljust(LABEL), "soft").bar(
             self.glyphs, None if gpu.utilisation is None else gpu.utilisation / 100, bar, "good"
         )
-        load.add(f" {MISSING if gpu.utilisation is None else f'{gpu.utilisation} %'}", "strong")
+        load.add(f" {MISSING if gpu.utilisation is None else f'{gpu.utilisation}%'}", "strong")
         return [first, memory, load] if roomy else [first, memory]
 
     def _session(self, machine: Machine) -> str:
         session = machine.session
-        parts = ["over SSH" if session.ssh else "at the machine itself"]
+        parts = ["over SSH" if session.ssh else "local terminal"]
         parts.append(f"in {session.multiplexer}" if session.multiplexer else "")
         parts.append(f"in a container ({session.container})" if session.container else "")
-        tail = (
-            "; training goes on when the line drops" if session.ssh else "; training goes on when this closes"
-        )
+        tail = "; runs continue if the connection drops" if session.ssh else "; runs continue when you quit"
         return ", ".join(part for part in parts if part) + tail

@@ -1,4 +1,4 @@
-"""Step 5: the preset as it will be saved, the command that runs it without the app, and the start."""
+"""Step 5: the summary, the preset as it will be saved, the command that runs it, and the start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 RESTART = {False: "Restart automatically: off", True: "Restart automatically: on"}
-RESTART_TIP = "Start the run again when it dies, is preempted or runs out of memory (--keep-alive)"
+RESTART_TIP = "Restart after a crash, a preemption or a lack of GPU memory (--keep-alive)"
 
 
 @dataclass
@@ -42,14 +42,14 @@ class Summed(Message):
 
 @dataclass
 class Doing(Message):
-    """What is being done on the way to a run."""
+    """The current task while a run is being prepared."""
 
     what: str
 
 
 @dataclass
 class Started(Message):
-    """The engine runs; or why it does not."""
+    """The run was started, or why it was not."""
 
     run: RunDir | None
     error: str
@@ -66,7 +66,7 @@ class ReviewStep(WizardStep):
         self._preset: Preset | None = None
         self._starting = False
         self._restarts = False
-        self._told = False  # something is said that a late summary must not cover
+        self._told = False  # a message is shown that a late summary must not replace
 
     def body(self) -> ComposeResult:
         if not self.draft.name:
@@ -77,7 +77,9 @@ class ReviewStep(WizardStep):
             yield YamlView()
         with Horizontal(classes="field"):
             yield Label(" Name    ")
-            yield Input(self.draft.name, id="name", placeholder="of the run and of the preset", max_length=64)
+            yield Input(
+                self.draft.name, id="name", placeholder="name of the run and the preset", max_length=64
+            )
         with Horizontal(classes="field"):
             yield Label(" Save as ")
             yield Input(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
@@ -86,14 +88,14 @@ class ReviewStep(WizardStep):
         with Horizontal(id="go"):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Button(RESTART[False], id="restart", compact=True, tooltip=RESTART_TIP)
-            yield Label("  Esc goes back, nothing is lost", id="hint")
+            yield Label("  Esc goes back; your choices are kept", id="hint")
 
     def on_mount(self) -> None:
         self._show()
         self.in_thread("sum", self._sum)
 
     def _show(self) -> None:
-        """Preset, command, or what is wrong with them."""
+        """Show the preset and its command, or what is wrong with the preset."""
         try:
             self._preset = self.draft.preset()
         except UserError as error:
@@ -114,14 +116,14 @@ class ReviewStep(WizardStep):
         return f"{command} --keep-alive" if self._restarts else command
 
     def _text(self) -> str:
-        """The file as it is saved."""
+        """Return the content of the preset file."""
         from tuiftune.preset.file import dump
 
         assert self._preset is not None
         return dump(self._preset, header=f"{self._preset.name}: tuiftune train {Path(self._path()).name}")
 
     def _is_saved(self) -> bool:
-        """Whether the file at the path given is this preset, so that the command works as it stands."""
+        """Return True if the file at the given path is this preset, so that the command works."""
         try:
             there = documents.read_text(paths.given(self._path()))
         except UserError:
@@ -150,8 +152,10 @@ class ReviewStep(WizardStep):
             parts.append(f"about {money(plan.usd)}")
         words = ", ".join(parts)
         if self.draft.card:
-            words = f"{words} on {cards(self.draft.card)}, not on this machine: save it, and run it there"
-        self.say(words if plan.fits else f"does not fit here: {words}", "ok" if plan.fits else "error")
+            words = (
+                f"{words} on {cards(self.draft.card)}, not on this machine: save the preset and run it there"
+            )
+        self.say(words if plan.fits else f"does not fit: {words}", "ok" if plan.fits else "error")
 
     @on(Input.Changed, "#name")
     def _named(self, message: Input.Changed) -> None:
@@ -195,8 +199,8 @@ class ReviewStep(WizardStep):
         self.say(text, severity)
 
     def action_save(self) -> None:
-        """Write the preset to the path given."""
-        self._save(lambda path: self._tell_user(f"saved as {path}", "ok"))
+        """Write the preset to the given path."""
+        self._save(lambda path: self._tell_user(f"Saved as {path}.", "ok"))
 
     def _save(self, then: Callable[[Path], None]) -> None:
         if self._preset is None:
@@ -210,9 +214,7 @@ class ReviewStep(WizardStep):
             from tuiftune.tui.kit.dialogs import Confirm
 
             self.app.push_screen(
-                Confirm(
-                    f"Write over {path}?", "There is a file of this name already.", "Write over", harmful=True
-                ),
+                Confirm(f"Overwrite {path}?", "A file with this name exists.", "Overwrite", harmful=True),
                 partial(self._write, path, then),
             )
         else:
@@ -232,7 +234,7 @@ class ReviewStep(WizardStep):
             then(path)
 
     def action_copy(self) -> None:
-        """Copy the command that works from any directory; what it runs is saved first."""
+        """Save the preset, then copy the command that runs it from any directory."""
         if self._preset is None:
             return
         if self._is_saved():
@@ -244,19 +246,22 @@ class ReviewStep(WizardStep):
         from tuiftune.tui.kit.clipboard import copy
 
         command = self._kept(proposals.train_command_from_anywhere(self._path(), self.app.runs_root))
-        self._tell_user(f"saved as {path}; the command is copied with its directory", "ok")
+        self._tell_user(f"Saved as {path}, and copied the command that runs it from any directory.", "ok")
         self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 
     def action_start(self) -> None:
-        """Start, after a question where the plan was made for another card."""
+        """Start the run; ask first if the plan was made for another GPU."""
         if self._starting or self._preset is None:
             return
         if self.draft.card:
             from tuiftune.tui.kit.dialogs import Confirm
 
-            detail = f"The plan is for {cards(self.draft.card)}. Here another one is made, and may not fit."
+            detail = (
+                f"This plan is for {cards(self.draft.card)}. tuiftune will make a new plan for this machine; "
+                "it may not fit."
+            )
             self.app.push_screen(
-                Confirm("Start on this machine?", detail, "Start here", "Not here", harmful=True), self._begin
+                Confirm("Start on this machine?", detail, "Start here", "Cancel", harmful=True), self._begin
             )
         else:
             self._begin(True)

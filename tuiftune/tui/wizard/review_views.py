@@ -1,4 +1,4 @@
-"""What the review step shows: the preset as YAML in color, and the command that runs it without the app."""
+"""Widgets of the review step: the preset as YAML in color, and the command that runs it without the app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMMENT = re.compile(r"(^|\s)#")
 
 
 class YamlView(Canvas):
-    """As tall as its text: put it into something that scrolls."""
+    """YAML text at its full height, for a scrolling container."""
 
     def __init__(self) -> None:
         super().__init__(id="yaml")
@@ -25,10 +25,10 @@ class YamlView(Canvas):
 
     def paint(self, width: int, height: int) -> list[Line]:
         del height
-        return [_coloured(line, width, self.glyphs.more) for line in self._lines]
+        return [_colored(line, width, self.glyphs.more) for line in self._lines]
 
 
-def _coloured(text: str, width: int, more: str) -> Line:
+def _colored(text: str, width: int, more: str) -> Line:
     if len(text) > width:
         text = text[: width - len(more)] + more
     comment = COMMENT.search(text)
@@ -54,7 +54,7 @@ class CommandLine(Canvas):
         self._saved = False
 
     def show(self, command: str, saved: bool) -> None:
-        """`saved`: the file it names is there, so that it works as it stands."""
+        """Show a command. `saved`: the file it names exists, so that it works."""
         self._command, self._saved = command, saved
         self.refresh(layout=True)
         self.redraw()
@@ -66,9 +66,9 @@ class CommandLine(Canvas):
         for row, part in enumerate(parts):
             head = Line((" Command " if not row else "").ljust(LABEL), "soft")
             lines.append(head.add("  " if row else "$ ", "faint").add(part, "c1"))
-        note, ink = "c saves it and copies ", "faint"
+        note, ink = "c: save and copy ", "faint"
         if self._saved:
-            note, ink = f"{self.glyphs.ok} saved, works as it stands ", "good"
+            note, ink = f"{self.glyphs.ok} saved, ready to run ", "good"
         if lines[-1].width + len(note) + 2 > width:
             lines.append(Line())
         lines[-1].right(note, ink, width)

@@ -1,5 +1,4 @@
-"""What the wizard's steps share: the stepper, the question of the step, back and forward. The app holds the
-draft."""
+"""The base of the wizard's steps: the stepper, the question of the step, back and forward."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WizardStep(FullScreen[None]):
-    """One step. Subclasses set `KEY` and give `body()`; they edit by replacing `self.draft`."""
+    """One step. Subclasses set `KEY` and define `body()`; they edit by replacing `self.draft`."""
 
     KEY: ClassVar[str]
     CSS_PATH = f"{STYLES}/wizard.tcss"
@@ -33,12 +32,12 @@ class WizardStep(FullScreen[None]):
         yield KeyBar(*self.SCOPES)
 
     def body(self) -> ComposeResult:
-        """The widgets between the lead and the key bar."""
+        """Yield the widgets between the lead and the key bar."""
         raise NotImplementedError
 
     @property
     def step(self) -> Any:
-        """This step of `advice.steps.STEPS`."""
+        """The entry of `wizard.steps.STEPS`."""
         return next(step for step in STEPS if step.key == self.KEY)
 
     @property
@@ -50,20 +49,20 @@ class WizardStep(FullScreen[None]):
         self.app.draft = draft
 
     def say(self, text: str, severity: str = "info") -> None:
-        """Put a line under the question of the step; "" shows the question alone."""
+        """Show a message below the question of the step; "" removes it."""
         self.query_one(Lead).say(text, severity)
 
     def help_topic(self) -> str:
-        """What `?` explains first."""
+        """Return what the help explains first."""
         return str(self.step.deeper)
 
     def action_forward(self) -> None:
-        """Go on to the next step, if nothing is missing here."""
+        """Continue with the next step if this one is complete."""
         if self.may_leave():
             self.app.open(following(self.KEY))
 
     def may_leave(self) -> bool:
-        """Whether one can go on; says why not."""
+        """Return True if this step is complete; else show why not."""
         return True
 
     def action_back(self) -> None:
@@ -71,7 +70,7 @@ class WizardStep(FullScreen[None]):
 
 
 def following(key: str) -> str:
-    """The step after this one."""
+    """Return the key of the next step."""
     keys = [step.key for step in STEPS]
     return keys[min(len(keys) - 1, keys.index(key) + 1)]
 
@@ -81,7 +80,7 @@ SHORT = {**TITLES, "model": "Model", "run": "Run"}
 
 
 class Stepper(Canvas):
-    """`✓ Machine ── ● Goal ── ○ Data …`: done, here, ahead by sign as well as by colour."""
+    """The line `✓ Machine ── ● Goal ── ○ Data …`: done, current and next steps."""
 
     def __init__(self, here: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The checks of a dataset as their results come: worst first, each with a sign, a count and its remedy."""
+"""The checks of a dataset as they finish: worst first, each with a sign, a count and its fix."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckList(Canvas):
         self.redraw()
 
     def doing(self, what: str, share: float = 0.0) -> None:
-        """What is being looked at, and how much of it all is done; "" when all is."""
+        """Show the current check and the share of all that is done; "" when all are done."""
         self._doing, self._share = what, share
         self.redraw()
 
@@ -47,7 +47,7 @@ class CheckList(Canvas):
 
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._checks and not self._doing:
-            return [Line("the checks have not begun yet", "faint")]
+            return [Line("checks start when the data is read", "faint")]
         lines: list[Line] = []
         shown = [check for check in self.checks if check.severity != "ok"]
         ends = set()  # where a check's lines end
@@ -58,7 +58,7 @@ class CheckList(Canvas):
         tail: list[Line] = []
         if passed:
             room = max(3, height - len(lines) - bool(self._doing))
-            parts = wrapped("in order: " + ", ".join(passed), width - 2, room, self.glyphs.more)
+            parts = wrapped("passed: " + ", ".join(passed), width - 2, room, self.glyphs.more)
             tail = [
                 Line("  " if row else f"{self.glyphs.ok} ", "good").add(part, "soft")
                 for row, part in enumerate(parts)
@@ -68,8 +68,8 @@ class CheckList(Canvas):
             tail.append(Line(f"{self.glyphs.waiting} {self._doing} {self.glyphs.more}{done}", "second"))
         room = height - len(tail)
         if len(lines) > room:
-            whole = max((end for end in ends if end < room), default=0)  # none is cut off in its middle
-            lines = [*lines[:whole], Line("  ^g shows all checks", "faint")]
+            whole = max((end for end in ends if end < room), default=0)  # show only whole entries
+            lines = [*lines[:whole], Line("  Ctrl+G shows all checks", "faint")]
         return lines + tail
 
     def _lines(self, check: Check, width: int) -> list[Line]:

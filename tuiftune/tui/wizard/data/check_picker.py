@@ -1,4 +1,4 @@
-"""The checks as a list to move in, and one of them in full."""
+"""The list of checks with a cursor, and the selected one in full."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from tuiftune.figures import plural
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
@@ -44,7 +45,7 @@ class CheckPicker(CursorList["Check"]):
 
 
 class CheckDetail(Canvas):
-    """Why a check matters, what to do, its rows and examples, and what the key does."""
+    """A check in full: why it matters, its fix, its rows and examples, and what the fix key does."""
 
     def __init__(self) -> None:
         super().__init__(id="check-detail")
@@ -52,7 +53,7 @@ class CheckDetail(Canvas):
         self._key = ""
 
     def show(self, check: Check, key: str) -> None:
-        """`key` is what the key for the remedy will do; "" where there is none."""
+        """Show a check. `key` is what the fix key will do, or why it does nothing."""
         self._check, self._key = check, key
         self.refresh(layout=True)
 
@@ -63,10 +64,10 @@ class CheckDetail(Canvas):
             return []
         ink = INKS[check.severity]
         head = Line(f"{self.glyphs.severity(check.severity)} ", ink).add(check.title, "title")
-        lines = [head.add(f"  {check.count:,} rows" if check.count else "", ink)]
+        lines = [head.add(f"  {plural(check.count, 'row')}" if check.count else "", ink)]
         if check.severity == "ok":
-            return [*lines, Line("in order: nothing was found", "soft")]
-        parts = [("why", check.why, ""), ("do", check.remedy, ""), ("f", self._key, "accent")]
+            return [*lines, Line("passed", "soft")]
+        parts = [("why", check.why, ""), ("fix", check.remedy, ""), ("f", self._key, "accent")]
         if check.count:
             numbers = check.places or check.rows
             shown = ", ".join(map(str, numbers[:ROWS]))

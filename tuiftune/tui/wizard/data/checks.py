@@ -1,4 +1,4 @@
-"""All checks of a dataset: the list, and of the marked one why it matters, its rows and what to do."""
+"""The screen of all checks: the list, and for the selected one why it matters, its rows and its fix."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.containers import Container, VerticalScroll
 
+from tuiftune.figures import plural
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import CHECKS
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.check_picker import CheckDetail, CheckPicker
-from tuiftune.wizard.remedies import remedy_of
+from tuiftune.wizard.remedies import remedy_of, why_by_hand
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Checks(FullScreen["Check | None"]):
-    """Dismissed with the check whose remedy is asked for, or None."""
+    """The checks. Dismissed with the check whose fix to open, or None."""
 
     SCOPES = (CHECKS,)
     SCROLLS = "#one-check"
@@ -47,7 +48,7 @@ class Checks(FullScreen["Check | None"]):
         self._show()
 
     def take(self, checks: list[Check]) -> None:
-        """The results so far, worst first; what is marked stays marked."""
+        """Show the results so far, worst first; the selection is kept."""
         self._checks = checks
         if self.is_mounted:
             self.query_one(CheckPicker).show(checks)
@@ -65,23 +66,23 @@ class Checks(FullScreen["Check | None"]):
     def _show(self) -> None:
         found = sum(check.severity != "ok" for check in self._checks)
         in_order = len(self._checks) - found
-        self.query_one(TitleBar).say(right=f"{found} to look at, {in_order} in order")
+        self.query_one(TitleBar).say(right=f"{plural(found, 'finding')}, {in_order} passed")
         check = self.marked
         if check is not None:
             remedy = remedy_of(check, self._draft.value("data.eval"))
-            self.query_one(CheckDetail).show(check, remedy.says if remedy else "")
+            self.query_one(CheckDetail).show(check, remedy.says if remedy else why_by_hand(check))
             self.query_one("#one-check").scroll_home(animate=False)
 
     def action_move(self, by: int) -> None:
         self.query_one(CheckPicker).move(by)
 
     def action_rows(self) -> None:
-        """The flagged rows, from the first one on."""
+        """Show the flagged rows, starting with the first."""
         from tuiftune.tui.wizard.data.flagged_rows import Rows
 
         check = self.marked
         if check is None or check.indices is None or not len(check.indices):
-            self.notify("It flags no rows.", timeout=3)
+            self.notify("This check flags no rows.", timeout=3)
             return
         self.app.push_screen(Rows(self._draft, self._dataset, check), self._left_rows)
 
@@ -90,9 +91,12 @@ class Checks(FullScreen["Check | None"]):
             self.action_mend()
 
     def action_mend(self) -> None:
-        """What helps against the marked check, as far as a key can do it."""
+        """Open the fix of the selected check, or say why there is none."""
         check = self.marked
-        if check is None or remedy_of(check, self._draft.value("data.eval")) is None:
-            self.notify("There is no key for that: see what it says under do.", timeout=4)
+        if check is None:
+            return
+        if remedy_of(check, self._draft.value("data.eval")) is None:
+            says = why_by_hand(check) or "This check passed; there is nothing to fix."
+            self.notify(says, timeout=6, markup=False)
             return
         self.dismiss(check)

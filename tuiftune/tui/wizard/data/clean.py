@@ -1,4 +1,4 @@
-"""Repair: what a clean run would change, the choices, and the new file. The original is never touched."""
+"""The screen to clean a dataset: options, a preview of the changes, and the new file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A setting of a clean run: (value, as shown, what it means) to step through, or typed after `asks`."""
+    """An option of cleaning.
+
+    Attributes:
+        values: (value, as shown, what it means) to step through.
+        asks: the question for a typed value; "" if none can be typed.
+        hint: shown with the question.
+    """
 
     key: str
     name: str
@@ -45,68 +51,72 @@ class Choice:
 CHOICES: tuple[Choice, ...] = (
     Choice(
         "duplicates",
-        "same question",
+        "duplicates",
         (
-            ("drop", "drop", "exact repeats go; other answers stay"),
-            ("merge", "merge", "one row: what most answer, else the longest"),
+            ("drop", "drop", "drop exact duplicates only"),
+            ("merge", "merge", "also one row per prompt: most common answer"),
         ),
     ),
     Choice(
         "near",
         "near-duplicates",
-        ((False, "keep", "exact ones go in any case"), (True, "drop", "one of each group stays")),
+        ((False, "keep", "exact duplicates are dropped anyway"), (True, "drop", "keep one of each group")),
     ),
     Choice(
         "mask",
-        "mask",
+        "redact",
         (
             ("secrets", "secrets", "keys and passwords"),
-            ("all", "all", "personal data too: mail, phone, cards"),
-            ("none", "nothing", "as it is"),
+            ("all", "all", "also personal data: email, phone, cards"),  # words: ok (credit cards)
+            ("none", "nothing", "keep secrets as they are"),
         ),
     ),
     Choice(
         "outliers",
         "length outliers",
-        (("keep", "keep", "as they are"), ("drop", "drop", "far off"), ("trim", "trim", "at a sentence")),
+        (
+            ("keep", "keep", "no change"),
+            ("drop", "drop", "drop rows far longer than others"),
+            ("trim", "trim", "shorten at the end of a sentence"),
+        ),
     ),
     Choice(
         "drop",
         "flagged rows",
-        (((), "keep", "e names checks whose rows go"),),
-        "Rows of which checks shall go?",
+        (((), "keep", "e: drop the rows flagged by checks"),),
+        "Drop the rows flagged by which checks?",
         ", ".join(DROPPABLE),
     ),
     Choice(
         "against",
-        "not in",
-        ((None, "any file", "rows like those of a file go: e types it"),),
-        "Which rows must not be trained on?",
-        "a file to measure on; rows that are (nearly) in it are dropped; empty: none",
+        "leaked rows",
+        ((None, "keep", "e: drop rows of an evaluation set"),),
+        "Drop the rows of which evaluation set?",
+        "A file: rows that are (nearly) in it are dropped. Empty: none.",
     ),
     Choice(
         "split",
         "split",
         (
             (None, "no split", "one file"),
-            ("80/10/10", "80/10/10", "train, validate, test; alike rows together"),
-            ("90/10", "90/10", "train, validate; alike rows together"),
+            ("80/10/10", "80/10/10", "train, validation, test"),
+            ("90/10", "90/10", "train, validation"),
         ),
-        "Which shares?",
-        "train/validation/test such as 70/20/10, or train/validation such as 95/5",
+        "Which split?",
+        "Train/validation/test such as 70/20/10, or train/validation such as 95/5.",
     ),
     Choice(
         "output",
         "write to",
         (),
         "Which file?",
-        "a new JSONL file; the parts of a split are named after it",
+        "A new JSONL file. The files of a split are named after it.",
     ),
 )
 
 
 class AbandonedError(Exception):
-    """Raised in the thread when other choices were made meanwhile."""
+    """Raised in the thread if the options have changed since."""
 
 
 @dataclass
@@ -129,14 +139,14 @@ class Wrote(Message):
 
 
 class Repair(FullScreen[list[Path] | None]):
-    """Dismissed with the files written (train first), or None."""
+    """The screen. Dismissed with the files written (train first), or None."""
 
     SCOPES = (REPAIR,)
     SCROLLS = "#repair"
     CSS_PATH = f"{STYLES}/wizard.tcss"
 
     def __init__(self, draft: Draft, dataset: Dataset, chosen: Mapping[str, Any] | None = None) -> None:
-        """`chosen` are settings to begin with, by key, as a check's remedy wants them."""
+        """`chosen` are initial options by key, from the fix of a check."""
         super().__init__()
         self._dataset = dataset
         self._output = output_of(draft.data, dataset.files)
@@ -146,7 +156,7 @@ class Repair(FullScreen[list[Path] | None]):
         self._writing = False
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("Repair", right="the original stays as it is")
+        yield TitleBar("Clean dataset", right="the original file is not changed")
         yield RepairChoices()
         with VerticalScroll(id="repair", can_focus=False):
             yield RepairChanges()
@@ -157,7 +167,7 @@ class Repair(FullScreen[list[Path] | None]):
         self._survey()
 
     def settings(self) -> Settings:
-        """The choices as `data clean` takes them."""
+        """Return the options in the form of `data clean`."""
         from tuiftune.data.clean.run import Settings
 
         return Settings(**self._values)
@@ -175,18 +185,18 @@ class Repair(FullScreen[list[Path] | None]):
 
     @property
     def _at(self) -> int:
-        """The place of the marked choice."""
+        """The index of the selected option."""
         return self.query_one(RepairChoices).at
 
     def _now(self, choice: Choice) -> Any:
-        """The value as it is shown: the target's name, and checks as one text."""
+        """Return the value of an option as shown."""
         if choice.key == "output":
             return str(self._output)
         value = self._values[choice.key]
         return ", ".join(value) if value and isinstance(value, tuple) else value
 
     def _survey(self) -> None:
-        self._tell("looking through the rows")
+        self._tell("checking the rows")
         self.in_thread("repair", self._look, self.settings(), exclusive=True)
 
     def _tell(self, what: str) -> None:
@@ -231,7 +241,7 @@ class Repair(FullScreen[list[Path] | None]):
         self.query_one(RepairChoices).move(by)
 
     def action_change(self, by: int) -> None:
-        """The next or previous value of the marked choice."""
+        """Change the selected option to its next or previous value."""
         choice = CHOICES[self._at]
         if self._writing:
             return
@@ -243,14 +253,14 @@ class Repair(FullScreen[list[Path] | None]):
         self._set(choice, known[(known.index(now) + by) % len(known)] if now in known else known[0])
 
     def action_choose(self, place: int) -> None:
-        """Mark the choice with this number and take its next value."""
+        """Select the option with this number and change it to its next value."""
         marked = place == self._at
         self.query_one(RepairChoices).go_to(place)
         if marked or not CHOICES[place].asks:
             self.action_change(1)
 
     def action_type_value(self) -> None:
-        """Type a value of the marked choice."""
+        """Ask for a value of the selected option."""
         from tuiftune.tui.kit.dialogs import Ask
 
         choice = CHOICES[self._at]
@@ -287,7 +297,7 @@ class Repair(FullScreen[list[Path] | None]):
         self._survey()
 
     def action_write(self) -> None:
-        """Write the repaired rows to new files."""
+        """Write the clean rows to new files."""
         if self._writing:
             return
         self._writing = True

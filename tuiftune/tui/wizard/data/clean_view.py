@@ -1,4 +1,4 @@
-"""What a clean run would do: the choices, and below them what goes and what changes, with some rows."""
+"""Widgets of the clean screen: the options, and a preview of dropped and changed rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST = 160  # characters of one change
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What would be done to `dataset` (as read); `stay` are positions of the rows that would be written."""
+    """A preview of cleaning `dataset`; `stay` are the indices of the rows that would be written."""
 
     dataset: Dataset
     mended: Dataset
@@ -40,7 +40,7 @@ class Survey:
 
 
 class ChoiceRow(NamedTuple):
-    """`typed`: a value can be typed."""
+    """One line of the options. `typed`: a value can be typed."""
 
     key: str
     name: str
@@ -50,7 +50,7 @@ class ChoiceRow(NamedTuple):
 
 
 class RepairChoices(CursorList[ChoiceRow]):
-    """Choices by name and number, each with its value."""
+    """The options by name and number, each with its value."""
 
     can_focus = False
 
@@ -70,12 +70,12 @@ class RepairChoices(CursorList[ChoiceRow]):
         if row.says:
             line.to(36).add(row.says, "faint")
         elif here and row.typed:
-            line.add("  e types another", "faint")
+            line.add("  e: type another value", "faint")
         return line
 
 
 class RepairChanges(Canvas):
-    """The survey, or a line while it is made."""
+    """The preview, or a line while it is computed."""
 
     def __init__(self) -> None:
         super().__init__(id="repair-changes")
@@ -87,7 +87,7 @@ class RepairChanges(Canvas):
         self.refresh(layout=True)
 
     def doing(self, what: str, ink: str = "second") -> None:
-        """A line on top of what is shown."""
+        """Show a line above the preview."""
         self._doing = (what, ink)
         self.refresh(layout=True)
 
@@ -102,8 +102,8 @@ class RepairChanges(Canvas):
             return lines
         gone = found.dataset.rows - len(found.stay)
         head = Line(f"{found.dataset.rows:,} rows", "strong").add(f" {self.glyphs.to} ", "soft")
-        head.add(f"{len(found.stay):,} rows", "good").add(f", {gone:,} go", "error" if gone else "soft")
-        lines.append(head.add(f", {len(found.changes):,} are mended", "warning" if found.changes else "soft"))
+        head.add(f"{len(found.stay):,} rows", "good").add(f", {gone:,} dropped", "error" if gone else "soft")
+        lines.append(head.add(f", {len(found.changes):,} changed", "warning" if found.changes else "soft"))
         if found.parts:
             whole = max(1, sum(rows for _, rows in found.parts))
             parts = f" {self.glyphs.dot} ".join(
@@ -120,14 +120,14 @@ class RepairChanges(Canvas):
                 row = found.mended.frame["row"][change.index]
                 lines += flowing([(f"    {row}: ", "faint"), *_shortened(change)], width)
         if not found.removed and not found.changes:
-            lines.append(Line(f"{self.glyphs.ok} nothing to mend: the rows are in order", "good"))
+            lines.append(Line(f"{self.glyphs.ok} Nothing to clean", "good"))
         return lines
 
     def _removal(self, removal: Removal, found: Survey, width: int) -> list[Line]:
         lines = [Line(f"- {len(removal.indices):,} ", "error").add(removal.why, "strong")]
         for place, index in enumerate(removal.indices[:EACH].tolist()):
             row = found.mended.frame.row(index, named=True)
-            text = " | ".join(row[name] for name in ("prompt", "answer") if row[name]) or "(nothing)"
+            text = " | ".join(row[name] for name in ("prompt", "answer") if row[name]) or "(empty)"
             line = Line(f"    {row['row']}: ", "faint")
             if removal.partner is not None:
                 line.add(f"like {found.mended.frame['row'][int(removal.partner[place])]}: ", "soft")
@@ -136,7 +136,7 @@ class RepairChanges(Canvas):
 
 
 def _shortened(change: Change) -> list[tuple[str, str]]:
-    """The first differences between brackets: what goes, what comes, and a little around them."""
+    """Return the first differences in brackets, removed and added, with some context."""
     pieces: list[tuple[str, str]] = []
     length = 0
     found = differences(change.before, change.after)

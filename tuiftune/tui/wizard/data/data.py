@@ -1,4 +1,4 @@
-"""Step 3: what to learn from. Reading and checks run in a thread; their results come in as they are found."""
+"""Step 3: the training data. It is read and checked in a thread; results are shown as they arrive."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class DataStep(WizardStep):
         super().__init__()
         self._ready: tuple[str, ...] | None = None  # the sources that were read and can be trained on
         self._read_data: Dataset | None = None
-        self._seen: Dataset | None = None  # what was read last, whether it can be trained on or not
-        self._found = ""  # what it is, in a line
-        self._reading_now = 0  # the number of the reading that is shown
+        self._seen: Dataset | None = None  # the last dataset that was read, even if it cannot be trained on
+        self._found = ""  # a summary of it in one line
+        self._reading_now = 0  # the number of the read that is shown
         self._go_on = False
 
     def body(self) -> ComposeResult:
@@ -65,7 +65,7 @@ class DataStep(WizardStep):
                 given,
                 id="path",
                 suggester=PathSuggester(),
-                placeholder="a file, a folder, a glob, or several",
+                placeholder="a file, several files, a directory or a glob",
             )
         with Container(id="data"):
             with Horizontal(id="judged"):
@@ -75,9 +75,9 @@ class DataStep(WizardStep):
 
     def on_mount(self) -> None:
         for name, title in (
-            ("#data-facts", "what it is"),
+            ("#data-facts", "data"),
             ("#checks", "checks"),
-            ("#samples", "rows, as the model will see them"),
+            ("#samples", "rows as the model will see them"),
         ):
             self.query_one(name).border_title = title
         field = self.query_one("#path", Input)
@@ -86,14 +86,14 @@ class DataStep(WizardStep):
         self._inspect(self._given())
 
     def action_back(self) -> None:
-        """Back, with what is typed kept even where it was not read yet."""
+        """Go back, and keep what was typed even if it was not read yet."""
         given = self._given()
         if given and shlex.join(given) != first_data():
             self.draft = self.draft.with_(data=given)
         super().action_back()
 
     def _given(self) -> tuple[str, ...]:
-        """The sources in the input; a path with blanks is one source if it exists as it stands."""
+        """Return the sources in the input. A path with spaces is one source if it exists."""
         text = self.query_one("#path", Input).value.strip()
         if not text or paths.names_one(text):
             return (text,) if text else ()
@@ -104,12 +104,12 @@ class DataStep(WizardStep):
 
     @on(Input.Changed, "#path")
     def _typed(self) -> None:
-        """What stands below belongs to what was read last: said while something else is typed."""
+        """While other sources are typed, say that the panels still show the previous ones."""
         given = self._given()
         if self._ready is None or not given:
             return
         if given != self._ready:
-            self.say(f"Enter reads it. Below is still {printable(shlex.join(self._ready))}.", "warning")
+            self.say(f"Press Enter to read it. Shown below: {printable(shlex.join(self._ready))}.", "warning")
         else:
             self.say(self._found, "ok")
 
@@ -136,14 +136,14 @@ class DataStep(WizardStep):
             view.clear()
         self.query_one(SampleRows).show([])
         if not given:
-            self.say("Name a file, a folder or a glob.", "warning")
+            self.say("Enter a file, a directory or a glob (Ctrl+T browses the files).", "warning")
             return
         self.say("")
         self.draft = cleaning.with_sources(self.draft, given)
         self.in_thread("data", self._read, self._reading_now, self.draft, exclusive=True)
 
     def _read(self, about: int, draft: Draft) -> None:
-        """In the thread: rows first, then one check after another, and lengths once they are counted."""
+        """In a thread: read the rows, then run the checks one by one, and count token lengths."""
         from tuiftune.data.checks.check import Subject
         from tuiftune.data.inspect import checks_of, length_document
         from tuiftune.wizard.draft import checked_with
@@ -182,12 +182,12 @@ class DataStep(WizardStep):
         except AbandonedError:
             return
         except ColumnsError as error:
-            self.post_message(Unreadable(about, f"{error} (^s shows them)"))
+            self.post_message(Unreadable(about, f"{error} Ctrl+S shows the columns."))
         except UserError as error:
             self.post_message(Unreadable(about, str(error)))
 
     def _mixed(self, about: int, draft: Draft, dataset: Dataset) -> Mixed:
-        """In the thread: the sources of the draft, counted."""
+        """In a thread: count the rows of the draft's other sources."""
         from tuiftune.data.mix.sources import mixed
         from tuiftune.data.mix.split import split
         from tuiftune.wizard.findings import mix_of
@@ -208,7 +208,7 @@ class DataStep(WizardStep):
         if message.about == self._reading_now:
             self.query_one(DataFactsView).show_mix(message.portions)
             if message.fault:
-                self.say(f"What is mixed in can't be read: {message.fault}", "error")
+                self.say(f"A mixed-in source cannot be read: {message.fault}", "error")
 
     @on(Reading)
     def _reading(self, message: Reading) -> None:
@@ -226,7 +226,7 @@ class DataStep(WizardStep):
         self.query_one(DataFactsView).show(message.dataset)
         self.query_one(SampleRows).show(message.samples)
         if message.fault or not message.samples:
-            self.say(message.fault or "no row in it can be trained on; the checks say why", "error")
+            self.say(message.fault or "No row can be trained on. See the checks for the reasons.", "error")
             return
         self._ready, self._read_data = self.draft.data, message.dataset
         evidence = "; ".join(message.dataset.evidence[:2])
@@ -279,7 +279,7 @@ class DataStep(WizardStep):
 
         given = self._given()
         if not given:
-            self.say("Name a file, a folder or a glob.", "warning")
+            self.say("Enter a file, a directory or a glob (Ctrl+T browses the files).", "warning")
             return
         self.app.push_screen(ColumnMapping(self.draft.with_(data=given)), self._take_mapping)
 
@@ -293,12 +293,12 @@ class DataStep(WizardStep):
 
         checks = self.query_one(CheckList).checks
         if self._seen is None or not checks:
-            self.say("There are no checks yet: they run once there are rows.", "warning")
+            self.say("No checks yet. They run when rows are read.", "warning")
             return
         self.app.push_screen(Checks(self.draft, self._seen, checks), self._mend)
 
     def _mend(self, check: Check | None) -> None:
-        """Go where the check's remedy is, with its option set."""
+        """Open the fix of a check, with its option set."""
         from tuiftune.tui.wizard.data.clean import Repair
         from tuiftune.tui.wizard.data.max_length import Cut
         from tuiftune.wizard.remedies import remedy_of
@@ -343,7 +343,7 @@ class DataStep(WizardStep):
     def _take_length(self, max_length: int | None) -> None:
         if max_length is not None:
             self.draft = self.draft.override("data.max_length", max_length)
-            self._inspect(self._given())  # the checks look at what is cut
+            self._inspect(self._given())  # the checks depend on max_length
 
     def action_repair(self) -> None:
         from tuiftune.tui.wizard.data.clean import Repair
@@ -358,19 +358,19 @@ class DataStep(WizardStep):
         self.draft = cleaning.repaired(self.draft, files)
         self.query_one("#path", Input).value = shlex.join(self.draft.data)
         self._inspect(self.draft.data)
-        self.notify(", ".join(path.name for path in files), title="Written", markup=False)
+        self.notify(", ".join(path.name for path in files), title="Wrote clean rows", markup=False)
 
     def _dataset(self) -> Dataset | None:
-        """What was read; says so where nothing can be trained on (yet)."""
+        """Return the data that was read; None, with a message, if there are no usable rows (yet)."""
         if self._ready != self.draft.data or self._read_data is None:
             self.say(
-                "There is nothing to look into yet: no rows were read that can be trained on.", "warning"
+                "No usable rows to show. Wait for the rows, or fix the errors listed under Checks.", "warning"
             )
             return None
         return self._read_data
 
     def _row(self) -> int:
-        """The first row shown below, counted among the usable ones from 1."""
+        """Return the number of the first row shown, counted from 1 among the usable ones."""
         return self.query_one(SampleRows).at + 1
 
     def action_rows(self, by: int) -> None:

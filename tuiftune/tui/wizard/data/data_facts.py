@@ -1,4 +1,4 @@
-"""What the data is: its format, how sure that is, rows, columns, and how long its rows are as a histogram."""
+"""Facts of the data: format and its confidence, rows, columns, labels, and a histogram of token lengths."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DataFactsView(Canvas):
         self.redraw()
 
     def reading(self, rows: int) -> None:
-        """Rows read so far."""
+        """Show the number of rows read so far."""
         self._reading = rows
         self.redraw()
 
@@ -47,12 +47,12 @@ class DataFactsView(Canvas):
         self.redraw()
 
     def show_mix(self, portions: tuple[Portion, ...]) -> None:
-        """What is seen of each source in an epoch; empty where nothing is mixed in."""
+        """Show the rows per epoch of each source; empty if there are no other sources."""
         self._portions = portions
         self.redraw()
 
     def show_lengths(self, lengths: dict[str, Any]) -> None:
-        """`data inspect`'s `lengths`: quantiles and a histogram."""
+        """Show the `lengths` of `data inspect`: quantiles and a histogram."""
         self._lengths = lengths
         self.redraw()
 
@@ -61,21 +61,21 @@ class DataFactsView(Canvas):
         if data is None:
             if self._reading is not None:
                 return [Line(f"reading: {count(self._reading)} rows so far", "soft")]
-            return [Line("nothing has been read yet", "faint")]
+            return [Line("no data read yet", "faint")]
         lines = [
             self._format(data, width),
             self._fact("rows", f"{data.rows:,}", "strong"),
         ]
         usable = int(data.usable.sum())
         if usable != data.rows:
-            lines[-1].add(f", {usable:,} of them usable", "warning")
+            lines[-1].add(f", {usable:,} usable", "warning")
         roles = ", ".join(f"{role}: {column}" for role, column in data.columns.items())
         if roles:
             lines += self._wrapped("columns", roles, width, 2)
         if self._portions:
             lines += self._wrapped("epoch", self._mixture(), width, 3)
         for lost in data.lost[:2]:
-            lines += self._wrapped("lost", lost, width, 1, "warning")
+            lines += self._wrapped("dropped", lost, width, 1, "warning")
         room = height - len(lines)
         labels = self._labels(width, room - 4)
         return lines + labels + self._histogram(width, max(3, min(room - len(labels), 12)))
@@ -88,7 +88,7 @@ class DataFactsView(Canvas):
         return f"{total:,} rows: {', '.join(parts)}"
 
     def _labels(self, width: int, room: int) -> list[Line]:
-        """The most frequent labels as bars, as many as there is room for; the rest in a line."""
+        """Return the most frequent labels as bars, as many as fit."""
         from tuiftune.data.checks.labels import RARE
         from tuiftune.data.excerpt import excerpt
 
@@ -109,7 +109,7 @@ class DataFactsView(Canvas):
 
     def _format(self, data: Dataset, width: int) -> Line:
         line = self._fact("format", data.format, "strong")
-        sure = f"  {percent(data.confidence)} sure"
+        sure = f"  confidence {percent(data.confidence)}"
         return line.add(sure, "soft") if line.width + len(sure) <= width else line
 
     def _fact(self, name: str, value: str, ink: str = "") -> Line:
@@ -128,7 +128,7 @@ class DataFactsView(Canvas):
             ]
         quantiles = self._lengths.get("quantiles") or {}
         half, most = quantiles.get("50"), quantiles.get("100")
-        title = f"median {count(half)}, most {count(most)}" if half is not None else ""
+        title = f"median {count(half)}, max {count(most)}" if half is not None else ""
         if len(title) + LABEL + 7 <= width:
             title += " tokens"
         lines = [self._fact("lengths", title)]

@@ -1,4 +1,4 @@
-"""The files below a directory, to pick the training data from."""
+"""The files below a directory, to choose the training data from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DataTree(DirectoryTree):
-    """Folders and the files that can hold rows."""
+    """Directories and the files that can hold rows."""
 
     ICON_NODE = "+ "
     ICON_NODE_EXPANDED = "- "
@@ -36,7 +36,7 @@ class DataTree(DirectoryTree):
 
 
 class Files(ListDialog[Path | None]):
-    """Dismissed with the file that was chosen, or None."""
+    """The dialog. Dismissed with the chosen file, or None."""
 
     SCOPES = (DIALOG, FILES, LIST)
     LIST = DataTree
@@ -52,14 +52,14 @@ class Files(ListDialog[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="picker", classes="-whole") as box:
             box.border_title = self._title()
-            box.border_subtitle = "Enter takes it, Backspace one folder up, Esc closes"
+            box.border_subtitle = "Enter: use, Backspace: parent directory, Esc: cancel"
             yield DataTree(str(self._start))
 
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
         self.dismiss(Path(paths.from_here(event.path)))
 
     def action_inner(self) -> None:
-        """Show what is in the folder under the cursor."""
+        """Open the directory under the cursor."""
         node = self.query_one(DataTree).cursor_node
         if node is not None and node.allow_expand:
             node.expand()

@@ -1,4 +1,4 @@
-"""One row in full: who says what, the fault in braces, and below it the row it is like."""
+"""One flagged row in full, with the problem in braces, and below it the row that it resembles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROLE = 11
-LONGEST = 20_000  # characters of one turn that are looked at
+LONGEST = 20_000  # characters shown of one message
 Row = dict[str, Any]
 
 
@@ -27,7 +27,7 @@ class RowView(Canvas):
         self._tokens = ""
 
     def show(self, row: Row, twin: Row | None, check: str, tokens: str) -> None:
-        """A row of the frame, the one that it is like, the check that flagged it, and its length in words."""
+        """Show a row, the row that it resembles, the check that flagged it, and a note on its tokens."""
         self._row, self._twin, self._check, self._tokens = row, twin, check, tokens
         self.refresh(layout=True)
 
@@ -44,18 +44,18 @@ class RowView(Canvas):
             other = others[place][1] if place < len(others) and others[place][0] == role else None
             lines += self._turn(role, self._marked(role, text, other), width)
         if self._twin is not None:
-            lines += [Line(), Line(f"row {self._twin['row']:,}, that it is like", "strong")]
+            lines += [Line(), Line(f"similar to row {self._twin['row']:,}", "strong")]
             for place, (role, text) in enumerate(others):
                 same = place < len(turns) and turns[place][0] == role
                 lines += self._turn(role, self._marked(role, text, turns[place][1] if same else None), width)
         return lines
 
     def _marked(self, role: str, text: str, other: str | None) -> list[tuple[str, str]]:
-        """The text in pieces, with braces around what is at fault, or what differs from the twin."""
+        """Return the text in pieces, with braces around the problem, or around differences from the other."""
         ink = INKS.get(role, "")
         text = text[:LONGEST]
         if not text.strip():
-            return [(f"{{{text}}} nothing", "error")]
+            return [(f"{{{text}}} empty", "error")]
         if other is not None:
             found = differences(text, other[:LONGEST])
             return [
@@ -77,7 +77,7 @@ class RowView(Canvas):
 
 
 def turns_of(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(who, what) of a row of the frame, in order."""
+    """Return (role, content) of a row's messages, in order."""
     turns = [("system", row["system"])] if row["system"] else []
     if row["messages"] is not None:
         turns += [(turn["role"], turn["content"]) for turn in row["messages"]]

@@ -1,4 +1,4 @@
-"""The rows that a check flagged, one at a time and in full; and any other row of the data."""
+"""The screen of flagged rows, one at a time in full; other rows can be shown too."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Rows(FullScreen[bool]):
-    """Dismissed with True where the check's remedy is asked for."""
+    """The screen. Dismissed with True to open the fix of the check."""
 
     SCOPES = (ROWS,)
     SCROLLS = "#row"
     CSS_PATH = f"{STYLES}/wizard.tcss"
 
     def __init__(self, draft: Draft, dataset: Dataset, check: Check) -> None:
-        """`check` has rows; the first of them is shown."""
+        """Show the first row of `check`, which must have rows."""
         super().__init__()
         self._draft, self._dataset, self._check = draft, dataset, check
         self._flagged: list[int] = [] if check.indices is None else check.indices.tolist()
@@ -65,13 +65,13 @@ class Rows(FullScreen[bool]):
         self.query_one("#row").scroll_home(animate=False)
 
     def action_next(self, by: int) -> None:
-        """The next or the previous flagged row from here."""
+        """Go to the next or the previous flagged row."""
         beyond = [index for index in self._flagged if (index > self._at if by > 0 else index < self._at)]
         if beyond:
             self._go(beyond[0] if by > 0 else beyond[-1])
 
     def action_move(self, by: int) -> None:
-        """The row after or before, flagged or not."""
+        """Go to the next or the previous row, flagged or not."""
         self._go(max(0, min(self._dataset.rows - 1, self._at + by)))
 
     def _go(self, to: int) -> None:
@@ -80,12 +80,12 @@ class Rows(FullScreen[bool]):
             self._show()
 
     def action_tokens(self) -> None:
-        """This row as the trainer sees it, where it can be trained on."""
+        """Show the training tokens of this row, if it can be trained on."""
         from tuiftune.tui.wizard.data.tokens import TokenRows
 
         usable = self._dataset.usable
         if not usable[self._at]:
-            self.notify("It can't be trained on, so the trainer never sees it.", severity="warning")
+            self.notify("This row cannot be trained on, so it has no tokens.", severity="warning")
             return
         number = int(usable.head(self._at).sum()) + 1
         self.app.push_screen(TokenRows(self._draft, int(usable.sum()), number))

@@ -1,5 +1,4 @@
-"""Which column plays which part: the guess with its evidence, another format or mapping, and how rows then
-read."""
+"""The screen for format and columns: what was detected, another format or mapping, and a preview of rows."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ class Begun(Message):
 
 
 class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
-    """Dismissed with a format and columns (role → column, an empty name for none) that work, or None."""
+    """The screen. Dismissed with a valid format and columns (role → column, "" for none), or None."""
 
     SCOPES = (MAPPING,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
@@ -50,16 +49,16 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self._first: Beginning | None = None
         self._guess: Trial | None = None
         self._trial: Trial | None = None
-        self._at = 0  # the format, then the parts
+        self._at = 0  # the format, then the roles
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("Which column plays which part")
+        yield TitleBar("Format and columns")
         yield MappingView()
         yield SampleRows(classes="panel")
         yield KeyBar(MAPPING)
 
     def on_mount(self) -> None:
-        self.query_one("#samples").border_title = "first rows, as they will be read"
+        self.query_one("#samples").border_title = "first rows as they will be read"
         self.in_thread("map", self._begin, self._draft.data)
 
     def _begin(self, sources: tuple[str, ...]) -> None:
@@ -85,7 +84,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self._guess = tried(self._first, system=self._draft.system)
         self._try()
         found = self._trial.dataset if self._trial else None
-        if self._columns and found is not None:  # roles may stand under another name in the preset
+        if self._columns and found is not None:  # the preset may use other names for the roles
             self._format = found.format
             self._columns = {role_in(found.format, role): name for role, name in self._columns.items()}
         self._show()
@@ -98,13 +97,13 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
 
     @property
     def _kind(self) -> str:
-        """The format in effect; "" where it is to be guessed and can't be."""
+        """The format in effect; "" if it cannot be detected."""
         if self._format != AUTO:
             return self._format
         return self._trial.dataset.format if self._trial and self._trial.dataset else ""
 
     def _roles(self) -> dict[str, str]:
-        """Each part of the format in effect with its column, or "" for none."""
+        """Return each role of the format in effect with its column, or "" for none."""
         from tuiftune.data.detect.detect_format import roles_as
 
         kind = self._kind
@@ -120,7 +119,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         return {role: found.get(role, "") for role in ROLES_OF[kind]}
 
     def _fault(self) -> tuple[str, str]:
-        """Why it can't work, or can't be trained here, with its severity."""
+        """Return why this mapping does not work or cannot be trained on, with its severity."""
         if self._trial is None:
             return "", ""
         if self._trial.fault or self._trial.dataset is None:
@@ -139,14 +138,14 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         kind = self._kind
         choices = [Choice("format", self._format if self._format != AUTO else f"auto: {kind or '?'}", "")]
         for role, column in roles.items():
-            choices.append(Choice(role, column, "needed" if role in NEEDED[kind] else ""))
+            choices.append(Choice(role, column, "required" if role in NEEDED[kind] else ""))
         guess = self._guess.dataset.recognition if self._guess and self._guess.dataset else None
         view = self.query_one(MappingView)
         view.show(self._first.columns, guess, choices, self._at, self._fault())
         self.query_one(SampleRows).show(list(self._trial.examples))
 
     def _put(self, role: str, column: str) -> None:
-        """Settle one part, and with it the format."""
+        """Set the column of one role, and fix the format."""
         self._format = self._kind
         self._columns[role] = column
         self._try()
@@ -157,7 +156,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self._show()
 
     def action_change(self, by: int) -> None:
-        """Another format, or another column for the marked part; none is among them."""
+        """Use another format, or another column (or none) for the selected role."""
         if self._first is None:
             return
         if self._at == 0:
@@ -174,19 +173,19 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self._put(role, names[(at + by) % len(names)])
 
     def action_choose(self, number: int) -> None:
-        """The column with this number for the marked part (0: none); the next part is marked then."""
+        """Use the column with this number for the selected role (0: none), then select the next role."""
         if self._first is None or number > len(self._first.columns):
             return
         roles = list(self._roles())
         if self._at == 0:
-            self.notify("Mark a part first: ↓.", timeout=3)
+            self.notify("Select a role first (↓).", timeout=3)
             return
         self._put(roles[self._at - 1], self._first.columns[number - 1].name if number else "")
         if number:
             self.action_move(1)
 
     def action_guess(self) -> None:
-        """What was recognised, without a mapping."""
+        """Reset to what was detected."""
         self._format, self._columns, self._at = AUTO, {}, 0
         self._try()
         self._show()
@@ -195,7 +194,7 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
         self.query_one(SampleRows).move(by)
 
     def action_take(self) -> None:
-        """Put format and columns into the draft, where rows can be read with them."""
+        """Use format and columns if rows can be read with them."""
         if self._trial is None:
             return
         if self._trial.fault:

@@ -1,4 +1,4 @@
-"""The columns of a file with a value each, what was recognised, and which column plays which part."""
+"""The columns of a file with an example each, the detected format, and the column of each role."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 NAME = 20
 KIND = 12
 PART = 14
-TAKEN = 18  # lines of a screen that are not this list: titles, keys, guess, parts, a few rows
+TAKEN = 18  # lines of a screen that are not this list: titles, keys, detected format, roles, a few rows
 FEWEST = 3
-ROOMY = 30  # lines of a screen from which blank ones part the lists
+ROOMY = 30  # lines of a screen from which blank lines separate the lists
 
 
 class Choice(NamedTuple):
-    """The format, or a part with the column that plays it ("" for none) and a remark."""
+    """The format, or a role with its column ("" for none) and a remark."""
 
     name: str
     value: str
@@ -50,14 +50,14 @@ class MappingView(Canvas):
         at: int,
         said: tuple[str, str],
     ) -> None:
-        """The columns, what was recognised, the choices (the format first), the marked one, and a fault with
-        its severity.
+        """Show the columns, the detected format, the choices (the format first), the index of the selected
+        one, and an error with its severity.
         """
         self._columns, self._guess, self._choices, self._at, self._said = columns, guess, choices, at, said
         self.refresh(layout=True)
 
     def tell(self, fault: str) -> None:
-        """Why there is nothing to map."""
+        """Show why there is nothing to map."""
         self._said = (fault, "error")
         self.refresh(layout=True)
 
@@ -85,15 +85,15 @@ class MappingView(Canvas):
     def _guessed(self, width: int) -> list[Line]:
         guess = self._guess
         if guess is None:
-            return [Line("recognised  ", "soft").add("nothing: say what the columns are", "warning")]
-        words = f"{guess.format}, {percent(guess.confidence)} sure: {'; '.join(guess.evidence)}"
+            return [Line("detected    ", "soft").add("no known format: choose the columns below", "warning")]
+        words = f"{guess.format} (confidence {percent(guess.confidence)}): {'; '.join(guess.evidence)}"
         parts = wrapped(words, width - 12, 2, self.glyphs.more)
         return [
-            Line("recognised  " if not row else " " * 12, "soft").add(part) for row, part in enumerate(parts)
+            Line("detected    " if not row else " " * 12, "soft").add(part) for row, part in enumerate(parts)
         ]
 
     def _listed(self, width: int) -> list[Line]:
-        """The columns by number, as many as there is room for, those about the marked one."""
+        """Return the columns by number, as many as fit, around the selected one."""
         columns = self._columns
         room = max(FEWEST, self.app.size.height - TAKEN)
         playing = self._choices[self._at].value if self._at else ""
@@ -104,10 +104,10 @@ class MappingView(Canvas):
             Line("    ")
             .add("column".ljust(NAME), "soft")
             .add("type".ljust(KIND), "soft")
-            .add("value", "soft")
+            .add("example", "soft")
         )
         if len(shown) < len(columns):
-            head.right(f"{start + 1} to {start + len(shown)} of {len(columns):,}", "faint", width)
+            head.right(f"{start + 1}–{start + len(shown)} of {len(columns):,}", "faint", width)
         parts = {choice.value: choice.name for choice in self._choices[1:] if choice.value}
         lines = [head]
         for place, column in enumerate(shown, start + 1):

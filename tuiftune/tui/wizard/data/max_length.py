@@ -1,5 +1,7 @@
-"""One slider, four consequences: where rows are cut, and what that costs. Lengths are counted once; what is
-lost and the plan are worked out in threads, for the place where the slider rests.
+"""The max length slider with its effects: truncated rows, lost answer tokens, memory, time and cost.
+
+Lengths are counted once. Lost tokens and the plan are computed in threads, for the value where the slider
+rests.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 REST_SECONDS = 0.2
-EXACT_ROWS = 200  # cut rows that are looked at token by token for one place of the slider
+EXACT_ROWS = 200  # truncated rows that are counted token by token for one value of the slider
 DEFAULT = 2048  # the preset's own
 GRID = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 32768)
 
@@ -58,8 +60,10 @@ class Planned(Message):
 
 
 def places(longest: int, context: int, now: int) -> list[int]:
-    """Where the slider can stand: round lengths up to the model's context, the longest row and the present
-    value among them; beyond the longest row there is only the present value, as more changes nothing.
+    """Return the values of the slider: round lengths, the longest row, and the present value.
+
+    They are at most the model's context length. Values above the longest row change nothing, so only the
+    present value is among them.
     """
     top = min(longest, context)
     found = {place for place in GRID if place < top} | {top}
@@ -69,7 +73,7 @@ def places(longest: int, context: int, now: int) -> list[int]:
 
 
 class Cut(FullScreen[int | None]):
-    """Dismissed with the chosen max_length, or None."""
+    """The screen. Dismissed with the chosen max_length, or None."""
 
     SCOPES = (CUT,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
@@ -83,7 +87,7 @@ class Cut(FullScreen[int | None]):
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("Where rows are cut: max_length")
+        yield TitleBar("Max length: tokens per row")
         yield CutView()
         yield KeyBar(CUT)
 
@@ -92,7 +96,7 @@ class Cut(FullScreen[int | None]):
 
     @property
     def chosen(self) -> int:
-        """Where the slider stands, in tokens."""
+        """The value of the slider, in tokens."""
         return self._at
 
     def _count(self) -> None:
@@ -174,13 +178,13 @@ class Cut(FullScreen[int | None]):
         self.query_one(CutView).planned(message.max_length, message.plan, message.error)
 
     def action_move(self, by: int) -> None:
-        """The next or the previous place of the slider."""
+        """Move the slider to the next or previous value."""
         if self._places:
             at = self._places.index(self._at)
             self._go(self._places[max(0, min(len(self._places) - 1, at + by))])
 
     def action_end(self, by: int) -> None:
-        """To one end of the slider."""
+        """Move the slider to one end."""
         if self._places:
             self._go(self._places[0 if by < 0 else -1])
 
@@ -190,6 +194,6 @@ class Cut(FullScreen[int | None]):
             self._moved()
 
     def action_take(self) -> None:
-        """Put the value into the draft."""
+        """Use the value."""
         if self._places:
             self.dismiss(self._at)

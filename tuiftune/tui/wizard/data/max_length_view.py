@@ -1,12 +1,10 @@
-"""The max_length slider under the lengths of the rows, and beside one another what it costs: rows cut, answer
-tokens lost, memory, time and money.
-"""
+"""The max length slider below a histogram of row lengths, and its effects side by side."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import count, duration, money, percent, size
+from tuiftune.figures import count, duration, money, percent, plural, size
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
@@ -37,12 +35,12 @@ class CutView(Canvas):
         self._each = 0  # cells of a column
 
     def begin(self, found: Lengths, usable: int, places: Sequence[int]) -> None:
-        """The lengths, of how many rows they are a sample, and where the slider can stand."""
+        """Show the lengths, the number of usable rows, and the values of the slider."""
         self._found, self._usable, self._places = found, usable, places
         self.redraw()
 
     def fail(self, fault: str) -> None:
-        """Why there is nothing to cut."""
+        """Show why there are no lengths."""
         self._fault = fault
         self.redraw()
 
@@ -55,7 +53,7 @@ class CutView(Canvas):
         self.redraw()
 
     def planned(self, at: int, plan: Plan | None, error: str) -> None:
-        """The plan for a place of the slider, or why there is none."""
+        """Show the plan for a value of the slider, or why there is none."""
         self._planned_at, self._plan, self._error = at, plan, error
         self.redraw()
 
@@ -80,7 +78,7 @@ class CutView(Canvas):
         return [*self._slider(width, max(3, min(room, 26))), Line(), *below, Line(), *foot]
 
     def _slider(self, width: int, height: int) -> list[Line]:
-        """A histogram over the slider's places; what is beyond the cut in another ink."""
+        """Return a histogram over the slider's values, with truncated lengths in another color."""
         assert self._found is not None
         total = self._found.total
         longest = int(total.max())
@@ -106,12 +104,12 @@ class CutView(Canvas):
         label = f"{self._at:,} tokens"
         foot = Line(" " * (1 + max(0, min(width - len(label), at - len(label) // 2)))).add(label, "strong")
         if self._at > longest:
-            foot = Line(f" {label}, more than any row has".rjust(width + 1))
+            foot = Line(f" {label}, above the longest row".rjust(width + 1))
         lines.append(foot.right(f"longest {longest:,}", "faint", width))
         return lines
 
     def _column(self, title: str, big: str, ink: str, share: float | None, notes: list[str]) -> Column:
-        """One consequence: title, figure, bar, words."""
+        """Return one effect: title, figure, bar, notes."""
         width = self._each
         lines = [Line(title[:width], "soft"), Line(big[:width], ink), Line()]
         if share is not None:
@@ -127,7 +125,9 @@ class CutView(Canvas):
         cut = round(share * self._usable)
         sign = self.glyphs.warning if cut else self.glyphs.ok
         note = f"{percent(share, 1)} of {self._usable:,}"
-        return self._column("rows cut", f"{sign} {cut:,}", "warning" if cut else "good", share, [note])
+        return self._column(
+            "truncated", f"{sign} {plural(cut, 'row')}", "warning" if cut else "good", share, [note]
+        )
 
     def _answers(self) -> Column:
         lost = self._lost
@@ -137,7 +137,7 @@ class CutView(Canvas):
         sign = self.glyphs.error if lost.answer_tokens_lost else self.glyphs.ok
         notes = [f"{count(lost.answer_tokens_lost)} of {count(lost.answer_tokens)} tokens"]
         if len(lost.nothing_left):
-            notes.append(f"{len(lost.nothing_left):,} rows without any answer left")
+            notes.append(f"{plural(len(lost.nothing_left), 'row')} without any trained token")
         ink = "error" if lost.answer_tokens_lost else "good"
         return self._column("answer lost", f"{sign} {percent(share, 1)}", ink, share, notes)
 
@@ -149,10 +149,10 @@ class CutView(Canvas):
             return self._column("memory", f"{self.glyphs.error} no plan", "error", None, [self._error])
         capacity = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
         sign = self.glyphs.ok if plan.fits else self.glyphs.error
-        place = "this processor" if plan.gpu.get("kind") == "cpu" else str(plan.gpu.get("name"))
+        place = "RAM" if plan.gpu.get("kind") == "cpu" else str(plan.gpu.get("name"))
         notes = [f"{'fits' if plan.fits else 'does not fit'} {size(capacity)}", place]
         rows = plan.resolved.training.micro_batch
-        notes.append("1 row at once" if rows == 1 else f"{rows} rows at once")
+        notes.append(f"micro-batch {rows}")
         share = plan.memory.needs / capacity if capacity else None
         ink = "good" if plan.fits else "error"
         return self._column("memory", f"{sign} {size(plan.memory.needs)}", ink, share, notes)
@@ -160,12 +160,12 @@ class CutView(Canvas):
     def _time(self) -> Column:
         plan = self._plan
         if self._planned_at != self._at or plan is None:
-            return self._column("time and money", f"{self.glyphs.waiting} …", "soft", None, [])
+            return self._column("time and cost", f"{self.glyphs.waiting} …", "soft", None, [])
         if plan.seconds is None:
-            return self._column("time and money", self.glyphs.missing, "soft", None, [plan.speed.basis])
+            return self._column("time and cost", self.glyphs.missing, "soft", None, [plan.speed.basis])
         notes = [f"{count(plan.steps)} steps"]
         if plan.usd is None:
-            notes.insert(0, "no price is known")
+            notes.insert(0, "price unknown")
         elif plan.usd_per_hour is not None:
             notes.insert(0, f"{money(plan.usd)} at {money(plan.usd_per_hour)}/h")
-        return self._column("time and money", duration(plan.seconds), "strong", None, notes)
+        return self._column("time and cost", duration(plan.seconds), "strong", None, notes)

@@ -1,4 +1,4 @@
-"""What the thread that reads and checks a dataset tells the data step, as it finds it."""
+"""Messages from the thread that reads and checks a dataset to the data step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class AbandonedError(Exception):
-    """Raised in the thread to end a reading that nobody waits for any more."""
+    """Raised in the thread to end a read that was replaced by another."""
 
 
 @dataclass
 class Reading(Message):
-    """Rows so far, or what is being done ("" when all is done) and which share of the checks is behind it.
+    """Rows read so far, or the current check ("" when all are done) and the share of checks done.
 
-    `about` is the number of the reading: what comes late from an abandoned one is passed over.
+    `about` is the number of the read: late messages of an abandoned one are ignored.
     """
 
     about: int
@@ -53,7 +53,7 @@ class Measured(Message):
 
 @dataclass
 class Mixed(Message):
-    """What is seen of each source where some are mixed in, or why that can't be said."""
+    """The rows per epoch of each source of a mix, or why they are unknown."""
 
     about: int
     portions: tuple[Portion, ...]

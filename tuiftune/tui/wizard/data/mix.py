@@ -1,4 +1,4 @@
-"""Mixing: further sources beside the data, how much of each, and what the trainer will see of them."""
+"""The screen to mix data sources: the amount of each, and its rows per epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.data.mix.sources import Portion
     from tuiftune.wizard.draft import Draft
 
-FIRST_SHARE = 0.1  # of the rows seen: guides A and C replay 5 to 20 %
+FIRST_SHARE = 0.1  # of all rows per epoch; replay of general data is usually 5 to 20% of them
 WEIGHTS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TEMPERATURES = (None, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -33,7 +33,7 @@ TEMPERATURES = (None, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 @dataclass
 class Counted(Message):
-    """Rows of the main data, and (read, not held out) of each source that was looked at, or why not."""
+    """Rows of the main data, and of each source (read, not in the evaluation set), or the error."""
 
     main: int
     sizes: dict[str, tuple[int, int]]
@@ -42,7 +42,7 @@ class Counted(Message):
 
 
 class Mixing(FullScreen[Mix | None]):
-    """Dismissed with what is to be mixed in, or None."""
+    """The screen. Dismissed with the mix, or None."""
 
     SCOPES = (MIX,)
     CSS_PATH = f"{STYLES}/wizard.tcss"
@@ -58,7 +58,7 @@ class Mixing(FullScreen[Mix | None]):
         self._error = ""
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("What is mixed in")
+        yield TitleBar("Mix data sources")
         yield MixView()
         yield KeyBar(MIX)
 
@@ -96,7 +96,7 @@ class Mixing(FullScreen[Mix | None]):
         self._main = message.main or self._main
         self._sizes |= message.sizes
         self._error = message.error
-        if message.error:  # what can't be read is not mixed in
+        if message.error:  # remove the source that cannot be read
             left = tuple(source for source in self._mix.sources if source.path in self._sizes)
             self._mix = replace(self._mix, sources=left)
             self._at = min(self._at, len(left))
@@ -119,7 +119,7 @@ class Mixing(FullScreen[Mix | None]):
 
     @property
     def _source(self) -> Source | None:
-        """The marked source; None where the temperature is marked."""
+        """The selected source; None if the temperature is selected."""
         return self._mix.sources[self._at] if self._at < len(self._mix.sources) else None
 
     def _put(self, source: Source) -> None:
@@ -134,14 +134,14 @@ class Mixing(FullScreen[Mix | None]):
         self._show()
 
     def action_change(self, by: int) -> None:
-        """More or less of the marked source, or another temperature."""
+        """Use more or less of the selected source, or another temperature."""
         source = self._source
         if source is None:
             now = self._mix.temperature
             at = TEMPERATURES.index(now) if now in TEMPERATURES else 0
             self._set_temperature(TEMPERATURES[max(0, min(len(TEMPERATURES) - 1, at + by))])
         elif self._mix.temperature is not None:
-            self.notify("The temperature settles the amounts; turn it off first.", timeout=4)
+            self.notify("The temperature sets all amounts. Turn it off first.", timeout=4)
         elif source.share is not None:
             self._put(replace(source, share=_step(SHARES, source.share, by)))
         else:
@@ -149,7 +149,7 @@ class Mixing(FullScreen[Mix | None]):
 
     def _set_temperature(self, temperature: float | None) -> None:
         sources = self._mix.sources
-        if temperature is not None:  # it and amounts exclude one another
+        if temperature is not None:  # a temperature replaces the amounts
             sources = tuple(Source(source.path) for source in sources)
         self._mix = Mix(sources, temperature)
         self._error = ""
@@ -158,8 +158,8 @@ class Mixing(FullScreen[Mix | None]):
     def action_add(self) -> None:
         from tuiftune.tui.kit.dialogs import Ask
 
-        hint = "a file, a folder or a glob, of any format that can be trained on"
-        self.app.push_screen(Ask("Which data?", "", hint, files=True), self._added)
+        hint = "A file, a directory or a glob, in any format that can be trained on."
+        self.app.push_screen(Ask("Which data source?", "", hint, files=True), self._added)
 
     def _added(self, path: str | None) -> None:
         if not path or any(source.path == path for source in self._mix.sources):
@@ -185,9 +185,10 @@ class Mixing(FullScreen[Mix | None]):
 
         source = self._source
         if source is None:
-            question, hint = "Which temperature?", "a number from 1; empty: none"
+            question, hint = "Which temperature?", "A number from 1. Empty: off."
         else:
-            question, hint = f"How much of {source_name(source.path)}?", "a weight such as 0.5 or 2, or 10%"
+            question = f"How much of {source_name(source.path)}?"
+            hint = "A weight such as 0.5 or 2, or a share such as 10%."
         self.app.push_screen(Ask(question, "", hint), self._typed)
 
     def _typed(self, text: str | None) -> None:
@@ -205,16 +206,16 @@ class Mixing(FullScreen[Mix | None]):
                     self._mix = replace(self._mix, temperature=None)
                 self._put(Source.amount(source.path, text))
         except (ValueError, UserError):
-            self._error = f"{text} is no {'temperature' if source is None else 'amount'}"
+            self._error = f'"{text}" is not a valid {"temperature" if source is None else "amount"}.'
             self._show()
 
     def action_take(self) -> None:
-        """Put the mix into the draft, where all of it could be counted."""
+        """Use the mix if all its sources could be counted."""
         if self.query_one(MixView).counted:
             self.dismiss(self._mix)
 
 
 def _step(choices: tuple[float, ...], now: float, by: int) -> float:
-    """The next choice in a direction, from wherever one stands."""
+    """Return the next choice above or below `now`."""
     beyond = [choice for choice in choices if (choice > now if by > 0 else choice < now)]
     return (beyond[0] if by > 0 else beyond[-1]) if beyond else now

@@ -1,4 +1,4 @@
-"""What is mixed in: each source with its amount, and how much of an epoch it is."""
+"""The sources of a mix, each with its amount and its share of an epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune.data.excerpt import excerpt
-from tuiftune.figures import percent
+from tuiftune.figures import percent, plural
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
@@ -19,7 +19,7 @@ NAME = 24
 
 
 def source_name(path: str) -> str:
-    """A source as it is called in a list: the file's own name."""
+    """Return the name of a source for a list: the file name."""
     return path if path.startswith("builtin:") else Path(path).name
 
 
@@ -32,15 +32,16 @@ class MixView(Canvas):
         self._said = ("", "")
 
     def show(self, mix: Mix, portions: Sequence[Portion], at: int, said: tuple[str, str]) -> None:
-        """The mix, what is seen of it (nothing while it is counted), the line that is marked (the sources,
-        then the temperature), and a remark with its ink.
+        """Show a mix, its rows per epoch, the index of the selected line, and a message with its ink.
+
+        The lines are the sources, then the temperature. There are no rows while they are counted.
         """
         self._mix, self._portions, self._at, self._said = mix, portions, at, said
         self.redraw()
 
     @property
     def counted(self) -> bool:
-        """Whether what is seen of every source is known."""
+        """True if the rows per epoch of every source are known."""
         return bool(self._portions)
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -50,9 +51,7 @@ class MixView(Canvas):
             return []
         total = sum(portion.seen for portion in self._portions)
         head = Line("  ").add("source".ljust(NAME), "soft").add("    rows", "soft")
-        lines = [
-            head.add("    amount".ljust(16), "soft").add("    seen", "soft").add("   of an epoch", "soft")
-        ]
+        lines = [head.add("    amount".ljust(16), "soft").add("  /epoch", "soft").add("   share", "soft")]
         main = self._portions[0] if self._portions else None
         lines.append(self._line("your data", main, "× 1", total, width, here=False))
         for place, source in enumerate(mix.sources):
@@ -64,23 +63,23 @@ class MixView(Canvas):
             name = source_name(source.path)
             lines.append(self._line(name, portion, amount, total, width, here=place == self._at))
             if portion is not None and portion.left_out:
-                said = f"{portion.left_out:,} of its rows are left out: their prompts are held out"
+                said = f"{plural(portion.left_out, 'row')} dropped: their prompts are in the evaluation set"
                 lines.append(Line("    ").add(said, "warning"))
         lines.append(Line())
         here = self._at == len(mix.sources)
         value = "off" if mix.temperature is None else f"{mix.temperature:g}"
         line = Line(f"{self.glyphs.pointer} " if here else "  ", "accent")
         line.add("temperature".ljust(NAME), "strong" if here else "soft").add(" " * 8)
-        lines.append(self._amount(line, value, here).add(" settles amounts by size", "faint"))
+        lines.append(self._amount(line, value, here).add(" sets all amounts by size", "faint"))
         lines.append(Line())
         if total:
-            lines.append(Line(f"An epoch is {total:,} rows.", "strong"))
+            lines.append(Line(f"One epoch has {plural(total, 'row')}.", "strong"))
         if not mix.sources:
             lines += [
                 Line(part, "soft")
                 for part in wrapped(
-                    "Nothing is mixed in. a adds a file: some general data beside your own keeps what the "
-                    "model knew; a tenth of the rows seen is a good beginning.",
+                    "No other sources. Press a to add one. About 10% general data helps the model keep its "
+                    "general skills.",
                     width,
                 )
             ]

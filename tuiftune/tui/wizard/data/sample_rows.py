@@ -1,4 +1,4 @@
-"""A few rows as the trainer will see them: who says what. Control characters are shown, not sent."""
+"""A few rows as the trainer will see them, by role. Control characters are shown as escapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
 
 INKS = {"assistant": "good", "user": "", "system": "soft", "tool": "second"}
-LONGEST = 4000  # characters of one message that are looked at
+LONGEST = 4000  # characters shown of one message
 
 
 class SampleRows(Canvas):
@@ -26,18 +26,18 @@ class SampleRows(Canvas):
 
     @property
     def at(self) -> int:
-        """Which of the rows is shown first."""
+        """The index of the first row shown."""
         return self._at
 
     def move(self, by: int) -> None:
-        """Begin with a later or an earlier row."""
+        """Start with a later or an earlier row."""
         if self._examples:
             self._at = max(0, min(len(self._examples) - 1, self._at + by))
             self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._examples:
-            return [Line("rows appear here", "faint")]
+            return [Line("rows will appear here", "faint")]
         lines: list[Line] = []
         each = 2 if height < 12 else 4
         for example in self._examples[self._at :]:

@@ -1,6 +1,4 @@
-"""One row as the trainer sees it: token by token, what is learnt in colour and between marks; then the text
-of training beside the text that inference sends.
-"""
+"""The training tokens and loss mask of one row, then the training text next to the inference prompt."""
 
 from __future__ import annotations
 
@@ -16,18 +14,18 @@ if TYPE_CHECKING:
     from textual.geometry import Size
 
 SIDE_BY_SIDE = 100
-LEARNT = ("good", "trained")  # one token and the next, so that their bounds are seen
+TRAINED = ("good", "trained")  # alternating, so that the bounds of tokens are visible
 CONTEXT = ("soft", "faint")
 
 
 def _behind(line: Line, mark: str) -> Line:
-    """The line with a mark before it, so that what is cut off is told apart without colour."""
+    """Return the line with a mark before it, which shows truncated text without color."""
     line.spans.insert(0, (mark, "warning"))
     return line
 
 
 class TokenView(Canvas):
-    """Shows a document of `python -m tuiftune.engine tokens`, or a line in its place."""
+    """A view of a document of `python -m tuiftune.engine tokens`, or a message."""
 
     def __init__(self) -> None:
         super().__init__(id="token-view")
@@ -39,7 +37,7 @@ class TokenView(Canvas):
         self.refresh(layout=True)
 
     def instead(self, text: str, ink: str = "soft") -> None:
-        """A line where there is nothing to show (yet)."""
+        """Show a message while there is no document."""
         self._row, self._instead = {}, (text, ink)
         self.refresh(layout=True)
 
@@ -57,22 +55,22 @@ class TokenView(Canvas):
 
     def _head(self, width: int) -> list[Line]:
         row = self._row
-        total, learnt = len(row["tokens"]), row["learnt"]
-        share = learnt / total if total else 0.0
+        total, trained = len(row["tokens"]), row["learnt"]
+        share = trained / total if total else 0.0
         opening, closing = self._marks()
         head = Line(f"{total:,} tokens  ", "strong").bar(self.glyphs, share, min(20, width // 4))
-        head.add(f"  {opening}{learnt:,} trained{closing}", "good").add(f" {percent(share)}", "strong")
+        head.add(f"  {opening}{trained:,} trained{closing}", "good").add(f" {percent(share)}", "strong")
         how = f"loss on {row['loss_on']}, found by {row['mask_from']}"
         if not row["own_template"]:
-            how += "; the model has no chat template, a plain one is used"
+            how += "; the model has no chat template, so a plain one is used"
         lines = [head, *(Line(part, "soft") for part in wrapped(how, width, 2))]
         if row["muted"]:
             answers = "1 answer is" if row["muted"] == 1 else f"{row['muted']:,} answers are"
-            muted = f"{answers} kept out of the loss by the row itself (weight 0): read, not learnt"
+            muted = f"{answers} masked, because the data gives it weight 0"
             lines += [Line(part, "second") for part in wrapped(muted, width, 2)]
         if row["truncated"]:
-            cut = f"{self.glyphs.warning} cut at {row['max_length']:,} of {row['length']:,} tokens"
-            cut += f": {row['lost']:,} tokens of the answer are never learnt"
+            cut = f"{self.glyphs.warning} truncated at {row['max_length']:,} of {row['length']:,} tokens"
+            cut += f": {row['lost']:,} answer tokens are not trained on"
             lines += [Line(part, "warning") for part in wrapped(cut, width, 2)]
         return lines
 
@@ -84,11 +82,11 @@ class TokenView(Canvas):
         pieces: list[tuple[str, str]] = []
         inside = False
         for place, token in enumerate(self._row["tokens"]):
-            learnt = token["learnt"]
-            if learnt != inside:
-                pieces.append((opening if learnt else closing, "strong"))
-                inside = learnt
-            pieces.append((token["text"], (LEARNT if learnt else CONTEXT)[place % 2]))
+            trained = token["learnt"]
+            if trained != inside:
+                pieces.append((opening if trained else closing, "strong"))
+                inside = trained
+            pieces.append((token["text"], (TRAINED if trained else CONTEXT)[place % 2]))
         if inside:
             pieces.append((closing, "strong"))
         newline = "⏎" if self.glyphs.braille else "\\n"
@@ -96,10 +94,12 @@ class TokenView(Canvas):
         return [*lines, *self._beyond(width, newline)] if self._row["truncated"] else lines
 
     def _beyond(self, width: int, newline: str) -> list[Line]:
-        """What max_length takes away, under a line that says so."""
+        """Return the tokens beyond max_length, below a line that says so."""
         row = self._row
         gone = row["length"] - row["max_length"]
-        rule = Line(f"{self.glyphs.rule * 2} cut here: the {gone:,} tokens below are never seen ", "warning")
+        rule = Line(
+            f"{self.glyphs.rule * 2} truncated here: the {gone:,} tokens below are dropped ", "warning"
+        )
         rule.add(self.glyphs.rule * (width - rule.width), "warning")
         pieces = [(token["text"], "cut" if token["learnt"] else "faint") for token in row["beyond"]]
         if rest := gone - len(row["beyond"]):
@@ -110,13 +110,15 @@ class TokenView(Canvas):
     def _compared(self, width: int) -> list[Line]:
         training, sent = self._row.get("training"), self._row.get("inference")
         if training is None or sent is None:
-            return [Line("raw text: there is no question that inference would send", "soft")]
+            return [Line("Raw text has no prompt, so there is no inference prompt to compare.", "soft")]
         agrees = training.startswith(sent)
         if agrees:
-            words = f"{self.glyphs.ok} inference sends exactly what training has before the last answer"
+            words = f"{self.glyphs.ok} The inference prompt matches the training text."
         else:
-            words = f"{self.glyphs.warning} training and inference differ: the model is asked in another way"
-            words += " than it was taught"
+            words = (
+                f"{self.glyphs.warning} The inference prompt differs from the training text. The model will "
+            )
+            words += "see input it was not trained on."
         lines = [Line(part, "good" if agrees else "warning") for part in wrapped(words, width, 2)]
         pieces = differences(training[: len(sent)], sent)
         left = [(self._signed(old, kind), "soft" if kind == "same" else "error") for kind, old, _ in pieces]
@@ -126,10 +128,10 @@ class TokenView(Canvas):
         ]
         newline = "⏎" if self.glyphs.braille else "\\n"
         if width < SIDE_BY_SIDE:
-            lines += [Line("text of training", "title"), *flowing(left, width, newline)]
-            return [*lines, Line("what inference sends", "title"), *flowing(right, width, newline)]
+            lines += [Line("training text", "title"), *flowing(left, width, newline)]
+            return [*lines, Line("inference prompt", "title"), *flowing(right, width, newline)]
         half = (width - 3) // 2
-        lines.append(Line("text of training", "title").to(half + 3).add("what inference sends", "title"))
+        lines.append(Line("training text", "title").to(half + 3).add("inference prompt", "title"))
         for one, other in zip_longest(flowing(left, half, newline), flowing(right, half, newline)):
             line = (one or Line()).to(half + 1).add(self.glyphs.marker + " ", "faint")
             line.spans += other.spans if other else []

@@ -1,5 +1,6 @@
-"""As the trainer sees it: the engine's own tokens, loss mask and cut, row by row. The engine is asked for
-some rows at once, in a thread.
+"""The screen of training tokens: tokens, loss mask and truncation by the engine, row by row.
+
+The engine is asked for several rows at once, in a thread.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
     from tuiftune.wizard.draft import Draft
 
-AT_ONCE = 16  # rows a question: importing the engine's libraries takes longer than tokenising them
+AT_ONCE = 16  # rows per call: importing the engine's libraries takes longer than tokenizing them
 
 
 @dataclass
 class Seen(Message):
-    """Documents by row, or why there are none."""
+    """Documents by row number, or why there are none."""
 
     rows: dict[int, dict[str, Any]]
     error: str = ""
@@ -42,7 +43,7 @@ class TokenRows(FullScreen[None]):
     CSS_PATH = f"{STYLES}/wizard.tcss"
 
     def __init__(self, draft: Draft, rows: int, row: int = 1) -> None:
-        """`rows` are those that can be trained on; `row` is the one to begin with, from 1."""
+        """`rows` is the number of usable rows; `row` is the one to start with, counted from 1."""
         super().__init__()
         self._draft, self._model = draft, draft.model or "builtin:tiny"
         self._most = rows
@@ -50,7 +51,7 @@ class TokenRows(FullScreen[None]):
         self._known: dict[int, dict[str, Any]] = {}
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("As the trainer sees it")
+        yield TitleBar("Training tokens")
         with VerticalScroll(id="token-rows"):
             yield TokenView()
         yield KeyBar(TOKENS)
@@ -67,10 +68,10 @@ class TokenRows(FullScreen[None]):
             self.query_one("#token-rows").scroll_home(animate=False)
             return
         if self._most == 0:
-            self.query_one(TokenView).instead("no row can be trained on", "error")
+            self.query_one(TokenView).instead("No row can be trained on.", "error")
             return
         self.query_one(TokenView).instead(
-            f"{self.app.glyphs.waiting} asking the engine: it loads its libraries first, some seconds"
+            f"{self.app.glyphs.waiting} tokenizing (takes some seconds, to load the libraries) …"
         )
         self.in_thread("tokens", self._ask, self._at, exclusive=True)
 
@@ -84,9 +85,9 @@ class TokenRows(FullScreen[None]):
         try:
             if not has_tokenizer(self.app.findings.model_of(self._draft.with_(model=self._model)).path):
                 raise UserError(
-                    "its tokenizer is not on this machine, and only the engine's own tokens are shown here",
+                    "this model's tokenizer is not on this machine",
                     place=self._model,
-                    remedy="choose a model that is here (builtin:tiny, or a directory), or download it first",
+                    remedy="download the model, or choose one that is here (builtin:tiny, or a directory)",
                 )
             found = token_rows(self._draft, self._model, wanted, lambda: worker.is_cancelled)
         except UserError as error:
@@ -104,7 +105,7 @@ class TokenRows(FullScreen[None]):
             self._show()
 
     def action_move(self, by: int) -> None:
-        """A later or an earlier row."""
+        """Go to a later or an earlier row."""
         to = max(1, min(self._most, self._at + by))
         if to != self._at:
             self._at = to
@@ -113,7 +114,7 @@ class TokenRows(FullScreen[None]):
     def action_go_to(self) -> None:
         from tuiftune.tui.kit.dialogs import Ask
 
-        hint = f"1 to {self._most:,}, counted among the rows that can be trained on"
+        hint = f"1 to {self._most:,}, counted among the usable rows."
         self.app.push_screen(Ask("Which row?", "", hint), self._went)
 
     def _went(self, text: str | None) -> None:

@@ -1,5 +1,4 @@
-"""Step 2: fine-tune, retrieve, prompt, or several? The questions, and a verdict that is weighed in the
-open."""
+"""Step 2: questions about the task, and the recommendation: fine-tuning, RAG or prompting."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FromData(Message):
-    """Answers that the data gives by itself."""
+    """Answers that were found in the data."""
 
     answers: dict[str, str]
 
@@ -59,7 +58,7 @@ class GoalStep(WizardStep):
         try:
             facts = self.app.findings.facts(self.draft, self.app.findings.model_of(self.draft))
         except UserError:
-            return  # the data step says what is wrong with the data
+            return  # the data step reports what is wrong with the data
         self.post_message(FromData(detected(facts)))
 
     @on(FromData)
@@ -108,7 +107,7 @@ class GoalStep(WizardStep):
         self._take()
 
     def _take(self) -> bool:
-        """Keep the answer under the cursor and show the next question; False after the last one."""
+        """Accept the answer under the cursor and show the next question. Returns False after the last."""
         self.draft = self.draft.answer(self.question.key, self.query_one(QuestionView).chosen)
         last = self._at == len(QUESTIONS) - 1
         if not last:
@@ -117,8 +116,10 @@ class GoalStep(WizardStep):
         return not last
 
     def action_forward(self) -> None:
-        """Enter takes the marked answer; after the last question it shows the ways on, or goes straight to
-        the data where nothing was answered."""
+        """Accept the selected answer; after the last question, show the next steps.
+
+        If nothing was answered, continue with the data.
+        """
         if self._take():
             return
         if any(self._detected.get(key) != option for key, option in self.draft.answers.items()):
@@ -127,7 +128,7 @@ class GoalStep(WizardStep):
             super().action_forward()
 
     def action_ways(self) -> None:
-        """The next step for the verdict: a prompt, retrieval, or training."""
+        """Show the next steps: a prompt, retrieval, or training."""
         from tuiftune.tui.wizard.goal.next_steps import Ways
 
         self.app.push_screen(Ways(decide(self.draft.answers)), self._go_way)

@@ -1,4 +1,4 @@
-"""The verdict and the ways on from it: a prompt, retrieval, training. What is advised comes first."""
+"""The recommendation and the next steps: a prompt, retrieval, training. The recommended one is first."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Head(VerdictView):
-    """The verdict in words, its bars, and what is worth knowing beside it."""
+    """The recommendation: its summary, its bars, and a note."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(full=True)
@@ -35,7 +35,7 @@ class Head(VerdictView):
         lines = [*self.head(verdict, width), *(Line(part) for part in wrapped(verdict.summary, width))]
         for dispute in verdict.disagreements:
             if dispute.matters:
-                says = f"The guides disagree on {dispute.topic}: v shows what each says."
+                says = f"Sources disagree on {dispute.topic}: press v to compare them."
                 lines += [Line(part, "warning") for part in wrapped(says, width, 2)]
         for note in verdict.notes[:1]:
             lines += [Line(part, "soft") for part in wrapped(note, width, 2)]
@@ -43,7 +43,7 @@ class Head(VerdictView):
 
 
 class Ways(ListDialog[str | None]):
-    """Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
+    """The list of next steps. Dismissed with `prompt`, `rag` or `fine-tune`, or None."""
 
     SCOPES = (WAYS, LIST)
 
@@ -53,11 +53,13 @@ class Ways(ListDialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="picker") as box:
-            box.border_title = "Where to go from here"
-            box.border_subtitle = "Enter begins, Esc goes back to the questions"
+            box.border_title = "Next step"
+            box.border_subtitle = "Enter: start, Esc: back to the questions"
             yield Head(self._verdict)
             options = [
-                Option(described(self.app, way.title, way.says, mark="" if index else "advised"), id=way.key)
+                Option(
+                    described(self.app, way.title, way.says, mark="" if index else "recommended"), id=way.key
+                )
                 for index, way in enumerate(ways(self._verdict.approach))
             ]
             yield OptionList(*options)

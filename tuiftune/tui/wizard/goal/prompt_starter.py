@@ -1,4 +1,4 @@
-"""A prompt with examples from the user's rows: shown first, then written where he says."""
+"""A prompt with few-shot examples from the user's rows: a preview, then written to files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ INKS = {"Input:": "second", "Answer:": "good", "{input}": "accent"}
 
 
 class PromptView(Canvas):
-    """As tall as its text: put it into something that scrolls."""
+    """The prompt at its full height, for a scrolling container."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ FOLDER = "prompt-starter"
 
 @dataclass
 class Made(Message):
-    """The prompt of these sources; or why there is none."""
+    """The prompt from these sources, or why there is none."""
 
     data: tuple[str, ...]
     prompt: Prompt | None
@@ -84,15 +84,15 @@ class PromptStarter(FullScreen[None]):
         self._prompt: Prompt | None = None
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("a prompt from your rows")
-        yield Lead("An instruction and a few of your rows as examples.")
+        yield TitleBar("prompt from your rows")
+        yield Lead("An instruction, and some of your rows as few-shot examples.")
         with Horizontal(classes="field"):
             yield Label(" Rows       ")
             given = shlex.join(self._draft.data) if self._draft.data else first_data()
-            yield Input(given, id="rows", suggester=PathSuggester(), placeholder="a file, a folder or a glob")
+            yield Input(given, id="rows", suggester=PathSuggester(), placeholder="a file, directory or glob")
         with Horizontal(classes="field"):
             yield Label(" Write into ")
-            yield Input(FOLDER, id="folder", suggester=PathSuggester(files=False), placeholder="a folder")
+            yield Input(FOLDER, id="folder", suggester=PathSuggester(files=False), placeholder="a directory")
         with VerticalScroll(id="starter", classes="panel") as box:
             box.border_title = "prompt.md, as it will be written"
             box.can_focus = False
@@ -133,9 +133,9 @@ class PromptStarter(FullScreen[None]):
             return
         self._prompt = made
         rows = ", ".join(str(shot.row) for shot in made.shots)
-        labels = f"; all {len(made.labels)} labels are listed" if made.labels else ""
+        labels = f" All {len(made.labels)} labels are listed." if made.labels else ""
         self._say(
-            f"{len(made.shots)} examples of {made.rows:,} rows, as different as possible: {rows}{labels}.",
+            f"Chose {len(made.shots)} of {made.rows:,} rows, as different as possible: {rows}.{labels}",
             "ok",
         )
         self.query_one(PromptView).show(made)
@@ -149,7 +149,7 @@ class PromptStarter(FullScreen[None]):
 
     @on(Input.Submitted, "#folder")
     def action_write(self) -> None:
-        """Write both files; nothing is ever written over."""
+        """Write both files; existing files are never overwritten."""
         from tuiftune.advice.prompting import write
 
         if self._prompt is None:
@@ -161,5 +161,6 @@ class PromptStarter(FullScreen[None]):
             self._say(str(error), "error")
         else:
             self._say(
-                printable(f"Written: {text} and {shots}. Esc goes back; t there has the other ways."), "ok"
+                printable(f"Wrote {text} and {shots}. Esc goes back; press t there for the other steps."),
+                "ok",
             )

@@ -1,4 +1,4 @@
-"""One question with its answers, and a row of marks for all of them. A view: the answers are the draft's."""
+"""One question with its answers, and the progress through all questions. The answers are in the draft."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _said(question: Question, key: str | None) -> str:
 
 
 class QuestionView(CursorList[str]):
-    """The first row skips the question; the others are its options, numbered."""
+    """The list of answers: the first row skips the question, the others are its numbered options."""
 
     WRAPS = True
 
@@ -53,14 +53,14 @@ class QuestionView(CursorList[str]):
         self._all = tuple((known.asks, _said(known, answers.get(known.key))) for known in questions)
         self._answer = answers.get(question.key)
         self._from_data = detected.get(question.key) == self._answer and self._answer is not None
-        if fresh or (came and self.at == 0):  # Enter takes it, rather than putting the skip in its place
+        if fresh or (came and self.at == 0):  # Enter must keep this answer, not replace it by the skip
             keys = [option.key for option in question.options]
             self.at = keys.index(self._answer) + 1 if self._answer in keys else 0
         self.redraw()
 
     @property
     def chosen(self) -> str | None:
-        """The option under the cursor; None for the skip."""
+        """The option under the cursor; None to skip."""
         if self._question is None or self.at == 0:
             return None
         return self._question.options[self.at - 1].key
@@ -94,7 +94,7 @@ class QuestionView(CursorList[str]):
         if height >= len(lines) + 8:
             lines += [Line(), *(Line(part, "soft") for part in wrapped(question.deeper, min(width, 90)))]
         if height >= len(lines) + 3 * len(self._all) + 3:
-            lines += [Line(), Line("all of them", "title")]
+            lines += [Line(), Line("all questions", "title")]
             for index, (asks, said) in enumerate(self._all):
                 here = index == number
                 lines.append(Line(f"  {glyphs.here if here else ' '} ", "accent").add(asks, "soft"))

@@ -1,4 +1,4 @@
-"""How the verdict was weighed: every contribution, where the guides disagree, and what to do next."""
+"""The reasons for the recommendation: every weight, disagreeing sources, and next steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FullVerdict(VerdictView):
-    """All of it, one below another."""
+    """The whole recommendation with its reasons."""
 
     def __init__(self, verdict: Verdict, swings: Mapping[str, str]) -> None:
         super().__init__(full=True)
@@ -35,7 +35,7 @@ class FullVerdict(VerdictView):
         assert verdict is not None
         lines = self.head(verdict, width)
         lines += [Line(), *(Line(part, "soft") for part in wrapped(verdict.summary, width))]
-        lines += [Line(), Line("next", "title").add("  t begins here and now", "accent")]
+        lines += [Line(), Line("next steps", "title").add("  press t to start", "accent")]
         for step in verdict.steps:
             lines += [Line("  ").add(part) for part in wrapped(step.says, width - 2)]
             if step.command:
@@ -46,24 +46,23 @@ class FullVerdict(VerdictView):
             lines += [
                 Line(),
                 Line(f"{self.glyphs.warning} ", "warning").add(
-                    f"the guides disagree on {dispute.topic}", "title"
+                    f"sources disagree on {dispute.topic}", "title"
                 ),
             ]
             for guides, says, outcome in dispute.views:
-                who = ", ".join(f"guide {guide}" for guide in guides)
-                words = f"{who}: {says}; then the verdict is {TITLES[outcome].lower()}"
+                words = f"{', '.join(guides)}: {says}. By this source alone: {TITLES[outcome].lower()}"
                 lines += [Line("  ").add(part, "soft") for part in wrapped(words, width - 2)]
-        lines += [Line(), Line("what moved it", "title")]
+        lines += [Line(), Line("reasons", "title")]
         for one in verdict.contributions:
             lines += self.contribution(one, width, "")
             if one.question in self._swings:
                 other = TITLES[self._swings[one.question]].lower()
-                lines.append(Line("    ").add(f"this one decides: without it, {other}", "accent"))
+                lines.append(Line("    ").add(f"this answer decides; without it: {other}", "accent"))
         return lines
 
 
 class Weighing(Dialog[bool]):
-    """Dismissed with True when one wants to begin what the verdict says."""
+    """The dialog with the reasons. Dismissed with True to start what is recommended."""
 
     SCOPES = (WEIGHING, READING)
     SCROLLS = "#help"
@@ -74,8 +73,8 @@ class Weighing(Dialog[bool]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
-            box.border_title = "How it was weighed"
-            box.border_subtitle = "Esc closes"
+            box.border_title = "Reasons for the recommendation"
+            box.border_subtitle = "Esc: close"
             yield FullVerdict(self._verdict, self._swings)
 
     def action_begin(self) -> None:

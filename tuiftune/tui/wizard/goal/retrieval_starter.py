@@ -1,4 +1,4 @@
-"""What retrieval would find: the user's documents indexed here and now, and the passages for a question."""
+"""A test of retrieval (RAG): the user's documents are indexed, and questions show the passages found."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 
 from tuiftune import paths
 from tuiftune.errors import UserError
+from tuiftune.figures import plural
 from tuiftune.printable import printable
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import RETRIEVAL
@@ -37,7 +38,7 @@ TEXT_LINES = 3
 
 
 class HitList(Canvas):
-    """As tall as its text: put it into something that scrolls."""
+    """Passages by question at their full height, for a scrolling container."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,9 +56,8 @@ class HitList(Canvas):
             if len(self._found) > 1:
                 lines += [Line(part, "title") for part in wrapped(question, width, 2)]
             if not hits:
-                lines.append(
-                    Line("  nothing shares a word with this: it cannot be answered from here", "warning")
-                )
+                says = "  no passage shares a word with this question, so these documents cannot answer it"
+                lines += [Line(part, "warning") for part in wrapped(says, width)]
             for number, hit in enumerate(hits, 1):
                 place = f"{hit.passage.file}:{hit.passage.line}"
                 line = Line(f"{number} ", "key").add(place, "second").add(f"  {hit.score:.1f}  ", "strong")
@@ -70,7 +70,7 @@ class HitList(Canvas):
                     *(Line("  ").add(part, "soft") for part in wrapped(text, width - 2, TEXT_LINES)),
                 ]
             lines.append(Line())
-        return lines or [Line("nothing asked yet", "faint")]
+        return lines or [Line("no question yet", "faint")]
 
 
 TOP = 5
@@ -79,7 +79,7 @@ FOLDER = "retrieval-starter"
 
 @dataclass
 class Indexed(Message):
-    """The documents' index and questions from the rows; or why there is none."""
+    """The index of the documents and questions from the rows, or why there is none."""
 
     path: str
     index: Index | None
@@ -89,7 +89,7 @@ class Indexed(Message):
 
 @dataclass
 class Found(Message):
-    """What these questions find, best first."""
+    """The passages found for these questions, best first."""
 
     found: dict[str, list[Hit]]
 
@@ -107,21 +107,21 @@ class RetrievalStarter(FullScreen[None]):
         self._at = -1
 
     def compose(self) -> ComposeResult:
-        yield TitleBar("what retrieval would find")
-        yield Lead("Do your documents hold the answers?")
+        yield TitleBar("retrieval (RAG) test")
+        yield Lead("Do your documents contain the answers?")
         with Horizontal(classes="field"):
             yield Label(" Documents ")
             yield Input(
                 first_documents(),
                 id="documents",
                 suggester=PathSuggester(),
-                placeholder="a folder, or a file: .txt .md .rst .jsonl .json",
+                placeholder="a directory, or a file: .txt .md .rst .jsonl .json",
             )
         with Horizontal(classes="field"):
             yield Label(" Question  ")
             yield Input("", id="question", placeholder="as a user would ask it")
         with VerticalScroll(id="starter", classes="panel") as box:
-            box.border_title = "what would be found"
+            box.border_title = "passages found"
             box.can_focus = False
             yield HitList()
         yield KeyBar(RETRIEVAL)
@@ -132,7 +132,7 @@ class RetrievalStarter(FullScreen[None]):
         if field.value:
             self._read()
         else:
-            self._say("Name the folder that answers should come from; Enter indexes it in memory.")
+            self._say("Enter the directory of your documents. It is indexed in memory.")
 
     @on(Input.Submitted, "#documents")
     def _read(self) -> None:
@@ -156,7 +156,7 @@ class RetrievalStarter(FullScreen[None]):
             try:
                 samples = retrieval.sample_questions(self.app.findings.dataset(self._draft).examples())
             except UserError:
-                samples = ()  # the data step says what is wrong with the data
+                samples = ()  # the data step reports what is wrong with the data
         self.post_message(Indexed(path, built, samples, ""))
 
     @on(Indexed)
@@ -167,15 +167,15 @@ class RetrievalStarter(FullScreen[None]):
             return
         self._index, self._samples = built, message.samples
         files = len({passage.file for passage in built.passages})
-        says = f"{len(built.passages):,} passages of {files:,} files, {built.vocabulary:,} different words."
-        more = " ↓ takes questions from your rows." if self._samples else " Type a question."
+        says = f"{plural(len(built.passages), 'passage')} from {plural(files, 'file')}."
+        more = " Press ↓ for questions from your rows." if self._samples else " Type a question."
         self._say(says + more, "ok")
         self.query_one("#question").focus()
         self._search()
 
     @on(Input.Changed, "#question")
     def _search(self) -> None:
-        """What the question finds as it is typed; without one, what each sample finds."""
+        """Search for the question while it is typed; if it is empty, for all sample questions."""
         if self._index is None:
             return
         question = self.query_one("#question", Input).value.strip()
@@ -204,7 +204,7 @@ class RetrievalStarter(FullScreen[None]):
         self.query_one(Lead).say(text, severity)
 
     def action_sample(self, by: int) -> None:
-        """Ask another question of the rows."""
+        """Enter another question from the rows."""
         if self._samples:
             self._at = (self._at + by) % len(self._samples)
             field = self.query_one("#question", Input)
@@ -215,20 +215,20 @@ class RetrievalStarter(FullScreen[None]):
         from tuiftune.tui.kit.dialogs import Ask
 
         if self._index is None:
-            self._say("There is no index yet: name the documents first.", "warning")
+            self._say("No index yet. Enter the documents first.", "warning")
             return
-        hint = "index.json (the passages) and prompt.md (the question with its sources) are written there"
-        self.app.push_screen(Ask("Write into which folder?", FOLDER, hint, paths=True), self._write)
+        hint = "For index.json (the passages) and prompt.md (the question with its sources)."
+        self.app.push_screen(Ask("Write into which directory?", FOLDER, hint, paths=True), self._write)
 
-    def _write(self, folder: str | None) -> None:
+    def _write(self, directory: str | None) -> None:
         from tuiftune.advice.retrieval import write
 
-        if not folder or self._index is None:
+        if not directory or self._index is None:
             return
         question = self.query_one("#question", Input).value.strip() or "{question}"
         try:
-            text, passages = write(self._index, question, TOP, paths.given(folder))
+            text, passages = write(self._index, question, TOP, paths.given(directory))
         except UserError as error:
             self._say(str(error), "error")
         else:
-            self._say(printable(f"Written: {text} and {passages}."), "ok")
+            self._say(printable(f"Wrote {text} and {passages}."), "ok")

@@ -1,4 +1,4 @@
-"""The verdict as it stands: three bars, what moved them and how far, and where the guides disagree."""
+"""The recommendation so far: three bars, the answers that changed them, and disagreeing sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tuiftune.advice.approach import Contribution, Verdict
 
 NAMES = {"prompt": "prompting", "rag": "retrieval", "fine-tune": "fine-tuning"}
-ROOMY = 30  # lines from which each contribution is told in full
+ROOMY = 30  # lines from which each reason is shown in full
 INKS = {"prompt": "c2", "rag": "c1", "fine-tune": "c3"}
 
 
@@ -24,9 +24,9 @@ class VerdictView(Canvas):
         self._roomy = full
 
     def show(self, verdict: Verdict, question: str = "") -> None:
-        """`question` is the one being asked: what its answer did comes first."""
+        """Show a recommendation. The effect of the current `question` comes first."""
         self._verdict, self._question = verdict, question
-        self.entitle("verdict so far" if not self._full else "how it was weighed")
+        self.entitle("recommendation so far" if not self._full else "reasons")
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -42,18 +42,21 @@ class VerdictView(Canvas):
         for dispute in verdict.disagreements:
             if not dispute.matters:
                 continue
-            words = f"guides disagree on {dispute.topic}: the verdict depends on whom you follow"
-            line = Line(f"{self.glyphs.warning} ", "warning").add(words, "warning")
-            lines.insert(4, line)
+            words = f"Sources disagree on {dispute.topic}, so this recommendation is uncertain."
+            parts = wrapped(words, width - 2, 2, self.glyphs.more)
+            lines[4:4] = [
+                Line("  " if row else f"{self.glyphs.warning} ", "warning").add(part, "warning")
+                for row, part in enumerate(parts)
+            ]
         return lines if self._full else lines[:height]
 
     def head(self, verdict: Verdict, width: int) -> list[Line]:
-        """The verdict in words, then one bar for each approach."""
+        """Return the recommendation's title, then one bar for each approach."""
         title = Line(verdict.title, "title")
         if verdict.answered:
             title.add(f"  {verdict.confidence}", "good" if verdict.confidence == "clear" else "warning")
         else:
-            title = Line("No answers yet", "title").add("  prompting is the place to begin", "soft")
+            title = Line("No answers yet", "title").add("  start with prompting", "soft")
         lines = [title]
         most = max(3.0, *(abs(score) for score in verdict.scores.values()))
         for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
@@ -65,7 +68,7 @@ class VerdictView(Canvas):
         return lines
 
     def contribution(self, one: Contribution, width: int, ink: str) -> list[Line]:
-        """How far one answer moved each approach, why, and who says so."""
+        """Return how much one answer changed each approach, why, and by which source."""
         moved = [
             f"{points:+g} {NAMES[name]}"
             for name, points in sorted(one.points.items(), key=lambda item: -abs(item[1]))
@@ -73,12 +76,11 @@ class VerdictView(Canvas):
         line = Line("  ")
         for index, text in enumerate(moved):
             line.add(("  " if index else "") + text, "good" if text.startswith("+") else "warning")
-        guides = ", ".join(guide if len(guide) > 1 else f"guide {guide}" for guide in one.guides)
-        says = f"{one.says} [{guides}]"
+        says = f"{one.says} [{', '.join(one.guides)}]"
         if self._roomy:
             reason = [Line("    ").add(part, ink or "soft") for part in wrapped(says, width - 4)]
             answer = (
-                [Line(f"  {one.answer}", "strong")] if one.answer else [Line("  a standing rule", "strong")]
+                [Line(f"  {one.answer}", "strong")] if one.answer else [Line("  always counted", "strong")]
             )
             return [Line(), *answer, line, *reason]
         room = width - line.width - 2

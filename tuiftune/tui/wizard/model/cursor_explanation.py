@@ -1,4 +1,4 @@
-"""What stands under the cursor of the model step: a model or a setting, explained below the memory."""
+"""The explanation of the model or setting under the cursor of the model step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ExplainsCursor(WizardStep):
-    """A step with models, settings and a memory bar. `last` is the latest plan there was."""
+    """Base of a step with models, settings and a memory bar. `last` is the most recent plan."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,11 +28,11 @@ class ExplainsCursor(WizardStep):
         self.outcome = Outcome()
 
     def explain(self) -> None:
-        """What stands under the cursor, below the memory."""
+        """Explain the model or setting under the cursor, below the memory bar."""
         self.explain_setting() if self._settings.has_focus else self.explain_model()
 
     def explain_model(self) -> None:
-        """The model under the cursor: why it is listed, what it needs."""
+        """Explain the model under the cursor: why it is listed, and its memory."""
         row = self._models.current
         if row is None:
             return
@@ -41,7 +41,7 @@ class ExplainsCursor(WizardStep):
         self._memory.explain(row.short, words, "")
 
     def explain_setting(self) -> None:
-        """The setting under the cursor: what it does to quality, why it has its value, what is advised."""
+        """Explain the setting under the cursor: its effect on quality, its reason, the recommended value."""
         setting = self._settings.setting
         reason = self.outcome.reason(setting.key, self.draft, self.plan)
         if self.last is not None:
@@ -50,8 +50,8 @@ class ExplainsCursor(WizardStep):
             self._memory.judge(quality_of(self.last, setting.key, parameters, self.outcome.facts))
         advised = self.outcome.advised(setting.key)
         if advised is not None and setting.key in self.draft.overrides:
-            whose = f"from the {self.draft.source}" if self.draft.inherited(setting.key) else "yours"
-            why = f"{whose}; recommended is {written(advised.value)}: {advised.why}"
+            whose = f"From the {self.draft.source}" if self.draft.inherited(setting.key) else "Your value"
+            why = f"{whose}. Recommended: {written(advised.value)}, {advised.why}"
             self._memory.explain(setting.name, why, advised.source)
         elif reason is not None:
             self._memory.explain(setting.name, reason.why, reason.source)
@@ -62,7 +62,7 @@ class ExplainsCursor(WizardStep):
             self._memory.explain(setting.name, known.does if known else "", "tuiftune default")
 
     def help_topic(self) -> str:
-        """The step, or in depth the setting under the cursor."""
+        """Return the help on the step, or on the setting under the cursor."""
         if not self._settings.has_focus:
             return super().help_topic()
         setting = self._settings.setting

@@ -1,4 +1,4 @@
-"""Cards one could rent, one a line: whether the draft fits, by which technique, how long, how dear."""
+"""The list of GPUs with the draft's plan for each: fit, technique, memory, time and cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
 from tuiftune.wizard.gpu_rows import CardRow
 
-NAME = 23  # the longest without the maker's family
+NAME = 23  # the longest name without the product family
 BELOW = 4  # lines under the table
 
 
@@ -22,12 +22,12 @@ class CardList(CursorList[CardRow]):
         return row.name
 
     def begin(self, wanted: str) -> None:
-        """Forget the rows; the cursor goes to the card of that name when it comes."""
+        """Remove all rows; the cursor will go to the GPU named `wanted` when it is added."""
         self._wanted, self._fault, self.at = wanted, "", 0
         self.show([])
 
     def add(self, rows: list[CardRow], fault: str) -> None:
-        """Further rows, or what is wrong with all of them."""
+        """Add rows, or show the error of all of them."""
         self._fault = fault or self._fault
         self.show([*self.all, *rows], self._wanted or None)
 
@@ -38,14 +38,14 @@ class CardList(CursorList[CardRow]):
     def empty(self, width: int) -> list[Line]:
         if self._fault:
             return [Line(part, "error") for part in wrapped(self._fault, width)]
-        return [Line("planning for every card …", "soft")]
+        return [Line("planning for every GPU …", "soft")]
 
     def paint(self, width: int, height: int) -> list[Line]:
         return self.empty(width) if self._fault else super().paint(width, height)
 
     def head(self, width: int) -> list[Line]:
         del width
-        head = "    card".ljust(NAME + 4) + "memory".rjust(9) + " by".ljust(7) + "needs".rjust(8)
+        head = "    GPU".ljust(NAME + 4) + "memory".rjust(9) + " with".ljust(7) + "needs".rjust(8)
         return [Line(head + "time".rjust(12) + "cost".rjust(9), "faint")]
 
     def line(self, row: CardRow, here: bool, width: int) -> Line:
@@ -65,22 +65,22 @@ class CardList(CursorList[CardRow]):
         return line.add((money(plan.usd) if plan.usd is not None else MISSING).rjust(9), "strong")
 
     def foot(self, width: int) -> list[Line]:
-        """The card under the cursor, and what the figures are worth."""
+        """Return the facts of the GPU under the cursor, and the basis of the figures."""
         row = self.current
         assert row is not None
         if row.plan is None:
             return _padded([Line(part, "warning") for part in wrapped(row.fault, width, BELOW)])
         copies = int(row.plan.gpu.get("count") or 1)
-        parts = ["one card" if copies == 1 else f"{copies} cards, each with a copy of it all"]
+        parts = ["1 GPU" if copies == 1 else f"{copies} GPUs (data parallel: one full copy per GPU)"]
         if row.card:
             price = row.plan.usd_per_hour
             parts.append(
-                "no price is known" if price is None else f"{money(price)} an hour by the price table"
+                "price unknown" if price is None else f"{money(price)}/hour (middle of known prices)"
             )
         else:
-            parts = ["what is here"]
+            parts = ["the GPUs found here" if row.plan.gpu.get("kind") != "cpu" else "no GPU, so on the CPU"]
         says = f"{row.name}: {', '.join(parts)}."
-        basis = f"All of it is {row.plan.speed.basis}."
+        basis = f"Time and cost: {row.plan.speed.basis}."
         return _padded(
             [
                 *(Line(part, "soft") for part in wrapped(says, width, 2)),
@@ -90,5 +90,5 @@ class CardList(CursorList[CardRow]):
 
 
 def _padded(lines: list[Line]) -> list[Line]:
-    """The table above keeps its height, whatever is said below it."""
+    """Return the lines padded to a fixed number, so that the table above keeps its height."""
     return lines + [Line()] * (BELOW - len(lines))

@@ -1,4 +1,4 @@
-"""What if another card was rented: fit, time and money of the draft on each, as predicted."""
+"""The dialog to plan for another GPU: predicted fit, time and cost of the draft on each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AT_ONCE = 8
 
 @dataclass
 class Looked(Message):
-    """Some rows of the table for `number` cards; or why there is none."""
+    """Some rows of the table for `number` GPUs, or why there is none."""
 
     number: int
     rows: list[CardRow]
@@ -37,7 +37,7 @@ class Looked(Message):
 
 
 class Cards(Dialog[str | None]):
-    """Dismissed with the card as `--gpu` takes it, "" for this machine, or None."""
+    """The dialog. Dismissed with the GPU in the form of `--gpu`, "" for this machine, or None."""
 
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES = (CARDS,)
@@ -51,7 +51,7 @@ class Cards(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="whole") as box:
-            box.border_title = "What if it ran on another card?"
+            box.border_title = "Plan for another GPU"
             yield CardList()
             yield KeyBar(CARDS)
 
@@ -88,7 +88,7 @@ class Cards(Dialog[str | None]):
         self.query_one(CardList).move(by)
 
     def action_number(self, by: int) -> None:
-        """More or fewer cards of a kind."""
+        """Plan for more or fewer GPUs."""
         at = max(0, min(len(NUMBERS) - 1, NUMBERS.index(self._number) + by))
         if NUMBERS[at] != self._number:
             current = self.query_one(CardList).current

@@ -1,4 +1,4 @@
-"""What one card must hold, part by part, against what it has; then steps, time and cost."""
+"""The memory of one GPU by component, then steps, time and cost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INKS = {
     "margin": "error",
     "free": "faint",
 }
-# Which way quality leans next to what the guides would take: a sign beside the colour.
+# The effect on quality compared with the recommended value: a sign in addition to the color.
 LEANS = {
     "better": ("▲", "good"),
     "same": ("=", "soft"),
@@ -40,7 +40,7 @@ ASCII_LEANS = {"better": "+", "same": "=", "worse": "-", "unsure": "?"}
 
 
 class MemoryBar(Canvas):
-    """A view of one plan, and under it one reason."""
+    """A view of one plan, with one reason below."""
 
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(id="memory", classes=classes)
@@ -51,24 +51,24 @@ class MemoryBar(Canvas):
         self._doing = ""
 
     def planning(self) -> None:
-        """A plan is being made; the old one stays until it is there."""
+        """Show that a plan is being made; the old one stays until then."""
         self._doing = "planning …"
         self._title()
         self.redraw()
 
     def show(self, plan: Plan | None, against: str = "") -> None:
-        """`against`: what it costs or wins next to the recommended plan."""
+        """Show a plan. `against` is its difference from the recommended plan."""
         self._plan, self._against, self._doing = plan, against, ""
         self._title()
         self.redraw()
 
     def explain(self, title: str, why: str, source: str) -> None:
-        """Put a value's reason and source below."""
+        """Show a reason and its source below."""
         self._note = (title, why, source)
         self.redraw()
 
     def judge(self, quality: Quality | None) -> None:
-        """What the value under the cursor does to quality."""
+        """Show the effect of the value under the cursor on quality."""
         self._quality = quality
         self.redraw()
 
@@ -76,9 +76,9 @@ class MemoryBar(Canvas):
         name = ""
         if self._plan is not None:
             gpu = self._plan.gpu
-            name = "this processor" if gpu.get("kind") == "cpu" else str(gpu.get("name"))
+            name = "CPU and RAM" if gpu.get("kind") == "cpu" else str(gpu.get("name"))
             if (gpu.get("count") or 1) > 1:
-                name += f", each of {gpu['count']} copies, as predicted"
+                name += f", each of {gpu['count']} GPUs (predicted)"
             if gpu.get("source") == "--gpu":
                 name += " (not in this machine)"
         self.entitle(f"memory: {name}" if name else "memory")
@@ -149,7 +149,7 @@ class MemoryBar(Canvas):
         if plan.speed.tokens_per_second:
             parts.append(f"{count(plan.speed.tokens_per_second)} tokens/s predicted")
         if plan.usd is not None:
-            parts.append(f"{money(plan.usd)} at {money(plan.usd_per_hour)} an hour")
+            parts.append(f"{money(plan.usd)} at {money(plan.usd_per_hour)}/hour")
         del width
         return Line(f" {self.glyphs.dot} ".join(part for part in parts if part), "strong")
 

@@ -1,4 +1,4 @@
-"""Step 4: the base model and how to train it. Every change makes a new plan, in a thread."""
+"""Step 4: the base model and the settings. Every change makes a new plan, in a thread."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.model_rows import ModelRow
 
-DEBOUNCE_SECONDS = 0.05  # a plan takes some 10 ms: the bar follows a key that is held down
+DEBOUNCE_SECONDS = 0.05  # a plan takes about 10 ms, so the bar can follow a key that is held down
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Offered(Message):
 
 @dataclass
 class Planned(Message):
-    """What came of planning `draft`."""
+    """The outcome of planning `draft`."""
 
     draft: Draft
     outcome: Outcome
@@ -52,7 +52,7 @@ class Planned(Message):
 
 @dataclass
 class Fitted(Message):
-    """Whether models of the list fit, as far as `about` (length, technique, card) goes."""
+    """Whether models of the list fit, for the `about` (length, technique, GPU) that it depends on."""
 
     about: Hashable
     found: dict[str, Fit]
@@ -107,7 +107,7 @@ class ModelStep(ExplainsCursor):
         self._replan(0.0)
 
     def _replan(self, after: float = DEBOUNCE_SECONDS) -> None:
-        """Make a plan once nothing has changed for a moment."""
+        """Make a plan after `after` seconds without another change."""
         self.plan = None
         self._settings.judge(self.draft, self.last)
         self._memory.planning()
@@ -137,7 +137,7 @@ class ModelStep(ExplainsCursor):
     @on(Planned)
     def _planned(self, message: Planned) -> None:
         if message.draft != self.draft:
-            return  # something changed meanwhile; its plan is on the way
+            return  # the draft has changed since; its plan will arrive
         outcome = self.outcome = message.outcome
         self.plan, self.last = outcome.plan, outcome.plan or self.last
         if outcome.advice is not None:
@@ -152,7 +152,7 @@ class ModelStep(ExplainsCursor):
             advice = outcome.advice.advice if outcome.advice else ()
             fit = next((other.says for other in self.plan.alternatives if other.fits), "")
             if not self.plan.fits:
-                self.say(f"does not fit: {fit or 'take a smaller model'} (a shows what would)", "error")
+                self.say(f"Does not fit: {fit or 'use a smaller model'} (a shows alternatives)", "error")
             else:
                 self.say(advice[0] if advice else "", "warning" if advice else "info")
         if self._go_on:
@@ -160,7 +160,7 @@ class ModelStep(ExplainsCursor):
             self.action_forward()
 
     def _mark_fits(self, plan: Plan) -> None:
-        """The planned model's own mark, and all others' when what they depend on has changed."""
+        """Update the fit of the planned model, and of all others if what they depend on has changed."""
         method, need = plan.resolved.method, plan.memory.needs
         about = (self.draft.card, plan.resolved.data.max_length, self.draft.value("method.technique"))
         if about != self._fitted_for:
@@ -201,7 +201,7 @@ class ModelStep(ExplainsCursor):
 
     def may_leave(self) -> bool:
         if self.plan is None:
-            self.say("There is no plan for this yet.", "warning")
+            self.say("No plan yet. See the error above, or wait a moment.", "warning")
         return self.plan is not None
 
     def action_down(self) -> None:
@@ -238,7 +238,7 @@ class ModelStep(ExplainsCursor):
         self._step(1)
 
     def action_give_back(self) -> None:
-        """The setting under the cursor goes back to what is recommended."""
+        """Reset the setting under the cursor to its recommended value."""
         self._change(self.draft.override(self._settings.setting.key, None))
 
     def action_type_value(self) -> None:
@@ -248,7 +248,7 @@ class ModelStep(ExplainsCursor):
         setting = self._settings.setting
         now = written(wanted(self.draft, setting))
         self.app.push_screen(
-            Ask(setting.key, now, "A value, or auto where that is possible"), self._typed_value
+            Ask(setting.key, now, "A value, or auto if the setting allows it"), self._typed_value
         )
 
     def _typed_value(self, text: str | None) -> None:
@@ -264,7 +264,10 @@ class ModelStep(ExplainsCursor):
 
         self.app.push_screen(
             Ask(
-                "model.base", self.draft.model, "A hub id such as Qwen/Qwen3-0.6B, or a directory", paths=True
+                "Base model",
+                self.draft.model,
+                "A Hugging Face model ID such as Qwen/Qwen3-0.6B, or a directory",
+                paths=True,
             ),
             self._typed_model,
         )
@@ -302,7 +305,7 @@ class ModelStep(ExplainsCursor):
         self._take(changed(self.draft, self.plan.alternatives[index].changes))
 
     def _take(self, draft: Draft) -> None:
-        """A draft whose model or card may be another: the list follows."""
+        """Use a draft whose model or GPU may have changed, and update the list."""
         if draft.card != self.draft.card:
             self.draft = draft
             self._offer_models()
@@ -315,7 +318,7 @@ class ModelStep(ExplainsCursor):
             self._change(draft)
 
     def action_card(self) -> None:
-        """What if another card was rented: fit, time and money on each."""
+        """Open the dialog to plan for another GPU."""
         from tuiftune.tui.wizard.model.gpus import Cards
 
         if self.plan is not None:

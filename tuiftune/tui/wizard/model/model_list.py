@@ -1,4 +1,4 @@
-"""Base models to start from: recommended ones first, then those on this machine, then the catalogue."""
+"""The list of base models: recommended ones first, then those on this machine, then the catalog."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class ModelList(CursorList[ModelRow]):
         return row.reference
 
     def fitted(self, found: dict[str, Fit]) -> None:
-        """Whether these models fit; what was known of others stays."""
+        """Update whether these models fit."""
         self._fits |= found
         self.redraw()
 
     def fit_of(self, reference: str) -> Fit | None:
-        """What is known of a model."""
+        """Return the fit of a model; None if unknown."""
         return self._fits.get(reference)
 
     def empty(self, width: int) -> list[Line]:
         del width
-        unknown = "no model of that name: m takes any hub id or directory"
-        return [Line(unknown if self.all else "looking for models …", "soft")]
+        unknown = "No match. Press m to enter any model ID or directory."
+        return [Line(unknown if self.all else "searching for models …", "soft")]
 
     def line(self, row: ModelRow, here: bool, width: int) -> Line:
         glyphs, line = self.glyphs, self.pointer(here)

@@ -1,4 +1,4 @@
-"""What a plan tells when asked: every value with its reason, and other ways to run the same preset."""
+"""Dialogs on a plan: every value with its reason, and the alternatives."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Reasons(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
-            box.border_title = "Why these values"
-            box.border_subtitle = "Esc closes"
+            box.border_title = "Reasons for these values"
+            box.border_subtitle = "Esc: close"
             yield ReasonLines(self._reasons, self._notes)
 
 
 class Alternatives(ListDialog[int | None]):
-    """Dismissed with the place of the alternative in the plan, or None."""
+    """The list of alternatives. Dismissed with the index of one in the plan, or None."""
 
     SCOPES = (ALTERNATIVES, LIST)
 
@@ -73,13 +73,13 @@ class Alternatives(ListDialog[int | None]):
     def compose(self) -> ComposeResult:
         glyphs = getattr(self.app, "glyphs", UNICODE)
         with Vertical(id="picker") as box:
-            box.border_title = "Other ways to run it"
-            box.border_subtitle = "Enter takes it, Esc closes"
+            box.border_title = "Alternatives"
+            box.border_subtitle = "Enter: use, Esc: cancel"
             options = []
             for index, other in enumerate(self._plan.alternatives):
                 sign = glyphs.ok if other.fits else glyphs.error
                 changes = ", ".join(f"{key} = {written(value)}" for key, value in other.changes.items())
-                words = f"{changes}; needs {size(other.needs)}"
+                words = f"{changes}. Needs {size(other.needs)}."
                 told = described(self.app, other.says, words, sign=sign, good=other.fits)
                 options.append(Option(told, id=str(index)))
             yield OptionList(*options)

@@ -1,4 +1,4 @@
-"""The settings of the method: what each is now, what the plan made of it, and who set it."""
+"""The list of settings: the value of each, resolved by the plan, and who set it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.canvas import Line
     from tuiftune.wizard.draft import Draft
 
-INKS = {"yours": "accent", "preset": "second", "advised": "good", "auto": "second", "default": "faint"}
+INKS = {"yours": "accent", "preset": "second", "recommended": "good", "auto": "second", "default": "faint"}
+ROOMY = 48  # cells from which "recommended" is written in full
 
 
 class SettingsList(CursorList[Setting]):
-    """A view of draft and plan with a cursor. A click on the marked setting chooses it: its next value."""
+    """A view of draft and plan with a cursor. A click on the selected setting changes it."""
 
     def __init__(self, *, classes: str | None = None) -> None:
         super().__init__(id="settings", classes=classes)
@@ -31,7 +32,7 @@ class SettingsList(CursorList[Setting]):
         return self.rows[self.at]
 
     def judge(self, draft: Draft, plan: Plan | None) -> None:
-        """`plan` is the last one made: what is `auto` keeps its value until the next is there."""
+        """Show a draft. `plan` is the most recent one: `auto` settings keep its values until the next."""
         self._draft, self._plan = draft, plan
         self.show(settings_of(draft))  # the technique's own options among them
         self._title()
@@ -54,11 +55,12 @@ class SettingsList(CursorList[Setting]):
         shown = written(made if asked == "auto" and made is not None else asked)
         if not is_used(self._plan, row):
             shown = self.glyphs.missing
-        who = origin(self._draft, row) if asked != "auto" else "auto"
+        whose = origin(self._draft, row) if asked != "auto" else "auto"
+        who = "rec." if whose == "recommended" and width < ROOMY else whose
         line = self.pointer(here).add(row.name.ljust(14), "strong" if here else "soft")
         room = width - line.width - 5 - len(who)
         shown = shown if len(shown) <= room else shown[: room - 1] + self.glyphs.more[:1]
-        return line.choice(self.glyphs, shown, here).right(who, INKS[who], width)
+        return line.choice(self.glyphs, shown, here).right(who, INKS[whose], width)
 
     def chosen_by(self, event: Click, again: bool) -> bool:
         del event
