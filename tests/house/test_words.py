@@ -20,12 +20,11 @@ SKIP = ("languages.py", "secrets.py", "special_tokens.py")  # word lists that re
 # Room (directory of tuiftune/, "." for its files, or another top-level entry) -> hits that it still has. A
 # number may only go down; a room that is not listed has none.
 BUDGET = {
-    ".": 12,
+    ".": 10,
     "CONTRIBUTING.md": 2,
     "README.md": 27,
     "advice": 58,
     "assets": 2,
-    "cli": 82,
     "data": 118,
     "engine": 69,
     "fence": 3,
@@ -38,8 +37,8 @@ BUDGET = {
     "presets": 9,
     "runs": 81,
     "techniques": 13,
-    "tui": 180,
-    "wizard": 34,
+    "tui": 51,
+    "wizard": 19,
 }
 
 # Pattern -> what to write instead. Case-insensitive, whole words.
