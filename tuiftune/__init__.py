@@ -1,3 +1,3 @@
-"""tuiftune: from data and a GPU to a measurably better language model, in your terminal."""
+"""tuiftune: fine-tune language models from your terminal."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """Files that others may have written, read whole within limits: regular files only, of a bounded length.
 
-A pipe would be waited for without end, a device read without end. JSON is bounded in depth and in the digits
-of a number, so that whoever walks through it, or calculates with it, runs into neither limit of Python's.
+Reading a pipe may block for ever, and a device may never end. JSON is bounded in depth and in the digits of a
+number, so that code that walks through it, or calculates with it, does not exceed Python's limits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
-    """All of a regular file. UserError for anything else, and for more than `most` bytes."""
+    """Return the content of a regular file. Raises UserError for others, and for more than `most` bytes."""
     with opened(path) as file:
         try:
             data = file.read(most + 1)
@@ -49,15 +49,15 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
             raise paths.cannot(fault, path, "read") from None
     if len(data) > most:
         raise UserError(
-            f"is larger than {most / 1e6:.3g} MB",
+            f"the file is larger than {most / 1e6:.3g} MB",
             place=printable(str(path)),
-            remedy="is it the file meant?",
+            remedy="check that this is the right file",
         )
     return data
 
 
 def read_head(path: Path, most: int) -> str:
-    """The first bytes of a regular file as text, whatever they are. UserError where they can't be read."""
+    """Return the first bytes of a regular file as text. Raises UserError if they cannot be read."""
     with opened(path) as file:
         try:
             return file.read(most).decode("utf-8", "replace")
@@ -66,7 +66,7 @@ def read_head(path: Path, most: int) -> str:
 
 
 def open_regular(path: Path) -> int:
-    """A descriptor to read a regular file from. UserError where it can't be opened or isn't one."""
+    """Return a descriptor to read a regular file. Raises UserError if it cannot be opened or is not one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as fault:
@@ -80,12 +80,12 @@ def open_regular(path: Path) -> int:
 
 
 def opened(path: Path) -> BinaryIO:
-    """A regular file to read from. UserError where it can't be opened or isn't one."""
+    """Open a regular file to read. Raises UserError if it cannot be opened or is not one."""
     return os.fdopen(open_regular(path), "rb")
 
 
 def refuse_special(path: Path, descriptor: int) -> None:
-    """UserError unless an open descriptor is that of a regular file."""
+    """Raise UserError unless an open descriptor is that of a regular file."""
     kind = os.fstat(descriptor).st_mode
     if stat.S_ISDIR(kind):
         raise paths.cannot(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path, "read")
@@ -96,7 +96,7 @@ def refuse_special(path: Path, descriptor: int) -> None:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """A regular UTF-8 file, a byte order mark left out. UserError names the line where it isn't UTF-8."""
+    """Return the text of a regular UTF-8 file, without a byte order mark. Raises UserError if invalid."""
     data = read_bytes(path, most)
     try:
         return data.decode("utf-8-sig")
@@ -110,7 +110,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 def read_json(
     path: Path, most: int = MOST_BYTES, *, remedy: str = "write or copy it again"
 ) -> dict[str, Any]:
-    """The JSON object in a file. UserError names the file and, where it isn't JSON, the line."""
+    """Return the JSON object in a file. Raises UserError with the file and the line of an error."""
     place = printable(str(path))
     data = read_text(path, most)
     try:
@@ -125,9 +125,7 @@ def read_json(
 
 
 def json_lines(path: Path, most: int = MOST_BYTES) -> Iterator[Any]:
-    """The JSON values of a file that has one a line. Damaged lines are left out; a file that can't be read
-    has none.
-    """
+    """Yield the JSON values of a file with one per line, without damaged lines; none if it is unreadable."""
     try:
         data = read_bytes(path, most)
     except UserError:
@@ -141,7 +139,7 @@ def json_lines(path: Path, most: int = MOST_BYTES) -> Iterator[Any]:
 
 
 def loads(text: str | bytes) -> Any:
-    """A JSON value. ValueError for whatever isn't one, is nested too deeply, or has a number too long."""
+    """Return a JSON value. Raises ValueError if it is invalid or exceeds the limits."""
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
     try:
@@ -156,7 +154,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def deeper_than(value: Any, deepest: int = DEEPEST) -> bool:
-    """Whether lists and objects are nested deeper than that."""
+    """Return True if lists and objects are nested deeper than that."""
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(deepest):
         if not level:
@@ -167,15 +165,14 @@ def deeper_than(value: Any, deepest: int = DEEPEST) -> bool:
 
 
 def _has_long_number(text: str) -> bool:
-    """Whether so many digits stand outside of a text."""
+    """Return True if there is a number with too many digits outside of strings."""
     return any(_LONG_NUMBER.search(part) for part in _TEXT.split(text))
 
 
 def checked(document: dict[str, Any], shape: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The document with null for numbers that are none. UserError names the first key with another kind of
-    value.
+    """Return the document with None for NaN and infinities. Raises UserError for the first wrong type.
 
-    A key that is missing or null is nothing known; one that the shape doesn't list is left to the reader.
+    Keys that are missing or null are allowed; keys that the shape does not list are not checked.
     """
     found: dict[str, Any] = _as(document, shape, "", place)
     return found
@@ -216,5 +213,5 @@ def _wrong(value: Any, kind: str, key: str, place: str) -> UserError:
     return UserError(
         f"`{printable(key.removeprefix('.'))}` is {shown or 'empty'}, expected {kind}",
         place=place,
-        remedy="the file was changed or damaged: copy the run again",
+        remedy="the file was edited or damaged; copy the run again",
     )

@@ -1,6 +1,6 @@
-"""Jobs of the engine: the one place that names its process, and how one is asked for a document.
+"""Jobs of the engine: the only place that names its process, and calls that return a document.
 
-It lies below everything that asks: models and data do. Jobs that hold a run are submitted through `jobs`.
+It is below everything that calls it (models and data do). Jobs that hold a run are submitted through `jobs`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 ENGINE = "tuiftune.engine"
 Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer"]
 POLL_SECONDS = 0.05
-LONGEST = 300  # characters of what the engine said last
+LONGEST = 300  # characters of the engine's last line
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the engine is to do. `run` is the directory that it holds; None for a job that only answers."""
+    """A job of the engine. `run` is the directory that it holds; None for a job that returns a document."""
 
     kind: Kind
     arguments: tuple[str, ...] = ()
     run: Path | None = None
 
     def command(self) -> list[str]:
-        """The command line that does it."""
+        """Return its command line."""
         run = [] if self.run is None else [str(self.run)]
         return interpreter.command(ENGINE, self.kind, *run, *self.arguments)
 
 
 def holds(words: Sequence[bytes], run: Path) -> bool:
-    """Whether a process of this command line is an engine that holds the run."""
+    """Return True if a process with this command line is an engine that holds the run."""
     if b"-m" not in words:
         return False
     module, _, *holding = [*words[words.index(b"-m") + 1 :], b"", b""]
@@ -58,10 +58,10 @@ def ask(
     given_up: Callable[[], bool] | None = None,
     place: str = "",
 ) -> bytes | None:
-    """What a job writes to its standard output; None when it was given up.
+    """Return the standard output of a job; None if it was canceled.
 
-    Blocks for some seconds: the engine imports its libraries first. UserError with the engine's own line and
-    exit code, and the `place`, where it refuses; `late` where it takes more than `within` seconds.
+    Blocks for some seconds, because the engine imports its libraries first. If it fails, raises UserError
+    with the engine's error line and exit code, and `place`; if it takes more than `within` seconds, `late`.
     """
     until = None if within is None else time.monotonic() + within
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -134,6 +134,8 @@ class Conversation:
 def _refusal(said: str, code: int, place: str) -> UserError:
     lines = said.strip().splitlines()
     known = {int(known) for known in ExitCode}
-    message = printable(lines[-1])[:LONGEST] if lines else f"the engine ended with {code}"
+    message = (
+        printable(lines[-1].removeprefix("error: "))[:LONGEST] if lines else f"the engine exited with {code}"
+    )
     exit_code = ExitCode(code) if code in known else ExitCode.FAILED
     return UserError(message, place=place, exit_code=exit_code)

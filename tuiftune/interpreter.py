@@ -1,8 +1,8 @@
-"""Starting a Python process of tuiftune's own: the same way wherever one is started.
+"""Starting a Python process of tuiftune, the same way everywhere.
 
-What lies in the working directory or beside the data is never imported: neither by the process (`-P`), nor by
-those that it starts in turn (PYTHONSAFEPATH), nor by way of an empty entry of PYTHONPATH, which means the
-working directory as well.
+Files in the working directory or next to the data are never imported: not by the process (`-P`), not by
+processes that it starts (PYTHONSAFEPATH), and not through an empty entry of PYTHONPATH, which also means the
+working directory.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command line that runs one of our modules."""
+    """Return the command line that runs a module of tuiftune."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """Ours, with a way to find this very package where it isn't installed but run from its source tree."""
+    """Return the environment, extended to find this package if it is run from its source tree."""
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and not _here(path)]
     home = os.path.dirname(os.path.dirname(os.path.realpath(tuiftune.__file__)))
@@ -49,10 +49,10 @@ def start(
     keep: Sequence[int] = (),
     extra: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a command line of `command`. It reads nothing and inherits no file but `keep` unless told to.
+    """Start a command line of `command`. By default it has no stdin and inherits no file except `keep`.
 
-    With `session` it leads one of its own: neither a hang-up nor Ctrl-C of this terminal reaches it. `extra`
-    are environment variables that it gets beyond ours.
+    With `session` it leads its own session, so neither a hang-up nor Ctrl-C of this terminal reaches it.
+    `extra` are additional environment variables.
     """
     return subprocess.Popen(
         list(words),
@@ -67,9 +67,7 @@ def start(
 
 
 def leave_out_working_directory() -> None:
-    """For a process started by `-m` alone, which puts the working directory first: what is imported from here
-    on doesn't come from there.
-    """
+    """Remove the working directory from the import path, where `python -m` puts it first."""
     if not sys.flags.safe_path and sys.path and _here(sys.path[0] or os.curdir):
         del sys.path[0]
 

@@ -1,4 +1,4 @@
-"""What stages and techniques share: the options they declare for a preset, and how their files are found."""
+"""Shared by stages and techniques: the options they declare for a preset, and the registry of their files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 def at_most(most: int) -> AfterValidator:
-    """Refuses what nobody trains with: a slip of the pen, that the plan would calculate with for hours."""
+    """Return a validator that rejects values that are surely typos, and would make planning take hours."""
 
     def check(value: float) -> float:
         if value > most:
-            raise ValueError(f"{value:.10g} is far beyond what can be trained with; at most {most:,}")
+            raise ValueError(f"{value:.10g} is too large; at most {most:,}")
         return value
 
     return AfterValidator(check)
@@ -33,7 +33,11 @@ PositiveInt = Annotated[int, Field(gt=0), at_most(1_000_000)]
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a value does to the result. `leans`: better, worse, same or unsure, next to the guides' values."""
+    """The effect of a value on quality, compared with the usual values.
+
+    Attributes:
+        leans: better, worse, same or unsure.
+    """
 
     leans: str
     says: str
@@ -62,7 +66,7 @@ class Option:
 
 
 class Entry(Protocol):
-    """What a registry can hold."""
+    """An entry of a registry."""
 
     @property
     def key(self) -> str: ...
@@ -75,7 +79,7 @@ E = TypeVar("E", bound=Entry)
 
 
 def entries(room: str, kind: type[E]) -> dict[str, E]:
-    """The values of a kind that the files of `tuiftune.<room>` hold, by key, in the order of their lists."""
+    """Return the values of a kind in the files of `tuiftune.<room>`, by key, sorted by `order`."""
     package = importlib.import_module(f"tuiftune.{room}")
     found: dict[str, E] = {}
     for module in pkgutil.iter_modules(package.__path__):

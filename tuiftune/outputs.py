@@ -1,4 +1,4 @@
-"""Where results go: `-` is standard output, pipes and devices are written to, files appear whole or not."""
+"""Writing results: `-` is standard output, pipes and devices are written directly, files atomically."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ _DESCRIPTORS = "fd"  # the directory of a process's open files under /proc and /
 class Output:
     """One output that is being written through `file`, a binary stream.
 
-    A regular file, or one that isn't there yet, is staged beside the target and takes its place at `commit`;
-    symbolic links are followed, and the target keeps its permissions. Anything else (standard output, a pipe,
-    a device, a file that this process has open) is written to as it is, and `commit` only flushes. Raises
-    OSError.
+    A regular or new file is staged next to the target and replaces it at `commit`; symbolic links are
+    followed, and the target keeps its permissions. Anything else (standard output, a pipe, a device, a file
+    that this process has open) is written directly, and `commit` only flushes. Raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +45,7 @@ class Output:
         self.file = os.fdopen(handle, "wb")
 
     def commit(self) -> None:
-        """Put the file in its place, or send what is left of a stream."""
+        """Put the file in its place, or flush the stream."""
         self.file.flush()
         if self._staged is not None:
             _keep_access(self.file.fileno(), self._target)
@@ -57,7 +56,7 @@ class Output:
             self._staged = None
 
     def abandon(self) -> None:
-        """Leave nothing behind. What a stream has taken is gone."""
+        """Delete the staged file. What was written to a stream cannot be undone."""
         with suppress(OSError):
             self.file.close()
         if self._staged is not None:
@@ -66,9 +65,9 @@ class Output:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A binary stream whose content becomes the output at the end, unless there was an error.
+    """Yield a binary stream whose content becomes the output at the end, unless there was an error.
 
-    Raises UserError where it can't be written: nothing is left then, and what stood there stays.
+    Raises UserError if it cannot be written; an existing file is then not changed.
     """
     output = None
     try:
@@ -83,8 +82,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether an output is no regular file, so that nothing may be written beside it. UserError where it
-    can't be reached.
+    """Return True if an output is not a regular file, so that no file may be written next to it.
+
+    Raises UserError if it cannot be accessed.
     """
     try:
         return _open_file(path) is not None or _is_special(path)
@@ -93,10 +93,10 @@ def is_stream(path: Path) -> bool:
 
 
 def unwritable(path: Path, fault: OSError) -> UserError:
-    """The fault as one line; exit code 7 where the disk or the quota is full."""
+    """Return the error as a UserError, with exit code 7 if the disk or the quota is full."""
     full = fault.errno in (errno.ENOSPC, errno.EDQUOT)
     if isinstance(fault, BrokenPipeError) and str(path) == STANDARD:
-        raise fault  # whoever reads our standard output has seen enough; every command ends the same way then
+        raise fault  # the reader of standard output closed it; `main` handles this for every command
     if isinstance(fault, IsADirectoryError):
         remedy = "name a file in it"
     else:
@@ -110,7 +110,7 @@ def unwritable(path: Path, fault: OSError) -> UserError:
 
 
 def _stream(path: Path) -> int | None:
-    """A descriptor to write to where the path names a stream, else None. A pipe waits for its reader."""
+    """Return a descriptor to write to if the path names a stream, else None. A pipe waits for its reader."""
     number = _open_file(path)
     if number is not None:
         return os.dup(number)
@@ -118,7 +118,7 @@ def _stream(path: Path) -> int | None:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something is there that is no regular file and no directory."""
+    """Return True if the path exists and is neither a regular file nor a directory."""
     try:
         kind = os.stat(path).st_mode
     except FileNotFoundError:
@@ -127,7 +127,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _open_file(path: Path) -> int | None:
-    """The descriptor of this process that `-`, /dev/stdout or /proc/self/fd/3 stands for; else None."""
+    """Return the descriptor of this process that `-`, /dev/stdout or /proc/self/fd/3 means; else None."""
     if str(path) == STANDARD:
         if sys.stdout is None:
             raise OSError(errno.EBADF, "it is closed")
@@ -146,7 +146,7 @@ def _open_file(path: Path) -> int | None:
 
 
 def _keep_access(descriptor: int, target: Path) -> None:
-    """Give a staged file the permissions, and where allowed the owner, of the file that it replaces."""
+    """Give a staged file the permissions, and if allowed the owner, of the file that it replaces."""
     try:
         there = os.stat(target)
     except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""Paths as people write them, looked at without surprises: a look answers, it never raises.
+"""Checks of paths as users write them, which never raise.
 
-`pathlib` raises from `exists`, `is_dir` and `is_file` for a directory that is shut, a name that is too long
-or a mount that died, from `expanduser` for an unknown user, and from `resolve` and `cwd` where the working
-directory was deleted. Here a predicate answers False for all of these; what must be there is asked for with
-`require`, which says why it can't be had.
+`pathlib` raises from `exists`, `is_dir` and `is_file` for a directory without permission, a name that is too
+long or a dead mount, from `expanduser` for an unknown user, and from `resolve` and `cwd` if the working
+directory was deleted. Here a predicate returns False for all of these. `require` is for a path that must
+exist, and reports why it cannot be used.
 """
 
 from __future__ import annotations
@@ -15,76 +15,77 @@ from pathlib import Path
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 
-LONGEST = 4096  # bytes of a path that Linux takes, and characters of one that is ever shown
-MOST_BELOW = 100_000  # files below one directory: more are no data set, but a disk
+LONGEST = 4096  # bytes of a path that Linux accepts, and characters of one that is shown
+MOST_BELOW = 100_000  # files below one directory: more are a whole disk rather than a dataset
 GONE = (errno.ENOENT, errno.ENOTDIR)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _WHY = {
     errno.ENOENT: ("no such file", "check the path"),
-    errno.ENOTDIR: ("a part of the path is no directory", "check the path"),
+    errno.ENOTDIR: ("part of this path is not a directory", "check the path"),
     errno.EISDIR: ("is a directory", "name a file in it"),
     errno.EROFS: ("the file system is read-only", "use another place"),
     errno.ENOSPC: ("the disk is full", "free some space, or use another disk"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space, or use another disk"),
-    errno.ENAMETOOLONG: ("the name is too long", "use a shorter one"),
-    errno.ELOOP: ("its links lead in a circle", "mend the link, or name its target"),
+    errno.EDQUOT: ("the disk quota is exceeded", "free some space, or use another disk"),
+    errno.ENAMETOOLONG: ("the name is too long", "use a shorter name"),
+    errno.ELOOP: ("its symbolic links form a loop", "fix the link, or name its target"),
     errno.ESTALE: ("its disk is no longer mounted (stale file handle)", "mount it again"),
-    errno.EIO: ("its disk does not answer (input/output error)", "check the disk, or use another"),
+    errno.EIO: ("its disk does not respond (input/output error)", "check the disk, or use another"),
     errno.ENOTCONN: ("its disk is no longer connected", "mount it again"),
     errno.EHOSTDOWN: ("the host of its disk is down", "mount it again"),
-    errno.ENXIO: ("is a device or a pipe that nobody serves", "name a regular file"),
+    errno.ENXIO: ("is a device or a pipe without a reader or writer", "name a regular file"),
 }
 
 
 def given(text: str | os.PathLike[str]) -> Path:
-    """The path that somebody wrote, `~` replaced. UserError for an unknown user, and for what no path can
-    hold.
+    """Return the path that a user wrote, with `~` replaced.
+
+    Raises UserError for an unknown user, and for characters that a path cannot contain.
     """
     written = os.fspath(text)
     try:
         os.fsencode(written)
     except UnicodeEncodeError:
         raise UserError(
-            "holds characters that no path can", place=_shown(written), remedy="check the path"
+            "contains characters that a path cannot contain", place=_shown(written), remedy="check the path"
         ) from None
     if "\0" in written:
-        raise UserError("holds a zero byte, as no path can", place=_shown(written), remedy="check the path")
+        raise UserError("contains a zero byte", place=_shown(written), remedy="check the path")
     expanded = os.path.expanduser(written)
     if written.startswith("~") and expanded == written and not os.path.lexists(written):
         user = written.split("/")[0]
         raise UserError(
             f"there is no user {_shown(user[1:])}"
             if len(user) > 1
-            else "the home directory isn't known ($HOME)",
+            else "the home directory is unknown ($HOME)",
             place=_shown(written),
-            remedy=f"write ./{_shown(written)} where the name begins with a ~",
+            remedy=f"if the name starts with ~, write ./{_shown(written)}",
         )
     return Path(expanded)
 
 
 def absolute(text: str | os.PathLike[str]) -> Path:
-    """The path from the root on, `~` replaced, links left as they are.
+    """Return the absolute path, with `~` replaced and links unchanged.
 
-    UserError where it can't be known: in a working directory that was deleted.
+    Raises UserError if it is unknown, because the working directory was deleted.
     """
     path = given(text)
     return Path(os.path.normpath(path if path.is_absolute() else here() / path))
 
 
 def here() -> Path:
-    """The working directory. UserError where it was deleted."""
+    """Return the working directory. Raises UserError if it was deleted."""
     try:
         return Path(os.getcwd())
     except OSError as fault:
         raise UserError(
             f"cannot be found ({fault.strerror})",
             place="the working directory",
-            remedy="it was deleted or unmounted: `cd` into one that is there",
+            remedy="it was deleted or unmounted; `cd` to another directory",
         ) from None
 
 
 def from_here(path: str | os.PathLike[str]) -> str:
-    """The path as seen from the working directory, where that is below it; else as it is."""
+    """Return the path relative to the working directory if it is below it, else unchanged."""
     try:
         seen = os.path.relpath(path)
     except (OSError, ValueError):  # the working directory was deleted
@@ -93,7 +94,7 @@ def from_here(path: str | os.PathLike[str]) -> str:
 
 
 def followed(path: Path) -> Path:
-    """The path with its links followed as far as they lead; as it is where they can't be."""
+    """Return the path with its links resolved; unchanged if they cannot be."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError):
@@ -101,33 +102,33 @@ def followed(path: Path) -> Path:
 
 
 def state_home() -> Path:
-    """Where this program keeps what it remembers: `$XDG_STATE_HOME/tuiftune`."""
+    """Return the directory for this program's state: `$XDG_STATE_HOME/tuiftune`."""
     kept = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(kept) / "tuiftune"
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that can be looked at; a link that leads nowhere is not."""
+    """Return True if the path exists and is accessible; False for a broken link."""
     return os.path.exists(path)
 
 
 def names_one(text: str) -> bool:
-    """Whether what somebody typed is the path of something, `~` replaced."""
+    """Return True if the typed text, with `~` replaced, is an existing path."""
     return os.path.exists(os.path.expanduser(text))
 
 
 def is_dir(path: str | os.PathLike[str]) -> bool:
-    """Whether a directory is there that can be looked at."""
+    """Return True if the path is an accessible directory."""
     return os.path.isdir(path)
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file is there that can be looked at."""
+    """Return True if the path is an accessible regular file."""
     return os.path.isfile(path)
 
 
 def gone(path: str | os.PathLike[str]) -> bool:
-    """Whether nothing is there for certain. What can't be looked at (shut, unmounted, dead) isn't gone."""
+    """Return True if the path certainly does not exist; False if it is inaccessible or unmounted."""
     try:
         os.lstat(path)
     except OSError as fault:
@@ -138,19 +139,19 @@ def gone(path: str | os.PathLike[str]) -> bool:
 
 
 def size(path: str | os.PathLike[str]) -> int:
-    """Bytes of a file; 0 where it can't be looked at."""
+    """Return the bytes of a file; 0 if it is not accessible."""
     seen = look(path)
     return seen.st_size if seen else 0
 
 
 def modified(path: str | os.PathLike[str]) -> float | None:
-    """When it was last written to, in UTC seconds; None where it can't be looked at."""
+    """Return when it was last modified, in UTC seconds; None if it is not accessible."""
     seen = look(path)
     return seen.st_mtime if seen else None
 
 
 def look(path: str | os.PathLike[str]) -> os.stat_result | None:
-    """What the file system says of it, links followed; None where it says nothing."""
+    """Return the status of a path, links followed; None if it is not accessible."""
     try:
         return os.stat(path)
     except (OSError, ValueError):
@@ -158,7 +159,7 @@ def look(path: str | os.PathLike[str]) -> os.stat_result | None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a directory, by name; [] where it can't be read."""
+    """Return the entries of a directory, by name; [] if it is not readable."""
     try:
         return sorted(folder.iterdir())
     except (OSError, ValueError):
@@ -166,13 +167,14 @@ def entries(folder: Path) -> list[Path]:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """What is in a directory under names of a pattern, by name; [] where it can't be read."""
+    """Return the entries of a directory that match a pattern, by name; [] if it is not readable."""
     return [path for path in entries(folder) if path.match(pattern)]
 
 
 def below(folder: Path, hidden: tuple[str, ...] = (".",)) -> list[Path]:
-    """The regular files in a directory and the directories below it, by name; names that begin with `hidden`
-    are passed over. UserError where one can't be read, or where there are too many.
+    """Return the regular files below a directory, by name, without names that start with `hidden`.
+
+    Raises UserError if a directory is not readable, or if there are too many files.
     """
     found: list[Path] = []
     seen = 0
@@ -181,7 +183,9 @@ def below(folder: Path, hidden: tuple[str, ...] = (".",)) -> list[Path]:
         seen += len(folders) + len(names)
         if seen > MOST_BELOW:
             raise UserError(
-                f"holds more than {MOST_BELOW:,} files", place=_shown(folder), remedy="name a part of it"
+                f"contains more than {MOST_BELOW:,} files",
+                place=_shown(folder),
+                remedy="name one of its directories",
             )
         inside = (Path(place, name) for name in names if not name.startswith(hidden))
         found += (path for path in inside if is_file(path))
@@ -193,8 +197,10 @@ def _raise(fault: OSError) -> None:
 
 
 def require(path: Path, *, missing: str = "no such file", remedy: str = "check the path") -> os.stat_result:
-    """What the file system says of a path, links followed. UserError with `missing` and `remedy` where
-    nothing is there, with the reason where it can't be looked at.
+    """Return the status of a path, links followed.
+
+    Raises UserError with `missing` and `remedy` if it does not exist, or with the reason if it is not
+    accessible.
     """
     try:
         return os.stat(path)
@@ -205,7 +211,7 @@ def require(path: Path, *, missing: str = "no such file", remedy: str = "check t
 
 
 def trouble(path: Path) -> str:
-    """Why a path can't be looked at, in words; "" where it can."""
+    """Return why a path is not accessible; "" if it is."""
     try:
         require(path)
     except UserError as fault:
@@ -214,17 +220,17 @@ def trouble(path: Path) -> str:
 
 
 def cannot(fault: OSError | ValueError, path: str | os.PathLike[str], verb: str) -> UserError:
-    """The UserError for a path that can't be read or written. A full disk has an exit code of its own."""
+    """Return the UserError for a path that cannot be read or written; a full disk has its own exit code."""
     number = getattr(fault, "errno", None)
     if number in (errno.EACCES, errno.EPERM):
-        why = (f"no permission to {verb} it", "change its permissions, or use another place")
+        why = (f"no permission to {verb} it", "change its permissions, or use another path")
     elif number == errno.ENOENT and verb == "write":
         why = ("its directory does not exist", "create the directory first")
     elif number is None:
-        why = ("is no path" if isinstance(fault, ValueError) else str(fault), "check the path")
+        why = ("is not a valid path" if isinstance(fault, ValueError) else str(fault), "check the path")
     else:
         why = _WHY.get(
-            number, (f"can't be {'read' if verb == 'read' else 'written'} ({os.strerror(number)})", "")
+            number, (f"cannot be {'read' if verb == 'read' else 'written'} ({os.strerror(number)})", "")
         )
     return UserError(
         printable(why[0]),

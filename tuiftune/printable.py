@@ -1,4 +1,4 @@
-"""Text that came from a file, a model name or another program, made safe to show and to keep."""
+"""Making text from files, model names or other programs safe to show and to store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOT_PLAIN = {False: re.compile("[^ -~]"), True: re.compile("[^ -~\n\t]")}
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """`text` with control, escape and bidirectional characters shown as escapes such as `\\x1b`.
+    """Return `text` with control, escape and bidirectional characters as escapes such as `\\x1b`.
 
     With `lines`, newlines and tabs are kept, for text that is shown as a block.
     """

@@ -1,4 +1,4 @@
-"""What a key, token or password looks like: one table for checks of data, for logs and for presets."""
+"""Patterns of keys, tokens and passwords: one table for data checks, logs and presets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMS = {
     r"|[Aa]pi[_-]?[Kk]ey|API_KEY|[Tt]oken|TOKEN)"
     r"[\"']? ?[:=] ?[\"']?[^\s\"',;()<>\[\]{}$]{8,64}",
 }
-GUESSED = ("password",)  # what only looks like one: told in data, where somebody decides on it
+GUESSED = ("password",)  # uncertain pattern: reported in data, where the user decides
 HIDDEN = "[secret]"
 
 _FORM = re.compile(
@@ -45,7 +45,7 @@ _LONG, _SHORT = 12, 8  # characters: of any value, and of one that mixes letters
 
 
 def without_secrets(text: str) -> str:
-    """`text` with tokens hidden: those of the environment by their value, others by their form."""
+    """Return `text` with secrets hidden: those of the environment by value, others by pattern."""
     for secret in _known():
         if secret in text:
             text = text.replace(secret, HIDDEN)
@@ -53,13 +53,13 @@ def without_secrets(text: str) -> str:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a token stands in `text`: by its form, or one of the environment by its value."""
+    """Return True if `text` contains a secret: by its pattern, or one of the environment by value."""
     formed = any(_genuine(found[0]) for found in _FORM.finditer(text))
     return formed or any(secret in text for secret in _known())
 
 
 def _genuine(found: str) -> bool:
-    """No name with hyphens, such as sk-learn-and-other-long-names: a key has one long part at least."""
+    """Return False for names with hyphens such as sk-learn-and-other-names: a key has one long part."""
     return not found.startswith("sk-") or max(map(len, found.split("-"))) >= _UNBROKEN
 
 
@@ -69,7 +69,7 @@ def _known() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _forms_of(environment: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    """The values, also as JSON, as Python's repr and as a URL write them; the longest first."""
+    """Return the values, also as written in JSON, Python's repr and URLs; the longest first."""
     values = {value for _, value in environment if _is_secret(value)}
     written = set(values)
     for value in values:
@@ -79,7 +79,7 @@ def _forms_of(environment: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
 
 
 def _is_secret(value: str) -> bool:
-    """Not a switch such as TOKENIZERS_PARALLELISM=false, nor the path of a file that holds one."""
+    """Return False for switches such as TOKENIZERS_PARALLELISM=false, and for paths of files."""
     mixed = any(sign.isdigit() for sign in value) and any(sign.isalpha() for sign in value)
     if len(value) < (_SHORT if mixed else _LONG) or value.isspace():
         return False

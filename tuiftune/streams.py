@@ -1,4 +1,4 @@
-"""The standard streams: always there, without tokens, and failing in one line where they can't be written."""
+"""The standard streams: always present, without secrets, with one error line if they cannot be written."""
 
 from __future__ import annotations
 

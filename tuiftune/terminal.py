@@ -1,4 +1,4 @@
-"""What this terminal can do: whether the app can be shown in it, how often to draw, its colors and signs."""
+"""The capabilities of this terminal: whether it can show the app, how often to draw, colors and signs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCAL_SECONDS = 0.5
 
 
 def draw_seconds(environment: Mapping[str, str] | None = None) -> float:
-    """Seconds between two draws of live data: 1 Hz over SSH, 2 Hz at home."""
+    """Return the seconds between two draws of live data: 1 Hz over SSH, 2 Hz locally."""
     environment = os.environ if environment is None else environment
     remote = (
         environment.get("SSH_CONNECTION") or environment.get("SSH_TTY") or environment.get("MOSH_CONNECTION")
@@ -27,12 +27,12 @@ def draw_seconds(environment: Mapping[str, str] | None = None) -> float:
 
 
 def in_browser(environment: Mapping[str, str]) -> bool:
-    """Whether a browser is at the other end, whatever terminal `tuiftune web` was started in."""
+    """Return True if the app is shown in a browser (`tuiftune web`)."""
     return environment.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def plain(environment: Mapping[str, str] | None = None, stdin: Any = None, stdout: Any = None) -> bool:
-    """Whether a full-screen app would be wrong here: not a terminal, or one that cannot move its cursor."""
+    """Return True if a full-screen app cannot be shown: no terminal, or one that cannot move its cursor."""
     environment = os.environ if environment is None else environment
     if in_browser(environment):
         return False
@@ -43,15 +43,14 @@ def plain(environment: Mapping[str, str] | None = None, stdin: Any = None, stdou
 
 
 def dumb(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether somebody sits at a terminal that can only add lines, as in Emacs or with a screen reader."""
+    """Return True if this is a terminal that can only add lines, as in Emacs or with a screen reader."""
     environment = os.environ if environment is None else environment
     at_one = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     return at_one and environment.get("TERM", "") in {"", "dumb"}
 
 
 def few_colours(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the terminal has 16 colours or fewer, so that its own palette is used instead of mixed
-    colours."""
+    """Return True if the terminal has at most 16 colors, so that its own palette must be used."""
     environment = os.environ if environment is None else environment
     if in_browser(environment) or environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
         return False
@@ -77,10 +76,10 @@ ALIKE = {ord(sign): drawn for drawn, signs in _LIKE.items() for sign in signs}
 
 
 def ascii_asked(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment asks for ASCII: `TUIFTUNE_ASCII`, or the C locale by name.
+    """Return True if the environment requests ASCII: by `TUIFTUNE_ASCII`, or by naming the C locale.
 
-    A locale that is not set at all, as in most containers, asks for nothing. Python itself sets LC_CTYPE to
-    C.UTF-8 where LANG is C (PEP 538), which is no wish of the user's.
+    An unset locale, as in most containers, requests nothing. Python itself sets LC_CTYPE to C.UTF-8 if LANG
+    is C (PEP 538), so that is not a request of the user.
     """
     environment = os.environ if environment is None else environment
     if environment.get("TUIFTUNE_ASCII"):
@@ -92,7 +91,7 @@ def ascii_asked(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def alike(text: str) -> str:
-    """ASCII of the same width: dashes, lines and arrows by their like, letters without accents, else `?`."""
+    """Return ASCII of the same width: similar dashes, lines and arrows, letters without accents, else `?`."""
     return "".join(_one(sign) for sign in text)
 
 
@@ -107,9 +106,11 @@ def _one(sign: str) -> str:
 
 
 def write_alike(*streams: Any) -> None:
-    """Have these streams show these signs instead of `?` or `\\u2014`, which would shift whatever stands to
-    the right; all of them where ASCII is asked for and the stream is a terminal. Without streams: the one
-    that the app draws on."""
+    """Make these streams (default: the app's) write similar ASCII signs for characters they cannot encode.
+
+    Escapes such as `\\u2014` would shift the text to their right. If ASCII is requested and the stream is a
+    terminal, all signs are written in ASCII.
+    """
 
     def replace(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):

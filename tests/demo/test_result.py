@@ -62,7 +62,7 @@ def test_scores_answers_and_the_next_steps_are_shown(run, width, terminal):
     assert "result/model" in text
     assert "\x1b[2J" not in text
     assert "high" in text
-    assert "wanted: " in text
+    assert "reference: " in text
 
 
 def test_answers_stand_side_by_side_on_a_terminal_of_80_columns(run):

@@ -20,7 +20,6 @@ SKIP = ("languages.py", "secrets.py", "special_tokens.py")  # word lists that re
 # Room (directory of tuiftune/, "." for its files, or another top-level entry) -> hits that it still has. A
 # number may only go down; a room that is not listed has none.
 BUDGET = {
-    ".": 10,
     "CONTRIBUTING.md": 2,
     "README.md": 27,
     "advice": 58,
@@ -29,7 +28,6 @@ BUDGET = {
     "engine": 69,
     "fence": 3,
     "hardware": 53,
-    "jobs": 1,
     "metrics": 1,
     "models": 23,
     "plan": 76,
@@ -37,7 +35,6 @@ BUDGET = {
     "presets": 9,
     "runs": 81,
     "techniques": 13,
-    "tui": 51,
     "wizard": 19,
 }
 

@@ -169,7 +169,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         tmp_path: "is a directory",
         tmp_path / "latin.yaml": "is not UTF-8",
         tmp_path / "big.yaml": "larger than 1 MB",
-        tmp_path / "latin.yaml" / "x": "no directory",
+        tmp_path / "latin.yaml" / "x": "not a directory",
     }
     (tmp_path / "latin.yaml").write_bytes(b"ok: 1\nname: caf\xe9\n")
     (tmp_path / "big.yaml").write_bytes(b"# x\n" * 400_000)

@@ -102,7 +102,7 @@ async def test_scale_smoothing_and_axis(app: Callable[..., TuneApp], recorded: d
         await pilot.press("right_square_bracket")
         await until(pilot, lambda: "smoothing 5%" in shown(pilot.app))
         await pilot.press("left_square_bracket", "left_square_bracket", "left_square_bracket")
-        await until(pilot, lambda: "not smoothed" in shown(pilot.app) and "━ smooth" not in shown(pilot.app))
+        await until(pilot, lambda: "no smoothing" in shown(pilot.app) and "━ smooth" not in shown(pilot.app))
         await pilot.press("x")
         await until(pilot, lambda: "by time" in shown(pilot.app) and "1m30" in shown(pilot.app))
         await pilot.press("x")
@@ -122,7 +122,7 @@ async def test_one_chart_or_a_grid(app: Callable[..., TuneApp], recorded: dict[s
         await pilot.press("1", "g")
         await until(pilot, lambda: len(visible(screen)) == 4)
         await pilot.resize_terminal(200, 60)
-        await until(pilot, lambda: len(visible(screen)) == 12 and "no card was slowed" in shown(pilot.app))
+        await until(pilot, lambda: len(visible(screen)) == 12 and "no GPU was throttled" in shown(pilot.app))
         assert "predicted 5.64" in shown(pilot.app) or "╌ 5.64" in shown(pilot.app)
         await pilot.press("g")
         await until(pilot, lambda: visible(screen) == ["loss"])
@@ -179,7 +179,7 @@ async def test_no_other_run_is_said(app: Callable[..., TuneApp], finished: Log) 
     async with app(run=finished.run).run_test(size=SMALL) as pilot:
         await opened(pilot)
         await pilot.press("o")
-        await until(pilot, lambda: "no other run on this machine" in shown(pilot.app))
+        await until(pilot, lambda: "No other runs on this machine" in shown(pilot.app))
 
 
 async def test_compared_runs_go_on_to_their_charts(

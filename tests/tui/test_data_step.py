@@ -65,7 +65,7 @@ async def test_a_bad_file_is_one_clear_line_and_another_can_be_chosen(app: Calla
             assert text.startswith("✗ "), text
             assert ". " in text, text  # what to do
             assert "Traceback" not in shown(pilot.app)
-            assert "A fault in this program" not in shown(pilot.app)
+            assert "Bug in tuiftune" not in shown(pilot.app)
             assert "\x1b" not in shown(pilot.app)
         await read(pilot, "good.jsonl")
         await until(pilot, lambda: pilot.app.screen._ready == ("good.jsonl",))

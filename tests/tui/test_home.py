@@ -146,7 +146,7 @@ async def test_the_demo_starts_from_one_key(app: Callable[..., TuneApp], place: 
         assert run.preset.model.base == "builtin:tiny"
         await until(pilot, lambda: "running" in shown(pilot.app).splitlines()[0])
         assert kill(run), "there is an engine of its own behind it"
-        await until(pilot, lambda: "died" in shown(pilot.app).splitlines()[0])
+        await until(pilot, lambda: "crashed" in shown(pilot.app).splitlines()[0])
 
 
 async def test_a_stopped_run_is_taken_up_again(

@@ -92,7 +92,7 @@ def test_enter_alone_to_a_training_that_outlives_its_terminal(terminal: Terminal
             break
         terminal.press("Enter")
         time.sleep(0.6)
-    wait_until(lambda: "scoring the base model" in terminal.screen(), 60, terminal.screen)
+    wait_until(lambda: "evaluating the base model" in terminal.screen(), 60, terminal.screen)
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1, "Enter alone starts one run, not several"
     run = RunDir(runs[0])

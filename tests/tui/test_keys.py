@@ -177,7 +177,7 @@ async def test_the_palette_finds_actions_and_does_them(app: Callable[..., TuneAp
         before = pilot.app.theme
         await pilot.press("ctrl+p")
         await pilot.pause(0.3)
-        await pilot.press(*"next colour")
+        await pilot.press(*"next color")
         await pilot.pause(0.6)
         await pilot.press("enter")
         await pilot.pause(0.5)

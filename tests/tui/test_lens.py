@@ -148,7 +148,7 @@ def test_every_chart_of_recorded_runs_has_points_and_a_legend(axis_name: str) ->
     for curve in available([alone[0].state]):
         drawn = drawing(curve, alone, lens, UNICODE)
         if curve.chart == "throttle":
-            assert drawn.empty == "no card was slowed down"
+            assert drawn.empty == "no GPU was throttled"
             continue
         assert any(len(layer.xs) > 2 for layer in drawn.layers), curve.chart
         assert drawn.legend, curve.chart

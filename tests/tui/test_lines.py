@@ -212,9 +212,9 @@ def test_put_aside_with_ctrl_z_and_back(tmp_path: Path, finished: object) -> Non
         terminal.press("fg", "Enter")
         wait_until(lambda: "? Help" in terminal.screen(), 20, terminal.screen)
         terminal.press("?")
-        wait_until(lambda: "Esc closes" in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "Esc: close" in terminal.screen(), 20, terminal.screen)
         terminal.press("Escape")
-        wait_until(lambda: "Esc closes" not in terminal.screen(), 20, terminal.screen)
+        wait_until(lambda: "Esc: close" not in terminal.screen(), 20, terminal.screen)
         terminal.press("q")
         wait_until(lambda: terminal.screen().rstrip().endswith("shell>"), 20, terminal.screen)
     finally:

@@ -41,7 +41,7 @@ async def test_it_plays_to_the_end_and_then_shows_the_run_as_it_is(
         await until(pilot, lambda: "step 0" in shown(pilot.app) and "paused" in foot(pilot.app))
         assert "replayed" in shown(pilot.app).splitlines()[0]
         await pilot.press(*["plus"] * 6, "space")
-        await until(pilot, lambda: "replay, at its end" in foot(pilot.app))
+        await until(pilot, lambda: "replay finished" in foot(pilot.app))
         await until(pilot, lambda: "done" in shown(pilot.app).splitlines()[0])
         await until(pilot, lambda: "step 20/20" in shown(pilot.app))
         assert " Stop " not in shown(pilot.app).splitlines()[-1]

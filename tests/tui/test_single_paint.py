@@ -43,8 +43,8 @@ async def test_a_screen_is_whole_when_it_is_painted_first(
     async with app(run=finished.run).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "step 40" in shown(pilot.app))
         for key, words in (
-            ("r", "what the training changed"),
-            ("question_mark", "Esc closes"),
+            ("r", ": result"),
+            ("question_mark", "Esc: close"),
             ("v", "smooth"),
         ):
             painted.clear()

@@ -1,4 +1,4 @@
-"""Numbers and words of the dashboard: health, time and money, memory and disk, checkpoints, and why."""
+"""Numbers and words of the dashboard: health, time and cost, memory and disk, checkpoints, and why."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_every_panel_is_a_key_away_on_a_small_screen(app: Callable[..., Tu
             "7": ("left          about", "% of the cap of $2.00 used", "to finish     $0.5"),
             "8": ("on the card   4.0 GiB, 5.0 GiB predicted", "next save     step 60, in "),
             "9": (
-                "20 ★   now       7 B  1.400    ✓ whole",
+                "20 ★   now       7 B  1.400    ✓ verified",
                 "★ the best so far",
                 "needs 12.0 MiB, 51.0 GiB free",
             ),
@@ -102,11 +102,11 @@ async def test_a_checkpoint_that_is_not_whole_is_marked(app: Callable[..., TuneA
 async def test_all_panels_stand_together_on_a_large_screen(app: Callable[..., TuneApp], working: Log) -> None:
     working.add("warning", code="cut", message="6 % of the rows are cut", remedy="raise data.max_length")
     async with app(run=working.run).run_test(size=(200, 60)) as pilot:
-        await until(pilot, lambda: "✓ whole" in shown(pilot.app))
+        await until(pilot, lambda: "✓ verified" in shown(pilot.app))
         text = shown(pilot.app)
         for title in (
             "health",
-            "time and money",
+            "time and cost",
             "memory and disk",
             "checkpoints",
             "log",

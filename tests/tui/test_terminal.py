@@ -149,12 +149,12 @@ def test_within_tmux_the_copy_is_in_its_buffer(monkeypatch: pytest.MonkeyPatch, 
         subprocess.run([*server, "kill-server"], check=False, timeout=20)
     assert held == "tuiftune train b.yaml"
     assert sent == [], "tmux drops what is sent to the terminal"
-    assert "copied to tmux" in says
+    assert "Copied through tmux" in says
     assert str(kept) in says
     assert kept.read_text() == "tuiftune train b.yaml\n"
 
     says = copy("tuiftune train c.yaml", sent.append)  # its server is gone
-    assert "tmux did not take it" in says
+    assert "tmux did not accept the text" in says
     assert str(kept) in says
     assert kept.read_text() == "tuiftune train c.yaml\n", "the file holds it whatever happens"
 

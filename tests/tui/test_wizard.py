@@ -376,7 +376,7 @@ async def test_a_run_that_is_to_restart_is_left_to_a_supervisor(
         assert "tuiftune train tone.yaml --runs" in shown(pilot.app)
         assert "--keep-alive" in shown(pilot.app)
         await pilot.press("s")
-        await until(pilot, lambda: bool(kept) and "nothing has been written" in shown(pilot.app))
+        await until(pilot, lambda: bool(kept) and "no events yet" in shown(pilot.app))
     assert [run.name for run in kept] == ["tone"]
     assert not kept[0].pid_path.exists(), "the supervisor starts the engine, not the app"
 

@@ -2,4 +2,4 @@
 
 from os.path import dirname, join
 
-STYLES = join(dirname(__file__), "styles")  # absolute: Textual looks beside the file of each subclass
+STYLES = join(dirname(__file__), "styles")  # absolute, because Textual resolves it per subclass

@@ -1,5 +1,4 @@
-"""The app: wires screens, themes and keys. Holds the one draft; everything else is read from disk or from
-the event log."""
+"""The app: connects screens, themes and keys, and holds the draft. All else is read from disk."""
 
 from __future__ import annotations
 
@@ -42,8 +41,7 @@ def _palette() -> type[Provider]:
 
 
 class TuneApp(BaseApp):
-    """Returns a line to print after leaving, if there is something to say (such as how to come back to a
-    run)."""
+    """The app. It returns a line to print after quitting, such as how to return to a run; "" for none."""
 
     TITLE = "tuiftune"
     CSS_PATH = f"{STYLES}/app.tcss"
@@ -83,7 +81,7 @@ class TuneApp(BaseApp):
             leave_colors_out(self, few=terminal.few_colours())
 
     def get_default_screen(self) -> Screen[Any]:
-        """The home screen, with a run's dashboard or the wizard put on top of it when that was asked for."""
+        """Return the home screen; `on_mount` opens a run's dashboard or the wizard over it if requested."""
         return self.screen_named("home")
 
     def screen_named(self, name: str, *args: Any, **options: Any) -> Screen[Any]:
@@ -101,20 +99,20 @@ class TuneApp(BaseApp):
             self.set_interval(LOOK_SECONDS, self._collector.look)
 
     def _resumed(self, _: object) -> None:
-        """After `fg`: Textual refreshes the lowest screen, and what lies on it would stay blank."""
+        """Refresh the top screen after `fg`; Textual refreshes only the lowest one."""
         self.call_later(self.screen.refresh, layout=True)
 
     def on_resize(self) -> None:
-        """Paint the whole top screen once the size has settled.
+        """Paint the whole top screen once the size is stable.
 
-        Textual paints all of it only by way of the screen beneath, which is left alone where it is hidden.
+        Textual does this only through the screen below, which is not painted while it is hidden.
         """
         if self._repaint is not None:
             self._repaint.stop()
         self._repaint = self.set_timer(SETTLED_SECONDS, self._paint_top)
 
     def _paint_top(self) -> None:
-        if self.screen_stack:  # none is left where the app was closed meanwhile
+        if self.screen_stack:  # empty if the app was closed in the meantime
             self.screen.refresh()
 
     async def on_event(self, event: Event) -> None:
@@ -140,7 +138,7 @@ class TuneApp(BaseApp):
             self.open("palette", id="--command-palette")
 
     def action_leave(self) -> None:
-        """Leave from wherever one is; what is training goes on."""
+        """Quit from any screen; runs continue."""
         if self._tour is not None:
             self._tour.end()
         farewell = getattr(self.screen, "farewell", str)()
@@ -168,7 +166,7 @@ def run_app(
     wizard: bool = False,
     runs_root: Path | None = None,
 ) -> int:
-    """Run the app in this terminal until it is left; prints its farewell. Returns the exit code."""
+    """Run the app in this terminal, then print its last line. Returns the exit code."""
     write_alike()
     with Collector() as collector:
         app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root, collector=collector)
@@ -181,5 +179,5 @@ def run_app(
 
 
 def watch(run: RunDir) -> int:
-    """The live dashboard of one run."""
+    """Show the live dashboard of one run."""
     return run_app(run=run)

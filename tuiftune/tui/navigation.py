@@ -1,4 +1,4 @@
-"""The screens that are opened by name: each is imported when it is shown first, and knows no other."""
+"""The screens that are opened by name; each is imported when it is first shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCREENS = {
 
 
 def screen_class(name: str) -> type[Screen[Any]]:
-    """The class of a screen, of a module below `tuiftune.tui`."""
+    """Return the class of a screen, from a module below `tuiftune.tui`."""
     module, found = SCREENS[name]
     kind: type[Screen[Any]] = getattr(import_module(f"tuiftune.tui.{module}"), found)
     return kind

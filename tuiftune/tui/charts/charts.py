@@ -1,4 +1,4 @@
-"""The charts of a run, or of several in one: large or side by side, magnified, moved, read at a cursor."""
+"""The charts of one or several runs: large or in a grid, with zoom, pan and a cursor."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.kit.chart.lens import Range
 
-CELL = (38, 9)  # the least a chart of the grid takes
+CELL = (38, 9)  # minimum columns and lines of a chart in the grid
 GRID_FROM = (160, 50)
 ZOOM = 1.5
 PAN = 0.25  # of what is shown
 
 
 class Followed(Protocol):
-    """A run with what was folded of it so far: a dashboard, a replay, or one that is followed beside."""
+    """A run with its folded state: a dashboard, a replay, or a run followed in addition."""
 
     run: RunDir
     state: RunState
@@ -50,7 +50,7 @@ class Followed(Protocol):
 
 
 class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[None]):
-    """`beneath` is a dashboard whose state is drawn; `runs` are followed by this screen itself."""
+    """The charts. `beneath` is a dashboard whose state is drawn; `runs` are followed by this screen."""
 
     CSS_PATH = f"{STYLES}/charts.tcss"
     SCOPES = (CHARTS,)
@@ -76,7 +76,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         yield KeyBar(CHARTS)
 
     def _chart(self, curve: Metric) -> Chart:
-        """The widget of a chart. A metric's own name need not be one that a widget may have."""
+        """Return the widget of a chart. A metric's name may not be a valid widget ID."""
         if curve.chart not in self._charts:
             chart = Chart(id=f"of-{curve.chart}" if curve in CURVES else None, classes="panel")
             chart.can_focus = True
@@ -105,13 +105,13 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
 
     @property
     def gridded(self) -> bool:
-        """Whether several charts stand side by side."""
+        """True if several charts are shown in a grid."""
         if self._grid is not None:
             return self._grid
         return self.size.width >= GRID_FROM[0] and self.size.height >= GRID_FROM[1]
 
     def _arrange(self) -> None:
-        """Which charts are shown, and in how many columns and rows."""
+        """Choose the charts to show, and the columns and rows of the grid."""
         box = self.query_one("#charts", Container)
         self._there = curves = self._curves()
         shown: tuple[Metric, ...] = (self._current,)
@@ -138,7 +138,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         seen = (self._lens, [(id(each.state), each.state.seq, each.status) for each in followed])
         if seen == self._drawn or self.hidden:
             return
-        if self._curves() != self._there:  # a card or a metric gave its first reading
+        if self._curves() != self._there:  # a GPU or a metric has its first reading
             self._arrange()
         self._drawn = seen
         self.look_closer(self._lens, self._whole, [(each.run, each.state) for each in self._followed()])
@@ -170,7 +170,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
                 window = None
         cursor = None if self._lens.cursor is None else place(self._lens.cursor)
         several = len(sources) > 1 and curve.event == "card"
-        chart.entitle(f"{curve.heading}, mean of the cards" if several else curve.heading)
+        chart.entitle(f"{curve.heading}, mean of the GPUs" if several else curve.heading)
         chart.show_drawing(drawn, self._lens, floor=curve.floor, window=window, cursor=cursor)
 
     @property
@@ -188,7 +188,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
             title += f"  {sign} {words}"
         parts = [f"by {lens.axis}"]
         share = SMOOTHINGS[lens.smoothing][0]
-        parts.append(f"smoothing {share * 100:g} %" if share else "not smoothed")
+        parts.append(f"smoothing {share * 100:g}%" if share else "no smoothing")
         parts += ["log scale"] if lens.log else []
         if lens.window is not None:
             first, last = lens.seen(self._whole)
@@ -232,7 +232,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self._look(self._lens.panned(PAN * times, self._whole))
 
     def action_cursor(self, times: int) -> None:
-        """Move the cursor by so many columns of the chart, at least a step; it comes up at the end."""
+        """Move the cursor by columns of the chart, at least one step; it first appears at the end."""
         whole = self._whole
         first, last = self._lens.seen(whole)
         column = (last - first) / self._chart(self._current).columns
@@ -246,7 +246,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         best = self._followed()[0].state.best
         if place == "best":
             if best is None:
-                self.notify("There was no evaluation during training yet.", timeout=3)
+                self.notify("No evaluation during training yet.", timeout=3)
                 return
             at = Timeline(self._followed()[0].state).place(self._lens.axis, float(best.step))
         else:
@@ -280,7 +280,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         getattr(self._beneath, "action_pause", bool)()
 
     def action_overlay(self) -> None:
-        """Draw other runs with this one, or no longer."""
+        """Add or remove other runs."""
         from tuiftune.tui.charts.pick_runs import PickRuns
 
         taken = [each.run for each in self._followed()]
@@ -316,7 +316,7 @@ class Charts(SkipsPaintWhenHidden, WritesMetrics, LoadsZoomDetail, FullScreen[No
         self.app.pop_screen()
 
     def on_click(self, event: Click) -> None:
-        """The cursor comes where one clicks into a chart."""
+        """Move the cursor to a click in a chart."""
         chart = event.widget
         key = next((key for key, one in self._charts.items() if one is chart), None)
         if key is None or not isinstance(chart, Chart):

@@ -1,4 +1,4 @@
-"""A run that is followed beside the one on the screen: invisible, holding what was folded from its log."""
+"""A run that is followed in addition to the one on the screen: an invisible widget with its state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FollowedRun(Widget):
-    """Mount it to begin; remove it to end. `opened` once its log was read."""
+    """Mount it to start following; remove it to stop. `opened` is True once its log was read."""
 
     DEFAULT_CSS = "FollowedRun { display: none; }"
 

@@ -1,4 +1,4 @@
-"""Picking runs to draw with another one."""
+"""The dialog to choose runs that are shown in the same charts."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 
 class PickRuns(ListDialog["list[RunDir] | None"]):
-    """Dismissed with the runs that are marked, the one it is about not among them; None leaves things as
-    they are."""
+    """The dialog. Dismissed with the selected runs, without `about`; None for no change."""
 
     SCOPES = (DIALOG, PICK, LIST)
 
@@ -38,8 +37,8 @@ class PickRuns(ListDialog["list[RunDir] | None"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="picker") as box:
-            box.border_title = Content(f"Draw with {printable(self._about.name)}")
-            box.border_subtitle = "Space marks, Enter draws, Esc closes"
+            box.border_title = Content(f"Show with {printable(self._about.name)}")
+            box.border_subtitle = "Space: select, Enter: show, Esc: cancel"
             yield OptionList(id="picked")
             yield Static("reading the runs …", id="no-runs")
 
@@ -61,7 +60,7 @@ class PickRuns(ListDialog["list[RunDir] | None"]):
         self._marked &= known
         told, listed = self.query_one("#no-runs", Static), self.query_one(OptionList)
         told.display = not rows
-        told.update("There is no other run on this machine yet.")
+        told.update("No other runs on this machine yet.")
         listed.display = bool(rows)
         listed.add_options([Option(self._line(row)) for row in rows])
         if rows:
@@ -83,14 +82,14 @@ class PickRuns(ListDialog["list[RunDir] | None"]):
             return
         path = self._rows[at].run.path
         if path not in self._marked and len(self._marked) >= self._most:
-            self.notify(f"At most {self._most + 1} runs fit into one chart.", severity="warning", timeout=3)
+            self.notify(f"A chart shows at most {self._most + 1} runs.", severity="warning", timeout=3)
             return
         self._touched = True
         self._marked ^= {path}
         listed.replace_option_prompt_at_index(at, self._line(self._rows[at]))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter: those that are marked; the one under the cursor where none was ever marked."""
+        """Return the selected runs; the one under the cursor if none was ever selected."""
         if not self._touched:
             self._marked = {self._rows[event.option_index].run.path}
         self.dismiss([row.run for row in self._rows if row.run.path in self._marked])

@@ -1,4 +1,4 @@
-"""What was measured at the cursor of the charts, or last: every series' value, for each run."""
+"""The values of all metrics at the cursor of the charts, or the latest, for each run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.chart.curves import Source
     from tuiftune.tui.kit.chart.lens import Lens
 
-Value = tuple[str, str]  # what it is, and how much
+Value = tuple[str, str]  # name and value
 
 
 class Readout(Canvas):
-    """All values of one run; of several a line each, behind its letter."""
+    """All values of one run; for several runs one line each, after its letter."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
@@ -36,7 +36,7 @@ class Readout(Canvas):
         self._lens: Lens | None = None
 
     def show(self, sources: Sequence[Source], lens: Lens) -> None:
-        """Read at the lens's cursor; at the latest point of each run without one."""
+        """Show the values at the lens's cursor; without one, the latest of each run."""
         self._sources, self._lens, self._at = tuple(sources), lens, lens.cursor
         self.redraw()
 
@@ -48,13 +48,13 @@ class Readout(Canvas):
         state = self._sources[0].state
         values = [*_places(state, self._lens), *_values(state, self._lens)]
         lines = _filled([*values, *_each_card(state, self._lens)], width)
-        if len(lines) > height and state.gpu_curves:  # theirs holds what the trainer's memory would say
+        if len(lines) > height and state.gpu_curves:  # the GPUs' memory includes the trainer's
             values = [value for value in values if value[0] != "memory"]
             lines = _filled([*values, *_all_cards(state, self._lens)], width)
         return lines[:height]
 
     def _one(self, index: int, source: Source, width: int) -> Line:
-        """A run of several in one line: as many of its values as fit."""
+        """Return one of several runs in one line: as many values as fit."""
         assert self._lens is not None
         line = Line(f" {RUN_SIGNS[index % len(RUN_SIGNS)]} ", RUN_INKS[index % len(RUN_INKS)])
         for name, value in (*_places(source.state, self._lens), *_values(source.state, self._lens)):
@@ -72,7 +72,7 @@ def _places(state: RunState, lens: Lens) -> Iterator[Value]:
 
 
 def _where(state: RunState, lens: Lens) -> tuple[float, float]:
-    """Step and seconds of the run at the cursor, its last beyond its end."""
+    """Return step and seconds of the run at the cursor; its last ones beyond its end."""
     if lens.cursor is None:
         return float(state.step), state.seconds
     line = Timeline(state)
@@ -81,7 +81,7 @@ def _where(state: RunState, lens: Lens) -> tuple[float, float]:
 
 
 def _values(state: RunState, lens: Lens) -> Iterator[Value]:
-    """By steps: of the point that was kept nearest. By time: the last reading before."""
+    """Yield the values: by steps, those of the nearest recorded point; by time, the last reading before."""
     step, seconds = _where(state, lens)
     for metric in state.metrics():
         curve = state.curves[metric.name]
@@ -96,7 +96,7 @@ def _values(state: RunState, lens: Lens) -> Iterator[Value]:
         beside = f" of {predicted / GIB:.1f} predicted" if predicted else ""
         yield "memory", f"{held[1] / GIB:.1f} GiB{beside}"
     if not state.gpu_curves and (load := latest(state.time_curves["cpu"], seconds)) is not None:
-        yield "processor", f"{load[1]:.0f} %"
+        yield "CPU", f"{load[1]:.0f}%"
 
 
 def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
@@ -112,7 +112,7 @@ def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
 
 
 def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
-    """The cards in one: of each reading the lowest and the highest."""
+    """Yield all GPUs in one value: the lowest and the highest of each reading."""
     _, seconds = _where(state, lens)
     parts = []
     for curves in zip(*(_of_card(card) for card in state.gpu_curves.values()), strict=True):
@@ -129,7 +129,7 @@ def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
 
 
 def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
-    """Each curve of a card with its unit in that of the log, digits and the unit's name."""
+    """Return each curve of a GPU with the scale of its unit, its digits and the unit's name."""
     return [
         (card.curves[metric.name], metric.scale, metric.digits, metric.drawn_unit)
         for metric in of("card")
@@ -138,7 +138,7 @@ def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
 
 
 def _filled(values: Sequence[Value], width: int) -> list[Line]:
-    """Values one after another on as many lines as they take."""
+    """Return the values one after another, on as many lines as needed."""
     lines: list[Line] = []
     line = Line(" ")
     for name, value in values:

@@ -1,4 +1,4 @@
-"""What a chart shows magnified, read from the run's log again where its state keeps too few of the points."""
+"""Points for a zoomed chart, read from the run's log again if its state keeps too few of them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.tui.kit.chart.lens import Lens, Range
 
-WAIT_SECONDS = 0.15  # one who magnifies presses the key again
+WAIT_SECONDS = 0.15  # users usually press the zoom key several times
 
 
 @dataclass
 class Reread(Message):
-    """Parts that were read, by the paths of their runs; None where that did not work out."""
+    """Parts of logs that were read, by the paths of their runs; None for those that failed."""
 
     found: dict[Path, stretch.Stretch | None]
 
 
 class LoadsZoomDetail:
-    """Mixed into a screen of charts: it says what is shown (`look_closer`) and draws runs `seen_closely`."""
+    """Mixin for a screen of charts, which calls `look_closer` and draws the states of `seen_closely`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class LoadsZoomDetail:
         self.reading = False
 
     def seen_closely(self, run: RunDir, state: RunState) -> RunState:
-        """The state with what was read again of it put in."""
+        """Return the state, with the points that were read again."""
         found = self._stretches.get(run.path)
         return state if found is None else found.within(state)
 
     def look_closer(self, lens: Lens, whole: Range, runs: list[tuple[RunDir, RunState]]) -> None:
-        """Read what the lens shows of the runs' logs, unless that is known or the states hold it."""
+        """Read what the lens shows from the runs' logs, unless the points are already known."""
         assert isinstance(self, FullScreen)
         if lens.window is None:
             self._asked, self._stretches, self.reading = {}, {}, False
@@ -91,4 +91,4 @@ class LoadsZoomDetail:
         self.came_closer()
 
     def came_closer(self) -> None:
-        """There is more to draw."""
+        """Handle new points."""

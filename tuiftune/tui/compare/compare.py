@@ -1,4 +1,4 @@
-"""Two runs or more side by side: what was set differently, what came of it, what it took."""
+"""The comparison of two or more runs: settings, scores, speed, memory and cost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Compared(Message):
-    """The runs as read, or why that could not be."""
+    """The comparison, or why there is none."""
 
     comparison: Comparison | None
     fault: str = ""
@@ -46,7 +46,7 @@ class Compare(FullScreen[None]):
         self.runs = list(runs)
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(f"{len(self.runs)} runs side by side")
+        yield TitleBar(f"comparison of {len(self.runs)} runs")
         with VerticalScroll(id="compare"):
             yield SideBySide()
         yield KeyBar(COMPARE)
@@ -74,7 +74,7 @@ class Compare(FullScreen[None]):
         table.show([run.name for run in found.runs], rows(found), sentences(found))
         differing = len(found.settings)
         words = f"{differing} settings differ" if differing != 1 else "1 setting differs"
-        self.query_one(TitleBar).say(right=f"{words} {self.app.glyphs.dot} {self.app.glyphs.best} leads")
+        self.query_one(TitleBar).say(right=f"{words} {self.app.glyphs.dot} {self.app.glyphs.best} best")
 
     def action_charts(self) -> None:
         self.app.open("charts", runs=self.runs)

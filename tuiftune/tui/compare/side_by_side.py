@@ -1,4 +1,4 @@
-"""The table of a comparison: a column for each run, the leader of a row marked by sign and colour."""
+"""The table of a comparison: a column per run, the best of a row marked by sign and color."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABEL = 24
 
 
 class SideBySide(Canvas):
-    """A view of rows of words; what is not there yet is said in `waiting`."""
+    """A table of text rows, or a message while there are none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,12 +28,12 @@ class SideBySide(Canvas):
         self._waiting = "reading the runs …"
 
     def show(self, names: Sequence[str], rows: Sequence[Row], below: Sequence[str]) -> None:
-        """`rows` have a cell for each of `names`, or none for a heading; `below` are sentences."""
+        """Show `rows` with a cell for each of `names` (none for a heading), and sentences `below`."""
         self._names, self._rows, self._below = tuple(names), tuple(rows), tuple(below)
         self.refresh(layout=True)
 
     def tell(self, waiting: str) -> None:
-        """Say this in place of the table."""
+        """Show a message instead of the table."""
         self._waiting = waiting
         self.refresh(layout=True)
 
@@ -76,7 +76,7 @@ class SideBySide(Canvas):
 
 
 def _broken(label: str, width: int) -> list[str]:
-    """A label on as many lines as it takes; a setting is broken behind its section."""
+    """Return a label on as many lines as needed; a setting is broken after its section."""
     if len(label) > width and "." in label:
         section, _, name = label.partition(".")
         return [f"{section}.", *(f" {part}" for part in wrapped(name, width - 1))]

@@ -1,4 +1,4 @@
-"""How the answer to one held-out row changed from evaluation to evaluation; what is new in it is marked."""
+"""Sample answers to evaluation rows, and how they changed from evaluation to evaluation."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 LABEL = 15
 MOST_LINES = 8  # of one text
 EMPTY = (
-    "No answers of this run so far. Some held-out rows are answered before training begins and at each "
-    "evaluation, where data.eval, evaluation.rows and evaluation.samples are above 0."
+    "No sample answers yet. Some evaluation rows are answered before training and at each evaluation, if "
+    "data.eval, evaluation.rows and evaluation.samples are above 0."
 )
 
 
 class AnswerCourse(Canvas):
-    """One question: what was asked, what is wanted, then each answer that differs from the one before."""
+    """One prompt with its reference answer, then each answer that differs from the previous one."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
@@ -39,7 +39,7 @@ class AnswerCourse(Canvas):
         self._row = 0
 
     def show(self, seen: Generations, row: int) -> None:
-        """Call `refresh(layout=True)` afterwards where the height follows the text."""
+        """Show one row. Call `refresh(layout=True)` afterwards if the height follows the text."""
         self._seen, self._row = seen, row
         self.redraw()
 
@@ -48,8 +48,8 @@ class AnswerCourse(Canvas):
         if not self._seen.questions:
             return [Line(part, "soft") for part in wrapped(EMPTY, width)]
         prompt, reference = self._seen.questions[self._row]
-        lines = self._block("asked", prompt, "soft", width) + self._block(
-            "wanted", reference, "strong", width
+        lines = self._block("prompt", prompt, "soft", width) + self._block(
+            "reference", reference, "strong", width
         )
         changes = self._seen.changes(self._row)
         rule = self.glyphs.rule * max(0, width - len("answers") - 1)
@@ -72,7 +72,7 @@ class AnswerCourse(Canvas):
         right = matches(change.answer, reference)
         sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
         known = before.split()
-        text = change.answer if change.answer.strip() else "(nothing)"
+        text = change.answer if change.answer.strip() else "(empty)"
         text += f" {self.glyphs.more}" if change.cut else ""
         lines = []
         for at, part in enumerate(wrapped(text, width - LABEL - 2, MOST_LINES, self.glyphs.more)):
@@ -85,7 +85,7 @@ class AnswerCourse(Canvas):
 
 
 class LatestAnswers(Canvas):
-    """The latest answer to each question beside what is wanted, in two lines each."""
+    """The latest answer to each prompt, with the reference answer if it differs."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
@@ -99,7 +99,7 @@ class LatestAnswers(Canvas):
         del height
         more = self.glyphs.more
         if not self._seen.questions:
-            return [Line("none were generated (yet)", "faint")]
+            return [Line("no sample answers yet", "faint")]
         lines = []
         for number, (_, reference) in enumerate(self._seen.questions):
             changes = self._seen.changes(number)
@@ -108,21 +108,23 @@ class LatestAnswers(Canvas):
             latest = changes[-1]
             right = matches(latest.answer, reference)
             sign, ink = (self.glyphs.ok, "good") if right else (self.glyphs.error, "warning")
-            said = " ".join(latest.answer.split()) or "(nothing)"
+            said = " ".join(latest.answer.split()) or "(empty)"
             lines.append(Line(f"{sign} ", ink).add(wrapped(said, width - 2, 1, more)[0], "strong"))
             if not right:
-                wanted = f"wanted: {' '.join(reference.split())}"
+                wanted = f"reference: {' '.join(reference.split())}"
                 lines.append(Line("  ").add(wrapped(wanted, width - 2, 1, more)[0], "soft"))
         if self._seen.rounds:
             last = self._seen.rounds[-1]
             took = "" if last.seconds is None else f", in {last.seconds:.1f} s"
-            where = {"before": "untuned", "after": "the result"}.get(last.when, f"step {last.step:,}")
-            lines.append(Line(f"{where}{took}; a shows how they changed", "faint"))
+            where = {"before": "base model", "after": "fine-tuned model"}.get(
+                last.when, f"step {last.step:,}"
+            )
+            lines.append(Line(f"{where}{took}; press a for their history", "faint"))
         return lines
 
 
 class Answering(FullScreen[None]):
-    """The dashboard that opened it hands over what is new: `take`."""
+    """The screen of sample answers. The dashboard that opened it passes new ones to `take`."""
 
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES = (ANSWERING,)
@@ -133,7 +135,7 @@ class Answering(FullScreen[None]):
         self._run_name, self._seen, self._row = name, seen, 0
 
     def compose(self) -> ComposeResult:
-        yield TitleBar(f"{self._run_name}: how the answers change")
+        yield TitleBar(f"{self._run_name}: sample answers")
         with VerticalScroll(id="answering"):
             yield AnswerCourse()
         yield KeyBar(ANSWERING)
@@ -143,7 +145,7 @@ class Answering(FullScreen[None]):
         self._show()
 
     def take(self, seen: Generations) -> None:
-        """What was generated so far."""
+        """Show the answers generated so far."""
         if seen != self._seen:
             self._seen = seen
             if self.is_mounted:

@@ -1,4 +1,4 @@
-"""The checkpoints that lie on the disk: step, age, size, whether each is whole, and which is the best."""
+"""The checkpoints on disk: step, age, size, verification, and which is the best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Saves(Canvas):
-    """`show` takes what was found in the run's directory, newest first."""
+    """The checkpoints panel. `show` takes those found in the run's directory, newest first."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
@@ -40,9 +40,9 @@ class Saves(Canvas):
             words = f"step {self._next.step:,}{when}{needs}{free}"
             lines.append(Line("next  ", "soft").add(wrapped(words, width - 6, 1, self.glyphs.more)[0]))
         if not self._stored:
-            lines.append(Line("no checkpoint lies on the disk", "faint"))
+            lines.append(Line("No checkpoints yet", "faint"))
             return lines
-        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  held-out", "faint"))
+        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  eval loss", "faint"))
         losses = {seen.step: seen.loss for seen in state.evaluations if seen.when == "during"}
         best = state.best.step if state.best is not None else None
         for one in self._stored:
@@ -54,8 +54,8 @@ class Saves(Canvas):
             if one.fault:
                 line.add(f"{self.glyphs.error} {one.fault}", "error")
             else:
-                line.add(f"{self.glyphs.ok} whole", "good")
+                line.add(f"{self.glyphs.ok} verified", "good")
             lines.append(line)
         if any(one.step == best for one in self._stored):
-            lines.append(Line(f"{self.glyphs.best} the best so far, by its held-out loss", "faint"))
+            lines.append(Line(f"{self.glyphs.best} lowest eval loss so far", "faint"))
         return lines

@@ -1,4 +1,4 @@
-"""The dashboard: a view of one run's event log. It owns nothing; closing it leaves the training alone."""
+"""The dashboard: a view of one run's event log. Closing it does not affect the run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.canvas import Canvas
 
 SMALL_CHARTS = CURVES[1:4]
-GROUP_OF = {  # where "why?" begins, by the panel that has the focus
+GROUP_OF = {  # group that the reasons dialog starts with, by the focused panel
     "chart": "learning",
     "numbers": "learning",
     "machine": "machine",
@@ -71,14 +71,13 @@ GROUP_OF = {  # where "why?" begins, by the panel that has the focus
 
 @dataclass
 class Died(Message):
-    """Why an engine ended that said nothing itself."""
+    """The likely cause of a crash without a message."""
 
     why: str
 
 
 class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[None]):
-    """`run` is watched from its log alone, whoever started it. Drawn once or twice a second, whatever
-    arrives."""
+    """The dashboard of `run`, which it follows through its log only. Drawn once or twice a second."""
 
     CSS_PATH = f"{STYLES}/dashboard.tcss"
     SCOPES: ClassVar[tuple[str, ...]] = (DASHBOARD,)
@@ -112,15 +111,15 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
                     yield self._panel(Chart(id=f"chart-{curve.chart}", classes="panel"), curve.heading)
             with Horizontal(id="lower"):
                 yield self._panel(MachinePanel(id="machine", classes="panel"), "machine")
-                yield self._panel(Scores(id="scores", classes="panel"), "before and after")
+                yield self._panel(Scores(id="scores", classes="panel"), "scores before and after")
             with Horizontal(id="bottom"):
                 yield self._panel(LogPanel(id="log", classes="panel"), "log")
                 yield self._panel(HealthPanel(id="health", classes="panel"), "health")
             with Horizontal(id="more"):
-                yield self._panel(FactLines("time", "money", id="time", classes="panel"), "time and money")
+                yield self._panel(FactLines("time", "money", id="time", classes="panel"), "time and cost")
                 yield self._panel(FactLines("memory", "disk", id="room", classes="panel"), "memory and disk")
                 yield self._panel(Saves(id="saves", classes="panel"), "checkpoints")
-                yield self._panel(LatestAnswers(id="latest", classes="panel"), "latest answers")
+                yield self._panel(LatestAnswers(id="latest", classes="panel"), "sample answers")
         yield KeyBar(*self.SCOPES)
 
     @staticmethod
@@ -130,7 +129,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         return panel
 
     def follow(self) -> None:
-        """Begin to take in events."""
+        """Start to follow the event log."""
         self.in_thread("tail", follow, self.run, self)
 
     def on_mount(self) -> None:
@@ -192,7 +191,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
             self._stale = True
 
     def _find_cause(self) -> None:
-        """In a thread: the system's word on the end of an engine that left none."""
+        """In a thread: find the likely cause of a crash without a message."""
         from tuiftune.runs.state.postmortem import cause
 
         self.post_message(Died(cause(self.run)))
@@ -241,7 +240,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         self.query_one(KeyBar).redraw()
         if self._seen_running and self.status == "done" and self.app.screen is self:
             self._seen_running = False
-            self.action_result()  # one who waited for it sees at once what it brought
+            self.action_result()  # show the result to a user who has watched the run end
 
     @property
     def _main_curve(self) -> Metric:
@@ -268,12 +267,10 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         return True
 
     def action_stop(self) -> None:
+        from tuiftune.jobs.backend import effect_of_stop
         from tuiftune.tui.kit.dialogs import Confirm
 
-        detail = (
-            f"The engine writes a checkpoint at step {self.state.step:,} or soon after, then ends. "
-            f"`tuiftune resume {self.run.name}` goes on from there."
-        )
+        detail = f"{effect_of_stop(self.state.step)} Continue it with `tuiftune resume {self.run.name}`."
         self.app.push_screen(
             Confirm(f"Stop {self.run.name}?", detail, "Stop the run", "Keep training"), self._stop
         )
@@ -281,14 +278,14 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
     def _stop(self, confirmed: bool | None) -> None:
         if not confirmed:
             return
-        from tuiftune.jobs.backend import stop
+        from tuiftune.jobs.backend import effect_of_stop, stop
 
         try:
             stop(self.run, "the dashboard")
         except UserError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        self.notify("Asked the engine to stop at the next step boundary.", title="Stopping")
+        self.notify(effect_of_stop(self.state.step), title="Stopping")
 
     def action_detach(self) -> None:
         if self.zoomed:
@@ -301,9 +298,9 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         self.app.exit(self.farewell(), return_code=0)
 
     def farewell(self) -> str:
-        """What to print after leaving."""
+        """Return the line to print after quitting."""
         if self.state.end is None and self.status in {"running", "starting"}:
-            return f"{self.run.name} goes on training; come back with: tuiftune watch {self.run.name}"
+            return f"{self.run.name} is still training. Return with: tuiftune watch {self.run.name}"
         return ""
 
     def action_curve(self) -> None:
@@ -312,7 +309,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
 
     @property
     def _answered(self) -> Generations:
-        """The answers up to the moment that is shown, which may be one of a replay."""
+        """The answers up to the shown moment, which may be in a replay."""
         return self.generated.until(self.state.step, scored=self.state.score_after is not None)
 
     def action_answers(self) -> None:

@@ -1,4 +1,4 @@
-"""Why a run ended as it did, in full, and what to do about it: nothing while it runs, or when it is done."""
+"""Why a run ended, in full, and how to fix it. Empty while it runs and when it is done."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from tuiftune.runs.status import Fact
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
 
-RESUME = "`tuiftune resume {name}` goes on from its newest sound checkpoint"
-LOGS = "`tuiftune logs {name}` shows the engine's own words"
+RESUME = "Resume from the newest verified checkpoint: `tuiftune resume {name}`"
+LOGS = "See the log of the training process: `tuiftune logs {name}`"
 REMEDIES = {
-    "failed": f"mend what it names; then {RESUME}. {LOGS}",
-    "nan": f"lower training.learning_rate, or look at the rows of that step, in a new run. {LOGS}",
-    "oom": "a smaller training.micro_batch or data.max_length, in a new run; `tuiftune plan` shows what fits",
-    "disk": f"free some space; then {RESUME}",
+    "failed": f"Fix the error above. {RESUME}. {LOGS}",
+    "nan": f"Start a new run with a lower training.learning_rate, and check the rows of that step. {LOGS}",
+    "oom": "Start a new run with a smaller training.micro_batch or data.max_length. Try it: `tuiftune plan`",
+    "disk": f"Free some disk space. {RESUME}",
     "died": f"{RESUME}. {LOGS}",
     "stopped": RESUME,
     "preempted": RESUME,
@@ -22,18 +22,18 @@ QUIET = ("", "new", "starting", "running", "replay", "done")
 
 
 def told(name: str, status: str, why: str) -> Fact | None:
-    """The end as a fact with its remedy; None where there is nothing to mend."""
+    """Return the end of a run as a fact with its fix; None if there is nothing to fix."""
     if status in QUIET:
         return None
     remedy = REMEDIES.get(status, "" if has_fix(why) else LOGS).format(name=name)
     bad = status not in ("stopped", "preempted")
     return Fact(
-        "health", f"why it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""
+        "health", f"reason it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""
     )
 
 
 class Ending(Canvas):
-    """As tall as its words, up to a part of the screen; the rest is where the last line says."""
+    """The end of the run, up to a third of the screen; the last line says how to see the rest."""
 
     def __init__(self) -> None:
         super().__init__(id="ending")
@@ -58,7 +58,7 @@ class Ending(Canvas):
     def paint(self, width: int, height: int) -> list[Line]:
         lines = self._lines(width)
         if len(lines) > height > 0:
-            more = f" {self.glyphs.more} {len(lines) - height + 1} more lines: w shows all of it"
+            more = f" {self.glyphs.more} {len(lines) - height + 1} more lines: press w"
             lines = [*lines[: height - 1], Line(more, "soft")]
         return lines
 

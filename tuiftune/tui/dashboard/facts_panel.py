@@ -1,4 +1,4 @@
-"""Numbers of a run with their names, one a line: a panel's share of what `runs.standing` says."""
+"""A panel of numbers of a run with their names, one per line, from `runs.status`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.glyphs import Glyphs
 
 NAME = 14
-ROOMY = 70  # cells: less would leave but a few words of a reason
+ROOMY = 70  # cells: narrower panels have too little space for reasons
 INKS = {"warning": "warning", "error": "error"}
 
 
 class FactLines(Canvas):
-    """Shows the facts of `groups`. With room to spare each is followed by its reason."""
+    """Shows the facts of `groups`, each with its reason if there is space."""
 
     def __init__(self, *groups: str, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -30,7 +30,7 @@ class FactLines(Canvas):
 
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._facts:
-            return [Line("nothing is known yet", "faint")]
+            return [Line("no data yet", "faint")]
         beside = NAME if width >= ROOMY else min(NAME, max(len(fact.name) for fact in self._facts) + 2)
         plain = [[row(fact, width, self.glyphs, name_width=beside)] for fact in self._facts]
         for most in (None, 1) if width >= ROOMY else (None,):  # reasons in full, or a line of each
@@ -46,7 +46,7 @@ class FactLines(Canvas):
 
 
 def row(fact: Fact, width: int, glyphs: Glyphs, ink: str = "strong", name_width: int = NAME) -> Line:
-    """A fact's name and value in `width` cells; what needs attention has a sign as well as a colour."""
+    """Return a fact's name and value in `width` cells; warnings have a sign in addition to a color."""
     mark = f"{glyphs.warning} " if fact.level else ""
     name = wrapped(fact.name, name_width - 1, 1, glyphs.more)[0]
     value = wrapped(mark + fact.value, max(1, width - name_width), 1, glyphs.more)[0]

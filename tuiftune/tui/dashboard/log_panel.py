@@ -1,5 +1,4 @@
-"""The story of a run in lines: phases, evaluations, checkpoints, warnings with their remedies, and how it
-ended."""
+"""The log of a run in lines: phases, evaluations, checkpoints, warnings with their fixes, and its end."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import duration, percent, real, size
+from tuiftune.figures import duration, percent, plural, real, size
 from tuiftune.runs.state.readings import number, text, whole
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.run_header import PHASES
@@ -22,7 +21,7 @@ Entry = tuple[float | None, str, str, str]  # time, severity, text, remedy
 
 
 def entry(event: Event) -> Entry | None:
-    """The line for one event; None for those that come all the time (steps, readings, heartbeats)."""
+    """Return the line for one event; None for frequent ones (steps, readings, heartbeats)."""
     kind, at = event.get("type"), number(event, "t")
     if kind == "start":
         what = " ".join(part for part in (text(event, "technique"), "of", text(event, "model")) if part)
@@ -36,20 +35,20 @@ def entry(event: Event) -> Entry | None:
         name = text(event, "name")
         return at, "info", PHASES.get(name, name) + (f": {detail}" if detail else ""), ""
     if kind == "eval":
-        when = {"before": "base model", "after": "tuned model"}.get(
+        when = {"before": "base model", "after": "fine-tuned model"}.get(
             text(event, "when"), f"step {whole(event, 'step') or 0:,}"
         )
         loss, perplexity = real(number(event, "loss")), real(number(event, "perplexity"))
-        return at, "info", f"{when}: held-out loss {loss}, perplexity {perplexity}", ""
+        return at, "info", f"{when}: eval loss {loss}, perplexity {perplexity}", ""
     if kind == "score":
-        whose = "base model" if event.get("when") == "before" else "tuned model"
+        whose = "base model" if event.get("when") == "before" else "fine-tuned model"
         matched, rows = whole(event, "matched"), whole(event, "rows")
         of = f" ({matched} of {rows})" if matched is not None and rows is not None else ""
         return at, "info", f"{whose}: exact match {percent(number(event, 'exact_match'))}{of}", ""
     if kind == "samples" and text(event, "when") == "during":
         took = number(event, "seconds")
         rows = whole(event, "count") or 0
-        words = f"{rows} held-out row{'s' if rows != 1 else ''} answered"
+        words = f"generated {plural(rows, 'sample answer')}"
         return at, "info", words + (f" in {took:.1f} s" if took is not None else ""), ""
     if kind == "checkpoint":
         took = number(event, "seconds")
@@ -59,7 +58,7 @@ def entry(event: Event) -> Entry | None:
         return at, "warning", text(event, "message") or text(event, "code"), text(event, "remedy")
     if kind == "control":
         by = text(event, "by")
-        return at, "warning", f"{text(event, 'what')} asked for" + (f" by {by}" if by else ""), ""
+        return at, "warning", f"{text(event, 'what')} requested" + (f" by {by}" if by else ""), ""
     if kind == "end":
         state, why = text(event, "state"), text(event, "why")
         severity = "ok" if state == "done" else "warning" if state in {"stopped", "preempted"} else "error"
@@ -91,14 +90,14 @@ class LogPanel(Canvas):
         self._back = 0
 
     def scroll(self, lines: int) -> None:
-        """Go back (positive) or forward in the story."""
+        """Scroll back (positive) or forward."""
         most = max(0, len(self._entries) - self.size.height)
         self._back = max(0, min(most, self._back + lines))
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
         if not self._entries:
-            return [Line("nothing has been written yet", "faint")]
+            return [Line("no events yet", "faint")]
         stop = len(self._entries) - self._back
         inks = {"ok": "good", "warning": "warning", "error": "error"}
         lines = []

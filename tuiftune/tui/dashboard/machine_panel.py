@@ -1,5 +1,4 @@
-"""The machine under training: each card's load, memory, power and heat; without a card the processor and
-host memory."""
+"""The machine during training: load, memory, power and temperature of each GPU, then CPU and RAM."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ HOT_CELSIUS = 85.0
 
 
 class MachinePanel(Canvas):
-    """Shows the readings that the engine wrote into the log, so that a replay and a remote run look the
-    same."""
+    """Shows the readings from the log, so that a replay and a remote run look the same."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
@@ -26,7 +24,7 @@ class MachinePanel(Canvas):
     def show(self, state: RunState) -> None:
         self._state = state
         if state.gpus:
-            cards = f"{len(state.gpus)} cards" if len(state.gpus) > 1 else state.gpus[0].name or "GPU"
+            cards = f"{len(state.gpus)} GPUs" if len(state.gpus) > 1 else state.gpus[0].name or "GPU"
             self.entitle(f"machine: {cards}")
         else:
             self.entitle("machine: no GPU in use")
@@ -68,7 +66,7 @@ class MachinePanel(Canvas):
         return [line.right(heat[0], heat[1], width)]
 
     def _packed(self, state: RunState, width: int, height: int) -> list[Line]:
-        """More cards than lines: columns of load and memory share; power and heat where there is room."""
+        """Return columns of load and memory share, for more GPUs than lines; power and heat if they fit."""
         columns = -(-len(state.gpus) // max(1, height))
         rows = -(-len(state.gpus) // columns)
         column = width // columns
@@ -100,10 +98,10 @@ class MachinePanel(Canvas):
         host = state.host
         bar = max(6, width - 31)
         lines = []
-        cpu = Line("processor  " if not state.gpus else "CPU        ", "soft")
+        cpu = Line("CPU        ", "soft")
         cpu.bar(self.glyphs, None if host.cpu is None else host.cpu / 100, bar, "good")
         lines.append(cpu.add(f" {self._per_cent(host.cpu):>5}", "strong"))
-        memory = Line("host mem   ", "soft").bar(
+        memory = Line("RAM        ", "soft").bar(
             self.glyphs, self._share(host.memory_used, host.memory_total), bar, "c0"
         )
         lines.append(memory.add(f" {size(host.memory_used)} of {size(host.memory_total)}", "strong"))
@@ -125,4 +123,4 @@ class MachinePanel(Canvas):
 
     @staticmethod
     def _per_cent(value: float | None) -> str:
-        return MISSING if value is None else f"{value:.0f} %"
+        return MISSING if value is None else f"{value:.0f}%"

@@ -1,4 +1,4 @@
-"""The numbers of the moment: each with its latest value and its recent course."""
+"""The latest values of the metrics, each with its recent course."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Numbers(Canvas):
             self._row("epoch", self._epoch(state), None, width),
         ]
         if state.rows_train is not None:
-            held = f" + {count(state.rows_eval)} held out" if state.rows_eval is not None else ""
+            held = f" + {count(state.rows_eval)} eval" if state.rows_eval is not None else ""
             rows.append(self._row("rows", f"{count(state.rows_train)}{held}", None, width))
         if state.trainable is not None and state.parameters:
             share = percent(state.trainable / state.parameters, 1)
-            rows.append(self._row("trains", f"{count(state.trainable)} weights, {share}", None, width))
+            rows.append(self._row("trainable", f"{count(state.trainable)} params, {share}", None, width))
         return rows[: max(height, 1)]
 
     def _best(self, state: RunState) -> str:

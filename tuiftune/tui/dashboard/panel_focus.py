@@ -1,4 +1,4 @@
-"""Going from panel to panel of a run, and one of them in full."""
+"""Moving between the panels of the dashboard, and enlarging one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ROWS = ("upper", "aside", "lower", "bottom", "more")  # boxes that hold panels
 
 
 class ShowsPanels:
-    """Mixed into a screen whose box `panels` holds PANELS in ROWS. A panel in full hides the others."""
+    """Mixin for a screen whose box `panels` holds PANELS in ROWS. An enlarged panel hides the others."""
 
     def rearranged(self) -> None:
-        """Other panels are to be seen than before."""
+        """Handle a change of the visible panels."""
 
     @property
     def zoomed(self) -> bool:
@@ -42,7 +42,7 @@ class ShowsPanels:
         return self._one(f"#{name}").region.height > 0
 
     def action_panel(self, name: str) -> None:
-        """To a panel; one for which this terminal has no room beside the others is shown in full."""
+        """Go to a panel; enlarge it if it does not fit next to the others in this terminal."""
         if self.zoomed or not self._on_screen(name):
             self._zoom(name)
         self._one(f"#{name}").focus()

@@ -1,4 +1,4 @@
-"""A run played again: the dashboard over a replayed log instead of the live one."""
+"""The replay of a run: the dashboard with a replayed log instead of the live one."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ JUMP = 0.05  # of the run
 
 @dataclass
 class Loaded(Message):
-    """The log, ready to be played; or why it cannot be."""
+    """The log, ready to be replayed, or why it cannot be."""
 
     replay: Replay | None
     fault: str = ""
 
 
 class ReplayScreen(Dashboard):
-    """Everything a dashboard shows, as it was at the moment that is played. Nothing can be stopped here."""
+    """The dashboard as it was at the replayed moment. The run cannot be stopped from here."""
 
     SCOPES = (REPLAY, DASHBOARD)
 
@@ -87,7 +87,7 @@ class ReplayScreen(Dashboard):
         self._standing(Vitals("replay"))
 
     def _go_on(self, *, anew: bool) -> None:
-        """Show the replay where it stands now; `anew` if its state is another one."""
+        """Show the replay at its present moment; `anew`: its state was replaced."""
         assert self.replay is not None
         self.state = self.replay.state
         if anew:
@@ -99,7 +99,7 @@ class ReplayScreen(Dashboard):
         self.query_one(ReplayBar).show(self.replay)
 
     def go_to(self, at: float) -> None:
-        """Go to a moment, in seconds of the run."""
+        """Jump to a moment, in seconds of the run."""
         if self.replay is not None:
             self.replay.seek(at)
             self._ticked = time.monotonic()
@@ -129,7 +129,7 @@ class ReplayScreen(Dashboard):
             self.go_to(0.0 if place == "first" else self.replay.length)
 
     def action_replay(self) -> None:
-        """From its beginning, once more."""
+        """Replay from the beginning."""
         if self.replay is not None:
             self.replay.playing = True
             self.go_to(0.0)

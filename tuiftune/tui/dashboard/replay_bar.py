@@ -1,4 +1,4 @@
-"""Where a replay stands: playing or paused, how fast, how far."""
+"""The progress bar of a replay: playing or paused, speed and position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ReplayBar(Canvas):
-    """A view of a replay; None while its log is being read. A click goes to that moment."""
+    """A view of a replay; None while its log is being read. A click jumps to that moment."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,9 +29,9 @@ class ReplayBar(Canvas):
         del height
         replay, glyphs = self._replay, self.glyphs
         if replay is None:
-            return [Line(" reading the log to replay it", "soft")]
+            return [Line(" reading the log …", "soft")]
         if replay.over:
-            sign, words = glyphs.ok, "replay, at its end"
+            sign, words = glyphs.ok, "replay finished"
         elif replay.playing:
             sign, words = glyphs.running, f"replay ×{replay.speed:,}"
         else:
@@ -44,7 +44,7 @@ class ReplayBar(Canvas):
         return [line.bar(glyphs, share, room, "second").add(right, "strong")]
 
     def moment(self, column: int) -> float | None:
-        """Seconds of the run under a cell of the bar."""
+        """Return the seconds of the run at a cell of the bar; None outside of it."""
         start, room = self._track
         if self._replay is None or not start <= column < start + room:
             return None

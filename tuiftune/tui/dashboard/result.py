@@ -1,4 +1,4 @@
-"""What a finished run changed: scores before and after, and answers side by side."""
+"""The result of a finished run: scores before and after, and sample answers side by side."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ MOST = 6  # lines of one text
 
 
 class Answers(Canvas):
-    """`samples`: `{"prompt", "reference", "before", "after"}`. Two columns from 100 cells on, else one below
-    another."""
+    """Sample answers: `{"prompt", "reference", "before", "after"}`. In two columns from 100 cells on."""
 
     def __init__(self, samples: list[dict[str, Any]]) -> None:
         super().__init__()
@@ -43,13 +42,13 @@ class Answers(Canvas):
         del height
         lines: list[Line] = []
         if not self._samples:
-            return [Line("no answers were generated in this run", "faint")]
+            return [Line("This run has no sample answers.", "faint")]
         for number, sample in enumerate(self._samples, 1):
             rule = self.glyphs.rule * max(0, width - 12)
             lines.append(Line(f"answer {number} ", "title").add(rule, "faint"))
-            lines += self._block("asked", str(sample.get("prompt", "")), "soft", width)
+            lines += self._block("prompt", str(sample.get("prompt", "")), "soft", width)
             reference = str(sample.get("reference", ""))
-            lines += self._block("wanted", reference, "strong", width)
+            lines += self._block("reference", reference, "strong", width)
             before = self._judged(
                 "before", sample.get("before"), reference, (width - 2) // 2 if width >= 100 else width
             )
@@ -65,14 +64,14 @@ class Answers(Canvas):
             return self._block(label, self.glyphs.missing, "faint", width)
         same = matches(str(answer), reference)
         sign, ink = (self.glyphs.ok, "good") if same else (self.glyphs.error, "warning")
-        lines = self._block(label, str(answer) if str(answer).strip() else "(nothing)", ink, width - 2)
+        lines = self._block(label, str(answer) if str(answer).strip() else "(empty)", ink, width - 2)
         lines[0].right(sign, ink, width)
         return lines
 
     def _block(self, label: str, text: str, ink: str, width: int) -> list[Line]:
-        parts = wrapped(text, width - 9, MOST, self.glyphs.more)
+        parts = wrapped(text, width - 11, MOST, self.glyphs.more)
         return [
-            Line((label if row == 0 else "").ljust(8), "faint").add(part, ink)
+            Line((label if row == 0 else "").ljust(10), "faint").add(part, ink)
             for row, part in enumerate(parts)
         ]
 
@@ -92,7 +91,7 @@ LABEL = 13
 
 
 class Changes(Canvas):
-    """A view of `result.json`; what it does not say is written as missing."""
+    """A view of `result.json`; absent values are written as missing."""
 
     def __init__(self, result: dict[str, Any], fault: str = "") -> None:
         super().__init__()
@@ -112,7 +111,7 @@ class Changes(Canvas):
         ):
             lines += self._pair(name, before.get(key), after.get(key), write, top, width)
         rows = after.get("rows") or before.get("rows")
-        basis = f"on {rows:,} held-out rows" if isinstance(rows, int) else ""
+        basis = f"on {rows:,} evaluation rows" if isinstance(rows, int) else ""
         lines.append(Line(" " * LABEL).add(basis, "faint"))
         if known := leakage_told(part(after, "leakage")):
             lines += [Line(" " * LABEL).add(words, "warning") for words in wrapped(known, width - LABEL)]
@@ -130,14 +129,14 @@ class Changes(Canvas):
         if trainable and parameters:
             share = percent(trainable / parameters, 1)
             technique = self._result.get("technique", "")
-            words = f"{technique}: {count(trainable)} of {count(parameters)} weights ({share})"
-            lines.append(Line("trained".ljust(LABEL), "soft").add(words))
+            words = f"{technique}: {count(trainable)} of {count(parameters)} parameters ({share})"
+            lines.append(Line("trainable".ljust(LABEL), "soft").add(words))
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
         return [*lines, Line()]
 
     def _judged(self, width: int) -> list[Line]:
-        """Whether it is better than its base model, and what to try if it isn't."""
+        """Return whether the model is better than its base model, and what to try if it is not."""
         verdict = of(self._result)
         if verdict is None or not verdict.says:
             return []
@@ -188,8 +187,8 @@ class ResultScreen(FullScreen[None]):
         except UserError as error:
             fault = str(error)
         if not result and not fault:
-            fault = "This run has no result yet: it is written when the last step is done."
-        yield TitleBar(f"{self.run.name}: what the training changed")
+            fault = "No result yet. It is written after the last step."
+        yield TitleBar(f"{self.run.name}: result")
         with VerticalScroll(id="result"):
             yield Changes(result, fault)
             yield Answers(result.get("samples") or [])

@@ -1,5 +1,4 @@
-"""Looks, off the event loop, at what lies beside a run's event log: its plan, its checkpoints, its
-answers."""
+"""Reads, off the event loop, the files of a run other than its event log: plan, checkpoints, answers."""
 
 from __future__ import annotations
 
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
     from tuiftune.runs.store.samples import Generations
 
-POLL_SECONDS = 0.25  # how soon it notices that it is cancelled
+POLL_SECONDS = 0.25  # delay until the end of the worker is noticed
 LOOK_EVERY = 8  # polls
 
 
 @dataclass
 class Beside(Message):
-    """What was found, whenever it differs from before."""
+    """The files' content, sent when it has changed."""
 
     planned: Planned
     stored: tuple[Stored, ...]
@@ -33,8 +32,10 @@ class Beside(Message):
 
 
 def look(run: RunDir, target: DOMNode) -> None:
-    """Runs in a thread worker until it is cancelled. A budget may be raised and a checkpoint dropped at any
-    time, so it looks again and again."""
+    """Read the files repeatedly, in a thread worker, until it ends.
+
+    A budget may be raised and a checkpoint deleted at any time.
+    """
     import threading
 
     worker = get_current_worker()

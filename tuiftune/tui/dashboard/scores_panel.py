@@ -1,5 +1,4 @@
-"""What the training changes: held-out loss, perplexity and exact match, before and after, and what is kept
-on disk."""
+"""Scores before and after training: eval loss, perplexity and exact match; and the last checkpoint."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Why a number of the run is what it is: every number and every remark in a list, and below the marked one's
-reason."""
+"""The dialog that explains every number and finding of a run: a list, and the reason of the selected one."""
 
 from __future__ import annotations
 
@@ -31,29 +30,29 @@ HEADS = {
     "disk": "disk",
     "machine": "machine",
 }
-NOTHING = Fact("health", "nothing", "nothing is known yet", "the engine has not said anything")
+NOTHING = Fact("health", "no data", "no data yet", "The training process has not reported anything yet.")
 
 
 def remarked(health: Health, state: RunState) -> list[Fact]:
-    """Remarks and warnings as facts, so that each can be asked why."""
+    """Return findings and warnings as facts, with their reasons."""
     found = [
         Fact(
             "health",
             remark.title,
             remark.words,
-            f"{remark.why}\nWhat to do: {remark.remedy}",
+            f"{remark.why}\nFix: {remark.remedy}",
             _level(remark.severity),
         )
         for remark in health.remarks
     ]
     for warned in reversed(state.warnings):
-        why = f"the engine's own warning ({warned.code}), last said at step {warned.step:,}"
-        remedy = f"\nWhat to do: {warned.remedy}" if warned.remedy else ""
+        why = f"Warning of the training process ({warned.code}), last at step {warned.step:,}."
+        remedy = f"\nFix: {warned.remedy}" if warned.remedy else ""
         found.append(Fact("health", "warning", warned.message, f"{why}{remedy}", "warning"))
     if not found:
-        later = f"; too early for {', '.join(health.too_early)}" if health.too_early else ""
+        later = f" Too early to check: {', '.join(health.too_early)}." if health.too_early else ""
         looked = ", ".join(health.looked_at) or "nothing yet"
-        found.append(Fact("health", "health", health.headline, f"looked at: {looked}{later}"))
+        found.append(Fact("health", "health", health.headline, f"Checked: {looked}.{later}"))
     return found
 
 
@@ -62,7 +61,7 @@ def _level(severity: str) -> str:
 
 
 class FactList(CursorList[Fact]):
-    """The facts under the headings of their groups; the marked one stays in sight."""
+    """The facts below the headings of their groups; the selected one stays visible."""
 
     can_focus = False
 
@@ -93,7 +92,7 @@ class FactList(CursorList[Fact]):
 
 
 class Reason(Canvas):
-    """The marked fact in full: its value and why it is that."""
+    """The selected fact in full: its value and its reason."""
 
     def __init__(self) -> None:
         super().__init__(id="reason")
@@ -109,8 +108,7 @@ class Reason(Canvas):
 
 
 class Why(Dialog[None]):
-    """`group` is where the cursor begins: that of the panel one comes from. The dashboard that opened it
-    hands over what is new: `take`."""
+    """The dialog. The cursor starts in `group`. The dashboard that opened it passes new facts to `take`."""
 
     SCOPES = (WHY,)
 
@@ -122,8 +120,8 @@ class Why(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="why") as box:
-            box.border_title = "Why?"
-            box.border_subtitle = "arrows move, Esc closes"
+            box.border_title = "Reasons"
+            box.border_subtitle = "arrows: move, Esc: close"
             yield self._list
             yield self._reason
 
@@ -131,7 +129,7 @@ class Why(Dialog[None]):
         self._explain()
 
     def take(self, facts: list[Fact]) -> None:
-        """The facts of now; the mark stays on the one it is on, by its name."""
+        """Update the facts; the selection stays on the fact with the same name."""
         if facts and facts != self._list.all:
             self._list.show(facts)
             self._explain()
@@ -147,7 +145,7 @@ class Why(Dialog[None]):
         self._list.move(by)
 
     def action_group(self, by: int) -> None:
-        """To the first fact of the next or the previous group."""
+        """Go to the first fact of the next or the previous group."""
         groups = list(dict.fromkeys(fact.group for fact in self._list.rows))
         there = groups.index(self._list.rows[self._list.at].group)
         wanted = groups[max(0, min(len(groups) - 1, there + by))]

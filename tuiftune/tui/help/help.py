@@ -60,7 +60,7 @@ class Help(Dialog[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as scroll:
             scroll.border_title = "Help"
-            scroll.border_subtitle = "Esc closes"
+            scroll.border_subtitle = "Esc: close"
             yield HelpLines(self.sections(), self.keys())
 
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The app as its screens see it: the draft, what was looked up for it, and the way to another screen."""
+"""The app as its screens see it: the draft, the cache of findings, and navigation."""
 
 from __future__ import annotations
 
@@ -43,26 +43,25 @@ class BaseApp(SendsChangedCells):
         self.open("dashboard", run)
 
     def open_wizard(self, draft: Draft | None = None) -> None:
-        """Begin the wizard, with the present or a given draft."""
+        """Open the wizard with the present or a given draft."""
         if draft is not None:
             self.draft = draft
         self.open("machine")
 
     def leave_wizard(self, run: RunDir) -> None:
-        """The draft became a run: its dashboard takes the place of the steps, and the next draft is a new
-        one."""
+        """Replace the wizard by the dashboard of the run that was started, and discard the draft."""
         self._draft = None
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.open_run(run)
 
     def show_tour(self) -> None:
-        """Begin the tour."""
+        """Start the tour."""
         raise NotImplementedError
 
     @property
     def draft(self) -> Draft:
-        """What the wizard edits: immutable, replaced as a whole."""
+        """The draft that the wizard edits: immutable, replaced as a whole."""
         if self._draft is None:
             from tuiftune.wizard.draft import Draft
 
@@ -75,7 +74,7 @@ class BaseApp(SendsChangedCells):
 
     @cached_property
     def findings(self) -> Findings:
-        """What was looked up for the draft."""
+        """The cache of what was found for the draft."""
         from tuiftune.wizard.findings import Findings
 
         return Findings(self.runs_root)

@@ -126,7 +126,7 @@ class Canvas(Widget):
     def refresh(
         self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
     ) -> Self:
-        """As Textual's; a new layout is painted anew even where it comes out at the same size."""
+        """Refresh as Textual does, but paint after a new layout even if the size is the same."""
         if layout:
             self._painted = (0, 0)
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)

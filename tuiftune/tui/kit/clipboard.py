@@ -1,5 +1,4 @@
-"""Copying text from a terminal: by tmux where that is around us, by OSC 52 elsewhere, and always to a file
-too."""
+"""Copying text from a terminal: through tmux or OSC 52, and always to a file too."""
 
 from __future__ import annotations
 
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def copy(text: str, by_terminal: Callable[[str], None]) -> str:
-    """Copy, and say in words where the text went. tmux drops OSC 52 by default, so it is asked itself."""
+    """Copy, and return where the text is. tmux drops OSC 52 by default, so its own command is used."""
     place = _file(text)
-    also = f"; also in {place}" if place else ""
+    also = f" Also saved in {place}" if place else ""
     if os.environ.get("TMUX"):
         try:
             subprocess.run(
@@ -29,10 +28,10 @@ def copy(text: str, by_terminal: Callable[[str], None]) -> str:
                 stderr=subprocess.DEVNULL,
             )
         except (OSError, subprocess.SubprocessError):
-            return f"tmux did not take it{also}"
-        return f"copied to tmux and its terminal{also}"
+            return f"tmux did not accept the text.{also}"
+        return f"Copied through tmux.{also}"
     by_terminal(text)
-    return f"sent to the terminal's clipboard{also}"
+    return f"Copied to the terminal's clipboard.{also}"
 
 
 def _file(text: str) -> Path | None:

@@ -103,7 +103,7 @@ class CursorList(Canvas, Generic[Row]):
         self.rearrange()
 
     def rearrange(self, chosen: Hashable = None) -> None:
-        """Filter and order anew."""
+        """Filter and sort again."""
         before = self.current
         was = None if before is None else self.key(before)
         wanted = self.words.casefold().split()

@@ -1,4 +1,4 @@
-"""Dialogs in the middle of the screen: a yes or no question, a line of text, options with a description."""
+"""Dialogs: a yes or no question, a line of text, options with a description."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Confirm(Dialog[bool]):
-    """Dismissed with True for the action, False for keeping things as they are. `y` and `n` answer too."""
+    """A yes or no question. Dismissed with True for the action, else False."""
 
     SCOPES = (CONFIRM,)
 
@@ -53,7 +53,7 @@ class Confirm(Dialog[bool]):
         self.dismiss(event.button.id == "yes")
 
     def action_other(self) -> None:
-        """To the other of the two answers."""
+        """Select the other answer."""
         self.focus_next()
 
     def action_yes(self) -> None:
@@ -64,7 +64,7 @@ class Confirm(Dialog[bool]):
 
 
 class ListDialog(Dialog[ScreenResultType]):
-    """A dialog whose answers stand in a list."""
+    """A dialog with a list of answers."""
 
     LIST: ClassVar[type[OptionList | DirectoryTree]] = OptionList
 
@@ -76,14 +76,14 @@ class ListDialog(Dialog[ScreenResultType]):
 
 
 class Ask(Dialog[str | None]):
-    """Dismissed with the text, or None."""
+    """A line of text. Dismissed with the text, or None."""
 
     SCOPES = (DIALOG,)
 
     def __init__(
         self, question: str, value: str, hint: str, *, paths: bool = False, files: bool = False
     ) -> None:
-        """`paths`: folders are completed as they are typed; `files`: files too."""
+        """`paths`: complete directories while typing; `files`: files too."""
         super().__init__()
         self._question, self._value, self._hint = question, value, hint
         self._suggests = PathSuggester(files=files) if paths or files else None
@@ -101,15 +101,15 @@ class Ask(Dialog[str | None]):
 def described(
     app: App[Any], name: str, says: str, *, sign: str = "", good: bool = True, mark: str = ""
 ) -> Group:
-    """`sign` stands before the name, in the theme's colour for good or bad; `mark` is a word behind it."""
+    """Return an option with a description; `sign` goes before the name, in green or red, `mark` after it."""
     head = Text(no_wrap=True)
     if sign:
-        head.append(f"{sign} ", _coloured(app, "success" if good else "error"))
+        head.append(f"{sign} ", _colored(app, "success" if good else "error"))
     head.append(printable(name), "bold")
     if mark:
-        head.append(f"  {mark}", _coloured(app, "success"))
+        head.append(f"  {mark}", _colored(app, "success"))
     return Group(head, Padding(Text(printable(says), "dim"), (0, 1, 0, 2)))
 
 
-def _coloured(app: App[Any], variable: str) -> Style:
+def _colored(app: App[Any], variable: str) -> Style:
     return Style(color=Color.parse(app.theme_variables[variable]).rich_color)

@@ -1,6 +1,6 @@
-"""The signs that are drawn: Unicode blocks and braille, or ASCII where the terminal cannot show them.
+"""The signs of the app: Unicode blocks and braille, or ASCII if the terminal cannot show them.
 
-A sign always stands beside a colour, so that nothing is told by colour alone.
+A sign goes with every color, so that no information depends on color alone.
 """
 
 from __future__ import annotations

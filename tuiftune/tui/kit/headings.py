@@ -1,4 +1,4 @@
-"""The top lines of a screen: the title bar outside the wizard, and the question of a wizard step."""
+"""The top lines of a screen: the title bar, or the question of a wizard step with its message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TitleBar(Canvas):
         self._right = right
 
     def say(self, title: str | None = None, right: str | None = None) -> None:
-        """Replace the title, the fact at the right, or both."""
+        """Replace the title, the text at the right, or both."""
         self._title = self._title if title is None else title
         self._right = self._right if right is None else right
         self.redraw()

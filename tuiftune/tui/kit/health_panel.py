@@ -1,5 +1,4 @@
-"""The run's health in words: remarks with their remedies, then the engine's own warnings; calm when all is
-well."""
+"""The health of a run: findings with their fixes, then the warnings of the training process."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ INKS = {"ok": "good", "info": "second", "warning": "warning", "error": "error", 
 
 
 def headline(glyphs: Glyphs, health: Health, width: int) -> tuple[str, str]:
-    """Sign and words in `width` cells, and the ink."""
+    """Return sign and words in `width` cells, and the ink."""
     sign = glyphs.severity(health.severity) if health.severity else glyphs.waiting
     return f"{sign} {wrapped(health.headline, max(1, width - 2), 1, glyphs.more)[0]}", INKS[health.severity]
 
@@ -49,14 +48,14 @@ class HealthPanel(Canvas):
                 "warning", f"step {warned.step:,}: {warned.message}{times}", warned.remedy, width
             )
         if health.looked_at:
-            lines += self._listed("looked at", health.looked_at, width)
+            lines += self._listed("checked", health.looked_at, width)
         if health.too_early:
-            lines += self._listed("too early for", health.too_early, width)
+            lines += self._listed("too early to check", health.too_early, width)
         if len(lines) > height > 0:
             hidden = len(lines) - height + 1
             lines = [
                 *lines[: height - 1],
-                Line(f"{self.glyphs.more} {hidden} more lines: z shows them", "faint"),
+                Line(f"{self.glyphs.more} {hidden} more lines: press z", "faint"),
             ]
         return lines
 

@@ -1,4 +1,4 @@
-"""The colours canvases draw with, by name, for every theme. A table, not style rules: quick to start."""
+"""The colors of canvases by name, for every theme. A table starts faster than style rules."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """A theme's colour (or a literal one), `share` of it over the background; `ansi` where colours are the
-    terminal's own. `on` is a colour to stand on.
+    """Return a theme's color (or a literal one), mixed by `share` with the background.
+
+    `ansi`: colors are the terminal's own. `on` is a color for the background.
     """
 
     colour: str

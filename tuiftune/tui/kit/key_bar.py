@@ -1,4 +1,4 @@
-"""The bottom line: the keys that work here, most useful first, as many as fit."""
+"""The bottom line: the keys that work here, the most useful first, as many as fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KeyBar(Canvas):
-    """Made from the action table for the screen's scopes. Help always has its place at the right edge."""
+    """The keys of the screen's scopes, from the key table. Help is always at the right edge."""
 
     def __init__(self, *scopes: str) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class KeyBar(Canvas):
         self._places: list[tuple[int, int, str]] = []
 
     def usable(self) -> list[Action]:
-        """The actions whose key does something now, in order of the bar."""
+        """Return the actions that are available now, in order of the bar."""
         found = []
         for action in sorted(actions(*self._scopes, APP), key=lambda item: item.bar):
             if not action.bar:

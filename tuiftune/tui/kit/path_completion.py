@@ -8,12 +8,11 @@ from pathlib import Path
 from textual.suggester import Suggester
 
 DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz", ".zst")
-MOST = 5000  # entries of a directory that are looked at
+MOST = 5000  # entries of a directory that are read
 
 
 class PathSuggester(Suggester):
-    """Offers the first entry that goes on from what is typed; data files before others, `builtin:tickets`
-    too."""
+    """Suggests the first entry that starts with the typed text, data files first; also `builtin:tickets`."""
 
     def __init__(self, files: bool = True) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -24,13 +23,13 @@ class PathSuggester(Suggester):
 
 
 def complete(value: str, *, files: bool = True) -> str | None:
-    """The completed text, or None where nothing goes on from it."""
+    """Return the completed text, or None if there is no match."""
     if not value.strip():
         return None
     if files and "builtin:tickets".startswith(value):
         return "builtin:tickets"
-    folder, _, start = value.rpartition("/")
-    base = Path(os.path.expanduser(folder + "/" if value.startswith("/") or folder else "."))
+    parent, _, start = value.rpartition("/")
+    base = Path(os.path.expanduser(parent + "/" if value.startswith("/") or parent else "."))
     try:
         with os.scandir(base) as entries:
             found = [

@@ -1,5 +1,4 @@
-"""The lines over a dashboard: what runs, how it stands, how far it is, how long it will take, its health
-and what it costs."""
+"""The header of the dashboard: run, state, progress, remaining time, health and cost."""
 
 from __future__ import annotations
 
@@ -19,44 +18,44 @@ if TYPE_CHECKING:
 
 PHASES = {
     "loading": "loading the model",
-    "tokenising": "tokenising",
+    "tokenising": "tokenizing",  # words: ok (the phase's key in the log)
     "preflight": "preflight check",
-    "scoring_before": "scoring the base model",
+    "scoring_before": "evaluating the base model",
     "training": "training",
     "evaluating": "evaluating",
     "saving": "saving",
-    "scoring_after": "scoring the tuned model",
+    "scoring_after": "evaluating the fine-tuned model",
     "exporting": "exporting",
 }
 STANDINGS = {
     "running": ("running", "good", "running"),
     "starting": ("waiting", "second", "starting"),
-    "stopping": ("running", "warning", "stopping at the next checkpoint"),
-    "replay": ("running", "second", "replayed"),
+    "stopping": ("running", "warning", "stopping after this step"),
+    "replay": ("running", "second", "replay"),
     "done": ("ok", "good", "done"),
     "stopped": ("stopped", "warning", "stopped, can be resumed"),
     "preempted": ("stopped", "warning", "preempted, can be resumed"),
     "failed": ("error", "error", "failed"),
-    "nan": ("error", "error", "stopped: not a number"),
+    "nan": ("error", "error", "failed: NaN loss"),
     "diverged": ("error", "error", "diverged, stopped"),
     "oom": ("error", "error", "out of GPU memory"),
     "disk": ("error", "error", "disk full"),
-    "died": ("error", "error", "died without an end"),
-    "gone": ("error", "error", "its directory was deleted or moved"),
+    "died": ("error", "error", "crashed"),
+    "gone": ("error", "error", "directory deleted or moved"),
     "new": ("waiting", "soft", "not started"),
 }
 
 
 def standing(glyphs: Glyphs, status: str) -> tuple[str, str, str]:
-    """Sign, ink and words for a run's status."""
+    """Return sign, ink and words for a run's state."""
     sign, ink, words = STANDINGS.get(status, ("info", "soft", status))
     return getattr(glyphs, sign), ink, words
 
 
 class RunHeader(Canvas):
-    """`show` takes the folded state and the status from the process table.
+    """The header. `show` takes the folded state, and the status from the process table.
 
-    `reading` is the share of a long log that was read, as long as the state does not know all of it.
+    `reading` is the share of a long log that was read; None once all of it is.
     """
 
     def __init__(self, name: str) -> None:
@@ -86,7 +85,7 @@ class RunHeader(Canvas):
         return [first, self._progress(state, width), self._judged(state, width)]
 
     def _judged(self, state: RunState, width: int) -> Line:
-        """Health at the left, money at the right."""
+        """Return health at the left, cost at the right."""
         money = money_line(state, self._planned)
         while len(money) > width // 2 and ", " in money:
             money = money.rpartition(", ")[0]
@@ -103,7 +102,9 @@ class RunHeader(Canvas):
             parts.append(state.device)
         if width >= 140 and state.trainable and state.parameters:
             share = percent(state.trainable / state.parameters, 2)
-            parts.append(f"{count(state.trainable)} of {count(state.parameters)} weights train ({share})")
+            parts.append(
+                f"{count(state.trainable)} of {count(state.parameters)} parameters trainable ({share})"
+            )
         return f" {self.glyphs.dot} ".join(parts)
 
     def _progress(self, state: RunState, width: int) -> Line:
@@ -111,7 +112,7 @@ class RunHeader(Canvas):
         share = state.progress
         step = f"step {state.step:,}{total}"
         if state.end is not None:
-            tail = f"{duration(state.seconds)} in all"
+            tail = f"{duration(state.seconds)} in total"
         elif self._status == "died":
             tail = f"after {duration(state.seconds)}"
         elif state.eta.seconds is not None:

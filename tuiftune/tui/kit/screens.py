@@ -1,4 +1,4 @@
-"""What every screen shares: its keys from the table, its text that scrolls, and word of a worker's fault."""
+"""The base of all screens: keys from the table, scrolling, and reporting of errors in threads."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class HasKeys:
     def in_thread(
         self, group: str, work: Callable[..., object], *given: object, exclusive: bool = False
     ) -> None:
-        """Call `work` with what is given in a thread; `exclusive`: what runs in its group is given up."""
+        """Call `work` with the given arguments in a thread; `exclusive`: cancel what runs in its group."""
         assert isinstance(self, Screen)
         self.run_worker(
             partial(work, *given),
@@ -60,13 +60,13 @@ class HasKeys:
         )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A thread's unexpected fault is told, instead of a screen that waits for ever."""
+        """Report an unexpected error in a thread, instead of waiting for ever."""
         assert isinstance(self, Screen)
         if event.state is WorkerState.ERROR:
             error = event.worker.error
             self.app.notify(
                 printable(f"{event.worker.group}: {type(error).__name__}: {error}"),
-                title="A fault in this program",
+                title="Bug in tuiftune",
                 severity="error",
                 timeout=30,
                 markup=False,
@@ -74,12 +74,12 @@ class HasKeys:
 
 
 class FullScreen(HasKeys, SinglePaintScreen[ScreenResultType]):
-    """A screen of its own; dismissed with None where one goes back from it."""
+    """A full screen; dismissed with None to go back."""
 
     app: BaseApp
 
 
 class Dialog(HasKeys, SinglePaintModal[ScreenResultType]):
-    """Something asked or told over the screen beneath; dismissed with None where it is left."""
+    """A dialog over the screen below; dismissed with None if it is canceled."""
 
     app: BaseApp

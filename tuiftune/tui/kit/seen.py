@@ -1,4 +1,4 @@
-"""What was shown once, and is not offered first any more."""
+"""A record of what was shown once, and is not offered first again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def seen(what: str) -> bool:
-    """Whether it was begun or put aside here before."""
+    """Return True if it was started or closed here before."""
     return paths.exists(_mark(what))
 
 
 def remember(what: str) -> None:
-    """A home directory that cannot be written to offers it again."""
+    """Record that it was shown. If the home directory is not writable, it is offered again."""
     try:
         _mark(what).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _mark(what).touch()

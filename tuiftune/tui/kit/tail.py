@@ -1,4 +1,4 @@
-"""Follows a run's event log off the event loop and hands over what is new as messages."""
+"""Follows a run's event log off the event loop, and posts new events as messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 VITALS_EVERY = 8  # polls
 EVENTS_A_MESSAGE = 250  # folded by the event loop in a few milliseconds
-TOLD_EVERY = 0.25  # seconds between two words on how far a long log is read
+TOLD_EVERY = 0.25  # seconds between two messages on how much of a long log is read
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Seen(Message):
 
 
 def follow(run: RunDir, target: DOMNode) -> None:
-    """Runs in a thread worker until it is cancelled. Posts to `target`, never waits for it."""
+    """Follow a run, in a thread worker, until it is canceled. Posts to `target` and never waits for it."""
     from tuiftune.runs.state.liveness import vitals
 
     tail = _Tail(run, target, get_current_worker())

@@ -1,5 +1,4 @@
-"""The colour themes: dark, light, one that the colour-blind can tell apart, and the terminal's own 16
-colours."""
+"""The color themes: dark, light, one for color blindness, and the terminal's own 16 colors."""
 
 from __future__ import annotations
 
@@ -33,9 +32,9 @@ LIGHT = Theme(
     panel="#dfe0da",
     dark=False,
 )
-# Okabe & Ito (2008): hues that stay apart with the common colour vision deficiencies.
+# Okabe & Ito (2008): hues that can be told apart with the common color vision deficiencies.
 COLOUR_BLIND = Theme(
-    name="tuiftune-colour-blind",
+    name="tuiftune-color-blind",
     primary="#56b4e9",
     secondary="#cc79a7",
     accent="#f0e442",

@@ -1,4 +1,4 @@
-"""What screens of a run share: writing its metrics to a file, and saying where that is."""
+"""A mixin for screens of a run: exporting its metrics to a file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Written(Message):
-    """How it ended."""
+    """The outcome."""
 
     words: str
     failed: bool = False
 
 
 class WritesMetrics:
-    """Mixed into a screen with a `run`: `metrics` asks for a file and writes it off the event loop."""
+    """Mixin for a screen with a `run`: `metrics` asks for a file and writes it off the event loop."""
 
     run: RunDir
 
@@ -33,8 +33,8 @@ class WritesMetrics:
         from tuiftune.tui.kit.dialogs import Ask
 
         assert isinstance(self, FullScreen)
-        hint = f"Every metric as a table. The suffix gives the format: {', '.join(SUFFIXES)}"
-        self.app.push_screen(Ask("Write the metrics to", f"{self.run.name}-metrics.csv", hint), self._named)
+        hint = f"All metrics as a table. The suffix sets the format: {', '.join(SUFFIXES)}"
+        self.app.push_screen(Ask("Export metrics to", f"{self.run.name}-metrics.csv", hint), self._named)
 
     def _named(self, name: str | None) -> None:
         assert isinstance(self, FullScreen)
@@ -58,4 +58,4 @@ class WritesMetrics:
         if message.failed:
             self.notify(message.words, severity="error", markup=False, timeout=8)
         else:
-            self.notify(message.words, title="Metrics written", markup=False, timeout=8)
+            self.notify(message.words, title="Metrics exported", markup=False, timeout=8)

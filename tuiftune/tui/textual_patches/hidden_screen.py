@@ -10,10 +10,10 @@ RELIES_ON = {"textual.screen:Screen.is_current": "5dcd3e4769c8"}
 
 
 class SkipsPaintWhenHidden:
-    """Mixed into screens that are fed while another one lies on top.
+    """Mixin for screens that receive messages while another screen covers them.
 
-    Textual takes the screen right beneath for visible even when the top one is opaque, and then paints both
-    anew as a whole for every message that reaches it: over a hundred kilobytes a second over a live log.
+    Textual treats the screen below as visible even if the top one is opaque, and then repaints both as a
+    whole for every message that reaches it: over a hundred kilobytes per second for a live log.
     """
 
     @property

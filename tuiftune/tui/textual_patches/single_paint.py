@@ -1,7 +1,7 @@
-"""Screens that open in one painting, and what lies beneath a question, dimmed cheaply.
+"""Screens that open in one paint, and a cheap way to dim the screen below a dialog.
 
-Textual paints a new screen five times over while its widgets come, works out its styles three times, and
-blends the colours beneath a modal screen cell by cell: 50 to 110 KB over a line, and 60 to 230 ms.
+Textual paints a new screen five times while its widgets mount, computes its styles three times, and blends
+the colors below a modal screen cell by cell: 50 to 110 KB over a connection, and 60 to 230 ms.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class SinglePaintScreen(Screen[ScreenResultType]):
             self._compositor_refresh()
 
     async def _settle(self) -> None:
-        """Laid out anew: the widgets take that in, which may change the layout once more."""
+        """Wait for the widgets to process the new layout, which may change it once more."""
         await sleep(0)
         self.call_later(self._rise)
 
@@ -144,7 +144,7 @@ class SinglePaintModal(ModalScreen[ScreenResultType], SinglePaintScreen[ScreenRe
         super()._compositor_refresh()
 
     def refresh_around(self, regions: Sequence[Region]) -> None:
-        """Paint anew what has changed beneath, as far as it is to be seen."""
+        """Repaint what has changed below, where it is visible."""
         own = (child.region for child in self.displayed_children if not isinstance(child, OVER_ALL))
         box = next((region for region in own if region), Region())
         seen = [part for region in regions for part in around(region, box)]

@@ -99,7 +99,7 @@ class Chart(Canvas):
         return max(1, self.size.width - 7)
 
     def place_at(self, offset: Offset | None) -> float | None:
-        """The x under a place of the widget, None beside the curves."""
+        """Return the x value at a position of the widget; None outside of the curves."""
         if offset is None or self._across is None:
             return None
         start, across, x0, x1 = self._across

@@ -104,7 +104,7 @@ def load_history(state: RunState) -> tuple[str, list[Layer]]:
             _layer(curves.curves["utilisation"].points(), f"c{index % 8}", kind) for index, curves in cards
         ]
         return title, below + loads
-    return "processor load, %", [_layer(state.time_curves["cpu"].points(), "c0")]
+    return "CPU load, %", [_layer(state.time_curves["cpu"].points(), "c0")]
 
 
 def _by_step(curve: Metric, state: RunState, lens: Lens, glyphs: Glyphs) -> Drawing:
@@ -198,7 +198,7 @@ def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
     legend = tuple(
         (glyphs.warning, cause, f"{times:,} readings", "warning") for cause, times in causes.items()
     )
-    empty = "no card was slowed down" if cards else "no readings yet"
+    empty = "no GPU was throttled" if cards else "no readings yet"
     return Drawing(tuple(found), legend, "time", bounds=(-0.5, max(1, len(cards)) - 0.5), empty=empty)
 
 

@@ -84,7 +84,7 @@ def extent(layers: Sequence[Layer]) -> tuple[float, float, float, float] | None:
 def steadied(
     box: tuple[float, float, float, float], total: float | None = None
 ) -> tuple[float, float, float, float]:
-    """The extent widened to rounder bounds, so that a growing curve is not drawn anew for every point.
+    """The extent widened to rounder bounds, so that a growing curve is not rescaled for every point.
 
     x ends at a twentieth of `total` (or at a tenth of the span, rounded to 1, 2, 5); y at a twentieth of its.
     """

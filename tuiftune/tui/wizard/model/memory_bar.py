@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INKS = {
     "weights": "c0",
-    "quantisation constants": "c6",
+    "quantisation constants": "c6",  # words: ok (key of plan --json)
     "adapters": "c1",
     "gradients": "c2",
     "optimizer": "c4",
