@@ -113,7 +113,7 @@ def test_a_token_that_a_library_fails_with_goes_nowhere(
         log.write(f"RuntimeError: no access with {CANARY}\n")
     looks = [tuiftune(word, str(run), cwd=run) for word in ("watch", "logs", "report")]
     text = "".join(one.stdout + one.stderr for one in looks)
-    assert "the engine died: RuntimeError: no access with [secret]" in text
+    assert "the training process crashed: RuntimeError: no access with [secret]" in text
     assert CANARY not in text
     for path in run.rglob("*"):
         if path.is_file() and path.name != "engine.log":

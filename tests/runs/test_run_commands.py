@@ -216,7 +216,7 @@ def test_the_exit_code_is_the_engines(new_run: NewRun, mode: str, code: int) -> 
     assert answer.stdout == ""
     assert "Traceback" not in answer.stderr
     if mode == "crash":
-        assert "the engine died: RuntimeError: the cable was pulled" in answer.stderr
+        assert "the training process crashed: RuntimeError: the cable was pulled" in answer.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -50,7 +50,7 @@ async def test_each_rows_answers_are_shown_as_they_change(
         text = shown(pilot.app)
         assert "row 1 of 2" in text
         assert "Where is order 12?\\x1b[31m" in text
-        assert "wanted         delivery" in text
+        assert "reference      delivery" in text
         assert "untuned        ✗ Hello there, how are you …" in text
         assert "10–20          ✗ It is in delivery" in text
         answering.steps(21, 30)
@@ -58,7 +58,7 @@ async def test_each_rows_answers_are_shown_as_they_change(
         await until(pilot, lambda: "step 30        ✓ delivery" in shown(pilot.app))
         await pilot.press("l")
         await until(pilot, lambda: "row 2 of 2" in shown(pilot.app))
-        assert "untuned        ✗ (nothing)" in shown(pilot.app)
+        assert "untuned        ✗ (empty)" in shown(pilot.app)
         assert "10–30          ✓ billing" in shown(pilot.app)
         for key, row in (
             ("right", 1),
@@ -94,7 +94,7 @@ async def test_a_large_screen_has_the_latest_beside_the_rest(
     app: Callable[..., TuneApp], answering: Log
 ) -> None:
     async with app(run=answering.run).run_test(size=(200, 60)) as pilot:
-        await until(pilot, lambda: "wanted: delivery" in shown(pilot.app))
+        await until(pilot, lambda: "reference: delivery" in shown(pilot.app))
         assert "✗ It is in delivery" in shown(pilot.app)
         assert "✓ billing" in shown(pilot.app)
         assert "step 20, in 0.4 s" in shown(pilot.app)

@@ -190,7 +190,7 @@ async def test_detach_goes_home_and_leaving_says_how_to_come_back(
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard) and "5/100" in shown(pilot.app))
         await pilot.press("q")
-    assert made.return_value == "tone goes on training; come back with: tuiftune watch tone"
+    assert made.return_value == "tone is still training. Return with: tuiftune watch tone"
     assert made.return_code == 0
 
 

@@ -151,5 +151,5 @@ async def test_the_key_bar_names_what_a_newcomer_needs_at_80_columns(app: Callab
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         bar = shown(pilot.app).splitlines()[-1]
         assert " ".join(bar.split()) == (
-            "Enter Next Esc Back ^t Files ^g Checks ^r Mend ^y Tokens ^s Map ? Help"
+            "Enter Next Esc Back ^t Files ^g Checks ^r Clean ^y Tokens ^s Map ? Help"
         )

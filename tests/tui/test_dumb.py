@@ -90,7 +90,7 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
     ):
         assert reason in said, "every question tells why on ?"
     assert "step 2 of 2" in said
-    assert re.search(r"held-out loss [\d.]+ -> [\d.]+", said)
+    assert re.search(r"eval loss [\d.]+ -> [\d.]+", said)
     assert "held-out loss after training" in walk(place, ["watch", "few", "--plain"])
     compared = walk(place, ["compare", "few", "tone"])
     assert re.search(r"few: .*; tone: ", compared)

@@ -109,7 +109,7 @@ def test_enter_alone_to_a_training_that_outlives_its_terminal(terminal: Terminal
         terminal.screen,
     )
     assert "running" in terminal.screen()
-    assert "held-out loss" in terminal.screen(), "what happened before is there too"
+    assert "eval loss" in terminal.screen(), "what happened before is there too"
     request_stop(run, "the test")
     wait_until(lambda: "stopped, can be resumed" in terminal.screen(), 60, terminal.screen)
     terminal.press("q")

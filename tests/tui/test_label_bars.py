@@ -40,5 +40,5 @@ async def test_labels_are_counted_and_drawn(app: Callable[..., TuneApp], size: t
         second = next(line for line in facts if line.strip(" │").startswith("refund"))
         assert first.count("█") >= 2 * second.count("█") - 1
         assert "\x1b" not in text
-        for key in ("^y Tokens", "^s Map", "^r Mend", "? Help"):
+        for key in ("^y Tokens", "^s Map", "^r Clean", "? Help"):
             assert key in text.splitlines()[-1]

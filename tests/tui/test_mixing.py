@@ -54,7 +54,7 @@ async def test_sources_are_weighed_and_counted(app: Callable[..., TuneApp], size
         await pilot.press("right")
         await until(pilot, lambda: "One epoch has 500 rows." in shown(pilot.app))
         await give(pilot, "e", "much")
-        await until(pilot, lambda: "much is no amount" in shown(pilot.app))
+        await until(pilot, lambda: "is not a valid amount" in shown(pilot.app))
         await give(pilot, "a", "nowhere.jsonl")
         await until(pilot, lambda: "nowhere.jsonl: no such file" in shown(pilot.app))
         assert "general.jsonl" in shown(pilot.app)

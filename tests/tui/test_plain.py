@@ -62,7 +62,7 @@ def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> No
     changes = ("2", "training.epochs=9", "", "4", "H1000", "H200:2", "3", "2")
     done = tuiftune(["new", "--plain"], answers("n", "", "", *changes, "1", "tone", "2", LEAVE))
     assert done.returncode == 0, done.stderr
-    assert "against the recommended: same memory, 3× as long" in done.stderr
+    assert "compared with recommended: same memory, 3× slower" in done.stderr
     assert "quality, worse: begins to learn its rows by heart" in done.stderr
     assert "RTX 4090, " in done.stderr
     assert "unknown card `H1000`" in done.stderr

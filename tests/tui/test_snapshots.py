@@ -55,16 +55,16 @@ class Scene:
     environment: tuple[tuple[str, str], ...] = ()
 
 
-TO_DATA = ("processor ", "enter", "1 of 9 ", "s", "in order ")
+TO_DATA = ("CPU ", "enter", "1 of 9 ", "s", "passed ")
 TO_MODEL = (*TO_DATA, "enter", "tokens/s predicted ")
 SCENES = (
     Scene("home", SMALL, ("h200-qlora ",)),
     Scene("home-wide", WIDE, ("h200-qlora ",)),
     Scene("first-run", SMALL, runs=False),
-    Scene("machine", SMALL, ("processor ",), wizard=True),
+    Scene("machine", SMALL, ("CPU ",), wizard=True),
     Scene("machine-card", WIDE, ("H200 ",), wizard=True, card=True),
-    Scene("goal", SMALL, ("processor ", "enter", "1 of 9 ", "1", "1", "1", "1", "3", "3"), wizard=True),
-    Scene("weighing", SMALL, ("processor ", "enter", "1 of 9 ", "1", "1", "1", "v"), wizard=True),
+    Scene("goal", SMALL, ("CPU ", "enter", "1 of 9 ", "1", "1", "1", "1", "3", "3"), wizard=True),
+    Scene("weighing", SMALL, ("CPU ", "enter", "1 of 9 ", "1", "1", "1", "v"), wizard=True),
     Scene("data", SMALL, TO_DATA, wizard=True),
     Scene("checks", SMALL, (*TO_DATA, "Negative ", "ctrl+g"), wizard=True),
     Scene("model", SMALL, TO_MODEL, wizard=True),

@@ -43,7 +43,7 @@ async def test_enter_alone_walks_through_every_screen(
     monkeypatch.setattr(tempfile, "tempdir", str(place / "tmp"))
     signs = {
         "home": "No runs yet",
-        "machine": "processor",
+        "machine": "CPU",
         "goal": "recommendation so far",
         "data": "1,014",
         "model": "fits",

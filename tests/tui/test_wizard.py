@@ -53,13 +53,13 @@ async def test_enter_alone_reaches_the_review_of_a_sensible_run(
     app: Callable[..., TuneApp], size: tuple[int, int]
 ) -> None:
     async with app(wizard=True).run_test(size=size) as pilot:
-        await until(pilot, lambda: "processor" in shown(pilot.app))
+        await until(pilot, lambda: "CPU" in shown(pilot.app))
         assert "● Machine" in shown(pilot.app)
         await reach(pilot, GoalStep)
         assert "✓ Machine" in shown(pilot.app)
         assert "1 of 9" in shown(pilot.app)
         await reach(pilot, DataStep)
-        await until(pilot, lambda: "1,014" in shown(pilot.app) and "in order" in shown(pilot.app))
+        await until(pilot, lambda: "1,014" in shown(pilot.app) and "passed" in shown(pilot.app))
         assert "chat" in shown(pilot.app)
         assert "assistant" in shown(pilot.app)
         await reach(pilot, ModelStep)
@@ -158,7 +158,7 @@ async def test_rows_with_escapes_are_shown_and_not_sent(app: Callable[..., TuneA
         text = shown(pilot.app)
         assert "\x1b" not in text
         assert "\\x1b]0;x\\x07" in text
-        await until(pilot, lambda: "in order" in shown(pilot.app))
+        await until(pilot, lambda: "passed" in shown(pilot.app))
         await pilot.press("ctrl+g")
         await until(pilot, lambda: "why" in shown(pilot.app))
 
