@@ -30,6 +30,11 @@ def index(path: Path) -> Index:
 
     UserError where nothing readable is there, or where it is too much for this starter.
     """
+    return bm25.build(passages_of(path))
+
+
+def passages_of(path: Path) -> list[Passage]:
+    """Return the passages of a file, or of every text file below a directory. UserError as for `index`."""
     files = _files(path)
     passages: list[Passage] = []
     for file in files:
@@ -45,7 +50,7 @@ def index(path: Path) -> Index:
         raise UserError(
             "holds no text", place=printable(str(path)), remedy="name text, Markdown or JSONL files"
         )
-    return bm25.build(passages)
+    return passages
 
 
 def ask(built: Index, questions: Iterable[str], many: int = 5) -> dict[str, list[Hit]]:

@@ -55,6 +55,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Evaluate": (
         ("evaluate", "evaluate", "evaluate"),
+        ("decide", "decide", "decide"),
         ("report", "runs", "report"),
         ("compare", "compare", "compare"),
         ("metrics", "metrics", "metrics"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHANCE = 0.05
 # What it takes to build and keep one, from least to most: at equal scores the first is chosen.
 EFFORT = ("prompt", "few-shot", "retrieval", "classifier", "tuned", "tuned+")
+TUNED = ("tuned", "tuned+")
 DOES = {
     "prompt": "Use a prompt",
     "few-shot": "Use few-shot examples in the prompt",
@@ -129,11 +130,10 @@ def rival(chosen: Candidate, candidates: Sequence[Candidate]) -> Candidate | Non
     """Return what the chosen one is compared with: for a fine-tuned model the best that needs no training,
     for others the fine-tuned model, else the best of another kind.
     """
-    tuned = {"tuned", "tuned+"}
-    if chosen.kind in tuned:
-        others = [one for one in candidates if one.kind not in tuned]
+    if chosen.kind in TUNED:
+        others = [one for one in candidates if one.kind not in TUNED]
     else:
-        others = [one for one in candidates if one.kind in tuned]
+        others = [one for one in candidates if one.kind in TUNED]
         others = others or [one for one in candidates if one.kind != chosen.kind]
     return max(others, key=lambda one: one.value, default=None)
 

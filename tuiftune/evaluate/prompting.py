@@ -20,9 +20,14 @@ Messages = tuple[Message, ...]
 class Prompting(Protocol):
     """A way to ask. `key` names it in documents, `name` for people, `detail` what was chosen for it."""
 
-    key: str
-    name: str
-    detail: str
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def detail(self) -> str: ...
 
     def messages(self, questions: Sequence[Question]) -> list[Messages]:
         """Return what is sent for each question. It never sees the reference."""
@@ -124,9 +129,16 @@ class Retrieval:
     key = "rag"
     name = "retrieval (RAG)"
 
-    def __init__(self, passages: Sequence[str], many: int, of: str, index: Bm25 | None = None) -> None:
-        """`of`: what the passages are from, for people."""
-        self._passages, self._many, self._of = passages, many, of
+    def __init__(
+        self,
+        passages: Sequence[str],
+        many: int,
+        of: str,
+        index: Bm25 | None = None,
+        asked: Sequence[str] | None = None,
+    ) -> None:
+        """`of`: what the passages are from. `asked`: the prompt of each, which never is its own passage."""
+        self._passages, self._many, self._of, self._asked = passages, many, of, asked
         self._index = index or Bm25(passages)
 
     @property
@@ -136,9 +148,12 @@ class Retrieval:
 
     def messages(self, questions: Sequence[Question]) -> list[Messages]:
         """Return the prompts with the passages in the last user message."""
-        found = self._index.find([one.text for one in questions], self._many)
+        wanted = self._many if self._asked is None else 2 * self._many + 1
+        found = self._index.find([one.text for one in questions], wanted)
         made = []
-        for question, places in zip(questions, found, strict=True):
+        for question, every in zip(questions, found, strict=True):
+            own = self._asked
+            places = [at for at in every if own is None or own[at] != question.text][: self._many]
             sources = "\n\n".join(f"[{n}] {self._passages[at]}" for n, at in enumerate(places, 1))
             *before, last = question.messages
             text = f"Answer from these sources.\n\n{sources}\n\n{last.content}" if sources else last.content

@@ -73,7 +73,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     Raises:
         UserError: if there is no row with a prompt and a reference answer.
     """
-    train, held, test = _of_run(run) if run is not None else ([], [], None)
+    train, held, test = of_run(run) if run is not None else ([], [], None)
     notes: list[str] = []
     if data is not None:
         from tuiftune.data.read.load import load
@@ -100,7 +100,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     return Rows(asked.questions, tuple(train), source, (*notes, *_leaked(train, examples)))
 
 
-def _of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | None]:
+def of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | None]:
     """Return a run's training, evaluation and test rows; None for test rows if it has none."""
     from tuiftune.data.mix.split import held_out_file, split
     from tuiftune.data.read.load import load

@@ -1,0 +1,210 @@
+"""`tuiftune decide`: prompting, retrieval, classifiers and fine-tuning on the same rows, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.evaluate.contender import Responder
+    from tuiftune.evaluate.prices import Rates
+    from tuiftune.jobs.approaches import Approaches
+    from tuiftune.jobs.contenders import Contenders
+    from tuiftune.runs.store.directory import RunDir
+
+Data = Annotated[
+    str | None,
+    typer.Argument(metavar="DATA", help="Your rows. [default: those of --run]", show_default=False),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="M", help="A local model to prompt. [default: the run's base]"),
+]
+Run = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="A run whose fine-tuned model is measured.")
+]
+Documents = Annotated[
+    Path | None,
+    typer.Option("--documents", metavar="DIR", help="Text files that answers can be retrieved from."),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible endpoint to measure as well."),
+]
+EndpointModel = Annotated[
+    str | None,
+    typer.Option("--endpoint-model", metavar="NAME", help="The model that the endpoint is asked for."),
+]
+Prompt = Annotated[
+    Path | None,
+    typer.Option("--prompt", metavar="FILE", help="Your own prompt: with {input}, or a system message."),
+]
+Share = Annotated[
+    float, typer.Option("--eval", min=0.01, max=0.9, help="Share of the rows held out, if there is no run.")
+]
+Test = Annotated[
+    str | None, typer.Option("--test", metavar="FILE", help="Test rows, used once, for the final figure.")
+]
+Rows = Annotated[int, typer.Option("--rows", min=8, help="Evaluation rows at most.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", min=0.01, help="Stop measuring after this time; later runs continue."),
+]
+Metric = Annotated[
+    list[str] | None, typer.Option("--metric", metavar="NAME[=ARG]", help="Main metric first; repeatable.")
+]
+NewTokens = Annotated[
+    int | None,
+    typer.Option("--max-new-tokens", min=1, help="Longest answer. [default: the longest reference]"),
+]
+Hour = Annotated[
+    float | None, typer.Option("--usd-per-hour", min=0, help="Price of the machine for local models.")
+]
+PriceIn = Annotated[
+    float | None, typer.Option("--usd-in", min=0, help="Endpoint price per million prompt tokens.")
+]
+PriceOut = Annotated[
+    float | None, typer.Option("--usd-out", min=0, help="Endpoint price per million generated tokens.")
+]
+Month = Annotated[int | None, typer.Option("--per-month", min=1, help="Answers you expect a month.")]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the decision as JSON.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+
+
+def decide(
+    data: Data = None,
+    model: Model = None,
+    run: Run = None,
+    documents: Documents = None,
+    endpoint: Endpoint = None,
+    endpoint_model: EndpointModel = None,
+    prompt: Prompt = None,
+    share: Share = 0.2,
+    test: Test = None,
+    rows: Rows = 128,
+    minutes: Minutes = None,
+    metric: Metric = None,
+    max_new_tokens: NewTokens = None,
+    usd_per_hour: Hour = None,
+    usd_in: PriceIn = None,
+    usd_out: PriceOut = None,
+    per_month: Month = None,
+    output: Output = None,
+    json: Json = False,
+    runs: Runs = None,
+) -> None:
+    """Measure prompting, few-shot, RAG and fine-tuning on the same rows, and say which to use.
+
+    Answers are kept, so the same command continues after an interruption. Exit codes: 0 done, 1 a model or an
+    endpoint failed, 2 bad input.
+    """
+    from tuiftune import documents as files
+    from tuiftune.cli import decide_view, terminal
+    from tuiftune.cli.data_progress import watching
+    from tuiftune.errors import UserError
+    from tuiftune.evaluate.answer_cache import AnswerCache, default_directory
+    from tuiftune.evaluate.endpoint import checked_url
+    from tuiftune.jobs import deciding
+    from tuiftune.jobs.approaches import Approaches
+    from tuiftune.jobs.contenders import Contenders
+    from tuiftune.runs.store.find import find
+
+    tuned = None if run is None else find(run.removeprefix("run:"), runs)
+    if tuned is not None and data is not None:
+        raise UserError(
+            "stands next to a run, which has its own rows", place=data, remedy="leave one of them out"
+        )
+    if tuned is None and model is None and endpoint is None:
+        raise UserError("names nothing to measure", place="decide", remedy="add --model, --endpoint or --run")
+    url = None if endpoint is None else checked_url(endpoint)
+    own = None if prompt is None else files.read_text(prompt)
+    rates = _rates(tuned, usd_per_hour, usd_in, usd_out, per_month)
+    caches: dict[str, AnswerCache] = {}
+
+    def cache(responder: Responder) -> AnswerCache:
+        if responder.identity not in caches:
+            caches[responder.identity] = AnswerCache(default_directory(), responder.identity)
+        return caches[responder.identity]
+
+    with watching() as watch, Contenders() as contenders:
+        watch("reading rows", None)
+        splits = deciding.splits_of(data, tuned, share=share, test=test, most=rows)
+        approaches = Approaches(splits.train, documents=documents, own_prompt=own)
+        _models(approaches, contenders, tuned, model, url, endpoint_model)
+        outcome = deciding.decide(
+            splits,
+            approaches,
+            metrics=metric or (),
+            rates=rates,
+            caches=cache,
+            minutes=minutes,
+            max_new_tokens=max_new_tokens,
+            progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
+            look=lambda: deciding.looked_at(default_directory().parent, splits.test),
+        )
+    document = outcome.document()
+    if output is not None:
+        _write(document, output)
+    if json:
+        terminal.write_json(document)
+    else:
+        decide_view.show(outcome)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _models(
+    approaches: Approaches,
+    contenders: Contenders,
+    run: RunDir | None,
+    model: str | None,
+    url: str | None,
+    endpoint_model: str | None,
+) -> None:
+    """Fill in what is asked: the run's models, or the model; and the endpoint."""
+    from tuiftune.evaluate.local_model import BASE, TUNED, Source
+    from tuiftune.jobs.contenders import Target, source_of
+
+    if run is not None:
+        source = source_of(Target(run.name, run=run))
+        approaches.tuned = contenders.local(source, TUNED)
+        approaches.base = contenders.local(source if model is None else Source(model), BASE)
+    elif model is not None:
+        approaches.base = contenders.local(Source(model), BASE)
+    if url is not None:
+        approaches.endpoint = contenders.responder(Target(url, url=url), endpoint_model)
+
+
+def _rates(
+    run: RunDir | None,
+    hour: float | None,
+    tokens_in: float | None,
+    tokens_out: float | None,
+    month: int | None,
+) -> Rates:
+    """Return the prices; what the run cost is its training time at the price of the machine."""
+    from tuiftune.evaluate.prices import Rates as Made
+
+    tuning = None
+    if run is not None:
+        hour = hour if hour is not None else run.planned().usd_per_hour
+        seconds = (run.result() or {}).get("seconds")
+        if hour is not None and isinstance(seconds, int | float):
+            tuning = seconds / 3600 * hour
+    return Made(hour, tokens_in, tokens_out, tuning, month)
+
+
+def _write(document: dict[str, object], output: Path) -> None:
+    import json
+
+    from tuiftune.outputs import writing
+    from tuiftune.secret_forms import without_secrets
+
+    text = without_secrets(json.dumps(document, indent=2, ensure_ascii=False))
+    with writing(output) as file:
+        file.write((text + "\n").encode("utf-8", "replace"))
