@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from tuiftune import sources
 from tuiftune.advice.approach import decide
 from tuiftune.advice.questions import QUESTIONS, checked, detected
 from tuiftune.advice.recommendation import SUMMARIES, TITLES
@@ -41,7 +42,7 @@ def facts(rows: int = 1000, form: str = "prompt-completion", labels: int | None 
         ({}, "prompt"),
     ],
 )
-def test_the_guides_own_cases(answers: dict[str, str], approach: str) -> None:
+def test_plain_cases(answers: dict[str, str], approach: str) -> None:
     verdict = decide(answers)
     assert verdict.approach == approach
     assert verdict.title == TITLES[approach]
@@ -53,7 +54,7 @@ def test_scores_are_the_sum_of_what_is_shown() -> None:
     for name in APPROACHES:
         shown = sum(one.points.get(name, 0) for one in verdict.contributions)
         assert verdict.scores[name] == pytest.approx(shown)
-    assert all(one.guides for one in verdict.contributions)
+    assert all(one.sources for one in verdict.contributions)
 
 
 def test_fine_tuning_is_the_last_resort() -> None:
@@ -65,7 +66,7 @@ def test_fine_tuning_is_the_last_resort() -> None:
     assert tie.confidence == "close"
     rule = tie.contributions[0]
     assert rule.question == ""
-    assert rule.guides == ("D",)
+    assert rule.sources == (sources.GPT3.short,)
     assert rule.points["fine-tune"] < 0
 
 
@@ -82,13 +83,13 @@ def test_disagreement_is_said_and_counted_at_the_mean() -> None:
     assert [outcome for _, _, outcome in dispute.views] == ["prompt", "fine-tune"]
     (counted,) = (one for one in verdict.contributions if one.question == "task")
     assert counted.points == {"prompt": 1.5, "fine-tune": 1.5}
-    assert set(counted.guides) == {"A", "B", "C", "D"}
+    assert set(counted.sources) == {sources.GPT3.short, sources.LIMA.short}
 
 
-def test_dense_language_disagreement_of_b_and_d() -> None:
+def test_sources_disagree_on_dense_language() -> None:
     verdict = decide({"task": "knowledge", "language": "dense", "examples": "many"})
-    guides = {guide for dispute in verdict.disagreements for view in dispute.views for guide in view[0]}
-    assert guides == {"B", "D"}
+    named = {name for dispute in verdict.disagreements for view in dispute.views for name in view[0]}
+    assert named == {sources.INJECTION.short, sources.DOMAIN_TEXT.short}
 
 
 def test_preferences_say_that_dpo_is_not_offered() -> None:
@@ -123,7 +124,7 @@ def test_the_table_names_only_questions_and_options_there_are() -> None:
             assert set(options) - {""} <= OPTIONS[key]
         for view in signal.views:
             assert set(view.points) <= set(APPROACHES)
-            assert view.guides
+            assert view.sources
         assert len(signal.views) == 1 or signal.topic
     assert 6 <= len(QUESTIONS) <= 9
     assert all(question.why and question.deeper and question.options for question in QUESTIONS)

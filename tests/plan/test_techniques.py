@@ -63,10 +63,9 @@ def test_what_computes_as_lora_is_planned_as_lora(technique: str) -> None:
 def test_what_a_technique_makes_of_auto_is_its_own() -> None:
     assert plan("rslora", rank=64).resolved.method.alpha == 8
     assert plan("lora", rank=64).resolved.method.alpha == 128
-    assert (
-        plan("loraplus").resolved.training.learning_rate == plan("lora").resolved.training.learning_rate / 2
-    )
-    assert plan("loraplus", "nf4").resolved.training.learning_rate == 1e-4
+    half = plan("lora").resolved.training.learning_rate / 2
+    assert plan("loraplus").resolved.training.learning_rate == pytest.approx(half)
+    assert plan("loraplus", "nf4").resolved.training.learning_rate == pytest.approx(half)
 
 
 def test_taking_a_weight_apart_may_need_more_than_a_step() -> None:
@@ -77,7 +76,7 @@ def test_taking_a_weight_apart_may_need_more_than_a_step() -> None:
 
 def test_each_technique_has_words_and_a_source_for_everything_it_says() -> None:
     for one in techniques.every().values():
-        facts = [one.rates.tiny, one.rates.usual, one.rates.large, one.rates.wide, one.alpha]
+        facts = [one.rates.tiny, one.rates.usual, one.rates.large, one.rates.over_lora, one.alpha]
         assert all(fact is None or (fact.why and fact.source) for fact in facts), one.key
         assert all((one.quality.says, one.quality.source, one.rates.source)), one.key
         assert one.quality.leans in ("better", "worse", "same", "unsure")

@@ -37,15 +37,15 @@ class Contribution:
     answer: str
     says: str
     points: dict[str, float]
-    guides: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Where the guides differ: what each says, and the verdict if that one alone were followed."""
+    """Where sources differ: what each says, and the approach if that one alone were followed."""
 
     topic: str
-    views: tuple[tuple[tuple[str, ...], str, str], ...]  # guides, what they say, the verdict with it
+    views: tuple[tuple[tuple[str, ...], str, str], ...]  # sources, what they say, the approach with it
 
     @property
     def matters(self) -> bool:
@@ -135,7 +135,7 @@ def _contribution(signal: Signal, given: Mapping[str, str]) -> Contribution:
         answer=answer,
         says="; but: ".join(view.says for view in signal.views),
         points={name: value for name, value in points.items() if value},
-        guides=tuple(guide for view in signal.views for guide in view.guides),
+        sources=tuple(name for view in signal.views for name in view.sources),
     )
 
 
@@ -176,5 +176,5 @@ def _disagreement(signal: Signal, held: Sequence[Signal], given: Mapping[str, st
     views = []
     for view in signal.views:
         scores = {name: rest[name] + view.points.get(name, 0) for name in APPROACHES}
-        views.append((view.guides, view.says, _approach(scores, pretraining)))
+        views.append((view.sources, view.says, _approach(scores, pretraining)))
     return Disagreement(signal.topic, tuple(views))

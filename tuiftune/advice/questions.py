@@ -91,9 +91,13 @@ QUESTIONS: tuple[Question, ...] = (
         "examples",
         "How many good examples do you have?",
         "Below about 100, put them into the prompt instead.",
-        "Good means: as the answer should be, correct and consistent. The useful minimum is 100–500 (B); "
-        "classification wants 500–2,000 (A) or 1,000–5,000 (E), style 1,000–5,000, a field's knowledge "
-        "2,000–10,000, reasoning 5,000–20,000. 1,000 curated beat 100,000 random ones.",
+        "Good means correct, consistent, and written as the model should answer. 100 to 500 are the least "
+        "for "
+        "fine-tuning. Classification needs 500 to 2,000 (some practitioners say 1,000 to 5,000), style 1,000 "
+        "to "
+        "5,000, the knowledge of a field 2,000 to 10,000, reasoning 5,000 to 20,000. Quality matters more "
+        "than "
+        "quantity: 1,000 curated rows were enough for style and format (LIMA paper, 2023).",
         (
             Option("few", "fewer than 100"),
             Option("hundreds", "100 to 500"),
@@ -105,8 +109,8 @@ QUESTIONS: tuple[Question, ...] = (
         "tried",
         "What have you tried already?",
         "Prompting, few-shot and retrieval come first: they cost hours, not weeks.",
-        "Guide D's order: a good prompt, examples in it, retrieval, a chain of prompts, and only then "
-        "fine-tuning. What was tried also becomes the baseline that tuning has to beat.",
+        "The usual order: a good prompt, few-shot examples in it, RAG, a chain of prompts, and only then "
+        "fine-tuning. What you tried is also the baseline that fine-tuning has to beat.",
         (
             Option("nothing", "nothing yet"),
             Option("prompting", "prompts, and they were not enough"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import sources
 from tuiftune.advice.signals import PROMPT, RAG, TUNE
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def notes(
         found.append("Nothing was answered: this is only where everybody should start.")
     if TUNE in approach and answers.get("tried") in (None, "nothing"):
         found.append(
-            "Fine-tuning is the last resort (guide D): try a prompt with examples first; it takes an hour."
+            "Try a prompt with a few examples first: it takes an hour and needs no training "
+            f"({sources.GPT3})."
         )
     if answers.get("preferences") == "yes":
         found.append(
@@ -138,7 +140,8 @@ def notes(
         )
     if pretraining and approach != PRETRAIN:
         found.append(
-            "If the field's language stays a problem: continued pre-training on its raw text (guides A, C)."
+            "If the field's language stays a problem: continued pre-training on its raw text "
+            f"({sources.DOMAIN_TEXT})."
         )
     if TUNE not in approach and scores[TUNE] > 0:
         found.append("Some of your answers speak for tuning: nothing keeps you from training all the same.")

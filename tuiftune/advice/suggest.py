@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import techniques
 from tuiftune.models import catalogue
 from tuiftune.models.resolve import BUILTIN
+from tuiftune.plan.model_size import enough
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.model_size import Enough
     from tuiftune.techniques.base import Technique
 
 # One line of models with open licences and no gate, smallest first; raw text starts from the untuned ones.
@@ -34,10 +36,6 @@ RAW_LADDER = (
     "HuggingFaceTB/SmolLM2-360M",
     *(f"Qwen/Qwen3-{size}-Base" for size in ("0.6B", "1.7B", "4B", "8B", "14B")),
 )
-# Larger ones are not suggested for these: the guides call a small tuned model fast and cheap there
-# (A, B, C, D). The bounds are this program's judgement.
-ENOUGH = {"classify": 4.5e9, "format": 9e9, "style": 9e9}
-URGENT = 4.5e9
 ON_PROCESSOR = 2e8
 _LENGTH, _RANK = 2048, 16
 
@@ -75,7 +73,8 @@ def suggest(
     if not machine.gpus:
         return _on_processor(machine, length, local)[:many]
     capacity = min((gpu.memory_total or 0) for gpu in machine.gpus)
-    bound = _bound(answers)
+    needed = enough(answers.get("task", ""), answers.get("volume", ""), facts)
+    bound = needed.parameters
     raw = facts is not None and facts.format == "text"
     found: list[Suggestion] = []
     for model in sorted(local, key=lambda model: -model.parameters):
@@ -91,7 +90,7 @@ def suggest(
     able = [one for one in fitting if one.parameters <= bound] or fitting[-1:]
     beyond = [one for one in fitting if one.parameters > bound][-1:]
     ordered = [*able[:1], *found, *able[1:3], *beyond]
-    explained = [_explain(one, index == 0, bound) for index, one in enumerate(ordered)]
+    explained = [_explain(one, index == 0, needed) for index, one in enumerate(ordered)]
     return [*explained[: many - 1], *_builtin(capacity)]
 
 
@@ -121,11 +120,6 @@ def _first_that_fits(
         for one in techniques.automatic(tiny=tiny, over=over)
     ]
     return next((pair for pair in tried if pair[1] <= capacity), tried[-1])
-
-
-def _bound(answers: Mapping[str, str]) -> float:
-    bound = ENOUGH.get(answers.get("task", ""), 16e9)
-    return min(bound, URGENT) if answers.get("volume") == "urgent" else bound
 
 
 def _length(facts: DataFacts | None) -> int:
@@ -167,16 +161,15 @@ def _needs(arch: Architecture, technique: Technique, length: int, device: str = 
     return estimate(arch, settings).needs
 
 
-def _explain(one: Suggestion, first: bool, bound: float) -> Suggestion:
-    from dataclasses import replace
-
+def _explain(one: Suggestion, first: bool, needed: Enough) -> Suggestion:
+    """Why it is listed; of the recommended one, what it was chosen for and what would change that."""
     how = techniques.find(one.technique).fits
     if one.why:
         return replace(one, why=f"{one.why}; fits {how}")
     if first:
-        return replace(one, why=f"the most able that this task needs and this card holds, {how}")
-    if one.parameters > bound:
-        return replace(one, why=f"larger than this task needs; fits {how}")
+        return replace(one, why=f"{needed.told()}; fits {how}")
+    if one.parameters > needed.parameters:
+        return replace(one, why=f"larger than this task usually needs, and costs more to serve; fits {how}")
     return replace(one, why=f"smaller and faster; fits {how}")
 
 
@@ -186,9 +179,9 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
     model = entry.base_model()
     technique = techniques.automatic(tiny=False, over=False)[0]
     needs = _needs(model.architecture, technique, length, "cpu")
-    slow = "the smallest open model: expect hours on a processor, and modest answers"
+    slow = "the smallest open model: expect hours on a CPU, and modest answers"
     found = [
-        *_builtin(machine.memory, "no card here: learn the way with this one, in minutes"),
+        *_builtin(machine.memory, "No GPU found: use this model to try the workflow in minutes"),
         Suggestion(
             reference=entry.id,
             title=entry.title,
@@ -214,7 +207,7 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
                     needs=needs,
                     capacity=machine.memory,
                     fits=True,
-                    why="already on this machine, and small enough for a processor",
+                    why="already on this machine, and small enough for a CPU",
                     licence=model.licence,
                     gated=model.gated,
                 )
@@ -223,7 +216,7 @@ def _on_processor(machine: Machine, length: int, local: Sequence[BaseModel]) -> 
 
 
 def _builtin(
-    capacity: int, why: str = "a toy that trains in a minute: to see the whole way first"
+    capacity: int, why: str = "a toy model that trains in a minute: to try the workflow first"
 ) -> list[Suggestion]:
     from tuiftune.errors import UserError
     from tuiftune.models.resolve import resolve

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import sources
 from tuiftune.cli.terminal import out, say, unicode
 from tuiftune.figures import count, plural, size
 from tuiftune.printable import printable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.advice.approach import Contribution, Verdict
     from tuiftune.advice.bm25 import Hit, Index
     from tuiftune.advice.suggest import Suggestion
+    from tuiftune.sources import Source
     from tuiftune.wizard.recommend import Recommendation
 
 _BAR = 24
@@ -60,7 +62,7 @@ def document(
                 "answer": one.answer,
                 "says": one.says,
                 "points": one.points,
-                "sources": list(one.guides),
+                "sources": list(one.sources),
             }
             for one in verdict.contributions
         ],
@@ -69,8 +71,8 @@ def document(
                 "topic": one.topic,
                 "matters": one.matters,
                 "views": [
-                    {"sources": list(guides), "says": says, "verdict": outcome}
-                    for guides, says, outcome in one.views
+                    {"sources": list(names), "says": says, "verdict": outcome}
+                    for names, says, outcome in one.views
                 ],
             }
             for one in verdict.disagreements
@@ -93,7 +95,13 @@ def document(
         ],
         "recommended": dict(values.values) if values else {},
         "reasons": [
-            {"key": one.key, "value": one.value, "why": one.why, "source": one.source}
+            {
+                "key": one.key,
+                "value": one.value,
+                "why": one.why,
+                "source": one.source,
+                "source_url": sources.link(one.source),
+            }
             for one in (values.reasons if values else ())
         ],
         "advice": list(values.advice) if values else [],
@@ -125,8 +133,8 @@ def show(
             _rows(
                 console,
                 [
-                    (_who(guides), f"{says}. By this source alone: {_name(outcome)}")
-                    for guides, says, outcome in dispute.views
+                    (", ".join(names), f"{says}. By this source alone: {_name(outcome)}")
+                    for names, says, outcome in dispute.views
                 ],
             )
     if models:
@@ -143,6 +151,14 @@ def show(
             command = step.command.replace("DATA", shlex.quote(data)) if data else step.command
             _line(console, f"      $ {command}", style="bold")
     _rows(console, [(_dot(), note) for note in verdict.notes])
+    _heading(console, "Sources")
+    _rows(console, [(_dot(), one.full) for one in _named(verdict, values)])
+
+
+def _named(verdict: Verdict, values: Recommendation | None) -> tuple[Source, ...]:
+    """Every source that the recommendation and its values name."""
+    names = [name for one in verdict.contributions for name in one.sources]
+    return sources.listed([*names, *(one.source for one in (values.reasons if values else ()))])
 
 
 def retrieved(built: Index, found: Mapping[str, Sequence[Hit]]) -> dict[str, Any]:
@@ -199,7 +215,7 @@ def _contribution(one: Contribution, detected: Mapping[str, str]) -> tuple[str, 
     moved = "\n".join(f"{name} {points:+g}" for name, points in one.points.items())
     told = "from your data" if one.question in detected else "your answer"
     answer = f"\n{told}: {one.answer}" if one.answer else ""
-    return moved, f"{one.says} [{_who(one.guides)}]{answer}"
+    return moved, f"{one.says} [{', '.join(one.sources)}]{answer}"
 
 
 def _model(one: Suggestion) -> tuple[str, str]:
@@ -216,11 +232,6 @@ def _name(approach: str) -> str:
     from tuiftune.advice.recommendation import TITLES
 
     return TITLES[approach].lower().replace("(rag)", "(RAG)")
-
-
-def _who(guides: Sequence[str]) -> str:
-    known = [guide for guide in guides if len(guide) == 1]
-    return f"guide{'s' if len(known) > 1 else ''} {', '.join(known)}" if known else ", ".join(guides)
 
 
 def _bar(score: float, most: float) -> str:

@@ -4,7 +4,8 @@ Memory: MiB as `nvidia-smi` totals it; a driver or ECC may move it by some 2 %. 
 What CUDA gives of it is less: the driver keeps a part for itself (`nvidia-smi -q`: Reserved).
 Speed: dense 16-bit matrix operations with 32-bit accumulation, and memory bandwidth, from NVIDIA's data
 sheets and architecture papers; bfloat16 where the card has it, else float16.
-Prices: US dollars per card and hour, on demand. "guides": practitioners' guides of 2025. "price lists": those
+Prices: US dollars per GPU and hour, on demand. "practitioners' guides" have no public address. "price lists":
+those
 of Akash, Gcore, Lambda, OpenRelay, RunPod and Verda, read September to November 2026 (yuan at 7.2 to the
 dollar). They move: a preset's budget overrides them.
 """
@@ -34,7 +35,7 @@ class Card:
     bandwidth: float
     usd_per_hour_low: float | None
     usd_per_hour_high: float | None
-    price_date: str  # "2025 (guides)"; empty without a price
+    price_date: str  # "autumn 2026 (price lists)"; empty without a price
     aliases: tuple[str, ...]
 
     @property
@@ -109,7 +110,7 @@ _NVLINK = {
     "GH200 480GB": 3.4e11,
     "B200": 6.8e11,
 }
-_GUIDES, _LISTS = "2025 (guides)", "autumn 2026 (price lists)"
+_GUIDES, _LISTS = "2025 (practitioners' guides)", "autumn 2026 (price lists)"
 _Price = tuple[float, float, str] | None
 
 

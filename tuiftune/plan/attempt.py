@@ -51,7 +51,7 @@ def attempt(
     """Search one technique on so many cards over every lever the preset leaves open."""
     device, copies = way.device, way.copies
     dtype = hyperparameters.precision(preset, technique, device)
-    rank = hyperparameters.rank(preset, technique, facts)
+    rank = hyperparameters.rank(preset, technique, facts, model.architecture)
     packing = hyperparameters.packs(preset, model.architecture)
     base = base_settings(preset, packing, device, lengths, technique, dtype.value, rank.value, copies)
     kernel = attention.kernel(preset, model.architecture, device, base.compute_bytes)

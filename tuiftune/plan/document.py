@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import __version__, paths
+from tuiftune import __version__, paths, sources
 
 if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
@@ -22,7 +22,8 @@ def document(plan: Plan) -> dict[str, Any]:
         "gpu": plan.gpu,
         "memory": asdict(plan.memory),
         "resolved": plan.resolved.model_dump(mode="json"),
-        "reasons": [asdict(reason) for reason in plan.reasons],
+        "reasons": [{**asdict(one), "source_url": sources.link(one.source)} for one in plan.reasons],
+        "usual_rate": None if plan.usual_rate is None else asdict(plan.usual_rate),
         "alternatives": [asdict(alternative) for alternative in plan.alternatives],
         "larger": None if plan.larger is None else asdict(plan.larger),
         "sharded": None if plan.sharded is None else asdict(plan.sharded),

@@ -1,15 +1,12 @@
-"""The `auto`s that decide quality rather than speed: each value with its reason and its source.
-
-Sources are practitioners' guides: A a guide with case studies, B code-first, C an engineering handbook,
-D a when-to-fine-tune handbook, E a consultant's; where they disagree, the reason says so.
-"""
+"""The `auto`s that decide quality rather than speed: each value with its reason and its source."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuiftune import stages, techniques
+from tuiftune import sources, stages, techniques
+from tuiftune.models import count
+from tuiftune.plan import rates
 from tuiftune.plan.cost import DIVERGED_BOUNDS, DIVERGED_SHARE, patience
 from tuiftune.plan.model import Reason
 from tuiftune.techniques.base import FP8
@@ -17,13 +14,17 @@ from tuiftune.techniques.base import FP8
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
     from tuiftune.models.architecture import Architecture
+    from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
+    from tuiftune.plan.rates import UsualRate
     from tuiftune.preset.schema import Preset
     from tuiftune.stages.base import Stage
     from tuiftune.techniques.base import Technique
 
-TINY = 50_000_000
-LARGE = 20_000_000_000
+TINY = rates.TINY
+RANK, LABEL_RANK = 16, 8
+MORE_ROWS, MANY_ROWS = 20_000, 100_000  # rows from which a rank of 32, and of 128, is recommended
+GUIDES_RANK = 64  # where practitioners' guides end
 YOURS = "preset"
 FP8_MEASURED = "measured: benchmarks/fp8"
 CLASSIFICATION_TOKENS = 32
@@ -54,9 +55,12 @@ def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Techn
     if names[0].quantized:
         return names, "trains over a quantized base model", "technique"
     if len(names) == 1:
-        return names, "near full tuning's quality at under 1 % of its trainable weights", "guides A, B, C"
-    why = f"near full tuning's quality, forgets less; before {names[-1].name} wherever it fits"
-    return names, why, "guides A, B, C"
+        why = "as good as full fine-tuning on most data, with under 1% of its trainable parameters"
+        return names, why, sources.NO_REGRET.short
+    why = (
+        f"as good as full fine-tuning on most data; forgets less. {names[-1].name} is used if it does not fit"
+    )
+    return names, why, sources.together(sources.NO_REGRET, sources.FORGETS_LESS)
 
 
 def quantization(preset: Preset, technique: Technique) -> Reason:
@@ -87,7 +91,7 @@ def precision(preset: Preset, technique: Technique, device: Device) -> Reason:
             "bfloat16",
             f"{device.name} computes in bfloat16; no loss scaling"
             + ("; the weights are held and trained in float32" if not technique.adapters else ""),
-            "guides A, B, C",
+            sources.BFLOAT16.short,
         )
     if not technique.adapters:
         why = f"{device.name} has no bfloat16, and full tuning in float16 alone diverges"
@@ -96,35 +100,56 @@ def precision(preset: Preset, technique: Technique, device: Device) -> Reason:
         "model.dtype",
         "float16",
         f"{device.name} has no bfloat16 (compute capability below 8.0)",
-        "guides A, B",
+        sources.MIXED_PRECISION.short,
     )
 
 
-def rank(preset: Preset, technique: Technique, facts: DataFacts | None) -> Reason:
-    """`method.rank` by task and amount of data; 16 where nothing is known. Full tuning ignores it."""
+def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Architecture) -> Reason:
+    """`method.rank`: by rows, and as many parameters as tokens are trained. Full fine-tuning ignores it."""
     key = "method.rank"
     if preset.method.rank != "auto":
         return Reason(key, preset.method.rank, "you asked for it", YOURS)
     if not technique.adapters:
-        return Reason(key, 16, _NO_ADAPTERS, "technique")
+        return Reason(key, RANK, _NO_ADAPTERS, "technique")
     if facts is None:
-        return Reason(
-            key, 16, "the usual start; the data is not known yet", "guides A, B, C: 8–64, start at 16"
-        )
-    rows, source = facts.rows, "guides A, B, C: 8–64, start at 16"
-    low, high = technique.ranks
+        return Reason(key, RANK, "the usual start; the data is not known yet", sources.DEFAULT)
+    rows, (low, high) = facts.rows, technique.ranks
     if facts.format == "classification" or (facts.labels or 0) > 0:
-        value, why = 8, f"classification ({rows:,} rows) changes little in the model"
-        if low > value:
-            why = f"classification needs little, and over a 4-bit base {low} is the floor"
-            value, source = low, f"guides: QLoRA {low}–{high}"
-    elif rows < 20_000:
-        value, why = 16, f"{rows:,} rows: enough room to learn, too little to memorise"
-    elif rows < 100_000 or high <= 32:
-        value, why = 32, f"{rows:,} rows carry more than a rank of 16 holds"
-    else:
-        value, why = 64, f"{rows:,} rows carry more than a rank of 32 holds"
+        why = f"{rows:,} short labels are few trained tokens"
+        return Reason(key, max(LABEL_RANK, low), why, sources.NO_REGRET.short)
+    usual, most = (RANK, 64) if rows < MORE_ROWS else (32, 64) if rows < MANY_ROWS else (128, 256)
+    tokens = trained_tokens(preset, facts)
+    value = min(max(usual, low), high)
+    while value < min(most, high) and adapter_parameters(preset, technique, arch, value) < tokens:
+        value *= 2
+    held = adapter_parameters(preset, technique, arch, value)
+    why = (
+        f"{_millions(held)} adapter parameters for at most {_millions(tokens)} trained tokens ({rows:,} rows)"
+    )
+    source = sources.NO_REGRET.short
+    if value > GUIDES_RANK:
+        why += f"; {sources.PRACTITIONERS} stop at rank {GUIDES_RANK}"
+        source = sources.together(source, sources.PRACTITIONERS)
     return Reason(key, value, why, source)
+
+
+def trained_tokens(preset: Preset, facts: DataFacts) -> int:
+    """Distinct tokens in the loss, at most: of a row its answer, where the longest answer is known."""
+    row = min(facts.mean_length, float(preset.data.max_length))
+    if _stage(preset).splits:
+        row = facts.mean_length
+    elif facts.longest_answer is not None and preset.data.loss_on != "all":
+        row = min(row, facts.longest_answer + facts.around_answer)
+    return int(facts.rows * row)
+
+
+def adapter_parameters(preset: Preset, technique: Technique, arch: Architecture, rank_value: int) -> int:
+    """Trainable parameters of adapters of a rank on the preset's target modules."""
+    return count.adapter_parameters(arch, rank_value, preset.method.target_modules, technique.magnitudes)
+
+
+def _millions(number: int) -> str:
+    return f"{number / 1e6:,.1f} M" if number < 1e8 else f"{number / 1e6:,.0f} M"
 
 
 def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
@@ -155,29 +180,17 @@ def packing(preset: Preset, arch: Architecture) -> Reason:
     return Reason(key, False, why, "prediction")
 
 
-def learning_rate(preset: Preset, technique: Technique, rank_value: int, parameters: int) -> Reason:
-    """Peak learning rate by technique and model size."""
-    key = "training.learning_rate"
-    if preset.training.learning_rate != "auto":
-        return Reason(key, preset.training.learning_rate, "you asked for it", YOURS)
-    return usual_rate(technique, rank_value, parameters, preset.method.stage)
+def usual_rate(preset: Preset, technique: Technique, model: BaseModel, steps: int | None) -> UsualRate:
+    """The learning rate for this technique, model, batch and number of steps; also if the preset sets one."""
+    return rates.usual(_stage(preset), technique, model, batch=preset.training.effective_batch, steps=steps)
 
 
-def usual_rate(technique: Technique, rank_value: int, parameters: int, stage: str) -> Reason:
-    """Return the peak learning rate that is chosen for a technique, a number of parameters and a stage."""
-    rates = technique.rates
-    fact = rates.usual
-    if parameters <= TINY:
-        fact = rates.tiny
-    elif rates.large is not None and parameters >= LARGE:
-        fact = rates.large
-    elif rates.wide is not None and rank_value >= 64:
-        fact = rates.wide
-    usual = Reason("training.learning_rate", fact.value, fact.why, fact.source)
-    of = stages.every().get(stage)
-    if of is None or of.rate == 1:
-        return usual
-    return replace(usual, value=fact.value * of.rate, why=of.why_rate, source="tuiftune default")
+def learning_rate(preset: Preset, usual: UsualRate) -> Reason:
+    """`training.learning_rate`: as set, or the usual one."""
+    key, asked = "training.learning_rate", preset.training.learning_rate
+    if asked != "auto":
+        return Reason(key, asked, "you asked for it", YOURS)
+    return Reason(key, usual.value, usual.why, usual.source)
 
 
 def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
@@ -193,7 +206,12 @@ def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
         return Reason(key, asked, why, YOURS)
     if not technique.adapters:
         return Reason(key, "float32", _NO_ADAPTERS, "technique")
-    return Reason(key, "float32", "small updates are not rounded away", "measured; PEFT's default")
+    return Reason(
+        key,
+        "float32",
+        "small updates are not rounded away",
+        "measured on an H200, 400 steps, four settings; PEFT's default",
+    )
 
 
 def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
@@ -212,7 +230,7 @@ def divergence_patience(preset: Preset, steps: int | None) -> Reason:
         return Reason(key, asked, "you asked for it", YOURS)
     least, most = DIVERGED_BOUNDS
     why = f"{DIVERGED_SHARE:.0%} of the steps, {least} to {most}: a spike passes sooner"
-    return Reason(key, patience(asked, steps), why, "PaLM (Chowdhery et al., 2022)")
+    return Reason(key, patience(asked, steps), why, sources.PALM.short)
 
 
 def score(preset: Preset, facts: DataFacts | None) -> Reason:
@@ -222,9 +240,8 @@ def score(preset: Preset, facts: DataFacts | None) -> Reason:
     text = facts is not None and facts.format == "text"
     if text or not stages.every()[preset.method.stage].answers:
         return Reason(key, "none", "running text has no answers to compare", "data")
-    return Reason(
-        key, "exact_match", "answers are compared with the held-out references", "guides: held-out rows"
-    )
+    why = "generated answers are compared with the reference answers of the evaluation rows"
+    return Reason(key, "exact_match", why, sources.DEFAULT)
 
 
 def max_new_tokens(preset: Preset, facts: DataFacts | None) -> Reason:
@@ -245,4 +262,4 @@ def max_new_tokens(preset: Preset, facts: DataFacts | None) -> Reason:
         return Reason(
             key, value, "no answer is longer than the longest row, and 256 show what was learnt", "data"
         )
-    return Reason(key, 256, "long enough to judge an answer; the data is not known yet", "tuiftune")
+    return Reason(key, 256, "long enough to judge an answer; the data is not known yet", sources.DEFAULT)

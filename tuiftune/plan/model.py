@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tuiftune.plan.rates import UsualRate
     from tuiftune.preset.schema import Preset
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a key of the resolved preset has its value. `source` names a guide, a measurement or a formula."""
+    """Why a key of the resolved preset has its value. `source` names it in short, see `tuiftune.sources`."""
 
     key: str  # dotted, e.g. "method.rank"
     value: Any
@@ -86,4 +87,5 @@ class Plan:
     near_limit: bool = False  # it fits, with less than 2 % of the card to spare
     larger: Larger | None = None
     sharded: Sharded | None = None
+    usual_rate: UsualRate | None = None  # what `auto` gives, also if the preset sets a learning rate
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan.device import near
+from tuiftune.plan.model_size import larger_than_needed
+from tuiftune.plan.rates import FULL_SHARE, written
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.device import Device
     from tuiftune.plan.model import Sharded
     from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.rates import UsualRate
     from tuiftune.preset.schema import Preset
     from tuiftune.techniques.base import Technique
 
@@ -34,9 +37,13 @@ def of(
     technique: Technique,
     sharded: Sharded | None,
     needs: int,
+    usual: UsualRate,
 ) -> tuple[str, ...]:
     """What a reader of the plan should know: assumptions, the data's lengths, budgets, prices."""
     notes = [*_near(needs, device), *device.notes, *model.architecture.notes]
+    notes += _rate(preset, technique, usual)
+    if said := larger_than_needed(model.parameters, facts):
+        notes.append(said)
     notes += _experts(preset, model, technique)
     if not model.architecture.known and not model.architecture.notes:
         notes.append(f"{model.architecture.family} is treated as Llama-like; the bound is 15 % wider.")
@@ -83,6 +90,22 @@ def _near(needs: int, device: Device) -> list[str]:
         f"{(device.capacity - needs) / device.capacity:.1%} to spare. Leave nothing else running on it, "
         "or take an alternative that needs less."
     ]
+
+
+def _rate(preset: Preset, technique: Technique, usual: UsualRate) -> list[str]:
+    """That a learning rate that was set is far from what is usual here."""
+    rate = preset.training.learning_rate
+    if rate == "auto" or not usual.far(rate):
+        return []
+    band = f"{written(usual.low)} to {written(usual.high)}"
+    times = usual.beyond(rate)
+    if times > 1:
+        what = f"{times:.2g}× above {band}, where the best rate is expected: the loss may spike or diverge"
+    else:
+        what = f"{1 / times:.2g}× below {band}, where the best rate is expected: it may learn almost nothing"
+        if technique.adapters and rate >= usual.value * FULL_SHARE / 2:
+            what += ". That is a rate of full fine-tuning; adapters take ten times as much"
+    return [f"training.learning_rate {written(rate)} is {what}. auto takes {written(usual.value)}."]
 
 
 def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str]:

@@ -130,7 +130,7 @@ class Planned:
     checkpoints_kept: int | None = None
     max_grad_norm: float | None = None
     learning_rate: float | None = None  # at its peak
-    usual_rate: float | None = None  # what the plan would choose for this technique and number of parameters
+    usual_rate: float | None = None  # learning rate that `auto` gives for this run
     warmup_ratio: float | None = None
     divergence_patience: int | None = None  # steps; None: by their number
     rows: PlannedRows = PlannedRows()
@@ -245,14 +245,17 @@ def _rows(data: Mapping[str, Any], named: tuple[str, ...]) -> PlannedRows:
 
 
 def _usual_rate(plan: Mapping[str, Any], method: Mapping[str, Any]) -> float | None:
-    from tuiftune import techniques
-    from tuiftune.plan.hyperparameters import usual_rate
+    """The usual learning rate as planned; of an earlier version's plan, by technique and size alone."""
+    from tuiftune import stages, techniques
+    from tuiftune.plan.rates import by_size
 
+    if (noted := _number(_part(plan, "usual_rate"), "value")) is not None:
+        return noted
     technique, parameters = _text(method, "technique"), _number(_part(plan, "model"), "parameters")
     if technique not in techniques.every() or parameters is None:
         return None
-    rank, stage = _whole(method, "rank") or 16, _text(method, "stage")
-    return float(usual_rate(techniques.every()[technique], rank, int(parameters), stage).value)
+    stage = stages.every().get(_text(method, "stage"), stages.usual())
+    return by_size(stage, techniques.every()[technique], int(parameters)).value
 
 
 def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.attempt import Attempt
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
+    from tuiftune.plan.rates import UsualRate
     from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
@@ -76,6 +77,7 @@ def make_plan(
         technique_source = FORMULA
     amount = cost.amount(preset, lengths, best.settings.micro_batch, copies, best.settings.packing)
     every, why_every = cost.save_every(amount.steps, best.step_seconds)
+    usual = hyperparameters.usual_rate(preset, chosen.technique, model, amount.steps)
     method = Reason("method.technique", chosen.technique.key, why_technique, technique_source)
     reasons = _reasons(
         preset,
@@ -89,6 +91,7 @@ def make_plan(
         copies,
         amount.steps,
         (every, why_every),
+        usual,
     )
     reasons += parallelism.reasons(preset, device, chosen.way, gain(chosen, others))
     reasons = [_attributed(reason, preset) for reason in reasons]
@@ -123,6 +126,7 @@ def make_plan(
         near_limit=near(best.memory.needs, device.capacity),
         larger=larger_of(preset, chosen.found, best),
         sharded=sharded,
+        usual_rate=usual,
         notes=notes.of(
             preset,
             model,
@@ -135,6 +139,7 @@ def make_plan(
             chosen.technique,
             sharded,
             best.memory.needs,
+            usual,
         ),
     )
 
@@ -151,6 +156,7 @@ def _reasons(
     copies: int,
     steps: int | None,
     every: tuple[int, str],
+    usual: UsualRate,
 ) -> list[Reason]:
     training, settings = preset.training, best.settings
 
@@ -193,7 +199,7 @@ def _reasons(
         attention.reason(preset, model.architecture, settings),
         chosen.rank,
         hyperparameters.alpha(preset, chosen.technique, chosen.rank.value),
-        hyperparameters.learning_rate(preset, chosen.technique, chosen.rank.value, model.parameters),
+        hyperparameters.learning_rate(preset, usual),
         lever("training.micro_batch", training.micro_batch, settings.micro_batch, why_rows),
         lever("training.activation_checkpointing", training.activation_checkpointing, kept, why_kept),
         lever("training.kernels", training.kernels, settings.kernels, kernels),

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterRate:
+    """A stage's own peak learning rate with LoRA, whatever the model; full fine-tuning takes a tenth."""
+
+    value: float
+    within: tuple[float, float]
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One kind of training. `does` says it in a few words; `options` are the keys it adds to `method`.
 
@@ -24,6 +34,7 @@ class Stage:
         needs: what a row must have, and `remedy`: what to do where it has not.
         defaults: its own for dotted preset keys that are left out.
         rate: its usual learning rate over that of the technique, for the reason `why_rate`.
+        adapter_rate: its usual learning rate with LoRA, if that does not follow supervised fine-tuning's.
         packs: several rows share a sequence, where the model keeps them apart.
         splits: what is longer than max_length becomes several rows, and is not truncated.
         answers: its rows have reference answers, which generated ones are compared with.
@@ -41,6 +52,7 @@ class Stage:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     rate: float = 1.0
     why_rate: str = ""
+    adapter_rate: AdapterRate | None = None
     packs: bool = False
     splits: bool = False
     answers: bool = True

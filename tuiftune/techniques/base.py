@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from tuiftune.sources import DEFAULT
+
 if TYPE_CHECKING:
     from tuiftune.options import Option, Quality
 
@@ -22,9 +24,15 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Peak learning rates: of tiny models, the usual one, of large models, and at ranks of 64 and more.
+    """Peak learning rates of a technique.
 
-    `within`: from and to what its `source` takes.
+    Attributes:
+        within: from and to what its `source` takes, whatever the model.
+        tiny: for models of at most 50 million parameters.
+        usual: where the model's family and hidden size are not known, or `over_lora` is None.
+        large: the same for models of 20 billion parameters and more.
+        over_lora: multiple of LoRA's rate, which `plan.rates` finds from the model, the batch and the steps;
+            None: its rate does not follow LoRA's.
     """
 
     within: tuple[float, float]
@@ -32,7 +40,7 @@ class Rates:
     tiny: Fact
     usual: Fact
     large: Fact | None = None
-    wide: Fact | None = None
+    over_lora: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +92,8 @@ class Technique:
     unquantized: str = ""  # the technique that this is over a base model that is not quantized
     nf4: Over | None = None  # None: not over a base model quantized to NF4
     fp8: Over | None = None
-    ranks: tuple[int, int] = (8, 64)  # what the guides take
-    alpha: Fact = Fact(2, "twice the rank", "guides A, B, C: alpha = 2r")  # for each unit of rank
+    ranks: tuple[int, int] = (8, 256)  # in which a rank only has to suffice for the trained tokens
+    alpha: Fact = Fact(2, "2 × rank: the adapter's scale, alpha / rank, is 2", DEFAULT)  # per unit of rank
     alpha_fixed: bool = False  # alpha is that at any rank
     compiles: bool = False  # its layers were seen to compile
     experts: bool = True  # may adapt the experts of a mixture, which are 3-D parameters

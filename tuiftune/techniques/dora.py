@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuiftune.options import Quality
+from tuiftune.sources import DORA as DORA_PAPER
+from tuiftune.sources import PEFT_COMPARISON, VARIANTS, together
 from tuiftune.techniques.base import Allocator
 from tuiftune.techniques.lora import LORA
 
@@ -14,7 +16,11 @@ DORA = replace(
     name="DoRA",
     order=40,
     does="LoRA with trained magnitudes",
-    quality=Quality("better", "above LoRA at the same rank, for more time a step", "guides A–C"),
+    quality=Quality(
+        "same",
+        "above LoRA in its paper; equal within noise in later comparisons, and slower",
+        together(DORA_PAPER, VARIANTS, PEFT_COMPARISON),
+    ),
     forms="dora",
     allocator=Allocator(kept=(0.04, 0.075), recomputed=(0.08, 0.125)),
     automatic=False,

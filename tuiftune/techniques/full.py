@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuiftune.options import Quality
+from tuiftune.sources import FORGETS_LESS, GPT3, NO_REGRET, PRACTITIONERS
 from tuiftune.techniques.base import Allocator, Fact, Rates, Technique
 from tuiftune.techniques.lora import ADAPTER_OPTIONS
 
@@ -13,13 +14,16 @@ FULL = Technique(
     does="all weights",
     adapters=False,
     quality=Quality(
-        "better", "the most it can learn, and the most it forgets; wants many rows", "guides A–C"
+        "better",
+        "learns the most from many rows, and forgets the most of what the base model knew",
+        FORGETS_LESS.short,
     ),
     rates=Rates(
         within=(1e-5, 5e-5),
-        source="guides A–C: 2e-5",
-        tiny=Fact(5e-4, "a model this small bears, and needs, large steps", "Brown et al. 2020, table 2.1"),
-        usual=Fact(2e-5, "full tuning forgets quickly at higher rates", "guides A, C: 2e-5"),
+        source=PRACTITIONERS.short,
+        tiny=Fact(5e-4, "small models train best with a high learning rate", GPT3.short),
+        usual=Fact(2e-5, "a tenth of LoRA's rate", NO_REGRET.short),
+        over_lora=Fact(0.1, "a tenth of LoRA's rate", NO_REGRET.short),
     ),
     forms="full",
     allocator=Allocator(kept=(0.03, 0.10), recomputed=(0.06, 0.11)),

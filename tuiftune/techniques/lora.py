@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tuiftune.options import Auto, Option, PositiveInt, Probability, Quality, Text
+from tuiftune.sources import FORGETS_LESS, NO_REGRET, PRACTITIONERS, QLORA, together
 from tuiftune.techniques.base import Allocator, Fact, Over, Rates, Technique
 
 ADAPTER_OPTIONS = (
@@ -61,39 +62,27 @@ ADAPTER_OPTIONS = (
     ),
 )
 
-TINY_RATE = Fact(2e-3, "adapters bear about ten times full tuning's rate", "Schulman et al. 2025 (LoRA)")
-LARGE_RATE = Fact(1e-4, "large models train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
+TINY_RATE = Fact(2e-3, "adapters take about ten times the rate of full fine-tuning", NO_REGRET.short)
+SAME_AS_LORA = Fact(1, "LoRA's rate", NO_REGRET.short)
+RATES = Rates(
+    within=(1e-4, 2e-4),
+    source=PRACTITIONERS.short,
+    tiny=TINY_RATE,
+    usual=Fact(2e-4, "the rate of the QLoRA paper for models of 7B and 13B parameters", QLORA.short),
+    large=Fact(1e-4, "the rate of the QLoRA paper for models of 33B and 65B parameters", QLORA.short),
+    over_lora=SAME_AS_LORA,
+)
 
 OVER_NF4 = Over(
     forms="qlora",
     allocator=Allocator(kept=(0.02, 0.07), recomputed=(0.07, 0.124)),
-    ranks=(16, 32),
-    rates=Rates(
-        within=(1e-4, 2e-4),
-        source="guides A–C: 1e-4 … 2e-4",
-        tiny=TINY_RATE,
-        usual=Fact(2e-4, "the rate QLoRA was published with", "guides A, B, C: 2e-4"),
-        large=LARGE_RATE,
-    ),
+    ranks=(8, 256),
+    rates=RATES,
 )
 
-USUAL = Fact(
-    2e-4,
-    "the upper end: fewest steps, and steady below 20 B parameters",
-    "guides A, B, C: 1e-4 … 2e-4",
-)
-WIDE = Fact(1e-4, "ranks of 64 and more train steadier at the lower end", "guides A, B, C: 1e-4 … 2e-4")
-RATES = Rates(
-    within=(1e-4, 2e-4),
-    source="guides A–C: 1e-4 … 2e-4",
-    tiny=TINY_RATE,
-    usual=USUAL,
-    large=LARGE_RATE,
-    wide=WIDE,
-)
 # Its layers keep what those of a 16-bit base keep: a frozen weight's product saves no input.
 ALLOCATOR = Allocator(kept=(0.04, 0.07), recomputed=(0.03, 0.075))
-OVER_FP8 = Over(forms="lora", allocator=ALLOCATOR, ranks=(8, 64), rates=RATES)
+OVER_FP8 = Over(forms="lora", allocator=ALLOCATOR, ranks=(8, 256), rates=RATES)
 
 LORA = Technique(
     key="lora",
@@ -101,7 +90,11 @@ LORA = Technique(
     order=20,
     does="low-rank adapters over a frozen base model",
     adapters=True,
-    quality=Quality("same", "near full tuning, and forgets little: where the guides begin", "guides A–C"),
+    quality=Quality(
+        "same",
+        "as good as full fine-tuning while the adapters have room for the data, and it forgets less",
+        together(NO_REGRET, FORGETS_LESS),
+    ),
     rates=RATES,
     forms="lora",
     allocator=ALLOCATOR,

@@ -1,4 +1,4 @@
-"""LoRA+: LoRA whose B matrices learn at a multiple of the A matrices' rate (Hayou et al., 2024)."""
+"""LoRA+: LoRA whose B matrices train at a multiple of the A matrices' learning rate (Hayou et al., 2024)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tuiftune.options import Option, Quality
+from tuiftune.sources import LORAPLUS as LORAPLUS_PAPER
+from tuiftune.sources import VARIANTS, together
 from tuiftune.techniques.base import Fact, Rates
 from tuiftune.techniques.lora import LORA, OVER_FP8, OVER_NF4
 
-SOURCE = "Hayou et al., 2024 (arXiv:2402.12354)"
-HALF = "half of LoRA's rate, which that of B is a multiple of"
+SOURCE = LORAPLUS_PAPER.short
+HALF = "half of LoRA's rate; the B matrices take a multiple of it"
 
 
 def ratio_quality(value: Any) -> Quality:
@@ -25,11 +27,11 @@ def ratio_quality(value: Any) -> Quality:
 
 RATES = Rates(
     within=(5e-5, 1e-4),
-    source=f"half of LoRA's, PEFT's documentation of {SOURCE}",
+    source=SOURCE,
     tiny=Fact(1e-3, HALF, SOURCE),
     usual=Fact(1e-4, HALF, SOURCE),
     large=Fact(5e-5, HALF, SOURCE),
-    wide=Fact(5e-5, HALF, SOURCE),
+    over_lora=Fact(0.5, HALF, SOURCE),
 )
 
 LORAPLUS = replace(
@@ -40,8 +42,8 @@ LORAPLUS = replace(
     does="LoRA with a higher learning rate for its B matrices",
     quality=Quality(
         "same",
-        "in its paper 1–2% above LoRA, and up to twice as fast to learn",
-        SOURCE,
+        "1–2% above LoRA in its paper; as good as LoRA once each has its own learning rate",
+        together(LORAPLUS_PAPER, VARIANTS),
     ),
     rates=RATES,
     options=(

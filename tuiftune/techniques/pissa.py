@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tuiftune.options import Option, Quality
+from tuiftune.sources import PISSA as PISSA_PAPER
+from tuiftune.sources import VARIANTS, together
 from tuiftune.techniques.lora import LORA
 
-SOURCE = "Meng et al., 2024 (arXiv:2404.02948)"
+SOURCE = PISSA_PAPER.short
 
 
 def iterations_quality(value: Any) -> Quality:
@@ -25,7 +27,11 @@ PISSA = replace(
     name="PiSSA",
     order=70,
     does="LoRA that begins with the weights' largest singular values",
-    quality=Quality("same", "in its paper above LoRA at the same rank, and faster to learn", SOURCE),
+    quality=Quality(
+        "same",
+        "above LoRA at the same rank in its paper; as good as LoRA once each has its own learning rate",
+        together(PISSA_PAPER, VARIANTS),
+    ),
     options=(
         *LORA.options,
         Option(

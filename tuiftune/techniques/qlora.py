@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuiftune.options import Quality
+from tuiftune.sources import PRACTITIONERS, together
+from tuiftune.sources import QLORA as QLORA_PAPER
 from tuiftune.techniques.base import NF4
 from tuiftune.techniques.lora import LORA
 
@@ -14,7 +16,11 @@ QLORA = replace(
     name="QLoRA",
     order=30,
     does="LoRA over a 4-bit base model",
-    quality=Quality("worse", "slightly below LoRA: take it where LoRA does not fit", "guides A–C"),
+    quality=Quality(
+        "worse",
+        "matches LoRA in its paper, slightly below in practice: use it if LoRA does not fit",
+        together(QLORA_PAPER, PRACTITIONERS),
+    ),
     compared=True,
     unquantized=LORA.key,
     fits="only over 4-bit weights",

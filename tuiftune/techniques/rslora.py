@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuiftune.options import Quality
+from tuiftune.sources import DEFAULT, PEFT_COMPARISON, together
+from tuiftune.sources import RSLORA as RSLORA_PAPER
 from tuiftune.techniques.base import Fact
 from tuiftune.techniques.lora import LORA
 
-SOURCE = "Kalajdzievski, 2023 (arXiv:2312.03732)"
+SOURCE = RSLORA_PAPER.short
 
 RSLORA = replace(
     LORA,
@@ -16,9 +18,15 @@ RSLORA = replace(
     name="rsLoRA",
     order=50,
     does="LoRA scaled by alpha/√rank, for high ranks",
-    quality=Quality("same", "as LoRA at rank 16; ranks of 64 and more learn more than LoRA's do", SOURCE),
+    quality=Quality(
+        "same",
+        "equal to LoRA at rank 16; at ranks of 64 and more it learns more than LoRA",
+        together(RSLORA_PAPER, PEFT_COMPARISON),
+    ),
     automatic=False,
     compared=False,  # LoRA's memory and speed
-    alpha=Fact(8, "alpha/√rank is then 2 at rank 16, LoRA's own scale there", f"tuiftune default; {SOURCE}"),
+    alpha=Fact(
+        8, "alpha/√rank is then 2 at rank 16, LoRA's own scale there", together(DEFAULT, RSLORA_PAPER)
+    ),
     alpha_fixed=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune import techniques
+from tuiftune import sources, techniques
 from tuiftune.figures import money, size
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def quality_of(plan: Plan, key: str, parameters: int | None, facts: DataFacts | 
 
     method = plan.resolved.method
     around = Circumstances(
-        techniques.find(method.technique, plan.resolved.model.quantization), parameters or 10**9, facts
+        techniques.find(method.technique, plan.resolved.model.quantization),
+        parameters or 10**9,
+        facts,
+        plan.usual_rate,
     )
     return quality(key, resolved(plan, key), around)
 
@@ -70,10 +73,14 @@ def setting_in_depth(setting: Setting, around: Circumstances, reason: Reason | N
         who = whose.get(reason.source, taken)
         parts.append(f"{who}: {written(reason.value)}. Reason: {reason.why} [{reason.source}].")
     lines: list[str] = []
+    named = [] if reason is None else [reason.source]
     for choice in setting.choices:
         found = quality(setting.key, choice, around)
         if found is not None and found.says not in " ".join(lines):
             lines.append(f"  {written(choice)}: {found.says} [{found.source}]")
+            named.append(found.source)
     if lines:
         parts += ["Effect on quality:", *lines]
+    if cited := sources.listed(named):
+        parts += ["Sources:", *(f"  {one.full}" for one in cited)]
     return "\n".join(parts)

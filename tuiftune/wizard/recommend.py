@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import stages
+from tuiftune import sources, stages
+from tuiftune.plan import passes
 from tuiftune.plan.model import Reason
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
     from tuiftune.wizard.draft import Draft
 
-# Rows a task wants, at least and better: as the guides have it (they disagree on classification).
+# Rows for a task: the least, and better. LIMA had 1,000 curated rows for style; the rest is practitioners'.
 SIZES: dict[str, tuple[int, int, str]] = {
-    "classify": (500, 2_000, "guide A: 500–2,000; guide E: 1,000–5,000"),
-    "style": (1_000, 5_000, "guides: 1,000–5,000"),
-    "knowledge": (2_000, 10_000, "guides: 2,000–10,000"),
-    "reasoning": (5_000, 20_000, "guides: 5,000–20,000"),
+    "classify": (500, 2_000, sources.PRACTITIONERS.short),
+    "style": (1_000, 5_000, sources.together(sources.LIMA, sources.PRACTITIONERS)),
+    "knowledge": (2_000, 10_000, sources.PRACTITIONERS.short),
+    "reasoning": (5_000, 20_000, sources.PRACTITIONERS.short),
 }
 USEFUL_MINIMUM = 100
 _LENGTH_STEP = 64
@@ -53,11 +54,11 @@ def recommend(
         )
     task = answers.get("task", "classify" if facts.format == "classification" else "")
     stage = stages.every().get(stages.of_format(facts.format))
-    reasons = [_epochs(facts), _evaluation_share(facts)]
+    reasons = [passes.epochs(facts), _evaluation_share(facts)]
     if stage is None or not stage.splits:
         reasons.append(_length(facts, model))
-    reasons.append(_batch(facts))
     epochs = float(reasons[0].value)
+    reasons.append(passes.effective_batch(facts, epochs))
     steps = math.ceil(facts.rows / int(reasons[-1].value)) * epochs
     reasons.append(_warmup(steps))
     reasons += _loss_and_score(facts, task, machine, model)
@@ -70,20 +71,8 @@ def recommend(
     return Recommendation(values, tuple(reasons), _advice(task, facts, model))
 
 
-def _epochs(facts: DataFacts) -> Reason:
-    """Guides: 1–3, above 3 overfits. Where in that range is this program's choice, by rows."""
-    key, source = "training.epochs", "guides: 1–3, above 3 overfits"
-    if facts.format == "text":
-        return Reason(key, 1, "raw text is read once: the second pass begins to memorise", source)
-    if facts.rows <= 5_000:
-        return Reason(key, 3, f"{facts.rows:,} rows want to be seen a few times", source)
-    if facts.rows <= 20_000:
-        return Reason(key, 2, f"{facts.rows:,} rows repeat themselves within two passes", source)
-    return Reason(key, 1, f"{facts.rows:,} rows are enough in one pass", source)
-
-
 def _evaluation_share(facts: DataFacts) -> Reason:
-    key, source = "data.eval", "guides: 80/10/10, or 90/5/5 of larger sets"
+    key, source = "data.eval", sources.DEFAULT
     total = facts.rows + facts.rows_eval
     if total < 20:
         return Reason(key, 0.2, f"of {total} rows, fewer held out would say nothing", "arithmetic")
@@ -123,22 +112,12 @@ def _share_above(facts: DataFacts, length: int) -> str:
     return f"about {max(0, 100 - 5 * max(0, below - 1))} %" if below < len(facts.quantiles) else "none"
 
 
-def _batch(facts: DataFacts) -> Reason:
-    key = "training.effective_batch"
-    if facts.rows < 320:
-        why = f"{facts.rows:,} rows make fewer than 20 steps a pass with the usual 16"
-        return Reason(key, 8, why, "arithmetic; the guides say 16–32")
-    if facts.rows >= 20_000:
-        return Reason(key, 32, f"{facts.rows:,} rows leave enough steps for steadier ones", "guides: 16–32")
-    return Reason(key, 16, "steady steps, and enough of them", "guides: 16–32")
-
-
 def _warmup(steps: float) -> Reason:
-    key = "training.warmup_ratio"
+    key, source = "training.warmup_ratio", sources.together(sources.WARMUP, sources.PRACTITIONERS)
     if steps < _FEW_STEPS:
-        why = f"of about {steps:.0f} steps, 3 % would be next to none (guide C says 0.03, guide B 0.1)"
-        return Reason(key, 0.1, why, "guide B: 0.1")
-    return Reason(key, 0.03, "enough to settle the optimizer (guide B says 0.1)", "guide C: 0.03")
+        why = f"3% of about {steps:.0f} steps would be hardly any; practitioners' guides say 0.03 or 0.1"
+        return Reason(key, 0.1, why, source)
+    return Reason(key, 0.03, "enough for the optimizer; practitioners' guides say 0.03 or 0.1", source)
 
 
 def _loss_and_score(facts: DataFacts, task: str, machine: Machine, model: BaseModel | None) -> list[Reason]:
@@ -148,7 +127,9 @@ def _loss_and_score(facts: DataFacts, task: str, machine: Machine, model: BaseMo
             Reason("evaluation.score", "none", "raw text has no answers to compare", "data"),
         ]
     found = [
-        Reason("data.loss_on", "assistant", "learn to answer, not to ask", "pitfall: loss on the prompt")
+        Reason(
+            "data.loss_on", "assistant", "train on the answers only, not on the prompts", sources.QLORA.short
+        )
     ]
     if task in ("classify", "format") or facts.labels:
         found.append(Reason("evaluation.score", "exact_match", "an answer is right or it is not", "task"))
@@ -160,7 +141,7 @@ def _loss_and_score(facts: DataFacts, task: str, machine: Machine, model: BaseMo
 
 
 def _targets(model: BaseModel | None) -> list[Reason]:
-    """On a mixture of experts, attention only: guides leave experts alone, and adapters on each are many."""
+    """On a mixture of experts, attention only: adapters on every expert are many parameters."""
     from tuiftune.models import count
 
     if model is None or not count.adapts_experts(model.architecture, "all-linear"):
@@ -178,17 +159,20 @@ def _advice(task: str, facts: DataFacts, model: BaseModel | None) -> tuple[str, 
     found = []
     if facts.format != "text" and rows < USEFUL_MINIMUM:
         found.append(
-            f"{rows} rows are below the useful minimum (100–500, guide B): put them into a prompt first "
+            f"{rows} rows are few for fine-tuning (100 to 500 are a start): use them as few-shot examples "
+            "first "
             "(tuiftune advise --data DATA --prompt DIRECTORY)."
         )
     elif task in SIZES and rows < SIZES[task][0]:
         least, better, source = SIZES[task]
         found.append(
-            f"{rows:,} rows are few for this task: {least:,} would be a start, {better:,} better ({source})."
+            f"{rows:,} rows are few for this task: {least:,} are a start, {better:,} are better ({source})."
         )
     if task == "classify" and 500 <= rows < 1_000:
         found.append(
-            "Guide A calls this enough for classification, guide E wants 1,000: watch the held-out score."
+            "Practitioners' guides disagree on classification: some start at 500 rows, some at 1,000. "
+            "Compare the "
+            "scores before and after."
         )
     if facts.labels and rows / facts.labels < 10:
         found.append(
@@ -196,7 +180,8 @@ def _advice(task: str, facts: DataFacts, model: BaseModel | None) -> tuple[str, 
         )
     if task == "knowledge":
         found.append(
-            "Tuning teaches a manner better than facts: check the answers, or look the facts up (guide D)."
+            "Fine-tuning is unreliable for adding facts: check the answers, or use RAG "
+            f"({sources.INJECTION})."
         )
     if facts.format in ("preference", "kto"):
         found.append("Only the chosen answers are learnt from: training on pairs (DPO) is not offered yet.")

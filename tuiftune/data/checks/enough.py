@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from tuiftune.data.checks.check import Subject
 
-# (useful minimum, recommended) rows: KNOWLEDGE.md §4, guides A, B and E.
+# (useful minimum, recommended) rows. LIMA: 1,000 curated rows for style and format; the rest is
+# practitioners'.
 WANTED = {
     "classification": (500, 1000),
     "instruction": (100, 1000),
@@ -28,12 +29,12 @@ WANTED = {
 
 
 def enough(subject: Subject) -> Iterator[Check]:
-    """too-few-rows: against what guides recommend for the task, and what the held-out rows can show."""
+    """too-few-rows: compared with what the task needs, and what the evaluation rows can show."""
     usable = int(subject.dataset.usable.sum())
     least, good = WANTED[subject.format]
     nothing = np.empty(0, dtype=np.intp)
     title = "Enough rows for the task"
-    advice = f"Guides start at {least:,} rows for this kind of task and recommend {good:,} or more."
+    advice = f"{least:,} rows are a start for this kind of task; {good:,} or more are recommended."
     if usable >= good:
         yield Check("too-few-rows", title, "ok", 0, indices=nothing)
         return

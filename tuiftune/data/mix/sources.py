@@ -1,7 +1,8 @@
 """Several sources in one training set: how often each row is seen in an epoch, and all is counted.
 
-Replaying some general data beside the task's own keeps what the model knew (guides A and C). The training
-data is seen once; every other source has a weight, a share of the rows seen, or follows a temperature.
+Replaying some general data next to the task's own keeps what the model knew (Ibrahim et al., 2024). The
+training data is seen once; every other source has a weight, a share of the rows seen, or follows a
+temperature.
 """
 
 from __future__ import annotations

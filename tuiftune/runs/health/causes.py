@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SUSPECT = 1  # steps that a suspicion of divergence lasts before it is reported
 FAR_BELOW = 300.0  # times below the usual learning rate: more steps won't help
 NEARLY = 0.9  # of the loss at the start: what is still there then was not learned away
-BELOW = 8.0  # times below the usual learning rate: a low one, beyond the range that guides give
+BELOW = 8.0  # times below the usual learning rate: a low one, beyond the usual range
 LITTLE = 0.5  # of the loss: a low learning rate that gains more is no fault
 RISE = 0.01  # of the best eval loss; less is no rise
 CLEAR_RISE = 0.02  # of the best eval loss: one evaluation is enough …

@@ -35,7 +35,7 @@ EASY = 0.7  # nats a token; preference losses begin at ln 2
 HOPELESS = 16.0  # nats a token: worse than guessing among nine million tokens, more than any vocabulary has
 HELD = 0.6  # of these bounds end a suspicion, or it would come and go with the noise
 EVAL_ABOVE = 1.2  # times the base model's eval loss, which has no noise: the rows are the same
-FAR_ABOVE = 8.0  # times the usual learning rate: beyond the range that guides give
+FAR_ABOVE = 8.0  # times the usual learning rate: beyond the usual range
 
 
 @dataclass(slots=True)

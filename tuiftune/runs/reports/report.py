@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths
+from tuiftune import documents, paths, sources
 from tuiftune.errors import UserError
 from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
@@ -77,6 +77,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         _data(plan, state),
         "## Settings, and why",
         _settings(plan),
+        *_sources(plan),
         *_remarks(state, plan),
         "## Where it lies",
         _places(run),
@@ -175,6 +176,16 @@ def _settings(plan: Planned) -> str:
         cells = (escape(str(cell)) for cell in (reason.key, reason.value, reason.why, reason.source))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _sources(plan: Planned) -> list[str]:
+    """The sources that the reasons name, in full."""
+    found = sources.listed(reason.source for reason in plan.reasons)
+    lines = [
+        f"- {escape(one.short)}: {escape(one.cited)}." + (f" <{one.link}>" if one.link else "")
+        for one in found
+    ]
+    return ["### Sources", "\n".join(lines)] if lines else []
 
 
 def _standing(state: RunState, foreseen: Planned) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.containers import VerticalScroll
 
 from tuiftune.advice.recommendation import TITLES
+from tuiftune.sources import listed
 from tuiftune.tui.keys.scopes import READING, WEIGHING
 from tuiftune.tui.kit.canvas import Line
 from tuiftune.tui.kit.screens import Dialog
@@ -49,8 +50,8 @@ class FullVerdict(VerdictView):
                     f"sources disagree on {dispute.topic}", "title"
                 ),
             ]
-            for guides, says, outcome in dispute.views:
-                words = f"{', '.join(guides)}: {says}. By this source alone: {TITLES[outcome].lower()}"
+            for names, says, outcome in dispute.views:
+                words = f"{', '.join(names)}: {says}. By this source alone: {TITLES[outcome].lower()}"
                 lines += [Line("  ").add(part, "soft") for part in wrapped(words, width - 2)]
         lines += [Line(), Line("reasons", "title")]
         for one in verdict.contributions:
@@ -58,6 +59,9 @@ class FullVerdict(VerdictView):
             if one.question in self._swings:
                 other = TITLES[self._swings[one.question]].lower()
                 lines.append(Line("    ").add(f"this answer decides; without it: {other}", "accent"))
+        lines += [Line(), Line("sources", "title")]
+        for source in listed(name for one in verdict.contributions for name in one.sources):
+            lines += [Line("  ").add(part, "soft") for part in wrapped(source.full, width - 2)]
         return lines
 
 

@@ -76,7 +76,7 @@ class VerdictView(Canvas):
         line = Line("  ")
         for index, text in enumerate(moved):
             line.add(("  " if index else "") + text, "good" if text.startswith("+") else "warning")
-        says = f"{one.says} [{', '.join(one.guides)}]"
+        says = f"{one.says} [{', '.join(one.sources)}]"
         if self._roomy:
             reason = [Line("    ").add(part, ink or "soft") for part in wrapped(says, width - 4)]
             answer = (

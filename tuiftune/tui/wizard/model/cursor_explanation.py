@@ -69,7 +69,8 @@ class ExplainsCursor(WizardStep):
         model = self._models.current
         known = model.parameters if model else None
         method = self.last.resolved.method.technique if self.last else techniques.automatic(tiny=False)[0].key
-        around = Circumstances(techniques.find(method), known or 10**9, self.outcome.facts)
+        usual = self.last.usual_rate if self.last else None
+        around = Circumstances(techniques.find(method), known or 10**9, self.outcome.facts, usual)
         key, outcome = setting.key, self.outcome
         return setting_in_depth(
             setting, around, outcome.advised(key) or outcome.reason(key, self.draft, self.plan)

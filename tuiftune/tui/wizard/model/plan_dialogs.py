@@ -9,6 +9,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.figures import size
+from tuiftune.sources import listed
 from tuiftune.tui.keys.scopes import ALTERNATIVES, LIST, READING, REASONS
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.dialogs import ListDialog, described
@@ -40,6 +41,9 @@ class ReasonLines(Canvas):
             ]
         for note in self._notes:
             lines += [Line(part, "soft") for part in wrapped(note, width)]
+        lines.append(Line("sources", "title"))
+        for source in listed(reason.source for reason in self._reasons):
+            lines += [Line("  ").add(part, "faint") for part in wrapped(source.full, width - 2)]
         return lines
 
 
