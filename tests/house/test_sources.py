@@ -23,7 +23,8 @@ GUIDE = re.compile(r"\bguides? [A-E]\b", re.IGNORECASE)
 # What no one published is said in these words.
 PLAIN = re.compile(
     r"technique|preset|data|hardware|prediction|arithmetic|size|task|model|tuiftune default|tuiftune advice|"
-    r"measured: benchmarks/\S+|your rows \(.*\)|data \(.*\)|measured on an H200.*|PEFT's default|counted as PEFT 0.21 adapts"
+    r"your rows \(.*\)|data \(.*\)|measured on an H200.*|measured: benchmarks/\S+|PEFT's default|"
+    r"counted as PEFT 0.21 adapts"
 )
 
 

@@ -91,6 +91,17 @@ def test_the_report_tells_scores_with_how_sure_they_are(finished: RunDir) -> Non
     assert "State: **done**" in text
 
 
+def test_the_report_lists_the_sources_of_its_reasons_in_full(finished: RunDir) -> None:
+    plan = json.loads((finished.path / "plan.json").read_text())
+    source = "QLoRA paper, 2023; tuiftune default"
+    plan["reasons"] = [{"key": "method.rank", "value": 16, "why": "as there", "source": source}]
+    (finished.path / "plan.json").write_text(json.dumps(plan))
+    told = markdown(finished)
+    assert "### Sources" in told
+    assert told.count("https://arxiv.org/abs/2305.14314") == 1
+    assert "Dettmers et al. (2023). QLoRA: Efficient Finetuning of Quantized LLMs" in told
+
+
 def test_nothing_from_data_acts_in_the_report(finished: RunDir) -> None:
     text = markdown(finished)
     assert "\x1b" not in text

@@ -68,7 +68,7 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await pilot.press("tab", *["down"] * 5, "right", "right")
         await until(pilot, lambda: "compared with recommended: same memory" in shown(pilot.app))
         assert "as long" in shown(pilot.app)
-        assert "quality ▼ begins to learn its rows by heart" in shown(pilot.app)
+        assert "quality ▼ above 3 the model may memorize the rows" in shown(pilot.app)
         assert "Your value. Recommended: 3" in shown(pilot.app)
         await pilot.press("down", "right")
         await until(pilot, lambda: "Your value. Recommended: 0.0005" in shown(pilot.app))
@@ -151,7 +151,7 @@ async def test_a_plan_for_another_card_asks_before_it_starts_here(app: Callable[
         assert not Path("runs").exists()
 
 
-def test_quality_says_what_the_guides_say() -> None:
+def test_quality_says_what_the_evidence_says() -> None:
     lora = Circumstances(techniques.find("lora"), 8 * 10**9)
 
     def leans(key: str, value: object, around: Circumstances = lora) -> str:
@@ -185,9 +185,9 @@ def test_rows_that_are_cut_are_counted_from_the_data() -> None:
     cut, whole = quality("data.max_length", 50, around), quality("data.max_length", 128, around)
     assert cut is not None
     assert cut.leans == "worse"
-    assert "% of the rows lose" in cut.says
+    assert "% of rows are truncated" in cut.says
     assert whole is not None
-    assert "no row is cut" in whole.says
+    assert "no row is truncated" in whole.says
 
 
 def test_the_difference_names_memory_time_and_money() -> None:
