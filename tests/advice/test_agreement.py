@@ -77,7 +77,7 @@ def test_six_hundred_labels_are_not_given_a_large_model_because_it_fits() -> Non
     assert "larger one if labels are confused" in found[0].why, "what would change it"
     large = recommended("Qwen/Qwen3-14B", given, 80, {})
     (note,) = (note for note in large.notes if "are usually enough" in note)
-    assert "14.8 B parameters for rows of fixed labels: up to 2 B" in note
+    assert "14.8B parameters for rows of fixed labels: up to 2B" in note
     assert suggest(machine(80 * GIB), {"task": "reasoning"}, rows("chat", 20_000))[0].parameters > 9e9
     few = suggest(machine(80 * GIB), {"task": "reasoning"}, rows("chat", 600))[0]
     assert few.parameters < 9e9
