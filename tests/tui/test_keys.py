@@ -12,6 +12,7 @@ from showing import SMALL, shown, until
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.widgets import Input
 
 import tuiftune.tui
 from tuiftune.tui import navigation
@@ -22,9 +23,12 @@ from tuiftune.tui.keys.actions import actions
 from tuiftune.tui.keys.scopes import APP, TITLES
 from tuiftune.tui.keys.table import ACTIONS
 from tuiftune.tui.kit.dialogs import Confirm
+from tuiftune.tui.kit.key_bar import fitting
 from tuiftune.tui.navigation import screen_class
 from tuiftune.tui.wizard.data.file_picker import Files
+from tuiftune.tui.wizard.goal.retrieval_starter import RetrievalStarter
 from tuiftune.tui.wizard.step_screen import WizardStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +154,36 @@ async def test_the_keys_fit_an_ascii_terminal(
         await until(pilot, lambda: "Question" in shown(pilot.app).splitlines()[-1])
         assert shown(pilot.app).splitlines()[-1].isascii()
         assert "< >" in shown(pilot.app).splitlines()[-1]
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_the_footer_shows_eight_keys_at_80_columns(screen: type[DOMNode]) -> None:
+    scopes: tuple[str, ...] = (*screen.SCOPES, APP)  # type: ignore[attr-defined]
+    usable = sorted((action for action in actions(*scopes) if action.bar), key=lambda action: action.bar)
+    shown, _ = fitting(usable, 80)
+    assert len(shown) >= min(8, len(usable)), [action.label for action in shown]
+    leading = [action for action in usable if action.name != "help"][:2]
+    assert leading == shown[: len(leading)], "what leads on, and what leads back"
+    assert shown[-1].name == "help"
+
+
+async def test_a_question_mark_opens_the_help_from_a_field_and_is_typed_into_a_question(
+    app: Callable[..., TuneApp], place: Path
+) -> None:
+    (place / "docs").mkdir()
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.push_screen(RetrievalStarter(Draft()))
+        await until(pilot, lambda: pilot.app.focused is not None and pilot.app.focused.id == "documents")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Help))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RetrievalStarter))
+        field = pilot.app.screen.query_one("#question", Input)
+        field.focus()
+        await pilot.press("question_mark")
+        await until(pilot, lambda: field.value == "?")
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Help))
 
 
 def test_no_key_that_tmux_or_screen_take_for_themselves() -> None:

@@ -126,6 +126,12 @@ class TuneApp(BaseApp):
         self._tour = Tour(self)
         self._tour.show(0)
 
+    def action_help_unless_typing(self) -> None:
+        if isinstance(self.screen, navigation.screen_class("help")):
+            self.screen.dismiss(None)
+        else:
+            self.action_help()
+
     def action_help(self) -> None:
         if isinstance(self.screen, navigation.screen_class("help")):
             return

@@ -64,7 +64,8 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action(APP, "help", "question_mark,f1", "?", "Help", "Explain this screen and list all its keys", 90),
+    Action(APP, "help", "f1", "?", "Help", "Explain this screen and list all its keys (also F1)", 90),
+    Action(APP, "help_unless_typing", "question_mark", "", "", "", 0, True),
     Action(APP, "command_palette", "ctrl+p", "^p", "Commands", "Find any command by name", 95),
     Action(
         APP,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual.message import Message
-from textual.widgets import Input
 
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.field import Field
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -180,7 +180,7 @@ class CursorList(Canvas, Generic[Row]):
         self.redraw()
 
 
-class FilterField(Input):
+class FilterField(Field):
     """Filters the list of that kind on its screen, which has the focus before and after."""
 
     def __init__(self, narrows: type[CursorList[Any]], placeholder: str, id: str) -> None:  # noqa: A002

@@ -15,6 +15,7 @@ from textual.widgets import Button, DirectoryTree, Input, OptionList, Static
 
 from tuiftune.printable import printable
 from tuiftune.tui.keys.scopes import CONFIRM, DIALOG
+from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import Dialog
 
@@ -92,7 +93,7 @@ class Ask(Dialog[str | None]):
         with Vertical(id="dialog"):
             yield Static(self._question, id="dialog-question", markup=False)
             yield Static(self._hint, id="dialog-detail", markup=False)
-            yield Input(self._value, suggester=self._suggests)
+            yield Field(self._value, suggester=self._suggests)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())

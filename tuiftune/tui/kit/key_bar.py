@@ -11,9 +11,13 @@ from tuiftune.tui.keys.scopes import APP
 from tuiftune.tui.kit.canvas import Canvas, Line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.events import Click
 
     from tuiftune.tui.keys.table import Action
+
+FEWEST = 8  # keys that are shown if there are that many
 
 
 class KeyBar(Canvas):
@@ -39,24 +43,16 @@ class KeyBar(Canvas):
         del height
         line = Line()
         self._places = []
-        shown = self.usable()
-        last = next((action for action in shown if action.name == "help"), None)
-        reserve = cell_len(f" {last.shown} {last.label} ") if last else 0
+        shown, gap = fitting(self.usable(), width)
         for action in shown:
-            if action is last:
-                continue
-            length = cell_len(f" {action.shown} {action.label} ")
-            if line.width + length > width - reserve:
-                continue
-            self._add(line, action)
-        if last:
-            line.to(width - reserve)
-            self._add(line, last)
+            if action.name == "help":
+                line.to(width - cell_len(f" {action.shown} {action.label} "))
+            self._add(line, action, gap)
         return [line]
 
-    def _add(self, line: Line, action: Action) -> None:
+    def _add(self, line: Line, action: Action, gap: str) -> None:
         start = line.width
-        line.add(f" {action.shown} ", "key").add(f"{action.label} ", "soft")
+        line.add(f" {action.shown} ", "key").add(f"{action.label}{gap}", "soft")
         self._places.append((start, line.width, action.name))
 
     async def on_click(self, event: Click) -> None:
@@ -66,3 +62,24 @@ class KeyBar(Canvas):
                     self.screen, f"action_{name.partition('(')[0]}"
                 ) else await self.app.run_action(name)
                 return
+
+
+def fitting(usable: Sequence[Action], width: int) -> tuple[list[Action], str]:
+    """Return the actions that fit into `width` cells, and the gap after each label.
+
+    Help is always among them, at the end. Without the gap there may be space for more.
+    """
+    last = [action for action in usable if action.name == "help"]
+    loose, tight = (_fitting(usable, last, width, gap) for gap in (" ", ""))
+    return (loose, " ") if len(loose) >= min(FEWEST, len(tight)) else (tight, "")
+
+
+def _fitting(usable: Sequence[Action], last: list[Action], width: int, gap: str) -> list[Action]:
+    shown: list[Action] = []
+    room = width - sum(cell_len(f" {action.shown} {action.label} ") for action in last)
+    for action in usable:
+        length = cell_len(f" {action.shown} {action.label}{gap}")
+        if action not in last and length <= room:
+            shown.append(action)
+            room -= length
+    return shown + last

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, Label
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, roughly, size
+from tuiftune.tui.kit.field import Field
 from tuiftune.tui.wizard.review_views import CommandLine, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import proposals
@@ -77,12 +78,12 @@ class ReviewStep(WizardStep):
             yield YamlView()
         with Horizontal(classes="field"):
             yield Label(" Name    ")
-            yield Input(
+            yield Field(
                 self.draft.name, id="name", placeholder="name of the run and the preset", max_length=64
             )
         with Horizontal(classes="field"):
             yield Label(" Save as ")
-            yield Input(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
+            yield Field(self.draft.save_as or f"{self.draft.name}.yaml", id="save-as")
             yield Button("Save", id="save", compact=True)
         yield CommandLine()
         with Horizontal(id="go"):

@@ -15,6 +15,7 @@ from tuiftune import paths
 from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.wizard.data.check_list import CheckList
 from tuiftune.tui.wizard.data.data_facts import DataFactsView
@@ -61,7 +62,7 @@ class DataStep(WizardStep):
         with Horizontal(id="source"):
             yield Label(" File ")
             given = shlex.join(self.draft.data) if self.draft.data else first_data()
-            yield Input(
+            yield Field(
                 given,
                 id="path",
                 suggester=PathSuggester(),

@@ -17,6 +17,7 @@ from tuiftune.printable import printable
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import PROMPTING
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
@@ -89,10 +90,10 @@ class PromptStarter(FullScreen[None]):
         with Horizontal(classes="field"):
             yield Label(" Rows       ")
             given = shlex.join(self._draft.data) if self._draft.data else first_data()
-            yield Input(given, id="rows", suggester=PathSuggester(), placeholder="a file, directory or glob")
+            yield Field(given, id="rows", suggester=PathSuggester(), placeholder="a file, directory or glob")
         with Horizontal(classes="field"):
             yield Label(" Write into ")
-            yield Input(FOLDER, id="folder", suggester=PathSuggester(files=False), placeholder="a directory")
+            yield Field(FOLDER, id="folder", suggester=PathSuggester(files=False), placeholder="a directory")
         with VerticalScroll(id="starter", classes="panel") as box:
             box.border_title = "prompt.md, as it will be written"
             box.can_focus = False

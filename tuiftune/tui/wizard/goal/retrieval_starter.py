@@ -18,6 +18,7 @@ from tuiftune.printable import printable
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import RETRIEVAL
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.headings import Lead, TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
@@ -111,7 +112,7 @@ class RetrievalStarter(FullScreen[None]):
         yield Lead("Do your documents contain the answers?")
         with Horizontal(classes="field"):
             yield Label(" Documents ")
-            yield Input(
+            yield Field(
                 first_documents(),
                 id="documents",
                 suggester=PathSuggester(),
