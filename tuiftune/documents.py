@@ -14,7 +14,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import paths
+from tuiftune import paths, spool
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -66,7 +66,11 @@ def read_head(path: Path, most: int) -> str:
 
 
 def open_regular(path: Path) -> int:
-    """Return a descriptor to read a regular file. Raises UserError if it cannot be opened or is not one."""
+    """Return a descriptor to read a regular file, or what a pipe held that was read before.
+
+    Raises UserError if it cannot be opened or is not one.
+    """
+    path = spool.copy_of(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as fault:

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     OUT_OF_MEMORY = 6
     DISK_FULL = 7
     DIVERGED = 9
+    NOT_ENDED = 10  # `tuiftune status` of a run that has not ended, or never began
 
 
 class UserError(Exception):

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import zstandard
 
+from tuiftune import spool
 from tuiftune.data.read.load import load
 from tuiftune.errors import ExitCode, UserError
 
@@ -251,13 +252,19 @@ def test_a_row_too_long_for_a_table(tmp_path: Path) -> None:
     assert fault.place == f"{tmp_path / 'a.parquet'}:2"
 
 
-def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
-    """A pipe would wait for ever, a device never end."""
+def test_what_is_no_file_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device never ends, and a pipe that nobody writes to is not waited for without end."""
+    monkeypatch.setattr(spool, "WRITER_SECONDS", 0.1)
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "zero.jsonl").symlink_to("/dev/zero")
     (tmp_path / "loop.jsonl").symlink_to("loop.jsonl")
     (tmp_path / "gone.jsonl").symlink_to("nowhere")
-    for name, why in (("pipe", "neither"), ("zero", "neither"), ("loop", "circle"), ("gone", "nowhere")):
+    for name, why in (
+        ("pipe", "nobody"),
+        ("zero", "neither"),
+        ("loop", "circle"),
+        ("gone", "nowhere"),
+    ):
         assert why in str(fault_of(tmp_path / f"{name}.jsonl"))
     assert "no data file in the directory" in str(fault_of(tmp_path))
     (tmp_path / "round").symlink_to(tmp_path)
@@ -335,10 +342,10 @@ def test_control_sequences_never_reach_the_terminal(tmp_path: Path) -> None:
         assert byte not in shown
     broken = tmp_path / "b.jsonl"
     broken.write_text(GOOD + nasty + "\n")
-    done = run_cli("data", "inspect", str(broken))
-    assert done.returncode == 2
-    assert b"\x1b" not in done.stderr
-    assert done.stderr.count(b"\n") == 1
+    done = run_cli("data", "inspect", str(broken), "--fail-on", "error")
+    assert done.returncode == 1
+    assert b"Malformed lines" in done.stdout
+    assert b"\x1b" not in done.stdout + done.stderr
 
 
 BAD = {

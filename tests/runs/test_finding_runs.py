@@ -86,7 +86,9 @@ def test_a_run_is_found_by_name_path_and_register(new_run: NewRun, root: Path, t
     register(there)
     assert find("here", root) == here
     assert find(str(here.path), tmp_path) == here
-    assert find("there", root) == there
+    assert find("there") == there
+    with pytest.raises(UserError, match="no such run in the directory of --runs"):
+        find("there", root)  # never another directory's run where one was named
     assert {run.name for run in all_runs(root)} == {"here", "there"}
 
 
@@ -104,7 +106,7 @@ def test_two_of_one_name_elsewhere_ask_for_a_path(new_run: NewRun, root: Path, t
     for place in ("a", "b"):
         register(new_run("twin", under=tmp_path / place))
     with pytest.raises(UserError, match=r"2 runs of this name.*path"):
-        find("twin", root)
+        find("twin")
 
 
 def test_without_a_name_the_running_one_is_meant(new_run: NewRun, root: Path) -> None:

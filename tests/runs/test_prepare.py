@@ -47,7 +47,8 @@ def test_a_prepared_run_holds_from_any_directory(here: Path) -> None:
     assert plan["resolved"]["data"]["train"] == str(here / "train.jsonl")
     assert plan["data"]["rows"] + plan["data"]["rows_eval"] == 40
     assert plan["model"]["parameters"] > 0
-    assert run.preset.data.train == "train.jsonl"  # what the user wants stays portable
+    assert run.preset.data.train == str(here / "train.jsonl")  # it trains again from anywhere
+    assert run.preset.model.base == "builtin:tiny"
     assert [entry.path for entry in known()] == [run.path]
     assert told[0] == "reading train.jsonl"
 

@@ -83,7 +83,8 @@ def _weigh(answers: list[str] | None, data: str | None, as_json: bool) -> None:
     verdict = decide(answers_all)
     models, values = _training_path(answers_all, facts) if verdict.trains else ([], None)
     if as_json:
-        write_json(advise_view.document(verdict, answers_all, sorted(found), models, values))
+        document = advise_view.document(verdict, answers_all, sorted(found), models, values)
+        write_json(document, "advise")
     else:
         advise_view.show(verdict, found, data, models, values)
 
@@ -157,7 +158,8 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
     text, shots = prompting.write(made, directory)
     if as_json:
         rows = [{"file": shot.file, "row": shot.row} for shot in made.shots]
-        write_json({"prompt": str(text), "few_shot": str(shots), "rows": rows, "labels": list(made.labels)})
+        document = {"prompt": str(text), "few_shot": str(shots), "rows": rows, "labels": list(made.labels)}
+        write_json(document, "advise-prompt")
         return
     chosen = ", ".join(str(shot.row) for shot in made.shots)
     say(
@@ -177,7 +179,7 @@ def _look_up(path: Path, questions: list[str], top: int, as_json: bool) -> None:
     built = retrieval.index(path)
     found = retrieval.ask(built, questions, top)
     if as_json:
-        write_json(advise_view.retrieved(built, found))
+        write_json(advise_view.retrieved(built, found), "advise-documents")
     else:
         advise_view.show_retrieved(built, found)
 

@@ -27,7 +27,7 @@ def compare(
     with busy("reading the logs"):
         comparison = carry_out([find(name, runs) for name in names])
     if json:
-        terminal.write_json(comparison.document())
+        terminal.write_json(comparison.document(), "compare")
     else:
         _show(comparison)
 

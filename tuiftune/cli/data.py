@@ -77,17 +77,26 @@ def inspect(
     ] = None,
     max_length: MaxLength = 2048,
     evaluation: Evaluation = "0.05",
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", metavar="SEVERITY", help="Exit with 1 on an error, or on a warning too."),
+    ] = None,
     format_: Format = "auto",
     column: Columns = None,
 ) -> None:
-    """Inspect a dataset: format, token lengths and problems."""
+    """Inspect a dataset: format, token lengths and problems.
+
+    With --fail-on, exit code 1 means that a check found something; 2, that the files cannot be read.
+    """
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import out, write_json
     from tuiftune.data.inspect import inspect as judge
     from tuiftune.data.read.load import load
-    from tuiftune.errors import UserError
+    from tuiftune.errors import ExitCode, UserError
     from tuiftune.outputs import STANDARD
 
+    if fail_on not in (None, "error", "warning"):
+        raise UserError(f"{fail_on} is not a severity", place="--fail-on", remedy="error or warning")
     on_standard = html is not None and str(html) == STANDARD
     if json and on_standard:
         raise UserError(
@@ -99,6 +108,7 @@ def inspect(
             format=format_,
             columns=_columns(column),
             progress=lambda rows: watch(f"{rows:,} rows read", None),
+            keep_going=True,
         )
         found = judge(
             dataset, tokenizer=_tokenizer(model), max_length=max_length, eval_spec=evaluation, watch=watch
@@ -110,11 +120,13 @@ def inspect(
         with writing(html) as file:
             file.write(page(found).encode())
     if json:
-        write_json(found.document())
+        write_json(found.document(), "data-inspect")
     elif not on_standard:
         from tuiftune.data.report.terminal import render
 
         render(found, out())
+    if fail_on is not None and not found.sound(fail_on):
+        raise typer.Exit(int(ExitCode.FAILED))
 
 
 def clean(
@@ -201,10 +213,11 @@ def clean(
             format=format_,
             columns=_columns(column),
             progress=lambda rows: watch(f"{rows:,} rows read", None),
+            keep_going=True,
         )
         done = repair(dataset, output, settings, watch)
     if json:
-        write_json(done.about)
+        write_json(done.about, "data-clean")
     render(done, err())
 
 
@@ -237,6 +250,6 @@ def tokens(
     job = engine_call.Job("tokens", (*arguments, "--", *files))
     document = documents.loads(engine_call.ask(job) or b"{}")
     if json:
-        write_json(document)
+        write_json(document, "data-tokens")
     else:
         render(document, out(), color=not plain() and not out().no_color, unicode=unicode())

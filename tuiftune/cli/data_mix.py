@@ -61,7 +61,7 @@ def mix(
         train, held = split(dataset, evaluation, seed)
         mixture = mixed(train, held, wanted, seed, ", ".join(str(file) for file in dataset.files))
     if json:
-        write_json(_document(mixture, wanted))
+        write_json(_document(mixture, wanted), "data-mix")
     else:
         _render(mixture, wanted, out(), unicode())
 

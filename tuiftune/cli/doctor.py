@@ -49,7 +49,7 @@ def doctor(
     if prove and stands(findings):
         findings = (*findings, *_proofs(machine))
     if as_json:
-        write_json(_document(machine, findings))
+        write_json(_document(machine, findings), "doctor")
     else:
         _show(machine, findings)
     if not stands(findings):
@@ -126,7 +126,7 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from tuiftune.cli.terminal import COLOURS, out, sign
+    from tuiftune.cli.terminal import COLOURS, out, sign, unwrapped
     from tuiftune.hardware.diagnosis import stands
 
     console = out()
@@ -141,7 +141,11 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
                 grid.add_row("", Text(f"{sign('to do')} {finding.remedy}", style=COLOURS["to do"]))
         for label, used, total in _amounts(machine, topic):
             grid.add_row("", Text(_bar(label, used, total)))
-        console.print(grid)
+        if unwrapped():  # a finding a line
+            for mark, said in zip(*(column.cells for column in grid.columns), strict=True):
+                console.print(Text.assemble(mark or "  ", " ", said))
+        else:
+            console.print(grid)
     missing = [found for found in findings if found.state == "bad" and found.essential]
     if stands(findings):
         console.print(Text.assemble((sign("ok"), "green"), " Ready. Try it: `tuiftune demo`"))

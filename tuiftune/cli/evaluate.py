@@ -104,7 +104,7 @@ def evaluate(
     if output is not None:
         _write(report, output)
     if json:
-        terminal.write_json(report.document())
+        terminal.write_json(report.document(), "evaluate")
     else:
         from tuiftune.cli import evaluate_view
 

@@ -12,7 +12,6 @@ from tuiftune.cli.stop_signal import Asked
 from tuiftune.cli.terminal import say, unicode
 from tuiftune.errors import ExitCode
 from tuiftune.jobs import backend, supervisor
-from tuiftune.jobs.backends import local
 from tuiftune.runs.health.notices import Notices
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
@@ -112,7 +111,7 @@ class Following:
                 if ended or time.monotonic() >= until:
                     break
                 time.sleep(POLL_SECONDS)
-            local.returned(self.pid)
+            backend.of(self.run).returned(self.pid)
             seen = self._follower.vitals()
             if seen.running:
                 self._mention_silence(seen)
@@ -191,14 +190,14 @@ class Following:
     def _last_code(self) -> int:
         """Return the exit code of an engine whose directory was deleted; 1 if it is unknown."""
         until = time.monotonic() + ENDS_WITHIN
-        while (code := local.returned(self.pid)) is None and time.monotonic() < until:
+        while (code := backend.of(self.run).returned(self.pid)) is None and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
         return code if code is not None and code > 0 else int(ExitCode.FAILED)
 
 
 def died_of(run: RunDir, pid: int) -> str:
     """Return the likely cause of a crash that left no message."""
-    return postmortem.cause(run, local.returned(pid))
+    return postmortem.cause(run, backend.of(run).returned(pid))
 
 
 def closing(run: RunDir) -> list[str]:

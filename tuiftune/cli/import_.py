@@ -86,7 +86,8 @@ def import_(
                 "tool": found.tool,
                 "preset": found.preset.model_dump(mode="json", exclude_unset=True),
                 "report": lines,
-            }
+            },
+            "import",
         )
     else:
         _report(found)

@@ -50,6 +50,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Watch": (
         ("watch", "watch", "watch"),
         ("runs", "runs", "runs"),
+        ("status", "status", "status"),
         ("logs", "runs", "logs"),
         ("web", "web", "web"),
     ),
@@ -59,11 +60,22 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("report", "runs", "report"),
         ("compare", "compare", "compare"),
         ("metrics", "metrics", "metrics"),
+        ("reproduce", "reproduce", "reproduce"),
     ),
     "Ship": (),
     "Import and share": (("import", "import_", "import_"),),
+    "Scripts and agents": (
+        ("help", "help_", "help_"),
+        ("schema", "schema", "schema"),
+        ("mcp", "mcp_", "mcp"),
+    ),
 }
 COMMANDS = tuple(chain.from_iterable(PANELS.values()))
+VARIABLES = """\b
+Environment (`tuiftune help` lists all):
+  TUIFTUNE_RUNS         directory of runs; default: ./runs
+  TUIFTUNE_ASCII        set: signs and bars in ASCII
+  NO_COLOR, FORCE_COLOR set: no colors, or colors in pipes too"""
 GROUPS = {
     "data": "Inspect, clean and mix datasets, and show the exact training tokens.",
     "preset": "Check, show and list presets.",
@@ -100,7 +112,7 @@ def start(context: typer.Context, version: Version = False) -> None:
     """Fine-tune language models from your terminal. Run without a command to open the app.
 
     Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not enough disk, 4 stopped (can be
-    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 9 diverged.
+    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 9 diverged, 10 not ended yet.
     """
     if context.invoked_subcommand is None:
         from tuiftune.cli import new
@@ -110,7 +122,7 @@ def start(context: typer.Context, version: Version = False) -> None:
 
 def build() -> typer.Typer:
     """Return the application with every command of `PANELS` registered."""
-    app = _typer(cls=Panels, context_settings={"help_option_names": ["-h", "--help"]})
+    app = _typer(cls=Panels, context_settings={"help_option_names": ["-h", "--help"]}, epilog=VARIABLES)
     app.callback(invoke_without_command=True)(start)
     groups: dict[str, typer.Typer] = {}
     for command, module, function in COMMANDS:

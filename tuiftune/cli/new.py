@@ -58,9 +58,10 @@ def new(
 
     draft = Draft()
     if preset is not None:
+        from tuiftune.cli.terminal import say
         from tuiftune.preset import file, shipped
 
-        draft = Draft.of(file.load(shipped.find(preset)))
+        draft = Draft.of(file.load(shipped.find(preset), say=say))
     if plain or terminal.plain():
         from tuiftune.cli.plain import ask
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli.preset import Without, check_without
+
 
 def plan(
     preset: Annotated[
@@ -24,23 +26,25 @@ def plan(
             help="Plan for this GPU instead of this machine's, such as H100 or H100:2.",
         ),
     ] = None,
+    without: Without = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
     """Predict the GPU memory, time and cost of a preset.
 
-    Exits with 3 if it does not fit.
+    Data and a model directory that `tuiftune train` would refuse are refused here too; --without leaves them
+    out, and the JSON names them under `without`. Exits with 3 if it does not fit.
     """
     from tuiftune.cli import terminal
     from tuiftune.errors import ExitCode
     from tuiftune.plan.document import document
     from tuiftune.plan.inputs import of_named
 
-    made = of_named(preset, set_ or []).plan(gpu)
+    made = of_named(preset, set_ or [], without=check_without(without), say=terminal.say).plan(gpu)
     if json:
-        terminal.write_json(document(made))
+        terminal.write_json(document(made), "plan")
     else:
         from tuiftune.cli.plan_view import show
 
-        show(made, terminal.out())
+        show(made, terminal.out(), linear=terminal.unwrapped() or None)
     if not made.fits:
         raise typer.Exit(int(ExitCode.DOES_NOT_FIT))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuiftune.errors import UserError, with_fix
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuiftune.preset.explain import Fault
+    from tuiftune.preset.schema import Preset
 
 PresetArgument = Annotated[
     str, typer.Argument(help="A preset file, or the name of a built-in preset such as demo.")
@@ -20,43 +18,86 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=1."),
 ]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="PART", help="Leave out the data or the model's weights; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def check(
-    presets: Annotated[list[str], typer.Argument(help="Preset files or names of built-in presets.")],
+    presets: Annotated[
+        list[str], typer.Argument(metavar="PRESET...", help="Preset files, built-in names, or - for a pipe.")
+    ],
+    without: Without = None,
+    json: Json = False,
 ) -> None:
-    """Check presets and list every error. Exits with 2 if there is one."""
-    from tuiftune.cli.terminal import say, sign
-    from tuiftune.preset import file, shipped
+    """Check presets, their data and their base model, and list every error. Exits with 2 if there is one.
 
-    wrong = False
-    for name in presets:
-        path = shipped.find(name)
-        faults = file.check(path) or _model_faults(path)
-        for fault in faults:
-            say(f"{sign('bad')} {fault.place}: {with_fix(fault.message, fault.remedy)}")
-        if not faults:
-            say(f"{sign('ok')} {path}")
-        wrong = wrong or bool(faults)
-    if wrong:
+    A missing data file, columns that are not there and a model directory without weights are errors, as for
+    `tuiftune train`; --without data or --without weights leaves them out.
+    """
+    from tuiftune.cli.terminal import say, sign, write_json
+
+    skipped = check_without(without)
+    told = [_checked(name, skipped) for name in presets]
+    if json:
+        write_json({"ok": all(one["ok"] for one in told), "presets": told}, "preset-check")
+    for one in () if json else told:
+        for fault in one["errors"]:
+            say(f"{sign('bad')} {fault['place']}: {with_fix(fault['message'], fault['remedy'])}")
+        if one["ok"]:
+            say(f"{sign('ok')} {one['path']}")
+    if not all(one["ok"] for one in told):
         raise typer.Exit(2)
 
 
-def _model_faults(path: Path) -> list[Fault]:
-    """Return why a base model on this machine cannot be fine-tuned; [] if it can, or is elsewhere."""
-    from tuiftune import paths
-    from tuiftune.models import config, counted
-    from tuiftune.preset import file
+def check_without(given: list[str] | None) -> tuple[str, ...]:
+    """Return what `--without` names. UserError for anything else than data and weights."""
+    from tuiftune.plan.inputs import DATA, WEIGHTS
+
+    wrong = next((one for one in given or () if one not in (DATA, WEIGHTS)), None)
+    if wrong is not None:
+        raise UserError(f"{wrong} cannot be left out", place="--without", remedy=f"one of {DATA}, {WEIGHTS}")
+    return tuple(dict.fromkeys(given or ()))
+
+
+def _checked(name: str, without: tuple[str, ...]) -> dict[str, Any]:
+    """One preset's errors, wherever they are found: in the file, its data or its base model."""
+    from tuiftune.cli.terminal import say
+    from tuiftune.plan import inputs
+    from tuiftune.preset import file, shipped
     from tuiftune.preset.explain import Fault
 
-    base = paths.given(file.load(path).model.base)
-    place = base / "config.json"
+    path, left_out = name, without
     try:
-        if paths.is_file(place):
-            counted.check(config.read(place), str(place))
+        found = shipped.find(name)
+        path = str(found)
+        faults = file.check(found)
+        if not faults:
+            preset = file.load(found, say=say)
+            if inputs.WEIGHTS not in without:
+                _check_model(preset)
+            left_out = inputs.look_through(preset, without=without)
     except UserError as fault:
-        return [Fault(fault.place or str(place), fault.message, fault.remedy or "")]
-    return []
+        faults = [Fault(fault.place or path, fault.message, fault.remedy)]
+    return {
+        "preset": name,
+        "path": path,
+        "ok": not faults,
+        "without": list(left_out),
+        "errors": [{"place": one.place, "message": one.message, "remedy": one.remedy} for one in faults],
+    }
+
+
+def _check_model(preset: Preset) -> None:
+    """UserError where a base model directory is not one that can be fine-tuned at all."""
+    from tuiftune import paths
+    from tuiftune.models import config, counted
+
+    place = paths.given(preset.model.base) / "config.json"
+    if paths.is_file(place):
+        counted.check(config.read(place), str(place))
 
 
 def show(
@@ -70,27 +111,45 @@ def show(
         str | None,
         typer.Option(metavar="NAME[:COUNT]", help="Resolve for this GPU instead of this machine's."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Print a preset with every default and a comment on every key."""
+    from tuiftune.cli.terminal import say, write_json
     from tuiftune.preset import file, shipped
 
     if resolved or gpu:
-        _show_resolved(preset, settings or [], gpu)
+        _show_resolved(preset, settings or [], gpu, json=json)
         return
     path = shipped.find(preset)
-    loaded = file.override(file.load(path), settings or [])
+    loaded = file.override(file.load(path, say=say), settings or [])
+    if json:
+        document = {"preset": loaded.model_dump(mode="json"), "resolved": False, "reasons": [], "notes": []}
+        write_json(document, "preset-show")
+        return
     typer.echo(file.dump(loaded, header=f"{path.name}, with every default written out"), nl=False)
 
 
-def _show_resolved(preset: str, settings: list[str], gpu: str | None) -> None:
+def _show_resolved(preset: str, settings: list[str], gpu: str | None, *, json: bool) -> None:
     """Print the resolved preset on standard output, and the reason of every value on standard error."""
-    from tuiftune.cli.terminal import say
-    from tuiftune.plan.inputs import of_named
-    from tuiftune.preset.file import dump
+    from dataclasses import asdict
 
-    plan = of_named(preset, settings).plan(gpu)
+    from tuiftune.cli.terminal import say, write_json
+    from tuiftune.plan.inputs import WEIGHTS, of_named
+    from tuiftune.preset.file import dump
+    from tuiftune.preset.places import absolute
+
+    plan = of_named(preset, settings, without=(WEIGHTS,), say=say).plan(gpu)
+    if json:
+        document = {
+            "preset": absolute(plan.resolved).model_dump(mode="json"),
+            "resolved": True,
+            "reasons": [asdict(reason) for reason in plan.reasons],
+            "notes": list(plan.notes),
+        }
+        write_json(document, "preset-show")
+        return
     where = plan.gpu.get("name", "this machine")
-    typer.echo(dump(plan.resolved, header=f"{plan.resolved.name}, resolved for {where}"), nl=False)
+    typer.echo(dump(absolute(plan.resolved), header=f"{plan.resolved.name}, resolved for {where}"), nl=False)
     for reason in plan.reasons:
         say(f"{reason.key} = {reason.value}: {reason.why} [{reason.source}]")
     for note in plan.notes:
@@ -107,13 +166,23 @@ def schema() -> None:
     write_json(json_schema())
 
 
-def list_() -> None:
+def list_(json: Json = False) -> None:
     """List the built-in presets and what each is for."""
     import shutil
     import textwrap
 
+    from tuiftune.cli.terminal import unwrapped, write_json
     from tuiftune.preset import shipped
 
+    if json:
+        files = [shipped.directory() / f"{name}.yaml" for name in shipped.names()]
+        listed = [{"name": file.stem, "path": str(file), "about": shipped.about(file)} for file in files]
+        write_json({"presets": listed}, "preset-list")
+        return
+    if unwrapped():  # a row a line, to be filtered
+        for name in shipped.names():
+            typer.echo(f"{name:22}{shipped.about(shipped.directory() / f'{name}.yaml')}")
+        return
     width = max(shutil.get_terminal_size().columns, 60)
     for name in shipped.names():
         about = shipped.about(shipped.directory() / f"{name}.yaml")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tuiftune import paths
+from tuiftune.errors import UserError
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")]
@@ -17,17 +18,17 @@ def runs(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
     runs: Runs = None,
 ) -> None:
-    """List all runs on this machine, newest first."""
+    """List all runs on this machine, newest first; with --runs, those of that directory only."""
     from tuiftune.cli import terminal
     from tuiftune.runs.state.summary import summarise
-    from tuiftune.runs.store.find import all_runs
+    from tuiftune.runs.store.find import runs_under
     from tuiftune.runs.store.registry import unreachable
 
-    seen = [summarise(run) for run in all_runs(runs)]
-    for lost in unreachable():
+    seen = [summarise(run) for run in runs_under(runs)]
+    for lost in unreachable() if runs is None else ():
         terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:
-        terminal.write_json({"runs": [summary.document() for summary in seen]})
+        terminal.write_json({"runs": [summary.document() for summary in seen]}, "runs")
     elif seen:
         from tuiftune.cli.runs_view import show
 
@@ -42,13 +43,23 @@ def stop(
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill the run now, without saving a checkpoint.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
     runs: Runs = None,
 ) -> None:
     """Stop a run after its current step and save a checkpoint."""
+    from tuiftune.cli.status import standing
     from tuiftune.cli.stopping import stop as carry_out
+    from tuiftune.cli.terminal import write_json
+    from tuiftune.runs.state.liveness import vitals
     from tuiftune.runs.store.find import find
 
-    raise typer.Exit(carry_out(find(run, runs), wait=wait, kill=kill))
+    found = find(run, runs)
+    running = vitals(found).running
+    code = carry_out(found, wait=wait, kill=kill)
+    if json:
+        asked = ("kill" if kill else "stop") if running else None
+        write_json({**standing(found), "asked": asked}, "stop")
+    raise typer.Exit(code)
 
 
 def logs(
@@ -77,6 +88,7 @@ def report(
             help="Write the report here, with its plot next to it. [default: standard output]",
         ),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     runs: Runs = None,
 ) -> None:
     """Write a Markdown report: data, settings, reasons and results."""
@@ -89,6 +101,16 @@ def report(
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
+    if json:
+        from tuiftune.cli.terminal import write_json
+        from tuiftune.runs.reports.report import document
+
+        if output is not None:
+            raise UserError("write to different places", place="--json -o", remedy="use one of them")
+        with busy("reading the log"):
+            told = document(found)
+        write_json(told, "report")
+        return
     if output is None or str(output) == STANDARD:
         with busy("reading the log"):
             text = markdown(found)

@@ -27,6 +27,7 @@ SIGNS: dict[str, Sign] = {
     "new": "info",
     "stopped": "warn",
     "preempted": "warn",
+    "killed": "warn",
 }
 RUNNING_COLOR = "cyan"
 BAR_CELLS = 8

@@ -25,7 +25,7 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
         say(f"{run.name} is not running ({seen.state})")
         return int(ExitCode.DONE)
     if kill:
-        if not backend.stop(run, by="", kill=True):
+        if not backend.stop(run, by="tuiftune stop --kill", kill=True):
             raise UserError("its process is not on this machine", place=run.name, remedy=seen.why)
         say(f"{run.name}: killed. Continue from its last checkpoint: `tuiftune resume {run.name}`")
         return int(ExitCode.DONE)

@@ -18,6 +18,7 @@ from tuiftune.runs.state.postmortem import cause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.runs.log.events import Event
     from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
 
@@ -47,15 +48,27 @@ def in_lines(run: RunDir) -> int:
 
 
 def as_json(run: RunDir) -> int:
-    """Print the events as they arrive, without damaged lines. Returns the run's exit code."""
+    """Print the events as they arrive, without damaged lines. Returns the run's exit code.
+
+    The last is an `end`: of a process that ended without one it is made up here, with `logged: false`.
+    """
+    last: Event = {}
     try:
         for events in backend.of(run).stream(run):
-            for event in events:
-                sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
+            for last in events:
+                _write(last)
             sys.stdout.flush()
     except KeyboardInterrupt:
         return 0
-    return _ending(run, vitals(run))
+    seen = vitals(run)
+    if last.get("type") != "end" and seen.state in ("died", "gone"):
+        why = cause(run) if seen.state == "died" else seen.why
+        _write({"type": "end", "state": seen.state, "exit_code": seen.exit_code, "why": why, "logged": False})
+    return _ending(run, seen)
+
+
+def _write(event: Event) -> None:
+    sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
 
 
 def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:

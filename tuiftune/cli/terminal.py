@@ -25,6 +25,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
     "info": ("·", "-"),
     "to do": ("→", ">"),
 }
+UNWRAPPED = 500  # columns in a pipe: a row of a table is a line
 COLOURS: dict[Sign, str] = {"ok": "green", "warn": "yellow", "bad": "red", "info": "dim", "to do": "yellow"}
 
 
@@ -33,7 +34,7 @@ def out() -> Console:
     """Return the console for a command's result: standard output."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False)
+    return Console(highlight=False, emoji=False, width=UNWRAPPED if unwrapped() else None)
 
 
 @functools.cache
@@ -49,9 +50,15 @@ def say(text: str) -> None:
     sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 
-def write_json(document: Any) -> None:
-    """Print the one JSON document of a `--json` command on standard output. NaN and Inf become null."""
+def write_json(document: Any, name: str = "") -> None:
+    """Print the one JSON document of a `--json` command on standard output. NaN and Inf become null.
+
+    `name` is that of its schema (`tuiftune schema NAME`), which the document says first.
+    """
     import json
+
+    if name:
+        document = {"schema": f"tuiftune/{name}@1", **document}
 
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(_finite(document), indent=2, ensure_ascii=not utf8, allow_nan=False)
@@ -62,6 +69,11 @@ def write_json(document: Any) -> None:
 def plain() -> bool:
     """Return True if standard output is not a terminal, or one that cannot move its cursor."""
     return not sys.stdout.isatty() or os.environ.get("TERM", "") in {"dumb", ""}
+
+
+def unwrapped() -> bool:
+    """Whether lines are not to be wrapped: in a pipe or a file, unless COLUMNS says how wide they may be."""
+    return not sys.stdout.isatty() and not os.environ.get("COLUMNS")
 
 
 def unicode(stream: Any = None) -> bool:

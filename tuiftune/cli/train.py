@@ -18,6 +18,9 @@ KeepAlive = Annotated[
         "--keep-alive", help="Restart automatically after a crash, a preemption or a lack of GPU memory."
     ),
 ]
+Json = Annotated[
+    bool, typer.Option("--json", help="The run as one JSON document on standard output, at the end.")
+]
 
 
 def train(
@@ -39,21 +42,24 @@ def train(
             help="Run a preflight check on the longest rows before training. [default: on if there is a GPU]",
         ),
     ] = None,
+    json: Json = False,
     runs: Runs = None,
 ) -> None:
     """Fine-tune a model from a preset, and evaluate it before and after.
 
     Press Ctrl-C to detach or stop. Progress goes to standard error, the run's directory to standard output.
+    The run is named after the preset, with a number if that name is taken; with --name, a name that is taken
+    is an error (exit 2).
     """
     from tuiftune.cli import terminal
     from tuiftune.jobs.prepare import prepare
     from tuiftune.preset import file, shipped
 
-    wanted = file.load(shipped.find(preset))
+    wanted = file.load(shipped.find(preset), say=terminal.say)
     if set_:
         wanted = file.override(wanted, set_)
     run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say)
-    _run(run.path, detach, keep_alive=keep_alive)
+    _run(run.path, detach, keep_alive=keep_alive, json=json)
 
 
 def resume(
@@ -73,6 +79,7 @@ def resume(
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", help="New time limit of the whole run, in hours.")
     ] = None,
+    json: Json = False,
     runs: Runs = None,
 ) -> None:
     """Resume a run from its newest verified checkpoint.
@@ -92,6 +99,11 @@ def resume(
     seen = vitals(found)
     if seen.state == "done":
         say(f"{found.name} is already done. See its results: `tuiftune report {found.name}`")
+        if json:
+            from tuiftune.cli.status import standing
+            from tuiftune.cli.terminal import write_json
+
+            write_json(standing(found), "train")
         return
     if set_:
         if seen.running:
@@ -111,10 +123,16 @@ def resume(
         from tuiftune.runs.store.amend import give_budget
 
         give_budget(found, max_usd=max_usd, max_hours=max_hours)
-    _run(found.path, detach, force, keep_alive=keep_alive)
+    if detach and not seen.running:
+        from tuiftune.jobs.prepare import check_inputs
+
+        check_inputs(found)
+    _run(found.path, detach, force, keep_alive=keep_alive, json=json)
 
 
-def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = False) -> None:
+def _run(
+    path: Path, detach: bool, force: bool = False, *, keep_alive: bool = False, json: bool = False
+) -> None:
     from tuiftune.cli.follow import closing, train_and_follow
     from tuiftune.cli.follow import keep_alive as follow_alive
     from tuiftune.cli.terminal import say
@@ -123,7 +141,8 @@ def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = Fa
     from tuiftune.runs.store.directory import RunDir
 
     run = RunDir.open(path)
-    typer.echo(str(run.path))
+    if not json:
+        typer.echo(str(run.path))
     if keep_alive and detach:
         pid, code = supervisor.detach(run, force=force), 0
         say(
@@ -137,4 +156,9 @@ def _run(path: Path, detach: bool, force: bool = False, *, keep_alive: bool = Fa
     if not detach and status(run) == "done":
         for line in closing(run):
             say(line)
+    if json:
+        from tuiftune.cli.status import standing
+        from tuiftune.cli.terminal import write_json
+
+        write_json(standing(run), "train")
     raise typer.Exit(code)

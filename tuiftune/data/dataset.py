@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.example import Example, Message
+from tuiftune.data.read.malformed import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ class Dataset:
     source_columns: dict[str, str]  # name in the source → its type
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    malformed: Malformed = field(default_factory=Malformed)  # lines that are no rows, left out of `frame`
 
     @property
     def format(self) -> str:

@@ -25,10 +25,16 @@ class QualityReport:
     labels: tuple[tuple[str, int], ...] = ()
     advice: tuple[str, ...] = field(default=())
 
+    def sound(self, severity: str) -> bool:
+        """Whether no check found anything of this severity or a worse one."""
+        worst = SEVERITIES[: SEVERITIES.index(severity) + 1]
+        return not any(check.severity in worst for check in self.checks)
+
     def document(self) -> dict[str, Any]:
         """`data inspect --json`."""
         dataset = self.dataset
         return {
+            "ok": self.sound("error"),
             "files": [str(path) for path in dataset.files],
             "format": dataset.format,
             "stage": dataset.stage,
@@ -72,9 +78,10 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     from tuiftune.data.checks.near import near_duplicates
     from tuiftune.data.checks.secrets import secrets
     from tuiftune.data.checks.special_tokens import special_tokens
-    from tuiftune.data.checks.structure import structure
+    from tuiftune.data.checks.structure import malformed, structure
 
     stages = [
+        malformed,
         structure,
         enough,
         duplicates,

@@ -40,6 +40,9 @@ class Backend(Protocol):
         `by` names who asked. Raises UserError if the request cannot be made.
         """
 
+    def returned(self, job: int) -> int | None:
+        """The exit code of a job that this process submitted; None while it runs, or where it isn't known."""
+
     def stream(self, run: RunDir) -> Iterator[list[Event]]:
         """Yield the run's events from the first on, as they arrive, until the job ends."""
 

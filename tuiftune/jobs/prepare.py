@@ -5,25 +5,28 @@ All errors of the user are found here, before anything is written.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
+from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
+from tuiftune.runs import provenance
 from tuiftune.runs.state.ahead import STATES
 from tuiftune.runs.store.directory import RunDir, check_name, check_root, create, default_root, free_name
 from tuiftune.runs.store.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tuiftune.plan.inputs import Inputs
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
+    from tuiftune.runs.provenance import Provenance
 
 SPARE_BYTES = 64 * 1024 * 1024  # logs, tokenizer, samples
 
@@ -33,22 +36,25 @@ def prepare(
     root: Path | None = None,
     name: str | None = None,
     *,
-    text: str | None = None,
     preflight: bool | None = None,
     say: Callable[[str], None] | None = None,
+    approve: Callable[[Provenance], None] | None = None,
+    reproduces: dict[str, Any] | None = None,
 ) -> RunDir:
     """Create and register a run directory that is ready to be launched.
 
     Args:
         name: of the run; None: the preset's name, with a number appended if it exists.
-        text: the preset file as the user wrote it, if it should be kept as it is.
         preflight: measure memory before training; None: only if there is a GPU.
         say: called with the current task.
+        approve: called with the provenance before anything is written; it may raise.
+        reproduces: the run that this one repeats, for plan.json.
 
     Raises:
         UserError: if preset, model, data, name or root is invalid; with exit code 3 if the run does not fit
             into memory or on the disk.
     """
+    tell = say or _silent
     root = root or default_root()
     if name is not None:
         check_name(name)
@@ -56,8 +62,14 @@ def prepare(
     inputs, plan = resolve(preset, root, say=say)
     _check_fits(plan, inputs, root)
     _check_limit(plan)
-    document = of_run(plan, inputs, preflight)
-    run = create(root, name or free_name(root, preset.name), text or dump(preset), document)
+    tell("hashing data and base model")
+    document = {"schema": "tuiftune/run-plan@1", **of_run(plan, inputs, preflight)}
+    document["provenance"] = known = provenance.of_inputs(inputs)
+    if reproduces is not None:
+        document["reproduces"] = reproduces
+    if approve is not None:
+        approve(known)
+    run = create(root, name or free_name(root, preset.name), dump(absolute(preset)), document)
     register(run)
     return run
 
@@ -78,6 +90,25 @@ def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = N
         tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")
     return inputs, inputs.plan()
+
+
+def check_inputs(run: RunDir) -> None:
+    """UserError where a run that is to be resumed lacks its data or its base model, or its plan is damaged.
+
+    Whether their content is still the same is for the engine to say, which reads all of it.
+    """
+    from tuiftune import paths
+    from tuiftune.models.resolve import resolve
+    from tuiftune.models.weights import require
+
+    plan = run.plan()
+    preset = plan.preset(printable(str(run.plan_path)))
+    for file in plan.rows.files:
+        if Path(file).is_absolute():
+            paths.require(
+                Path(file), missing="the run's data file is gone", remedy="put it back, then resume"
+            )
+    require(resolve(preset.model.base, preset.model.revision))
 
 
 def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:

@@ -34,6 +34,7 @@ def document(plan: Plan) -> dict[str, Any]:
             "tokens": plan.tokens if plan.tokens else None,
         },
         "cost": {"usd": plan.usd, "per_hour": plan.usd_per_hour},
+        "without": list(plan.without),
         "notes": list(plan.notes),
     }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tuiftune import paths, stages
+from tuiftune import paths, spool, stages
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import YOURS
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from tuiftune.data.dataset import Dataset
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
 
+DATA, WEIGHTS = "data", "weights"  # what a plan can be made without
+PLANNED_WITHOUT = "planned without data, as asked."
 NO_DATA = "no data file yet"  # stands in `data.train` where neither preset nor data was named
 
 
@@ -41,30 +43,80 @@ class Inputs:
         from tuiftune.plan.resolve import make_plan
 
         made = make_plan(self.preset, self.machine, self.model, self.facts, gpu=gpu)
-        return replace(made, notes=(*made.notes, self.missing)) if self.missing else made
+        notes = (*made.notes, self.missing) if self.missing else made.notes
+        return replace(made, notes=notes, without=self.without)
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """What was not there to be looked at, or was not to be: `data`, `weights`."""
+        there = ((DATA, self.dataset is not None), (WEIGHTS, self.model.weights))
+        return tuple(name for name, here in there if not here)
 
 
-def to_look_at(preset: Preset) -> Inputs:
+def to_look_at(preset: Preset, *, without: Collection[str] = ()) -> Inputs:
     """For a plan alone: the file that a built-in preset names stands for the user's, and may be missing.
 
-    UserError for any other data that is missing, or faulty.
+    UserError for any other data that is missing, or faulty, but where it is to be planned `without` data.
     """
     from tuiftune.hardware.detect import detect
     from tuiftune.models.resolve import resolve
 
     model = resolve(preset.model.base, preset.model.revision)
-    if missing := _missing(preset):
+    if missing := _missing(preset) or (PLANNED_WITHOUT if DATA in without else ""):
         return Inputs(preset, detect(), model, None, None, missing)
     dataset = _load(preset)
     return Inputs(preset, detect(), model, dataset, _measure(preset, dataset, model))
 
 
-def of_named(name_or_path: str | None, overrides: Sequence[str]) -> Inputs:
-    """Of a preset file, a built-in one, or tuiftune's defaults on the built-in model where None is named."""
+def of_named(
+    name_or_path: str | None,
+    overrides: Sequence[str],
+    *,
+    without: Collection[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Inputs:
+    """Of a preset file, a built-in one, or tuiftune's defaults on the built-in model where None is named.
+
+    UserError for what `train` would refuse, but for what it is to be done `without`.
+    """
     from tuiftune.preset import file, shipped
 
-    preset = neutral() if name_or_path is None else file.load(shipped.find(name_or_path))
-    return to_look_at(file.override(preset, list(overrides)) if overrides else preset)
+    preset = neutral() if name_or_path is None else file.load(shipped.find(name_or_path), say=say)
+    return checked(file.override(preset, list(overrides)) if overrides else preset, without=without)
+
+
+def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str, ...]:
+    """Look at the data and the base model of a preset, and return what was not looked at.
+
+    UserError for what `train` would refuse; nothing is planned, so that the machine does not matter.
+    """
+    from tuiftune.data.mix.split import split
+    from tuiftune.models.resolve import resolve
+    from tuiftune.models.weights import require
+
+    model = None
+    if WEIGHTS not in without:
+        model = resolve(preset.model.base, preset.model.revision)
+        require(model)
+    missing = DATA in without or bool(_missing(preset))
+    if not missing:
+        dataset = _load(preset)
+        if model is None:
+            split(dataset, preset.data.eval, preset.training.seed)
+        else:
+            _measure(preset, dataset, model)
+    there = ((DATA, not missing), (WEIGHTS, model is not None and model.weights))
+    return tuple(name for name, here in there if not here)
+
+
+def checked(preset: Preset, *, without: Collection[str] = ()) -> Inputs:
+    """What a plan is made of. UserError for data or a model directory that `train` would refuse."""
+    from tuiftune.models.weights import require
+
+    inputs = to_look_at(preset, without=without)
+    if WEIGHTS not in without:
+        require(inputs.model)
+    return inputs
 
 
 def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
@@ -74,6 +126,7 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require
 
+    _refuse_streams(preset)
     say(f"reading {_shown(preset.data.train)}")
     dataset = _load(preset)
     say(f"looking up {printable(preset.model.base)}")
@@ -91,6 +144,20 @@ def neutral() -> Preset:
 
     preset = Preset.model_validate({"model": {"base": BUILTIN}, "data": {"train": NO_DATA}})
     return preset.from_others(dict.fromkeys(preset.given(), "tuiftune default"))
+
+
+def _refuse_streams(preset: Preset) -> None:
+    """UserError for rows from a pipe: a run reads them again, in its own process and when it resumes."""
+    data = preset.data
+    named = [data.train] if isinstance(data.train, str) else data.train
+    others = [one for one in (data.eval, data.test) if isinstance(one, str)]
+    for text in (*named, *others, *(source.path for source in data.mix)):
+        if spool.is_stream(text):
+            raise UserError(
+                "a run reads its rows again when it resumes, and a pipe can be read only once",
+                place="standard input" if text == spool.STANDARD else printable(text),
+                remedy="write the rows to a file first",
+            )
 
 
 def _load(preset: Preset) -> Dataset:

@@ -88,4 +88,5 @@ class Plan:
     larger: Larger | None = None
     sharded: Sharded | None = None
     usual_rate: UsualRate | None = None  # what `auto` gives, also if the preset sets a learning rate
+    without: tuple[str, ...] = ()  # planned without them: "data", "weights"
     notes: tuple[str, ...] = field(default=())  # what was assumed or left out, in words

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tuiftune import documents, paths
+from tuiftune import documents, paths, spool
 from tuiftune.errors import UserError
 from tuiftune.outputs import Output
-from tuiftune.preset import method, shipped
+from tuiftune.preset import method, places, shipped
 from tuiftune.preset.explain import Fault, faults, raise_first, unknown_key
 from tuiftune.preset.migrate import migrate
 from tuiftune.preset.parse import Document, parse
@@ -20,19 +20,31 @@ from tuiftune.printable import printable
 from tuiftune.secret_forms import holds_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["check", "dump", "load", "loads", "override", "save"]
+__all__ = ["check", "dump", "load", "loads", "override", "placed", "save"]
 
 _MOST_BYTES = 1_000_000
 
 
-def load(path: Path) -> Preset:
-    """Read and validate a preset file. A fault is a UserError that names file, line and remedy."""
-    preset = loads(_read(path), printable(str(path)))
+def load(path: Path, *, say: Callable[[str], None] | None = None) -> Preset:
+    """Read and validate a preset file; `say` is told warnings. UserError names file, line and remedy.
+
+    Relative paths in it start at its own directory; in the preset that is returned, at the working directory.
+    """
+    return placed(loads(_read(path), printable(str(path))), path, say=say)
+
+
+def placed(preset: Preset, path: Path, *, say: Callable[[str], None] | None = None) -> Preset:
+    """Return the preset with its paths as they are meant in that file; a built-in preset's are the user's."""
+    if spool.is_stream(path):
+        return preset  # it has no directory of its own: the working directory stands for it
     if shipped.comes_along(path):
         return preset.from_others(dict.fromkeys(preset.given(), f"preset {path.stem}"))
+    preset, warnings = places.from_file(preset, path)
+    for warning in warnings if say else ():
+        say(f"warning: {printable(str(path))}: {warning}")  # type: ignore[misc]
     return preset
 
 
@@ -71,7 +83,7 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
             )
         path = tuple(dotted.strip().split("."))
         node = _parent(document, path, place)
-        value = parse(text, place).values
+        value = text.strip() if text.strip() == spool.STANDARD else parse(text, place).values
         key = keys().get(".".join(path))
         if key is not None and key.text_only and value is not None and not isinstance(value, str):
             value = text.strip()  # `name=2024` means the text: quotes on a command line are the shell's
@@ -94,7 +106,7 @@ def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
     place = printable(str(path))
     if paths.is_dir(path):
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
-    text = dump(preset, header=header or f"{preset.name}: tuiftune train {path.name}")
+    text = dump(places.for_file(preset, path), header=header or f"{preset.name}: tuiftune train {path.name}")
     if holds_secret(text):
         raise UserError("a token has no place in a preset", place=place, remedy="leave it in the environment")
     output = None
@@ -148,5 +160,5 @@ def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict
 def _read(path: Path) -> str:
     if paths.is_dir(path):
         raise UserError("is a directory", place=printable(str(path)), remedy="name the preset file in it")
-    paths.require(path, remedy="`tuiftune preset list` shows those that come with tuiftune")
+    paths.require(spool.regular(path), remedy="`tuiftune preset list` shows those that come with tuiftune")
     return documents.read_text(path, _MOST_BYTES)

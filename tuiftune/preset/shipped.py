@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from tuiftune import documents, paths
+from tuiftune import documents, paths, spool
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -31,12 +31,12 @@ def names() -> list[str]:
 
 
 def find(name_or_path: str) -> Path:
-    """The preset file meant: a file that exists, else a shipped preset's name such as `demo`.
+    """The preset file meant: a file that exists, a pipe or `-`, else a shipped preset's name such as `demo`.
 
     Raises UserError that names the nearest shipped preset.
     """
     path = paths.given(name_or_path)
-    if paths.is_file(path):
+    if paths.is_file(path) or spool.is_stream(path):
         return path
     known = names()
     if name_or_path in known:
@@ -45,7 +45,7 @@ def find(name_or_path: str) -> Path:
     nearest = f"did you mean `{near[0]}`? " if near else ""
     listed = "`tuiftune preset list` shows the shipped ones"
     paths.require(path, missing="no such preset file or shipped preset", remedy=nearest + listed)
-    message = "is a directory, not a preset" if paths.is_dir(path) else "is a pipe or a device, not a preset"
+    message = "is a directory, not a preset" if paths.is_dir(path) else "is a device, not a preset"
     raise UserError(message, place=printable(name_or_path), remedy=listed)
 
 

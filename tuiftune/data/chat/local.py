@@ -67,6 +67,11 @@ def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant")
     )
 
 
+def template_of(folder: Path) -> str | None:
+    """The chat template of a model directory; None where it has none. UserError where it is damaged."""
+    return _template(folder, read_document(folder / "tokenizer_config.json"))
+
+
 def ask_engine(folder: Path) -> None:
     """Have the engine load a tokenizer that its library builds anew, unless it has been asked already.
 

@@ -6,15 +6,35 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from tuiftune.data.checks.check import SHOWN_EXAMPLES, SHOWN_ROWS, Check
 from tuiftune.data.excerpt import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tuiftune.data.checks.check import Check, Severity, Subject
+    from tuiftune.data.checks.check import Severity, Subject
 
 
 WRITTEN = "content|prompt|completion|instruction|output|input|context|system|text|label|chosen|rejected"
+
+
+def malformed(subject: Subject) -> Iterator[Check]:
+    """malformed-lines, where there are any: they are in no row, so that only their places can be named."""
+    found = subject.dataset.malformed
+    if not found.count:
+        return
+    lines = [fault.place.rpartition(":")[2] for fault in found.first[:SHOWN_ROWS]]
+    yield Check(
+        "malformed-lines",
+        "Malformed lines",
+        "error",
+        found.count,
+        tuple(int(line) for line in lines if line.isdecimal()),
+        tuple(fault.place for fault in found.first[:SHOWN_ROWS]),
+        tuple(excerpt(str(fault.place) + ": " + fault.message) for fault in found.first[:SHOWN_EXAMPLES]),
+        why="They are not rows, so nothing of them can be trained on; training refuses the file.",
+        remedy="fix them, or drop them: tuiftune data clean",
+    )
 
 
 def structure(subject: Subject) -> Iterator[Check]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import paths
+from tuiftune import paths, spool
 from tuiftune.data.clean.merge import Duplicates, with_systems
 from tuiftune.data.clean.partition import NAMES, parse_shares, partition
 from tuiftune.data.clean.removal import MERGED, NEAR_MERGED, Outliers, Removal, kept, removals, trimmed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
 
+MALFORMED = "malformed line"
 OTHER_FORMATS = frozenset(
     {".csv", ".tsv", ".parquet", ".xlsx", ".arrow", ".feather", ".gz", ".zst", ".bz2", ".xz", ".zip", ".txt"}
 )
@@ -189,6 +190,8 @@ def _account_rows(
             if partner is not None:
                 entry["stays"] = dataset.place(partner)
             yield {**entry, "text": excerpt(_text(mended, index), 200)}
+    for fault in dataset.malformed.first:
+        yield {"row": fault.place, "removed": MALFORMED, "text": fault.message}
     gone = set(chain.from_iterable(removal.indices.tolist() for removal in removed))
     for change in changes:
         if change.index not in gone:
@@ -214,15 +217,19 @@ def _manifest(
         for what in change.done:
             tally[what] = tally.get(what, 0) + 1
     return {
+        "schema": "tuiftune/data-clean@1",
         "made_by": f"tuiftune {__version__}",
         "settings": {name: getattr(settings, name) for name in Settings.__slots__},
         "format": dataset.format,
         "sources": [
-            {"path": str(path), "bytes": paths.size(path), "sha256": sha256_of(path)}
+            {"path": str(path), "bytes": paths.size(spool.copy_of(path)), "sha256": sha256_of(path)}
             for path in dataset.files
         ],
         "rows_read": dataset.rows,
-        "removed": {removal.why: len(removal.indices) for removal in removed},
+        "removed": {
+            **({MALFORMED: dataset.malformed.count} if dataset.malformed.count else {}),
+            **{removal.why: len(removal.indices) for removal in removed},
+        },
         "changed": tally,
         "outputs": [
             {"path": path.name, "rows": rows, "sha256": digest} for path, (rows, digest) in written.items()

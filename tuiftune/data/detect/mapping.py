@@ -15,6 +15,7 @@ from tuiftune.data.mix.held_out import HeldOutRows
 from tuiftune.data.read.file_rows import batches_of, sampled
 from tuiftune.data.read.files import expand
 from tuiftune.data.read.load import kinds_of
+from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import Part, Wanted
 from tuiftune.errors import UserError
 
@@ -62,7 +63,7 @@ def beginning(train: str | list[str]) -> Beginning:
     """The rows that a recognition looks at. Raises UserError as `load` does."""
     sources, _ = expand(train)
     for source in sources:
-        held, rows = sampled(batches_of(source, [], Counter()))
+        held, rows = sampled(batches_of(source, [], Counter(), Malformed()))
         if rows:
             numbers = [number for batch in held for number in batch[0]][: len(rows)]
             kinds = kinds_of(rows)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.data.read.json_rows import Batch
+    from tuiftune.data.read.malformed import Malformed
 
 DELIMITERS = ",\t;|"
 _SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\r?\n')  # Excel's own first line
@@ -63,9 +64,9 @@ def has_header(first: list[str]) -> bool:
     )
 
 
-def csv_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
-    """Batches of (data row numbers from 1, rows); empty rows are counted in `lost`. Raises UserError with the
-    line of a ragged record.
+def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> Iterator[Batch]:
+    """Batches of (data row numbers from 1, rows); empty rows are counted in `lost`, ragged ones go to `bad`.
+    Raises UserError with the line of a cell that never ends.
     """
     csv.field_size_limit(LONGEST_ROW)
     with open_text(path, newline="") as text:
@@ -99,11 +100,14 @@ def csv_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
                     del record[width:]
                 if len(record) != width:
                     cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
-                    raise UserError(
-                        f"{cells} where the header has {width} (data row {number + 1})",
+                    number += 1
+                    ragged = UserError(
+                        f"{cells} where the header has {width} (data row {number})",
                         place=f"{path}:{reader.line_num + skipped}",
                         remedy="quote cells that hold a comma, a quote or a line end",
                     )
+                    bad.add(ragged)
+                    continue
                 number += 1
                 if record == empty:
                     if lost is not None:

@@ -12,6 +12,7 @@ from tuiftune.data.detect.formats import SAMPLE, ColumnsError
 from tuiftune.data.mix.held_out import HeldOutRows
 from tuiftune.data.read.csv_rows import csv_rows
 from tuiftune.data.read.json_rows import json_document, json_lines
+from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import FRESH, ColumnsChangedError, Part, joined
 from tuiftune.data.read.table_rows import table_rows
 from tuiftune.data.read.text_rows import text_rows
@@ -36,6 +37,7 @@ class FileRows:
     parts: list[Part] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    malformed: Malformed = field(default_factory=Malformed)
 
 
 def read_file(
@@ -67,7 +69,7 @@ def _read(
     """`known` are rows that show all columns, from an earlier reading."""
     made = FileRows()
     place = str(source.path)
-    batches = batches_of(source, made.notes, made.lost)
+    batches = batches_of(source, made.notes, made.lost, made.malformed)
     held, sample = sampled(batches)
     if not sample:
         return made
@@ -158,18 +160,20 @@ def _new_part(
     return part
 
 
-def batches_of(source: SourceFile, notes: list[str], lost: Counter[str]) -> Iterator[Batch]:
-    """The rows of a file as they stand in it, a batch at a time."""
+def batches_of(
+    source: SourceFile, notes: list[str], lost: Counter[str], malformed: Malformed
+) -> Iterator[Batch]:
+    """The rows of a file as they stand in it, a batch at a time; what is no row goes to `malformed`."""
     if source.kind == "json":
-        yield from json_document(source.path, notes)
+        yield from json_document(source.path, malformed, notes)
     elif source.kind == "table":
         yield from table_rows(source.path, lost)
     elif source.kind == "text":
         yield from text_rows(source.path, lost)
     elif source.kind == "csv":
-        yield from csv_rows(source.path, lost)
+        yield from csv_rows(source.path, malformed, lost)
     else:
-        yield from json_lines(source.path)
+        yield from json_lines(source.path, malformed)
 
 
 def sampled(batches: Iterator[Batch]) -> tuple[list[Batch], list[Row]]:
@@ -188,7 +192,7 @@ def _shows(source: SourceFile) -> list[Row]:
     """Rows of the whole file that show its columns: some for each column that has a value."""
     seen: Counter[str] = Counter()
     shows: list[Row] = []
-    for _, rows in batches_of(source, [], Counter()):
+    for _, rows in batches_of(source, [], Counter(), Malformed()):
         for row in rows:
             fresh = [name for name, value in row.items() if seen[name] < FRESH and value not in _EMPTY]
             if fresh:
@@ -199,4 +203,5 @@ def _shows(source: SourceFile) -> list[Row]:
 
 def columns_of(source: SourceFile) -> frozenset[str]:
     """All columns of a file."""
-    return frozenset(name for _, rows in batches_of(source, [], Counter()) for row in rows for name in row)
+    batches = batches_of(source, [], Counter(), Malformed())
+    return frozenset(name for _, rows in batches for row in rows for name in row)

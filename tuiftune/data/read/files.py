@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuiftune import paths
+from tuiftune import paths, spool
 from tuiftune.data.read.bytestream import ARROW_FILE, ARROW_STREAM, PARQUET, encoding_of, head_of
 from tuiftune.data.read.hub import fetch, looks_like_id
 from tuiftune.data.read.json_rows import is_json_lines
@@ -85,6 +85,9 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
     if looks_like_id(part):
         return _in_directory(fetch(part), notes)
     path = paths.given(part)
+    if spool.is_stream(path):
+        spool.regular(path)
+        return [path]
     if paths.is_dir(path):
         return _in_directory(path, notes)
     if paths.exists(path) or not glob.has_magic(part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths
+from tuiftune import documents, paths, spool
 from tuiftune.data.read.bytestream import open_text
 from tuiftune.data.read.nested import lists_beside, rows_in
 from tuiftune.errors import UserError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tuiftune.data.read.malformed import Malformed
 
 Row = dict[str, Any]
 Batch = tuple[list[int], list[Row]]
@@ -80,8 +82,8 @@ def is_json_lines(head: str, suffix: str) -> bool:
     return True
 
 
-def json_lines(path: Path) -> Iterator[Batch]:
-    """Batches of (line numbers, rows). Raises UserError that names the line."""
+def json_lines(path: Path, bad: Malformed) -> Iterator[Batch]:
+    """Batches of (line numbers, rows). Lines that are no rows go to `bad`. UserError for an endless line."""
     numbers: list[int] = []
     rows: list[Row] = []
     with open_text(path) as text:
@@ -93,7 +95,11 @@ def json_lines(path: Path) -> Iterator[Batch]:
             stripped = line.strip()
             if not stripped:
                 continue
-            rows.append(_as_row(_parse(stripped, path, number), path, number))
+            try:
+                rows.append(_as_row(_parse(stripped, path, number), path, number))
+            except UserError as fault:
+                bad.add(fault)
+                continue
             numbers.append(number)
             if len(rows) == BATCH_ROWS:
                 yield numbers, rows
@@ -130,17 +136,17 @@ def _parse(line: str, path: Path, number: int) -> Any:
     return value
 
 
-def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]:
+def json_document(path: Path, bad: Malformed, notes: list[str] | None = None) -> Iterator[Batch]:
     """Batches out of one JSON array (streamed) or one object that holds the rows. What is left aside goes to
-    `notes`.
+    `notes`, elements that are no rows to `bad`.
     """
     with open_text(path) as text:
         buffer = text.read(PIECE)
         start = len(buffer) - len(buffer.lstrip())
         if buffer[start : start + 1] == "[":
-            if "\n" not in buffer and paths.size(path) > LONGEST_LINE:
+            if "\n" not in buffer and paths.size(spool.copy_of(path)) > LONGEST_LINE:
                 raise _one_line(path)
-            yield from _array(text, buffer, start + 1, path)
+            yield from _array(text, buffer, start + 1, path, bad)
             return
         pieces, size = [buffer], len(buffer)
         while piece := text.read(PIECE * 16):
@@ -155,7 +161,7 @@ def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]
     buffer = "".join(pieces)
     del pieces
     if _several(buffer):
-        yield from json_lines(path)
+        yield from json_lines(path, bad)
         return
     try:
         document = _DECODER.decode(buffer)
@@ -177,7 +183,7 @@ def json_document(path: Path, notes: list[str] | None = None) -> Iterator[Batch]
         for number, row in enumerate(rows, 1):
             if len(json.dumps(row)) > LONGEST_ROW:
                 raise too_long(path, 1, number)
-    yield from _in_batches(rows, path)
+    yield from _in_batches(rows, path, bad)
 
 
 def _several(text: str) -> bool:
@@ -191,7 +197,7 @@ def _several(text: str) -> bool:
         return False
 
 
-def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> Iterator[Batch]:
+def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path, bad: Malformed) -> Iterator[Batch]:
     """Elements of an array whose "[" has been passed, reading on only when an element isn't complete yet."""
     element, line = 0, 1 + buffer.count("\n", 0, position)
     numbers: list[int] = []
@@ -243,8 +249,11 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> It
             raise UserError("nested too deeply", place=f"{path}:{line}", remedy="flatten the row")
         element += 1
         want = PIECE
-        rows.append(_as_row(value, path, element))
-        numbers.append(element)
+        try:
+            rows.append(_as_row(value, path, element))
+            numbers.append(element)
+        except UserError as fault:
+            bad.add(fault)
         line += buffer.count("\n", position, end)
         position = end
         if len(rows) == BATCH_ROWS:
@@ -254,11 +263,17 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path) -> It
         yield numbers, rows
 
 
-def _in_batches(values: list[Any], path: Path) -> Iterator[Batch]:
+def _in_batches(values: list[Any], path: Path, bad: Malformed) -> Iterator[Batch]:
     for start in range(0, len(values), BATCH_ROWS):
-        piece = values[start : start + BATCH_ROWS]
-        numbers = list(range(start + 1, start + len(piece) + 1))
-        yield numbers, [_as_row(value, path, number) for value, number in zip(piece, numbers, strict=True)]
+        numbers: list[int] = []
+        rows: list[Row] = []
+        for number, value in enumerate(values[start : start + BATCH_ROWS], start + 1):
+            try:
+                rows.append(_as_row(value, path, number))
+                numbers.append(number)
+            except UserError as fault:
+                bad.add(fault)
+        yield numbers, rows
 
 
 def _as_row(value: Any, path: Path, number: int) -> Row:

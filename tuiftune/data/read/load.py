@@ -12,6 +12,7 @@ from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.data.detect.judging import counted, judging
 from tuiftune.data.read.file_rows import FileRows, columns_of, read_file
 from tuiftune.data.read.files import expand
+from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import Part, Wanted
 from tuiftune.errors import UserError
 
@@ -33,13 +34,15 @@ def load(
     columns: Mapping[str, str] | None = None,
     system: str | None = None,
     progress: Callable[[int], None] | None = None,
+    keep_going: bool = False,
 ) -> Dataset:
     """Read files, a glob, a directory or `builtin:tickets` and recognise their format.
 
     `format` and `columns` (role → column) overrule the guess; `system` goes before rows that have none.
     `progress` is called with the number of rows so far, several times a second; what it raises ends the
     reading.
-    Raises UserError with file and row for anything that can't be read.
+    Raises UserError with file and row for anything that can't be read; with `keep_going`, lines that are no
+    rows are left to the dataset's `malformed` instead.
     """
     import polars as pl
 
@@ -68,6 +71,11 @@ def load(
             read = read_file(source, index, wanted, parts, told)
         made.append(read)
         parts += read.parts
+    malformed = Malformed()
+    for read in made:
+        malformed.extend(read.malformed)
+    if malformed.count and not (keep_going and parts):
+        malformed.refuse(done)
     if not parts:
         raise UserError("no rows", place=place, remedy="name a file with rows")
     frames = [frame for read in made for frame in read.frames]
@@ -81,7 +89,8 @@ def load(
     if unused := _listed(counts):
         said.append("columns not used: " + unused)
     kinds = kinds_of([row for part in parts for row in part.sample])
-    return Dataset(_together(parts), frame, [source.path for source in sources], kinds, said, notes)
+    files = [source.path for source in sources]
+    return Dataset(_together(parts), frame, files, kinds, said, notes, malformed)
 
 
 def _together(parts: list[Part]) -> Recognition:

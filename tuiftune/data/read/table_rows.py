@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import spool
 from tuiftune.data.read.bytestream import ARROW_FILE, PARQUET, head_of
 from tuiftune.data.read.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, too_long, too_wide
 from tuiftune.errors import UserError
@@ -26,13 +27,14 @@ def table_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
     import polars as pl
 
     head = head_of(path)
+    copy = spool.copy_of(path)
     try:
         if head.startswith(PARQUET):
-            frame = pl.read_parquet(path)
+            frame = pl.read_parquet(copy)
         elif head.startswith(ARROW_FILE):
-            frame = pl.read_ipc(path)
+            frame = pl.read_ipc(copy)
         else:
-            frame = pl.read_ipc_stream(path)
+            frame = pl.read_ipc_stream(copy)
     except PermissionError:
         raise UserError("no permission to read it", place=str(path), remedy=f"chmod +r {path.name}") from None
     except (pl.exceptions.PolarsError, OSError, ValueError) as fault:

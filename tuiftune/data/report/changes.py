@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tuiftune.data.clean.run import rows_of
+from tuiftune.data.clean.run import MALFORMED, rows_of
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ def render(account: Account, console: Console) -> None:
     console.print(
         Text(f"{account.rows:,} rows read, {account.rows - left:,} removed, {left:,} written", "bold")
     )
+    bad = account.dataset.malformed
+    if bad.count:
+        where = bad.first[0].place
+        console.print(Text(f"  - {bad.count:>7,} {MALFORMED}", "red").append(f"  first {where}", "dim"))
     for removal in account.removed:
         rows = rows_of(removal.indices, account.dataset, partner=removal.partner)
         console.print(

@@ -122,7 +122,9 @@ def _check(check: Check, console: Console, unicode: bool) -> None:
     console.print(Padding(Text(printable(check.why)), (0, 0, 0, 2), expand=False))
     for example in check.examples:
         console.print(
-            Padding(Text(printable(example), "dim", overflow="ellipsis", no_wrap=True), (0, 0, 0, 4))
+            Padding(
+                Text(printable(example), "dim", overflow="ellipsis", no_wrap=True), (0, 0, 0, 4), expand=False
+            )
         )
     if check.remedy:
         arrow = "→" if unicode else "->"

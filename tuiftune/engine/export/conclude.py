@@ -11,7 +11,7 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.process.gpu import name_of
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import base_in_fp8, settings
-from tuiftune.runs import health
+from tuiftune.runs import health, provenance
 from tuiftune.runs.reports.verdict import Verdict, compare
 from tuiftune.runs.state.follow import Follower
 
@@ -30,6 +30,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
     side_by_side = scorer.side_by_side(before, after)
     scores = before.document(count), after.document(count)
     document = {
+        "schema": "tuiftune/result@1",
         "before": scores[0],
         "after": scores[1] | {"leakage": twins(examples.train, examples.held_out).document()},
         "verdict": _verdict(context, trainer, scores, side_by_side).document(),
@@ -47,6 +48,12 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "trainable": trainer.trainable,
         "parameters": trainer.parameters,
         "preflight": settings.preflight_of(run.path / settings.PREFLIGHT) or None,
+        "provenance": provenance.of_result(
+            run.planned().document.get("provenance") or {},
+            bases.files_of(context.base),
+            context.tokeniser.template.source if context.tokeniser.own_template else None,
+            wanted.preset.training.seed,
+        ),
     }
     if losses := base_in_fp8.losses(run.path):
         document["base_losses"] = losses

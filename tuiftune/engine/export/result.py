@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import paths
 from tuiftune.engine.model.base import class_of, config_of
 from tuiftune.printable import printable
+from tuiftune.runs import provenance
 from tuiftune.runs.reports.scores import how_compared
 from tuiftune.runs.state.narrate import BASES
 from tuiftune.runs.store.directory import write_text
@@ -159,6 +160,10 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         ", ".join(f"{name} {version}" for name, version in _versions()) + f"; on {facts['device']}.",
         "",
         *_use(settings, base),
+        "",
+        "## Provenance",
+        "",
+        *(f"- {_shown(line)}" for line in provenance.lines(document["provenance"])),
     ]
     return "\n".join(lines) + "\n"
 

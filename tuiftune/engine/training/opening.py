@@ -179,5 +179,8 @@ def began(run: RunDir) -> datetime | None:
     from tuiftune.runs.log.lines import first_and_last
     from tuiftune.runs.state.readings import number
 
+    dated = number(run.planned().document.get("reproduces") or {}, "began")  # of the run that is made again
+    if dated is not None:
+        return datetime.fromtimestamp(dated)
     first = next((number(event, "t") for event in first_and_last(run.events_path)), None)
     return None if first is None else datetime.fromtimestamp(first)

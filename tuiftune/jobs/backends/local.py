@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tuiftune import interpreter, paths
-from tuiftune.errors import UserError
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import FILE_MODE, write_text
@@ -41,9 +43,12 @@ class Local:
 
     def stop(self, run: RunDir, by: str, *, kill: bool = False) -> bool:
         if kill:
-            return control.kill(run)
+            return _killed(run, by)
         control.request_stop(run, by)
         return True
+
+    def returned(self, job: int) -> int | None:
+        return returned(job)
 
     def stream(self, run: RunDir) -> Iterator[list[Event]]:
         reader = EventReader(run.events_path)
@@ -57,6 +62,26 @@ class Local:
 
 
 BACKEND = Local()
+
+
+def _killed(run: RunDir, by: str) -> bool:
+    """End it at once and record who did: a killed process can't write how it ended."""
+    if not control.kill(run):
+        return False
+    if vitals(run).state == "died":
+        who = f"{by} ({_user()})"
+        writer = EventWriter(run.events_path)
+        writer.emit("control", what="kill", by=who)
+        writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=f"killed by {who}")
+        writer.close()
+    return True
+
+
+def _user() -> str:
+    try:
+        return f"user {pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # in a container, often
+        return f"user {os.getuid()}"
 
 
 def launch(run: RunDir, command: Sequence[str]) -> int:

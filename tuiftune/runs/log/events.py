@@ -20,7 +20,7 @@ checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase
 control     what, by
-end         state, exit_code, why             (done, stopped, preempted, failed, nan, diverged, oom, disk)
+end         state, exit_code, why     (done, stopped, preempted, killed, failed, nan, diverged, oom, disk)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EVENT_VERSION = 1
-END_STATES = ("done", "stopped", "preempted", "failed", "nan", "diverged", "oom", "disk")
+END_STATES = ("done", "stopped", "preempted", "killed", "failed", "nan", "diverged", "oom", "disk")
 
 # Names of earlier versions, which their logs have.
 OLD_PHASES = {"rehearsing": "preflight"}

@@ -55,6 +55,15 @@ class Contender:
     usd: float | None
     metrics: dict[str, float | None]  # those that are compared beside the ones above, smoothed at the end
 
+    def document(self) -> dict[str, Any]:
+        """An entry of `compare --json`: scores under `before`, `after` and `best`, as everywhere."""
+        flat = asdict(self)
+        before = {"loss": flat.pop("eval_before"), "exact_match": flat.pop("match_before")}
+        after = {"loss": flat.pop("eval_after"), "exact_match": flat.pop("match_after")}
+        after |= {key: flat.pop(key) for key in ("interval", "matched", "rows")}
+        best = {"loss": flat.pop("best_eval"), "step": flat.pop("best_step")}
+        return {**flat, "before": before, "after": after, "best": best}
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -90,7 +99,7 @@ class Comparison:
     def document(self) -> dict[str, Any]:
         """What `compare --json` prints."""
         return {
-            "runs": [asdict(run) for run in self.runs],
+            "runs": [run.document() for run in self.runs],
             "settings": [{"key": one.key, "values": list(one.values)} for one in self.settings],
             "pairs": [asdict(pair) for pair in self.pairs],
             "remarks": list(self.remarks),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths, sources
@@ -11,7 +12,7 @@ from tuiftune.errors import UserError
 from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
 from tuiftune.printable import printable
-from tuiftune.runs import health, status
+from tuiftune.runs import health, provenance, status
 from tuiftune.runs.reports import scores
 from tuiftune.runs.reports.loss_plot import loss_svg
 from tuiftune.runs.state.follow import Follower
@@ -79,10 +80,40 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         _settings(plan),
         *_sources(plan),
         *_remarks(state, plan),
+        *_provenance(result.get("provenance") or plan.document.get("provenance") or {}),
         "## Where it lies",
         _places(run),
     ]
     return without_secrets("\n\n".join(part for part in parts if part) + "\n")
+
+
+def document(run: RunDir) -> dict[str, Any]:
+    """Return the same as values: `report --json`."""
+    from tuiftune.runs.state.summary import summarise
+
+    follower = Follower(run)
+    follower.refresh()
+    state, plan, result = follower.state, run.plan(), run.result()
+    rows = plan.rows
+    return {
+        **summarise(run).document(),
+        "model": state.model or plan.model,
+        "technique": state.technique or plan.technique,
+        "seconds": round(state.seconds, 3),
+        "data": {
+            "files": list(rows.files),
+            "format": rows.format,
+            "rows": state.rows_train if state.rows_train is not None else rows.train,
+            "rows_eval": state.rows_eval if state.rows_eval is not None else rows.evaluation,
+        },
+        "settings": [asdict(reason) for reason in plan.reasons],
+        "warnings": [
+            {"code": one.code, "message": one.message, "remedy": one.remedy, "times": one.times}
+            for one in state.warnings
+        ],
+        "result": result,
+        "provenance": (result or {}).get("provenance") or plan.document.get("provenance"),
+    }
 
 
 def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
@@ -226,6 +257,11 @@ def _remarks(state: RunState, foreseen: Planned) -> list[str]:
         f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state, foreseen)
     ]
     return ["## Warnings and remarks", "\n".join(lines)] if lines else []
+
+
+def _provenance(found: dict[str, Any]) -> list[str]:
+    said = provenance.lines(found)
+    return ["## Provenance", "\n".join(f"- {escape(line)}" for line in said)] if said else []
 
 
 def _places(run: RunDir) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 SILENT_AFTER = 90.0  # seconds without an event: the engine beats every few seconds whatever it does
-RESUMABLE = ("stopped", "preempted", "died", "failed", "nan", "oom", "disk")
+RESUMABLE = ("stopped", "preempted", "killed", "died", "failed", "nan", "oom", "disk")
 
 
 @dataclass(frozen=True, slots=True)

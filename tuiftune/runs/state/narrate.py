@@ -33,6 +33,7 @@ ENDS = {
     "done": "done",
     "stopped": "stopped; `tuiftune resume` goes on",
     "preempted": "preempted; `tuiftune resume` goes on",
+    "killed": "killed; `tuiftune resume` continues from the last checkpoint",
     "failed": "failed",
     "nan": "ended: loss or gradient is not a number",
     "diverged": "stopped",

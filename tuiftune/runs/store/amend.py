@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.preset import file
+from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import digest_of, write_text
 
@@ -58,7 +59,7 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     plan["changed"] = sorted({*(plan.get("changed") or ()), *keys})
     text = documents.read_text(run.preset_path)
     if before.preset_digest in ("", digest_of(text)):  # else it was edited, and is told of
-        text = file.dump(file.override(run.preset, list(settings)))
+        text = file.dump(absolute(file.override(run.preset, list(settings))))
         plan["preset_digest"] = digest_of(text)
     try:
         write_text(run.preset_path, text)

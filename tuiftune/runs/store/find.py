@@ -14,6 +14,13 @@ from tuiftune.runs.store.directory import NAME, PLAN, RunDir, default_root, runs
 from tuiftune.runs.store.registry import known, removed
 
 
+def runs_under(root: Path | None) -> list[RunDir]:
+    """The runs of a directory that was named and of no other, most lately active first; else `all_runs`."""
+    if root is None:
+        return all_runs()
+    return sorted(runs_in(root), key=last_active, reverse=True)
+
+
 def all_runs(root: Path | None = None) -> list[RunDir]:
     """The runs under `root` and the registered ones, most lately active first."""
     try:
@@ -35,7 +42,7 @@ def last_active(run: RunDir) -> float:
 
 
 def find(name: str | None, root: Path | None = None) -> RunDir:
-    """The run that `name` means: a path, a name under `root`, or a registered name.
+    """The run that `name` means: a path, a name under `root`, or where none was named a registered name.
 
     None means the latest that runs, else the latest. UserError when there is none, or several of that name.
     """
@@ -46,6 +53,12 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
     here = root or default_root()
     if NAME.fullmatch(name) and paths.is_file(here / name / PLAN):
         return RunDir.open(here / name)
+    if root is not None:
+        raise UserError(
+            "there is no such run in the directory of --runs",
+            place=printable(name),
+            remedy=_nearest(name, root),
+        )
     lost = removed(name)
     same = [run for run in known() if run.name == name]
     if len(same) == 1:
@@ -69,7 +82,7 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
 
 
 def _latest(root: Path | None) -> RunDir:
-    runs = all_runs(root)
+    runs = runs_under(root)
     if not runs:
         raise UserError(
             "there are no runs yet",
@@ -80,7 +93,7 @@ def _latest(root: Path | None) -> RunDir:
 
 
 def _nearest(name: str, root: Path | None) -> str:
-    names = list(dict.fromkeys(run.name for run in all_runs(root)))
+    names = list(dict.fromkeys(run.name for run in runs_under(root)))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"

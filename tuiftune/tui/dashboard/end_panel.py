@@ -17,6 +17,7 @@ REMEDIES = {
     "died": f"{RESUME}. {LOGS}",
     "stopped": RESUME,
     "preempted": RESUME,
+    "killed": RESUME,
 }
 QUIET = ("", "new", "starting", "running", "replay", "done")
 
@@ -26,7 +27,7 @@ def told(name: str, status: str, why: str) -> Fact | None:
     if status in QUIET:
         return None
     remedy = REMEDIES.get(status, "" if has_fix(why) else LOGS).format(name=name)
-    bad = status not in ("stopped", "preempted")
+    bad = status not in ("stopped", "preempted", "killed")
     return Fact(
         "health", f"reason it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""
     )

@@ -61,7 +61,9 @@ def entry(event: Event) -> Entry | None:
         return at, "warning", f"{text(event, 'what')} requested" + (f" by {by}" if by else ""), ""
     if kind == "end":
         state, why = text(event, "state"), text(event, "why")
-        severity = "ok" if state == "done" else "warning" if state in {"stopped", "preempted"} else "error"
+        severity = (
+            "ok" if state == "done" else "warning" if state in {"stopped", "preempted", "killed"} else "error"
+        )
         return at, severity, f"{state}" + (f": {why}" if why else ""), ""
     return None
 

@@ -35,6 +35,7 @@ STANDINGS = {
     "done": ("ok", "good", "done"),
     "stopped": ("stopped", "warning", "stopped, can be resumed"),
     "preempted": ("stopped", "warning", "preempted, can be resumed"),
+    "killed": ("stopped", "warning", "killed, can be resumed"),
     "failed": ("error", "error", "failed"),
     "nan": ("error", "error", "failed: NaN loss"),
     "diverged": ("error", "error", "diverged, stopped"),

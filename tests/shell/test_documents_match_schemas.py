@@ -1,0 +1,115 @@
+"""Every document that `--json` prints says its schema, and is what that schema says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from shell_kit import ROWS, preset
+
+from tuiftune.cli.main import COMMANDS
+from tuiftune.schemas import registry
+
+if TYPE_CHECKING:
+    from shell_kit import Shell
+
+# Those that need a run are checked in test_runs_in_scripts.py, of one that was trained.
+WITHOUT_A_RUN = {
+    "doctor": "tuiftune doctor --json",
+    "advise": "tuiftune advise task=style examples=thousands --data rows.jsonl --json",
+    "advise-prompt": "tuiftune advise --data rows.jsonl --prompt starter --json",
+    "advise-documents": "tuiftune advise --documents notes.md --ask 'say 3' --json",
+    "data-inspect": "tuiftune data inspect rows.jsonl --json",
+    "data-clean": "tuiftune data clean rows.jsonl -o clean.jsonl --json",
+    "data-mix": "tuiftune data mix rows.jsonl --with more.jsonl=0.5 --json",
+    "plan": "tuiftune plan p.yaml --json",
+    "import": "tuiftune import axolotl.yaml --json",
+    "preset-check": "tuiftune preset check p.yaml nosuch.yaml --json",
+    "preset-list": "tuiftune preset list --json",
+    "preset-show": "tuiftune preset show p.yaml --resolved --json",
+    "runs": "tuiftune runs --json",
+    "help": "tuiftune help --json",
+}
+
+
+@pytest.fixture(scope="module")
+def printed(shell: Shell) -> dict[str, Any]:
+    """The documents, by name: all commands in one script."""
+    shell.write("rows.jsonl", ROWS)
+    shell.write("more.jsonl", [{"prompt": f"tell {one}", "completion": f"yes {one}"} for one in range(20)])
+    shell.write("p.yaml", preset("rows.jsonl"))
+    shell.write("notes.md", "# Three\n\nWe say 3 when we mean three.\n")
+    shell.write(
+        "axolotl.yaml",
+        "base_model: Qwen/Qwen2.5-0.5B\nadapter: lora\ndatasets:\n  - path: rows.jsonl\n    type: alpaca\n",
+    )
+    script = "".join(f"{command} > {name}.json 2> {name}.err\n" for name, command in WITHOUT_A_RUN.items())
+    shell(script, seconds=170)
+    found = {}
+    for name in WITHOUT_A_RUN:
+        text = (shell.work / f"{name}.json").read_text()
+        assert text, (shell.work / f"{name}.err").read_text()
+        found[name] = json.loads(text)
+    return found
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_RUN)
+def test_a_document_is_what_its_schema_says(name: str, printed: dict[str, Any]) -> None:
+    document = printed[name]
+    assert next(iter(document)) == "schema"
+    assert document["schema"] == registry.named(name)
+    jsonschema.validate(document, registry.json_schema(name))
+
+
+def test_a_schema_refuses_what_is_not_the_document(printed: dict[str, Any]) -> None:
+    for name, document in printed.items():
+        schema = registry.json_schema(name)
+        for key in schema["required"]:
+            broken = {one: value for one, value in document.items() if one != key}
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(broken, schema)
+
+
+def test_every_schema_is_one_and_is_printed(shell: Shell) -> None:
+    for name in registry.names():
+        jsonschema.Draft202012Validator.check_schema(registry.json_schema(name))
+    listed = shell("tuiftune schema; tuiftune schema tuiftune/plan@1; tuiftune schema nosuch; test $? = 2")
+    assert listed.code == 0
+    names, _, schema = listed.out.partition("{")
+    assert names.split() == registry.names()
+    assert json.loads("{" + schema)["$id"] == "tuiftune/plan@1"
+    assert "no such document" in listed.err
+
+
+def test_help_names_every_command_and_the_schema_of_its_document(printed: dict[str, Any]) -> None:
+    told = {one["command"]: one for one in printed["help"]["commands"]}
+    assert list(told) == [command for command, *_ in COMMANDS]
+    assert told["plan"]["schema"] == "tuiftune/plan@1"
+    named = [one["name"] for one in told["train"]["parameters"]]
+    assert {"preset", "set", "detach", "json"} <= set(named)
+    silent = [
+        name
+        for name, one in told.items()
+        if one["schema"] is None and any(each["names"] == ["--json"] for each in one["parameters"])
+    ]
+    assert silent == []
+
+
+def test_every_command_names_the_schema_of_what_it_writes() -> None:
+    import ast
+    from pathlib import Path
+
+    import tuiftune.cli
+
+    for file in Path(tuiftune.cli.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "attr", getattr(node.func, "id", "")) == "write_json"
+            ):
+                schema = file.name == "schema.py" or "json_schema" in ast.unparse(node)
+                assert schema or len(node.args) == 2, f"{file.name}:{node.lineno}: name the document's schema"
+                if len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
+                    assert node.args[1].value in registry.DOCUMENTS, f"{file.name}:{node.lineno}"

@@ -1,0 +1,64 @@
+"""`tuiftune status`: how a run stands, as a line, a JSON document and an exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+
+POLL_SECONDS = 0.5
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+
+
+def status(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+) -> None:
+    """Print the state of a run, and exit with its code: 0 done, 4 stopped, 10 not ended yet, and so on."""
+    from tuiftune.cli.terminal import write_json
+    from tuiftune.runs.store.find import find
+
+    found = find(run, runs)
+    document = standing(found)
+    while wait and document["state"] == "running":
+        import time
+
+        time.sleep(POLL_SECONDS)
+        document = standing(found)
+    if json:
+        write_json(document, "status")
+    else:
+        from tuiftune.printable import printable
+
+        typer.echo(printable(in_words(document)))
+    raise typer.Exit(exit_code(document))
+
+
+def standing(run: RunDir) -> dict[str, Any]:
+    """Return a run at a glance, as `status`, `train` and `stop` give it with --json."""
+    from tuiftune.runs.state.summary import summarise
+
+    seen = summarise(run)
+    return {**seen.document(), "resumable": seen.vitals.resumable}
+
+
+def in_words(document: dict[str, Any]) -> str:
+    """Return the state on one line."""
+    total = document["total_steps"]
+    steps = f", step {document['step']:,}" + (f" of {total:,}" if total else "")
+    why = f": {document['why']}" if document["why"] else ""
+    return f"{document['name']}: {document['state']}{steps}{why}"
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """Return the exit code of a state: that of the run, 10 where it has not ended or never began."""
+    from tuiftune.errors import ExitCode
+
+    code = document["exit_code"]
+    return int(ExitCode.NOT_ENDED) if code is None else int(code)

@@ -1,0 +1,36 @@
+"""Lines of data files that are no rows: all are counted, the first are kept with their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from tuiftune.errors import UserError
+
+KEPT = 50
+REMEDY = "fix it, or drop it: tuiftune data clean FILE -o CLEANED.jsonl"
+
+
+@dataclass
+class Malformed:
+    """`count` lines in all; `first` are the errors of the first 50, each with its file and line."""
+
+    count: int = 0
+    first: list[UserError] = field(default_factory=list)
+
+    def add(self, fault: UserError) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < KEPT:
+            self.first.append(fault)
+
+    def extend(self, others: Malformed) -> None:
+        """Count those of another file."""
+        self.count += others.count
+        self.first += others.first[: KEPT - len(self.first)]
+
+    def refuse(self, rows: int) -> NoReturn:
+        """Raise UserError that names the first line and how many there are, next to `rows` good ones."""
+        fault = self.first[0]
+        more = "" if self.count == 1 else f" (the first of {self.count:,} malformed lines; {rows:,} are rows)"
+        raise UserError(fault.message + more, place=fault.place, remedy=REMEDY) from None

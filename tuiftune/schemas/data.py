@@ -1,0 +1,115 @@
+"""What the `data` commands print."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from tuiftune.schemas.common import Document, Object, Share
+
+
+class CheckFound(TypedDict):
+    """`rows` are the first 50 row numbers in their file, counted from 1."""
+
+    check: str
+    title: str
+    severity: Literal["error", "warning", "info", "ok"]
+    count: int
+    rows: list[int]
+    places: NotRequired[list[str]]
+    examples: list[str]
+    why: str
+    remedy: str
+
+
+class InspectDocument(Document):
+    """`tuiftune data inspect --json`. `ok`: no check found an error."""
+
+    ok: bool
+    files: list[str]
+    format: str
+    stage: str
+    confidence: Share
+    evidence: list[str]
+    rows: int
+    usable_rows: int
+    columns: dict[str, str]
+    roles: dict[str, str]
+    lost: list[str]
+    lengths: Object
+    labels: dict[str, int]
+    checks: list[CheckFound]
+    advice: list[str]
+
+
+class FileRead(TypedDict):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class FileWritten(TypedDict):
+    path: str
+    rows: int
+    sha256: str
+
+
+class CleanDocument(Document):
+    """`tuiftune data clean --json`, and the manifest. `removed` and `changed`: rows by reason."""
+
+    made_by: str
+    settings: Object
+    format: str
+    sources: list[FileRead]
+    rows_read: int
+    removed: dict[str, int]
+    changed: dict[str, int]
+    outputs: list[FileWritten]
+
+
+class PortionSeen(TypedDict):
+    source: str
+    rows: int
+    left_out: int
+    weight: float
+    seen: int
+    share: Share
+
+
+class MixDocument(Document):
+    """`tuiftune data mix --json`. `rows`: of one epoch."""
+
+    rows: int
+    portions: list[PortionSeen]
+    preset: Object
+
+
+class Token(TypedDict):
+    id: int
+    piece: str
+    text: str
+    learnt: bool
+
+
+class TokensDocument(Document):
+    """`tuiftune data tokens --json`: one row as the trainer sees it."""
+
+    file: str
+    row: int
+    model: str
+    tokens: list[Token]
+    beyond: list[Token]
+    length: int
+    learnt: int
+    max_length: int
+    truncated: bool
+    lost: int
+    loss_on: str
+    muted: int
+    mask_from: str
+    own_template: bool
+    ends_with: list[Any]
+    template: list[str]
+    training: str | None
+    inference: str | None
