@@ -91,7 +91,7 @@ def test_rows_from_pipes(shell: Shell) -> None:
     assert mixed.code == 0, mixed.err
     named = shell("printf '{\"prompt\": 1\\n' | tuiftune data inspect -")
     assert (named.code, named.out) == (2, "")
-    assert named.err.startswith("tuiftune: -:2: not JSON")
+    assert named.err.startswith("error: -:2: not JSON")
     train = shell("cat rows.jsonl | tuiftune train demo --set data.train=-")
     assert train.code == 2
     assert "a pipe can be read only once" in train.err

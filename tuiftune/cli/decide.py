@@ -151,7 +151,7 @@ def decide(
     if output is not None:
         _write(document, output)
     if json:
-        terminal.write_json(document)
+        terminal.write_json(document, "decide")
     else:
         decide_view.show(outcome)
     if outcome.failed:

@@ -175,13 +175,14 @@ def list_(json: Json = False) -> None:
     from tuiftune.preset import shipped
 
     if json:
-        files = [shipped.directory() / f"{name}.yaml" for name in shipped.names()]
-        listed = [{"name": file.stem, "path": str(file), "about": shipped.about(file)} for file in files]
+        listed = [
+            {"name": file.stem, "path": str(file), "about": shipped.about(file)} for file in shipped.files()
+        ]
         write_json({"presets": listed}, "preset-list")
         return
     if unwrapped():  # a row a line, to be filtered
-        for name in shipped.names():
-            typer.echo(f"{name:22}{shipped.about(shipped.directory() / f'{name}.yaml')}")
+        for file in shipped.files():
+            typer.echo(f"{file.stem:22}{shipped.about(file)}")
         return
     width = max(shutil.get_terminal_size().columns, 60)
     for name in shipped.names():

@@ -30,6 +30,11 @@ def names() -> list[str]:
     return [path.stem for path in paths.matching(directory(), "*.yaml")]
 
 
+def files() -> list[Path]:
+    """Return the built-in presets' files, in order."""
+    return [directory() / f"{name}.yaml" for name in names()]
+
+
 def find(name_or_path: str) -> Path:
     """The preset file meant: a file that exists, a pipe or `-`, else a shipped preset's name such as `demo`.
 

@@ -46,3 +46,41 @@ class EvaluateDocument(Document):
     against: Evaluated | None
     differences: dict[str, Compared]
     notes: list[str]
+
+
+class Counted(TypedDict):
+    train: int
+    evaluation: int
+    test: int
+
+
+class Chosen(TypedDict):
+    """`chosen` and `reference` are null where the rows show no signal."""
+
+    action: str
+    chosen: str | None
+    best: str
+    reference: str | None
+    difference: Compared | None
+    says: str
+    rows_used: str
+
+
+class Skipped(TypedDict):
+    key: str
+    why: str
+
+
+class DecideDocument(Document):
+    """`tuiftune decide --json`."""
+
+    task: Task
+    rows: Counted
+    decision: Chosen
+    candidates: list[Object]
+    most_common_answer: Object
+    skipped: list[Skipped]
+    break_even_answers: float | None
+    notes: list[str]
+    failed: bool
+    seconds: float

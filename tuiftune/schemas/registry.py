@@ -34,6 +34,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "compare": ("runs", "CompareDocument"),
     "reproduce": ("runs", "ReproduceDocument"),
     "evaluate": ("evaluation", "EvaluateDocument"),
+    "decide": ("evaluation", "DecideDocument"),
     "result": ("runs", "ResultDocument"),
     "event": ("runs", "EventDocument"),
     "help": ("surface", "HelpDocument"),
