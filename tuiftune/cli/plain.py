@@ -14,6 +14,7 @@ from tuiftune.figures import count, duration, money, size
 from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.planning import Outcome, planned
 from tuiftune.wizard.proposals import (
+    data_offers,
     first_data,
     first_documents,
     suggested_name,
@@ -22,15 +23,18 @@ from tuiftune.wizard.proposals import (
 )
 from tuiftune.wizard.settings import changed, resolved, settings_of, typed, written
 from tuiftune.wizard.steps import STEPS
+from tuiftune.wizard.summary import length_note, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.wizard.draft import Draft
+    from tuiftune.wizard.summary import Line
 
 MODELS = 12  # of the list
 PASSAGES = 5
 NOWHERE = "-"
+SEVERITIES = {"": "", "warning": "warning: ", "error": "error: "}
 LEANS = {"better": "higher", "same": "about the same", "worse": "lower", "unsure": "unclear"}
 WHY = {  # the answer to `?` at a question, in addition to those of the steps
     "way": "The recommended step comes first. A prompt or a search index is made from your own rows or "
@@ -82,6 +86,7 @@ class Plain:
         self._asks = asks
         self._findings = Findings(root)
         self._outcome = Outcome()
+        self._notes: dict[str, str] = {}  # comments for the preset, by key
 
     def walk(self) -> int:
         """Every step in order; the review, which is last, can lead back to any of them."""
@@ -145,9 +150,7 @@ class Plain:
         """Choose few-shot examples, show the prompt, and write it to a new directory."""
         from tuiftune.advice import prompting
 
-        rows = self._text(
-            "Rows: a file, directory or glob", shlex.join(self.draft.data) or first_data(), "rows"
-        )
+        rows = self._which_data("Rows: a file, directory or glob", "rows")
         try:
             examples = self._findings.dataset(self.draft.with_(data=_sources(rows))).examples()
             made = prompting.starter(examples, task=self.draft.answers.get("task", ""))
@@ -184,8 +187,7 @@ class Plain:
 
     def _data(self) -> None:
         while True:
-            given = shlex.join(self.draft.data) if self.draft.data else first_data()
-            draft = self.draft.with_(data=_sources(self._text("File, directory or glob", given, "data")))
+            draft = self.draft.with_(data=_sources(self._which_data("File, directory or glob", "data")))
             try:
                 trainable(self._findings.dataset(draft))
                 self._report(draft)
@@ -195,6 +197,17 @@ class Plain:
             if self._outcome.plan is None or self._planned(draft):
                 self.draft = self.draft.with_(data=draft.data)
                 return
+
+    def _which_data(self, asks: str, why: str) -> str:
+        """Ask for data: with the known or only file as default, else with a list to choose from."""
+        if given := shlex.join(self.draft.data) or first_data():
+            return self._text(asks, given, why)
+        offers = data_offers()
+        choices = {str(at): f"{one.name}. {one.says}" for at, one in enumerate(offers)}
+        chosen = offers[int(self._choose("Which data should the model be trained on?", choices, "0", why))]
+        while not (text := chosen.text or self._text(asks, "", why)):
+            say("  Enter a path, or press Ctrl-C to quit.")
+        return text
 
     def _report(self, draft: Draft) -> None:
         """Print what `tuiftune data inspect` reports, and two rows as the model will see them."""
@@ -341,12 +354,13 @@ class Plain:
         if not self.draft.name:
             name = self._text("Name of the run", suggested_name(self.draft), "name")
             self.draft = self.draft.with_(name=name)
+        for line in self._summary():
+            say(f"  {line.name}: {SEVERITIES[line.level]}{line.text}")
         preset = self.draft.preset()
         for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:
                 say(f"  {section}.{key}: {value}" if key else f"  {section}: {value}")
         say("  All other keys have their defaults.")
-        self._tell()
         choices = {
             "start": "start training",
             "show": "show the whole preset with its comments",
@@ -356,11 +370,24 @@ class Plain:
         }
         return self._choose("Start this run?", choices, "start", "review")
 
+    def _summary(self) -> tuple[Line, ...]:
+        """Return the five lines of the review, after the checks have run."""
+        from tuiftune.cli.data_progress import watching
+
+        assert self._outcome.plan is not None
+        model = self._findings.model_of(self.draft)
+        facts = self._findings.facts(self.draft, model)
+        self._notes = length_note(self.draft, facts)
+        with watching() as watch:
+            checks = self._findings.checks(self.draft, watch)
+        return summary(self.draft, model, facts, self._outcome.plan, checks)
+
     def _show(self) -> None:
         from tuiftune.preset.file import dump
 
         command = train_command(f"{self.draft.name}.yaml", self._root)
-        for line in dump(self.draft.preset(), header=f"{self.draft.name}: {command}").splitlines():
+        header = f"{self.draft.name}: {command}"
+        for line in dump(self.draft.preset(), header=header, notes=self._notes).splitlines():
             say(line)
 
     def _save(self) -> None:
@@ -370,7 +397,7 @@ class Plain:
         if paths.exists(path) and not self._asks.yes(f"Overwrite {path}?", False, why=WHY["over"]):
             return
         try:
-            save(self.draft.preset(), path)
+            save(self.draft.preset(), path, notes=self._notes)
         except UserError as error:
             say(f"  {error}")
         else:

@@ -20,7 +20,7 @@ from tuiftune.printable import printable
 from tuiftune.secret_forms import holds_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 __all__ = ["check", "dump", "load", "loads", "override", "placed", "save"]
@@ -99,14 +99,20 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
     return Preset.model_validate(document).from_others(others)
 
 
-def save(preset: Preset, path: Path, *, header: str | None = None) -> None:
+def save(
+    preset: Preset, path: Path, *, header: str | None = None, notes: Mapping[str, str] | None = None
+) -> None:
     """Write the preset as commented YAML: whole or not at all. A symbolic link is followed, so that the file
     it points to is replaced.
     """
     place = printable(str(path))
     if paths.is_dir(path):
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
-    text = dump(places.for_file(preset, path), header=header or f"{preset.name}: tuiftune train {path.name}")
+    text = dump(
+        places.for_file(preset, path),
+        header=header or f"{preset.name}: tuiftune train {path.name}",
+        notes=notes or {},
+    )
     if holds_secret(text):
         raise UserError("a token has no place in a preset", place=place, remedy="leave it in the environment")
     output = None

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import textwrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.preset.words import Key, keys, sections
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuiftune.preset.schema import Preset
 
 _WIDTH = 96
+_NO_NOTES: Mapping[str, str] = MappingProxyType({})
 # What YAML surely reads back as the same text without quotes, inside brackets too.
 _PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*", re.ASCII)
 _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def dump(preset: Preset, *, header: str | None = None) -> str:
+def dump(preset: Preset, *, header: str | None = None, notes: Mapping[str, str] = _NO_NOTES) -> str:
     """The whole preset, every key written out. `header` becomes the opening comment.
+
+    `notes` are further comments, by dotted key.
 
     `loads(dump(preset))` equals the preset, and dumping that again gives the same text.
     """
@@ -29,15 +35,15 @@ def dump(preset: Preset, *, header: str | None = None) -> str:
     lines.append("")
     for name, value in document.items():
         if name not in sections():
-            lines += _entry(known[name], name, value, indent=0)
+            lines += _entry(known[name], name, value, notes.get(name, ""), indent=0)
             continue
         lines += ["", f"# {sections()[name]}", f"{name}:"]
         for leaf, item in value.items():
-            lines += _entry(known[f"{name}.{leaf}"], leaf, item, indent=2)
+            lines += _entry(known[f"{name}.{leaf}"], leaf, item, notes.get(f"{name}.{leaf}", ""), indent=2)
     return "\n".join(lines) + "\n"
 
 
-def _entry(key: Key, leaf: str, value: Any, *, indent: int) -> list[str]:
+def _entry(key: Key, leaf: str, value: Any, note: str, *, indent: int) -> list[str]:
     allows = "" if key.allows == "text" else f" [{key.allows}]"
     prefix = " " * indent + "# "
     comment = textwrap.wrap(
@@ -47,6 +53,7 @@ def _entry(key: Key, leaf: str, value: Any, *, indent: int) -> list[str]:
         subsequent_indent=prefix + "  ",
         break_on_hyphens=False,
     )
+    comment += [prefix + note] if note else []
     return [*comment, f"{' ' * indent}{leaf}: {scalar(value)}"]
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
+    from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.facts import DataFacts
     from tuiftune.data.mix.sources import Mix
@@ -126,6 +127,29 @@ class Findings:
             "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed)
         )
         return facts
+
+    def checks(self, draft: Draft, watch: Callable[[str, float], None] | None = None) -> tuple[Check, ...]:
+        """Return all checks of the draft's data, worst first. `watch` gets each check and the share done."""
+        from tuiftune.data.inspect import inspect
+        from tuiftune.wizard.draft import checked_with
+
+        tokenizer = self.model_of(draft).path
+        limit, evaluation, seed = checked_with(draft)
+        found: tuple[Check, ...] = self._once(
+            "checks",
+            (_data_key(draft), str(tokenizer), limit, evaluation, seed),
+            lambda: (
+                inspect(
+                    self.dataset(draft),
+                    tokenizer=tokenizer,
+                    max_length=limit,
+                    eval_spec=evaluation,
+                    seed=seed,
+                    watch=watch,
+                ).checks
+            ),
+        )
+        return found
 
     def plan(self, draft: Draft, preset: Preset | None = None) -> Plan:
         """Return the plan of the draft for this machine, or for the GPU that the draft names."""

@@ -50,7 +50,7 @@ class ModelRow:
         if fit is not None:
             says = "Fits" if fit.fits else "Does not fit"
             facts.append(f"{says}: {fit.technique} needs at least {size(fit.needs)}")
-        facts.append(f"license {self.licence}" if self.licence else "")
+        facts.append(f"License {self.licence}" if self.licence else "")
         facts.append("Gated: accept its terms on the Hugging Face Hub first" if self.gated else "")
         return ". ".join(fact for fact in facts if fact)
 

@@ -7,16 +7,20 @@ import re
 import shlex
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
+from tuiftune.figures import size
 
 if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 ROWS = (".jsonl", ".csv", ".tsv", ".parquet")  # suffixes of files that usually hold rows
 DOCUMENTS = ("docs", "documents", "doc", "manual", "kb", "wiki")
+MOST_OFFERS = 12  # data files that are listed
+BUILTIN = "builtin:tickets"
 MOST = 5000  # entries of a directory that are read
 
 
@@ -36,9 +40,38 @@ def data_here(directory: Path | None = None) -> tuple[str, ...]:
 
 
 def first_data() -> str:
-    """Return the only data file of the current directory, else the built-in rows."""
+    """Return the only data file of the current directory; "" if there is none, or several."""
     here = data_here()
-    return shlex.quote(here[0]) if len(here) == 1 else "builtin:tickets"
+    return shlex.quote(here[0]) if len(here) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataOffer:
+    """A choice of training data. `text` goes into the file field; "" to type another."""
+
+    text: str
+    name: str
+    says: str
+
+
+def data_offers() -> tuple[DataOffer, ...]:
+    """Return the data to choose from: the files of the current directory, others, and the built-in rows."""
+    here = data_here()
+    offers = [DataOffer(shlex.quote(name), name, _size(name)) for name in here[:MOST_OFFERS]]
+    if 1 < len(here) <= MOST_OFFERS:
+        every = " ".join(shlex.quote(name) for name in here)
+        offers.append(DataOffer(every, f"All {len(here)} files together", "As one training set."))
+    return (
+        *offers,
+        DataOffer("", "Another file or directory", "Type its path, or browse with Ctrl+T."),
+        DataOffer(
+            BUILTIN, "Built-in support tickets", "Example data, to try the workflow: 1,014 rows."
+        ),
+    )
+
+
+def _size(name: str) -> str:
+    return size(paths.size(name))
 
 
 def first_documents() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.figures import MISSING, size
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
@@ -83,7 +84,7 @@ class MachineView(Canvas):
                 .add(f"{sign} ", ink)
                 .add(name, "strong")
             )
-            line.add(f" {one.technique}", "second").to(LABEL + 36)
+            line.add(f" {techniques.every()[one.technique].name}", "second").to(LABEL + 36)
             room = width - line.width - 22
             if room >= 8:
                 line.bar(

@@ -14,21 +14,22 @@ from textual.widgets import Button, Input, Label
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.figures import cards, count, money, roughly, size
+from tuiftune.figures import cards
 from tuiftune.tui.kit.field import Field
-from tuiftune.tui.wizard.review_views import CommandLine, YamlView
+from tuiftune.tui.wizard.review_views import CommandLine, SummaryView, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import proposals
 from tuiftune.wizard.proposals import suggested_name
+from tuiftune.wizard.summary import length_note, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
 
-    from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.wizard.summary import Line as SummaryLine
 
 
 RESTART = {False: "Restart automatically: off", True: "Restart automatically: on"}
@@ -37,8 +38,11 @@ RESTART_TIP = "Restart after a crash, a preemption or a lack of GPU memory (--ke
 
 @dataclass
 class Summed(Message):
-    plan: Plan | None
-    error: str
+    """The five lines of the summary and the comments for the preset; or why there are none."""
+
+    lines: tuple[SummaryLine, ...]
+    notes: dict[str, str]
+    error: str = ""
 
 
 @dataclass
@@ -61,17 +65,19 @@ class ReviewStep(WizardStep):
     SCOPES = ("wizard", "review")
     SCROLLS = "#preset"
     AUTO_FOCUS = "#start"
+    NOT_SHOWN = ("forward",)  # `start` is the same
 
     def __init__(self) -> None:
         super().__init__()
         self._preset: Preset | None = None
         self._starting = False
         self._restarts = False
-        self._told = False  # a message is shown that a late summary must not replace
+        self._notes: dict[str, str] = {}
 
     def body(self) -> ComposeResult:
         if not self.draft.name:
             self.draft = self.draft.with_(name=suggested_name(self.draft))
+        yield SummaryView()
         with VerticalScroll(id="preset", classes="panel") as box:
             box.border_title = "the preset"
             box.can_focus = True
@@ -121,7 +127,8 @@ class ReviewStep(WizardStep):
         from tuiftune.preset.file import dump
 
         assert self._preset is not None
-        return dump(self._preset, header=f"{self._preset.name}: tuiftune train {Path(self._path()).name}")
+        header = f"{self._preset.name}: tuiftune train {Path(self._path()).name}"
+        return dump(self._preset, header=header, notes=self._notes)
 
     def _is_saved(self) -> bool:
         """Return True if the file at the given path is this preset, so that the command works."""
@@ -132,31 +139,28 @@ class ReviewStep(WizardStep):
         return self._preset is not None and there == self._text()
 
     def _sum(self) -> None:
+        """In a thread: the plan first, then the checks, which may take some seconds."""
+        findings, draft = self.app.findings, self.draft
         try:
-            plan = self.app.findings.plan(self.draft)
+            plan = findings.plan(draft)
+            model = findings.model_of(draft)
+            facts = findings.facts(draft, model)
+            notes = length_note(draft, facts)
+            self.post_message(Summed(summary(draft, model, facts, plan, None), notes))
+            checks = findings.checks(draft)
+            self.post_message(Summed(summary(draft, model, facts, plan, checks), notes))
         except UserError as error:
-            self.post_message(Summed(None, str(error)))
-        else:
-            self.post_message(Summed(plan, ""))
+            self.post_message(Summed((), {}, str(error)))
 
     @on(Summed)
     def _summed(self, message: Summed) -> None:
-        plan = message.plan
-        if self._told:
-            return
-        if plan is None:
+        if message.error:
             self.say(message.error, "error")
             return
-        parts = [f"{count(plan.steps)} steps", f"about {roughly(plan.seconds)}"]
-        parts.append(f"{size(plan.memory.needs)} of memory")
-        if plan.usd is not None:
-            parts.append(f"about {money(plan.usd)}")
-        words = ", ".join(parts)
-        if self.draft.card:
-            words = (
-                f"{words} on {cards(self.draft.card)}, not on this machine: save the preset and run it there"
-            )
-        self.say(words if plan.fits else f"does not fit: {words}", "ok" if plan.fits else "error")
+        self.query_one(SummaryView).show(message.lines)
+        if message.notes != self._notes:
+            self._notes = message.notes
+            self._show()
 
     @on(Input.Changed, "#name")
     def _named(self, message: Input.Changed) -> None:
@@ -196,7 +200,6 @@ class ReviewStep(WizardStep):
         self._show()
 
     def _tell_user(self, text: str, severity: str) -> None:
-        self._told = True
         self.say(text, severity)
 
     def action_save(self) -> None:
@@ -227,7 +230,7 @@ class ReviewStep(WizardStep):
         if not confirmed or self._preset is None:
             return
         try:
-            save(self._preset, path)
+            save(self._preset, path, notes=self._notes)
         except UserError as error:
             self._tell_user(str(error), "error")
         else:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.wrap import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.geometry import Size
+
+    from tuiftune.wizard.summary import Line as SummaryLine
 
 KEY = re.compile(r"^(\s*(?:- )?)([A-Za-z_][\w.-]*)(:)(\s.*|)$")
 COMMENT = re.compile(r"(^|\s)#")
@@ -45,6 +53,38 @@ def _colored(text: str, width: int, more: str) -> Line:
 
 
 LABEL = 9
+ROOMY = 30  # lines of a screen from which every line of the summary is shown in full
+
+
+class SummaryView(Canvas):
+    """The five lines of the summary: model, data, method, cost, and what is not in order."""
+
+    def __init__(self) -> None:
+        super().__init__(id="summary")
+        self._lines: Sequence[SummaryLine] = ()
+
+    def show(self, lines: Sequence[SummaryLine]) -> None:
+        self._lines = lines
+        self.refresh(layout=True)
+        self.redraw()
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(5, len(self.paint(width, viewport.height)))
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        del height
+        if not self._lines:
+            return [Line(" planning and checking …", "soft")]
+        roomy = self.app.size.height >= ROOMY
+        lines: list[Line] = []
+        for one in self._lines:
+            sign = f"{self.glyphs.severity(one.level)} " if one.level else ""
+            most = 3 if roomy else 2 if one is self._lines[-1] else 1
+            ink = one.level or "strong"
+            for row, part in enumerate(wrapped(sign + one.text, width - LABEL - 1, most, self.glyphs.more)):
+                head = Line((f" {one.name}" if row == 0 else "").ljust(LABEL), "soft")
+                lines.append(head.add(part, ink))
+        return lines
 
 
 class CommandLine(Canvas):

@@ -84,7 +84,24 @@ class DataStep(WizardStep):
         field = self.query_one("#path", Input)
         field.focus()
         field.cursor_position = len(field.value)
-        self._inspect(self._given())
+        if self._given():
+            self._inspect(self._given())
+        else:
+            self._choose()
+
+    def _choose(self) -> None:
+        """Ask which data, rather than guess."""
+        from tuiftune.tui.wizard.data.data_choice import DataChoice
+
+        self.say("Enter a file, a directory or a glob (Ctrl+T browses the files).")
+        self.app.push_screen(DataChoice(), self._chosen)
+
+    def _chosen(self, text: str | None) -> None:
+        if text:
+            field = self.query_one("#path", Input)
+            field.value = text
+            field.cursor_position = len(text)
+            self._inspect(self._given())
 
     def action_back(self) -> None:
         """Go back, and keep what was typed even if it was not read yet."""
@@ -120,11 +137,14 @@ class DataStep(WizardStep):
 
     def action_forward(self) -> None:
         given = self._given()
-        if given and given == self._ready:
+        if not given:
+            self._choose()
+            return
+        if given == self._ready:
             super().action_forward()
             return
         self._go_on = given == self.draft.data
-        if not given or given != self.draft.data or not self._being_read():
+        if given != self.draft.data or not self._being_read():
             self._inspect(given)
 
     def _being_read(self) -> bool:

@@ -106,8 +106,11 @@ class PromptStarter(FullScreen[None]):
 
     def action_read(self) -> None:
         text = self.query_one("#rows", Input).value.strip()
+        if not text:
+            self._say("Enter the rows to choose examples from: a file, a directory or a glob.", "warning")
+            return
         try:
-            data = (text,) if not text or paths.names_one(text) else tuple(shlex.split(text))
+            data = (text,) if paths.names_one(text) else tuple(shlex.split(text))
         except ValueError:
             data = (text,)
         self._prompt = None

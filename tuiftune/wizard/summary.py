@@ -1,0 +1,152 @@
+"""The five lines of the review: model, data, method, time and cost, and open findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuiftune import techniques
+from tuiftune.figures import cards, count, money, plural, roughly, size
+from tuiftune.wizard.settings import written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuiftune.data.checks.check import Check
+    from tuiftune.data.facts import DataFacts
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.plan.model import Plan
+    from tuiftune.wizard.draft import Draft
+
+ESTIMATED = "estimated"  # in the basis of lengths that were not counted with the model's tokenizer
+NAMED = 3  # findings that are named; more are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the summary. `level`: "", warning or error."""
+
+    name: str
+    text: str
+    level: str = ""
+
+
+def summary(
+    draft: Draft,
+    model: BaseModel,
+    facts: DataFacts,
+    plan: Plan,
+    checks: Sequence[Check] | None,
+) -> tuple[Line, ...]:
+    """Return the five lines. `checks` is None while they run."""
+    return (
+        _model(model),
+        _data(draft, facts),
+        _method(draft, facts, plan),
+        _cost(draft, plan),
+        _findings(draft, facts, plan, checks),
+    )
+
+
+def estimated_length(draft: Draft, facts: DataFacts) -> bool:
+    """Return True if the max length was recommended from estimated token lengths."""
+    recommended = "data.max_length" in draft.recommended and "data.max_length" not in draft.overrides
+    return recommended and ESTIMATED in facts.basis
+
+
+def length_note(draft: Draft, facts: DataFacts) -> dict[str, str]:
+    """Return the comment for the preset on a max length that was estimated; {} if it was counted or set."""
+    if not estimated_length(draft, facts):
+        return {}
+    return {"data.max_length": "Estimated: the model's tokenizer was not on this machine. Check it there."}
+
+
+def _model(model: BaseModel) -> Line:
+    parts = [f"{model.reference}, {count(model.parameters)} parameters"]
+    if model.licence:
+        parts.append(f"license {model.licence}")
+    built_in = model.source == "builtin"
+    if built_in or model.weights:
+        return Line("model", ", ".join(parts))
+    parts.append("not on this machine: downloaded at the start")
+    if model.gated:
+        parts.append("gated: accept its terms on the Hugging Face Hub first")
+    return Line("model", ", ".join(parts), "warning")
+
+
+def _data(draft: Draft, facts: DataFacts) -> Line:
+    named = ", ".join(Path(source).name if ":" not in source else source for source in draft.data)
+    if draft.data == ("builtin:tickets",):
+        named = "built-in support tickets, not your data"
+    rows = f"{plural(facts.rows, 'training row')}, {facts.rows_eval:,} for evaluation"
+    return Line("data", f"{named}: {rows} ({facts.format})", "" if facts.rows_eval else "warning")
+
+
+def _method(draft: Draft, facts: DataFacts, plan: Plan) -> Line:
+    resolved = plan.resolved
+    technique = techniques.every()[resolved.method.technique]
+    parts = [technique.name]
+    rank = getattr(resolved.method, "rank", None)
+    if technique.adapters and isinstance(rank, int):
+        parts.append(f"rank {rank}")
+    training = resolved.training
+    parts.append(f"learning rate {written(training.learning_rate)}")
+    parts.append(
+        plural(int(training.epochs), "epoch") if training.epochs % 1 == 0 else f"{training.epochs:g} epochs"
+    )
+    guess = " (estimated)" if estimated_length(draft, facts) else ""
+    parts.append(f"max length {resolved.data.max_length:,}{guess}")
+    return Line("method", ", ".join(parts))
+
+
+def _cost(draft: Draft, plan: Plan) -> Line:
+    capacity = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
+    kind = "RAM" if plan.gpu.get("kind") == "cpu" else "GPU memory"
+    parts = [plural(plan.steps, "step")]
+    parts.append(
+        f"{roughly(plan.seconds)} predicted" if plan.seconds else "time unknown before the first steps"
+    )
+    if plan.usd is not None:
+        parts.append(money(plan.usd))
+    parts.append(f"{size(plan.memory.needs)} of {size(capacity)} {kind}")
+    if draft.card:
+        parts.append(f"on {cards(draft.card)}, not this machine")
+    level = "error" if not plan.fits else "warning" if plan.near_limit or draft.card else ""
+    return Line("cost", ", ".join(parts), level)
+
+
+def _findings(draft: Draft, facts: DataFacts, plan: Plan, checks: Sequence[Check] | None) -> Line:
+    parts: list[str] = []
+    level = ""
+    if not plan.fits:
+        parts.append("the plan does not fit")
+        level = "error"
+    elif plan.near_limit:
+        parts.append("memory is close to the limit")
+        level = "warning"
+    if not facts.rows_eval:
+        parts.append("no evaluation set, so nothing will show whether the model improved")
+        level = level or "warning"
+    if estimated_length(draft, facts):
+        parts.append("max length is estimated, because the model's tokenizer is not on this machine")
+        level = level or "warning"
+    if checks is None:
+        return Line("open", "; ".join([*parts, "checking the data …"]), level)
+    errors = [check for check in checks if check.severity == "error"]
+    warnings = [check for check in checks if check.severity == "warning"]
+    if errors:
+        level = "error"
+        named = ", ".join(_named(check) for check in errors[:NAMED])
+        more = f" and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
+        parts.insert(0, f"{plural(len(errors), 'error')} in the data not fixed: {named}{more}")
+    if warnings:
+        level = level or "warning"
+        named = "" if errors else f": {', '.join(check.title for check in warnings[:NAMED])}"
+        more = "" if errors or len(warnings) <= NAMED else " …"
+        parts.append(f"{plural(len(warnings), 'warning')}{named}{more}")
+    return Line("open", "; ".join(parts) or "no errors or warnings", level)
+
+
+def _named(check: Check) -> str:
+    return f"{check.title} ({plural(check.count, 'row')})" if check.count else check.title
