@@ -64,9 +64,7 @@ def data_offers() -> tuple[DataOffer, ...]:
     return (
         *offers,
         DataOffer("", "Another file or directory", "Type its path, or browse with Ctrl+T."),
-        DataOffer(
-            BUILTIN, "Built-in support tickets", "Example data, to try the workflow: 1,014 rows."
-        ),
+        DataOffer(BUILTIN, "Built-in support tickets", "Example data, to try the workflow: 1,014 rows."),
     )
 
 
