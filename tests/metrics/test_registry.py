@@ -30,7 +30,7 @@ NEW_FILE = """
 from tuiftune.metrics.metric import Metric
 
 METRICS = (
-    Metric("margin", logged="rewards/margins", better="higher", smoothed=True,
+    Metric("margin", logged="odds/margins", better="higher", smoothed=True,
            chart="margin", title="reward margin", dashboard=True, compared=True, always=True),
 )
 """
@@ -57,7 +57,7 @@ from tuiftune.tui.kit.glyphs import UNICODE
 run = RunDir(Path(sys.argv[2]))
 writer = EventWriter(run.events_path)
 for step in range(1, 11):
-    logs = {"loss": 1.0, "grad_norm": 0.5, "learning_rate": 1e-4, "rewards/margins": step / 10}
+    logs = {"loss": 1.0, "grad_norm": 0.5, "learning_rate": 1e-4, "odds/margins": step / 10}
     writer.emit("step", step=step, **module.forwarded(logs))
 state = RunState()
 for event in EventReader(run.events_path).poll():
@@ -83,7 +83,7 @@ def test_a_metric_added_in_one_file_is_logged_drawn_and_exported(tmp_path: Path)
     assert told.returncode == 0, told.stderr
     found = json.loads(told.stdout)
     assert '"margin":0.1' in found["events"].splitlines()[0]
-    assert "rewards/margins" not in found["events"], "it has a name of its own"
+    assert "odds/margins" not in found["events"], "it has a name of its own"
     assert found["points"] == [step / 10 for step in range(1, 11)]
     assert found["legend"] == ["raw", "smooth"]
     assert "margin" in found["columns"]
@@ -92,9 +92,9 @@ def test_a_metric_added_in_one_file_is_logged_drawn_and_exported(tmp_path: Path)
 
 def test_every_finite_number_of_the_trainers_logs_is_told() -> None:
     told = metrics.forwarded(
-        {**LOGS, "rewards/margins": 0.25, "kl": float("nan"), "note": "words", "flag": True, "type": 3.0}
+        {**LOGS, "odds/margins": 0.25, "kl": float("nan"), "note": "words", "flag": True, "type": 3.0}
     )
-    assert told == {"loss": 1.0, "lr": 1e-4, "grad_norm": 0.5, "rewards/margins": 0.25}
+    assert told == {"loss": 1.0, "lr": 1e-4, "grad_norm": 0.5, "odds/margins": 0.25}
     assert metrics.forwarded({"loss": float("nan")})["loss"] is not None, "the log says what it was"
 
 
@@ -105,9 +105,9 @@ def run_with(path: Path, name: str, margin: float) -> RunDir:
     writer = EventWriter(run.events_path)
     for step in range(1, 101):
         spike = 90.0 if step == 50 else margin
-        writer.emit("step", step=step, **metrics.forwarded({**LOGS, "rewards/margins": spike}))
+        writer.emit("step", step=step, **metrics.forwarded({**LOGS, "odds/margins": spike}))
         if step % 20 == 0:
-            writer.emit("eval", step=step, loss=1.0, when="during", **{"rewards/margins": margin + 1})
+            writer.emit("eval", step=step, loss=1.0, when="during", **{"odds/margins": margin + 1})
     writer.close()
     return run
 
@@ -125,22 +125,22 @@ def test_a_number_that_no_file_knows_is_shown_under_its_own_name(
     assert (len(events) < 60) == thin
     for event in events:
         state.fold(event)
-    assert state.values["rewards/margins"] == 0.5
-    assert (50.0, 90.0) in state.curves["rewards/margins"].points(), "its extremes are kept"
-    curve = next(curve for curve in available([state]) if curve.chart == "rewards/margins")
+    assert state.values["odds/margins"] == 0.5
+    assert (50.0, 90.0) in state.curves["odds/margins"].points(), "its extremes are kept"
+    curve = next(curve for curve in available([state]) if curve.chart == "odds/margins")
     drawn = drawing(curve, [Source("one", state)], Lens(), UNICODE)
     assert [entry[1] for entry in drawn.legend] == ["raw", "smooth", "eval"]
-    assert state.curves["eval_rewards/margins"].points()[-1] == (100.0, 1.5)
+    assert state.curves["eval_odds/margins"].points()[-1] == (100.0, 1.5)
     file = io.StringIO()
     metrics_table.write_csv(metrics_table.Table.of(run), file)
     rows = list(csv.DictReader(io.StringIO(file.getvalue())))
-    assert [row["rewards/margins"] for row in rows if row["type"] == "step"][48:51] == ["0.5", "90.0", "0.5"]
-    assert {row["eval_rewards/margins"] for row in rows if row["type"] == "eval"} == {"1.5"}
+    assert [row["odds/margins"] for row in rows if row["type"] == "step"][48:51] == ["0.5", "90.0", "0.5"]
+    assert {row["eval_odds/margins"] for row in rows if row["type"] == "eval"} == {"1.5"}
 
 
 def test_it_is_compared_too(tmp_path: Path) -> None:
     rows = compare_table.rows(compare([run_with(tmp_path, "one", 0.5), run_with(tmp_path, "two", 0.25)]))
-    found = next(row for row in rows if row.label == "rewards/margins")
+    found = next(row for row in rows if row.label == "odds/margins")
     assert [round(float(cell), 2) for cell in found.cells] == [0.5, 0.25]
     assert found.best is None, "which way is better is not known"
 

@@ -53,5 +53,38 @@ def test_the_rate_is_lower_and_rows_share_sequences_unless_told_otherwise() -> N
 def test_answers_that_are_not_there_are_not_compared() -> None:
     assert reason("evaluation.score", **PRETRAIN)[0] == "none"
     assert reason("evaluation.score", **{**PRETRAIN, "facts": None})[0] == "none"
-    with pytest.raises(UserError, match="without answers"):
+    with pytest.raises(UserError, match="no one right answer"):
         plan(**PRETRAIN, evaluation__score="exact_match")  # type: ignore[arg-type]
+
+
+PAIRS = replace(FACTS, format="preference")
+DPO = {"facts": PAIRS, "method__stage": "dpo", "method__technique": "lora"}
+
+
+def test_pairs_are_two_sequences_a_row_and_a_pass_of_the_reference() -> None:
+    pinned = {
+        "training__micro_batch": 4,
+        "training__activation_checkpointing": False,
+        "training__compile": False,
+        "data__padding_free": False,
+    }
+    pairs = plan(**DPO, **pinned)  # type: ignore[arg-type]
+    answers = plan(method__technique="lora", **pinned)
+    doubled = plan(method__technique="lora", **{**pinned, "training__micro_batch": 8})
+    assert pairs.memory.allocated == doubled.memory.allocated > answers.memory.allocated
+    assert pairs.tokens == pytest.approx(2 * (answers.tokens or 0) / 3, rel=0.01), "one epoch, not three"
+    third = (pairs.speed.tokens_per_second or 0) / (doubled.speed.tokens_per_second or 1)
+    assert 0.6 < third < 0.85, "a forward pass more than the two that a step takes"
+
+
+def test_a_stage_has_its_own_values_and_rates() -> None:
+    assert reason("method.beta", **DPO)[0] == 0.1
+    assert reason("method.beta", **DPO, method__beta=0.3) == (0.3, "preset")
+    assert reason("training.learning_rate", **DPO)[0] == 5e-6
+    full = {**DPO, "method__technique": "full", "base": "Qwen/Qwen2.5-0.5B"}
+    assert reason("training.learning_rate", **full)[0] == 5e-7
+    tiny = float(reason("training.learning_rate", **DPO, base="builtin:tiny")[0])  # type: ignore[arg-type]
+    assert tiny > 2e-5, "tiny models take higher rates at every stage"
+    assert reason("data.padding_free", **DPO)[0] is False
+    with pytest.raises(UserError, match="each sequence by itself"):
+        plan(**DPO, data__packing=True)  # type: ignore[arg-type]

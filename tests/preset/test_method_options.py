@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.techniques.base import Technique
 
 HEAD = "model: {base: some/model}\ndata: {train: rows.jsonl}\n"
-BETA = Option("beta", Auto | Probability, "auto", "pull towards the reference model")
+BETA = Option("pull", Auto | Probability, "auto", "pull towards the reference model")
 DEPTH = Option("depth", Probability, 0.5, "of a made-up technique")
 
 
@@ -50,23 +50,23 @@ def faults(section: type[Section], **values: object) -> list[str]:
 
 
 def test_options_of_the_stage_and_the_technique_stand_side_by_side(made_up: type[Section]) -> None:
-    made = made_up.model_validate({"stage": "paired", "technique": "deep", "beta": 0.1, "depth": 0.2})
+    made = made_up.model_validate({"stage": "paired", "technique": "deep", "pull": 0.1, "depth": 0.2})
     assert made.model_dump(exclude_unset=True) == {
         "stage": "paired",
         "technique": "deep",
-        "beta": 0.1,
+        "pull": 0.1,
         "depth": 0.2,
     }
 
 
 def test_only_its_own_options_are_written(made_up: type[Section]) -> None:
-    assert {"beta", "depth"} & made_up.model_validate({}).model_dump().keys() == set()
-    assert "beta" in made_up.model_validate({"stage": "paired"}).model_dump()
+    assert {"pull", "depth"} & made_up.model_validate({}).model_dump().keys() == set()
+    assert "pull" in made_up.model_validate({"stage": "paired"}).model_dump()
 
 
 def test_an_option_of_another_says_where_it_belongs(made_up: type[Section]) -> None:
-    assert faults(made_up, technique="lora", depth=0.2, beta=0.1) == [
-        "beta is an option of the stage paired, not of sft",
+    assert faults(made_up, technique="lora", depth=0.2, pull=0.1) == [
+        "pull is an option of the stage paired, not of sft",
         "depth is an option of the technique deep, not of lora",
     ]
     assert faults(made_up, depth=0.2) == ["depth is an option of the technique deep, not of auto"]
@@ -79,7 +79,7 @@ def test_a_technique_that_the_stage_cannot_take(made_up: type[Section]) -> None:
 
 def test_the_schema_refuses_an_option_of_another_beside_a_default_left_out(made_up: type[Section]) -> None:
     said = method.conditions()
-    for name, default, foreign in (("technique", "auto", "depth"), ("stage", "sft", "beta")):
+    for name, default, foreign in (("technique", "auto", "depth"), ("stage", "sft", "pull")):
         (of_default,) = [one for one in said if one["if"]["properties"].get(name) == {"const": default}]
         assert "required" not in of_default["if"]  # it holds where the key is left out too
         assert of_default["then"]["properties"][foreign] is False
@@ -92,7 +92,7 @@ def test_one_key_has_one_declaration(made_up: type[Section]) -> None:
     stage = next(iter(stages.every().values()))
     again = replace(stage, key="again", options=(replace(BETA, default=0.5),))
     stages.every()["again"] = again  # type: ignore[index]
-    with pytest.raises(ValueError, match="again declares its option beta anew"):
+    with pytest.raises(ValueError, match="again declares its option pull anew"):
         method.options()
 
 

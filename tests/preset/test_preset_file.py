@@ -400,7 +400,7 @@ def test_overrides_of_text_lists_and_columns(preset: Preset) -> None:
         ("data.mix=[", "not valid YAML"),
         ("version=2", "must be 1"),
         ("data.columns.a.b=c", "unknown key"),
-        ("method.beta=0.1", "unknown key `method.beta`. `tuiftune preset schema` lists every key"),
+        ("method.pull=0.1", "unknown key `method.pull`. `tuiftune preset schema` lists every key"),
     ],
 )
 def test_overrides_that_cannot_be(preset: Preset, setting: str, said: str) -> None:

@@ -146,8 +146,8 @@ QUESTIONS: tuple[Question, ...] = (
         "preferences",
         "Do you have answers ranked against each other?",
         "Chosen and rejected pairs teach taste, after examples have taught the task.",
-        "Preference pairs (chosen, rejected) are for a step after fine-tuning, such as DPO, which tuiftune "
-        "does not offer yet. The chosen answers alone already make examples.",
+        "Preference pairs (chosen, rejected) are for a step after fine-tuning: direct preference "
+        "optimization (DPO). The chosen answers alone already make examples.",
         (Option("no", "no"), Option("yes", "yes, chosen and rejected pairs")),
     ),
 )

@@ -135,8 +135,8 @@ def notes(
         )
     if answers.get("preferences") == "yes":
         found.append(
-            "Preference pairs are for a step after fine-tuning (DPO), which tuiftune does not offer yet; "
-            "the chosen answers can be trained on now."
+            "Preference pairs are for a step after fine-tuning (DPO); the chosen answers alone can be "
+            "trained on first."
         )
     if pretraining and approach != PRETRAIN:
         found.append(

@@ -17,7 +17,20 @@ TRUNCATED = "yellow strike"
 
 
 def render(document: dict[str, Any], console: Console, *, color: bool, unicode: bool) -> None:
-    """Print the row. Without color, trained tokens are between marks."""
+    """Print the row, of a comparison both sides. Without color, trained tokens are between marks."""
+    if (other := document.get("rejected")) is None:
+        return _side(document, console, color=color, unicode=unicode)
+    place = {"file": document["file"], "row": document["row"]}
+    for name, side in (("chosen", document), ("rejected", other)):
+        console.print(Text(f"{name} answer", "bold magenta" if color else "bold"))
+        _side(place | side, console, color=color, unicode=unicode)
+        console.print()
+    gap = document["learnt"] - other["learnt"]
+    words = "as long as" if not gap else f"{abs(gap):,} tokens {'longer' if gap > 0 else 'shorter'} than"
+    console.print(Text(f"the chosen answer is {words} the rejected one", "dim"))
+
+
+def _side(document: dict[str, Any], console: Console, *, color: bool, unicode: bool) -> None:
     tokens = document["tokens"]
     trained, total = document["learnt"], len(tokens)
     share = trained / total if total else 0.0

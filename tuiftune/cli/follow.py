@@ -204,6 +204,7 @@ def closing(run: RunDir) -> list[str]:
     """Return lines on the result of a run: scores, its directory, and the comparison with the base model."""
     from tuiftune.data.similar.twins import leakage_told
     from tuiftune.figures import percent
+    from tuiftune.runs.reports.scores import measured
     from tuiftune.runs.reports.verdict import of
     from tuiftune.runs.state.narrate import figure
     from tuiftune.runs.state.readings import number, part
@@ -217,7 +218,9 @@ def closing(run: RunDir) -> list[str]:
         lines.append(f"eval loss {figure(seen.loss_before)} {to} {figure(seen.loss_after)}")
     if seen.match_after is not None:
         lines.append(f"exact match {percent(seen.match_before)} {to} {percent(seen.match_after)}")
-    elif number(after, "rows"):  # a stage without reference answers, so there is no exact match
+    elif found := measured(part(result, "before"), after):
+        lines += [f"{name} {percent(first)} {to} {percent(second)}" for name, first, second in found]
+    elif number(after, "rows") and number(after, "perplexity") is not None:  # no reference answers
         was, now = (figure(number(score, "perplexity")) for score in (part(result, "before"), after))
         lines.append(f"perplexity {was} {to} {now}")
     if lines and (known := leakage_told(part(after, "leakage"))):

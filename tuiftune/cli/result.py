@@ -13,7 +13,7 @@ from tuiftune.data.chat.reasoning import matches
 from tuiftune.figures import interval as between
 from tuiftune.figures import percent
 from tuiftune.printable import printable
-from tuiftune.runs.reports.scores import how_compared
+from tuiftune.runs.reports.scores import how_compared, measured
 from tuiftune.runs.reports.verdict import of
 from tuiftune.runs.state.narrate import figure
 
@@ -76,6 +76,9 @@ def _scores(before: dict[str, Any], after: dict[str, Any]) -> Table:
             table.add_row(
                 name, figure(before.get(key)), _better(before, after, key), _fall(before, after, key)
             )
+    for name, first, second in measured(before, after):
+        shown = _better({"share": second}, {"share": first}, "share", percent(second))
+        table.add_row(name, percent(first), shown, _bar(second))
     share = after.get("exact_match")
     if share is not None:
         table.add_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -53,3 +53,19 @@ class Example:
         if self.messages and self.messages[-1].role == "assistant":
             return self.messages[-1].content
         return self.text or ""
+
+    def sides(self) -> tuple[Example, Example]:
+        """A comparison as two rows: the prompt with the chosen answer, and with the rejected one.
+
+        What the prompt holds of earlier answers is context, and not trained on.
+        """
+        asked = tuple(
+            replace(message, weight=0.0) if message.role == "assistant" else message
+            for message in self.messages or ()
+        )
+
+        def row(turns: tuple[Message, ...] | None, answer: str | None) -> Example:
+            said = turns or (Message("assistant", answer or ""),)
+            return Example((*asked, *said), row=self.row, file=self.file)
+
+        return row(self.chosen_turns, self.chosen), row(self.rejected_turns, self.rejected)

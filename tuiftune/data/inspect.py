@@ -76,6 +76,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     from tuiftune.data.checks.languages import languages
     from tuiftune.data.checks.lengths import cut_rows, length_outliers
     from tuiftune.data.checks.near import near_duplicates
+    from tuiftune.data.checks.pairs import compared
     from tuiftune.data.checks.secrets import secrets
     from tuiftune.data.checks.special_tokens import special_tokens
     from tuiftune.data.checks.structure import malformed, structure
@@ -96,6 +97,8 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     ]
     if subject.format == "classification":
         stages.append(labels)
+    if subject.format == "preference":
+        stages.append(compared)
     stages += [languages, chat_template, near_duplicates]
     for number, stage in enumerate(stages):
         subject.begin(stage.__name__.replace("_", " "), number, len(stages))

@@ -203,8 +203,8 @@ def estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
 
     turns = pl.when(pl.col("messages").is_not_null()).then(pl.col("messages").list.len()).otherwise(2)
     frame = dataset.frame[indices].select(
-        bytes=size("system") + size("prompt") + size("answer"),
-        answer=(size("answer") - _switched_off()).clip(0),
+        bytes=size("system") + size("prompt") + pl.max_horizontal(size("answer"), size("rejected")),
+        answer=(size("answer") + size("rejected") - _switched_off()).clip(0),
         turns=turns.cast(pl.Int64) + (size("system") > 0).cast(pl.Int64),
     )
     overhead = 0 if dataset.format == "text" else TEMPLATE_TOKENS

@@ -40,6 +40,12 @@ VITAL = tuple(metric.key for metric in METRICS if metric.vital)
 
 
 @lru_cache
+def scored() -> tuple[Metric, ...]:
+    """What results show of a stage's own measures, before and after: shares, from 0 to 1."""
+    return tuple(metric for metric in METRICS if metric.scored)
+
+
+@lru_cache
 def of(event: str) -> tuple[Metric, ...]:
     """The registered metrics of a kind of event."""
     return tuple(metric for metric in METRICS if metric.event == event)

@@ -36,6 +36,7 @@ class Metric:
     spark: str = ""  # the ink of its course next to the number, where that is another
     dashboard: bool = False  # has a row among the numbers of the dashboard
     compared: bool = False  # has a row of its own in a comparison
+    scored: bool = False  # of an evaluation: has a row among the scores before and after
     always: bool = True  # its chart and its row are there before its first value
     registered: bool = True
 

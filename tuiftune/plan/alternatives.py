@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan import attention, search
@@ -101,11 +101,17 @@ def of(
     for one in sorted(others_by, key=lambda one: not one.adapters):
         if not one.quantized and (one.experts or not plain_experts):
             by(one)
-    joined = attempts[-1].base.attention
-    if joined in attention.APART and not chosen.packing and chosen.micro_batch > 1 and lengths.differ:
+    joined, stage = attempts[-1].base.attention, stages.every()[preset.method.stage]
+    if (
+        stage.joins
+        and joined in attention.APART
+        and not chosen.packing
+        and chosen.micro_batch > 1
+        and lengths.differ
+    ):
         turned = not chosen.padding_free
         vary({"data.padding_free": turned}, padding_free=turned, attention=joined)
-    joinable = not chosen.packing and not chosen.padding_free
+    joinable = stage.joins and not chosen.packing and not chosen.padding_free
     if joinable and lengths.mean < 0.8 * lengths.padded(chosen.micro_batch):
         length = preset.data.max_length
         vary({"data.packing": True}, packing=True, padding_free=False, length=length, attention=joined)

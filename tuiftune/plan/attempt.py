@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import stages
 from tuiftune.plan import attention, cost, hyperparameters, parallelism, search
 from tuiftune.plan.model import Larger
 from tuiftune.plan.settings import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.search import Candidate
     from tuiftune.preset.schema import Preset
+    from tuiftune.stages.base import Stage
     from tuiftune.techniques.base import Technique
 
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
@@ -78,6 +80,7 @@ def base_settings(
 ) -> Settings:
     """The settings before the search: the micro batch is 1, `length` the longest row that can come."""
     targets = preset.method.target_modules
+    stage = stages.every()[preset.method.stage]
     # All weights are trained in float32: 16 bits round most of an update away.
     weight_bytes = _DTYPE_BYTES[dtype if technique.adapters else "float32"]
     return Settings(
@@ -95,7 +98,16 @@ def base_settings(
         adapter_bytes=_DTYPE_BYTES[hyperparameters.adapter_dtype(preset, technique).value],
         device=device.kind,
         copies=copies,
+        sequences=stage.sequences,
+        reference=_reference(stage, technique, preset),
     )
+
+
+def _reference(stage: Stage, technique: Technique, preset: Preset) -> float:
+    """Forward passes a step of the model as it began: with adapters one; else one of all rows, before."""
+    if not stage.reference:
+        return 0.0
+    return 1.0 if technique.adapters else 1.0 / max(1.0, preset.training.epochs)
 
 
 def fastest(tried: Sequence[Attempt]) -> Attempt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
 from tuiftune.errors import UserError
 from tuiftune.hardware.libraries import release, torch_build
 from tuiftune.plan.model import Reason
@@ -38,7 +39,8 @@ def choices(preset: Preset, base: Settings, lengths: Lengths) -> tuple[bool, ...
     """Values of `data.padding_free` worth a look: as asked, or both where padding would cost something."""
     if preset.data.padding_free != "auto":
         return (preset.data.padding_free,)
-    worth = base.attention in APART and lengths.differ and not base.packing
+    joins = stages.every()[preset.method.stage].joins
+    worth = joins and base.attention in APART and lengths.differ and not base.packing
     return (False, True) if worth else (False,)
 
 
@@ -66,6 +68,8 @@ def padding_reason(preset: Preset, settings: Settings, lengths: Lengths) -> Reas
         return Reason(key, True, f"padding would be {waste:.0%} of each step's tokens", "data")
     if settings.packing:
         return Reason(key, False, "packed sequences have no padding", "technique")
+    if not (stage := stages.every()[preset.method.stage]).joins:
+        return Reason(key, False, f"the sequences of {stage.does} are not joined", "technique")
     if settings.micro_batch == 1 or not lengths.differ:
         return Reason(key, False, "no row is padded: one at a time, or all as long", "data")
     why = "without it: its kernel needs a card, 16-bit weights and a model that it knows"
@@ -74,7 +78,7 @@ def padding_reason(preset: Preset, settings: Settings, lengths: Lengths) -> Reas
 
 def check(preset: Preset, arch: Architecture, device: Device) -> None:
     """UserError where the preset asks for a kernel that can't be had, or joins rows that see one another."""
-    name = arch.kind.name or arch.family
+    name, stage = arch.kind.name or arch.family, stages.every()[preset.method.stage]
     if preset.model.attention == "sdpa" and not arch.kind.sdpa:
         raise UserError(
             f"transformers has no fused attention (sdpa) for {name}", place=KEY, remedy="auto, or eager"
@@ -83,6 +87,9 @@ def check(preset: Preset, arch: Architecture, device: Device) -> None:
         ("data.packing", preset.data.packing),
         ("data.padding_free", preset.data.padding_free),
     ):
+        if asked is True and not stage.joins:
+            said = f"{stage.does} takes each sequence by itself"
+            raise UserError(said, place=key, remedy="false, or auto")
         if asked is True and not arch.kind.apart:
             why = (
                 "rows in one sequence see one another" if arch.kind.tested else "whether rows see one another"

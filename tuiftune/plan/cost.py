@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
+
 if TYPE_CHECKING:
     from tuiftune.plan.padding import Lengths
     from tuiftune.preset.schema import Preset
@@ -46,6 +48,7 @@ def amount(preset: Preset, lengths: Lengths, micro_batch: int, copies: int, pack
         accumulation = max(1, effective // (micro_batch * copies))
         batches = math.ceil(rows / (micro_batch * copies))
         steps = max(1, math.ceil(training.epochs * max(1, math.ceil(batches / accumulation))))
+    length *= stages.every()[preset.method.stage].sequences
     seen = steps * effective
     if rows is not None and training.max_steps is None:
         seen = min(seen, math.ceil(rows * training.epochs))

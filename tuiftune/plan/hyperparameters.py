@@ -223,6 +223,21 @@ def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
     return Reason("data.format", facts.format, "recognised from the rows", "data")
 
 
+def of_stage(preset: Preset) -> list[Reason]:
+    """The options of the stage: as asked, or its usual values."""
+    stage, found = _stage(preset), []
+    for option in stage.options:
+        key, asked = f"method.{option.key}", getattr(preset.method, option.key)
+        if option.key not in stage.values:
+            continue
+        fact = stage.values[option.key]
+        if asked != "auto":
+            found.append(Reason(key, asked, "set in the preset", YOURS))
+        else:
+            found.append(Reason(key, fact.value, fact.why, fact.source))
+    return found
+
+
 def divergence_patience(preset: Preset, steps: int | None) -> Reason:
     """`training.divergence_patience`: as asked, or by the number of steps."""
     key, asked = "training.divergence_patience", preset.training.divergence_patience
@@ -238,8 +253,10 @@ def score(preset: Preset, facts: DataFacts | None) -> Reason:
     if asked != "auto":
         return Reason(key, asked, "you asked for it", YOURS)
     text = facts is not None and facts.format == "text"
-    if text or not stages.every()[preset.method.stage].answers:
-        return Reason(key, "none", "running text has no answers to compare", "data")
+    if text or not _stage(preset).answers:
+        why = "running text has no answers to compare"
+        own = f"{_stage(preset).does} is scored by its own measures"
+        return Reason(key, "none", why if text else own, "data")
     why = "generated answers are compared with the reference answers of the evaluation rows"
     return Reason(key, "exact_match", why, sources.DEFAULT)
 

@@ -42,9 +42,9 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
     stage = stages.every()[preset.method.stage]
     if preset.evaluation.score == "exact_match" and not stage.answers:
         raise UserError(
-            f"{stage.does} trains on text without answers, so there is none to compare",
+            f"{stage.does} has no one right answer a row, so there is none to compare",
             place="evaluation.score",
-            remedy="auto: perplexity before and after",
+            remedy="auto: the stage's own measures before and after",
         )
     rank = preset.method.rank
     if rank != "auto" and rank > min(arch.hidden_size, arch.intermediate_size or arch.hidden_size):

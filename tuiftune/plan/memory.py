@@ -33,6 +33,7 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
 
     `components` without `allocator` and `context` add up to `allocated`; with them, to `device`.
     """
+    settings = settings.forward
     parts = static.components(arch, settings)
     moving, exact = activations.components(arch, settings, gradients=parts["gradients"])
     components = {**parts, **moving}

@@ -75,9 +75,12 @@ def usual(
     over = technique.rates.over_lora
     if stage.adapter_rate is not None:
         own, part = stage.adapter_rate, 1.0 if over is None else over.value
+        if model is not None and model.parameters <= TINY:
+            part *= technique.rates.tiny.value / technique.rates.usual.value
         low, high = own.within
         why = f"{over.why}: {own.why}" if over is not None and part != 1 else own.why
-        return UsualRate(own.value * part, low * part, high * part, why, own.source)
+        value = float(f"{own.value * part:.3g}")
+        return UsualRate(value, low * part, high * part, why, own.source)
     if over is None or model is None or model.parameters <= TINY:
         return by_size(stage, technique, None if model is None else model.parameters)
     found = _with_adapters(model, batch, steps if technique.adapters else None)

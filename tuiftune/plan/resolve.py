@@ -207,6 +207,7 @@ def _reasons(
         lever("training.optimizer", training.optimizer, settings.optimizer, _why_optimizer(settings)),
         hyperparameters.packing(preset, model.architecture),
         attention.padding_reason(preset, settings, lengths),
+        *hyperparameters.of_stage(preset),
         hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),

@@ -179,7 +179,7 @@ def judge(
         memory=predicted,
         fits=predicted.needs <= device.capacity,
         step_seconds=step,
-        tokens_per_second=effective * real / step,
+        tokens_per_second=effective * settings.sequences * real / step,
         setup_seconds=COMPILE_SECONDS * (2 if lengths.differ else 1) if settings.compile else 0.0,
     )
 

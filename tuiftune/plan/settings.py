@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import techniques
@@ -43,7 +43,16 @@ class Settings:
     copies: int = 1  # data-parallel processes, one a card
     accumulation: int = 1  # micro steps to an optimizer step
     joined_tokens: int | None = None  # of rows in one sequence, which are not all as long as the longest
+    sequences: int = 1  # of a row, which pass through the model together
+    reference: float = 0.0  # forward passes more, of the model as it began
     masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
+
+    @property
+    def forward(self) -> Settings:
+        """The same with a row for each sequence: what the forms and the products go by."""
+        if self.sequences == 1:
+            return self
+        return replace(self, micro_batch=self.micro_batch * self.sequences, sequences=1)
 
     @property
     def tokens(self) -> int:

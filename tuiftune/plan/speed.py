@@ -52,17 +52,19 @@ def step_seconds(
 
     `varying` says that batches differ in how long they are padded.
     """
+    settings = settings.forward
     tokens = settings.micro_batch * length
     matrices = count.active_parameters(arch) - arch.vocab_size * arch.hidden_size * (
         0 if arch.tie_embeddings else 1
     )
     recompute = _recomputed(settings)
+    again = recompute + settings.reference  # forward passes beyond the one that is differentiated
     products = 2.0 * matrices * tokens
     attention = 2.0 * 2.0 * tokens * length * arch.query_size * arch.num_layers / 2
     if settings.masked:  # nothing of the square is left out, and it is one for the whole sequence
         attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
     traits = settings.traits
-    work = (products + attention) * (2.0 + recompute) + traits.weight_gradients * products + attention
+    work = (products + attention) * (2.0 + again) + traits.weight_gradients * products + attention
     # autocast doesn't reach experts' grouped products (transformers 5.24): float32 where they are trained
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
@@ -73,24 +75,28 @@ def step_seconds(
     kind = "compile" if settings.compile else settings.kernels if settings.kernels in TRAFFIC else "plain"
     lean = settings.adapter_bytes == 2 if settings.adapted else not settings.autocast
     forward, backward = TRAFFIC[kind][lean]
-    traffic = (forward * (1.0 + recompute) + backward) * traits.traffic
+    traffic = (forward * (1.0 + again) + backward) * traits.traffic
     moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
     quantisable = count.quantisable_parameters(arch)
     if settings.autocast:
-        moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + recompute)
+        moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + again)
     if settings.fp8 and not settings.compile:
         shapes = static.fp8_shapes(arch)
-        rounded = sum((into * (1.0 + recompute) + out) * many for into, out, many in shapes)
+        rounded = sum((into * (1.0 + again) + out) * many for into, out, many in shapes)
         moved += ROUND_BYTES * tokens * rounded
     if settings.four_bit:
-        moved += DEQUANTISE_BYTES * quantisable * (2.0 + recompute)
+        moved += DEQUANTISE_BYTES * quantisable * (2.0 + again)
     moved += traits.weight_traffic * quantisable * (1.0 + recompute)
     memory = moved / device.bandwidth
     if device.kind == "cpu":
-        return max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + recompute)) + 0.005
+        return max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + again)) + 0.005
     forward, backward = OVERHEAD[kind]
-    overhead = (forward * (1.0 + recompute) + backward) * arch.num_layers
-    launch = LAUNCH[kind][not settings.adapted] * arch.num_layers * (2.0 + RELAUNCH * recompute)
+    overhead = (forward * (1.0 + again) + backward) * arch.num_layers
+    launch = (
+        LAUNCH[kind][not settings.adapted]
+        * arch.num_layers
+        * (2.0 + RELAUNCH * recompute + settings.reference)
+    )
     if varying and settings.compile:
         launch *= VARYING
     return max(compute + memory + overhead, launch) + 0.002

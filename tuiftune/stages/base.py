@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tuiftune.options import Option
-    from tuiftune.techniques.base import Technique
+    from tuiftune.techniques.base import Fact, Technique
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,18 @@ class Stage:
         own: those of them that are recognized as its.
         needs: what a row must have, and `remedy`: what to do where it has not.
         defaults: its own for dotted preset keys that are left out.
+        values: what an option becomes if it is left at auto.
         rate: its usual learning rate over that of the technique, for the reason `why_rate`.
         adapter_rate: its usual learning rate with LoRA, if that does not follow supervised fine-tuning's.
         packs: several rows share a sequence, where the model keeps them apart.
         splits: what is longer than max_length becomes several rows, and is not truncated.
+        joins: rows may share a sequence at all, packed or without padding.
         answers: its rows have reference answers, which generated ones are compared with.
+        likelihood: its loss is the mean over the trained tokens, of which a perplexity can be told.
+        sequences: how many sequences of a row pass through the model.
+        reference: it compares the model with what it began as, in a forward pass more.
+        advice: what is worth knowing before it, in one sentence.
+        experimental: which module of a library it rests on that may change; "" if none.
     """
 
     key: str
@@ -50,12 +57,19 @@ class Stage:
     needs: str = ""
     remedy: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Fact] = field(default_factory=dict)
     rate: float = 1.0
     why_rate: str = ""
     adapter_rate: AdapterRate | None = None
     packs: bool = False
     splits: bool = False
+    joins: bool = True
     answers: bool = True
+    likelihood: bool = True
+    sequences: int = 1
+    reference: bool = False
+    advice: str = ""
+    experimental: str = ""
 
     def refuses(self, technique: Technique) -> str | None:
         """Why it cannot run with a technique, in words that follow its name; None where it can."""

@@ -14,5 +14,6 @@ SFT = Stage(
     formats=ANSWERED | {"text"},
     own=ANSWERED,
     needs="one answer a row",
-    remedy="keep the chosen answers only, or name the columns under data.columns",
+    remedy="train pairs with method.stage: dpo, keep the chosen answers only, or name the columns under "
+    "data.columns",
 )

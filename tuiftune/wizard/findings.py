@@ -182,8 +182,8 @@ def mix_of(draft: Draft) -> Mix:
 
 def trainable(dataset: Dataset) -> None:
     """Raise UserError if no stage can train on rows of this format yet."""
-    usual = stages.usual()
-    usual.check_rows(dataset.format, remedy="^s reads the chosen answers alone: prompt-completion, or chat")
+    stage = stages.every().get(stages.of_format(dataset.format), stages.usual())
+    stage.check_rows(dataset.format, remedy="^s reads the chosen answers alone: prompt-completion, or chat")
 
 
 def _data_key(draft: Draft) -> Hashable:

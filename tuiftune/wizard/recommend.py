@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
     from tuiftune.hardware.machine import Machine
     from tuiftune.models.reference import BaseModel
+    from tuiftune.stages.base import Stage
     from tuiftune.wizard.draft import Draft
 
 # Rows for a task: the least, and better. LIMA had 1,000 curated rows for style; the rest is practitioners'.
@@ -54,21 +55,29 @@ def recommend(
         )
     task = answers.get("task", "classify" if facts.format == "classification" else "")
     stage = stages.every().get(stages.of_format(facts.format))
-    reasons = [passes.epochs(facts), _evaluation_share(facts)]
+    reasons = [_epochs(facts, stage), _evaluation_share(facts)]
     if stage is None or not stage.splits:
         reasons.append(_length(facts, model))
     epochs = float(reasons[0].value)
     reasons.append(passes.effective_batch(facts, epochs))
     steps = math.ceil(facts.rows / int(reasons[-1].value)) * epochs
     reasons.append(_warmup(steps))
-    reasons += _loss_and_score(facts, task, machine, model)
+    reasons += _loss_and_score(facts, stage, task, machine, model)
     reasons += _targets(model)
     if stage is not None and stage is not stages.usual():
         reasons.append(
             Reason("method.stage", stage.key, f"the rows are {facts.format}: {stage.does}", "data")
         )
     values = {reason.key: reason.value for reason in reasons}
-    return Recommendation(values, tuple(reasons), _advice(task, facts, model))
+    return Recommendation(values, tuple(reasons), _advice(task, facts, stage, model))
+
+
+def _epochs(facts: DataFacts, stage: Stage | None) -> Reason:
+    key = "training.epochs"
+    if stage is None or stage.likelihood or key not in stage.defaults:
+        return passes.epochs(facts)
+    why = f"{stage.does} overfits sooner than training on answers does"
+    return Reason(key, stage.defaults[key], why, sources.DEFAULT)
 
 
 def _evaluation_share(facts: DataFacts) -> Reason:
@@ -120,7 +129,12 @@ def _warmup(steps: float) -> Reason:
     return Reason(key, 0.03, "enough for the optimizer; practitioners' guides say 0.03 or 0.1", source)
 
 
-def _loss_and_score(facts: DataFacts, task: str, machine: Machine, model: BaseModel | None) -> list[Reason]:
+def _loss_and_score(
+    facts: DataFacts, stage: Stage | None, task: str, machine: Machine, model: BaseModel | None
+) -> list[Reason]:
+    if stage is not None and not stage.answers and stage.needs and not stage.splits:
+        why = f"{stage.does} is scored by its own measures, before and after"
+        return [Reason("evaluation.score", "none", why, "data")]
     if facts.format == "text":
         return [
             Reason("data.loss_on", "all", "raw text has no answers apart: every token is learnt", "data"),
@@ -154,7 +168,7 @@ def _targets(model: BaseModel | None) -> list[Reason]:
     return [Reason("method.target_modules", "attention", why, "counted as PEFT 0.21 adapts")]
 
 
-def _advice(task: str, facts: DataFacts, model: BaseModel | None) -> tuple[str, ...]:
+def _advice(task: str, facts: DataFacts, stage: Stage | None, model: BaseModel | None) -> tuple[str, ...]:
     rows = facts.rows + facts.rows_eval
     found = []
     if facts.format != "text" and rows < USEFUL_MINIMUM:
@@ -183,8 +197,8 @@ def _advice(task: str, facts: DataFacts, model: BaseModel | None) -> tuple[str, 
             "Fine-tuning is unreliable for adding facts: check the answers, or use RAG "
             f"({sources.INJECTION})."
         )
-    if facts.format in ("preference", "kto"):
-        found.append("Only the chosen answers are learnt from: training on pairs (DPO) is not offered yet.")
+    if stage is not None and stage.advice:
+        found.append(stage.advice)
     if model is not None and model.instruct is False and facts.format != "text":
         found.append(
             f"{model.reference} has no chat template: a tuned variant learns to answer from fewer rows."

@@ -113,6 +113,7 @@ def batches(examples: Iterable[Example]) -> Iterator[tuple[list[Example], int]]:
 
 
 def text_of(example: Example) -> int:
-    """Characters of a row's text."""
-    found = len(example.text or "") + len(example.chosen or "")
-    return found + sum(len(message.content) for message in example.messages or ())
+    """Characters of a row's text; of a comparison, those of both sides."""
+    found = len(example.text or "") + len(example.chosen or "") + len(example.rejected or "")
+    sides = 1 if example.chosen is None else 2
+    return found + sides * sum(len(message.content) for message in example.messages or ())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tuiftune.data.chat import pairs
+from tuiftune.data.chat.pairs import Pair as Compared
 from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.chat.words import Remark, remarks
 from tuiftune.errors import UserError
@@ -39,14 +41,22 @@ def manners(tokeniser: Tokeniser) -> Manners:
 def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
     """(tokens, learnt tokens) of each row; what the template said to those that it refused, of which the bare
     text is counted; and how many rows' answers it leaves out.
+
+    Of a comparison the tokens are those of the longer side, the learnt ones those of both.
     """
     refusals: list[Refusal] = []
     rows = _rows(tokeniser, examples, refusals)
     dropped = sum(
-        row.rendered.rewritten > 0 and _left_out(tokeniser, example)
+        all(one.rendered.rewritten > 0 and _left_out(tokeniser, side) for one, side in _sides(row, example))
         for row, example in zip(rows, examples, strict=True)
     )
     return [(row.length, row.learnt) for row in rows], refusals, dropped
+
+
+def _sides(row: Tokens | Compared, example: Example) -> list[tuple[Tokens, Example]]:
+    """A row with its example; of a comparison, each side with its own."""
+    each = example.sides() if isinstance(row, Compared) else (example,)
+    return list(zip(row.sides, each, strict=True))
 
 
 def _left_out(tokeniser: Tokeniser, example: Example) -> bool:
@@ -74,8 +84,11 @@ def completion_lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> lis
 
 def kept(tokeniser: Tokeniser, examples: Sequence[Example], max_length: int) -> list[tuple[int, int, bool]]:
     """(learnt tokens, those within max_length, whether none is left to learn) of each row."""
-    rows = _rows(tokeniser, examples, [])
-    return [(row.learnt, sum(row.mask[:max_length]), not any(row.mask[1:max_length])) for row in rows]
+    found = []
+    for row in _rows(tokeniser, examples, []):
+        within = sum(sum(side.mask[:max_length]) for side in row.sides)
+        found.append((row.learnt, within, any(not any(side.mask[1:max_length]) for side in row.sides)))
+    return found
 
 
 def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[tuple[str, tuple[str, ...]]]:
@@ -83,28 +96,31 @@ def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[tuple[str,
     found: list[tuple[str, tuple[str, ...]]] = []
     for example in examples:
         try:
-            (row,) = tokeniser.rows([example])
+            (row,) = pairs.rows(tokeniser, [example])
         except UserError as fault:
             found.append((fault.message, ()))
         else:
-            found.append(("", tuple(_faults(tokeniser, example, row))))
+            told = [fault for side, of in _sides(row, example) for fault in _faults(tokeniser, of, side)]
+            found.append(("", tuple(dict.fromkeys(told))))
     return found
 
 
-def _rows(tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[Refusal]) -> list[Tokens]:
+def _rows(
+    tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[Refusal]
+) -> list[Tokens | Compared]:
     try:
-        return tokeniser.rows(examples)
+        return pairs.rows(tokeniser, examples)
     except UserError:
         return [_row(tokeniser, example, refusals) for example in examples]
 
 
-def _row(tokeniser: Tokeniser, example: Example, refusals: list[Refusal]) -> Tokens:
+def _row(tokeniser: Tokeniser, example: Example, refusals: list[Refusal]) -> Tokens | Compared:
     try:
-        return tokeniser.rows([example])[0]
+        return pairs.rows(tokeniser, [example])[0]
     except UserError as fault:
         refusals.append((example.row, fault.message))
         text = "\n".join(message.content for message in example.messages or ())
-        return tokeniser.rows([replace(example, messages=None, text=text)])[0]
+        return tokeniser.rows([replace(example, messages=None, chosen=None, text=text)])[0]
 
 
 def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str]:

@@ -68,8 +68,23 @@ class Tokens:
         return any(self.mask[1:])
 
     @property
+    def trained(self) -> int:
+        """Tokens in the loss."""
+        return sum(self.mask)
+
+    @property
     def labels(self) -> list[int]:
         return [token if learnt else -100 for token, learnt in zip(self.ids, self.mask, strict=True)]
+
+    @property
+    def parts(self) -> tuple[list[int], ...]:
+        """What a trainer reads of it, column by column."""
+        return self.ids, self.labels
+
+    @property
+    def sides(self) -> tuple[Tokens, ...]:
+        """The sequences of this row: itself."""
+        return (self,)
 
 
 class Tokeniser:
@@ -98,26 +113,27 @@ class Tokeniser:
         tokens = {token.content for token in added.values()} | ({self.eos} - {""})
         self.chat = Chat(template, tokens, self.eos, known)
 
-    def rows(self, examples: Sequence[Example]) -> list[Tokens]:
-        """Tokenise some rows at once. UserError where the learnt tokens of a row can't be told."""
+    def rows(self, examples: Sequence[Example], loss_on: str = "") -> list[Tokens]:
+        """Tokenize some rows at once, with the tokeniser's own `loss_on` if none is given.
+
+        UserError if the trained tokens of a row can't be told.
+        """
         tokens: list[Tokens | None] = [None] * len(examples)
         for chat in (True, False):
             chosen = [
                 index for index, example in enumerate(examples) if (example.messages is not None) is chat
             ]
-            rendered = [self.render(examples[index]) for index in chosen]
+            rendered = [self.render(examples[index], loss_on) for index in chosen]
             for index, row in zip(chosen, self._encode(rendered, add_special_tokens=not chat), strict=True):
                 tokens[index] = row
         return [row for row in tokens if row is not None]
 
-    def render(self, example: Example) -> Rendered:
-        """A row's text and what of it is learnt."""
+    def render(self, example: Example, loss_on: str = "") -> Rendered:
+        """A row's text and what of it is learnt; of a comparison, the chosen side."""
         at(Stage.TEMPLATE, example.row)
         if example.messages is not None:
-            messages = example.messages
-            if example.chosen is not None:
-                messages = (*messages, _answer(example.chosen))
-            return self.chat.learnt(messages, self.loss_on)
+            messages = example.messages if example.chosen is None else example.sides()[0].messages
+            return self.chat.learnt(messages or (), loss_on or self.loss_on)
         text = example.text or ""
         if not text.endswith(self.eos):
             text += self.eos
@@ -253,9 +269,3 @@ def _mask(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) 
             first, last = inside[0], inside[-1] + 1
             mask[first:last] = [1] * (last - first)
     return mask
-
-
-def _answer(content: str) -> Message:
-    from tuiftune.data.example import Message
-
-    return Message("assistant", content)

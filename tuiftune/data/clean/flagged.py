@@ -26,6 +26,8 @@ DROPPABLE = {
     "refusals": ("answers", "answers"),
     "negative-examples": ("answers", "answers"),
     "unfinished-answers": ("answers", "answers"),
+    "equal-sides": ("pairs", "compared"),
+    "swapped-sides": ("pairs", "compared"),
     "rare-labels": ("labels", "labels"),
     "languages": ("languages", "languages"),
 }
@@ -41,8 +43,9 @@ def flagged(dataset: Dataset, names: Sequence[str]) -> Iterator[Check]:
                 remedy="one of " + ", ".join(DROPPABLE),
             )
     stages = dict.fromkeys(DROPPABLE[name] for name in names)
-    if dataset.format != "classification":
-        stages.pop(("labels", "labels"), None)
+    for of_format, check in (("classification", ("labels", "labels")), ("preference", ("pairs", "compared"))):
+        if dataset.format != of_format:
+            stages.pop(check, None)
     for module, function in stages:
         find = getattr(import_module(f"tuiftune.data.checks.{module}"), function)
         yield from (check for check in find(Subject(dataset)) if check.check in names)

@@ -53,7 +53,7 @@ def held_out_file(dataset: Dataset, spec: str) -> Dataset:
     from tuiftune.data.read.load import load
 
     own = tried(beginning(spec)).dataset
-    if own is not None and own.stage in stages.AWAITED.values() and own.stage != dataset.stage:
+    if own is not None and own.stage != dataset.stage and not _alike(own, dataset):
         raise UserError(
             f"its rows are {own.format}, those to train on {dataset.format}: they can't be evaluated alike",
             place=spec,
@@ -65,6 +65,12 @@ def held_out_file(dataset: Dataset, spec: str) -> Dataset:
         if "column" not in fault.message:
             raise
         return load(spec)
+
+
+def _alike(own: Dataset, other: Dataset) -> bool:
+    """Return True if some stage takes rows of both formats."""
+    takes = [stage.formats for stage in stages.every().values() if other.format in stage.formats]
+    return any(own.format in formats for formats in takes)
 
 
 def split_indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -41,6 +41,16 @@ class ModelContender:
         self._trainer.when = self.key
         return float(self._trainer.evaluate()["eval_loss"])
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """What the stage told of the rows that `loss` was measured on."""
+        return dict(self._trainer.measured)
+
+    @property
+    def ranked(self) -> list[bool]:
+        """Of the same rows, if they are pairs: whether the chosen answer was the likelier one."""
+        return list(self._trainer.ranked)
+
     def answer(self, rows: Sequence[Question]) -> list[Stripped]:
         """One answer a row; each process writes those to its share of them."""
         if not rows:

@@ -33,6 +33,9 @@ class Score:
     final_number: int | None
     stripped: dict[str, int] = field(default_factory=dict)
     unended: int = 0
+    measured: dict[str, float] = field(default_factory=dict)  # what the stage tells of the held-out rows
+    ranked: list[bool] = field(default_factory=list)  # a pair: whether its chosen answer was the likelier one
+    likelihood: bool = True  # whether the loss is a token's, of which a perplexity can be told
 
     def document(self, held_out: int) -> dict[str, Any]:
         """`before` or `after` of result.json. `rows` were generated for; `held_out` rows gave the loss."""
@@ -40,7 +43,7 @@ class Score:
         share = self.matched / rows if rows and self.matched is not None else None
         return {
             "loss": self.loss,
-            "perplexity": None if self.loss is None else perplexity(self.loss),
+            "perplexity": perplexity(self.loss) if self.likelihood and self.loss is not None else None,
             "exact_match": share,
             "interval": wilson(self.matched, rows) if rows and self.matched is not None else None,
             "final_number": self.final_number / rows if rows and self.final_number is not None else None,
@@ -48,6 +51,8 @@ class Score:
             "rows_held_out": held_out,
             "stripped": self.stripped,
             "unended": self.unended,
+            **({"measured": self.measured} if self.measured else {}),
+            **({"pairs": len(self.ranked), "pairs_ranked": sum(self.ranked)} if self.ranked else {}),
         }
 
 
@@ -61,6 +66,7 @@ class Scorer:
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         compared = context.wanted.stage.answers  # else what is generated is only shown
+        self._likelihood = context.wanted.stage.likelihood
         self.compares = compared and wanted.score != "none"
         rows = wanted.rows if self.compares else 0 if compared else wanted.samples
         self.questions = context.stage.questions(examples, context.tokeniser, rows)
@@ -86,6 +92,9 @@ class Scorer:
                 if (count := sum(bool(getattr(one, name)) for one in written))
             },
             sum(not one.ended for one in written),
+            contender.measured if self._held_out else {},
+            contender.ranked if self._held_out else [],
+            self._likelihood,
         )
         if compared:
             self._report.emit(

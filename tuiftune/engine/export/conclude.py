@@ -29,11 +29,15 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
     trainer.rhythm.snapshot()
     side_by_side = scorer.side_by_side(before, after)
     scores = before.document(count), after.document(count)
+    matched = [
+        (row["matched_before"], row["matched_after"]) for row in side_by_side if "matched_before" in row
+    ]
+    pairs = matched or list(zip(before.ranked, after.ranked, strict=False))
     document = {
         "schema": "tuiftune/result@1",
         "before": scores[0],
         "after": scores[1] | {"leakage": twins(examples.train, examples.held_out).document()},
-        "verdict": _verdict(context, trainer, scores, side_by_side).document(),
+        "verdict": _verdict(context, trainer, scores, pairs).document(),
         "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
         "result_step": trainer.rhythm.result_step,
         "steps": trainer.state.global_step,
@@ -84,7 +88,10 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
 
 
 def _verdict(
-    context: RunContext, trainer: RunTrainer, scores: tuple[dict[str, Any], ...], rows: list[dict[str, Any]]
+    context: RunContext,
+    trainer: RunTrainer,
+    scores: tuple[dict[str, Any], ...],
+    pairs: list[tuple[bool, bool]],
 ) -> Verdict:
     """Compare the result with the base model; what to try comes from how the run went."""
     follower = Follower(context.run)
@@ -92,6 +99,6 @@ def _verdict(
     return compare(
         *scores,
         parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
-        pairs=[(row["matched_before"], row["matched_after"]) for row in rows if "matched_before" in row],
+        pairs=pairs,
         fix=health.what_to_try(follower.state, context.run.planned()),
     )

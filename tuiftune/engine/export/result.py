@@ -13,7 +13,7 @@ from tuiftune import paths
 from tuiftune.engine.model.base import class_of, config_of
 from tuiftune.printable import printable
 from tuiftune.runs import provenance
-from tuiftune.runs.reports.scores import how_compared
+from tuiftune.runs.reports.scores import how_compared, measured
 from tuiftune.runs.state.narrate import BASES
 from tuiftune.runs.store.directory import write_text
 from tuiftune.secret_forms import without_secrets
@@ -175,9 +175,12 @@ def _scores(document: dict[str, Any]) -> list[str]:
     lines = [
         "| | untuned | tuned |",
         "|---|---|---|",
-        f"| loss a token | {before['loss']:.4f} | {after['loss']:.4f} |",
-        f"| perplexity | {before['perplexity']:.3f} | {after['perplexity']:.3f} |",
+        f"| {'loss' if after['perplexity'] is None else 'loss a token'} "
+        f"| {before['loss']:.4f} | {after['loss']:.4f} |",
     ]
+    if after["perplexity"] is not None:
+        lines.append(f"| perplexity | {before['perplexity']:.3f} | {after['perplexity']:.3f} |")
+    lines += [f"| {name} | {first:.1%} | {second:.1%} |" for name, first, second in measured(before, after)]
     if after["exact_match"] is not None:
         lines.append(f"| exact match | {_rate(before)} | {_rate(after)} |")
     if after["final_number"] is not None:

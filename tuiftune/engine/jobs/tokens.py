@@ -39,7 +39,8 @@ def main(given: argparse.Namespace) -> ExitCode:
 def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any]]:
     """A document a row: `tokens` [{id, piece, text, learnt}] and, of what max_length cuts off, the first
     4,096 as `beyond`; how the mask was found, what ends an answer, how many answers the row itself keeps out
-    of the loss (`muted`), the text of training and the text that inference sends.
+    of the loss (`muted`), the text of training and the text that inference sends. Of a comparison this is
+    the chosen side; `rejected` is the same of the other one.
 
     Among several rows one that the template refuses has `fault` instead of tokens; alone it is a UserError.
     """
@@ -117,6 +118,9 @@ def as_it_is(foreign: Foreign) -> dict[str, Any]:
 
 
 def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
+    if example.chosen is not None:
+        chosen, rejected = example.sides()
+        return _document(tokeniser, chosen) | {"rejected": _document(tokeniser, rejected)}
     row = tokeniser.rows([example])[0]
     listed = _listed(tokeniser, row)
     training = inference = None

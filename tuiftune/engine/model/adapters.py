@@ -280,3 +280,10 @@ def _linear_kinds() -> tuple[type, ...]:
 def _tied(model: Any) -> bool:
     head, embeddings = model.get_output_embeddings(), model.get_input_embeddings()
     return head is not None and head.weight is embeddings.weight
+
+
+def are_off(model: Any) -> bool:
+    """Return True if the model's adapters are switched off."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return any(isinstance(one, BaseTunerLayer) and one.disable_adapters for one in model.modules())

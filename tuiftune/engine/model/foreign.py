@@ -21,24 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tuiftune.data.chat.spans import Rendered
-    from tuiftune.data.chat.tokenise import Tokens
     from tuiftune.data.example import Example
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.stages.base import TrainedRow
 
-    Rows = Callable[[Tokeniser, Sequence[Example]], list[Tokens]]
+    Rows = Callable[[Tokeniser, Sequence[Example]], Sequence[TrainedRow]]
 
 READING = Allowance(30.0, 2 * GIB)  # transformers imports more on the way
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 
 
 class Row(NamedTuple):
-    """A tokenised row as it is trained on. `ids` and `labels` are of 8 bytes a token; `learnt` counts the
+    """A tokenized row as it is trained on. `parts` are its columns, 8 bytes a number; `learnt` counts the
     tokens in the loss, `lost` those that max_length took away; `told` names what the template did to it.
     """
 
-    ids: bytes
-    labels: bytes
+    parts: tuple[bytes, ...]
     learnt: int
     lost: int
     truncated: bool
@@ -93,13 +92,12 @@ def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, sto
 def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]:
     return [
         Row(
-            array("q", row.ids).tobytes(),
-            array("q", row.labels).tobytes(),
-            sum(row.mask),
+            tuple(array("q", part).tobytes() for part in row.parts),
+            row.trained,
             row.lost,
             row.truncated,
             row.teaches,
-            tuple(_told(row.rendered)),
+            tuple(dict.fromkeys(told for side in row.sides for told in _told(side.rendered))),
         )
         for row in foreign.rows(foreign.tokeniser, foreign.examples[which][start:stop])
     ]

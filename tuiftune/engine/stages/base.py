@@ -15,11 +15,41 @@ if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Question
 
 
+class TrainedRow(Protocol):
+    """A tokenized row of a stage: one sequence or several."""
+
+    @property
+    def parts(self) -> tuple[list[int], ...]:
+        """Its columns, in the order of the stage's `columns`."""
+
+    @property
+    def sides(self) -> tuple[Tokens, ...]:
+        """The sequences that pass through the model."""
+
+    @property
+    def trained(self) -> int:
+        """Tokens in the loss."""
+
+    @property
+    def lost(self) -> int:
+        """Trained tokens that max_length took away."""
+
+    @property
+    def truncated(self) -> bool: ...
+
+    @property
+    def teaches(self) -> bool:
+        """Return True if there is something to learn from it."""
+
+
 class StageTrainer(Protocol):
     """What `RunTrainer` and the preflight check ask a stage's trainer, more than transformers' has."""
 
     counters: tuple[str, ...]  # attributes that a step of its own counts in
     lengths: tuple[str, ...]  # columns of its dataset whose tokens are a row's
+    measures: tuple[str, ...]  # of its logged metrics, those that an evaluation tells as well …
+    against_base: tuple[str, ...]  # … and of these, those that compare with the base model
+    ranked: list[bool]  # of the latest evaluation: whether a row's chosen answer was the likelier one
 
     def tokens(self, inputs: dict[str, Any]) -> Any:
         """Tokens of a batch that go through the model, padding left out."""
@@ -31,7 +61,9 @@ class StageTrainer(Protocol):
 class EngineStage(Protocol):
     """The engine's half of a stage. Nothing of it imports torch before `trainer` or `arguments` is called."""
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
+    columns: tuple[str, ...]  # what the parts of a row are called in the trainer's dataset
+
+    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> Sequence[TrainedRow]:
         """The rows that are trained on. Called behind the fence; UserError where one can't be tokenized."""
 
     def trainer(self) -> type[StageTrainer]:

@@ -23,8 +23,11 @@ class NextTokenTrainer(SFTTrainer):
 
     counters = ("_metrics", "_total_train_tokens")
     lengths = ("input_ids",)
+    measures = ()
+    against_base = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.ranked: list[bool] = []
         kwargs["args"].router_aux_loss_coef = router_loss(kwargs["model"])
         super().__init__(*args, **kwargs)
         peft = hasattr(self.model, "get_base_model")

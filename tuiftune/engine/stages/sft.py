@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Supervised:
     """TRL's SFT trainer, over rows that are tokenized and truncated already."""
 
+    columns = ("input_ids", "labels")
+
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
         return tokeniser.rows(examples)
 

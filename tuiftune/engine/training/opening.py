@@ -151,7 +151,7 @@ def _prepared(
         def prepare(which: str) -> Prepared | None:
             given = named[which]
             made = partial(rows.prepare, given, asked, report, stopping.check)
-            return made(which=which, max_length=max_length) if given else None
+            return made(which=which, columns=half.columns, max_length=max_length) if given else None
 
         training, held_out = prepare("training"), prepare("held-out")
         for start in range(0, len(examples.held_out), rows.BATCH):

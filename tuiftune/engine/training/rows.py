@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
+NUMBER = 8  # bytes
 REWRITTEN = {
     "reasoning_kept": (
         "the chat template cuts the reasoning out of the last answer; it is trained all the same, after the "
@@ -54,16 +55,10 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Tokenised rows: `dataset` has `input_ids` and `labels`; `longest` is its longest row.
-
-    `digest` names its content.
-    """
+    """Tokenized rows: `dataset` has the columns of the stage. `digest` names its content."""
 
     dataset: Any
     rows: int
-    tokens: int
-    learnt: int
-    longest: int
     digest: str
     keys: array[int]  # a hash of the tokens of each row, the same in this process only
 
@@ -108,16 +103,17 @@ def prepare(
     check: Callable[[], None],
     *,
     which: str,
+    columns: tuple[str, ...],
     max_length: int,
 ) -> Prepared:
-    """Tokenise rows, which `asked` has as `which`, and drop those with nothing to learn; both are counted in
-    warnings.
+    """Tokenize rows, which `asked` has as `which`, and drop those with nothing to learn; both are counted in
+    warnings. `columns`: of the dataset, one a part of a row.
 
     UserError when none is left.
     """
-    ids, labels, keys = _Ragged(), _Ragged(), array("q")
+    table, keys = {name: _Ragged() for name in columns}, array("q")
     digest = hashlib.sha256()
-    learnt = longest = cut = lost = dropped = 0
+    cut = lost = dropped = 0
     told = dict.fromkeys(REWRITTEN, 0)
     for row in _tokenised(examples, asked, report, check, which):
         cut += row.truncated
@@ -127,15 +123,13 @@ def prepare(
         if not row.teaches:
             dropped += 1
             continue
-        length = len(row.ids) // ids.values.itemsize
-        ids.append(row.ids)
-        keys.append(hash(bytes(row.ids)))
-        labels.append(row.labels)
-        digest.update(length.to_bytes(8, sys.byteorder))
-        digest.update(row.ids)
-        digest.update(row.labels)
-        learnt += row.learnt
-        longest = max(longest, length)
+        sizes = [len(part) // NUMBER for part in row.parts]
+        keys.append(hash(b"".join(row.parts[::2])))  # the tokens; every other part is their labels
+        for size, before, part, column in zip(sizes, [-1, *sizes], row.parts, table.values(), strict=False):
+            column.append(part)
+            if size != before:  # a row's labels are as many as its tokens
+                digest.update(size.to_bytes(8, sys.byteorder))
+            digest.update(part)
     if cut:
         report.warning(
             "rows_cut",
@@ -153,15 +147,13 @@ def prepare(
         if count:
             message, remedy = REWRITTEN[code]
             report.warning(code, f"{count} of {len(examples)} {which} rows: {message}", remedy)
-    if examples and not len(ids):
+    if examples and not len(keys):
         raise UserError(
             f"none of the {len(examples)} {which} rows has a token to learn",
             place="data",
             remedy="raise data.max_length, or check data.loss_on and the columns",
         )
-    return Prepared(
-        _dataset(ids, labels), len(ids), len(ids.values), learnt, longest, digest.hexdigest(), keys
-    )
+    return Prepared(_dataset(table), len(keys), digest.hexdigest(), keys)
 
 
 def leaked(training: Prepared, held_out: Prepared | None) -> int:
@@ -206,8 +198,8 @@ class _Ragged:
         return pa.LargeListArray.from_arrays(offsets, values)
 
 
-def _dataset(ids: _Ragged, labels: _Ragged) -> Any:
+def _dataset(table: dict[str, _Ragged]) -> Any:
     import pyarrow as pa
     from datasets import Dataset
 
-    return Dataset(pa.table({"input_ids": ids.column(), "labels": labels.column()}))
+    return Dataset(pa.table({name: column.column() for name, column in table.items()}))

@@ -60,6 +60,7 @@ class RunTrainer(Mixin):
         self.written_in: str | None = None  # the type of a whole model's file; None: as it is held
         self.when = "before"
         self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
+        self.measured: dict[str, float] = {}  # of the latest evaluation: what the stage tells of its rows
         self.after_evaluation: Callable[[int], None] | None = None  # told the step, while training
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
@@ -127,10 +128,12 @@ class RunTrainer(Mixin):
         step = self.state.global_step
         if not math.isfinite(loss):
             raise NotANumberError("held-out loss", step)
-        self._report.emit("eval", step=step, loss=loss, perplexity=perplexity(loss), when=self.when)
+        likelihood = {"perplexity": perplexity(loss)} if self._settings.stage.likelihood else {}
+        told = {"loss": loss, **likelihood, **self.measured}
+        self._report.emit("eval", step=step, **told, when=self.when)
         if self.is_in_train and self.after_evaluation is not None:
             self.after_evaluation(step)
-        metrics = {"eval_loss": loss, "eval_perplexity": perplexity(loss)}
+        metrics = {f"eval_{name}": value for name, value in told.items()}
         if self.is_in_train:
             self.rhythm.progress.judge(loss, step)
             self.log(metrics)
@@ -141,6 +144,8 @@ class RunTrainer(Mixin):
     def _held_out_loss(self) -> float:
         loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
         parts: list[tuple[float, int]] = []
+        measured: list[dict[str, float]] = []
+        self.ranked.clear()
         self.model.eval()
         with self._own_metrics():
             for batch in self._reported(loader):
@@ -150,11 +155,40 @@ class RunTrainer(Mixin):
                     continue
                 with torch.no_grad(), self.accelerator.autocast():
                     parts.append((float(self.compute_loss(self.model, inputs)) * count, count))
+                measured.append(self._take_measures())
         self._metrics["eval"].clear()
         every = self.group.gather(parts)
+        self.measured = self._mean_measures(every, self.group.gather(measured))
+        self.ranked[:] = [one for share in self.group.gather(list(self.ranked)) for one in share]
         self.held_out_parts = grouped([part for share in every for part in share])
         totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
         return sum(loss for loss, _ in totals) / max(sum(count for _, count in totals), 1)
+
+    def _take_measures(self) -> dict[str, float]:
+        """What the stage measured of the latest batch, but for what says nothing of the base model."""
+        found = self._metrics["eval"]
+        told = {name: found[name][-1] for name in self.measures if found.get(name)}
+        return {
+            name: value
+            for name, value in told.items()
+            if self.when != "before" or name not in self.against_base
+        }
+
+    def _mean_measures(
+        self, parts: list[list[tuple[float, int]]], measured: list[list[dict[str, float]]]
+    ) -> dict[str, float]:
+        """The mean of each measure over the rows of all processes."""
+        rows = [count for share in parts for _, count in share]
+        every = [one for share in measured for one in share]
+        return {
+            name: sum(one[name] * count for one, count in zip(every, rows, strict=True)) / sum(rows)
+            for name in (every[0] if every else ())
+        }
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Report how far something got while the trainer is made."""
+        self._stop_check()
+        self._report.phase("loading", what, done=done, total=total)
 
     def _share_held_out(self) -> Any:
         """This process's held-out rows. accelerate would repeat some to make the shares even."""

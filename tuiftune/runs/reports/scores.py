@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import metrics
 from tuiftune.data.similar.twins import leakage_told
 from tuiftune.evaluate.statistics import in_words, mcnemar, wilson
 from tuiftune.figures import interval, percent
 from tuiftune.runs.reports.verdict import of
 from tuiftune.runs.state.narrate import figure
-from tuiftune.runs.state.readings import part
+from tuiftune.runs.state.readings import number, part
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tuiftune.runs.reports.verdict import Verdict
     from tuiftune.runs.state.run_state import RunState
 
@@ -27,6 +30,10 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
             _line("held-out loss", figure(before.get("loss")), figure(after.get("loss"))),
             _line("held-out perplexity", figure(before.get("perplexity")), figure(after.get("perplexity"))),
             _line("answers exactly right", _rate(before), _rate(after)),
+            *(
+                _line(name, percent(first, 1), percent(second, 1))
+                for name, first, second in measured(before, after)
+            ),
         )
         if line
     ]
@@ -43,6 +50,16 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
     if 0 < counted < FEW_ROWS and after.get("exact_match") is not None:
         lines.append(f"{counted} rows were answered: enough to see a large change, not one of a few points.")
     return "\n\n".join(lines)
+
+
+def measured(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return (name, before, after) of each share that the stage measured on the evaluation rows."""
+    found = []
+    for metric in metrics.scored():
+        first, second = (number(part(score, "measured"), metric.key) for score in (before, after))
+        if first is not None and second is not None:
+            found.append((metric.label, first, second))
+    return found
 
 
 def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

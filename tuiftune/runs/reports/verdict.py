@@ -91,7 +91,8 @@ def compare(
     Args:
         before, after: of result.json.
         parts: groups of the eval loss, before and after.
-        pairs: for each row whether the answer matched before and after.
+        pairs: for each row whether the answer matched, or of two answers the chosen one was the likelier,
+            before and after.
         fix: what to try if it isn't better.
     """
     first, second = number(before, "loss"), number(after, "loss")
@@ -101,7 +102,8 @@ def compare(
     answers = _sign_of_answers(pairs)
     if change is None and not pairs:
         return Verdict(None, UNMEASURED, HOLD_OUT)
-    measured = ", ".join(filter(None, (_loss_words(first, second), _match_words(before, after))))
+    words = _loss_words(first, second), _match_words(before, after), _rank_words(before, after)
+    measured = ", ".join(filter(None, words))
     if answers < 0 or (loss < 0 and answers == 0):
         return Verdict(False, f"Worse than the base model: {measured}.", fix or SETTINGS, change, sure)
     if loss > 0 or answers > 0:
@@ -155,6 +157,17 @@ def _match_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if first is None or second is None:
         return ""
     return f"exact match {percent(first)} before, {percent(second)} after"
+
+
+def _rank_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    shares = [
+        count / rows
+        for score in (before, after)
+        if (rows := number(score, "pairs")) and (count := number(score, "pairs_ranked")) is not None
+    ]
+    if len(shares) < 2:
+        return ""
+    return f"chosen answer the likelier one in {percent(shares[0])} before, {percent(shares[1])} after"
 
 
 def _t(degrees: int) -> float:

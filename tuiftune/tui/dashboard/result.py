@@ -10,6 +10,7 @@ from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.similar.twins import leakage_told
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, percent, real
+from tuiftune.runs.reports.scores import measured
 from tuiftune.runs.reports.verdict import of
 from tuiftune.runs.state.readings import part
 from tuiftune.tui import STYLES
@@ -109,7 +110,10 @@ class Changes(Canvas):
             ("perplexity", "perplexity", real, None),
             ("exact_match", "exact match", percent, 1.0),
         ):
-            lines += self._pair(name, before.get(key), after.get(key), write, top, width)
+            if key != "perplexity" or after.get("loss") is None or after.get(key) is not None:
+                lines += self._pair(name, before.get(key), after.get(key), write, top, width)
+        for name, first, second in measured(before, after):
+            lines += self._pair(name, first, second, percent, 1.0, width)
         rows = after.get("rows") or before.get("rows")
         basis = f"on {rows:,} evaluation rows" if isinstance(rows, int) else ""
         lines.append(Line(" " * LABEL).add(basis, "faint"))

@@ -1,0 +1,119 @@
+"""Comparisons: both sides as tokens, their checks, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import assets
+from tuiftune.data.chat import pairs
+from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.example import Example, Message
+from tuiftune.data.inspect import inspect
+from tuiftune.data.read.load import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.data.checks.check import Check
+
+ASKED = (Message("user", "Which key prints a page?"),)
+
+
+def example(chosen: str = "Ctrl and P.", rejected: str = "I would not know that.") -> Example:
+    return Example(ASKED, chosen=chosen, rejected=rejected)
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def found(path: Path, rows: list[dict[str, Any]]) -> dict[str, Check]:
+    return {check.check: check for check in inspect(load(str(written(path, rows)))).checks}
+
+
+def row(number: int, chosen: str, rejected: str) -> dict[str, Any]:
+    return {"prompt": f"Question {number}: what is it?", "chosen": chosen, "rejected": rejected}
+
+
+def test_a_side_is_the_prompt_with_its_answer_and_trains_on_the_answer_alone() -> None:
+    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
+    (pair,) = pairs.pairs(tokeniser, [example()])
+    prompt = tokeniser.prompt(ASKED)
+    for side, answer in zip(pair.sides, ("Ctrl and P.", "I would not know that."), strict=True):
+        assert side.ids[: len(prompt)] == prompt
+        trained = [token for token, on in zip(side.ids, side.mask, strict=True) if on]
+        assert trained == side.ids[len(prompt) :]
+        assert tokeniser.answer(trained).answer == answer
+    assert pair.teaches
+    assert pair.parts == (pair.chosen.ids, pair.chosen.labels, pair.rejected.ids, pair.rejected.labels)
+
+
+def test_both_sides_are_truncated_at_one_length() -> None:
+    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
+    prompt = len(tokeniser.prompt(ASKED))
+    short = read_tokeniser(assets.BASE, max_length=prompt + 3, loss_on="all")
+    (pair,) = pairs.pairs(short, [example("one two three four five", "six seven eight nine ten eleven")])
+    assert [len(side.ids) for side in pair.sides] == [prompt + 3, prompt + 3]
+    assert pair.truncated
+    assert pair.lost == pair.learnt - 6
+    (same,) = pairs.pairs(short, [example("one two three four five", "one two three four five six")])
+    assert not same.teaches, "what is left of both answers is the same"
+
+
+def test_earlier_answers_are_context_and_turns_after_the_prompt_belong_to_a_side() -> None:
+    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="assistant")
+    asked = (*ASKED, Message("assistant", "Ctrl and P."), Message("user", "And saves it?"))
+    longer = (Message("assistant", "Ctrl and S."), Message("user", "Thanks"), Message("assistant", "Bye."))
+    (pair,) = pairs.pairs(
+        tokeniser,
+        [Example(asked, chosen="Ctrl and S.", rejected="-", rejected_turns=longer)],
+    )
+    texts = [
+        tokeniser.backend.decode([token for token, on in zip(side.ids, side.mask, strict=True) if on])
+        for side in pair.sides
+    ]
+    assert "Ctrl and P" not in texts[0]
+    assert "Ctrl and S" in texts[0]
+    assert "Thanks" not in texts[1]
+    assert "Bye" in texts[1]
+
+
+def test_pairs_without_a_difference_swapped_ones_and_long_ones_are_found(tmp_path: Path) -> None:
+    plain = [row(n, f"answer {n} it is", f"wrong {n} it isnt") for n in range(30)]
+    checks = found(tmp_path / "a.jsonl", plain)
+    assert {checks[name].severity for name in ("equal-sides", "swapped-sides")} == {"ok"}
+    faulty = [*plain, row(40, "Same.", " same. "), row(41, "yes", "no"), row(41, "no", "yes")]
+    checks = found(tmp_path / "b.jsonl", faulty)
+    assert (checks["equal-sides"].severity, checks["equal-sides"].rows) == ("error", (31,))
+    assert checks["swapped-sides"].rows == (32, 33)
+    assert checks["length-margin"].severity == "ok"
+    long = [row(n, f"a much longer answer {n} that goes into detail", f"short {n}") for n in range(30)]
+    assert found(tmp_path / "c.jsonl", long)["length-margin"].severity == "warning"
+
+
+def test_clean_drops_them_where_asked(tmp_path: Path) -> None:
+    from tuiftune.data.clean.run import Settings, clean
+
+    rows = [row(n, f"answer {n}", f"wrong {n}") for n in range(12)]
+    rows += [row(40, "Same.", "Same."), row(41, "yes", "no"), row(41, "no", "yes")]
+    source = load(str(written(tmp_path / "rows.jsonl", rows)))
+    settings = Settings("none", False, "drop", "keep", "80/20", None, 42, ("equal-sides", "swapped-sides"))
+    clean(source, tmp_path / "out.jsonl", settings, None)
+    kept = load([str(tmp_path / f"out.{part}.jsonl") for part in ("train", "validation")])
+    assert (kept.format, kept.rows) == ("preference", 12)
+
+
+def test_lengths_are_those_of_the_longer_side_and_count_both_answers(tmp_path: Path) -> None:
+    from tuiftune.data.tokens import lengths
+
+    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
+    rows = [row(1, "short", "a rather longer answer than that one")]
+    source = load(str(written(tmp_path / "rows.jsonl", rows)))
+    counted = lengths(source, assets.BASE)
+    (pair,) = pairs.pairs(tokeniser, source.head(1))
+    assert counted.total.tolist() == [len(pair.rejected.ids)]
+    assert counted.learnt.tolist() == [sum(pair.chosen.mask) + sum(pair.rejected.mask)]
+    guess = lengths(source, None)
+    assert guess.learnt[0] > len("a rather longer answer than that one") / 4

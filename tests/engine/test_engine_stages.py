@@ -1,0 +1,172 @@
+"""Stages beyond supervised fine-tuning: each trains as TRL's own trainer does, and tells what it measures."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import tiny
+import trl_itself
+from rich.console import Console
+from test_engine_interrupted import last_weights, steps_of
+
+from tuiftune.cli.data_tokens import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Engine
+
+
+def pairs() -> list[dict[str, Any]]:
+    """The same questions with the right answer and a wrong one."""
+    others = dict(zip(tiny.COLOURS, tiny.COLOURS[1:] + tiny.COLOURS[:1], strict=True))
+    return [
+        {
+            "prompt": f"The {thing} is {colour}. What colour is the {thing}?",
+            "chosen": f"It is {colour}.",
+            "rejected": f"It is {others[colour]}.",
+        }
+        for thing in tiny.THINGS
+        for colour in tiny.COLOURS
+    ]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stage's rows and settings, and what its steps and evaluations tell."""
+
+    rows: Callable[[], list[dict[str, Any]]]
+    settings: dict[str, Any]
+    steps: tuple[str, ...]
+    evaluations: tuple[str, ...] = ()
+    taught: dict[str, Any] = field(default_factory=dict)  # settings at which a tiny model learns
+
+
+CASES = {
+    "dpo": Case(
+        pairs,
+        {"method__beta": 0.1, "method__loss_type": "sigmoid"},
+        ("rewards/margins", "rewards/accuracies", "logps/chosen", "logps/rejected"),
+        ("ranking_accuracy", "rewards/margins"),
+        {"training__max_steps": 60},
+    ),
+}
+SHORT: dict[str, Any] = {
+    "training__max_steps": 4,
+    "training__warmup_ratio": 0.25,
+    "run__save_every": 2,
+    "evaluation__samples": 1,
+    "evaluation__score": "none",
+}
+
+
+@pytest.fixture
+def run_of(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """A run of a stage's case."""
+
+    def make(key: str, **changes: Any) -> Path:
+        case = CASES[key]
+        rows = tiny.write_rows(tmp_path / f"{key}.jsonl", case.rows())
+        return make_run(rows=rows, method__stage=key, **(SHORT | case.settings | changes))
+
+    return make
+
+
+def of_trl(engine: Engine, run: Path, output: Path) -> list[dict[str, Any]]:
+    said = output.with_suffix(".said")
+    pid = engine.parent.start([str(run), str(output)], said, call=f"{trl_itself.__name__}:main")
+    while (code := engine.parent.poll(pid)) is None:
+        time.sleep(0.01)
+    assert code == 0, said.read_text()
+    found: list[dict[str, Any]] = json.loads(output.read_text())
+    return found
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_a_stage_trains_as_trls_own_trainer(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
+) -> None:
+    run = run_of(key)
+    assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
+    theirs = of_trl(engine, run, tmp_path / "trl.json")
+    ours = tiny.events(run, "step")
+    assert [step["loss"] for step in ours] == pytest.approx([log["loss"] for log in theirs], rel=1e-4)
+    for name in CASES[key].steps:
+        assert [one[name] for one in ours] == pytest.approx([one[name] for one in theirs], rel=1e-3, abs=1e-5)
+
+    *_, after = tiny.events(run, "eval")
+    assert all(name in after for name in CASES[key].evaluations)
+    assert "perplexity" not in after
+    result = json.loads((run / "result" / "result.json").read_text())
+    assert result["after"]["perplexity"] is None
+    assert set(result["after"]["measured"]) >= set(CASES[key].evaluations)
+    assert result["after"]["pairs"] == result["after"]["rows_held_out"]
+
+
+def test_the_tokens_of_a_pair_are_told_side_by_side(engine: Engine, model: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": "What is it?", "chosen": "red", "rejected": "It is red and it is blue."}]
+    path = tiny.write_rows(tmp_path / "pairs.jsonl", rows)
+    code, said = engine.run("tokens", path, "--model", model, "--row", "1")
+    assert code == 0, said
+    document = json.loads(said)
+    for side, answer in ((document, "red"), (document["rejected"], "It is red and it is blue.")):
+        trained = "".join(token["text"] for token in side["tokens"] if token["learnt"])
+        assert trained == f"{answer}<|end|>"
+    shown = io.StringIO()
+    render(document, Console(file=shown, width=200), color=False, unicode=True)
+    told = shown.getvalue()
+    assert 0 <= told.index("chosen answer") < told.index("rejected answer")
+    gap = document["rejected"]["learnt"] - document["learnt"]
+    assert f"{gap} tokens shorter than the rejected one" in told
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("key", CASES)
+def test_a_stopped_run_of_a_stage_resumes_to_the_bit(
+    engine: Engine, run_of: Callable[..., Path], key: str
+) -> None:
+    whole, broken = run_of(key, training__max_steps=12), run_of(key, training__max_steps=12)
+    assert engine.train(whole) == 0
+    job = engine.start("train", broken)
+    job.wait_for_step(broken, 3)
+    (broken / "control" / "stop").write_text(json.dumps({"by": "a test"}))
+    assert job.wait() == 4
+    (broken / "control" / "stop").unlink()
+    assert engine.train(broken, "--resume") == 0
+    assert steps_of(broken) == steps_of(whole)
+    assert last_weights(broken, 12) == last_weights(whole, 12)
+
+
+@pytest.mark.long
+def test_all_weights_are_compared_with_the_model_they_were(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = run_of("dpo", method__technique="full", training__learning_rate=0.001)
+    assert engine.train(run) == 0
+    theirs = of_trl(engine, run, tmp_path / "trl.json")
+    ours = tiny.events(run, "step")
+    assert [step["loss"] for step in ours] == pytest.approx([log["loss"] for log in theirs], rel=1e-4)
+    assert ours[0]["loss"] == pytest.approx(0.6931, abs=1e-3), "the policy is the reference at first"
+    said = [event["detail"] for event in tiny.events(run, "phase")]
+    assert "reference log-probabilities" in said
+
+
+@pytest.mark.long
+def test_pairs_make_the_chosen_answers_likelier(engine: Engine, run_of: Callable[..., Path]) -> None:
+    for technique in ("lora", "pissa"):
+        run = run_of("dpo", training__max_steps=60, run__save_every=30, method__technique=technique)
+        assert engine.train(run) == 0
+        before, *_, after = tiny.events(run, "eval")
+        assert before["loss"] == pytest.approx(0.6931, abs=1e-3)
+        assert "rewards/accuracies" not in before, "the base model is its own reference"
+        assert before["ranking_accuracy"] < 0.7
+        assert after["ranking_accuracy"] == after["rewards/accuracies"] == 1.0
+        result = json.loads((run / "result" / "result.json").read_text())
+        assert result["verdict"]["better"] is True
+        assert "chosen answer the likelier one" in result["verdict"]["says"]

@@ -1,0 +1,105 @@
+"""TRL's own trainers with the settings of a run, from text to losses: what a stage is held against."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def rows_of(preset: dict[str, Any]) -> list[Any]:
+    """The rows that a run of the preset trains on."""
+    from tuiftune.data.mix.split import split
+    from tuiftune.data.read.load import load
+
+    data = preset["data"]
+    return split(load(data["train"]), data["eval"], preset["training"]["seed"])[0]
+
+
+def said(turns: Any) -> list[dict[str, str]]:
+    return [{"role": turn.role, "content": turn.content} for turn in turns]
+
+
+def pairs(preset: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "prompt": said(row.messages),
+            "chosen": [{"role": "assistant", "content": row.chosen}],
+            "rejected": [{"role": "assistant", "content": row.rejected}],
+        }
+        for row in rows_of(preset)
+    ]
+
+
+def model_of(preset: dict[str, Any]) -> Any:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, set_seed
+
+    set_seed(preset["training"]["seed"])
+    model = AutoModelForCausalLM.from_pretrained(preset["model"]["base"], dtype="float32")
+    method = preset["method"]
+    if method["technique"] == "full":
+        return model
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=method["rank"], lora_alpha=method["alpha"], target_modules=names
+    )
+    return get_peft_model(model, config)
+
+
+def arguments(preset: dict[str, Any], output: Path) -> dict[str, Any]:
+    training = preset["training"]
+    return {
+        "output_dir": str(output),
+        "per_device_train_batch_size": training["micro_batch"],
+        "gradient_accumulation_steps": training["effective_batch"] // training["micro_batch"],
+        "max_steps": training["max_steps"],
+        "learning_rate": training["learning_rate"],
+        "lr_scheduler_type": training["schedule"],
+        "warmup_steps": 1,
+        "optim": training["optimizer"],
+        "weight_decay": training["weight_decay"],
+        "max_grad_norm": training["max_grad_norm"],
+        "seed": training["seed"],
+        "gradient_checkpointing": False,
+        "bf16": False,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "use_cpu": True,
+    }
+
+
+def dpo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    method = preset["method"]
+    config = DPOConfig(
+        **common,
+        beta=method["beta"],
+        loss_type=[method["loss_type"]],
+        max_length=preset["data"]["max_length"],
+        precompute_ref_log_probs=method["technique"] == "full",
+    )
+    return DPOTrainer(
+        model, args=config, train_dataset=Dataset.from_list(pairs(preset)), processing_class=tokenizer
+    )
+
+
+STAGES: dict[str, Callable[..., Any]] = {"dpo": dpo}
+
+
+def main(run: str, output: str) -> None:
+    """Train as the run at `run` does, and write what was logged at each step to `output`."""
+    from transformers import AutoTokenizer
+
+    preset = json.loads((Path(run) / "plan.json").read_text())["resolved"]
+    tokenizer = AutoTokenizer.from_pretrained(preset["model"]["base"])
+    common = arguments(preset, Path(output).parent / "trl")
+    trainer = STAGES[preset["method"]["stage"]](preset, common, model_of(preset), tokenizer)
+    trainer.train()
+    Path(output).write_text(json.dumps([log for log in trainer.state.log_history if "loss" in log]))

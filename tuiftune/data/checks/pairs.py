@@ -1,0 +1,81 @@
+"""Checks of comparisons: equal sides, sides that another row has swapped, and which side is longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tuiftune.data.checks.duplicates import normalised
+from tuiftune.figures import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.data.checks.check import Check, Subject
+
+LONGER = 0.7  # of the pairs; from there on length alone tells most of them
+TIMES = 1.2  # the chosen answers' length over the rejected ones', in the median
+FEWEST = 20  # pairs
+
+
+def compared(subject: Subject) -> Iterator[Check]:
+    """equal-sides, swapped-sides and length-margin."""
+    chosen, rejected = normalised("answer"), normalised("rejected")
+    yield subject.verdict(
+        "equal-sides",
+        "Chosen and rejected answers are the same",
+        "error",
+        subject.where((chosen == rejected) & (chosen != "")),
+        why="Two equal answers say nothing of which one is better; such rows are not trained on.",
+        remedy="drop them: tuiftune data clean --drop equal-sides",
+        show="prompt",
+    )
+    yield _swapped(subject)
+    yield _longer(subject)
+
+
+def _swapped(subject: Subject) -> Check:
+    """Rows that prefer what another row rejects, of the same two answers to the same prompt."""
+    frame = subject.frame.select(
+        ask=normalised("prompt").hash(0) ^ normalised("system").hash(1),
+        one=normalised("answer").hash(2),
+        other=normalised("rejected").hash(2),
+    ).with_row_index("at")
+    found = frame.filter(pl.col("one") != pl.col("other")).join(
+        frame.select("ask", one="other", other="one", partner="at"), on=["ask", "one", "other"], how="inner"
+    )
+    first = found.sort("at").unique("at", keep="first", maintain_order=True)
+    return subject.verdict(
+        "swapped-sides",
+        "The same answers with their sides swapped",
+        "error",
+        first["at"].to_numpy().astype(np.intp),
+        why="One row prefers what another one rejects: together they teach nothing.",
+        remedy="decide which answer is better, or drop both rows: tuiftune data clean --drop swapped-sides",
+        partner=first["partner"].to_numpy().astype(np.intp),
+        show="prompt",
+    )
+
+
+def _longer(subject: Subject) -> Check:
+    usable = subject.dataset.usable.arg_true()
+    sizes = subject.frame[usable].select(
+        chosen=pl.col("answer").str.len_chars(), rejected=pl.col("rejected").str.len_chars()
+    )
+    chosen, rejected = (sizes[side].to_numpy().astype(float) for side in ("chosen", "rejected"))
+    share = float((chosen > rejected).mean()) if len(chosen) else 0.0
+    times = float(np.median(chosen / np.maximum(rejected, 1))) if len(chosen) else 1.0
+    longer = len(chosen) >= FEWEST and share >= LONGER and times >= TIMES
+    at = usable.to_numpy().astype(np.intp)[chosen > rejected] if longer else np.empty(0, dtype=np.intp)
+    return subject.verdict(
+        "length-margin",
+        "Chosen answers are longer",
+        "warning",
+        at,
+        why=f"In {percent(share)} of the pairs the chosen answer is the longer one ({times:.1f} times as "
+        "long in the median): the model can learn length for quality.",
+        remedy="add pairs whose shorter answer is the better one, or set method.loss_type: sigmoid_norm",
+        show="prompt",
+    )
