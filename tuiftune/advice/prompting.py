@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import paths
@@ -68,6 +68,8 @@ def starter(examples: Iterable[Example], *, shots: int = SHOTS, task: str = "") 
             remedy="tuiftune data inspect DATA",
         )
     labels = _labels(pairs)
+    if labels:
+        pairs, labels = _one_spelling(pairs)
     chosen = _diverse(_typical(_thinned(pairs)), shots)
     return Prompt(_template(task, labels, chosen), tuple(chosen), labels, len(pairs))
 
@@ -111,6 +113,16 @@ def _labels(pairs: Sequence[Shot]) -> tuple[str, ...]:
     if not few or max(map(len, counts)) > LONGEST_LABEL:
         return ()
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
+
+
+def _one_spelling(pairs: Sequence[Shot]) -> tuple[list[Shot], tuple[str, ...]]:
+    """Return the rows and their labels with near-identical labels, such as LOGIN and login, merged."""
+    from tuiftune.data.clean.labels import spellings
+
+    counts = sorted(Counter(pair.answer for pair in pairs).items(), key=lambda item: (-item[1], item[0]))
+    kept = spellings(counts)
+    merged = [replace(pair, answer=kept.get(pair.answer, pair.answer)) for pair in pairs]
+    return merged, _labels(merged)
 
 
 def _thinned(pairs: Sequence[Shot]) -> Sequence[Shot]:

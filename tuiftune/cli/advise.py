@@ -58,7 +58,7 @@ def advise(
     if prompt is not None and data is None:
         raise UserError("no rows to choose examples from", place="--prompt", remedy="add --data FILE")
     if documents is not None:
-        _look_up(documents, ask or [], top, json)
+        _look_up(documents, ask or [], top, data, json)
     elif prompt is not None and data is not None:
         _write_prompt(data, prompt, _parsed(answers), json)
     else:
@@ -153,6 +153,7 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
     from tuiftune.advice import prompting
     from tuiftune.cli.terminal import say, write_json
     from tuiftune.data.read import load
+    from tuiftune.wizard.proposals import decide_command
 
     made = prompting.starter(load.load(data).examples(), task=answers.get("task", ""))
     text, shots = prompting.write(made, directory)
@@ -169,12 +170,14 @@ def _write_prompt(data: str, directory: Path, answers: Mapping[str, str], as_jso
     if made.labels:
         say(f"Found {len(made.labels)} labels. The prompt lists all of them.")
     say(f"Wrote {text} (a template with {{input}}) and {shots} (the examples as chat messages).")
+    say(f"Measure it on your rows: {decide_command([data], prompt=text)}")
 
 
-def _look_up(path: Path, questions: list[str], top: int, as_json: bool) -> None:
+def _look_up(path: Path, questions: list[str], top: int, data: str | None, as_json: bool) -> None:
     from tuiftune.advice import retrieval
     from tuiftune.cli import advise_view
-    from tuiftune.cli.terminal import write_json
+    from tuiftune.cli.terminal import say, write_json
+    from tuiftune.wizard.proposals import decide_command
 
     built = retrieval.index(path)
     found = retrieval.ask(built, questions, top)
@@ -182,6 +185,8 @@ def _look_up(path: Path, questions: list[str], top: int, as_json: bool) -> None:
         write_json(advise_view.retrieved(built, found), "advise-documents")
     else:
         advise_view.show_retrieved(built, found)
+        command = decide_command([data] if data else [], documents=str(path))
+        say(f"Measure RAG on your rows: {command}")
 
 
 def _on_terminal() -> bool:

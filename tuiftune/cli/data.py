@@ -156,9 +156,10 @@ def clean(
             "common answer, else the longest.",
         ),
     ] = "drop",
-    mask: Annotated[
-        str, typer.Option(metavar="WHAT", help="Mask: none, secrets, or all (personal data too).")
+    redact: Annotated[
+        str, typer.Option(metavar="WHAT", help="Redact: none, secrets, or all (also personal data).")
     ] = "secrets",
+    mask: Annotated[str | None, typer.Option(hidden=True, help="The former name of --redact.")] = None,
     outliers: Annotated[
         str, typer.Option(metavar="HOW", help="Rows far longer than the others: keep, drop or trim.")
     ] = "keep",
@@ -172,6 +173,12 @@ def clean(
             metavar="CHECK", help="Drop the rows flagged by this check, such as refusals. Repeatable."
         ),
     ] = None,
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW", help="Near-identical labels such as LOGIN and login: keep, or merge into one."
+        ),
+    ] = "keep",
     seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 42,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest on standard output.")] = False,
     format_: Format = "auto",
@@ -182,6 +189,7 @@ def clean(
 
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import err, write_json
+    from tuiftune.data.clean.labels import Labels
     from tuiftune.data.clean.merge import Duplicates
     from tuiftune.data.clean.removal import Outliers
     from tuiftune.data.clean.repair import Mask
@@ -192,8 +200,10 @@ def clean(
     from tuiftune.errors import UserError
     from tuiftune.outputs import STANDARD
 
+    redact = redact if mask is None else mask
     for option, value, allowed in (
-        ("--mask", mask, get_args(Mask)),
+        ("--redact", redact, get_args(Mask)),
+        ("--labels", labels, get_args(Labels)),
         ("--outliers", outliers, get_args(Outliers)),
         ("--duplicates", duplicates, get_args(Duplicates)),
     ):
@@ -206,7 +216,7 @@ def clean(
             "both would write to standard output", place="--json -o -", remedy="write one to a file"
         )
     dropped = tuple(drop or ())
-    settings = Settings(mask, near, duplicates, outliers, split, against, seed, dropped)  # type: ignore[arg-type]
+    settings = Settings(redact, near, duplicates, outliers, split, against, seed, dropped, labels)  # type: ignore[arg-type]
     with watching() as watch:
         dataset = load(
             files,

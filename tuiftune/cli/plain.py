@@ -15,6 +15,7 @@ from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.planning import Outcome, planned
 from tuiftune.wizard.proposals import (
     data_offers,
+    decide_command,
     first_data,
     first_documents,
     suggested_name,
@@ -160,7 +161,10 @@ class Plain:
                 f"Directory for prompt.md and few-shot.jsonl ({NOWHERE} to skip)", "prompt-starter", "prompt"
             )
             if directory != NOWHERE:
-                say(f"  Wrote {' and '.join(map(str, prompting.write(made, paths.given(directory))))}")
+                text, shots = prompting.write(made, paths.given(directory))
+                say(f"  Wrote {text} and {shots}.")
+                command = decide_command(_sources(rows), model=self.draft.model, prompt=text)
+                say(f"  Measure it on your rows: {command}")
         except UserError as error:
             say(f"  {error}")
 
@@ -184,6 +188,8 @@ class Plain:
             return
         while asked := self._text("A question, as a user would ask it (empty when done)", "", "question"):
             show_retrieved(built, retrieval.ask(built, [asked], PASSAGES), console=err())
+        command = decide_command(self.draft.data, model=self.draft.model, documents=path)
+        say(f"  Measure RAG on your rows: {command}")
 
     def _data(self) -> None:
         while True:

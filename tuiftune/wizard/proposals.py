@@ -15,6 +15,8 @@ from tuiftune import paths
 from tuiftune.figures import size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiftune.wizard.draft import Draft
 
 ROWS = (".jsonl", ".csv", ".tsv", ".parquet")  # suffixes of files that usually hold rows
@@ -97,3 +99,14 @@ def train_command(preset: str, runs_root: Path | None = None) -> str:
 def train_command_from_anywhere(preset: str, runs_root: Path | None = None) -> str:
     """Return the command that runs a saved preset from any directory, for paths relative to this one."""
     return f"cd {shlex.quote(str(paths.here()))} && {train_command(preset, runs_root)}"
+
+
+def decide_command(
+    data: Sequence[str], *, model: str = "", prompt: Path | None = None, documents: str = ""
+) -> str:
+    """Return the command that measures a prompt or retrieval on the rows, next to the other approaches."""
+    rows = shlex.quote(data[0]) if len(data) == 1 else "DATA"
+    options = f" --model {shlex.quote(model)}" if model else " --model MODEL"
+    options += f" --prompt {shlex.quote(str(prompt))}" if prompt is not None else ""
+    options += f" --documents {shlex.quote(documents)}" if documents else ""
+    return f"tuiftune decide {rows}{options}"

@@ -18,6 +18,8 @@ ALWAYS = (  # cleaning always fixes these
     "roles",
     "turn-order",
     "exact-duplicates",
+    "malformed-lines",
+    "missing-thumbs",
     "encoding",
     "special-tokens",
 )
@@ -27,6 +29,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "near-duplicates": {"near": True},
     "conflicting-answers": {"duplicates": "merge"},
     "length-outliers": {"outliers": "drop"},
+    "similar-labels": {"labels": "merge"},
 }
 CUT = ("truncation", "nothing-to-train")
 
@@ -49,9 +52,10 @@ class Remedy:
 BY_HAND: Mapping[str, str] = {  # why no key can fix a check
     "label-balance": "tuiftune cannot invent rows of the rare labels. Add rows, or drop some of the most "
     "frequent label.",
-    "rare-labels": "tuiftune cannot know whether to collect more rows of a label or to merge it.",
-    "enough-rows": "tuiftune does not generate training data. Collect more rows.",
-    "languages": "Only you know which languages the model should answer in.",
+    "too-few-rows": "tuiftune does not write training data. Collect more rows, or try a prompt first.",
+    "template-refusals": "The base model's chat template rejects these rows. Choose another base model, or "
+    "change the roles of the messages in your file.",
+    "template": "The chat template belongs to the base model. Choose another base model to change it.",
 }
 _BY_HAND = "tuiftune cannot fix this automatically. Follow the suggestion shown under fix."
 

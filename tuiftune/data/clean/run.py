@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths, spool
+from tuiftune.data.clean.labels import Labels, merged
 from tuiftune.data.clean.merge import Duplicates, with_systems
 from tuiftune.data.clean.partition import NAMES, parse_shares, partition
 from tuiftune.data.clean.removal import MERGED, NEAR_MERGED, Outliers, Removal, kept, removals, trimmed
@@ -49,6 +50,7 @@ class Settings:
     against: str | None = None
     seed: int = 42
     drop: tuple[str, ...] = ()
+    labels: Labels = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ def survey(
     """What `clean` would do, writing nothing: the repaired rows, what was changed, what goes, which stay."""
     against = _against(settings.against, dataset)
     mended, changes = repaired(dataset, settings.mask, watch)
+    if settings.labels == "merge":
+        mended, relabeled = merged(mended)
+        changes += relabeled
     if settings.outliers == "trim":
         before = mended
         mended, cut = trimmed(mended)

@@ -72,6 +72,14 @@ CHOICES: tuple[Choice, ...] = (
         ),
     ),
     Choice(
+        "labels",
+        "similar labels",
+        (
+            ("keep", "keep", "spellings such as LOGIN and login"),
+            ("merge", "merge", "use the most frequent spelling"),
+        ),
+    ),
+    Choice(
         "outliers",
         "length outliers",
         (
@@ -150,6 +158,9 @@ class Repair(FullScreen[list[Path] | None]):
         super().__init__()
         self._dataset = dataset
         self._output = output_of(draft.data, dataset.files)
+        self._choices = tuple(
+            choice for choice in CHOICES if choice.key != "labels" or dataset.format == "classification"
+        )
         self._values = {choice.key: choice.values[0][0] for choice in CHOICES if choice.values}
         self._values |= chosen or {}
         self._first = next(iter(chosen), "") if chosen else ""
@@ -174,7 +185,7 @@ class Repair(FullScreen[list[Path] | None]):
 
     def _show(self) -> None:
         rows = []
-        for choice in CHOICES:
+        for choice in self._choices:
             now = self._now(choice)
             known = {value: (shown, says) for value, shown, says in choice.values}
             rows.append(
@@ -242,7 +253,7 @@ class Repair(FullScreen[list[Path] | None]):
 
     def action_change(self, by: int) -> None:
         """Change the selected option to its next or previous value."""
-        choice = CHOICES[self._at]
+        choice = self._choices[self._at]
         if self._writing:
             return
         if len(choice.values) < 2:
@@ -254,16 +265,18 @@ class Repair(FullScreen[list[Path] | None]):
 
     def action_choose(self, place: int) -> None:
         """Select the option with this number and change it to its next value."""
+        if place >= len(self._choices):
+            return
         marked = place == self._at
         self.query_one(RepairChoices).go_to(place)
-        if marked or not CHOICES[place].asks:
+        if marked or not self._choices[place].asks:
             self.action_change(1)
 
     def action_type_value(self) -> None:
         """Ask for a value of the selected option."""
         from tuiftune.tui.kit.dialogs import Ask
 
-        choice = CHOICES[self._at]
+        choice = self._choices[self._at]
         if self._writing or not choice.asks:
             return
         now = self._now(choice) or ""
@@ -271,7 +284,7 @@ class Repair(FullScreen[list[Path] | None]):
         self.app.push_screen(Ask(choice.asks, now, choice.hint, **kinds), self._typed)
 
     def _typed(self, text: str | None) -> None:
-        choice = CHOICES[self._at]
+        choice = self._choices[self._at]
         if text is None:
             return
         try:

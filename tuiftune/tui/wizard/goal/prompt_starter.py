@@ -23,7 +23,7 @@ from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.wizard.proposals import first_data
+from tuiftune.wizard.proposals import decide_command, first_data
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -83,6 +83,7 @@ class PromptStarter(FullScreen[None]):
         super().__init__()
         self._draft = draft
         self._prompt: Prompt | None = None
+        self._data = draft.data
 
     def compose(self) -> ComposeResult:
         yield TitleBar("prompt from your rows")
@@ -135,7 +136,7 @@ class PromptStarter(FullScreen[None]):
         if made is None:
             self._say(message.error, "error")
             return
-        self._prompt = made
+        self._prompt, self._data = made, message.data
         rows = ", ".join(str(shot.row) for shot in made.shots)
         labels = f" All {len(made.labels)} labels are listed." if made.labels else ""
         self._say(
@@ -164,7 +165,5 @@ class PromptStarter(FullScreen[None]):
         except UserError as error:
             self._say(str(error), "error")
         else:
-            self._say(
-                printable(f"Wrote {text} and {shots}. Esc goes back; press t there for the other steps."),
-                "ok",
-            )
+            command = decide_command(self._data, model=self._draft.model, prompt=text)
+            self._say(printable(f"Wrote {text} and {shots}. Measure it on your rows: {command}"), "ok")

@@ -24,7 +24,7 @@ from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.path_completion import PathSuggester
 from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.wizard.proposals import first_documents
+from tuiftune.wizard.proposals import decide_command, first_documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -232,4 +232,6 @@ class RetrievalStarter(FullScreen[None]):
         except UserError as error:
             self._say(str(error), "error")
         else:
-            self._say(printable(f"Wrote {text} and {passages}."), "ok")
+            documents = self.query_one("#documents", Input).value.strip()
+            command = decide_command(self._draft.data, model=self._draft.model, documents=documents)
+            self._say(printable(f"Wrote {text} and {passages}. Measure it on your rows: {command}"), "ok")

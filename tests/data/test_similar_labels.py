@@ -1,0 +1,88 @@
+"""Near-identical labels: merged by choice in a clean run, by a key in the app, and in a prompt's examples."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tuiftune.advice.prompting import starter
+from tuiftune.data.checks.check import Check
+from tuiftune.data.clean.labels import spellings
+from tuiftune.data.clean.run import Settings, clean
+from tuiftune.data.inspect import inspect
+from tuiftune.data.read.load import load
+from tuiftune.wizard.remedies import remedy_of, why_by_hand
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = ("LOGIN", "LOGIN", "login", "billing")
+# Checks that can be errors. Each has a fix behind a key, or a reason why it has none.
+ERRORS = (
+    "conflicting-answers",
+    "leakage",
+    "malformed-lines",
+    "missing-answers",
+    "missing-prompts",
+    "missing-thumbs",
+    "nothing-to-train",
+    "roles",
+    "secrets",
+    "special-tokens",
+    "template-refusals",
+    "too-few-rows",
+    "truncation",
+    "turn-order",
+    "wrong-types",
+)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.jsonl"
+    lines = [{"text": f"ticket {n} is about {n * 37}", "label": LABELS[n % 4]} for n in range(200)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_labels_are_merged_into_the_most_frequent_spelling(rows: Path, tmp_path: Path) -> None:
+    done = clean(load(str(rows)), tmp_path / "out.jsonl", Settings(labels="merge"))
+    written = [json.loads(line)["label"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert {label: written.count(label) for label in set(written)} == {"LOGIN": 150, "billing": 50}
+    assert done.about["changed"] == {"label merged": 50}
+    again = {check.check: check for check in inspect(load(str(tmp_path / "out.jsonl"))).checks}
+    assert again["similar-labels"].severity == "ok"
+
+
+def test_labels_are_kept_unless_that_is_chosen(rows: Path, tmp_path: Path) -> None:
+    clean(load(str(rows)), tmp_path / "out.jsonl", Settings())
+    written = {json.loads(line)["label"] for line in (tmp_path / "out.jsonl").read_text().splitlines()}
+    assert written == {"LOGIN", "login", "billing"}
+
+
+def test_a_chain_of_spellings_has_one_name() -> None:
+    assert spellings([("re-fund", 9), ("refund", 5), ("refunds", 2), ("other", 1)]) == {
+        "refund": "re-fund",
+        "refunds": "re-fund",
+    }
+
+
+def test_a_key_of_the_app_opens_the_merge() -> None:
+    remedy = remedy_of(Check("similar-labels", "", "warning", 50), 0.05)
+    assert remedy is not None
+    assert remedy.chosen == {"labels": "merge"}
+
+
+def test_the_examples_of_a_prompt_use_the_merged_labels(rows: Path) -> None:
+    made = starter(load(str(rows)).examples())
+    assert set(made.labels) == {"LOGIN", "billing"}
+    assert {shot.answer for shot in made.shots} <= set(made.labels)
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_every_error_has_a_fix_or_a_reason_why_not(name: str) -> None:
+    check = Check(name, name, "error", 3)
+    reason = why_by_hand(check)
+    assert remedy_of(check, 0.05) is not None or (reason and "suggestion shown" not in reason)
