@@ -150,7 +150,7 @@ def test_a_mask_of_length_squared_is_counted_where_the_kernel_needs_one() -> Non
 
 
 def test_a_kernel_that_cannot_be_had_is_refused() -> None:
-    with pytest.raises(UserError, match="variable-length attention needs a card"):
+    with pytest.raises(UserError, match="variable-length attention needs a GPU"):
         plan("Qwen/Qwen2.5-0.5B", gpu=None, model__attention="varlen")
 
 
@@ -173,7 +173,7 @@ def test_alternatives_say_what_they_cost_and_win() -> None:
     less = plan("Qwen/Qwen3-4B", gpu="H100", training__activation_checkpointing=True).alternatives
     off = next(o for o in less if o.changes.get("training.activation_checkpointing") is False)
     assert off.fits, "with fewer rows at once"
-    assert "micro batch" in off.says
+    assert "micro-batch" in off.says
 
 
 def test_older_cards_get_float16_and_processors_float32() -> None:
@@ -188,7 +188,7 @@ def test_cards_of_this_machine_are_used_and_what_others_hold_is_left() -> None:
     made = make_plan(preset, machine(card), resolve("Qwen/Qwen3-4B"), FACTS)
     assert made.gpu["source"] == "detected"
     assert made.memory.needs <= 20 * GIB
-    assert any("other processes" in note for note in made.notes)
+    assert any("Other processes" in note for note in made.notes)
 
 
 def test_several_cards_share_the_batch() -> None:
@@ -209,7 +209,7 @@ def test_a_price_says_how_old_it_is() -> None:
     from tuiftune.plan.device import age_of
 
     assert age_of("2025 (guides)", 2025) == ""
-    assert age_of("autumn 2026 (price lists)", 2027) == ", last year's"
+    assert age_of("autumn 2026 (price lists)", 2027) == ", 1 year old"
     assert age_of("2025 (guides)", 2028) == ", 3 years old"
     made = plan(gpu="H200")
     assert made.usd_per_hour
@@ -225,8 +225,8 @@ def test_processes_share_the_effective_batch() -> None:
         assert hardware.gpus == ([1, 0] if isinstance(values.get("hardware__gpus"), list) else 2)
         why = {reason.key: reason.why for reason in made.reasons}
         assert training.effective_batch % (2 * int(training.micro_batch)) == 0
-        assert "× 2 processes = 16 rows a step" in why["training.micro_batch"]
-        assert why["hardware.processes"] == "data-parallel copies, each 8 of 16 rows a step"
+        assert "× 2 processes = 16 rows per step" in why["training.micro_batch"]
+        assert why["hardware.processes"] == "data parallel (DDP), each with 8 of 16 rows per step"
     one = plan(gpu="H200:4", hardware__gpus=1)
     assert made.memory.device > one.memory.device, "gradients stay in their buckets, and NCCL has its own"
     assert plan("Qwen/Qwen2.5-0.5B", gpu=None, hardware__gpus=2).gpu["count"] == 1, "there is no card"
@@ -264,7 +264,7 @@ def test_idle_cards_are_taken_where_they_pay() -> None:
     whole = on(cards(0, 0, 0, 0))
     assert whole.gpu["count"] == whole.resolved.hardware.gpus == 4
     why = next(reason.why for reason in whole.reasons if reason.key == "hardware.gpus")
-    assert "times as fast as one, as predicted" in why
+    assert "× faster than 1 GPU (predicted)" in why
     assert {1, 2} <= {o.changes.get("hardware.gpus") for o in whole.alternatives}, "and the others are shown"
     assert (whole.speed.tokens_per_second or 0) > 2.5 * (on(cards(0)).speed.tokens_per_second or 0)
     odd = on(cards(0, 0, 0, 0), training__effective_batch=2)
@@ -277,11 +277,11 @@ def test_cards_that_others_use_are_left_to_them() -> None:
     made = on(cards(90, 0, 0))
     assert made.resolved.hardware.gpus == [1, 2]
     assert made.gpu["memory_available"] == 143156 << 20, "what the driver keeps is nobody's"
-    assert any("90.0 GiB of card 0" in note for note in made.notes)
+    assert any("90.0 GiB of GPU 0" in note for note in made.notes)
     assert on(cards(90, 0), hardware__gpus=1).resolved.hardware.gpus == [1]
     asked = on(cards(90, 0), hardware__gpus=[0])
     assert asked.gpu["memory_available"] == (143771 << 20) - 90 * GIB
-    with pytest.raises(UserError, match="no card 7"):
+    with pytest.raises(UserError, match="GPU 7 does not exist"):
         on(cards(0, 0), hardware__gpus=[7])
 
 
@@ -293,7 +293,7 @@ def test_full_tuning_sharded_is_shown_as_predicted() -> None:
     assert made.sharded.memory.needs < made.memory.needs
     weights = made.sharded.memory.components["weights"]
     assert 32e9 / 8 < weights < 32e9 / 4, "its eighth in float32; two layers, embedding and head in 16 bit"
-    assert any("predicted only" in note for note in made.notes)
+    assert any("prediction only" in note for note in made.notes)
     assert document(made)["sharded"]["cards"] == 8
     assert plan(gpu="A100-80GB:8").sharded is None, "adapters are copied"
 
@@ -489,7 +489,7 @@ def test_a_plan_within_two_percent_of_the_limit_says_so(room: float) -> None:
     near = made.fits and room > 0.98
     assert made.near_limit is near
     assert document(made)["near_limit"] is near
-    assert any("close to the limit" in note for note in made.notes) is near
+    assert any("Close to the limit" in note for note in made.notes) is near
 
 
 def test_full_tuning_is_counted_with_float32_weights() -> None:
@@ -523,7 +523,7 @@ def test_a_card_without_bfloat16_trains_in_float32() -> None:
     lora, full = (plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__technique=one) for one in ("lora", "full"))
     assert (lora.resolved.model.dtype, lora.resolved.method.adapter_dtype) == ("float16", "float32")
     assert full.resolved.model.dtype == "float32"
-    with pytest.raises(UserError, match=r"method\.adapter_dtype: Tesla T4 has no bfloat16"):
+    with pytest.raises(UserError, match=r"method\.adapter_dtype: Tesla T4 does not support bfloat16"):
         plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__adapter_dtype="bfloat16")
 
 
@@ -533,10 +533,10 @@ def test_a_card_without_bfloat16_trains_in_float32() -> None:
         ("H200:99999999", "more than one machine has"),
         ("H200:2000", "more than one machine has"),
         ("H200:" + "9" * 5000, "more than one machine has"),
-        ("H200:0", "'0' is not a number of cards"),
-        ("H200:000000", "is not a number of cards"),
-        ("H200:-3", "is not a number of cards"),
-        ("H200:", "is not a number of cards"),
+        ("H200:0", "'0' is not a valid number of GPUs"),
+        ("H200:000000", "is not a valid number of GPUs"),
+        ("H200:-3", "is not a valid number of GPUs"),
+        ("H200:", "is not a valid number of GPUs"),
     ],
 )
 def test_a_count_of_cards_that_cannot_be_is_called_what_it_is(text: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""A plan says "you asked for it" of the values that the user gave, and of no others."""
+"""A plan says "set in the preset" of the values that the user gave, and of no others."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reasons(preset: Preset, gpu: str | None) -> dict[str, Reason]:
 
 
 def asked_for(found: dict[str, Reason]) -> set[str]:
-    wrong = [one for one in found.values() if ("you asked" in one.why) != (one.source == "preset")]
+    wrong = [one for one in found.values() if ("set in the preset" in one.why) != (one.source == "preset")]
     assert [one for one in wrong if not one.key.startswith("hardware.")] == []
     return {key for key, reason in found.items() if reason.source == "preset"}
 
@@ -135,4 +135,4 @@ def test_data_that_is_missing_is_bad_input(setting: str, name: str | None) -> No
 
 def test_the_file_that_a_built_in_preset_names_stands_for_ones_own() -> None:
     made = of_named("first-lora", ["model.base=builtin:tiny"]).plan()
-    assert any("stands for yours" in note for note in made.notes)
+    assert any("is a placeholder" in note for note in made.notes)

@@ -53,7 +53,7 @@ def test_the_rate_is_lower_and_rows_share_sequences_unless_told_otherwise() -> N
 def test_answers_that_are_not_there_are_not_compared() -> None:
     assert reason("evaluation.score", **PRETRAIN)[0] == "none"
     assert reason("evaluation.score", **{**PRETRAIN, "facts": None})[0] == "none"
-    with pytest.raises(UserError, match="no one right answer"):
+    with pytest.raises(UserError, match="does not have reference answers"):
         plan(**PRETRAIN, evaluation__score="exact_match")  # type: ignore[arg-type]
 
 

@@ -119,7 +119,7 @@ def test_fp8_is_taken_before_four_bits_where_16_do_not_fit() -> None:
     assert [one.resolved.model.quantization for one in small.values()] == ["fp8", "none", "nf4"]
     reasons = {one.key: one.why for one in small["RTX 4070 Ti SUPER"].reasons}
     assert "FP8 weights fit" in reasons["method.technique"]
-    assert "nearer" in reasons["model.quantization"]
+    assert "closer" in reasons["model.quantization"]
 
 
 def plan_on(gpu: str, quantization: str = "auto", base: str = "Qwen/Qwen3-8B", **more: str) -> Plan:
@@ -130,7 +130,7 @@ def plan_on(gpu: str, quantization: str = "auto", base: str = "Qwen/Qwen3-8B", *
 
 @pytest.mark.parametrize("gpu", ["A100", "RTX 3090", "T4"])
 def test_fp8_is_refused_where_the_gpu_lacks_it(gpu: str) -> None:
-    with pytest.raises(UserError, match=r"does not compute in FP8 \(compute capability below 8\.9\)") as said:
+    with pytest.raises(UserError, match=r"does not support FP8 \(compute capability below 8\.9\)") as said:
         plan_on(gpu, "fp8")
     assert said.value.place == "model.quantization"
     offered = [one.changes for one in plan_on(gpu).alternatives]

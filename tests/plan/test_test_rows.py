@@ -47,7 +47,7 @@ def test_rows_that_are_trained_or_evaluated_on_are_told(tmp_path: Path) -> None:
     test = written(tmp_path / "old.jsonl", range(35, 45))
     document = plan_of(inputs(tmp_path, str(test)))
     assert document["data"]["test"]["equal"] == 5
-    assert any("5 equal" in note for note in document["notes"])
+    assert any("5 exactly" in note for note in document["notes"])
 
 
 @pytest.mark.parametrize("name", ["missing.jsonl", "empty.jsonl", "words.jsonl"])

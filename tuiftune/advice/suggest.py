@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model_size import Enough
     from tuiftune.techniques.base import Technique
 
-# One line of models with open licences and no gate, smallest first; raw text starts from the untuned ones.
+# One line of models with open licenses and no gate, smallest first; raw text starts from the untuned ones.
 LADDER = (
     "HuggingFaceTB/SmolLM2-135M-Instruct",
     "HuggingFaceTB/SmolLM2-360M-Instruct",
@@ -65,8 +65,8 @@ def suggest(
 ) -> list[Suggestion]:
     """Up to `many` models, the recommended one first, those already on this machine among them.
 
-    LoRA is preferred where it fits, QLoRA where only that does. Without a card: the built-in model, and the
-    smallest open one, with honest words. With a card the built-in model is the last.
+    LoRA is preferred where it fits, QLoRA where only that does. Without a GPU: the built-in model, and the
+    smallest open one, with honest words. With a GPU the built-in model is the last.
     """
     answers = answers or {}
     length = _length(facts)
@@ -127,7 +127,7 @@ def _length(facts: DataFacts | None) -> int:
 
 
 def _fit(reference: str, title: str, model: BaseModel, capacity: int, length: int, why: str) -> Suggestion:
-    """With LoRA if that fits, else with QLoRA (not over a file that is quantised already)."""
+    """With LoRA if that fits, else with QLoRA (not over a file that is quantized already)."""
     technique, needs = _first_that_fits(
         model, capacity, length, "cuda", tiny=False, over=not model.quantization
     )

@@ -56,7 +56,7 @@ def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False)
     """Return the memory bar and its legend, two components per line; if `linear`, one size per line."""
     parts = segments(plan.memory, capacity)
     if linear:
-        return [Text(f"{part.name}: {size(part.bytes)}") for part in parts]
+        return [Text(f"{part.label}: {size(part.bytes)}") for part in parts]
     bar = Text()
     blocks = unicode()
     for part, number in cells(parts, width):
@@ -67,7 +67,7 @@ def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False)
             bar.append(label, style=part.colour)
     lines = [bar]
     entries = [
-        Text.assemble((f"{part.sign} ", part.colour), f"{part.name:<23}", f"{size(part.bytes):>10}")
+        Text.assemble((f"{part.sign} ", part.colour), f"{part.label:<23}", f"{size(part.bytes):>10}")
         for part in parts
     ]
     for left, right in zip(entries[::2], [*entries[1::2], Text()], strict=False):

@@ -37,7 +37,7 @@ def measure(
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
     Rows of what is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are
-    tokenised, evenly spaced; `basis` says so. Raises UserError when nothing can be
+    tokenized, evenly spaced; `basis` says so. Raises UserError when nothing can be
     trained on.
     """
     import numpy as np

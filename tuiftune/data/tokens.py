@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
 
-COUNTED = 20_000  # rows tokenised at most; beyond that an even sample
+COUNTED = 20_000  # rows tokenized at most; beyond that an even sample
 BYTES_PER_TOKEN = (
     4.0  # English prose in UTF-8; holds within a third for Cyrillic (2 bytes) and CJK (3 bytes) too
 )
@@ -95,7 +95,7 @@ class Counter:
     def lengths(
         self, examples: Iterable[Example], watch: Callable[[int], None] | None = None
     ) -> Iterator[tuple[int, int]]:
-        """(tokens, learnt tokens) of each example, template included; `watch` may raise to cancel."""
+        """(tokens, trained tokens) of each example, template included; `watch` may raise to cancel."""
         done = 0
         for batch, size in batches(examples):
             counted, refusals, dropped = self._asked.ask(questions.lengths, batch, rows=len(batch), size=size)

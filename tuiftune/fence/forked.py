@@ -23,7 +23,7 @@ ENDED_WRONG = 70
 
 
 class ForkedFence(Fence):
-    """To be made by the main thread, before this process has used its tokenizer or a card: a copy has neither
+    """To be made by the main thread, before this process has used its tokenizer or a GPU: a copy has neither
     the threads of the former nor the context of the latter. `make` may be a closure.
     """
 

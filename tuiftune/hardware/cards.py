@@ -1,9 +1,9 @@
-"""Well-known cards: what they hold, how fast they are, what an hour costs. For plans made without the card.
+"""Well-known GPUs: what they hold, how fast they are, what an hour costs. For plans made without the GPU.
 
-Memory: MiB as `nvidia-smi` totals it; a driver or ECC may move it by some 2 %. The H200's was read on a card.
+Memory: MiB as `nvidia-smi` totals it; a driver or ECC may move it by some 2 %. The H200's was read on a GPU.
 What CUDA gives of it is less: the driver keeps a part for itself (`nvidia-smi -q`: Reserved).
 Speed: dense 16-bit matrix operations with 32-bit accumulation, and memory bandwidth, from NVIDIA's data
-sheets and architecture papers; bfloat16 where the card has it, else float16.
+sheets and architecture papers; bfloat16 where the GPU has it, else float16.
 Prices: US dollars per GPU and hour, on demand. "practitioners' guides" have no public address. "price lists":
 those
 of Akash, Gcore, Lambda, OpenRelay, RunPod and Verda, read September to November 2026 (yuan at 7.2 to the
@@ -45,7 +45,7 @@ class Card:
 
     @property
     def exchange(self) -> float:
-        """Bytes a second that an all-reduce moves from card to card: over NVLink where the part has it."""
+        """Bytes a second that an all-reduce moves from GPU to GPU: over NVLink where the part has it."""
         return _NVLINK.get(self.name, _PCIE)
 
     @property
@@ -55,9 +55,9 @@ class Card:
         return int(known * 1024**3) if known else int(self.memory_bytes * (1 - _RESERVED))
 
 
-# GiB that PyTorch names as a card's "total capacity" where memory ran out: the lowest of the readings that
+# GiB that PyTorch names as a GPU's "total capacity" where memory ran out: the lowest of the readings that
 # agree within 0.2 GiB, from public reports on Linux (drivers 535 to 580); Windows reports more, and gives
-# less. The H200's was read on a card: 143,156 of 143,771 MiB.
+# less. The H200's was read on a GPU: 143,156 of 143,771 MiB.
 _USABLE = {
     "GeForce RTX 3060": 11.63,
     "GeForce RTX 3070": 7.66,
@@ -97,7 +97,7 @@ _USABLE = {
     "GH200 480GB": 94.5,
     "B200": 178.35,
 }
-_RESERVED = 0.02  # of a card that nobody has reported: as much as any of these keeps, but small ones
+_RESERVED = 0.02  # of a GPU that nobody has reported: as much as any of these keeps, but small ones
 _PCIE = 2.0e10  # what PCIe 4 sustains
 # Three quarters of a direction of the part's NVLink, by its data sheet: what NCCL makes of it.
 _NVLINK = {
@@ -182,9 +182,9 @@ _NOISE = re.compile(r"nvidia|geforce|tesla|quadro|rtx|\bgpu\b|[^a-z0-9]+")
 
 
 def find(name: str) -> Card:
-    """The card meant by NVML's name (`NVIDIA H100 80GB HBM3`) or a short one (`h100`, `4090`).
+    """The GPU meant by NVML's name (`NVIDIA H100 80GB HBM3`) or a short one (`h100`, `4090`).
 
-    Raises UserError that names the nearest known card. A laptop's card or a MIG slice is not its namesake.
+    Raises UserError that names the nearest known GPU. A laptop's GPU or a MIG slice is not its namesake.
     """
     key = _key(name)
     known = _index()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def detect(run_path: Path | None = None) -> Machine:
-    """This machine now: the cards this process may use, the host, the session, the disks of runs and models.
+    """This machine now: the GPUs this process may use, the host, the session, the disks of runs and models.
 
     `run_path`: where runs will be written, `./runs` unless given; it need not exist. The first disk is its.
     """
@@ -29,7 +29,7 @@ def detect(run_path: Path | None = None) -> Machine:
 
 
 def machine_of(reading: NvmlReading, run_path: Path | None, environ: Mapping[str, str]) -> Machine:
-    """A machine with these cards, and everything else as it is here."""
+    """A machine with these GPUs, and everything else as it is here."""
     gpus = visible(reading.gpus, environ.get("CUDA_VISIBLE_DEVICES"))
     fault = reading.fault
     if reading.gpus and not gpus:
@@ -64,7 +64,7 @@ def model_cache(environ: Mapping[str, str]) -> Path:
 
 
 def visible(gpus: tuple[Gpu, ...], setting: str | None) -> tuple[Gpu, ...]:
-    """The cards CUDA_VISIBLE_DEVICES leaves, in its order: numbers, or `GPU-…`/`MIG-…` names, whole or cut.
+    """The GPUs CUDA_VISIBLE_DEVICES leaves, in its order: numbers, or `GPU-…`/`MIG-…` names, whole or cut.
 
     CUDA stops at the first entry it cannot place, and so does this.
     """

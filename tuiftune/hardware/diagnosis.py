@@ -23,7 +23,7 @@ _GIB = 1024**3
 
 # An 8B model in 16 bits is 16 GB to download and some checkpoints beside it; a small run needs a few GiB.
 _ROOMY, _TIGHT = 40 * _GIB, 2 * _GIB
-# What a driver and a desktop hold of a card that nobody computes on.
+# What a driver and a desktop hold of a GPU that nobody computes on.
 _IDLE_CARD = 2 * _GIB
 # CUDA 13 runs on Turing (7.5) and later; Maxwell, Pascal and Volta ended with 12 (its release notes).
 _CUDA_13_LEAST = (7, 5)
@@ -44,7 +44,7 @@ class Finding:
 def diagnose(
     machine: Machine, libraries: tuple[Library, ...], torch: TorchBuild | None, runs: Path
 ) -> tuple[Finding, ...]:
-    """Every finding about machine, cards, libraries and disks. `runs`: where runs are to be written."""
+    """Every finding about machine, GPUs, libraries and disks. `runs`: where runs are to be written."""
     return (
         *_host(machine),
         *_cards(machine, torch),

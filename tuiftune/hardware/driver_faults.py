@@ -1,10 +1,10 @@
-"""What the NVIDIA driver and CUDA report when a card fails, in words: Xid numbers and CUDA error strings."""
+"""What the NVIDIA driver and CUDA report when a GPU fails, in words: Xid numbers and CUDA error strings."""
 
 from __future__ import annotations
 
 import re
 
-# NVIDIA's catalogue: docs.nvidia.com/deploy/xid-errors (2025). Number: (what happened, what to do).
+# NVIDIA's catalog: docs.nvidia.com/deploy/xid-errors (2025). Number: (what happened, what to do).
 RESTART = "resume the run; if it comes back, another card or machine"
 REPLACE = "the card needs its operator: move to another one, then resume"
 XIDS: dict[int, tuple[str, str]] = {

@@ -1,6 +1,6 @@
 """What this machine's preflight checks measured against what was predicted, for the next plan.
 
-Kept in $XDG_STATE_HOME/tuiftune/machine.json, by card. A ratio is the memory held over the bound (`needs`).
+Kept in $XDG_STATE_HOME/tuiftune/machine.json, by GPU. A ratio is the memory held over the bound (`needs`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEPT = 8  # ratios a card
+KEPT = 8  # ratios a GPU
 MOST = 1.25  # a bound is raised so far at most; never lowered, since other runs may need all of it
 MARGIN = 1.01  # above the largest ratio seen
 
@@ -48,7 +48,7 @@ def note(card: str, ratio: float) -> None:
 
 
 def correction(card: str) -> Correction:
-    """How to correct a bound on this card: raised where a preflight check exceeded it."""
+    """How to correct a bound on this GPU: raised where a preflight check exceeded it."""
     ratios = _ratios(_read().get("cards", {}).get(card))
     if not ratios or max(ratios) <= 1:
         return Correction()

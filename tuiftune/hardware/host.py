@@ -1,4 +1,4 @@
-"""The host: processor, memory, and what the control group (a container, a batch job) leaves of them."""
+"""The host: CPU, memory, and what the control group (a container, a batch job) leaves of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_host(root: Path = _ROOT) -> Host:
 
 
 def cpu_name(root: Path = _ROOT) -> str:
-    """The processor's own name, or its architecture where it tells none (many ARM machines)."""
+    """The CPU's own name, or its architecture where it tells none (many ARM machines)."""
     for line in (_read(root / "proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in {"model name", "Model", "Hardware", "cpu model"} and value.strip():

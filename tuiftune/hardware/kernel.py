@@ -1,4 +1,4 @@
-"""What the kernel says of processes and cards, where its log may be read."""
+"""What the kernel says of processes and GPUs, where its log may be read."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def release(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TorchBuild:
-    """What torch was built for: `cuda` is e.g. "13.0", or None in a build for processors only."""
+    """What torch was built for: `cuda` is e.g. "13.0", or None in a build for CPUs only."""
 
     version: str
     cuda: str | None

@@ -14,7 +14,7 @@ class GpuProcess:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One card (or MIG slice) at one moment. Memory in bytes, power in watts, clocks in MHz, use 0–100."""
+    """One GPU (or MIG slice) at one moment. Memory in bytes, power in watts, clocks in MHz, use 0–100."""
 
     index: int
     name: str
@@ -39,7 +39,7 @@ class Gpu:
 
     @property
     def bf16(self) -> bool | None:
-        """Whether the card computes in bfloat16 natively: compute capability 8.0 (Ampere) or later."""
+        """Whether the GPU computes in bfloat16 natively: compute capability 8.0 (Ampere) or later."""
         return None if self.compute_capability is None else self.compute_capability >= (8, 0)
 
 

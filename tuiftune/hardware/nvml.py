@@ -1,7 +1,7 @@
-"""The cards, as NVIDIA's management library (NVML) reports them, through `pynvml` (package nvidia-ml-py).
+"""The GPUs, as NVIDIA's management library (NVML) reports them, through `pynvml` (package nvidia-ml-py).
 
-Every field is asked for on its own: what a card, driver or MIG slice does not answer is None. No driver and
-no card are ordinary readings that say why. Its numbers change about once a second: more often tells nothing.
+Every field is asked for on its own: what a GPU, driver or MIG slice does not answer is None. No driver and
+no GPU are ordinary readings that say why. Its numbers change about once a second: more often tells nothing.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _THROTTLE = {
 
 @dataclass(frozen=True, slots=True)
 class NvmlReading:
-    """The cards at one moment. `fault`: why there is no reading at all, with the remedy; else None.
+    """The GPUs at one moment. `fault`: why there is no reading at all, with the remedy; else None.
 
-    Where cards are cut into MIG slices, the slices stand in the place of their card. `Gpu.index` is the place
+    Where GPUs are cut into MIG slices, the slices stand in the place of their GPU. `Gpu.index` is the place
     in this reading, which is NVML's own index on a machine without MIG.
     """
 
@@ -52,7 +52,7 @@ class NvmlReading:
 
 
 def read_gpus() -> NvmlReading:
-    """Every card now. Never raises for a missing or failing driver; thread-safe; meant for once a second."""
+    """Every GPU now. Never raises for a missing or failing driver; thread-safe; meant for once a second."""
     return _SESSION.read()
 
 
@@ -161,7 +161,7 @@ class Nvml:
         return [(number, part) for number, part in found if part is not None]
 
     def _slice(self, part: Any, parent: Any, key: tuple[int, ...], index: int) -> Gpu:
-        """A MIG slice. What only the whole card knows (power, temperature, clocks) stays None."""
+        """A MIG slice. What only the whole GPU knows (power, temperature, clocks) stays None."""
         memory = self._ask("nvmlDeviceGetMemoryInfo", part)
         name = self._name(part, key, f"MIG slice {key[1]} of GPU {key[0]}")
         capability = self._once((*key[:1], "capability"), "nvmlDeviceGetCudaComputeCapability", parent)

@@ -1,4 +1,4 @@
-"""The shipped catalogue of open base models: exact facts without a network."""
+"""The shipped catalog of open base models: exact facts without a network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Entry:
 
 @cache
 def entries() -> tuple[Entry, ...]:
-    """Every hub id of the catalogue, in its order: by family, then by size, tuned variants first."""
+    """Every hub id of the catalog, in its order: by family, then by size, tuned variants first."""
     place = files("tuiftune.models").joinpath("catalogue.json")
     document = json.loads(place.read_bytes())  # raw: it comes along
     found = []

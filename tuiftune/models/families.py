@@ -30,7 +30,7 @@ class Family:
     shared_gate: bool = False
     tied: bool = False  # when the file does not say
     head_bias: bool = False  # the output embedding has a bias
-    attention_sinks: bool = False  # one learnt logit a head
+    attention_sinks: bool = False  # one learned logit a head
     moe_bias: bool = False  # router and experts have biases
     full_every: int = 0  # of layers with a sliding window every n-th looks at everything; 0: none does
     names: dict[str, str] = field(default_factory=dict)  # Llama's name of a linear -> this family's

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """`source` says where the facts come from: catalogue, directory, cache, hub or builtin."""
+    """`source` says where the facts come from: catalog, directory, cache, hub or builtin."""
 
     reference: str  # what the preset says: a hub id, a path, builtin:tiny
     architecture: Architecture
@@ -29,7 +29,7 @@ class BaseModel:
     weights: bool = False  # all weight files are in `path`
     weight_bytes: int | None = None  # their size on disk, where they are
     tokenizer: bool | None = None  # a tokenizer.json is in `path`; None: not known
-    quantization: str | None = None  # the file's own quantisation: bitsandbytes, gptq, awq, mxfp4 …
+    quantization: str | None = None  # the file's own quantization: bitsandbytes, gptq, awq, mxfp4 …
     notes: tuple[str, ...] = ()  # what the user should know: assumptions, missing files
 
     @property

@@ -1,4 +1,4 @@
-"""From what the user wrote to a BaseModel: built in, a directory, the cache, the catalogue, the hub."""
+"""From what the user wrote to a BaseModel: built in, a directory, the cache, the catalog, the hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACE = "model.base"
 def resolve(reference: str, revision: str | None = None) -> BaseModel:
     """What is known of the model a preset names, without loading it.
 
-    Looks at `builtin:tiny`, a local directory, the Hugging Face cache, the catalogue, and at last the hub's
+    Looks at `builtin:tiny`, a local directory, the Hugging Face cache, the catalog, and at last the hub's
     `config.json` (not when `HF_HUB_OFFLINE` is set). UserError with one line where it is none of these.
     """
     asked = reference.strip()

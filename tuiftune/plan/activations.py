@@ -75,7 +75,7 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     """Bytes at the step's peak by component, and whether the forms are exact for this model and settings.
 
     `gradients` are those of all trainable weights: they stay from one micro step to the next in
-    accumulation, in the buckets that several processes exchange them in, and beside the optimizer's states
+    accumulation, in the buckets that several processes exchange, and together with the optimizer's states
     when it runs.
     """
     family, exact = coefficients.traced(_family(arch, settings))

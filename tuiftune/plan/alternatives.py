@@ -1,4 +1,4 @@
-"""Other ways to run a preset, each with what it costs or wins; or what would fit where nothing does."""
+"""Alternatives to a plan, with their memory and speed; if nothing fits, what would."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 
 MOST = 10
 _WORDS: dict[str, dict[Any, str]] = {
-    "training.activation_checkpointing": {True: "checkpointing on", False: "checkpointing off"},
+    "training.activation_checkpointing": {
+        True: "activation checkpointing on",
+        False: "activation checkpointing off",
+    },
     "training.kernels": {"liger": "Liger kernels", "none": "no Liger kernels"},
     "training.compile": {True: "compile each layer", False: "no compilation"},
     "method.target_modules": {"attention": "adapters on attention only"},
     "model.quantization": {FP8: "FP8 base", NONE: "16-bit base"},
-    "data.padding_free": {True: "rows one after the other, none padded", False: "rows padded to the longest"},
-    "data.packing": {True: "pack rows into full sequences", False: "no packing"},
+    "data.padding_free": {True: "padding-free", False: "padded to the longest row"},
+    "data.packing": {True: "packing", False: "no packing"},
 }
 
 
@@ -47,7 +50,7 @@ def of(
 ) -> tuple[Alternative, ...]:
     """The neighbours of the chosen plan, one lever at a time; fitting ones first, then by speed.
 
-    `others`: the chosen technique on other numbers of cards.
+    `others`: the chosen technique on other numbers of GPUs.
     """
     effective = preset.training.effective_batch
     chosen = best.settings
@@ -169,7 +172,7 @@ def _shorter(
 
 
 def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Alternative]:
-    """A smaller model of the catalogue, and the smallest card, that the same settings would fit."""
+    """A smaller model of the catalog, and the smallest GPU, that the same settings would fit."""
     from tuiftune.hardware import cards
     from tuiftune.models import catalogue
     from tuiftune.plan import memory
@@ -192,7 +195,7 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
     if bigger and device.kind == "cuda":
         card = bigger[0]
         there = f"{size(card.usable_bytes)} for the {size(needs)} needed"
-        says = f"a bigger card, {card.name}: {there}"
+        says = f"a GPU with more memory, {card.name}: {there}"
         found.append(Alternative({"--gpu": card.name}, says, True, needs, None))
     return found
 
@@ -210,7 +213,7 @@ def _says(changes: dict[str, Any], other: Candidate, best: Candidate) -> str:
     elif pace <= 0.98:
         speed = f"{1 / pace:.2f}× slower"
     return f"{', '.join(words)}: {_difference(other.memory.needs - best.memory.needs)}, {speed}" + (
-        "" if other.fits else " — does not fit"
+        "" if other.fits else ", does not fit"
     )
 
 
@@ -226,14 +229,18 @@ def _name(key: str, value: Any) -> str:
     if isinstance(value, bool | str) and value in known:
         return known[value]
     if key == "training.activation_checkpointing":
-        return f"checkpoint every {value}nd layer" if value == 2 else f"checkpoint every {value}th layer"
+        return (
+            f"activation checkpointing on every {value}nd layer"
+            if value == 2
+            else f"activation checkpointing on every {value}th layer"
+        )
     if key == "training.micro_batch":
-        return f"micro batch {value}"
+        return f"micro-batch size {value}"
     if key == "hardware.gpus":
         count = len(value) if isinstance(value, list) else value
-        return "one card" if count == 1 else f"{count} cards, a copy on each"
+        return "1 GPU" if count == 1 else f"{count} GPUs (data parallel: one full copy per GPU)"
     if key == "data.max_length":
-        return f"rows cut at {value:,} tokens"
+        return f"max length {value:,} tokens"
     if key == "method.technique":
         return techniques.every()[value].name
     return f"{key} {value}"

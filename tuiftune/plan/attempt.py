@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.techniques.base import Technique
 
 _DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
-WORTH_TRYING = 1.03  # times as fast; less isn't worth a second preflight check
+WORTH_TRYING = 1.03  # times as fast; a smaller gain is not worth a second preflight check
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def attempt(
     facts: DataFacts | None,
     technique: Technique,
 ) -> Attempt:
-    """Search one technique on so many cards over every lever the preset leaves open."""
+    """Search one technique on so many GPUs over every lever the preset leaves open."""
     device, copies = way.device, way.copies
     dtype = hyperparameters.precision(preset, technique, device)
     rank = hyperparameters.rank(preset, technique, facts, model.architecture)
@@ -111,7 +111,7 @@ def _reference(stage: Stage, technique: Technique, preset: Preset) -> float:
 
 
 def fastest(tried: Sequence[Attempt]) -> Attempt:
-    """On the fewest cards that none is much faster than; the first where nothing fits."""
+    """On the fewest GPUs that none is much faster than; the first where nothing fits."""
     fitting = [(one, one.best.seconds(one.steps)) for one in tried if one.best is not None]
     if not fitting:
         return tried[0]
@@ -120,7 +120,7 @@ def fastest(tried: Sequence[Attempt]) -> Attempt:
 
 
 def gain(chosen: Attempt, others: Sequence[Attempt]) -> float | None:
-    """Times as fast as on one card, where both fit."""
+    """Times as fast as on one GPU, where both fit."""
     one = next((other.best for other in others if other.way.copies == 1), None)
     if one is None or chosen.best is None:
         return None

@@ -21,7 +21,7 @@ VARLEN = "varlen"  # PyTorch's own kernel for rows in one sequence, which it kee
 APART = frozenset({VARLEN, "flash_attention_2"})  # the others need a mask of length² for it
 FROM_TORCH = (2, 11)  # whose variable-length attention takes a scale and a window
 LARGEST_HEAD = 256  # FlashAttention 2's head dimension
-SINKS = frozenset({"gpt_oss"})  # learnt logits beside the keys, which that kernel doesn't know
+SINKS = frozenset({"gpt_oss"})  # learned logits in addition to the keys, which that kernel does not support
 KEY = "model.attention"
 
 
@@ -47,33 +47,35 @@ def choices(preset: Preset, base: Settings, lengths: Lengths) -> tuple[bool, ...
 def reason(preset: Preset, arch: Architecture, settings: Settings) -> Reason:
     """`model.attention`, as chosen."""
     if preset.model.attention != "auto":
-        return Reason(KEY, preset.model.attention, "you asked for it", "preset")
+        return Reason(KEY, preset.model.attention, "set in the preset", "preset")
     value = settings.attention
     if value == "eager":
-        why = f"transformers has no fused attention for {arch.kind.name or arch.family}"
+        why = f"transformers does not have fused attention for {arch.kind.name or arch.family}"
         return Reason(KEY, value, why, "transformers")
     if value == VARLEN:
-        why = "PyTorch's FlashAttention for rows in one sequence: exact, and no mask of length²"
+        why = "PyTorch's FlashAttention for several rows in one sequence: exact, without an attention mask"
         return Reason(KEY, value, why, "PyTorch")
-    return Reason(KEY, value, "PyTorch's fused attention: exact, and nothing to install", "transformers")
+    return Reason(KEY, value, "PyTorch's fused attention: exact, and built into PyTorch", "transformers")
 
 
 def padding_reason(preset: Preset, settings: Settings, lengths: Lengths) -> Reason:
     """`data.padding_free`, as chosen."""
     key, value = "data.padding_free", settings.padding_free
     if preset.data.padding_free != "auto":
-        return Reason(key, value, "you asked for it", "preset")
+        return Reason(key, value, "set in the preset", "preset")
     if value:
         waste = 1 - lengths.mean / lengths.padded(settings.micro_batch)
-        return Reason(key, True, f"padding would be {waste:.0%} of each step's tokens", "data")
+        return Reason(
+            key, True, f"with padding, {waste:.0%} of the tokens of each step would be padding", "data"
+        )
     if settings.packing:
         return Reason(key, False, "packed sequences have no padding", "technique")
     if not (stage := stages.every()[preset.method.stage]).joins:
         return Reason(key, False, f"the sequences of {stage.does} are not joined", "technique")
     if settings.micro_batch == 1 or not lengths.differ:
-        return Reason(key, False, "no row is padded: one at a time, or all as long", "data")
-    why = "without it: its kernel needs a card, 16-bit weights and a model that it knows"
-    return Reason(key, False, "no faster here" if settings.attention in APART else why, "technique")
+        return Reason(key, False, "there is no padding: one row at a time, or all rows equally long", "data")
+    why = "not available: its kernel needs a GPU, 16-bit weights and a supported model"
+    return Reason(key, False, "not faster here" if settings.attention in APART else why, "technique")
 
 
 def check(preset: Preset, arch: Architecture, device: Device) -> None:
@@ -81,7 +83,9 @@ def check(preset: Preset, arch: Architecture, device: Device) -> None:
     name, stage = arch.kind.name or arch.family, stages.every()[preset.method.stage]
     if preset.model.attention == "sdpa" and not arch.kind.sdpa:
         raise UserError(
-            f"transformers has no fused attention (sdpa) for {name}", place=KEY, remedy="auto, or eager"
+            f"transformers does not have fused attention (sdpa) for {name}",
+            place=KEY,
+            remedy="use auto or eager",
         )
     for key, asked in (
         ("data.packing", preset.data.packing),
@@ -92,17 +96,19 @@ def check(preset: Preset, arch: Architecture, device: Device) -> None:
             raise UserError(said, place=key, remedy="false, or auto")
         if asked is True and not arch.kind.apart:
             why = (
-                "rows in one sequence see one another" if arch.kind.tested else "whether rows see one another"
+                "rows in one sequence would attend to each other"
+                if arch.kind.tested
+                else "whether rows attend to each other"
             )
             said = f"in {name}, {why}" if arch.kind.tested else f"{why} in {name} is not known"
-            raise UserError(said, place=key, remedy="false")
+            raise UserError(said, place=key, remedy="set it to false")
     if preset.model.attention != VARLEN or _varlen(arch, device, 4 if preset.model.dtype == "float32" else 2):
         return
     raise UserError(
-        "variable-length attention needs a card with bfloat16, 16-bit weights, a model of known shape "
+        "variable-length attention needs a GPU with bfloat16, 16-bit weights, a model of known shape "
         f"(heads of at most {LARGEST_HEAD}) and PyTorch {'.'.join(map(str, FROM_TORCH))}",
         place=KEY,
-        remedy="auto",
+        remedy="set it to auto",
     )
 
 

@@ -1,4 +1,4 @@
-"""The memory bar: components → coloured segments against the card. Pure: every view draws the same."""
+"""The memory bar: components as colored segments of one GPU's memory, the same in every view."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuiftune.plan.model import Memory
 
-# name → (colour, sign drawn where there is no colour)
+# Keys of a plan's memory components that are shown under another name
+LABELS = {
+    "quantisation constants": "quantization constants",  # words: ok (a key of plan --json)
+    "activations kept": "saved activations",
+    "activations peak": "peak activations",
+    "margin": "safety margin",
+}
+# name → (color, sign drawn without color)
 LOOKS: dict[str, tuple[str, str]] = {
     "weights": ("blue", "W"),
-    "quantisation constants": ("bright_blue", "q"),
+    "quantisation constants": ("bright_blue", "q"),  # words: ok (a key of plan --json)
     "adapters": ("cyan", "A"),
     "gradients": ("magenta", "G"),
     "optimizer": ("bright_magenta", "O"),
@@ -28,7 +35,7 @@ LOOKS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the bar. `share` is of the whole bar (0–1); the shares of all segments add up to 1."""
+    """One segment of the bar. `share` is of the whole bar (0–1); all shares add up to 1."""
 
     name: str
     bytes: int
@@ -36,9 +43,16 @@ class Segment:
     colour: str
     sign: str
 
+    @property
+    def label(self) -> str:
+        """The name to show."""
+        return LABELS.get(self.name, self.name)
+
 
 def segments(memory: Memory, capacity: int) -> list[Segment]:
-    """Components in a settled order, the margin up to `needs`, then what is free of `capacity` (bytes)."""
+    """Return components in a fixed order, the safety margin up to `needs`, and what is free of `capacity`
+    bytes.
+    """
     parts = {name: memory.components.get(name, 0) for name in LOOKS}
     parts["margin"] = max(0, memory.needs - memory.device)
     parts["free"] = max(0, capacity - memory.needs)

@@ -1,4 +1,4 @@
-"""Steps, tokens, seconds and money of a run; how often it is saved, and how long it may diverge."""
+"""Steps and tokens of a run, the interval of checkpoints, and how long it may diverge."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 LOST_SECONDS = 300.0
 LOST_SHARE = 0.02
-SHORTEST_INTERVAL = 10.0  # seconds; saving oftener costs more than it can save
-DIVERGED_SHARE = 0.05  # of the steps a run may look as if it diverged, in a row, before it is stopped …
+SHORTEST_INTERVAL = 10.0  # seconds; more frequent checkpoints cost more than they can save
+DIVERGED_SHARE = (
+    0.05  # of the steps: so long in a row may a run look as if it diverged before it is stopped …
+)
 DIVERGED_BOUNDS = (
     5,
     100,
@@ -24,7 +26,7 @@ DIVERGED_BOUNDS = (
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """`steps` are optimizer steps; `tokens` those learnt from, padding not counted. None without data."""
+    """Optimizer steps, tokens without padding, and rows of a run. None without data."""
 
     steps: int | None
     tokens: int | None
@@ -32,7 +34,7 @@ class Amount:
 
 
 def amount(preset: Preset, lengths: Lengths, micro_batch: int, copies: int, packed: bool) -> Amount:
-    """How much work the preset asks for, counted as transformers' Trainer counts it."""
+    """Return the steps, tokens and rows of a preset, counted as transformers' Trainer counts them."""
     training = preset.training
     effective = training.effective_batch
     rows = lengths.rows
@@ -56,11 +58,11 @@ def amount(preset: Preset, lengths: Lengths, micro_batch: int, copies: int, pack
 
 
 def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
-    """Optimizer steps between checkpoints: 5 minutes or 2 % of the run, 10 s at least; and why."""
+    """Return steps between checkpoints, and why: 5 minutes or 2% of the run, at least 10 s."""
     limit = LOST_SECONDS
     why = "at most 5 minutes of work can be lost"
     if steps is not None and steps * step_seconds * LOST_SHARE < limit:
-        limit, why = steps * step_seconds * LOST_SHARE, "at most 2 % of the work can be lost"
+        limit, why = steps * step_seconds * LOST_SHARE, "at most 2% of the work can be lost"
     if limit < SHORTEST_INTERVAL:
         limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
     every = max(1, int(limit / max(step_seconds, 1e-9)))
@@ -68,8 +70,9 @@ def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
 
 
 def patience(wanted: int | str | None, total_steps: int | None) -> int:
-    """How many steps in a row a run may look as if it diverged before it is stopped: as many as were asked
-    for, 0 for never; else 5% of the run's, from 5 to 100.
+    """Return how many steps in a row a run may look as if it diverged before it is stopped.
+
+    As many as the preset sets, 0 for never; else 5% of the steps, from 5 to 100.
     """
     if isinstance(wanted, int):
         return wanted

@@ -1,4 +1,4 @@
-"""The card (or CPU) a plan is made for: how much memory it has, how fast it computes, what an hour costs."""
+"""The GPU (or CPU) a plan is made for: how much memory it has, how fast it computes, what an hour costs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _CPU_FLOPS_A_CORE = (
 _CPU_BANDWIDTH = 2.0e10
 # What a desktop may come to hold beyond what it holds now: a browser's windows, a video, a second screen.
 DESKTOP = GIB // 2
-NEAR = 0.02  # of the limit; nearer is told, since one more program on the card would be too much
-BUSY = 2 * GIB  # bytes that others hold of a card, from which on it is left to them unless it is asked for
+NEAR = 0.02  # of the limit; nearer is told, since one more program on the GPU would be too much
+BUSY = 2 * GIB  # bytes that others hold of a GPU, from which on it is left to them unless it is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One card of `count` equal ones. `capacity` is what a run may use of `memory`, in bytes; `limit` is the
-    preset's bound on it. `free`: each card's number and its bytes that nobody holds, in the machine's order.
+    """One GPU of `count` equal ones. `capacity` is what a run may use of `memory`, in bytes; `limit` is the
+    preset's bound on it. `free`: each GPU's number and its bytes that nobody holds, in the machine's order.
 
     `flops`: dense 16-bit operations a second on the data sheet; `bandwidth`: of its memory, `exchange`: from
-    card to card, both in bytes a second.
+    GPU to GPU, both in bytes a second.
     """
 
     kind: str  # "cuda" or "cpu"
@@ -47,9 +47,9 @@ class Device:
     bf16: bool
     source: str  # "detected" or "--gpu"
     fp8: bool = False
-    usd_per_hour: float | None = None  # one card, middle of the price range
+    usd_per_hour: float | None = None  # one GPU, middle of the price range
     price_basis: str = ""
-    correction: float = 1.0  # of predicted needs, from preflight checks on this very card
+    correction: float = 1.0  # of predicted needs, from preflight checks on this very GPU
     notes: tuple[str, ...] = ()
     free: tuple[tuple[int, int], ...] = ()
     limit: int = sys.maxsize
@@ -65,18 +65,20 @@ def parse_gpu(text: str) -> tuple[str, int | None]:
         return text.strip(), None
     shown = count if len(count) <= 40 else f"{count[:39]}…"
     if not count.strip().isdecimal() or not count.strip().strip("0"):
-        raise UserError(f"{shown!r} is not a number of cards", place="--gpu", remedy="write it like H100:2")
+        raise UserError(
+            f"{shown!r} is not a valid number of GPUs", place="--gpu", remedy="write it like H100:2"
+        )
     if len(count.strip().lstrip("0")) > len(str(MOST_CARDS)) or int(count) > MOST_CARDS:
         raise UserError(
-            f"{shown} cards are more than one machine has", place="--gpu", remedy=f"at most {MOST_CARDS}"
+            f"{shown} GPUs are more than one machine has", place="--gpu", remedy=f"use at most {MOST_CARDS}"
         )
     return name.strip(), int(count)
 
 
 def device_of(preset: Preset, machine: Machine, gpu: str | None) -> Device:
-    """The device a preset runs on: `--gpu` before the detected cards before the CPU; memory_limit applied.
+    """The device a preset runs on: `--gpu` before the detected GPUs before the CPU; memory_limit applied.
 
-    Raises UserError for an unknown card, more cards than there are, or a senseless memory limit.
+    Raises UserError for an unknown GPU, more GPUs than there are, or a senseless memory limit.
     """
     if gpu is not None:
         device = _named(gpu)
@@ -128,12 +130,12 @@ def _detected(machine: Machine) -> Device:
         raise UserError(
             f"the memory of {first.name} cannot be read",
             place="hardware",
-            remedy="name the card with --gpu NAME",
+            remedy="name the GPU with --gpu NAME",
         )
     usable = _usable(card, memory)
     if card is None:
         notes.append(
-            f"{first.name} is not in the table of cards: its speed is taken as an A100's, so time is a guess."
+            f"The speed of {first.name} is unknown: an A100's is used, so the time is a rough guess."
         )
         card = cards.find("A100-80GB")
         usd, priced = None, ""
@@ -141,15 +143,17 @@ def _detected(machine: Machine) -> Device:
         usd, priced = _price(card)
     equal = tuple(g for g in machine.gpus if g.name == first.name)
     if len(equal) < len(machine.gpus):
-        notes.append(f"the cards differ: planned for {first.name} only.")
+        notes.append(f"The GPUs differ, so the plan is for {first.name} only.")
     free = tuple((g.index, _free(g, usable)) for g in equal)
     if any(g.draws for g in equal):
-        notes.append(f"a desktop draws on the card: {size(DESKTOP)} more than it holds now are left to it.")
+        notes.append(
+            f"A desktop uses this GPU: {size(DESKTOP)} more than its present use are reserved for it."
+        )
     for gpu in equal:
         held = memory - gpu.memory_free if gpu.memory_free is not None else 0
         if held > BUSY:
-            which = "the card" if len(free) == 1 else f"card {gpu.index}"
-            notes.append(f"other processes hold {size(held)} of {which} now.")
+            which = "the GPU" if len(free) == 1 else f"GPU {gpu.index}"
+            notes.append(f"Other processes use {size(held)} of {which}.")
     return Device(
         kind="cuda",
         name=first.name,
@@ -171,13 +175,13 @@ def _detected(machine: Machine) -> Device:
 
 
 def _usable(card: Card | None, memory: int) -> int:
-    """What CUDA gives of a card: by the table where it is in it, else all that the driver counts."""
+    """What CUDA gives of a GPU: by the table where it is in it, else all that the driver counts."""
     alike = card is not None and abs(card.memory_bytes - memory) <= 0.02 * memory  # 3080s have 10 or 12 GB
     return card.usable_bytes if card is not None and alike else memory
 
 
 def _free(gpu: Gpu, usable: int) -> int:
-    """Bytes of a card that a run may take: those that nobody holds, without what a desktop there may want."""
+    """Bytes of a GPU that a run may take: those that nobody holds, without what a desktop there may want."""
     free = usable if gpu.memory_free is None else min(gpu.memory_free, usable)
     return max(0, free - DESKTOP) if gpu.draws else free
 
@@ -203,7 +207,7 @@ def _cpu(machine: Machine) -> Device:
 
 
 def _price(card: Card) -> tuple[float | None, str]:
-    """The middle of the table's range for one card, in US dollars an hour; and the range with its date."""
+    """The middle of the table's range for one GPU, in US dollars an hour; and the range with its date."""
     low, high = card.usd_per_hour_low, card.usd_per_hour_high
     if low is None or high is None:
         return None, ""
@@ -219,4 +223,4 @@ def age_of(date: str, year: int) -> str:
     years = year - int(found.group()) if found else 0
     if years < 1:
         return ""
-    return ", last year's" if years == 1 else f", {years} years old"
+    return ", 1 year old" if years == 1 else f", {years} years old"

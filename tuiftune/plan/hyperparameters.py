@@ -33,7 +33,7 @@ ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
 FORMATS = frozenset(
     {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
 )
-_NO_ADAPTERS = "not used: full tuning has no adapters"
+_NO_ADAPTERS = "not used: full fine-tuning does not have adapters"
 
 
 def _stage(preset: Preset) -> Stage:
@@ -41,19 +41,19 @@ def _stage(preset: Preset) -> Stage:
 
 
 def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Technique, ...], str, str]:
-    """Techniques to try in order of quality, with why and source. The one that the preset asks for."""
+    """Return techniques to try in order of quality, with why and source; or the one that the preset sets."""
     asked, quantization = preset.method.technique, preset.model.quantization
     if asked != techniques.AUTO:
-        return (techniques.find(asked, quantization),), "you asked for it", YOURS
+        return (techniques.find(asked, quantization),), "set in the preset", YOURS
     tiny, cpu = parameters <= TINY, device.kind == "cpu"
     over = not cpu or quantization != techniques.AUTO
     fp8 = device.kind == "cuda" and device.fp8
     names = techniques.automatic(tiny=tiny, quantization=quantization, over=over, fp8=fp8)
     if not names[0].adapters:
-        why = f"{parameters / 1e6:.1f} M parameters: training all of them costs no more than adapters"
+        why = f"only {parameters / 1e6:.1f}M parameters: training all of them costs no more than adapters"
         return names, why, "size"
     if names[0].quantized:
-        return names, "trains over a quantized base model", "technique"
+        return names, "trains adapters on a quantized base model", "technique"
     if len(names) == 1:
         why = "as good as full fine-tuning on most data, with under 1% of its trainable parameters"
         return names, why, sources.NO_REGRET.short
@@ -64,42 +64,46 @@ def to_try(preset: Preset, parameters: int, device: Device) -> tuple[tuple[Techn
 
 
 def quantization(preset: Preset, technique: Technique) -> Reason:
-    """`model.quantization`: what the base is held in by this technique."""
+    """Return `model.quantization`: how this technique stores the base model."""
     key, asked = "model.quantization", preset.model.quantization
     if asked != techniques.AUTO:
-        return Reason(key, asked, "you asked for it", YOURS)
+        return Reason(key, asked, "set in the preset", YOURS)
     if technique.base == FP8:
-        return Reason(key, FP8, "16-bit weights do not fit; FP8 is nearer to them than 4 bits", FP8_MEASURED)
+        return Reason(key, FP8, "16-bit weights do not fit; FP8 is closer to them than 4 bits", FP8_MEASURED)
     if technique.quantized:
-        return Reason(key, technique.base, f"{technique.name} holds the base in 4 bits", "technique")
-    return Reason(key, technique.base, f"{technique.name} takes the base as it is", "technique")
+        return Reason(
+            key, technique.base, f"{technique.name} uses a quantized (4-bit) base model", "technique"
+        )
+    return Reason(
+        key, technique.base, f"{technique.name} uses the base model's weights as they are", "technique"
+    )
 
 
 def precision(preset: Preset, technique: Technique, device: Device) -> Reason:
-    """`model.dtype`: what the base is loaded in."""
+    """Return `model.dtype`: the precision that the base model is loaded in."""
     asked = preset.model.dtype
     if asked != "auto":
-        held = "; the weights are held and trained in float32" if not technique.adapters else ""
-        return Reason("model.dtype", asked, "you asked for it" + (held if asked != "float32" else ""), YOURS)
+        held = "; the weights are stored and trained in float32" if not technique.adapters else ""
+        return Reason("model.dtype", asked, "set in the preset" + (held if asked != "float32" else ""), YOURS)
     if device.kind == "cpu":
         return Reason(
-            "model.dtype", "float32", "processors compute 16-bit floats slower than 32-bit ones", "hardware"
+            "model.dtype", "float32", "CPUs compute 16-bit floats more slowly than 32-bit floats", "hardware"
         )
     if device.bf16:
         return Reason(
             "model.dtype",
             "bfloat16",
-            f"{device.name} computes in bfloat16; no loss scaling"
-            + ("; the weights are held and trained in float32" if not technique.adapters else ""),
+            f"{device.name} supports bfloat16, which needs no loss scaling"
+            + ("; the weights are stored and trained in float32" if not technique.adapters else ""),
             sources.BFLOAT16.short,
         )
     if not technique.adapters:
-        why = f"{device.name} has no bfloat16, and full tuning in float16 alone diverges"
+        why = f"{device.name} does not support bfloat16, and full fine-tuning in float16 alone diverges"
         return Reason("model.dtype", "float32", why, "hardware")
     return Reason(
         "model.dtype",
         "float16",
-        f"{device.name} has no bfloat16 (compute capability below 8.0)",
+        f"{device.name} does not support bfloat16 (compute capability below 8.0)",
         sources.MIXED_PRECISION.short,
     )
 
@@ -108,7 +112,7 @@ def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Ar
     """`method.rank`: by rows, and as many parameters as tokens are trained. Full fine-tuning ignores it."""
     key = "method.rank"
     if preset.method.rank != "auto":
-        return Reason(key, preset.method.rank, "you asked for it", YOURS)
+        return Reason(key, preset.method.rank, "set in the preset", YOURS)
     if not technique.adapters:
         return Reason(key, RANK, _NO_ADAPTERS, "technique")
     if facts is None:
@@ -154,7 +158,7 @@ def _millions(number: int) -> str:
 
 def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
     if preset.method.alpha != "auto":
-        return Reason("method.alpha", preset.method.alpha, "you asked for it", YOURS)
+        return Reason("method.alpha", preset.method.alpha, "set in the preset", YOURS)
     usual = technique.alpha
     if not technique.adapters:
         return Reason("method.alpha", int(usual.value * rank_value), _NO_ADAPTERS, "technique")
@@ -163,7 +167,7 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
 
 
 def packs(preset: Preset, arch: Architecture) -> bool:
-    """Whether rows share a sequence: as asked, or as the stage has it where the model keeps them apart."""
+    """Return True if rows share a sequence: as set, or if the stage packs and the model keeps rows apart."""
     asked = preset.data.packing
     return asked is True or (asked == "auto" and _stage(preset).packs and arch.kind.apart)
 
@@ -171,12 +175,12 @@ def packs(preset: Preset, arch: Architecture) -> bool:
 def packing(preset: Preset, arch: Architecture) -> Reason:
     key, value = "data.packing", packs(preset, arch)
     if preset.data.packing != "auto":
-        return Reason(key, value, "you asked for it", YOURS)
+        return Reason(key, value, "set in the preset", YOURS)
     if value:
-        return Reason(key, True, "every token of a sequence is trained on, none is padding", "technique")
-    why = "a step stays effective_batch rows; packed ones would be fewer and larger steps"
+        return Reason(key, True, "every position of a sequence holds a token, none is padding", "technique")
+    why = "each step has effective_batch rows; packing would make fewer, larger steps"
     if not arch.kind.apart:
-        why = f"rows in one sequence would see one another in {arch.kind.name}"
+        why = f"in {arch.kind.name}, rows packed into one sequence would attend to each other"
     return Reason(key, False, why, "prediction")
 
 
@@ -189,12 +193,12 @@ def learning_rate(preset: Preset, usual: UsualRate) -> Reason:
     """`training.learning_rate`: as set, or the usual one."""
     key, asked = "training.learning_rate", preset.training.learning_rate
     if asked != "auto":
-        return Reason(key, asked, "you asked for it", YOURS)
+        return Reason(key, asked, "set in the preset", YOURS)
     return Reason(key, usual.value, usual.why, usual.source)
 
 
 def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
-    """`method.adapter_dtype`: float32, over a 4-bit base too.
+    """`method.adapter_dtype`: float32, also on a 4-bit base model.
 
     In bfloat16 3 to 20 % of the entries moved in the last quarter of a run, and eval loss ended 0.06 to 0.14
     higher, with seeds 0.03 apart (four settings, 400 steps, H200).
@@ -202,29 +206,29 @@ def adapter_dtype(preset: Preset, technique: Technique) -> Reason:
     key, asked = "method.adapter_dtype", preset.method.adapter_dtype
     if asked != "auto":
         lossy = asked == "bfloat16" and technique.adapters
-        why = "you asked for it" + ("; late in a run it rounds most updates away" if lossy else "")
+        why = "set in the preset" + ("; late in a run, rounding removes most updates" if lossy else "")
         return Reason(key, asked, why, YOURS)
     if not technique.adapters:
         return Reason(key, "float32", _NO_ADAPTERS, "technique")
     return Reason(
         key,
         "float32",
-        "small updates are not rounded away",
+        "keeps small updates that bfloat16 would round away",
         "measured on an H200, 400 steps, four settings; PEFT's default",
     )
 
 
 def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
-    """`data.format` as it was recognised; None where the data has not been seen."""
+    """Return `data.format` as it was detected; None if the data is not known."""
     if preset.data.format != "auto":
-        return Reason("data.format", preset.data.format, "you asked for it", YOURS)
+        return Reason("data.format", preset.data.format, "set in the preset", YOURS)
     if facts is None or facts.format not in FORMATS:
         return None
-    return Reason("data.format", facts.format, "recognised from the rows", "data")
+    return Reason("data.format", facts.format, "detected from the rows", "data")
 
 
 def of_stage(preset: Preset) -> list[Reason]:
-    """The options of the stage: as asked, or its usual values."""
+    """Return the options of the stage: as set, or their usual values."""
     stage, found = _stage(preset), []
     for option in stage.options:
         key, asked = f"method.{option.key}", getattr(preset.method, option.key)
@@ -239,23 +243,23 @@ def of_stage(preset: Preset) -> list[Reason]:
 
 
 def divergence_patience(preset: Preset, steps: int | None) -> Reason:
-    """`training.divergence_patience`: as asked, or by the number of steps."""
+    """Return `training.divergence_patience`: as set, or by the number of steps."""
     key, asked = "training.divergence_patience", preset.training.divergence_patience
     if asked != "auto":
-        return Reason(key, asked, "you asked for it", YOURS)
+        return Reason(key, asked, "set in the preset", YOURS)
     least, most = DIVERGED_BOUNDS
-    why = f"{DIVERGED_SHARE:.0%} of the steps, {least} to {most}: a spike passes sooner"
+    why = f"{DIVERGED_SHARE:.0%} of the steps, from {least} to {most}: a loss spike is over sooner"
     return Reason(key, patience(asked, steps), why, sources.PALM.short)
 
 
 def score(preset: Preset, facts: DataFacts | None) -> Reason:
     key, asked = "evaluation.score", preset.evaluation.score
     if asked != "auto":
-        return Reason(key, asked, "you asked for it", YOURS)
+        return Reason(key, asked, "set in the preset", YOURS)
     text = facts is not None and facts.format == "text"
     if text or not _stage(preset).answers:
-        why = "running text has no answers to compare"
-        own = f"{_stage(preset).does} is scored by its own measures"
+        why = "raw text does not have answers to compare"
+        own = f"{_stage(preset).does} is evaluated by its own metrics"
         return Reason(key, "none", why if text else own, "data")
     why = "generated answers are compared with the reference answers of the evaluation rows"
     return Reason(key, "exact_match", why, sources.DEFAULT)
@@ -264,19 +268,19 @@ def score(preset: Preset, facts: DataFacts | None) -> Reason:
 def max_new_tokens(preset: Preset, facts: DataFacts | None) -> Reason:
     key = "evaluation.max_new_tokens"
     if preset.evaluation.max_new_tokens != "auto":
-        return Reason(key, preset.evaluation.max_new_tokens, "you asked for it", YOURS)
+        return Reason(key, preset.evaluation.max_new_tokens, "set in the preset", YOURS)
     if facts is not None and facts.longest_answer is not None:
         value = min(LONGEST_ANSWER, facts.longest_answer + ANSWER_MARGIN)
-        why = f"the longest held-out answer has {facts.longest_answer:,} tokens"
-        why += "; 256 show enough of it" if value == LONGEST_ANSWER else ""
+        why = f"the longest reference answer has {facts.longest_answer:,} tokens"
+        why += "; 256 are enough to compare" if value == LONGEST_ANSWER else ""
         if around := min(facts.around_answer, int(preset.data.max_length)):
-            why += f"; {around:,} more for the reasoning and marks around an answer"
+            why += f"; {around:,} more for the reasoning and special tokens around an answer"
         return Reason(key, value + around, why, "data")
     if facts is not None and (facts.format == "classification" or (facts.labels or 0) > 0):
-        return Reason(key, CLASSIFICATION_TOKENS, "a label is short", "data")
+        return Reason(key, CLASSIFICATION_TOKENS, "labels are short", "data")
     if facts is not None:
         value = max(16, min(256, facts.longest))
         return Reason(
-            key, value, "no answer is longer than the longest row, and 256 show what was learnt", "data"
+            key, value, "no answer is longer than the longest row; 256 tokens are enough to compare", "data"
         )
-    return Reason(key, 256, "long enough to judge an answer; the data is not known yet", sources.DEFAULT)
+    return Reason(key, 256, "enough to compare answers; the data is not known yet", sources.DEFAULT)

@@ -1,4 +1,4 @@
-"""What a plan is made of: preset, machine, model and rows' facts, gathered for a command or for a run."""
+"""The inputs of a plan (preset, machine, model, facts of the data), collected for a command or a run."""
 
 from __future__ import annotations
 
@@ -129,10 +129,10 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     _refuse_streams(preset)
     say(f"reading {_shown(preset.data.train)}")
     dataset = _load(preset)
-    say(f"looking up {printable(preset.model.base)}")
+    say(f"finding {printable(preset.model.base)}")
     model = pinned(resolve(preset.model.base, preset.model.revision))
     require(model)
-    say(f"measuring {dataset.rows:,} rows")
+    say(f"counting tokens of {dataset.rows:,} rows")
     facts = _measure(preset, dataset, model)
     return Inputs(preset, detect(root), model, dataset, facts)
 
@@ -191,9 +191,9 @@ def _test_rows(preset: Preset, dataset: Dataset) -> Twins:
         place = f"data.test: {fault.place}" if fault.place else "data.test"
         raise UserError(fault.message, place=place, remedy=fault.remedy) from fault
     if not rows:
-        remedy = "name a file of rows with answers, or leave data.test out"
+        remedy = "name a file of rows with answers, or remove data.test"
         raise UserError(
-            "no row of it can be used", place=f"data.test: {_shown(str(data.test))}", remedy=remedy
+            "none of its rows can be used", place=f"data.test: {_shown(str(data.test))}", remedy=remedy
         )
     train, held = split(dataset, data.eval, seed)
     if mix := Mix.of(data):
@@ -205,10 +205,10 @@ def _missing(preset: Preset) -> str:
     """Why there is no training data yet; "" where there has to be."""
     data = preset.data
     if data.train == NO_DATA:
-        return "planned without data: name yours with --set data.train=FILE."
+        return "Planned without data. Name yours: --set data.train=FILE."
     if preset.origin("data.train") != YOURS and not data.mix and _absent(data.train):
         file = printable(str(data.train))
-        return f"planned without data: {file} stands for yours; name it with --set data.train=FILE."
+        return f"Planned without data ({file} is a placeholder). Name yours: --set data.train=FILE."
     return ""
 
 

@@ -35,29 +35,30 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
     weights.check(model)
     if arch.max_length and preset.data.max_length > arch.max_length:
         raise UserError(
-            f"{preset.data.max_length:,} tokens are more than {model.reference} reads ({arch.max_length:,})",
+            f"{preset.data.max_length:,} tokens are more than {model.reference} supports "
+            f"({arch.max_length:,})",
             place="data.max_length",
-            remedy=f"at most {arch.max_length}",
+            remedy=f"use at most {arch.max_length}",
         )
     stage = stages.every()[preset.method.stage]
     if preset.evaluation.score == "exact_match" and not stage.answers:
         raise UserError(
-            f"{stage.does} has no one right answer a row, so there is none to compare",
+            f"{stage.does} does not have reference answers to compare",
             place="evaluation.score",
-            remedy="auto: the stage's own measures before and after",
+            remedy="use auto: the stage's own metrics before and after",
         )
     rank = preset.method.rank
     if rank != "auto" and rank > min(arch.hidden_size, arch.intermediate_size or arch.hidden_size):
         raise UserError(
             f"a rank of {rank} is above the model's hidden size of {arch.hidden_size}",
             place="method.rank",
-            remedy="8 to 64 is usual",
+            remedy="use a rank from 8 to 256",
         )
     if not arch.kind.listed and not arch.counted and not preset.model.trust_remote_code:
         raise UserError(
             f"model_type '{printable(arch.kind.name)[:60]}' is not known to transformers {version()}",
             place="model.base",
-            remedy="if it comes with code of its own that you trust: model.trust_remote_code and a revision",
+            remedy="if you trust the code in its repository, set model.trust_remote_code and a revision",
         )
     count.target_names(arch, _targets(preset))
     count.saved_parameters(arch, preset.method.modules_to_save)
@@ -65,44 +66,44 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
         raise UserError(
             f"the layers of {arch.kind.name} cannot recompute their activations",
             place="training.activation_checkpointing",
-            remedy="false",
+            remedy="set it to false",
         )
     if technique.adapters and arch.counted and not arch.counted.reach:
         raise UserError(
-            f"no layer of '{printable(arch.kind.name)[:60]}' takes an adapter that PEFT could load again",
+            f"PEFT cannot load adapters for any layer of '{printable(arch.kind.name)[:60]}'",
             place="method.technique",
-            remedy=techniques.automatic(tiny=True)[0].key,
+            remedy=f"use {techniques.automatic(tiny=True)[0].key}",
         )
     _check_experts(preset, arch, technique)
     attention.check(preset, arch, device)
     effective = preset.training.effective_batch
     if effective % copies:
         raise UserError(
-            f"{effective} rows a step cannot be shared by {copies} processes",
+            f"{effective} rows per step cannot be divided among {copies} processes",
             place="training.effective_batch",
-            remedy=f"a multiple of {copies}, such as {(effective // copies + 1) * copies}",
+            remedy=f"use a multiple of {copies}, such as {(effective // copies + 1) * copies}",
         )
     micro = preset.training.micro_batch
     if micro != "auto" and (effective // copies) % micro:
         raise UserError(
-            f"{micro} does not divide the {effective // copies} rows a step of each process",
+            f"{micro} does not divide the {effective // copies} rows per step of each process",
             place="training.micro_batch",
-            remedy=f"one of {', '.join(str(d) for d in _divisors(effective // copies))}, or auto",
+            remedy=f"use one of {', '.join(str(d) for d in _divisors(effective // copies))}, or auto",
         )
     if preset.method.adapter_dtype == "bfloat16" and device.kind == "cuda" and not device.bf16:
         raise UserError(
-            f"{device.name} has no bfloat16 (compute capability below 8.0)",
+            f"{device.name} does not support bfloat16 (compute capability below 8.0)",
             place="method.adapter_dtype",
-            remedy="float32, which the gradients of float16 are scaled for, or auto",
+            remedy="use float32 or auto",
         )
     _check_fp8(preset, arch, device, technique)
     if technique.base == NF4 and device.kind == "cpu":
         asked = preset.model.quantization == techniques.AUTO
         instead = techniques.automatic(tiny=False, over=False)[0]
         raise UserError(
-            f"{technique.name} needs an NVIDIA card: 4-bit weights have no CPU training kernels here",
+            f"{technique.name} needs an NVIDIA GPU: 4-bit weights cannot be trained on the CPU",
             place="method.technique" if asked else "model.quantization",
-            remedy=f"{instead.key if asked else instead.base}, or plan for a card with --gpu NAME",
+            remedy=f"use {instead.key if asked else instead.base}, or plan for a GPU with --gpu NAME",
         )
 
 
@@ -111,16 +112,16 @@ def _check_fp8(preset: Preset, arch: Architecture, device: Device, technique: Te
         return
     if device.kind == "cuda" and not device.fp8:
         raise UserError(
-            f"{device.name} does not compute in FP8 (compute capability below 8.9)",
+            f"{device.name} does not support FP8 (compute capability below 8.9)",
             place="model.quantization",
-            remedy="none, or nf4 where that does not fit",
+            remedy="use none, or nf4 if that does not fit",
         )
     if not static.fp8_shapes(arch):
         raise UserError(
-            f"no layer of {arch.kind.name} can be held in FP8: sizes have to be multiples of "
+            f"no layer of {arch.kind.name} can be stored in FP8: its sizes must be multiples of "
             f"{static.FP8_MULTIPLE}",
             place="model.quantization",
-            remedy="none or nf4",
+            remedy="use none or nf4",
         )
 
 
@@ -135,15 +136,15 @@ def _check_experts(preset: Preset, arch: Architecture, technique: Technique) -> 
         return
     if not technique.experts:
         raise UserError(
-            f"{technique.name} cannot adapt a mixture of experts' experts",
+            f"{technique.name} cannot adapt the experts of a mixture-of-experts model",
             place="method.technique",
-            remedy=f"{techniques.automatic(tiny=False)[0].key}, or method.target_modules: attention",
+            remedy=f"use {techniques.automatic(tiny=False)[0].key}, or method.target_modules: attention",
         )
     if method.dropout:
         raise UserError(
             "adapters on experts cannot have dropout",
             place="method.dropout",
-            remedy="0.0, or method.target_modules: attention",
+            remedy="set it to 0.0, or set method.target_modules: attention",
         )
 
 

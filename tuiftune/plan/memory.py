@@ -1,4 +1,4 @@
-"""Bytes a training step needs on one card, by component; and the bound that "fits" is decided on."""
+"""Bytes a training step needs on one GPU, by component; and the bound that "fits" is decided on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTEXT = int(
 # What NCCL holds outside the allocator to exchange gradients in: its channels' buffers. Measured between two
 # H200s with LoRA of a 1B and an 8B shape (benchmarks/gpu).
 EXCHANGE = int(0.83 * GIB)
-# What is lost in the pieces that memory is taken in: 2 and 20 MiB and up on a card, smaller on a host.
+# What is lost in the pieces that memory is taken in: 2 and 20 MiB and up on a GPU, smaller on a host.
 SEGMENTS = {"cuda": 256 << 20, "cpu": 64 << 20}
 EXPANDABLE = (
     128 << 20
@@ -29,7 +29,7 @@ HOST_CONTEXT = int(0.9 * GIB)  # resident Python, torch, transformers, peft and 
 
 
 def estimate(arch: Architecture, settings: Settings) -> Memory:
-    """Predict one card's memory in training. Pure arithmetic: no torch, well under 2 ms.
+    """Predict one GPU's memory in training. Pure arithmetic: no torch, well under 2 ms.
 
     `components` without `allocator` and `context` add up to `allocated`; with them, to `device`.
     """

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 
+# How a plan's note on the price begins, now and in earlier versions.
+PRICE_NOTES = ("Cost uses ", "price: ")
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why a key of the resolved preset has its value. `source` names it in short, see `tuiftune.sources`."""
@@ -22,7 +26,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Predicted bytes on one card; `needs` is the bound that "fits" is decided on.
+    """Predicted bytes on one GPU; `needs` is the upper bound that decides whether it fits.
 
     `components` without `allocator` and `context` add up to `allocated`; with them, to `device`.
     """
@@ -36,10 +40,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another way to run the same preset: dotted keys that differ, and what it costs or wins."""
+    """An alternative plan for the same preset: dotted keys that differ, memory and speed."""
 
     changes: dict[str, Any]
-    says: str  # "turn checkpointing off: +34.0 GiB, 1.4× faster"
+    says: str  # "activation checkpointing off: +34.0 GiB, 1.40× faster"
     fits: bool
     needs: int
     tokens_per_second: float | None
@@ -47,7 +51,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Larger:
-    """The next larger micro batch: faster, but its bound does not fit. A preflight check may find it does."""
+    """The next larger micro-batch size: faster, but its bound does not fit; a preflight check may try it."""
 
     micro_batch: int
     needs: int  # bytes
@@ -56,25 +60,25 @@ class Larger:
 
 @dataclass(frozen=True, slots=True)
 class Sharded:
-    """Full tuning with weights, gradients and states sharded over cards: predicted, not trained here."""
+    """Full fine-tuning with weights, gradients and states sharded over GPUs (FSDP2): predicted only."""
 
     cards: int
     fits: bool
-    memory: Memory  # of each card
+    memory: Memory  # of each GPU
     tokens_per_second: float
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
     tokens_per_second: float | None
-    basis: str  # how it was predicted, or that it will be measured
+    basis: str  # how it was predicted
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     resolved: Preset
     fits: bool
-    gpu: dict[str, Any]  # name, memory_total, count, source ("detected", "--gpu"); name "cpu" without a card
+    gpu: dict[str, Any]  # name, memory_total, count, source ("detected", "--gpu"); name "cpu" without a GPU
     memory: Memory
     reasons: tuple[Reason, ...]
     alternatives: tuple[Alternative, ...]
@@ -84,7 +88,7 @@ class Plan:
     seconds: float | None
     usd: float | None
     usd_per_hour: float | None
-    near_limit: bool = False  # it fits, with less than 2 % of the card to spare
+    near_limit: bool = False  # it fits, with less than 2% of the memory free
     larger: Larger | None = None
     sharded: Sharded | None = None
     usual_rate: UsualRate | None = None  # what `auto` gives, also if the preset sets a learning rate

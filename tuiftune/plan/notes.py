@@ -1,4 +1,4 @@
-"""What a plan assumed, left out or would recommend, in words."""
+"""Notes of a plan: its assumptions, warnings and the basis of the price."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan.device import near
+from tuiftune.plan.model import PRICE_NOTES
 from tuiftune.plan.model_size import larger_than_needed
 from tuiftune.plan.rates import FULL_SHARE, written
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
     from tuiftune.techniques.base import Technique
 
-REACHED = 0.99  # of the layers' weights; less is said
+REACHED = 0.99  # share of the layers' weights; a lower share is noted
 
 
 def of(
@@ -39,30 +40,30 @@ def of(
     needs: int,
     usual: UsualRate,
 ) -> tuple[str, ...]:
-    """What a reader of the plan should know: assumptions, the data's lengths, budgets, prices."""
+    """Return the notes: assumptions, lengths of the data, budget limits, prices."""
     notes = [*_near(needs, device), *device.notes, *model.architecture.notes]
     notes += _rate(preset, technique, usual)
     if said := larger_than_needed(model.parameters, facts):
         notes.append(said)
     notes += _experts(preset, model, technique)
     if not model.architecture.known and not model.architecture.notes:
-        notes.append(f"{model.architecture.family} is treated as Llama-like; the bound is 15 % wider.")
+        notes.append(f"{model.architecture.family} is treated as Llama-like; the safety margin is 15% wider.")
     if facts is None:
-        notes.append(f"without data, every row counts as {preset.data.max_length:,} tokens long.")
+        notes.append(f"Without data, every row counts as {preset.data.max_length:,} tokens.")
         if amount.steps is None:
-            notes.append("steps, time and cost need the data, or training.max_steps.")
+            notes.append("Steps, time and cost need the data, or training.max_steps.")
     else:
-        notes.append(f"lengths: {facts.basis}.")
+        notes.append(f"Lengths: {facts.basis}.")
         if facts.portions:
             notes.append(_mixture(facts))
         if facts.test is not None:
             notes.append(_test(facts.test))
     if sharded is not None:
-        fits = "it fits" if sharded.fits else "too much"
+        fits = "it fits" if sharded.fits else "it does not fit"
         notes.append(
-            f"sharded over {sharded.cards} cards (FSDP2), full tuning would need "
-            f"{size(sharded.memory.needs)} of each ({fits}) and do "
-            f"{sharded.tokens_per_second:,.0f} tokens/s: predicted only, tuiftune trains a copy on each card."
+            f"Full fine-tuning on {sharded.cards} GPUs with FSDP2 would need "
+            f"{size(sharded.memory.needs)} per GPU ({fits}), at "
+            f"{sharded.tokens_per_second:,.0f} tokens/s (prediction only: tuiftune supports DDP, not FSDP2)."
         )
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
         notes.append(
@@ -71,29 +72,35 @@ def of(
     budget = preset.budget
     if budget.max_hours is not None and seconds is not None and seconds > budget.max_hours * 3600:
         notes.append(
-            f"the budget of {budget.max_hours:g} h ends the run at {budget.max_hours * 3600 / seconds:.0%}."
+            f"The budget limit of {budget.max_hours:g} h stops the run at "
+            f"{budget.max_hours * 3600 / seconds:.0%}."
         )
     if budget.max_usd is not None and usd is not None and usd > budget.max_usd:
-        notes.append(f"the budget of ${budget.max_usd:,.2f} ends the run at {budget.max_usd / usd:.0%}.")
+        notes.append(
+            f"The budget limit of ${budget.max_usd:,.2f} stops the run at {budget.max_usd / usd:.0%}."
+        )
     if budget.usd_per_hour is None and device.price_basis:
-        notes.append(f"price: middle of {device.price_basis} a card; enter yours as budget.usd_per_hour.")
+        notes.append(
+            f"{PRICE_NOTES[0]}the middle of {device.price_basis} per GPU. Set your own price: "
+            "budget.usd_per_hour."
+        )
     return tuple(notes)
 
 
 def _near(needs: int, device: Device) -> list[str]:
-    """That a plan fits so closely that another program on the card, or a few rows more, would be too much."""
+    """Warn of a plan that fits so closely that another program on the GPU would be too much."""
     if not near(needs, device.capacity):
         return []
-    whose = "this machine" if device.kind == "cpu" else "the card"
+    whose = "this machine" if device.kind == "cpu" else "the GPU"
     return [
-        f"close to the limit: {size(needs)} of the {size(device.capacity)} that {whose} gives, "
-        f"{(device.capacity - needs) / device.capacity:.1%} to spare. Leave nothing else running on it, "
-        "or take an alternative that needs less."
+        f"Close to the limit: {size(needs)} of {whose}'s {size(device.capacity)}, with "
+        f"{(device.capacity - needs) / device.capacity:.1%} free. Run nothing else on it, "
+        "or use an alternative that needs less."
     ]
 
 
 def _rate(preset: Preset, technique: Technique, usual: UsualRate) -> list[str]:
-    """That a learning rate that was set is far from what is usual here."""
+    """Warn of a learning rate in the preset that is far outside the usual band."""
     rate = preset.training.learning_rate
     if rate == "auto" or not usual.far(rate):
         return []
@@ -109,7 +116,7 @@ def _rate(preset: Preset, technique: Technique, usual: UsualRate) -> list[str]:
 
 
 def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str]:
-    """That adapters on every expert of a mixture may be more than was meant; what was asked for stays."""
+    """Warn of adapters on every expert of a mixture, and of layers that all-linear does not reach."""
     arch = model.architecture
     if not technique.adapters:
         return []
@@ -117,26 +124,26 @@ def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str
     reach = arch.counted.reach_of(targets) if arch.counted and isinstance(targets, str) else None
     if targets == "all-linear" and reach and reach.reached < REACHED * reach.whole:
         left = 1 - reach.reached / reach.whole
-        return [f"all-linear leaves {left:.0%} of the layers' weights without adapters."]
+        return [f"all-linear covers all but {left:.0%} of the layers' weights."]
     if not count.adapts_experts(arch, targets):
         return []
     rank = 16 if preset.method.rank == "auto" else preset.method.rank
     few = count.adapter_parameters(arch, rank, "attention") if count.has_attention(arch) else 0
     every = count.adapter_parameters(arch, rank, "all-linear")
     return [
-        f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f} M parameters "
+        f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f}M parameters "
         f"at rank {rank}."
-        + (f" method.target_modules: attention trains {few / 1e6:,.0f} M, in less time." if few else "")
+        + (f" method.target_modules: attention trains {few / 1e6:,.0f}M, in less time." if few else "")
     ]
 
 
 def _test(found: Twins) -> str:
-    """How many test rows there are, and how many of them are not new."""
-    said = f"data.test: {found.held_out:,} rows; nothing is measured on them yet"
+    """Return the number of test rows, and how many of them are in the other data too."""
+    said = f"data.test: {found.held_out:,} rows, not used for evaluation yet"
     if found.rows:
         said += (
-            f"; {found.rows:,} of them are among the training or evaluation rows too "
-            f"({found.equal:,} equal, {found.near:,} nearly): remove them from one of the two"
+            f"; {found.rows:,} of them also appear in the training or evaluation rows "
+            f"({found.equal:,} exactly, {found.near:,} nearly): drop them from one of the two"
         )
     return f"{said}."
 
@@ -148,7 +155,7 @@ def _mixture(facts: DataFacts) -> str:
     ]
     left = sum(portion.left_out for portion in facts.portions)
     return (
-        f"an epoch is {rows:,} rows: {', '.join(parts)}"
-        + (f"; {left:,} left out, their prompts are held out" if left else "")
+        f"An epoch is {rows:,} rows: {', '.join(parts)}"
+        + (f"; {left:,} dropped, because their prompts are in the evaluation set" if left else "")
         + "."
     )

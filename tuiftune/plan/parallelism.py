@@ -1,4 +1,4 @@
-"""Over how many cards, or processes, a run is spread: data-parallel copies, each with its share of a step."""
+"""The number of GPUs and processes of a run: data parallel (DDP), each with its share of a step."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
+from tuiftune.figures import plural
 from tuiftune.plan.device import BUSY
 from tuiftune.plan.model import Reason
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
 
-WORTH = 1.1  # times as fast, at least, for more cards to be taken
+WORTH = 1.1  # more GPUs are used only if they are at least this many times as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class Spread:
 
 
 def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
-    """The one that the preset asks for, or every number of idle cards that can share a step, fewest first.
+    """The one that the preset asks for, or every number of idle GPUs that can share a step, fewest first.
 
-    UserError where cards and processes differ, or more are asked for than there are.
+    UserError where GPUs and processes differ, or more are asked for than there are.
     """
     gpus, processes = preset.hardware.gpus, preset.hardware.processes
     if device.kind == "cpu":
@@ -41,40 +42,40 @@ def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
     assert count != "auto"
     if processes not in ("auto", count):
         raise UserError(
-            f"{processes} processes on {count} {'card' if count == 1 else 'cards'}: each has its own",
+            f"{plural(int(processes), 'process', 'processes')} cannot use {plural(int(count), 'GPU')}: one "
+            "GPU each",
             place="hardware.processes",
             remedy="leave it at auto",
         )
     if count > device.count:
-        have = "1 card" if device.count == 1 else f"{device.count} cards"
+        have = "1 GPU" if device.count == 1 else f"{device.count} GPUs"
         raise UserError(
-            f"{count} cards are asked for, {have} there",
+            f"{count} GPUs requested, {have} available",
             place=place,
-            remedy=f"ask for at most {device.count}",
+            remedy=f"use at most {device.count}",
         )
     return (_on_cards(device, count, gpus if isinstance(gpus, list) else None),)
 
 
 def reasons(preset: Preset, device: Device, chosen: Spread, gain: float | None) -> tuple[Reason, Reason]:
-    """How many cards, and processes on them. `gain`: times as fast as one card, None where not compared."""
+    """Return reasons for GPUs and processes. `gain`: speed relative to one GPU; None if not compared."""
     hardware, copies = preset.hardware, chosen.copies
-    why = f"each of {copies} trains a copy"
+    why = f"each of {copies} GPUs trains a full copy"
     if device.kind == "cpu":
-        why = "there is none here: it trains on the processor"
+        why = "No GPU found, so training runs on the CPU"
     elif copies == 1:
         why = "one process" + (
-            f"; more of the {device.count} cards would not be {WORTH:g} times as fast"
+            f"; more of the {device.count} GPUs would be less than {WORTH:g}× faster"
             if hardware.gpus == "auto" and device.count > 1
             else ""
         )
     elif gain is not None:
-        why += f": {gain:.1f} times as fast as one, as predicted"
+        why += f": {gain:.1f}× faster than 1 GPU (predicted)"
     if isinstance(chosen.gpus, list) and not isinstance(hardware.gpus, list):
-        why += "; others hold memory of the cards left out"
-    share = (
-        f"each {preset.training.effective_batch // copies} of {preset.training.effective_batch} rows a step"
-    )
-    processes = "one process" if copies == 1 else f"data-parallel copies, {share}"
+        why += "; other processes use memory of the remaining GPUs"
+    rows = preset.training.effective_batch
+    share = f"each with {rows // copies} of {rows} rows per step"
+    processes = "one process" if copies == 1 else f"data parallel (DDP), {share}"
     return (
         Reason("hardware.gpus", chosen.gpus, why, _source(hardware.gpus)),
         Reason("hardware.processes", copies, processes, _source(hardware.processes)),
@@ -99,7 +100,7 @@ def _numbers(preset: Preset, device: Device) -> Sequence[int]:
 
 
 def _on_processor(device: Device, copies: int) -> Spread:
-    """Each process has its part of the processor and of its memory."""
+    """Each process has its part of the CPU and of its memory."""
     if copies == 1:
         return Spread(1, device, 1)
     part = replace(
@@ -113,16 +114,16 @@ def _on_processor(device: Device, copies: int) -> Spread:
 
 
 def _on_cards(device: Device, count: int, asked: list[int] | None = None) -> Spread:
-    """The fullest card decides what each may hold. Those in use come last, unless asked for."""
+    """The fullest GPU decides what each may hold. Those in use come last, unless asked for."""
     if not device.free:
         return Spread(count, device, asked or count)
     there = dict(device.free)
     for index in asked or ():
         if index not in there:
             raise UserError(
-                f"there is no card {index} like {device.name} here",
+                f"GPU {index} does not exist here, or is not a {device.name}",
                 place="hardware.gpus",
-                remedy=f"one of {', '.join(map(str, sorted(there)))}",
+                remedy=f"use one of {', '.join(map(str, sorted(there)))}",
             )
     by_use = sorted(there, key=lambda index: (device.memory - there[index] > BUSY, index))
     cards = asked or sorted(by_use[:count])

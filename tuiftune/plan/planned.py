@@ -1,4 +1,4 @@
-"""The plan that was frozen into a run, as the engine, reports and views all read it from plan.json."""
+"""Predictions from a run's plan.json, for comparison with measured values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents
 from tuiftune.documents import FLAG, MOST, NUMBER, NUMBERS, OBJECT, TEXT
 from tuiftune.errors import UserError
-from tuiftune.plan.model import Larger, Reason
+from tuiftune.plan.model import PRICE_NOTES, Larger, Reason
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
-PRICE = "price: "  # how the plan's note about the table's price begins
 NOT_SPEED = ("method.", "model.", "--gpu", "data.max_length")  # changes that are about more than speed
 MEASURED: Mapping[str, Any] = {"allocated": NUMBER, "reserved": NUMBER, "device": NUMBER, "needs": NUMBER}
 SHAPE: Mapping[str, Any] = {
@@ -70,7 +69,7 @@ SHAPE: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Faster:
-    """An alternative of the plan that trains the same thing faster. `extra` is bytes more on the card."""
+    """An alternative of the plan that trains the same thing faster. `extra` is bytes more on the GPU."""
 
     changes: tuple[str, ...]
     says: str
@@ -135,7 +134,7 @@ class Planned:
     divergence_patience: int | None = None  # steps; None: by their number
     rows: PlannedRows = PlannedRows()
     reasons: tuple[Reason, ...] = ()
-    changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
+    changed: frozenset[str] = frozenset()  # keys that a resume has changed
     preset_digest: str = ""
     faster: tuple[Faster, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -161,7 +160,7 @@ class Planned:
             raise UserError(
                 "the plan has no resolved preset",
                 place=place,
-                remedy="plan the run again with `tuiftune train`",
+                remedy="start a new run with `tuiftune train`",
             )
         try:
             return Preset.model_validate(self.resolved)
@@ -186,7 +185,7 @@ def read(given: dict[str, Any], place: str = "plan.json") -> Planned:
     named = tuple(str(file) for file in (files if isinstance(files, list) else [files] if files else []))
     return Planned(
         usd_per_hour=own or _number(cost, "per_hour"),
-        price_basis="your price, budget.usd_per_hour" if own else _price_basis(plan),
+        price_basis="your price (budget.usd_per_hour)" if own else _price_basis(plan),
         max_usd=_number(budget, "max_usd"),
         max_hours=_number(budget, "max_hours"),
         seconds=_number(seconds, "seconds"),
@@ -277,8 +276,11 @@ def _faster(plan: Mapping[str, Any]) -> tuple[Faster, ...]:
 
 
 def _price_basis(plan: Mapping[str, Any]) -> str:
-    notes = (note for note in plan.get("notes") or () if note.startswith(PRICE))
-    return next((printable(note[len(PRICE) :].rstrip(".")) for note in notes), "")
+    notes = (note for note in plan.get("notes") or () if note.startswith(PRICE_NOTES))
+    said = next(notes, "")
+    for begin in PRICE_NOTES:
+        said = said.removeprefix(begin)
+    return printable(said.rstrip("."))
 
 
 def _larger(given: Mapping[str, Any]) -> Larger | None:

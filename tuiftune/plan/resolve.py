@@ -46,7 +46,7 @@ ADVICE = "recommended"
 def make_plan(
     preset: Preset, machine: Machine, model: BaseModel, facts: DataFacts | None, *, gpu: str | None = None
 ) -> Plan:
-    """Resolve every `auto` of a preset on a machine (or on the card that `gpu` names), with reasons.
+    """Resolve every `auto` of a preset on a machine (or on the GPU that `gpu` names), with reasons.
 
     Where nothing fits, the plan is the smallest there is, `fits` False, and the alternatives say what would.
     Raises UserError for input no plan can be made for.
@@ -71,7 +71,7 @@ def make_plan(
     best = chosen.best or search.smallest(chosen.found)
     if len(attempts) > 1 and chosen.best is not None:
         need = search.smallest(attempts[0].found).memory.needs
-        there = f"{size(device.capacity)} are there"
+        there = f"{size(device.capacity)} available"
         weights = "FP8 weights" if chosen.technique.base == FP8 else "4-bit weights"
         why_technique = f"{names[0].name} needs at least {size(need)}, {there}; {weights} fit"
         technique_source = FORMULA
@@ -164,30 +164,30 @@ def _reasons(
         return (
             Reason(key, value, why, FORMULA)
             if asked == "auto"
-            else Reason(key, value, "you asked for it", YOURS)
+            else Reason(key, value, "set in the preset", YOURS)
         )
 
     missing = best.memory.needs - device.capacity
     kept = settings.checkpointing
-    why_kept = "activations fit, and recomputing them would cost a forward pass more"
+    why_kept = "activations fit, and recomputing them would cost another forward pass"
     if not best.fits:
-        why_kept = "what needs the least memory here"
+        why_kept = "the least memory possible here"
     elif kept is True:
-        why_kept = "without it nothing fits"
+        why_kept = "nothing fits without it"
     elif kept is not False:
         nth = "2nd" if kept == 2 else f"{kept}th"
-        why_kept = f"every {nth} layer recomputes: the fewest that make it fit"
-    batch = f"{settings.micro_batch} × {best.accumulation} accumulated" + (
+        why_kept = f"activation checkpointing on every {nth} layer: the least that fits"
+    batch = f"{settings.micro_batch} × {best.accumulation} accumulation steps" + (
         f" × {copies} processes" if copies > 1 else ""
     )
-    why_rows = f"{batch} = {training.effective_batch} rows a step; the fastest split that fits"
+    why_rows = f"{batch} = {training.effective_batch} rows per step: the fastest combination that fits"
     if not best.fits:
-        why_rows = f"{batch} = {training.effective_batch} rows a step; still {size(missing)} too much"
+        why_rows = f"{batch} = {training.effective_batch} rows per step: {size(missing)} do not fit"
     kernels = (
         "fused norms, rotary and MLP kernels" if settings.kernels == "liger" else _why_no_liger(model, device)
     )
     compiled = (
-        "fuses each layer's small operations; worth its start-up here"
+        "fuses small operations of each layer; saves more time than it takes to compile"
         if settings.compile
         else _why_no_compile(device)
     )
@@ -225,37 +225,37 @@ def _reasons(
 def _why_optimizer(settings: Settings) -> str:
     if settings.optimizer == "adamw_torch_fused":
         return (
-            "AdamW in one kernel; its states are small here"
+            "AdamW in one fused kernel; its states are small here"
             if settings.adapted
-            else "AdamW in one kernel; its states fit"
+            else "AdamW in one fused kernel; its states fit"
         )
     if settings.optimizer.startswith("paged"):
-        return "8-bit states that may leave the card under pressure: the smaller ones do not fit"
+        return "8-bit states that can move to RAM when GPU memory is short: others do not fit"
     return "32-bit states do not fit; 8-bit ones do"
 
 
 def _why_no_liger(model: BaseModel, device: Device) -> str:
     if device.kind == "cpu":
-        return "Liger's kernels run on cards only"
+        return "Liger kernels need a GPU"
     if not search.liger_installed():
         return "the package liger_kernel is not installed"
     if model.architecture.family not in search.LIGER_FAMILIES:
-        return f"Liger has no kernels for {model.architecture.family}"
-    return "not faster here than what was chosen"
+        return f"Liger does not support {model.architecture.family}"
+    return "not faster here"
 
 
 def _why_no_compile(device: Device) -> str:
     return (
-        "no gain on a processor"
+        "no gain on a CPU"
         if device.kind == "cpu"
-        else "would not pay for its start-up, or does not reach this model"
+        else "compile time would exceed the time saved, or this model is not supported"
     )
 
 
 def _speed_basis(device: Device) -> str:
     if device.kind == "cpu":
-        return "predicted from the number of cores: rough; measured after 20 steps"
-    return "predicted from an H200's measurements, scaled by this card's data sheet; measured after 20 steps"
+        return "predicted from the number of CPU cores (rough); measured after 20 steps"
+    return "predicted from an H200's measurements, scaled by this GPU's data sheet; measured after 20 steps"
 
 
 def trainable_parameters(plan: Plan, model: BaseModel) -> int:
@@ -270,7 +270,7 @@ def trainable_parameters(plan: Plan, model: BaseModel) -> int:
 
 
 def _attributed(reason: Reason, preset: Preset) -> Reason:
-    """The reason, with the word "you asked for it" only where the user did, and for the value they gave."""
+    """The reason, with the word "set in the preset" only where the user did, and for the value they gave."""
     if reason.source != YOURS:
         return reason
     origin = preset.origin(reason.key)
@@ -280,7 +280,7 @@ def _attributed(reason: Reason, preset: Preset) -> Reason:
     if origin == schema.YOURS:
         return reason
     if origin == schema.DEFAULT:
-        return Reason(reason.key, reason.value, "used unless you set it", "tuiftune default")
+        return Reason(reason.key, reason.value, "default", "tuiftune default")
     if origin == ADVICE:
         return Reason(reason.key, reason.value, "recommended for your answers and data", "tuiftune advice")
     return Reason(reason.key, reason.value, f"from the {origin}", origin)

@@ -49,7 +49,7 @@ class Candidate:
     memory: Memory
     fits: bool
     step_seconds: float  # one optimizer step
-    tokens_per_second: float  # real tokens, padding not counted, all cards
+    tokens_per_second: float  # real tokens, padding not counted, all GPUs
     setup_seconds: float
 
     def seconds(self, steps: int | None) -> float:

@@ -27,7 +27,7 @@ class Settings:
     rank: int = 16
     quantization: str = techniques.AUTO  # of the base: what its technique says, or what was asked for
     targets: str | tuple[str, ...] = "all-linear"
-    saved: tuple[str, ...] = ()  # modules trained whole beside the adapters
+    saved: tuple[str, ...] = ()  # modules trained in full in addition to the adapters
     dropout: float = 0.0
     checkpointing: bool | int = True
     kernels: str = "none"
@@ -40,7 +40,7 @@ class Settings:
     adapter_bytes: int = 4
     attention: str = "sdpa"
     device: str = "cuda"
-    copies: int = 1  # data-parallel processes, one a card
+    copies: int = 1  # data-parallel processes, one a GPU
     accumulation: int = 1  # micro steps to an optimizer step
     joined_tokens: int | None = None  # of rows in one sequence, which are not all as long as the longest
     sequences: int = 1  # of a row, which pass through the model together

@@ -1,6 +1,7 @@
-"""Full tuning with weights, gradients and optimizer states sharded over cards (FSDP2): what it would need.
+"""Full fine-tuning with weights, gradients and optimizer states sharded over GPUs (FSDP2): what it would
+need.
 
-A prediction only: this program trains a whole copy on each card. By PyTorch's documentation of fully_shard:
+A prediction only: this program trains a whole copy on each GPU. By PyTorch's documentation of fully_shard:
 every decoder layer is a unit, gathered for its own computation while the next one is fetched; what stands
 outside the layers (embedding, norm, head) stays gathered from forward to backward.
 """
@@ -28,7 +29,7 @@ DOUBT = 1.1  # on the bound: nothing of it was measured
 
 
 def of(model: BaseModel, device: Device, best: Candidate, lengths: Lengths, effective: int) -> Sharded | None:
-    """What full tuning would be, sharded over all cards there are; None for adapters, or with one card."""
+    """What full fine-tuning would be, sharded over all GPUs there are; None for adapters, or with one GPU."""
     settings, cards, arch = best.settings, device.count, model.architecture
     if settings.adapted or cards < 2 or device.kind != "cuda" or effective % cards:
         return None
@@ -42,7 +43,7 @@ def of(model: BaseModel, device: Device, best: Candidate, lengths: Lengths, effe
 
 
 def estimate(arch: Architecture, settings: Settings, cards: int) -> Memory:
-    """One card's memory, `needs` widened; the settings are those of full tuning with one copy."""
+    """One GPU's memory, `needs` widened; the settings are those of full fine-tuning with one copy."""
     whole = memory.estimate(arch, replace(settings, copies=1))
     layer, outside = _sizes(arch, settings)
     parts = dict(whole.components)
@@ -70,7 +71,9 @@ def estimate(arch: Architecture, settings: Settings, cards: int) -> Memory:
 def step_seconds(
     arch: Architecture, settings: Settings, device: Device, length: float, accumulation: int, cards: int
 ) -> float:
-    """One optimizer step: a micro step gathers weights twice and scatters gradients, beside computing."""
+    """One optimizer step: a micro step gathers weights twice and scatters gradients, in addition to
+    computing.
+    """
     moved = 3.0 * static.parameters(arch) * settings.compute_bytes * (cards - 1) / cards
     computing = speed.step_seconds(arch, settings, device, length)
     update = speed.update_seconds(arch, replace(settings, copies=1), device) / cards

@@ -1,7 +1,7 @@
-"""Seconds a training step takes, predicted: products, memory traffic, launches, dequantisation, padding.
+"""Seconds a training step takes, predicted: products, memory traffic, launches, dequantization, padding.
 
 Calibrated on sixteen stacks measured on one H200: the 8B Llama shape, LoRA rank 16, 4 × 2048 tokens a step;
-other cards scale with the floating point rate and the bandwidth of their data sheets.
+other GPUs scale with the floating point rate and the bandwidth of their data sheets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compi
 FP8_RATES = (2.63, 1.49)
 EMULATED = 0.25  # of the rate, where FP8 is computed in float32
 ROUND_BYTES = 22.0  # an element that is rounded to FP8, where layers aren't compiled
-DEQUANTISE_BYTES = 10.0  # a quantised weight and pass
+DEQUANTISE_BYTES = 10.0  # a quantized weight and pass
 CAST_BYTES = 6.0  # a float32 weight and pass: read, and written in 16 bit; backward it is the gradient's
 # Seconds a layer and pass that the host needs at least to launch its work: with adapters, without (not
 # measured). Hosts differ: of two H200 machines one needed 2.6 and 2.0 ms (plain and compiled layers:
@@ -48,7 +48,7 @@ STEP_OVERHEAD = 0.004
 def step_seconds(
     arch: Architecture, settings: Settings, device: Device, length: float, *, varying: bool = False
 ) -> float:
-    """Seconds of one micro step (forward, backward) on one card, rows padded to `length` on average.
+    """Seconds of one micro step (forward, backward) on one GPU, rows padded to `length` on average.
 
     `varying` says that batches differ in how long they are padded.
     """

@@ -1,4 +1,4 @@
-"""What lies in memory through the whole run: weights, adapters, gradients, optimizer states. Bytes."""
+"""What is in memory during the whole run: weights, adapters, gradients, optimizer states. Bytes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 NF4_BYTES = 0.5
 NF4_CONSTANTS = (
     1 / 64 + 4 / 64 / 256
-)  # a uint8 a block of 64, and a float32 a 256 of these (double quantisation)
+)  # a uint8 per block of 64, and a float32 per 256 of these (double quantization)
 SCALE_BYTES = 4  # of a row of FP8 weights
 FP8_MULTIPLE = 16  # that both sizes of a layer in FP8 have to be of (`torch._scaled_mm`)
-# Bytes of optimizer state a trainable parameter, beyond what is in the parameter's own dtype.
+# Optimizers whose states have 8 bits per value, and those whose states may move to RAM.
 EIGHT_BIT = frozenset({"adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit"})
 PAGED = frozenset({"paged_adamw_8bit", "paged_adamw_32bit", "paged_adamw"})
 IN_KIND_STATES = {"adamw_torch": 2, "adamw_torch_fused": 2, "sgd": 0, "adafactor": 0}
@@ -47,7 +47,7 @@ def trainable(arch: Architecture, settings: Settings) -> int:
 
 
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
-    """Weights, quantisation constants, adapters, gradients and optimizer, in bytes on one card."""
+    """Return bytes per GPU of weights, quantization constants, adapters, gradients and optimizer."""
     total, quantisable, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     adapters += count.saved_parameters(arch, settings.saved)
     packed, constants = _quantized(arch, settings, quantisable)
@@ -57,7 +57,7 @@ def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
     return {
         "weights": weights,
-        "quantisation constants": constants,
+        "quantisation constants": constants,  # words: ok (a key of plan --json)
         "adapters": adapter_bytes,
         "gradients": trained * each,
         "optimizer": optimizer_bytes(arch, settings, trained, each),
@@ -93,7 +93,7 @@ def fp8_shapes(arch: Architecture) -> list[tuple[int, int, int]]:
 
 
 def optimizer_bytes(arch: Architecture, settings: Settings, trained: int, each: int) -> int:
-    """States on the card. Paged states live in managed memory and leave it under pressure: none here."""
+    """States on the GPU. Paged states live in managed memory and leave it under pressure: none here."""
     name = settings.optimizer
     if name in PAGED:
         return int(trained * 8 / 256) if "8bit" in name else 0

@@ -51,7 +51,7 @@ CardIndex = Annotated[int, Field(ge=0), at_most(1023)]
 CountOrNone = Annotated[int, Field(ge=0), at_most(1_000_000)]
 Money = Annotated[float, Field(gt=0), at_most(1_000_000_000)]
 
-# A card with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
+# A GPU with less could not hold a training run, so a smaller limit is a slip of the pen (24MiB for 24GiB).
 SMALLEST_LIMIT = 512 * 1024**2
 
 
@@ -187,7 +187,7 @@ else:
 
 
 class TrainingSection(Section):
-    """The optimiser's settings."""
+    """The optimizer's settings."""
 
     epochs: Annotated[float, at_most(1_000_000)] = Field(3.0, gt=0, description="passes over the data")
     max_steps: Steps | None = Field(None, description="stop after so many optimiser steps; overrides epochs")
@@ -243,7 +243,7 @@ class EvaluationSection(Section):
 
 
 class HardwareSection(Section):
-    """Which cards, and how much of them."""
+    """Which GPUs, and how much of them."""
 
     gpus: Auto | Cards | Annotated[list[CardIndex], Field(min_length=1)] = Field(
         "auto", description="how many cards, or which; each beyond one trains a copy of the model"

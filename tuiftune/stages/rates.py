@@ -1,4 +1,6 @@
-"""Learning rates with LoRA of stages that train on preferences and rewards; full tuning takes a tenth."""
+"""Learning rates with LoRA of stages that train on preferences and rewards; full fine-tuning takes a
+tenth.
+"""
 
 from __future__ import annotations
 

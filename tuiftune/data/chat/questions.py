@@ -140,7 +140,7 @@ def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str
 
 
 def _ended(row: Tokens, stops: set[int]) -> bool:
-    """Whether the last learnt tokens hold one that ends an answer (white space may stand around it)."""
+    """Whether the last trained tokens hold one that ends an answer (white space may stand around it)."""
     start = row.rendered.start
     if start is None or row.rendered.spans[-1][1] <= start:
         return True  # the row ends with another message, or keeps its last answer out of the loss

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A conversation as text, and the spans of characters that are learnt, in order.
+    """A conversation as text, and the spans of characters that are learned, in order.
 
     `start` is where the inference prompt ends (None: the last message is no answer). `kept`: the reasoning of
     the last answer, which the template would cut out, was put back. `cut` counts answers that lose theirs,
@@ -212,5 +212,5 @@ def _thought(content: str) -> Thought | None:
 
 
 def _holds(written: str, answer: str) -> bool:
-    """Whether an answer's words stand in what is learnt, whatever the white space."""
+    """Whether an answer's words stand in what is learned, whatever the white space."""
     return answer.strip() in written or "".join(answer.split()) in "".join(written.split())

@@ -1,4 +1,4 @@
-"""From a row to tokens and the mask of those that are learnt.
+"""From a row to tokens and the mask of those that are learned.
 
 The one code path of training, of the checks and of `data tokens`.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Tokens:
     """One row as the trainer sees it.
 
-    `mask` is 1 on learnt tokens; `length` and `learnt` count before the cut. `beyond` is what was cut off;
+    `mask` is 1 on trained tokens; `length` and `learnt` count before the cut. `beyond` is what was cut off;
     `rendered` is the text with its spans, and `encoded` what the tokenizer made of it: in one, or of the
     inference prompt and of the answer.
     """
@@ -88,7 +88,7 @@ class Tokens:
 
 
 class Tokeniser:
-    """A tokenizer with its chat template, a length limit, and a choice of what is learnt."""
+    """A tokenizer with its chat template, a length limit, and a choice of what is learned."""
 
     def __init__(
         self,
@@ -257,8 +257,8 @@ def _token_from(encoded: Encoding, character: int) -> int | None:
 
 
 def _mask(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[int]:
-    """The same from the characters of every token. Between two learnt tokens of a span, tokens that stand for
-    no character (some tokenizers count blanks to no token) are learnt too.
+    """The same from the characters of every token. Between two trained tokens of a span, tokens that stand
+    for no character (some tokenizers count blanks to no token) are learned too.
     """
     mask = [0] * len(offsets)
     for left, right in spans:

@@ -1,5 +1,5 @@
 """The template against the rows, as the trainer renders them: refused rows, reasoning that is cut out,
-answers or ends that aren't learnt.
+answers or ends that aren't learned.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.checks.check import Check, Subject
 
-RARE = 5  # rows below which a label can neither be learnt nor measured
+RARE = 5  # rows below which a label can neither be learned nor measured
 UNEVEN = 0.8  # evenness (entropy over its maximum) below which balance is called skewed
 
 

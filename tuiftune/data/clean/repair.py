@@ -131,7 +131,7 @@ def in_order(turns: list[dict[str, Any]], *, open_end: bool) -> list[dict[str, A
             continue
         if out and out[-1]["role"] == turn["role"] and turn["role"] in ("user", "assistant"):
             both = f"{out[-1]['content']}\n\n{turn['content']}"
-            muted = 0 in (out[-1]["weight"], turn["weight"])  # what the source won't have learnt, stays so
+            muted = 0 in (out[-1]["weight"], turn["weight"])  # what the source won't have learned, stays so
             out[-1] = {**out[-1], "content": both, "weight": 0.0 if muted else turn["weight"]}
         else:
             out.append(turn)

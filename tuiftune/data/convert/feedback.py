@@ -1,4 +1,4 @@
-"""Answers that come with a judgement: preferences, thumbs up and down, grades. None of them is learnt as an
+"""Answers that come with a judgement: preferences, thumbs up and down, grades. None of them is learned as an
 answer like any other unless the user says so.
 """
 
@@ -33,7 +33,7 @@ MASKS = frozenset(
     (*weights.WEIGHTS, *weights.MASKS, "masks", "weights", "loss_masks", "turn_weights", "train_mask")
 )
 _VERDICT_KEYS = frozenset((*thumbs.VERDICTS, *thumbs.LABELS, *thumbs.GRADES)) - {"accept"}
-# What is judged here are answers to choose from, not the one that is learnt.
+# What is judged here are answers to choose from, not the one that is learned.
 _CHOICES = frozenset(("choices", "options", "candidates", "distractors", "mc1_targets", "mc2_targets"))
 ANSWERS = ("completion", "response", "answer", "output", "assistant", "solution", "generation", "reply", "a")
 
@@ -140,7 +140,7 @@ def kto_pairs(sample: list[Row], known: list[str]) -> Recognition | None:
 
 
 def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place: str) -> None:
-    """ColumnsError where a column that isn't read says that some of these answers must not be learnt."""
+    """ColumnsError where a column that isn't read says that some of these answers must not be learned."""
     if found.format not in ("chat", "sharegpt", "instruction", "prompt-completion"):
         return
     train = f"to train on all of them: --format {found.format} (data.format in a preset)"

@@ -1,4 +1,4 @@
-"""Rows of any recognised format into one frame, a batch at a time, remembering what didn't fit."""
+"""Rows of any recognized format into one frame, a batch at a time, remembering what didn't fit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEEDED_QUESTIONS = ("instruction", "prompt")
 
 
 def schema() -> dict[str, Any]:
-    """Columns of the frame. `prompt` is all that isn't learnt, `answer` all that is; `messages` only for
+    """Columns of the frame. `prompt` is all that isn't learned, `answer` all that is; `messages` only for
     chats, `answer_turns` and `rejected_turns` for preferences whose answers take several turns.
     """
     import polars as pl
@@ -239,7 +239,7 @@ class Converter:
         return value
 
     def _turns_in_two(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
-        """Prompt and completion as turns: answers within the prompt are read, not learnt."""
+        """Prompt and completion as turns: answers within the prompt are read, not learned."""
         columns = self.recognition.columns
         joined = []
         for index, row in enumerate(rows):

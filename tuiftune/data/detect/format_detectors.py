@@ -208,7 +208,7 @@ _NAMED_OTHERWISE = frozenset((*names.SYSTEM, *names.ROLE_KEYS, *names.HISTORY, *
 
 
 def refuse_printed(sample: list[Row], found: Recognition, place: str) -> None:
-    """ColumnsError where the texts to be learnt are lists as Python prints them."""
+    """ColumnsError where the texts to be learned are lists as Python prints them."""
     for role in ("completion", "output", "text", "chosen"):
         name = found.columns.get(role)
         values = [row[name] for row in sample if name and isinstance(row.get(name), str)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def split(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[list[Example], list[Example]]:
-    """Training rows and held-out rows, each in file order; only rows that can be trained on.
+    """Training rows and evaluation rows, each in file order; only rows that can be trained on.
 
     A share in [0, 1) holds out rows by a hash of their prompt, so equal prompts stay on one side, and
     classification
@@ -74,7 +74,7 @@ def _alike(own: Dataset, other: Dataset) -> bool:
 
 
 def split_indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Positions of training and held-out rows. At least one row is held out where two distinct
+    """Positions of training and evaluation rows. At least one row is held out where two distinct
     prompts exist.
     """
     import numpy as np
@@ -90,7 +90,7 @@ def split_indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np
 
 
 def prompt_keys(dataset: Dataset, indices: NDArray[np.intp], seed: int) -> NDArray[np.uint64]:
-    """64 bits a row from seed and normalised prompt (the text itself for raw text): equal prompts, equal
+    """64 bits a row from seed and normalized prompt (the text itself for raw text): equal prompts, equal
     keys.
     """
     import numpy as np
@@ -110,7 +110,7 @@ def prompt_keys(dataset: Dataset, indices: NDArray[np.intp], seed: int) -> NDArr
 
 
 def choose(keys: NDArray[np.uint64], share: float, strata: list[str] | None) -> NDArray[np.bool_]:
-    """True for held-out rows: within each stratum the smallest keys, whole groups of equal keys together.
+    """True for evaluation rows: within each stratum the smallest keys, whole groups of equal keys together.
 
     A group belongs to the stratum of its first row. A stratum of one group is never held out.
     """

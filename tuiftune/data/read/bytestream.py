@@ -1,4 +1,4 @@
-"""Opening what a user calls a data file: compression and encoding are recognised from the bytes, not the
+"""Opening what a user calls a data file: compression and encoding are recognized from the bytes, not the
 name.
 """
 
@@ -104,7 +104,7 @@ class _ZstdReader(io.RawIOBase):
 
 
 def head_of(path: Path) -> bytes:
-    """The first bytes after decompression, for recognising what a file is."""
+    """The first bytes after decompression, for recognizing what a file is."""
     with reading(path), open_bytes(path) as stream:
         return stream.read(HEAD)
 

@@ -1,4 +1,4 @@
-"""Rows out of CSV and TSV: the delimiter and the header are recognised, a ragged row is named by its line."""
+"""Rows out of CSV and TSV: the delimiter and the header are recognized, a ragged row is named by its line."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _lacks(part: Part, rows: list[Row]) -> bool:
 def _new_part(
     made: FileRows, main: Part, rows: list[Row], numbers: list[int], left: list[int]
 ) -> Part | None:
-    """A part for rows that none of those there are reads; None where they aren't recognised for sure."""
+    """A part for rows that none of those there are reads; None where they aren't recognized for sure."""
     try:
         part = Part.of([rows[at] for at in left[:SAMPLE]], main.wanted, main.place, made.lost)
     except ColumnsError:

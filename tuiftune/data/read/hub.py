@@ -21,7 +21,9 @@ _WANTED = [
 
 
 def looks_like_id(text: str) -> bool:
-    """`hf:owner/name`, or owner/name where no such path or folder exists here and no file suffix is meant."""
+    """`hf:owner/name`, or owner/name where no such path or directory exists here and no file suffix is
+    meant.
+    """
     if text.startswith(PREFIX):
         return True
     path = Path(text)

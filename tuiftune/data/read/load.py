@@ -36,7 +36,7 @@ def load(
     progress: Callable[[int], None] | None = None,
     keep_going: bool = False,
 ) -> Dataset:
-    """Read files, a glob, a directory or `builtin:tickets` and recognise their format.
+    """Read files, a glob, a directory or `builtin:tickets` and recognize their format.
 
     `format` and `columns` (role → column) overrule the guess; `system` goes before rows that have none.
     `progress` is called with the number of rows so far, several times a second; what it raises ends the

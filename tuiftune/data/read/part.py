@@ -53,7 +53,7 @@ class Wanted:
 
     @property
     def nothing(self) -> bool:
-        """Whether all is to be recognised."""
+        """Whether all is to be recognized."""
         return self.format == "auto" and not self.columns
 
 

@@ -40,9 +40,9 @@ class Group:
         return self.rank == 0
 
     def join(self, device: str, meeting_place: Path) -> None:
-        """Meet the others at a file, or where a launcher says, and take a card: that of this rank's number.
+        """Meet the others at a file, or where a launcher says, and take a GPU: that of this rank's number.
 
-        Nothing listens beyond this host. UserError where there are fewer cards than ranks.
+        Nothing listens beyond this host. UserError where there are fewer GPUs than ranks.
         """
         if self.size == 1:
             return

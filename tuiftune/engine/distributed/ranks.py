@@ -230,7 +230,7 @@ def say(pipe: int, ending: Ending) -> None:
 def _end_with(leader: int) -> None:
     """Leave stopping to rank 0, and don't outlive it, however it ends."""
     follow_launcher()
-    if sys.platform == "linux":  # the kernel sees to it, also where this process hangs in a card's driver
+    if sys.platform == "linux":  # the kernel sees to it, also where this process hangs in a GPU's driver
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""Answers: generated greedily for held-out rows, and compared with their references."""
+"""Answers: generated greedily for evaluation rows, and compared with their references."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
 
 
 def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
-    """The first `rows` held-out rows that ask something whose prompt fits the length limit."""
+    """The first `rows` evaluation rows that ask something whose prompt fits the length limit."""
     chosen: list[Question] = []
     for example in examples:
         if len(chosen) >= rows:

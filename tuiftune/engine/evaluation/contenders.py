@@ -37,7 +37,7 @@ class ModelContender:
         self._off.__exit__(*fault)
 
     def loss(self) -> float:
-        """Mean loss a trained token of the held-out rows, in nats."""
+        """Mean loss a trained token of the evaluation rows, in nats."""
         self._trainer.when = self.key
         return float(self._trainer.evaluate()["eval_loss"])
 

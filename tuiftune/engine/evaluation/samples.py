@@ -1,4 +1,4 @@
-"""Answers to a few fixed held-out rows at each evaluation, so that one sees what is being learnt.
+"""Answers to a few fixed evaluation rows at each evaluation, so that one sees what is being learned.
 
 Greedy, short and bounded in time; training goes on as if they had not been: random numbers and weights are
 left alone, and what fails here only ends the samples.
@@ -54,7 +54,7 @@ class Samples:
         self._began, self._spent = time.monotonic(), 0.0
 
     def begin(self, before: Score) -> None:
-        """Say what is asked, and what the untuned model answers."""
+        """Say what is asked, and what the base model answers."""
         asked = [
             {"row": question.row, "prompt": question.text, "reference": question.reference}
             for question in self._questions

@@ -1,4 +1,4 @@
-"""Before and after: held-out loss, exact match, and the answers side by side."""
+"""Before and after: eval loss, exact match, and the answers side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How one model did on the held-out rows. Nothing that was not measured has a value.
+    """How one model did on the evaluation rows. Nothing that was not measured has a value.
 
     `stripped` counts the answers that were compared without their `reasoning` or the template's `marks`,
     `unended` those that reached max_new_tokens.

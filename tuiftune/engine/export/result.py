@@ -1,4 +1,4 @@
-"""The result: the adapter or model, its tokenizer, its card, the answers and the numbers."""
+"""The result: the adapter or model, its tokenizer, its model card, the answers and the numbers."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ def _stopping_at(base: Any, stops: list[int]) -> Any:
 
 
 def save_numbers(result: Path, document: dict[str, Any], rows: list[dict[str, Any]], card: str) -> None:
-    """The answers, the card, and at last result.json: once it is there, the run has its result."""
+    """The answers, the model card, and at last result.json: once it is there, the run has its result."""
     write_text(result / "samples.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     write_text(result / "README.md", card)
     write_text(result / "result.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[str, Any]) -> str:
-    """The model card: what it was made from, how, and how it does against the untuned model."""
+    """The model card: what it was made from, how, and how it does against the base model."""
     preset, stage = settings.preset, settings.stage
     library = "peft" if settings.adapted else "transformers"
     head = [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 # Tensors that files of sound models hold and causal language models have no place for: other towers, heads
-# that predict several tokens at once, tables that are computed, and the scales of quantised files.
+# that predict several tokens at once, tables that are computed, and the scales of quantized files.
 _LEFT_OUT = re.compile(
     r"vision|visual|image|audio|speech|projector|connector|resampler|aligner|(^|\.)(mtp|mm_\w+|vit)\b|nextn"
     r"|rotary_emb\.inv_freq|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
@@ -130,7 +130,7 @@ def stop_ids(base: Base) -> list[int]:
 
 
 def _older_template(base: Base) -> str | None:
-    """The template of chat_template.json, which only processors of earlier models read."""
+    """Return the template of chat_template.json, which older multimodal models have."""
     found = _document(base, "chat_template.json").get("chat_template")
     return found if isinstance(found, str) else None
 
@@ -153,7 +153,7 @@ def _document(base: Base, name: str) -> dict[str, Any]:
 
 
 def choose_device(settings: Settings) -> str:
-    """`cuda` or `cpu`, as planned. UserError where the plan counts on a card that isn't there."""
+    """`cuda` or `cpu`, as planned. UserError where the plan counts on a GPU that isn't there."""
     import torch
 
     there = torch.cuda.is_available()
@@ -258,7 +258,7 @@ def check_numbers(model: Any, base: Base) -> None:
 
 
 def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
-    """What there is in floats: the weights, and the scales of those that are quantised."""
+    """What there is in floats: the weights, and the scales of those that are quantized."""
     for name, one in model.named_parameters():
         state = getattr(one, "quant_state", None)
         if state is not None:
@@ -312,7 +312,7 @@ def hold_padding_row(model: Any) -> None:
 
 
 def quantisation(dtype: Any) -> Any:
-    """NF4 with double quantisation, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3)."""
+    """NF4 with double quantization, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3)."""
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(

@@ -58,7 +58,7 @@ def behind_fence(
     base: Base, rows: Rows, make: Callable[[], Tokeniser], examples: Mapping[str, Sequence[Example]]
 ) -> Asked:
     """What answers the questions below; to be closed. UserError where the tokenizer or template is beyond its
-    limits. To be called by the main thread before a card is used.
+    limits. To be called by the main thread before a GPU is used.
     """
 
     def made() -> Foreign:
@@ -76,7 +76,7 @@ def behind_fence(
 
 
 def tokenised(asked: Asked, which: str, examples: Sequence[Example], start: int, stop: int) -> list[Row]:
-    """Some of the rows. UserError where the learnt tokens of one can't be told."""
+    """Some of the rows. UserError where the trained tokens of one can't be told."""
     batch = examples[start:stop]
     size = sum(text_of(example) for example in batch)
     return asked.ask(_tokenised, which, start, stop, rows=len(batch), size=size)

@@ -1,7 +1,7 @@
 """Out of GPU memory in training: the same run in a fresh process, with half the micro batch.
 
 A process that ran out of memory is fragmented and may be broken, so nothing is retried in it. The effective
-batch, the schedule and the order of the rows stay: only how many rows go through the card at once changes.
+batch, the schedule and the order of the rows stay: only how many rows go through the GPU at once changes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def smaller(micro: int, effective: int) -> int | None:
 def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -> bool:
     """Record and announce the next smaller micro batch. False where that can't help or there is none.
 
-    `others` are the bytes of the card that other processes hold.
+    `others` are the bytes of the GPU that other processes hold.
     """
     training, processes = settings.preset.training, settings.processes
     planned, effective = settings.planned_micro_batch, int(training.effective_batch)
@@ -74,7 +74,7 @@ def _beside(others: int) -> str:
 def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:
     """Replace this process by a new engine on the run, which keeps its process id. Doesn't return.
 
-    Every other open file is closed on the way, the card's among them: its memory is free then.
+    Every other open file is closed on the way, the GPU's among them: its memory is free then.
     """
     if terminal is not None:
         os.dup2(terminal, 2)

@@ -27,7 +27,7 @@ OUT_OF_MEMORY_WORDS = ("cuda out of memory", "cublas_status_alloc_failed", "cuda
 class Ending:
     """How a run ended: a state of `runs.events.END_STATES`, its exit code and why.
 
-    `others` are the bytes that other processes held of a card that had no more to give.
+    `others` are the bytes that other processes held of a GPU that had no more to give.
     """
 
     state: str

@@ -1,4 +1,4 @@
-"""The card while the run works: its memory as PyTorch and the driver see it, and samples for the watchers."""
+"""The GPU while the run works: its memory as PyTorch and the driver see it, and samples for the watchers."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ CARD_FIELDS = (
 
 
 def memory_of(device: str) -> dict[str, int | None]:
-    """Bytes: `allocated` and `reserved` at their peak by PyTorch, `device` as the driver sees the card now.
+    """Bytes: `allocated` and `reserved` at their peak by PyTorch, `device` as the driver sees the GPU now.
 
-    Without a card there is no allocator to ask; `device` is then this process's resident memory.
+    Without a GPU there is no allocator to ask; `device` is then this process's resident memory.
     """
     if device != "cuda":
         import psutil
@@ -58,7 +58,7 @@ def memory_of(device: str) -> dict[str, int | None]:
 
 
 def held_by_others() -> int:
-    """Bytes of this process's card that other processes hold; 0 without a card that still answers."""
+    """Bytes of this process's GPU that other processes hold; 0 without a GPU that still answers."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return 0
@@ -81,7 +81,7 @@ def forget_peaks(device: str) -> None:
 
 
 def keep_within(limit: int | None) -> None:
-    """Let PyTorch's allocator refuse what would take this process beyond `limit` bytes of the card."""
+    """Let PyTorch's allocator refuse what would take this process beyond `limit` bytes of the GPU."""
     if limit is None:
         return
     import torch
@@ -93,19 +93,19 @@ def keep_within(limit: int | None) -> None:
 
 
 def share_of(limit: int, total: int) -> float:
-    """A limit as the share of a card, in (0, 1]."""
+    """A limit as the share of a GPU, in (0, 1]."""
     return min(1.0, max(limit, 1) / total)
 
 
 def show_only(cards: int | list[int] | str, count: int) -> None:
-    """Show PyTorch as many cards as there are processes, before it is imported. All see the same ones: they
+    """Show PyTorch as many GPUs as there are processes, before it is imported. All see the same ones: they
     reach into one another's memory.
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML numbers them
     wanted = [str(card) for card in cards] if isinstance(cards, list) else []
     given = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
     chosen = (wanted or given or [str(card) for card in range(count)])[:count]
-    if os.environ.get("CUDA_VISIBLE_DEVICES") != "":  # empty means that no card is to be used
+    if os.environ.get("CUDA_VISIBLE_DEVICES") != "":  # empty means that no GPU is to be used
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
 
 
@@ -150,7 +150,7 @@ class StepWatch:
 
 
 class Pulse:
-    """Two threads: a heartbeat with the current step, and samples of the cards and the host."""
+    """Two threads: a heartbeat with the current step, and samples of the GPUs and the host."""
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ class EngineStage(Protocol):
         """The trainer's arguments: those of every stage, and its own."""
 
     def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
-        """What the first held-out rows ask, at most so many."""
+        """What the first evaluation rows ask, at most so many."""
 
     def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
         """New tokens that an answer takes, and of what stands around it."""

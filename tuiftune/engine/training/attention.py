@@ -1,6 +1,6 @@
 """Attention in training: no mask where rows are only padded, and rows in one sequence apart by their ends.
 
-Rows are padded on the right, so causal attention never looks at padding from a token that is learnt: without
+Rows are padded on the right, so causal attention never looks at padding from a token that is learned: without
 a mask of length² the fused causal kernel runs, which also shares keys and values among query heads.
 Rows that follow one another in one sequence go through PyTorch's variable-length kernel (FlashAttention 2).
 """

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """A run as one of its processes sees it, with its rows tokenised and the device chosen.
+    """A run as one of its processes sees it, with its rows tokenized and the device chosen.
 
     `start` is where it goes on from; `force`: although the settings were changed.
     """
@@ -71,7 +71,7 @@ def open_run(
     force: bool,
     ground: Ground | None,
 ) -> RunContext:
-    """Read, check and tokenise what a run needs. UserError for what is wrong with it."""
+    """Read, check and tokenize what a run needs. UserError for what is wrong with it."""
     report.phase("loading", "settings")
     wanted = settings.read(run)
     base, half = bases.find(wanted), stage(wanted.preset.method.stage)
@@ -143,7 +143,7 @@ def _prepared(
     report: Report,
     stopping: Stopping,
 ) -> tuple[Prepared, Prepared | None]:
-    """The rows for training and the held-out ones, tokenised behind the fence."""
+    """The rows for training and the held-out ones, tokenized behind the fence."""
     report.phase("loading", "tokenizer")
     named = {"training": examples.train, "held-out": examples.held_out}
     with closing(foreign.behind_fence(base, half.rows, make, named)) as asked:

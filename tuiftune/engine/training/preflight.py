@@ -58,7 +58,7 @@ class Preflight:
     """Runs at the beginning of training, where model and optimizer are as training uses them.
 
     Each process of a group tries by itself, without exchanging gradients, whose buckets are there already;
-    then they agree: none goes on where one ran out of memory, and the fullest card counts.
+    then they agree: none goes on where one ran out of memory, and the fullest GPU counts.
     """
 
     def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
@@ -223,7 +223,7 @@ class Preflight:
             self._remember(self._settings.capacity)
 
     def _remember(self, held: float) -> None:
-        """For the next plan on this card."""
+        """For the next plan on this GPU."""
         from tuiftune.hardware import experience
 
         if needs := self._settings.predicted["needs"]:
@@ -231,7 +231,7 @@ class Preflight:
 
 
 def _held(measured: dict[str, int | None]) -> int | None:
-    """Bytes of the card that this process holds, to compare with a plan's `needs`; None without a card."""
+    """Bytes of the GPU that this process holds, to compare with a plan's `needs`; None without a GPU."""
     from tuiftune.plan.memory import CONTEXT
 
     reserved = measured["reserved"]
@@ -254,7 +254,7 @@ def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
 def _updates(trainer: RunTrainer, *, paged: bool) -> None:
     """Forward, backward and update as training does them, at a learning rate of 0.
 
-    Paged states are left out: they live beside the card's memory, and can't be taken back.
+    Paged states are left out: they live beside the GPU's memory, and can't be taken back.
     """
     batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
     model, optimizer = trainer.model_wrapped, trainer.optimizer
@@ -307,7 +307,7 @@ def _longest(trainer: RunTrainer, dataset: Any, count: int) -> dict[str, Any]:
 
 @contextmanager
 def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
-    """Everything that a step changes is put back. Weights of full tuning can't change at a rate of 0."""
+    """Everything that a step changes is put back. Weights of full fine-tuning can't change at a rate of 0."""
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""The rows of a run: loaded, split, tokenised, cut, and turned into what the trainer reads."""
+"""The rows of a run: loaded, split, tokenized, cut, and turned into what the trainer reads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REWRITTEN = {
 class Examples:
     """The rows as messages or text, split the way `data.split` does.
 
-    `train` holds what is mixed in, too. `format` is what the data was recognised as.
+    `train` holds what is mixed in, too. `format` is what the data was recognized as.
     """
 
     train: list[Example]
@@ -157,7 +157,7 @@ def prepare(
 
 
 def leaked(training: Prepared, held_out: Prepared | None) -> int:
-    """Return how many held-out rows are training rows too, token for token."""
+    """Return how many evaluation rows are training rows too, token for token."""
     if held_out is None:
         return 0
     seen = set(training.keys)

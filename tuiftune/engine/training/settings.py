@@ -25,7 +25,7 @@ RECORD = "downsized.json"
 BASE_IN_FP8 = "fp8.json"  # what was found of the base in FP8, and the layers that stay in 16 bit
 AdapterDtype = Literal["auto", "float32", "bfloat16"]
 
-# The engine resolves these itself, from what only it knows (the data, the tokenizer, the cards it may use).
+# The engine resolves these itself, from what only it knows (the data, the tokenizer, the GPUs it may use).
 OWN_AUTOS = frozenset(
     {
         "data.format",
@@ -51,11 +51,11 @@ class Settings:
 
     preset: Preset
     predicted: dict[str, float | None]
-    gpu: str | None  # the card planned for, "cpu", or None where the plan doesn't say
+    gpu: str | None  # the GPU planned for, "cpu", or None where the plan doesn't say
     usd_per_hour: float | None
     adapter_dtype: AdapterDtype
-    planned_micro_batch: int | None = None  # the preset's may be smaller, once the card ran out of memory
-    capacity: int | None = None  # bytes of the card that the run may hold
+    planned_micro_batch: int | None = None  # the preset's may be smaller, once the GPU ran out of memory
+    capacity: int | None = None  # bytes of the GPU that the run may hold
     correction: float = 1.0  # what the plan multiplied its bound by, from earlier preflight checks here
     predicted_seconds: float | None = None  # of all steps
     preflight: bool | None = None  # None: where there is a GPU
@@ -78,7 +78,7 @@ class Settings:
 
     @property
     def predictions(self) -> dict[str, float | None]:
-        """What a memory event says of the plan: `predicted` is the whole card's, the others PyTorch's."""
+        """What a memory event says of the plan: `predicted` is the whole GPU's, the others PyTorch's."""
         predicted = self.predicted
         return {
             "predicted": predicted["device"],
@@ -107,7 +107,7 @@ class Settings:
 
     @property
     def processes(self) -> int:
-        """Data-parallel processes: one a card, or as many as were asked for."""
+        """Data-parallel processes: one a GPU, or as many as were asked for."""
         hardware = self.preset.hardware
         if hardware.processes != "auto":
             return hardware.processes

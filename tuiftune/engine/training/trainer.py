@@ -118,7 +118,7 @@ class RunTrainer(Mixin):
         return norm
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Mean loss over the learnt tokens of the held-out rows, whatever the batch size.
+        """Mean loss over the trained tokens of the evaluation rows, whatever the batch size.
 
         Leaves random numbers alone.
         """
@@ -191,7 +191,7 @@ class RunTrainer(Mixin):
         self._report.phase("loading", what, done=done, total=total)
 
     def _share_held_out(self) -> Any:
-        """This process's held-out rows. accelerate would repeat some to make the shares even."""
+        """This process's evaluation rows. accelerate would repeat some to make the shares even."""
         rows = self._remove_unused_columns(self.eval_dataset, description="evaluation")
         share = rows.shard(num_shards=self.group.size, index=self.group.rank, contiguous=False)
         return torch.utils.data.DataLoader(
@@ -223,7 +223,7 @@ class RunTrainer(Mixin):
             yield batch
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """None: the result gets a card of its own, once there are scores to state."""
+        """Do nothing: the result gets a model card of its own, once there are scores to state."""
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staged or super()._get_output_dir(trial))

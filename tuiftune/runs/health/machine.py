@@ -1,4 +1,4 @@
-"""Rules on the cards: heat and power, waiting for data, memory that is idle or nearly used up."""
+"""Rules on the GPUs: heat and power, waiting for data, memory that is idle or nearly used up."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from tuiftune.plan.planned import Faster, Planned
     from tuiftune.runs.state.run_state import RunState
 
-READINGS = 10  # while training, before a card is judged: 20 s of them
+READINGS = 10  # while training, before a GPU is judged: 20 s of them
 THROTTLED_SHARE = 0.5  # of the latest readings
 BY_DESIGN = ("power cap", "clocks set", "sync boost", "display clock", "idle")  # limits that were set
 UTILISATION_LOW = 60.0  # per cent, median
 DATA_WAIT = 0.2  # of a step's time, median
 DATA_STEPS = 20
-IDLE_SHARE = 0.25  # of the card's memory, at its fullest …
+IDLE_SHARE = 0.25  # of the GPU's memory, at its fullest …
 SPARED = 0.05  # … of which so much is kept free
-MATTERS = 0.005  # less than that of the card is not what idle memory is spent on
+MATTERS = 0.005  # less than that of the GPU is not what idle memory is spent on
 WORTH = 1.1  # times the speed
-SETTLED_STEPS = 20  # the fullest a card gets shows in its first steps
+SETTLED_STEPS = 20  # the fullest a GPU gets shows in its first steps
 NEARLY_FULL = 0.97
 
 
@@ -128,7 +128,7 @@ def _idle(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def idle_memory(state: RunState) -> tuple[int, float, float] | None:
-    """The fullest card's index, the bytes that were free at its fullest, and all it has."""
+    """The fullest GPU's index, the bytes that were free at its fullest, and all it has."""
     found = []
     for gpu in state.gpus:
         highest = state.gpu_curves[gpu.index].curves["memory_used"].highest

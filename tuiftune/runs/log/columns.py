@@ -23,7 +23,7 @@ DAMAGED = ""  # the kind of a line that is no event
 
 
 class Name(NamedTuple):
-    """Of a column: kind of event, index of the card, None for what is no card's, and the field."""
+    """Of a column: kind of event, index of the GPU, None for what is no GPU's, and the field."""
 
     kind: str
     card: int | None
@@ -49,7 +49,7 @@ class Columns:
         self.places: dict[str, list[int]] = {}  # by kind
         self.partings: list[int] = []  # where a resume may go back to, or goes back
         self.not_a_number: list[int] = []  # steps
-        self.throttled: dict[int, list[tuple[int, tuple[str, ...]]]] = {}  # by card: places and causes
+        self.throttled: dict[int, list[tuple[int, tuple[str, ...]]]] = {}  # by GPU: places and causes
         self._columns: dict[Name, tuple[list[int], list[Any]]] = {}
 
     def take(self, first: int, events: Sequence[Event]) -> None:
@@ -141,7 +141,7 @@ def _aside(kind: str, events: Sequence[Event]) -> list[bool]:
 
 
 def _drawn(kind: str, events: Sequence[Event]) -> Iterable[str]:
-    """The keys of the values that are drawn, of events and of the cards in them."""
+    """The keys of the values that are drawn, of events and of the GPUs in them."""
     if kind not in BY_STEP:
         return _drawn_of(kind, tuple(metric.key for metric in metrics.of(kind) if metric.unit))
     return {key for keys in {*map(tuple, events)} for key in _drawn_of(kind, keys)}

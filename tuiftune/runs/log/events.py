@@ -6,7 +6,7 @@ durations) unless it was written by an earlier version. Payloads, by type (None 
 start       run, model, technique, total_steps, epochs, rows_train, rows_eval, rows_leaked (evaluation rows
             that are training rows too), trainable, parameters, device, processes (data-parallel),
             resumed_from, predicted_seconds (of all steps)
-phase       name, detail, done, total         (loading, tokenising, preflight, scoring_before, training,
+phase       name, detail, done, total         (loading, tokenizing, preflight, scoring_before, training,
                                                evaluating, saving, scoring_after, exporting)
 step        step, loss, lr, grad_norm, tokens, tokens_per_second, epoch, data_wait (share of the step's time),
             and every other finite number that the trainer logs (`tuiftune.metrics`)

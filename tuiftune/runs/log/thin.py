@@ -38,7 +38,7 @@ STANDS_FOR = "_stands_for"
 MEANS = "_means"
 
 PARTIAL = "_partial"
-CAUSES = "_causes"  # of a card: how many readings each cause of throttling was in, this one among them
+CAUSES = "_causes"  # of a GPU: how many readings each cause of throttling was in, this one among them
 HEAD = ("v", "seq", "t", "type", "clock")
 
 Kept = dict[int, list[bytes]]  # by the line's number in its block

@@ -49,7 +49,7 @@ class Contender:
     tokens: int | None
     tokens_per_second: float | None  # from the first to the last step, evaluations and checkpoints included
     seconds: float
-    memory_peak: float | None  # on the card, as measured
+    memory_peak: float | None  # on the GPU, as measured
     memory_predicted: float | None
     usd_per_hour: float | None
     usd: float | None
@@ -75,7 +75,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The same held-out rows answered by two runs: `gained` wrong by the first and right by the second,
+    """The same evaluation rows answered by two runs: `gained` wrong by the first and right by the second,
     `lost` the other way about; `p` by McNemar's exact test."""
 
     first: str
@@ -170,7 +170,7 @@ def _contender(run: RunDir, state: RunState, standing: str) -> Contender:
 
 
 def _speed(state: RunState) -> float | None:
-    """Tokens learnt over the time from the first to the last step."""
+    """Tokens learned over the time from the first to the last step."""
     tokens, seconds = state.curves["tokens"].points(), state.seconds_curve.points()
     if len(tokens) < 2 or len(seconds) < 2 or seconds[-1][1] <= seconds[0][1]:
         return None
@@ -178,7 +178,7 @@ def _speed(state: RunState) -> float | None:
 
 
 def _peak(state: RunState) -> float | None:
-    """What the trainer measured, as the plan predicts it; else the fullest card as its driver saw it."""
+    """What the trainer measured, as the plan predicts it; else the fullest GPU as its driver saw it."""
     if state.time_curves["device"].highest is not None:
         return state.time_curves["device"].highest
     cards = (card.curves["memory_used"].highest for card in state.gpu_curves.values())
@@ -204,7 +204,7 @@ def _differences(settings: Sequence[dict[str, Any]]) -> Iterator[Difference]:
 
 
 def _answers(run: RunDir) -> dict[tuple[str, str], bool]:
-    """Whether the tuned model answered each held-out row exactly right, by its prompt and reference."""
+    """Whether the fine-tuned model answered each held-out row exactly right, by its prompt and reference."""
     found = {}
     for row in documents.json_lines(run.result_path / "samples.jsonl", samples.MOST_BYTES):
         if isinstance(row, dict) and isinstance(row.get("matched_after"), bool):

@@ -1,4 +1,4 @@
-"""The loss of a run drawn as SVG: training loss, its smoothed course, and the held-out loss."""
+"""The loss of a run drawn as SVG: training loss, its smoothed course, and the eval loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 34, 44
 TICKS = 5
-# Blue, orange: told apart with any colour vision (Okabe and Ito), and by their form.
+# Blue, orange: told apart with any color vision (Okabe and Ito), and by their form.
 TRAIN, EVAL, MUTED = "#0072B2", "#D55E00", "#767676"
 LOG_ABOVE = 20.0  # highest ÷ lowest from which the y axis is logarithmic
 

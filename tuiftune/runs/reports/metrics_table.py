@@ -2,7 +2,7 @@
 
 Rows come in the order of the log: `type` is step, eval, score, gpu or memory, and a cell that the event has
 no value for is empty. Steps that a resume repeated are left out, as in every curve. Two passes over the log,
-so that a long one needs no memory: the first finds the cards and the repeated steps.
+so that a long one needs no memory: the first finds the GPUs and the repeated steps.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _events(run: RunDir) -> Iterator[Event]:
 
 
 def _measured(event: Event) -> Iterator[Metric]:
-    """The metrics that an event has a number of, those of its cards left out."""
+    """The metrics that an event has a number of, those of its GPUs left out."""
     for key in event:
         metric = metrics.find(event["type"], key)
         if metric is not None and number(event, key) is not None:

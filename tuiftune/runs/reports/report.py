@@ -164,7 +164,7 @@ def _preflight(preflight: dict[str, Any]) -> str:
 
 
 def _side_by_side(rows: list[dict[str, Any]]) -> list[str]:
-    """Answers that changed first: those show what was learnt."""
+    """Answers that changed first: those show what was learned."""
     changed = sorted(rows, key=lambda row: row.get("before") == row.get("after"))
     blocks = []
     for row in changed[:SAMPLES]:

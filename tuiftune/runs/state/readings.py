@@ -78,7 +78,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """One card at one moment, as the engine saw it. Bytes, watts, °C, utilisation 0–100; None: not known."""
+    """One GPU at one moment, as the engine saw it. Bytes, watts, °C, utilisation 0–100; None: not known."""
 
     index: int
     name: str
@@ -103,9 +103,9 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """Bytes on the card: the trainer's own figures beside what the plan predicted.
+    """Bytes on the GPU: the trainer's own figures beside what the plan predicted.
 
-    `allocated` and `reserved` are PyTorch's peaks, `device` is all of the card now (without a card, all of
+    `allocated` and `reserved` are PyTorch's peaks, `device` is all of the GPU now (without a GPU, all of
     the process). `predicted` belongs to `device`, the others say what they belong to.
     """
 
@@ -126,7 +126,7 @@ class MemoryReading:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """Answers that were generated for a few fixed held-out rows during training; `seconds` it took."""
+    """Answers that were generated for a few fixed evaluation rows during training; `seconds` it took."""
 
     step: int
     count: int | None
@@ -148,7 +148,7 @@ class Eta:
 
 @dataclass(slots=True)
 class GpuCurves:
-    """A card's history over the seconds of the run, a curve for each metric; `throttle` is 1 where it was
+    """A GPU's history over the seconds of the run, a curve for each metric; `throttle` is 1 where it was
     throttled and 0 where not."""
 
     curves: Curves = field(default_factory=Curves)

@@ -46,7 +46,7 @@ NO_PHASE, NO_HOST, NO_MEMORY = Phase(""), HostReading(), MemoryReading()
 class RunState(Steps):
     """What is known of a run from its log alone. Feed it each event once, in order: `fold`.
 
-    Curves have the optimiser step as x (of cards and host: seconds of the run). Unknown event types are
+    Curves have the optimizer step as x (of GPUs and host: seconds of the run). Unknown event types are
     passed over; fields that are missing or of the wrong kind are None. Clock steps backwards count as no
     time.
     """
@@ -124,7 +124,7 @@ class RunState(Steps):
 
     @property
     def throttled(self) -> tuple[str, ...]:
-        """Why cards run slower than they could, at the latest reading."""
+        """Why GPUs run slower than they could, at the latest reading."""
         return tuple(dict.fromkeys(cause for gpu in self.gpus for cause in gpu.throttle))
 
     def _restarts(self, event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""The machine under training, a line a card."""
+"""The machine under training, a line a GPU."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CAUSES = {
 
 
 def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
-    """Each card in a line, then the processor."""
+    """Each GPU in a line, then the CPU."""
     for gpu in state.gpus:
         harmful = [cause for cause in gpu.throttle if cause.lower() not in BY_DESIGN]
         yield Fact("machine", f"GPU {gpu.index}", card_line(gpu), _why(gpu), "warning" if harmful else "")

@@ -1,4 +1,4 @@
-"""Memory on the card, and disk: what was predicted, what is there, what is needed next."""
+"""Memory on the GPU, and disk: what was predicted, what is there, what is needed next."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SET_ASIDE = ".not-a-checkpoint"
-LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a card without scores
+LEFT_OUT = ("training_args.bin", "README.md")  # a pickle that nothing reads, and a GPU without scores
 FULL_BELOW = 1024 * 1024  # bytes free
 
 

@@ -1,4 +1,4 @@
-"""Answers to a few fixed held-out rows, evaluation by evaluation: `samples.jsonl` in the run's directory.
+"""Answers to a few fixed evaluation rows, evaluation by evaluation: `samples.jsonl` in the run's directory.
 
 Rows and answers stay in this file; the event log only says that there are new ones. A line is one JSON
 object: `{"questions": [{row, prompt, reference}]}`, at the beginning of each process, or `{"step", "when",

@@ -133,7 +133,7 @@ class MemoryBar(Canvas):
             if part.name == "free":
                 continue
             mark = part.sign if letters else "■"
-            text = f"{part.name} {size(part.bytes)}"
+            text = f"{part.label} {size(part.bytes)}"
             if lines[-1].width + len(text) + 4 > width:
                 if len(lines) == most:
                     break
