@@ -55,7 +55,7 @@ class Scene:
     environment: tuple[tuple[str, str], ...] = ()
 
 
-TO_DATA = ("CPU ", "enter", "1 of 9 ", "s", "passed ")
+TO_DATA = ("CPU ", "enter", "1 of 9 ", "s", "Built-in ", "down", "enter", "passed ")
 TO_MODEL = (*TO_DATA, "enter", "tokens/s predicted ")
 SCENES = (
     Scene("home", SMALL, ("h200-qlora ",)),

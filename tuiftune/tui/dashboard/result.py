@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual.containers import VerticalScroll
@@ -13,6 +14,7 @@ from tuiftune.figures import count, duration, percent, real
 from tuiftune.runs.reports.scores import measured
 from tuiftune.runs.reports.verdict import of
 from tuiftune.runs.state.readings import part
+from tuiftune.runs.store.result_rows import result_rows
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import RESULT
 from tuiftune.tui.kit.canvas import Canvas, Line
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.runs.store.result_rows import ResultRow
 
 
 MOST = 6  # lines of one text
@@ -200,6 +203,28 @@ class ResultScreen(FullScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#result").focus()
+
+    @cached_property
+    def _rows(self) -> list[ResultRow]:
+        return result_rows(self.run)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        if action == "labels":
+            from tuiftune.tui.dashboard.wrong_rows import labels_of
+
+            return bool(labels_of(self._rows))
+        return bool(self._rows) if action == "wrong_rows" else True
+
+    def action_wrong_rows(self) -> None:
+        from tuiftune.tui.dashboard.wrong_rows import WrongRows
+
+        self.app.push_screen(WrongRows(self.run.name, self._rows))
+
+    def action_labels(self) -> None:
+        from tuiftune.tui.dashboard.label_scores import LabelScores
+
+        self.app.push_screen(LabelScores(self.run.name, self._rows))
 
     def action_quit(self) -> None:
         self.app.exit("", return_code=0)

@@ -142,6 +142,17 @@ EXPLANATIONS: dict[str, str] = {
         "equals the reference answer, except for white space. Dots at the end mean that the length or time "
         "limit was reached. The answers are in samples.jsonl in the run's directory, not in the event log."
     ),
+    "wrong": (
+        "All evaluated rows of the run. First those that the fine-tuned model answers wrongly; s also shows "
+        "rows that were right before training, rows that are right now, or all. If the answers are labels, "
+        "the arrows show one label at a time. Columns b and a: right before, right after. An answer is right "
+        "if it equals the reference answer, except for white space."
+    ),
+    "labels": (
+        "Precision is the share of rows given a label that have it; recall is the share of rows with a label "
+        "that were given it; F1 is their harmonic mean. In the confusion matrix, a row is a reference label "
+        "and a column is the label that the model answered, by its number; the diagonal is right."
+    ),
     "result": (
         "Scores on the evaluation set before and after training: eval loss (lower is better), perplexity "
         "(the exponential of the loss: 1 is best), and exact match (the share of generated answers equal to "

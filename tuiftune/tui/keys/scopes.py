@@ -10,6 +10,8 @@ REPLAY = "replay"
 CHARTS = "charts"
 COMPARE = "compare"
 RESULT = "result"
+WRONG = "wrong"
+LABELS = "labels"
 WHY = "why"
 ANSWERING = "answering"
 TOKENS = "tokens"
@@ -59,6 +61,8 @@ TITLES = {
     CHARTS: "Charts",
     COMPARE: "Compare runs",
     RESULT: "Result",
+    WRONG: "Evaluated rows",
+    LABELS: "Labels",
     WHY: "Reasons",
     ANSWERING: "Sample answers",
     DIALOG: "Dialog",

@@ -19,6 +19,7 @@ from tuiftune.tui.keys.scopes import (
     FILES,
     HELP,
     HOME,
+    LABELS,
     LIST,
     MAPPING,
     MIX,
@@ -37,6 +38,7 @@ from tuiftune.tui.keys.scopes import (
     WEIGHING,
     WHY,
     WIZARD,
+    WRONG,
 )
 
 
@@ -366,7 +368,23 @@ ACTIONS: tuple[Action, ...] = (
     Action(RESULT, "close", "escape,r", "Esc", "Back", "Back to the dashboard", 10),
     Action(RESULT, "scroll(2)", "down,j", "j k", "Scroll", "Scroll down or up (also arrows)", 20),
     Action(RESULT, "scroll(-2)", "up,k", "", "", ""),
+    Action(
+        RESULT, "wrong_rows", "w", "w", "Wrong rows", "Show all evaluated rows: wrong, fixed, by label", 12
+    ),
+    Action(RESULT, "labels", "m", "m", "Labels", "Scores per label and the confusion matrix", 14),
     Action(RESULT, "quit", "q", "q", "Quit", "Quit the app", 70),
+    Action(WRONG, "move(1)", "down,j", "↓ ↑", "Row", "Next or previous row", 30),
+    Action(WRONG, "move(-1)", "up,k", "", "", ""),
+    Action(WRONG, "move(8)", "pagedown", "PgDn", "Page", "Page down the list; PgUp: up"),
+    Action(WRONG, "move(-8)", "pageup", "", "", ""),
+    Action(WRONG, "which", "s", "s", "Show", "Wrong now, newly wrong, newly right, or all rows", 10),
+    Action(WRONG, "label(1)", "right,l", "← →", "Label", "Rows of the next or previous label only", 20),
+    Action(WRONG, "label(-1)", "left,h", "", "", ""),
+    Action(WRONG, "filter", "slash", "/", "Filter", "Show only the rows that match some words", 25),
+    Action(WRONG, "close", "escape,q,w", "Esc", "Back", "Back to the result", 15),
+    Action(LABELS, "scroll(2)", "down,j", "j k", "Scroll", "Scroll down or up (also arrows)", 20),
+    Action(LABELS, "scroll(-2)", "up,k", "", "", ""),
+    Action(LABELS, "close", "escape,q,m", "Esc", "Back", "Back to the result", 10),
     Action(DIALOG, "cancel", "escape", "Esc", "Cancel", "Close without a change", 20),
     Action(CONFIRM, "yes", "y", "y", "Yes", "Confirm", 10),
     Action(CONFIRM, "cancel", "escape,n", "n", "No", "Cancel without a change", 20),
