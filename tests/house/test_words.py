@@ -20,7 +20,6 @@ SKIP = ("languages.py", "secrets.py", "special_tokens.py")  # word lists that re
 # Room (directory of tuiftune/, "." for its files, or another top-level entry) -> hits that it still has. A
 # number may only go down; a room that is not listed has none.
 BUDGET = {
-    "CONTRIBUTING.md": 2,
     "advice": 58,
     "assets": 2,
     "data": 118,
@@ -34,7 +33,6 @@ BUDGET = {
     "presets": 9,
     "runs": 81,
     "techniques": 13,
-    "wizard": 19,
 }
 
 # Pattern -> what to write instead. Case-insensitive, whole words.

@@ -25,10 +25,10 @@ async def test_an_empty_home_says_what_to_begin_with(app: Callable[..., TuneApp]
     async with app().run_test(size=SMALL) as pilot:
         offers = (
             "No runs yet",
-            "A new run",
+            "New run",
             "Demo",
             "Built-in preset",
-            "A tour",
+            "Tour",
             "tuiftune doctor",
         )
         await until(pilot, lambda: all(offer in shown(pilot.app) for offer in offers))

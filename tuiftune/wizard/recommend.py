@@ -84,41 +84,47 @@ def _evaluation_share(facts: DataFacts) -> Reason:
     key, source = "data.eval", sources.DEFAULT
     total = facts.rows + facts.rows_eval
     if total < 20:
-        return Reason(key, 0.2, f"of {total} rows, fewer held out would say nothing", "arithmetic")
+        return Reason(
+            key, 0.2, f"with only {total} rows, fewer evaluation rows would show nothing", "arithmetic"
+        )
     if total <= 1_000:
-        return Reason(key, 0.1, f"one row in ten of {total:,} is held out to measure on", source)
+        return Reason(key, 0.1, f"one row in ten of {total:,} becomes the evaluation set", source)
     if total * 0.05 <= _MOST_EVAL_ROWS:
-        return Reason(key, 0.05, f"one row in twenty of {total:,} is held out to measure on", source)
+        return Reason(key, 0.05, f"one row in twenty of {total:,} becomes the evaluation set", source)
     share = math.floor(_MOST_EVAL_ROWS / total * 10_000) / 10_000 or 0.0001
-    return Reason(key, share, f"{_MOST_EVAL_ROWS:,} rows measure finely enough, and cost time", "arithmetic")
+    return Reason(
+        key, share, f"{_MOST_EVAL_ROWS:,} evaluation rows are precise enough; more cost time", "arithmetic"
+    )
 
 
 def _length(facts: DataFacts, model: BaseModel | None) -> Reason:
-    """Room for the longest row, unless a few are far longer than all others; within the model's reach."""
+    """Recommend the longest row, unless a few are far longer than the others; at most the context length."""
     key = "data.max_length"
     usual, longest = facts.quantiles[19], facts.longest
     outliers = longest > 2_048 and longest > 4 * usual
     wanted = usual * 3 // 2 if outliers else longest
     estimated = "estimated" in facts.basis
     if estimated:
-        wanted = wanted * 5 // 4  # no tokenizer was at hand: room for being wrong
+        wanted = wanted * 5 // 4  # not counted with the tokenizer, so with a margin
     value = max(_LENGTH_STEP, math.ceil(wanted / _LENGTH_STEP) * _LENGTH_STEP)
     reach = model.architecture.max_length if model else None
     if reach and value > reach:
         cut = _share_above(facts, reach)
-        return Reason(key, reach, f"the model reads no further; {cut} of the rows are cut there", "model")
+        return Reason(key, reach, f"the model's context length; {cut} of the rows are truncated", "model")
     if outliers:
-        why = f"95 % of the rows have at most {usual:,} tokens; room for {longest:,} would lie idle"
+        why = f"95% of the rows have at most {usual:,} tokens; a max length of {longest:,} would waste memory"
         return Reason(key, value, why, f"data ({facts.basis})")
     if estimated:
-        why = f"the longest row has about {longest:,} tokens; a quarter more, since they were not counted"
+        why = f"the longest row has about {longest:,} tokens (estimated), plus a quarter as a margin"
         return Reason(key, value, why, f"data ({facts.basis})")
-    return Reason(key, value, f"the longest row has {longest:,} tokens: none is cut", f"data ({facts.basis})")
+    return Reason(
+        key, value, f"the longest row has {longest:,} tokens, so no row is truncated", f"data ({facts.basis})"
+    )
 
 
 def _share_above(facts: DataFacts, length: int) -> str:
     below = sum(quantile <= length for quantile in facts.quantiles)
-    return f"about {max(0, 100 - 5 * max(0, below - 1))} %" if below < len(facts.quantiles) else "none"
+    return f"about {max(0, 100 - 5 * max(0, below - 1))}%" if below < len(facts.quantiles) else "none"
 
 
 def _warmup(steps: float) -> Reason:
@@ -137,8 +143,8 @@ def _loss_and_score(
         return [Reason("evaluation.score", "none", why, "data")]
     if facts.format == "text":
         return [
-            Reason("data.loss_on", "all", "raw text has no answers apart: every token is learnt", "data"),
-            Reason("evaluation.score", "none", "raw text has no answers to compare", "data"),
+            Reason("data.loss_on", "all", "raw text has no prompts, so all tokens are trained on", "data"),
+            Reason("evaluation.score", "none", "raw text has no reference answers to compare with", "data"),
         ]
     found = [
         Reason(
@@ -146,10 +152,12 @@ def _loss_and_score(
         )
     ]
     if task in ("classify", "format") or facts.labels:
-        found.append(Reason("evaluation.score", "exact_match", "an answer is right or it is not", "task"))
+        found.append(
+            Reason("evaluation.score", "exact_match", "each answer is either right or wrong", "task")
+        )
     if not machine.gpus and model is not None and model.parameters > 50_000_000:
         found.append(
-            Reason("evaluation.rows", 16, "each generated answer takes seconds on a processor", "hardware")
+            Reason("evaluation.rows", 16, "each generated answer takes seconds on a CPU", "hardware")
         )
     return found
 
@@ -164,7 +172,7 @@ def _targets(model: BaseModel | None) -> list[Reason]:
         return []
     every = count.adapter_parameters(model.architecture, 16, "all-linear")
     few = count.adapter_parameters(model.architecture, 16, "attention")
-    why = f"{few / 1e6:,.0f} M parameters at rank 16; all-linear adapts every expert: {every / 1e6:,.0f} M"
+    why = f"{few / 1e6:,.0f}M parameters at rank 16; all-linear also adapts every expert: {every / 1e6:,.0f}M"
     return [Reason("method.target_modules", "attention", why, "counted as PEFT 0.21 adapts")]
 
 
@@ -201,6 +209,6 @@ def _advice(task: str, facts: DataFacts, stage: Stage | None, model: BaseModel |
         found.append(stage.advice)
     if model is not None and model.instruct is False and facts.format != "text":
         found.append(
-            f"{model.reference} has no chat template: a tuned variant learns to answer from fewer rows."
+            f"{model.reference} has no chat template. Its chat variant needs fewer rows to learn your format."
         )
     return tuple(found)
