@@ -116,13 +116,13 @@ def test_the_tokens_of_a_pair_are_told_side_by_side(engine: Engine, model: Path,
     assert code == 0, said
     document = json.loads(said)
     for side, answer in ((document, "red"), (document["rejected"], "It is red and it is blue.")):
-        trained = "".join(token["text"] for token in side["tokens"] if token["learnt"])
+        trained = "".join(token["text"] for token in side["tokens"] if token["trained"])
         assert trained == f"{answer}<|end|>"
     shown = io.StringIO()
     render(document, Console(file=shown, width=200), color=False, unicode=True)
     told = shown.getvalue()
     assert 0 <= told.index("chosen answer") < told.index("rejected answer")
-    gap = document["rejected"]["learnt"] - document["learnt"]
+    gap = document["rejected"]["trained"] - document["trained"]
     assert f"{gap} tokens shorter than the rejected one" in told
 
 

@@ -168,9 +168,12 @@ def test_the_tokens_job_prints_one_document(engine: Engine, model: Path, data: P
     assert len(document["tokens"]) == 10
     assert document["mask_from"] == "generation marks"
     assert document["training"].startswith(document["inference"])
-    assert document["length"] == 10 + len(document["beyond"])
-    assert sum(token["learnt"] for token in document["beyond"]) == document["lost"]
-    assert "".join(token["text"] for token in document["tokens"] + document["beyond"]) == document["training"]
+    assert document["length"] == 10 + len(document["truncated_tokens"])
+    assert sum(token["trained"] for token in document["truncated_tokens"]) == document["lost"]
+    assert (
+        "".join(token["text"] for token in document["tokens"] + document["truncated_tokens"])
+        == document["training"]
+    )
     code, said = engine.run("tokens", data, "--model", model, "--row", "3", "--row", "1")
     assert code == 0
     assert [one["row"] for one in json.loads(said)["rows"]] == [3, 1]
@@ -193,12 +196,12 @@ def test_every_token_has_its_own_text_and_muted_answers_are_told(engine: Engine,
     code, said = engine.run("tokens", rows, "--model", "builtin:tiny", "--max-length", "12")
     assert code == 0, said
     document = json.loads(said)
-    tokens = document["tokens"] + document["beyond"]
+    tokens = document["tokens"] + document["truncated_tokens"]
     assert "".join(token["text"] for token in tokens) == document["training"]
-    learnt = "".join(token["text"] for token in tokens if token["learnt"])
+    learnt = "".join(token["text"] for token in tokens if token["trained"])
     assert learnt.startswith("Yes 日本.")
     assert "là" not in learnt
-    assert document["muted"] == 1
+    assert document["masked_answers"] == 1
 
 
 def test_rows_without_an_answer_left_are_counted(

@@ -74,7 +74,7 @@ def test_the_package_is_found_without_being_installed(
 def test_the_engine_asked_for_tokens_imports_nothing_from_here(trapped: Path) -> None:
     said = engine_call.ask(Job("tokens", ("--model", "builtin:tiny", "--", "rows.jsonl")))
     assert said is not None
-    assert json.loads(said)["learnt"] > 0
+    assert json.loads(said)["trained"] > 0
     assert marks(trapped) == []
 
 

@@ -170,7 +170,7 @@ async def test_overlay_from_the_dashboard_goes_straight_to_the_list(
     async with app(run=recorded["h200-lora"]).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "done" in shown(pilot.app))
         await pilot.press("o")
-        await until(pilot, lambda: "Draw with h200-lora" in shown(pilot.app))
+        await until(pilot, lambda: "Show with h200-lora" in shown(pilot.app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, Charts))
 

@@ -68,7 +68,7 @@ async def test_a_check_leads_to_its_rows_and_to_its_remedy(
         await until(pilot, lambda: isinstance(pilot.app.screen, Rows) and "row 121" in shown(pilot.app))
         text = shown(pilot.app)
         assert "1 of 3 flagged" in text
-        assert "row 1, that it is like" in text
+        assert "similar to row 1" in text
         await pilot.press("n")
         await until(pilot, lambda: "row 122" in shown(pilot.app))
         await pilot.press("p", "left")

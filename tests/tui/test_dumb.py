@@ -64,14 +64,14 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
         [],  # the bare command falls to plain lines here
         ("Y/n: ", "?"),
         ("Y/n: ", "n"),
-        ("File, folder or glob (Enter for builtin:tickets): ", "?"),
-        ("File, folder or glob (Enter for builtin:tickets): ", "builtin:tickets"),
+        ("Number, or Enter for 1: ", "?"),
+        ("Number, or Enter for 1: ", "2"),
         ("Number, or Enter for 1: ", "?"),
         ("Number, or Enter for 1: ", ""),
         ("Number, or Enter for 1: ", "2"),
-        ("nothing when done: ", "?"),
-        ("nothing when done: ", "training.max_steps=2"),
-        ("nothing when done: ", ""),
+        ("(empty when done): ", "?"),
+        ("(empty when done): ", "training.max_steps=2"),
+        ("(empty when done): ", ""),
         ("Number, or Enter for 1: ", "?"),
         ("Number, or Enter for 1: ", ""),
         ("Name of the run", "?"),
@@ -80,7 +80,7 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
         ("Number, or Enter for 1: ", ""),
     )
     for reason in (
-        "Fine-tuning is the last resort",
+        "Prompting and retrieval are cheaper",
         "columns are detected",
         "the best one for this task",
         "You do not have to change anything",
@@ -103,7 +103,7 @@ def test_findings_plan_and_result_in_lines(place: Path, finished: object) -> Non
     assert "technique: lora. from the preset demo" in planned
     assert "weights: 4.0 MiB" in planned
     assert "| answers exactly right |" in walk(place, ["report", "tone"])
-    assert "8 % -> 84 % right" in walk(place, ["runs"])
+    assert "exact match 8% -> 84%" in walk(place, ["runs"])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_why_is_told_where_lists_are_walked_too(place: Path, term: str) -> None:
     try:
         child.expect("Check first whether")
         child.send("?" + enter)
-        child.expect("Fine-tuning is the last")
+        child.expect("A few questions decide")
         child.expect("Check first whether")
         child.send("y" + enter)
         child.expect("What should the model do")

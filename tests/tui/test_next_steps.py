@@ -63,7 +63,7 @@ async def test_a_prompt_is_shown_first_and_written_where_one_says(app: Callable[
         assert "recommended" in shown(pilot.app)
         await pilot.press("j", "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, PromptStarter))
-        await until(pilot, lambda: "6 examples of 1,014 rows" in shown(pilot.app))
+        await until(pilot, lambda: "Chose 6 of 1,014 rows" in shown(pilot.app))
         assert "# Task" in shown(pilot.app)
         assert not list(Path().glob("*/prompt.md")), "nothing is written before one says so"
         await pilot.press("ctrl+u", *"mine", "enter")
@@ -117,7 +117,7 @@ async def test_the_last_answer_leads_to_the_ways_and_training_goes_on(app: Calla
 async def test_the_weighing_names_what_decides_and_leads_to_the_ways(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=LARGE) as pilot:
         await goal(pilot, "1", "v")
-        await until(pilot, lambda: "this one decides: without it, prompting" in shown(pilot.app))
+        await until(pilot, lambda: "this answer decides; without it: prompting" in shown(pilot.app))
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ways))
         await pilot.press("escape")

@@ -32,15 +32,17 @@ def test_each_step_has_a_screen_and_a_walk_in_lines() -> None:
 
 # machine asks nothing; goal; data; model; change?; name; review
 LEAVE = "8"
+BUILT_IN = "2"  # of the data to choose from, where there is no data file
 
 
 def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> None:
-    done = tuiftune(["new", "--plain"], answers("n", "", "", "", "tone", LEAVE))
+    done = tuiftune(["new", "--plain"], answers("n", BUILT_IN, "", "", "tone", LEAVE))
     assert done.returncode == 0, done.stderr
     for said in (
         "Step 1 of 5",
         "Step 5 of 5",
         "chat · 1,014 rows",
+        "data: built-in support tickets, not your data: ",
         "fits: needs",
         "training.learning_rate: ",
     ):
@@ -51,7 +53,7 @@ def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> 
 
 
 def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
-    given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", "", "", "", "tone", LEAVE)
+    given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", BUILT_IN, "", "", "tone", LEAVE)
     done = tuiftune(["new", "--plain"], given)
     assert done.returncode == 0, done.stderr
     assert "Fine-tuning (clear)" in done.stderr
@@ -60,13 +62,13 @@ def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
 
 def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> None:
     changes = ("2", "training.epochs=9", "", "4", "H1000", "H200:2", "3", "2")
-    done = tuiftune(["new", "--plain"], answers("n", "", "", *changes, "1", "tone", "2", LEAVE))
+    done = tuiftune(["new", "--plain"], answers("n", BUILT_IN, "", *changes, "1", "tone", "2", LEAVE))
     assert done.returncode == 0, done.stderr
     assert "compared with recommended: same memory, 3× slower" in done.stderr
-    assert "quality, worse: begins to learn its rows by heart" in done.stderr
+    assert "quality lower: begins to learn its rows by heart" in done.stderr
     assert "RTX 4090, " in done.stderr
     assert "unknown card `H1000`" in done.stderr
-    assert "for H200:2, which is not this machine" in done.stderr
+    assert "planned for H200:2, not for this machine" in done.stderr
     assert "2 × H200" in done.stderr
     assert re.search(r"Fits: lora needs at least [\d.]+ GiB", done.stderr), "models are judged here too"
     assert "gpus: auto" in done.stderr, "The preset stays portable"
@@ -76,8 +78,8 @@ def test_the_ways_on_are_the_same_as_the_apps(place: Path) -> None:
     Path("docs").mkdir()
     Path("docs/moving.md").write_text("To send an order to another address, write before noon.\n")
     nine = ("5", "4", "4", "4", "1", "1", "1", "1", "1")  # knowledge, documents, weekly, required
-    starters = ("1", "", "how do I change the address of an order?", "", "3", "", "mine")
-    given = answers("y", *nine, *starters, "1", "", "", "", "tone", LEAVE)
+    starters = ("1", "", "how do I change the address of an order?", "", "3", BUILT_IN, "mine")
+    given = answers("y", *nine, *starters, "1", BUILT_IN, "", "", "tone", LEAVE)
     done = tuiftune(["new", "--plain"], given)
     assert done.returncode == 0, done.stderr
     assert "Retrieval (RAG) (" in done.stderr
@@ -116,9 +118,9 @@ def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) ->
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 3, 4])
 def test_the_end_of_input_at_any_question_leaves_with_one_line(lines: int, place: Path) -> None:
-    done = tuiftune(["new", "--plain"], answers(*["n", "", "", "", ""][:lines]))
+    done = tuiftune(["new", "--plain"], answers(*["n", BUILT_IN, "", "", ""][:lines]))
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "Quit: nothing was written or started"
+    assert done.stderr.splitlines()[-1] == "Quit: nothing was written or started."
     assert "Traceback" not in done.stderr
     assert not (place / "runs").exists()
 

@@ -69,7 +69,7 @@ async def test_rows_are_shown_with_their_mask(app: Callable[..., TuneApp]) -> No
         assert "\\x1b[31m" in text
         assert "✓ The inference prompt matches" in text
         await pilot.resize_terminal(*WIDE)
-        await until(pilot, lambda: re.search("text of training +what inference sends", shown(pilot.app)))
+        await until(pilot, lambda: re.search("training text +inference prompt", shown(pilot.app)))
         await pilot.press("right")
         await until(pilot, lambda: "lamp 1" in shown(pilot.app))
         assert "row 2 of 40" in shown(pilot.app), "it was asked for with the first"
@@ -94,13 +94,13 @@ async def test_a_cut_and_a_difference_are_marked_with_signs(app: Callable[..., T
     """A document as the engine writes it, of a row that is cut and a template that changes what was said."""
     document = {
         "tokens": [
-            {"id": 1, "piece": "a", "text": "Q: hello\n", "learnt": False},
-            {"id": 2, "piece": "b", "text": "world", "learnt": True},
+            {"id": 1, "piece": "a", "text": "Q: hello\n", "trained": False},
+            {"id": 2, "piece": "b", "text": "world", "trained": True},
         ],
-        "beyond": [{"id": 3, "piece": "c", "text": " and all", "learnt": True}],
+        "truncated_tokens": [{"id": 3, "piece": "c", "text": " and all", "trained": True}],
         "length": 12,
-        "learnt": 1,
-        "muted": 2,
+        "trained": 1,
+        "masked_answers": 2,
         "max_length": 2,
         "truncated": True,
         "lost": 9,
@@ -117,10 +117,10 @@ async def test_a_cut_and_a_difference_are_marked_with_signs(app: Callable[..., T
         pilot.app.screen.query_one(TokenView).show(document)
         await until(pilot, lambda: "⟦world⟧" in shown(pilot.app))
         text = shown(pilot.app)
-        assert "▲ cut at 2 of 12 tokens: 9 tokens of the answer are never learnt" in text
-        assert "── cut here: the 10 tokens below are never seen" in text
+        assert "▲ truncated at 2 of 12 tokens: 9 answer tokens are not trained on" in text
+        assert "── truncated here: the 10 tokens below are dropped" in text
         assert re.search("┃  and all … and 9 more", text), text
-        assert "2 answers are kept out of the loss by the row itself (weight 0)" in text
+        assert "2 answers are masked: the data gives them weight 0" in text
         assert "a plain one is used" in " ".join(text.split())
         assert "▲ training and inference differ" in text
         assert "Q: {hello}⏎" in text

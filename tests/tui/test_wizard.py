@@ -286,7 +286,7 @@ async def test_the_preset_is_saved_as_it_is_shown(app: Callable[..., TuneApp]) -
         assert file.load(Path("tone.yaml")) == pilot.app.draft.preset()  # type: ignore[attr-defined]
         assert Path("tone.yaml").read_text().startswith("# tone: tuiftune train tone.yaml")
         await pilot.press("e")
-        await until(pilot, lambda: "Write over tone.yaml?" in shown(pilot.app))
+        await until(pilot, lambda: "Overwrite tone.yaml?" in shown(pilot.app))
         await pilot.press("escape")
         await pilot.press("shift+tab", "shift+tab", *"/nowhere/x.yaml", "enter")
         await until(pilot, lambda: "directory does not exist" in shown(pilot.app).splitlines()[2])

@@ -25,14 +25,14 @@ def render(document: dict[str, Any], console: Console, *, color: bool, unicode: 
         console.print(Text(f"{name} answer", "bold magenta" if color else "bold"))
         _side(place | side, console, color=color, unicode=unicode)
         console.print()
-    gap = document["learnt"] - other["learnt"]
+    gap = document["trained"] - other["trained"]
     words = "as long as" if not gap else f"{abs(gap):,} tokens {'longer' if gap > 0 else 'shorter'} than"
     console.print(Text(f"the chosen answer is {words} the rejected one", "dim"))
 
 
 def _side(document: dict[str, Any], console: Console, *, color: bool, unicode: bool) -> None:
     tokens = document["tokens"]
-    trained, total = document["learnt"], len(tokens)
+    trained, total = document["trained"], len(tokens)
     share = trained / total if total else 0.0
     place = f"{printable(document['file'])}:{document['row']}"
     head = f"{place}  {plural(total, 'token')}, {trained:,} trained ({percent(share)})"
@@ -40,9 +40,9 @@ def _side(document: dict[str, Any], console: Console, *, color: bool, unicode: b
     how = printable(str(document["mask_from"]))
     own = "" if document["own_template"] else "; the model has no chat template, so a plain one is used"
     console.print(Text(f"trained tokens: {document['loss_on']}, found by {how}{own}", "dim"))
-    if masked := document["muted"]:
+    if masked := document["masked_answers"]:
         answers = "1 answer is" if masked == 1 else f"{masked:,} answers are"
-        console.print(Text(f"{answers} masked, because the data gives it weight 0", "cyan"))
+        console.print(Text(f"{answers} masked: the data gives them weight 0", "cyan"))
     for words in _of_the_template(document):
         console.print(Text(printable(words), "yellow"))
     if document["truncated"]:
@@ -82,8 +82,8 @@ def _legend(document: dict[str, Any], color: bool, unicode: bool) -> Text:
 
 def _truncated(document: dict[str, Any], color: bool, unicode: bool) -> Text:
     """Return the tokens beyond max_length, struck through or between marks."""
-    text = printable("".join(token["text"] for token in document["beyond"]), lines=True)
-    rest = document["length"] - document["max_length"] - len(document["beyond"])
+    text = printable("".join(token["text"] for token in document["truncated_tokens"]), lines=True)
+    rest = document["length"] - document["max_length"] - len(document["truncated_tokens"])
     more = f" and {rest:,} more tokens" if rest else ""
     opening, closing = ("✂ ", "") if unicode else ("[truncated: ", "]")
     out = Text(opening, "yellow").append(text, TRUNCATED if color else "")
@@ -100,11 +100,11 @@ def _marked(tokens: list[dict[str, Any]], color: bool, unicode: bool) -> Text:
     for token in tokens:
         shown = printable(token["text"], lines=True)
         if color:
-            out.append(shown, TRAINED if token["learnt"] else "dim")
+            out.append(shown, TRAINED if token["trained"] else "dim")
             continue
-        if token["learnt"] != inside:
-            out.append(opening if token["learnt"] else closing)
-            inside = token["learnt"]
+        if token["trained"] != inside:
+            out.append(opening if token["trained"] else closing)
+            inside = token["trained"]
         out.append(shown)
     return out.append(closing if inside else "")
 

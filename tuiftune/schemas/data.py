@@ -89,7 +89,7 @@ class Token(TypedDict):
     id: int
     piece: str
     text: str
-    learnt: bool
+    trained: bool
 
 
 class TokensDocument(Document):
@@ -99,14 +99,14 @@ class TokensDocument(Document):
     row: int
     model: str
     tokens: list[Token]
-    beyond: list[Token]
+    truncated_tokens: list[Token]
     length: int
-    learnt: int
+    trained: int
     max_length: int
     truncated: bool
     lost: int
     loss_on: str
-    muted: int
+    masked_answers: int
     mask_from: str
     own_template: bool
     ends_with: list[Any]

@@ -37,10 +37,11 @@ def main(given: argparse.Namespace) -> ExitCode:
 
 
 def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any]]:
-    """A document a row: `tokens` [{id, piece, text, learnt}] and, of what max_length cuts off, the first
-    4,096 as `beyond`; how the mask was found, what ends an answer, how many answers the row itself keeps out
-    of the loss (`muted`), the text of training and the text that inference sends. Of a comparison this is
-    the chosen side; `rejected` is the same of the other one.
+    """Return a document per row: the training tokens, the loss mask, and the inference prompt.
+
+    `tokens` are [{id, piece, text, trained}]; `truncated_tokens` the first 4,096 beyond max_length. Further:
+    how the mask was found, what ends an answer, `masked_answers` that the row itself keeps out of the loss.
+    Of a comparison this is the chosen side; `rejected` is the same of the other one.
 
     Among several rows one that the template refuses has `fault` instead of tokens; alone it is a UserError.
     """
@@ -129,14 +130,16 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
         inference = tokeniser.template.render(example.prompt, prompt=True)
     return {
         "tokens": listed[: len(row.ids)],
-        "beyond": listed[len(row.ids) :],
+        "truncated_tokens": listed[len(row.ids) :],
         "length": row.length,
-        "learnt": sum(row.mask),
+        "trained": sum(row.mask),
         "max_length": tokeniser.max_length,
         "truncated": row.truncated,
         "lost": row.lost,
         "loss_on": tokeniser.loss_on,
-        "muted": sum(turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()),
+        "masked_answers": sum(
+            turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()
+        ),
         "mask_from": tokeniser.chat.method if example.messages is not None else "text",
         "own_template": tokeniser.own_template,
         "ends_with": tokeniser.stop_tokens(),
@@ -157,12 +160,12 @@ def _listed(tokeniser: Tokeniser, row: Tokens) -> list[dict[str, Any]]:
     mask = [*row.mask, *row.beyond_mask[:BEYOND]]
     found = []
     reached = 0
-    for token, piece, learnt, (start, end) in zip(
+    for token, piece, trained, (start, end) in zip(
         ids, tokeniser.tokenizer.convert_ids_to_tokens(ids), mask, row.offsets[: len(ids)], strict=True
     ):
         text = row.text[reached:end] if end > start else tokeniser.tokenizer.decode([token])
         reached = max(reached, end)
-        found.append({"id": token, "piece": piece, "text": text, "learnt": bool(learnt)})
+        found.append({"id": token, "piece": piece, "text": text, "trained": bool(trained)})
     return found
 
 

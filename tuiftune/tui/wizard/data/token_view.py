@@ -55,7 +55,7 @@ class TokenView(Canvas):
 
     def _head(self, width: int) -> list[Line]:
         row = self._row
-        total, trained = len(row["tokens"]), row["learnt"]
+        total, trained = len(row["tokens"]), row["trained"]
         share = trained / total if total else 0.0
         opening, closing = self._marks()
         head = Line(f"{total:,} tokens  ", "strong").bar(self.glyphs, share, min(20, width // 4))
@@ -64,9 +64,11 @@ class TokenView(Canvas):
         if not row["own_template"]:
             how += "; the model has no chat template, so a plain one is used"
         lines = [head, *(Line(part, "soft") for part in wrapped(how, width, 2))]
-        if row["muted"]:
-            answers = "1 answer is" if row["muted"] == 1 else f"{row['muted']:,} answers are"
-            muted = f"{answers} masked, because the data gives it weight 0"
+        if row["masked_answers"]:
+            answers = (
+                "1 answer is" if row["masked_answers"] == 1 else f"{row['masked_answers']:,} answers are"
+            )
+            muted = f"{answers} masked: the data gives them weight 0"
             lines += [Line(part, "second") for part in wrapped(muted, width, 2)]
         if row["truncated"]:
             cut = f"{self.glyphs.warning} truncated at {row['max_length']:,} of {row['length']:,} tokens"
@@ -82,7 +84,7 @@ class TokenView(Canvas):
         pieces: list[tuple[str, str]] = []
         inside = False
         for place, token in enumerate(self._row["tokens"]):
-            trained = token["learnt"]
+            trained = token["trained"]
             if trained != inside:
                 pieces.append((opening if trained else closing, "strong"))
                 inside = trained
@@ -101,8 +103,10 @@ class TokenView(Canvas):
             f"{self.glyphs.rule * 2} truncated here: the {gone:,} tokens below are dropped ", "warning"
         )
         rule.add(self.glyphs.rule * (width - rule.width), "warning")
-        pieces = [(token["text"], "cut" if token["learnt"] else "faint") for token in row["beyond"]]
-        if rest := gone - len(row["beyond"]):
+        pieces = [
+            (token["text"], "cut" if token["trained"] else "faint") for token in row["truncated_tokens"]
+        ]
+        if rest := gone - len(row["truncated_tokens"]):
             pieces.append((f" {self.glyphs.more} and {rest:,} more", "warning"))
         lines = flowing(pieces, width - 2, newline)
         return [rule, *(_behind(line, f"{self.glyphs.marker} ") for line in lines)]
