@@ -55,6 +55,8 @@ def copy_of(path: Path) -> Path:
 
 def _copied(name: str) -> Path:
     place = "standard input" if name == STANDARD else printable(name)
+    if name in STANDARD_NAMES and _endless():
+        raise UserError("is a device, which never ends", place=place, remedy="redirect a file or a pipe")
     kept = Path(_directory()) / str(len(_spooled))
     try:
         source, begun = (os.dup(0), b"") if name in STANDARD_NAMES else _opened(name)
@@ -70,6 +72,14 @@ def _copied(name: str) -> Path:
             exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
         ) from None
     return kept
+
+
+def _endless() -> bool:
+    """Whether standard input is a device such as /dev/zero: neither a terminal nor /dev/null."""
+    seen = os.fstat(0)
+    nothing = paths.look(os.devnull)
+    ends = os.isatty(0) or (nothing is not None and nothing.st_rdev == seen.st_rdev)
+    return stat.S_ISCHR(seen.st_mode) and not ends
 
 
 def _opened(name: str) -> tuple[int, bytes]:

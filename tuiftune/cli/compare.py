@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuiftune.cli import complete
+
 if TYPE_CHECKING:
     from tuiftune.runs.reports.compare import Comparison
 
 
 def compare(
     names: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN…", help="Names or paths of two or more runs.")
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN…", help="Names or paths of two or more runs.", autocompletion=complete.runs
+        ),
     ],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE...", help="Files, globs, a directory, or builtin:tickets (built-in)."),
@@ -180,6 +182,10 @@ def clean(
         ),
     ] = "keep",
     seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 42,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be dropped and changed; write nothing.")
+    ] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest on standard output.")] = False,
     format_: Format = "auto",
     column: Columns = None,
@@ -225,7 +231,7 @@ def clean(
             progress=lambda rows: watch(f"{rows:,} rows read", None),
             keep_going=True,
         )
-        done = repair(dataset, output, settings, watch)
+        done = repair(dataset, output, settings, watch, dry_run=dry_run)
     if json:
         write_json(done.about, "data-clean")
     render(done, err())

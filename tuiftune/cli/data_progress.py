@@ -23,7 +23,7 @@ def watching() -> Iterator[Callable[[str, float | None], None]]:
     from tuiftune.printable import printable
 
     console = err()
-    if not console.is_terminal:
+    if console.quiet or not console.is_terminal:
         yield lambda what, done: None
         return
     last = 0.0
@@ -49,7 +49,7 @@ def busy(what: str) -> Iterator[Callable[[int], None]]:
     from tuiftune.cli.terminal import err
 
     console = err()
-    if not console.is_terminal:
+    if console.quiet or not console.is_terminal:
         yield lambda count: None
         return
     counted, over = [0], threading.Event()

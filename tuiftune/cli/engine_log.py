@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,41 +16,87 @@ from tuiftune.runs.state.liveness import status
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.3
+SPARE = 500  # lines read in excess of those asked for, since noise is left out
+# What libraries write for their own developers, as a line begins: nanobind's leak report at every exit of a
+# process that used Triton's compiler, and the backends that Liger tries one after the other.
+NOISE = (
+    "nanobind: ",
+    " - leaked ",
+    " - ... skipped remainder",
+    "See https://nanobind.",
+    "Backend impl 'liger_kernel.",
+)
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
 CHUNK = 1024 * 1024
 
 
-def show(run: RunDir, *, follow: bool, last: int | None) -> None:
-    """Print engine.log, or only its `last` lines; with `follow`, continue until the run ends."""
+def show(run: RunDir, *, follow: bool, last: int | None, every: bool = False) -> None:
+    """Print engine.log, only the `last` lines if given; with `follow`, until the run ends.
+
+    Lines that libraries write for their own developers are left out, unless `every` line is wanted.
+    """
     if paths.gone(run.log_path):
-        say(
-            f"{run.name}: no engine.log, because it was never started. Start it: `tuiftune resume {run.name}`"
-        )
+        say(f"{run.name} has no engine.log, because it was never started")
         return
-    file = opened(run.log_path)
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    with file:
+    sieve = Sieve(every=every)
+    with opened(run.log_path) as file:
         if last is not None:
-            _seek_last(file, last)
+            _seek_last(file, last if every else last + SPARE)
+            there = LINE.findall(sieve.of(file) + sieve.rest())
+            _print("".join(there[-last:] if last else ""))
         try:
             while True:
                 running = follow and status(run) == "running"
-                _copy(file, decoder)
+                for text in sieve.pieces(file):
+                    _print(text)
                 if not running:
                     break
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             return
+        _print(sieve.rest())
 
 
-def _copy(file: BinaryIO, decoder: codecs.IncrementalDecoder) -> None:
-    """Print the rest of the file, a chunk at a time, because a line may be as long as the file."""
-    while chunk := file.read(CHUNK):
-        sys.stdout.write(printable(without_secrets(decoder.decode(chunk)), lines=True))
+class Sieve:
+    """Decodes a log a piece at a time, and leaves out the lines of `NOISE`."""
+
+    def __init__(self, *, every: bool) -> None:
+        self._every = every
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._held = ""  # a line that is not complete yet
+
+    def pieces(self, file: BinaryIO) -> Iterator[str]:
+        """Yield what is there from here on: a line may be as long as the file."""
+        while chunk := file.read(CHUNK):
+            text = self._held + self._decoder.decode(chunk)
+            whole, newline, self._held = text.rpartition("\n")
+            if len(self._held) > CHUNK:
+                whole, newline, self._held = text, "", ""
+            yield self._kept(whole + newline)
+
+    def of(self, file: BinaryIO) -> str:
+        """Return all that is there from here on."""
+        return "".join(self.pieces(file))
+
+    def rest(self) -> str:
+        """Return the last line, where it has no end."""
+        held, self._held = self._held, ""
+        return self._kept(held)
+
+    def _kept(self, text: str) -> str:
+        if self._every:
+            return text
+        return "".join(line for line in LINE.findall(text) if not line.startswith(NOISE))
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(printable(without_secrets(text), lines=True))
     sys.stdout.flush()
 
 

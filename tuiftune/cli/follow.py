@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.cli.stop_signal import Asked
-from tuiftune.cli.terminal import say, unicode
+from tuiftune.cli.terminal import quiet, say, unicode
 from tuiftune.errors import ExitCode
 from tuiftune.jobs import backend, supervisor
 from tuiftune.runs.health.notices import Notices
@@ -238,7 +238,7 @@ def _bar() -> Bar | None:
     """Return a progress bar if standard error is a terminal that can redraw a line."""
     import os
 
-    if not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
+    if quiet() or not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
         return None
 
     from tuiftune.cli.progress import Bar

@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli import complete
+
 
 def metrics(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+    ],
     output: Annotated[
         Path | None,
         typer.Option(

@@ -6,23 +6,33 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli import complete
 from tuiftune.cli.preset import Without, check_without
 
 
 def plan(
     preset: Annotated[
         str | None,
-        typer.Argument(help="A preset file or the name of a built-in preset. [default: tuiftune's defaults]"),
+        typer.Argument(
+            help="A preset file or the name of a built-in preset. [default: tuiftune's defaults]",
+            autocompletion=complete.presets,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the preset (repeatable)."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the preset (repeatable).",
+            autocompletion=complete.settings,
+        ),
     ] = None,
     gpu: Annotated[
         str | None,
         typer.Option(
             "--gpu",
             metavar="NAME[:COUNT]",
+            autocompletion=complete.gpus,
             help="Plan for this GPU instead of this machine's, such as H100 or H100:2.",
         ),
     ] = None,

@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli import complete
 from tuiftune.errors import UserError, with_fix
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 PresetArgument = Annotated[
-    str, typer.Argument(help="A preset file, or the name of a built-in preset such as demo.")
+    str,
+    typer.Argument(
+        help="A preset file, or the name of a built-in preset such as demo.", autocompletion=complete.presets
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as training.epochs=1."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key, such as training.epochs=1.",
+        autocompletion=complete.settings,
+    ),
 ]
 Without = Annotated[
     list[str] | None,
@@ -27,7 +36,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 
 def check(
     presets: Annotated[
-        list[str], typer.Argument(metavar="PRESET...", help="Preset files, built-in names, or - for a pipe.")
+        list[str],
+        typer.Argument(
+            metavar="PRESET...",
+            help="Preset files, built-in names, or - for a pipe.",
+            autocompletion=complete.presets,
+        ),
     ],
     without: Without = None,
     json: Json = False,
@@ -109,7 +123,11 @@ def show(
     ] = False,
     gpu: Annotated[
         str | None,
-        typer.Option(metavar="NAME[:COUNT]", help="Resolve for this GPU instead of this machine's."),
+        typer.Option(
+            metavar="NAME[:COUNT]",
+            help="Resolve for this GPU instead of this machine's.",
+            autocompletion=complete.gpus,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli import complete
+from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+    ],
     check: Annotated[
         bool,
         typer.Option("--check", help="Only tell what differs today; train nothing. Exit 1 if anything does."),
@@ -27,6 +32,7 @@ def reproduce(
     force: Annotated[
         bool, typer.Option("--force", help="Train even if the data or the base model differs.")
     ] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
 ) -> None:

@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 
 from tuiftune import paths
+from tuiftune.cli import complete
+from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
 from tuiftune.errors import UserError
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")]
 
 
@@ -43,6 +47,7 @@ def stop(
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill the run now, without saving a checkpoint.")
     ] = False,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
     runs: Runs = None,
 ) -> None:
@@ -68,13 +73,16 @@ def logs(
     lines: Annotated[
         int | None, typer.Option("-n", "--lines", min=0, help="Print only this many of the last lines.")
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also print what libraries write for their own developers.")
+    ] = False,
     runs: Runs = None,
 ) -> None:
     """Print the log of the training process (engine.log)."""
     from tuiftune.cli.engine_log import show
     from tuiftune.runs.store.find import find
 
-    show(find(run, runs), follow=follow, last=lines)
+    show(find(run, runs), follow=follow, last=lines, every=every)
 
 
 def report(

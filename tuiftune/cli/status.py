@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli import complete
+
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
@@ -15,7 +17,9 @@ Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where 
 
 
 def status(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+    ],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,

@@ -45,8 +45,26 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, emoji=False)
 
 
+def hush(wanted: bool) -> bool:
+    """For `--quiet`: from here on nothing but errors is said on standard error."""
+    if wanted:
+        err().quiet = True
+        _quiet.append(True)
+    return wanted
+
+
+def quiet() -> bool:
+    """Return True after `--quiet`."""
+    return bool(_quiet)
+
+
+_quiet: list[bool] = []
+
+
 def say(text: str) -> None:
     """Print one line on standard error, with control characters escaped and secrets hidden."""
+    if _quiet and not text.startswith("error: "):
+        return
     sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tuiftune.cli import complete
+from tuiftune.cli.options import Quiet, Verbose  # noqa: TC001 - Typer reads the signatures
+
+if TYPE_CHECKING:
+    from tuiftune.preset.schema import Preset
 
 Runs = Annotated[
     Path | None,
@@ -24,10 +30,21 @@ Json = Annotated[
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="A preset file, or the name of a built-in preset.")],
+    preset: Annotated[
+        str,
+        typer.Argument(
+            help="A preset file, the name of a built-in preset, or - for a pipe.",
+            autocompletion=complete.presets,
+        ),
+    ],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the preset (repeatable)."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key of the preset (repeatable).",
+            autocompletion=complete.settings,
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -42,6 +59,11 @@ def train(
             help="Run a preflight check on the longest rows before training. [default: on if there is a GPU]",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and print the plan; start nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     json: Json = False,
     runs: Runs = None,
 ) -> None:
@@ -58,12 +80,35 @@ def train(
     wanted = file.load(shipped.find(preset), say=terminal.say)
     if set_:
         wanted = file.override(wanted, set_)
+    if dry_run:
+        _dry_run(wanted, runs, name, json=json)
+        return
     run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say)
+    for reason in run.planned().reasons if verbose else ():
+        terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
     _run(run.path, detach, keep_alive=keep_alive, json=json)
 
 
+def _dry_run(preset: Preset, root: Path | None, name: str | None, *, json: bool) -> None:
+    """Print the plan of a run that could start now. UserError for whatever would keep it from starting."""
+    from tuiftune.cli import terminal
+    from tuiftune.jobs.prepare import ready
+    from tuiftune.plan.document import document
+
+    plan = ready(preset, root, name, say=terminal.say)[1]
+    if json:
+        terminal.write_json(document(plan), "plan")
+        return
+    from tuiftune.cli.plan_view import show
+
+    show(plan, terminal.out(), linear=terminal.unwrapped() or None)
+    terminal.say("dry run: nothing was started")
+
+
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+    ],
     detach: Detach = False,
     keep_alive: KeepAlive = False,
     force: Annotated[
@@ -71,7 +116,12 @@ def resume(
     ] = False,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.learning_rate."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting, such as training.learning_rate.",
+            autocompletion=complete.settings,
+        ),
     ] = None,
     max_usd: Annotated[
         float | None, typer.Option("--max-usd", help="New budget limit of the whole run, in US dollars.")
@@ -79,6 +129,7 @@ def resume(
     max_hours: Annotated[
         float | None, typer.Option("--max-hours", help="New time limit of the whole run, in hours.")
     ] = None,
+    quiet: Quiet = False,
     json: Json = False,
     runs: Runs = None,
 ) -> None:

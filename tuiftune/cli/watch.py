@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli import complete
+
 
 def watch(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Run name or path. [default: the newest active run]"),
+        typer.Argument(
+            metavar="[RUN]",
+            help="Run name or path. [default: the newest active run]",
+            autocompletion=complete.runs,
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Print lines instead of opening the dashboard.")

@@ -17,7 +17,15 @@ from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
 from tuiftune.runs import provenance
 from tuiftune.runs.state.ahead import STATES
-from tuiftune.runs.store.directory import RunDir, check_name, check_root, create, default_root, free_name
+from tuiftune.runs.store.directory import (
+    RunDir,
+    check_free,
+    check_name,
+    check_root,
+    create,
+    default_root,
+    free_name,
+)
 from tuiftune.runs.store.registry import register
 
 if TYPE_CHECKING:
@@ -56,12 +64,7 @@ def prepare(
     """
     tell = say or _silent
     root = root or default_root()
-    if name is not None:
-        check_name(name)
-    check_root(root)
-    inputs, plan = resolve(preset, root, say=say)
-    _check_fits(plan, inputs, root)
-    _check_limit(plan)
+    inputs, plan = ready(preset, root, name, say=say)
     tell("hashing data and base model")
     document = {"schema": "tuiftune/run-plan@1", **of_run(plan, inputs, preflight)}
     document["provenance"] = known = provenance.of_inputs(inputs)
@@ -72,6 +75,25 @@ def prepare(
     run = create(root, name or free_name(root, preset.name), dump(absolute(preset)), document)
     register(run)
     return run
+
+
+def ready(
+    preset: Preset, root: Path | None, name: str | None = None, *, say: Callable[[str], None] | None = None
+) -> tuple[Inputs, Plan]:
+    """Look at all that a run needs, and plan it. Nothing is written.
+
+    Raises:
+        UserError: for whatever would keep it from starting; see `prepare`.
+    """
+    root = root or default_root()
+    if name is not None:
+        check_name(name)
+        check_free(root, name)
+    check_root(root)
+    inputs, plan = resolve(preset, root, say=say)
+    _check_fits(plan, inputs, root)
+    _check_limit(plan)
+    return inputs, plan
 
 
 def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Inputs, Plan]:

@@ -50,9 +50,11 @@ class FileRead(TypedDict):
 
 
 class FileWritten(TypedDict):
+    """`sha256` is null after a dry run, which writes nothing."""
+
     path: str
     rows: int
-    sha256: str
+    sha256: str | None
 
 
 class CleanDocument(Document):

@@ -71,10 +71,15 @@ class Account:
 
 
 def clean(
-    dataset: Dataset, output: Path, settings: Settings, watch: Callable[[str, float], None] | None = None
+    dataset: Dataset,
+    output: Path,
+    settings: Settings,
+    watch: Callable[[str, float], None] | None = None,
+    *,
+    dry_run: bool = False,
 ) -> Account:
     """Write the repaired rows to `output` (or OUTPUT.train.jsonl … with a split), a manifest and the list of
-    changes; to a stream only the rows.
+    changes; to a stream only the rows. With `dry_run` nothing is written, and there are no digests.
 
     All files appear together or none. Raises UserError when nothing would be left, the output is an original,
     or its name promises a format other than JSONL.
@@ -105,7 +110,11 @@ def clean(
     def describe(done: dict[Path, tuple[int, str]]) -> dict[str, Any]:
         return _manifest(dataset, settings, removed, changes, {path: done[path] for path in parts})
 
-    written = write_files(files, manifest, describe)
+    written = {path: (len(rows), "") for path, rows in parts.items()}
+    if dry_run:
+        manifest = changes_file = None
+    else:
+        written = write_files(files, manifest, describe)
     return Account(
         dataset.rows,
         {path: written[path] for path in parts},
@@ -237,7 +246,8 @@ def _manifest(
         },
         "changed": tally,
         "outputs": [
-            {"path": path.name, "rows": rows, "sha256": digest} for path, (rows, digest) in written.items()
+            {"path": path.name, "rows": rows, "sha256": digest or None}
+            for path, (rows, digest) in written.items()
         ],
     }
 

@@ -49,7 +49,9 @@ def render(account: Account, console: Console) -> None:
             )
     for path, (count, digest) in account.written.items():
         console.print(
-            Text(f"  + {count:>7,} {printable(str(path))}", "green").append(f"  sha256 {digest[:12]}…", "dim")
+            Text(f"  + {count:>7,} {printable(str(path))}", "green").append(
+                f"  sha256 {digest[:12]}…" if digest else "  not written", "dim"
+            )
         )
     if account.manifest is not None and account.changes_file is not None:
         beside = f"  manifest {printable(str(account.manifest))}, changes {account.changes_file.name}"

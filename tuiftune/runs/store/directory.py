@@ -158,6 +158,13 @@ def check_name(name: str) -> None:
     )
 
 
+def check_free(root: Path, name: str) -> None:
+    """UserError if there is something of this name under `root` already."""
+    root = paths.absolute(root)
+    if os.path.lexists(root / name):
+        raise _taken(root, name)
+
+
 def check_root(root: Path) -> None:
     """UserError where no run could be created, found out before work is spent on preparing one."""
     root = paths.absolute(root)
