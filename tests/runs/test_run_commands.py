@@ -129,7 +129,7 @@ def test_several_watch_and_any_may_stop(new_run: NewRun, start: Start, root: Pat
     ]
     answer = tuiftune("stop", "try", "--runs", str(root), cwd=tmp_path)
     assert answer.returncode == 0
-    assert "stopped; `tuiftune resume try` goes on" in answer.stderr
+    assert "try: stopped. Continue: `tuiftune resume try`" in answer.stderr
     told = [watcher.communicate(timeout=20)[0] for watcher in watchers]
     assert [watcher.returncode for watcher in watchers] == [4, 4, 4]
     assert told[0] == told[2]
