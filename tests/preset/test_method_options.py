@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from tuiftune.options import Auto, Option, Probability
 from tuiftune.preset import method
 from tuiftune.preset.file import dump, loads
 from tuiftune.preset.schema import Preset, Section
+from tuiftune.preset.words import json_schema
 from tuiftune.stages.base import Stage
 
 if TYPE_CHECKING:
@@ -138,3 +140,19 @@ def test_a_quantization_that_the_technique_cannot_have(technique: str, quantizat
         loads(text, "x.yaml")
     assert said in str(caught.value)
     assert str(caught.value).startswith("x.yaml line 3:")
+
+
+@pytest.mark.parametrize("technique", ["auto", *techniques.every()])
+def test_the_schema_takes_the_quantizations_that_the_preset_takes(technique: str) -> None:
+    for quantization in ("auto", "none", "fp8", "nf4"):
+        document = {
+            "model": {"base": "builtin:tiny", "quantization": quantization},
+            "data": {"train": "rows.jsonl"},
+            "method": {"technique": technique},
+        }
+        try:
+            Preset.model_validate(document)
+            valid = True
+        except ValueError:
+            valid = False
+        assert jsonschema.Draft202012Validator(json_schema()).is_valid(document) is valid, quantization

@@ -44,6 +44,16 @@ def test_its_documents_match_their_schemas(shell: Shell, trained: dict[str, Any]
     assert shell("tuiftune status mine").code == 0
 
 
+def test_the_tokens_of_a_row_match_their_schema(shell: Shell) -> None:
+    shell.write("rows.jsonl", ROWS)
+    told = shell(
+        "tuiftune data tokens rows.jsonl --model builtin:tiny --json && "
+        "tuiftune data tokens - --model builtin:tiny --json < rows.jsonl > piped.json"
+    )
+    jsonschema.validate(told.json, registry.json_schema("data-tokens"))
+    assert json.loads((shell.work / "piped.json").read_text())["tokens"] == told.json["tokens"]
+
+
 def test_its_provenance_is_whole_and_holds_no_secret(shell: Shell, trained: dict[str, Any]) -> None:
     run = shell.work / "runs" / "mine"
     planned = json.loads((run / "plan.json").read_text())["provenance"]

@@ -237,6 +237,15 @@ def clean(
     render(done, err())
 
 
+def _kept(file: str) -> str:
+    """Return the file that another process reads: of a pipe, the copy of what it held."""
+    from pathlib import Path
+
+    from tuiftune import spool
+
+    return str(spool.regular(Path(file))) if spool.is_stream(file) else file
+
+
 def tokens(
     files: Files,
     model: Annotated[str, typer.Option("--model", metavar="M", help="Base model whose tokenizer is used.")],
@@ -263,7 +272,7 @@ def tokens(
     arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
     arguments += [f"--system={system}"] if system else []
-    job = engine_call.Job("tokens", (*arguments, "--", *files))
+    job = engine_call.Job("tokens", (*arguments, "--", *map(_kept, files)))
     document = documents.loads(engine_call.ask(job) or b"{}")
     if json:
         write_json(document, "data-tokens")

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from tuiftune import techniques
 from tuiftune.preset import method
 from tuiftune.preset.schema import Preset
 
@@ -45,7 +46,33 @@ def json_schema() -> dict[str, Any]:
     schema = Preset.model_json_schema()
     schema["$defs"]["MethodSection"] |= {"allOf": conditions} if (conditions := method.conditions()) else {}
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **schema, "title": "tuiftune preset, version 1"}
+    over = _bases(schema["$defs"]["ModelSection"]["properties"]["quantization"]["enum"])
+    return {"$schema": dialect, **schema, "allOf": over, "title": "tuiftune preset, version 1"}
+
+
+def _bases(quantizations: list[str]) -> list[dict[str, Any]]:
+    """What `model.quantization` may be with each technique that does not train over every base."""
+    found = []
+    for key in techniques.every():
+        able = [one for one in quantizations if _trains_over(key, one)]
+        if able != quantizations:
+            named = {"properties": {"technique": {"const": key}}, "required": ["technique"]}
+            base = {"properties": {"quantization": {"enum": able}}}
+            found.append(
+                {
+                    "if": {"properties": {"method": named}, "required": ["method"]},
+                    "then": {"properties": {"model": base}},
+                }
+            )
+    return found
+
+
+def _trains_over(key: str, quantization: str) -> bool:
+    try:
+        techniques.find(key, quantization)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.cache
