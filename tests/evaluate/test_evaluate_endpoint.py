@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
 from tuiftune.cli.main import build
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import endpoint
+from tuiftune.schemas import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -196,6 +198,7 @@ def test_two_endpoints_are_compared_on_the_same_rows(serve: Callable[..., Server
     good, bad = serve(), serve(reply=lambda asked: "It is 4.")
     code, out, _ = evaluate(good.url, "--data", data, "--against", bad.url, "--json")
     assert code == 0
+    jsonschema.validate(json.loads(out), registry.json_schema("evaluate"))
     found = json.loads(out)["differences"]["exact_match"]
     assert found["value"] == pytest.approx(11 / 12)
     assert found["p"] < 0.001

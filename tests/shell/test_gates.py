@@ -21,7 +21,8 @@ def test_preset_check_reports_every_file_and_what_train_would_refuse(shell: Shel
     shell.write("typo.yaml", preset("rows.jsonl", traning="{epochs: 1}"))
     shell.write("model.yaml", preset("rows.jsonl").replace("builtin:tiny", "./bare"))
     (shell.work / "bare").mkdir(exist_ok=True)
-    names = "good.yaml missing.yaml no-data.yaml columns.yaml typo.yaml model.yaml"
+    shell.write("offline.yaml", preset("rows.jsonl").replace("builtin:tiny", "Qwen/Qwen2.5-0.5B-Instruct"))
+    names = "good.yaml missing.yaml no-data.yaml columns.yaml typo.yaml model.yaml offline.yaml"
     answer = shell(f"tuiftune preset check --json {names}")
     assert answer.code == 2
     document = answer.json
@@ -34,8 +35,9 @@ def test_preset_check_reports_every_file_and_what_train_would_refuse(shell: Shel
     assert "nosuch" in words["columns.yaml"]
     assert "unknown key" in words["typo.yaml"]
     assert "config.json" in words["model.yaml"]
+    assert "HF_HUB_OFFLINE" in words["offline.yaml"]
     lines = shell(f"tuiftune preset check {names}").err.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
 
 
 def test_a_plan_is_refused_as_training_is_or_made_without(shell: Shell) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.models.weights import require_reachable
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
@@ -93,6 +94,7 @@ def ready(
     inputs, plan = resolve(preset, root, say=say)
     _check_fits(plan, inputs, root)
     _check_limit(plan)
+    require_reachable(inputs.model)
     return inputs, plan
 
 

@@ -92,12 +92,13 @@ def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str,
     """
     from tuiftune.data.mix.split import split
     from tuiftune.models.resolve import resolve
-    from tuiftune.models.weights import require
+    from tuiftune.models.weights import require, require_reachable
 
     model = None
     if WEIGHTS not in without:
         model = resolve(preset.model.base, preset.model.revision)
         require(model)
+        require_reachable(model)
     missing = DATA in without or bool(_missing(preset))
     if not missing:
         dataset = _load(preset)
