@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     NOT_A_NUMBER = 5
     OUT_OF_MEMORY = 6
     DISK_FULL = 7
+    DONT_SHIP = 8
     DIVERGED = 9
     NOT_ENDED = 10  # `tuiftune status` of a run that has not ended, or never began
 

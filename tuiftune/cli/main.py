@@ -57,12 +57,15 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Evaluate": (
         ("evaluate", "evaluate", "evaluate"),
         ("decide", "decide", "decide"),
+        ("benchmark", "benchmark", "benchmark"),
+        ("judge", "judge", "judge"),
+        ("review", "review", "review"),
         ("report", "runs", "report"),
         ("compare", "compare", "compare"),
         ("metrics", "metrics", "metrics"),
         ("reproduce", "reproduce", "reproduce"),
     ),
-    "Ship": (),
+    "Ship": (("ship", "ship", "ship"),),
     "Import and share": (("import", "import_", "import_"),),
     "Scripts and agents": (
         ("help", "help_", "help_"),
@@ -112,7 +115,12 @@ def start(context: typer.Context, version: Version = False) -> None:
     """Fine-tune language models from your terminal. Run without a command to open the app.
 
     Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not enough disk, 4 stopped (can be
+<<<<<<< HEAD
     resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 9 diverged, 10 not ended yet.
+=======
+    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 8 don't ship, 9
+    diverged.
+>>>>>>> 65bd447 (Find forgetting, judge, review and ship: each with intervals, each command kept and continued)
     """
     if context.invoked_subcommand is None:
         from tuiftune.cli import new

@@ -131,6 +131,8 @@ class LocalModel:
     def likelihoods(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood | None]:
         """Return how likely each reference is; None for one that the template or the context refuses."""
         found: list[Likelihood | None] = [None] * len(rows)
+        if not rows:
+            return found
         for line in self.session.request("likelihood", {"model": self.which, "rows": _rows(rows)}):
             if "fault" not in line:
                 found[int(line["at"])] = Likelihood(float(line["nats"]), int(line["tokens"]))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 SELECTED = "selected on these rows"
+TEST = "data.test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     elif run is None:
         raise UserError("names no rows", place="--data", remedy="add --data FILE")
     elif test is not None:
-        examples, source = test, "data.test"
+        examples, source = test, TEST
     else:
         examples, source = held, f"the evaluation rows of {run.name}"
         notes.append(f"The checkpoint was {SELECTED}, so its score is a little too good. Set data.test.")

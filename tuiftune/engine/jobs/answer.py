@@ -3,7 +3,8 @@
 A request is a JSON line, an answer one or several:
 `{"answer": {"model", "prompts": [[[role, content], …], …], "max_new_tokens"}}` gives a line a prompt, in any
 order: `{"at", "answer", "ended", "reasoning", "marks", "in", "out", "seconds"}` or `{"at", "fault"}`.
-`{"likelihood": {"model", "rows": [[[[role, content], …], reference], …]}}` gives `{"at", "nats", "tokens"}`.
+`{"likelihood": {"model", "rows": [[[[role, content], …], reference], …]}}` gives `{"at", "nats", "tokens"}`;
+a reference without a prompt is plain text.
 `{"room": {"rows"}}` gives `{"room"}`: the new tokens that the longest reference needs.
 `{"done": true}` ends a request, `{"failed": …}` with its line and exit code in place of it if it cannot be
 done. The first line of all is `{"ready": {"models", "context", "device"}}`.
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tuiftune.engine.evaluation.loaded import Loaded
+
+
+LIKELIHOODS = 16  # rows of a batch
 
 
 def main(given: argparse.Namespace) -> ExitCode:
@@ -129,26 +133,43 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
 def _likelihood(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
     import torch
 
+    from tuiftune.models import kinds
+
+    rows = [row for at, given in enumerate(asked["rows"]) if (row := _tokens(models, at, given, out))]
+    rows.sort(key=lambda row: len(row[1]))
+    with models.model(asked["model"]) as model, torch.no_grad():
+        alone = kinds.kind_of(model.config.to_dict()).sees_padding
+        size = 1 if alone else LIKELIHOODS
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            longest = len(batch[-1][1])
+            ids = torch.tensor([one + [0] * (longest - len(one)) for _, one, _ in batch])
+            there = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for _, one, _ in batch])
+            logits = model(input_ids=ids.to(model.device), attention_mask=there.to(model.device)).logits
+            for line, (at, one, mask) in enumerate(batch):
+                scores = logits[line, : len(one) - 1].float().log_softmax(-1)
+                chosen = scores.gather(1, ids[line, 1 : len(one), None].to(scores.device))[:, 0]
+                trained = torch.tensor(mask[1:], dtype=torch.bool, device=scores.device)
+                nats = -float(chosen[trained].sum())
+                _say(out, {"at": at, "nats": nats, "tokens": int(trained.sum())})
+
+
+def _tokens(models: Loaded, at: int, given: Any, out: TextIO) -> tuple[int, list[int], list[int]] | None:
+    """Return a row's position, tokens and mask of what is measured; None, and say why, if it has none."""
     from tuiftune.data.example import Example, Message
 
-    with models.model(asked["model"]) as model, torch.no_grad():
-        for at, (turns, reference) in enumerate(asked["rows"]):
-            messages = (*(Message(*turn) for turn in turns), Message("assistant", reference))
-            try:
-                row = models.tokeniser.rows([Example(messages)])[0]
-            except UserError as fault:
-                _say(out, {"at": at, "fault": fault.message})
-                continue
-            if models.context is not None and len(row.ids) > models.context:
-                words = f"{len(row.ids)} tokens exceed the model's {models.context}"
-                _say(out, {"at": at, "fault": words})
-                continue
-            ids = torch.tensor([row.ids], device=model.device)
-            scores = model(input_ids=ids).logits[0, :-1].float().log_softmax(-1)
-            chosen = scores.gather(1, ids[0, 1:, None])[:, 0]
-            trained = torch.tensor(row.mask[1:], dtype=torch.bool, device=model.device)
-            nats = -float(chosen[trained].sum())
-            _say(out, {"at": at, "nats": nats, "tokens": int(trained.sum())})
+    turns, reference = given
+    prompt = tuple(Message(*turn) for turn in turns)
+    example = Example((*prompt, Message("assistant", reference))) if prompt else Example(text=reference)
+    try:
+        row = models.tokeniser.rows([example])[0]
+    except UserError as fault:
+        _say(out, {"at": at, "fault": fault.message})
+        return None
+    if models.context is not None and row.length > models.context:
+        _say(out, {"at": at, "fault": f"{row.length} tokens exceed the model's {models.context}"})
+        return None
+    return at, row.ids, row.mask
 
 
 def _room(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:

@@ -1,0 +1,141 @@
+"""`tuiftune review`: people compare base model and fine-tuned model, blind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tuiftune.cli.prompts import Prompts
+    from tuiftune.evaluate.reviewing import Item, Side, Summary
+    from tuiftune.runs.store.directory import RunDir
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")]
+Reviewer = Annotated[
+    str | None, typer.Option("--reviewer", metavar="NAME", help="Who votes. [default: your user name]")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Ask only which answer is better overall.")]
+ToRows = Annotated[
+    Path | None,
+    typer.Option("--preferences", metavar="FILE", help="Write the votes as preference rows to train on."),
+]
+Only = Annotated[bool, typer.Option("--summary", help="Only show what was voted so far.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")]
+Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+SIDES = (("left", "the left answer (1)"), ("right", "the right answer (2)"), ("tie", "about equal"))
+
+
+def review(
+    run: Run,
+    reviewer: Reviewer = None,
+    quick: Quick = False,
+    preferences: ToRows = None,
+    summary: Only = False,
+    json: Json = False,
+    runs: Runs = None,
+) -> None:
+    """Compare the answers of base model and fine-tuned model, blind, and keep every vote.
+
+    Sides are shuffled, and votes are kept one by one: the same command continues where you stopped. Several
+    reviewers vote with --reviewer. Exit codes: 0 done, 2 bad input.
+    """
+    from tuiftune.cli import terminal
+    from tuiftune.evaluate import reviewing
+    from tuiftune.runs.store import reviews
+    from tuiftune.runs.store.find import find
+
+    found = find(run.removeprefix("run:"), runs)
+    samples = reviews.answers(found)
+    if not (summary or json or preferences is not None):
+        name = reviewer or os.environ.get("USER") or "reviewer"
+        done = {one.row for one in reviews.votes(found) if one.reviewer == name}
+        open_ = [item for item in reviewing.items(samples, name) if item.row not in done]
+        _vote(found, open_, name, quick)
+    votes = reviews.votes(found)
+    made = reviewing.summed(votes)
+    if preferences is not None:
+        _write(reviewing.preferences(samples, votes), preferences)
+    if json:
+        terminal.write_json(made.document())
+    else:
+        for sentence in sentences(made):
+            terminal.out().print(sentence, soft_wrap=True, markup=False)
+
+
+def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:
+    """Ask for each row until all are done, or the reviewer stops with Ctrl-C or the end of input."""
+    from tuiftune.cli.prompts import prompts
+    from tuiftune.cli.terminal import say
+    from tuiftune.evaluate.reviewing import CRITERIA, OVERALL, Vote
+    from tuiftune.runs.store import reviews
+
+    asks = prompts()
+    say(f"{len(items)} rows to review. Ctrl-C stops; votes so far are kept.")
+    try:
+        for number, item in enumerate(items, 1):
+            for line in (f"{number} of {len(items)}", item.prompt, "1:", item.left, "2:", item.right):
+                for part in line.splitlines() or [""]:
+                    say(f"  {part}")
+            sides: dict[str, Side] = {OVERALL: _choice(asks, item, "Which answer is better?")}
+            note = ""
+            if not quick:
+                for name in CRITERIA:
+                    sides[name] = _choice(asks, item, f"Which is more {name}?")
+                note = asks.text("Note (Enter for none)", "", why="Free text, kept with the vote.")
+            reviews.add(run, Vote(reviewer, item.row, sides, note))
+    except (KeyboardInterrupt, EOFError):
+        say("Stopped. Run the same command to continue.")
+
+
+def _choice(asks: Prompts, item: Item, question: str) -> Side:
+    from tuiftune.cli.prompts import Choice
+
+    choices = [Choice(key, says) for key, says in SIDES]
+    why = "You are not told whose answer is which. Judge the text alone."
+    return item.side(asks.choose(question, choices, "tie", why=why))
+
+
+def sentences(made: Summary) -> list[str]:
+    """Return what the votes say."""
+    from tuiftune.evaluate.statistics import in_words
+    from tuiftune.printable import printable
+
+    if not made.votes:
+        return ["No votes yet."]
+    who = ", ".join(printable(name) for name in made.reviewers)
+    told = [
+        f"The fine-tuned model wins {made.wins} votes, the base model {made.losses}, {made.ties} are ties: "
+        f"{in_words(made.p)}.",
+        f"{made.votes} votes on {made.rows} rows by {who}.",
+    ]
+    if made.win_rate is not None and made.interval is not None:
+        low, high = made.interval
+        told.append(
+            f"Win rate {made.win_rate:.1%}, ties counted half; "
+            f"{low:.0%} to {high:.0%} of the decided votes (95% CI)."
+        )
+    if made.alpha is not None:
+        told.append(
+            f"Agreement of the reviewers: Krippendorff's alpha {made.alpha:.2f} (1: full, 0: chance)."
+        )
+    for name, (wins, losses, ties) in made.criteria.items():
+        told.append(f"{name}: {wins} to {losses}, {ties} ties")
+    return told
+
+
+def _write(rows: list[dict[str, object]], output: Path) -> None:
+    import json
+
+    from tuiftune.cli.terminal import say
+    from tuiftune.outputs import writing
+    from tuiftune.secret_forms import without_secrets
+
+    with writing(output) as file:
+        for row in rows:
+            file.write(
+                (without_secrets(json.dumps(row, ensure_ascii=False)) + "\n").encode("utf-8", "replace")
+            )
+    say(f"{len(rows)} preference rows written to {output}")

@@ -1,0 +1,176 @@
+"""Blind review by people: which of two answers is better, without knowing whose they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuiftune.evaluate import extras
+from tuiftune.evaluate.statistics import mcnemar, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Side = Literal["base", "tuned", "tie"]
+OVERALL = "overall"
+CRITERIA = ("helpful", "accurate", "coherent", "safe")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row as a reviewer sees it. `left_is` says whose answer is on the left, and is never shown."""
+
+    row: int
+    prompt: str
+    left: str
+    right: str
+    left_is: Literal["base", "tuned"]
+
+    def side(self, choice: str) -> Side:
+        """Return whose answer `left`, `right` or `tie` prefers."""
+        if choice == "tie":
+            return "tie"
+        other: Side = "tuned" if self.left_is == "base" else "base"
+        return self.left_is if choice == "left" else other
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one reviewer said of one row: a side for `overall`, and for the criteria that were asked."""
+
+    reviewer: str
+    row: int
+    sides: Mapping[str, Side]
+    note: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return what is kept as a JSON line."""
+        return {"reviewer": self.reviewer, "row": self.row, "sides": dict(self.sides), "note": self.note}
+
+    @classmethod
+    def of(cls, document: Any) -> Vote | None:
+        """Return the vote of a kept line; None if it is none."""
+        try:
+            sides = {str(key): value for key, value in document["sides"].items()}
+            if OVERALL not in sides or not set(sides.values()) <= {"base", "tuned", "tie"}:
+                return None
+            return cls(
+                str(document["reviewer"]), int(document["row"]), sides, str(document.get("note") or "")
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the votes say. Shares are None if nothing gives them.
+
+    Attributes:
+        win_rate: of the fine-tuned model, ties counted half; `interval`: 95%, of its wins if decided.
+        alpha: Krippendorff's alpha of `overall` over all reviewers; None with one reviewer or no shared row.
+        criteria: (wins, losses, ties) of the fine-tuned model by criterion.
+    """
+
+    reviewers: tuple[str, ...]
+    rows: int
+    votes: int
+    wins: int
+    losses: int
+    ties: int
+    win_rate: float | None
+    interval: tuple[float, float] | None
+    p: float
+    alpha: float | None
+    criteria: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def items(samples: Sequence[Mapping[str, Any]], reviewer: str) -> list[Item]:
+    """Return the rows in an order, and with sides, that depend on the reviewer alone. Equal answers are left
+    out: there is nothing to choose.
+    """
+    found = []
+    for at, row in enumerate(samples, 1):
+        before, after = str(row.get("before") or ""), str(row.get("after") or "")
+        if before.split() == after.split():
+            continue
+        swapped = _hash(reviewer, at, "side") % 2 == 1
+        left, right = (after, before) if swapped else (before, after)
+        found.append(Item(at, str(row.get("prompt") or ""), left, right, "tuned" if swapped else "base"))
+    return sorted(found, key=lambda one: _hash(reviewer, one.row, "order"))
+
+
+def latest(votes: Iterable[Vote]) -> list[Vote]:
+    """Return the last vote of each reviewer on each row."""
+    return list({(one.reviewer, one.row): one for one in votes}.values())
+
+
+def summed(votes: Sequence[Vote]) -> Summary:
+    """Return counts, win rate and agreement of votes."""
+    last = latest(votes)
+    overall = Counter(one.sides[OVERALL] for one in last)
+    wins, losses, ties = overall["tuned"], overall["base"], overall["tie"]
+    decided = wins + losses
+    criteria = {}
+    for name in CRITERIA:
+        counts = Counter(one.sides[name] for one in last if name in one.sides)
+        if counts:
+            criteria[name] = (counts["tuned"], counts["base"], counts["tie"])
+    return Summary(
+        tuple(sorted({one.reviewer for one in last})),
+        len({one.row for one in last}),
+        len(last),
+        wins,
+        losses,
+        ties,
+        (wins + ties / 2) / len(last) if last else None,
+        wilson(wins, decided) if decided else None,
+        mcnemar(wins, losses),
+        agreement(last),
+        criteria,
+    )
+
+
+def agreement(votes: Sequence[Vote]) -> float | None:
+    """Return Krippendorff's alpha of the overall votes, nominal; None unless two reviewers share a row.
+
+    1 is full agreement, 0 that of chance. Source: K. Krippendorff, Content Analysis, 2004, chapter 11.
+    """
+    reviewers = sorted({one.reviewer for one in votes})
+    rows = sorted({one.row for one in votes})
+    told = {(one.reviewer, one.row): one.sides[OVERALL] for one in votes}
+    shared = [row for row in rows if sum((name, row) in told for name in reviewers) > 1]
+    if not shared:
+        return None
+    table = [[told.get((name, row)) for row in rows] for name in reviewers]
+    if len({told[name, row] for row in shared for name in reviewers if (name, row) in told}) < 2:
+        return 1.0  # all said the same of all shared rows, and alpha has nothing to compare that with
+    import numpy as np
+
+    kinds = ("base", "tie", "tuned")
+    codes = [[np.nan if side is None else float(kinds.index(side)) for side in line] for line in table]
+    library = extras.need("krippendorff", "agreement of reviewers")
+    return float(library.alpha(reliability_data=codes, level_of_measurement="nominal"))
+
+
+def preferences(samples: Sequence[Mapping[str, Any]], votes: Sequence[Vote]) -> list[dict[str, Any]]:
+    """Return preference rows to train on: of each row with a majority, the better and the worse answer."""
+    found = []
+    last = latest(votes)
+    for at, row in enumerate(samples, 1):
+        counts = Counter(one.sides[OVERALL] for one in last if one.row == at)
+        if counts["tuned"] == counts["base"]:
+            continue
+        better = "after" if counts["tuned"] > counts["base"] else "before"
+        worse = "before" if better == "after" else "after"
+        found.append({"prompt": row["prompt"], "chosen": row[better], "rejected": row[worse]})
+    return found
+
+
+def _hash(*parts: object) -> int:
+    return int(hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12], 16)

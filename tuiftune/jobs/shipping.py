@@ -1,0 +1,178 @@
+"""`tuiftune ship`: SHIP or DON'T SHIP, each condition with the figure that decides it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.evaluate import prices
+from tuiftune.evaluate.wording import signed, value
+from tuiftune.figures import money
+from tuiftune.jobs import benchmarking, evaluating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tuiftune.jobs.benchmarking import Benchmark
+    from tuiftune.jobs.contenders import Contenders, Target
+    from tuiftune.jobs.evaluating import Report
+    from tuiftune.runs.store.directory import RunDir
+
+FILE = "ship.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: what is wanted, what was measured, and whether that is enough."""
+
+    key: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shipping:
+    """All conditions; the model ships if every one is met.
+
+    Attributes:
+        rows_used: which rows the gain was measured on.
+    """
+
+    conditions: tuple[Condition, ...]
+    rows_used: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ships(self) -> bool:
+        """Return True if every condition is met."""
+        return all(one.met for one in self.conditions)
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--json` prints and the run keeps."""
+        return {
+            "ship": self.ships,
+            "conditions": [asdict(one) for one in self.conditions],
+            "rows_used": self.rows_used,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is asked of a model. None: not asked.
+
+    Attributes:
+        gain: least gain of the main metric, in its unit (a share as 0.05).
+        forgetting: largest share of probe questions lost, and relative rise on plain text.
+        price: most US dollars for 1,000 answers, at `hour` US dollars an hour.
+    """
+
+    gain: float | None = None
+    forgetting: float | None = None
+    price: float | None = None
+    hour: float | None = None
+
+
+def ship(
+    contenders: Contenders,
+    wanted: Target,
+    limits: Limits,
+    *,
+    data: str | None = None,
+    metrics: list[str] | None = None,
+    rows: int | None = None,
+    cache: Path | None = None,
+    look: Callable[[Any], str] = lambda questions: "",
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Shipping:
+    """Measure what the limits ask for, and compare.
+
+    Raises:
+        UserError: if no limit is given, or a figure cannot be measured.
+    """
+    run = wanted.run
+    if run is None:
+        raise UserError("is not a run", place=wanted.text, remedy="name a finished run")
+    if limits == Limits(hour=limits.hour):
+        raise UserError(
+            "names no condition", place="ship", remedy="add --min-gain, --max-forgetting or --max-price"
+        )
+    conditions: list[Condition] = []
+    notes: list[str] = []
+    used = ""
+    if limits.gain is not None or limits.price is not None:
+        asked = evaluating.rows_of(data, run, rows)
+        tested = asked.source == evaluating.TEST
+        used = "test rows" if tested else evaluating.SELECTED
+        if tested and (again := look(asked.questions)):
+            notes.append(again)
+        report = evaluating.evaluate(
+            contenders.responder(wanted),
+            asked,
+            against=contenders.base_of(wanted),
+            metrics=metrics or (),
+            cache=cache,
+            progress=progress,
+        )
+        notes += report.notes
+        if limits.gain is not None:
+            conditions.append(_gain(report, limits.gain))
+        if limits.price is not None:
+            conditions.append(_price(report, limits))
+    if limits.forgetting is not None:
+        made = benchmarking.benchmark(contenders, wanted, progress=progress)
+        benchmarking.keep(run, made)
+        conditions.append(_forgetting(made, limits.forgetting))
+    return Shipping(tuple(conditions), used, tuple(dict.fromkeys(notes)))
+
+
+def keep(run: RunDir, made: Shipping) -> None:
+    """Write the decision into the run's result. UserError if that cannot be done."""
+    from tuiftune.runs.store.directory import write_text
+
+    path = run.result_path / FILE
+    try:
+        write_text(path, json.dumps(made.document(), indent=2, ensure_ascii=False) + "\n")
+    except OSError as fault:
+        raise UserError(f"cannot be written ({fault.strerror})", place=str(path)) from None
+
+
+def _gain(report: Report, least: float) -> Condition:
+    """A gain counts if it is large enough and more than chance gives."""
+    main = report.first.main
+    scorer = main.scorer
+    key = next(iter(report.first.scores))
+    found = report.differences.get(key)
+    wanted = f"gain in {scorer.name} of {signed(least, scorer)} or more, beyond chance"
+    if found is None or report.against is None:
+        return Condition("min-gain", wanted, "not measured", False)
+    change = -found.value if scorer.better == "lower" else found.value
+    low, high = found.interval if found.interval is not None else (found.value, found.value)
+    sides = f"{value(report.against.scores[key])} before, {value(main)} after, {found.rows} rows"
+    sure = f"95% CI {signed(low, scorer)} to {signed(high, scorer)}, p = {found.p:.2g}"
+    words = f"{signed(found.value, scorer)} ({sure}): {sides}"
+    return Condition("min-gain", wanted, words, change >= least and change > 0 and found.shown)
+
+
+def _price(report: Report, limits: Limits) -> Condition:
+    wanted = f"at most {money(limits.price)} for 1,000 answers"
+    found = prices.per_thousand(report.first.usage, prices.Rates(hour=limits.hour), endpoint=False)
+    if found is None:
+        raise UserError("needs the price of the machine", place="--max-price", remedy="add --usd-per-hour")
+    assert limits.price is not None
+    return Condition("max-price", wanted, money(found), found <= limits.price)
+
+
+def _forgetting(made: Benchmark, most: float) -> Condition:
+    wanted = (
+        f"at most {most:.1%} of the probe questions lost, and {most:.1%} more bits per byte on plain text"
+    )
+    found = made.forgetting
+    if found is None:
+        return Condition("max-forgetting", wanted, "not measured: there is no base model", False)
+    words = f"{found.lost:.1%} lost, {found.rise:+.1%} bits per byte. {found.says}"
+    return Condition("max-forgetting", wanted, words, found.worst <= most)
