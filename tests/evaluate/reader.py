@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Question
 
-WORDS = [f"w{n}" for n in range(64)]
-MARKS = [f"m{n}" for n in range(12)]
+WORDS = [f"w{n}" for n in range(40)]
+MARKS = [f"m{n}" for n in range(8)]
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|> {{ message['content'] }} <|end|> {% endfor %}"
     "{% if add_generation_prompt %}<|assistant|> {% endif %}"
@@ -62,15 +62,15 @@ def conversation(rng: random.Random) -> tuple[list[Any], str]:
     """Messages and the answer of one row to train on."""
     from tuiftune.evaluate.prompting import with_examples
 
-    kind = rng.choice(["read", "read", "form", "form", "say"])
+    kind = rng.choice(["read", "read", "read", "form", "say"])
     if kind == "read":
-        keys = rng.sample(WORDS, rng.randint(1, 4))
+        keys = rng.sample(WORDS, rng.randint(1, 3))
         facts = [(key, rng.choice(WORDS)) for key in keys]
         wanted, answer = rng.choice(facts)
         sources = "\n\n".join(f"[{n}] The {key} is {value} now" for n, (key, value) in enumerate(facts, 1))
         text = f"Answer from these sources.\n\n{sources}\n\nWhat is {wanted}"
         return list(asked(text).messages), answer
-    many = rng.choice([0, 2, 4, 8])
+    many = rng.choice([0, 2, 2, 4])
     if kind == "form":
         before, after = rng.choice(MARKS), rng.choice(MARKS)
         shown = [(f"Show {word}", f"{before} {word} {after}") for word in rng.sample(WORDS, many + 1)]
@@ -110,11 +110,12 @@ def make_reader(directory: Path, told: bool = False) -> Path:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     end = tokenizer.eos_token_id
     for step in range(1, MOST_STEPS + 1):
-        rows, labels = [], []
+        rows, labels, texts = [], [], []
         for _ in range(BATCH):
             messages, answer = conversation(rng)
             turns = [{"role": one.role, "content": one.content} for one in messages]
             text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            texts.append([messages[-1].content.split()[0]])
             prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
             reply = [*tokenizer(answer, add_special_tokens=False)["input_ids"], end]
             rows.append(prompt + reply)
@@ -133,8 +134,12 @@ def make_reader(directory: Path, told: bool = False) -> Path:
         if step % CHECKED_EVERY == 0:
             right = found.logits[:, :-1].argmax(-1) == wanted[:, 1:]
             trained = wanted[:, 1:] != -100
-            share = float((right | ~trained).all(1).float().mean())
+            whole = (right | ~trained).all(1)
+            share = float(whole.float().mean())
             if told:
+                kinds = [turns[-1] for turns in texts]
+                by = {kind: [bool(ok) for ok, one in zip(whole, kinds, strict=True) if one == kind] for kind in set(kinds)}
+                sys.stderr.write(str({kind: f"{sum(one)}/{len(one)}" for kind, one in by.items()}) + "\n")
                 sys.stderr.write(f"{step} loss {float(found.loss.detach()):.3f} right {share:.3f}\n")
             if share >= ENOUGH:
                 break
