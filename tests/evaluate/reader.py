@@ -137,9 +137,11 @@ def make_reader(directory: Path, told: bool = False) -> Path:
             whole = (right | ~trained).all(1)
             share = float(whole.float().mean())
             if told:
-                kinds = [turns[-1] for turns in texts]
-                by = {kind: [bool(ok) for ok, one in zip(whole, kinds, strict=True) if one == kind] for kind in set(kinds)}
-                sys.stderr.write(str({kind: f"{sum(one)}/{len(one)}" for kind, one in by.items()}) + "\n")
+                told_of: dict[str, list[bool]] = {}
+                for ok, (kind,) in zip(whole.tolist(), texts, strict=True):
+                    told_of.setdefault(kind, []).append(ok)
+                shares = {kind: f"{sum(one)}/{len(one)}" for kind, one in told_of.items()}
+                sys.stderr.write(f"{shares} ")
                 sys.stderr.write(f"{step} loss {float(found.loss.detach()):.3f} right {share:.3f}\n")
             if share >= ENOUGH:
                 break

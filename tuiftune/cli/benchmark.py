@@ -41,7 +41,7 @@ def benchmark(target: Target, questions: Limit = None, json: Json = False, runs:
     if wanted.run is not None:
         benchmarking.keep(wanted.run, made)
     if json:
-        terminal.write_json(made.document())
+        terminal.write_json(made.document(), "benchmark")
     else:
         _show(made)
 

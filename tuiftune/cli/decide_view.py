@@ -55,7 +55,7 @@ def _cells(one: Candidate) -> list[str]:
     tokens = ""
     if used.tokens_in is not None and used.tokens_out is not None:
         tokens = f"tokens {used.tokens_in:.0f}/{used.tokens_out:.0f}"
-    seconds = "" if used.seconds is None else f"{real(used.seconds, 2)} s an answer"
+    seconds = "" if used.seconds is None else f"{real(used.seconds, 3)} s an answer"
     price = MISSING if one.price is None else money(one.price)
     return [printable(f"{one.name}{detail}"), value(one.evaluation.main), tokens, seconds, price]
 

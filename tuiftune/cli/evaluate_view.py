@@ -25,7 +25,7 @@ def show(report: Report) -> None:
     """Print the evaluation: a table on a terminal, one metric a line elsewhere."""
     console, first = out(), report.first
     rows = len(first.questions)
-    head = f"{printable(first.name)}, {rows} rows of {printable(report.rows.source)}"
+    head = f"{printable(first.name)} on {rows} rows: {printable(report.rows.source)}"
     why = f"Main metric: {first.main.scorer.name}, because {report.task.why}."
     console.print(Text(head, style="bold"), soft_wrap=True)
     console.print(Text(why, style="dim"), soft_wrap=True)

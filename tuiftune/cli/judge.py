@@ -93,7 +93,7 @@ def judge(
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,}", done / total),
         )
     if json:
-        terminal.write_json({"first": side.name, "second": other.name, **made.document()})
+        terminal.write_json({"first": side.name, "second": other.name, **made.document()}, "judge")
     else:
         _show(made, side.name, other.name)
 

@@ -34,6 +34,8 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data clean", "data", "clean"),
         ("data mix", "data_mix", "mix"),
         ("data tokens", "data", "tokens"),
+        ("data generate", "data_generate", "generate"),
+        ("data score", "data_generate", "score"),
     ),
     "Plan": (
         ("plan", "plan", "plan"),
@@ -115,12 +117,8 @@ def start(context: typer.Context, version: Version = False) -> None:
     """Fine-tune language models from your terminal. Run without a command to open the app.
 
     Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 does not fit or not enough disk, 4 stopped (can be
-<<<<<<< HEAD
-    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 9 diverged, 10 not ended yet.
-=======
-    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 8 don't ship, 9
-    diverged.
->>>>>>> 65bd447 (Find forgetting, judge, review and ship: each with intervals, each command kept and continued)
+    resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 8 don't ship, 9 diverged, 10 not ended
+    yet.
     """
     if context.invoked_subcommand is None:
         from tuiftune.cli import new

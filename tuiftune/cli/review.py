@@ -59,7 +59,7 @@ def review(
     if preferences is not None:
         _write(reviewing.preferences(samples, votes), preferences)
     if json:
-        terminal.write_json(made.document())
+        terminal.write_json(made.document(), "review")
     else:
         for sentence in sentences(made):
             terminal.out().print(sentence, soft_wrap=True, markup=False)

@@ -76,7 +76,7 @@ def ship(
         )
     shipping.keep(found, made)
     if json:
-        terminal.write_json(made.document())
+        terminal.write_json(made.document(), "ship")
     else:
         _show(made)
     if not made.ships:

@@ -84,3 +84,74 @@ class DecideDocument(Document):
     notes: list[str]
     failed: bool
     seconds: float
+
+
+class BenchmarkDocument(Document):
+    """`tuiftune benchmark --json`. `base` and `forgetting` are null for a model without a base model."""
+
+    probe_set: str
+    model: Object
+    base: Object | None
+    forgetting: Object | None
+
+
+class JudgedRow(TypedDict):
+    """`outcome` is null if the judge could not be read; `plain` and `swapped` are the two orders."""
+
+    row: int
+    outcome: str | None
+    plain: str | None
+    swapped: str | None
+
+
+class JudgeDocument(Document):
+    """`tuiftune judge --json`. Shares are of rows or votes, null if nothing gives them."""
+
+    first: str
+    second: str
+    wins: int
+    losses: int
+    ties: int
+    unreadable: int
+    win_rate: Share | None
+    interval: list[float] | None
+    p: float
+    consistent: Share | None
+    position: Share | None
+    longer: Share | None
+    agreement: Share | None
+    kappa: float | None
+    voted: int
+    rows: list[JudgedRow]
+
+
+class ReviewDocument(Document):
+    """`tuiftune review --json`. `wins` are of the fine-tuned model; `alpha` is Krippendorff's."""
+
+    reviewers: list[str]
+    rows: int
+    votes: int
+    wins: int
+    losses: int
+    ties: int
+    win_rate: Share | None
+    interval: list[float] | None
+    p: float
+    alpha: float | None
+    criteria: dict[str, list[int]]
+
+
+class Condition(TypedDict):
+    key: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+class ShipDocument(Document):
+    """`tuiftune ship --json`. `ship` is true if every condition is met."""
+
+    ship: bool
+    conditions: list[Condition]
+    rows_used: str
+    notes: list[str]
