@@ -7,6 +7,7 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from tuiftune.evaluate.answer_cache import AnswerCache
 from tuiftune.evaluate.contender import Answered, Question, Usage
 from tuiftune.jobs import deciding
 from tuiftune.jobs.approaches import Approaches
+from tuiftune.schemas import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,6 +159,8 @@ def test_fine_tuning_is_told_with_its_gain_interval_and_rival(tmp_path: Path) ->
 def test_test_rows_are_used_for_the_final_figure_alone(tmp_path: Path) -> None:
     looks: list[int] = []
     outcome, _ = decided("style", 2, tmp_path, test=True, look=lambda: looks.append(1) or "")  # type: ignore[func-returns-value]
+    document = {"schema": registry.named("decide"), **outcome.document()}
+    jsonschema.validate(json.loads(json.dumps(document)), registry.json_schema("decide"))
     assert looks == [1]
     assert outcome.decision.rows_used == "test rows, used once"
     assert outcome.decision.difference is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from shell_kit import ROWS, preset
 
 from tuiftune.cli.engine_log import NOISE
@@ -48,6 +49,7 @@ def test_the_shell_completes_presets_keys_values_and_gpus(shell: Shell) -> None:
     assert answers[3][0].startswith("H200")
 
 
+@pytest.mark.long
 def test_it_works_from_cron_in_the_c_locale_and_as_another_user(shell: Shell) -> None:
     """Cron sets HOME, PATH and SHELL, and nothing else."""
     shell.write("rows.jsonl", [{"prompt": f"größer {one}", "completion": "→ ja"} for one in range(12)])

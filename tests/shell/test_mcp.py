@@ -6,6 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from shell_kit import ROOT, ROWS, preset
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def ask(shell: Shell, calls: list[tuple[str, dict[str, Any]]]) -> tuple[list[str
     return asyncio.run(talk())
 
 
+@pytest.mark.long
 def test_an_agent_inspects_and_plans_and_nothing_costs_before_it_confirms(shell: Shell) -> None:
     shell.write("rows.jsonl", ROWS)
     shell.write("p.yaml", preset("rows.jsonl"))
