@@ -54,7 +54,9 @@ def reproduce(
             place=found.name,
             remedy=f"train its preset as a new run: tuiftune train {found.preset_path}",
         )
-    then = (found.result() or {}).get("provenance") or plan.document.get("provenance") or {}
+    then = dict(plan.document.get("provenance") or {})
+    if then:  # of a model that was downloaded, only the result knows what its files held
+        then["model"] = ((found.result() or {}).get("provenance") or then)["model"]
     if not then:
         say(f"{found.name} was made by an earlier version, which recorded no provenance")
     preset = plan.preset(str(found.plan_path))

@@ -130,7 +130,7 @@ def of_inputs(inputs: Inputs) -> Provenance:
     return {
         "data": [_file(path) for path in _files(preset)],
         "model": {
-            "reference": model.reference,
+            "reference": str(model.path) if model.source == "directory" else model.reference,
             "revision": model.revision,
             "weights": None if there is None else weights.digest(there),
             "tokenizer": None if model.path is None else weights.tokenizer_digest(model.path),
@@ -170,7 +170,8 @@ def of_result(
         "software": software(),
         "machine": hardware(detect()),
         "command": planned.get("command") or [],
-        "environment": environment(os.environ),
+        # As the run was started with: the training process sets more for its libraries.
+        "environment": planned.get("environment") or environment(os.environ),
         "directory": planned.get("directory") or "",
         "seed": seed,
     }
@@ -251,12 +252,16 @@ def commit() -> str | None:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """What differs, leaf by leaf. Command line and directory are left out: they decide nothing."""
+    """What differs, leaf by leaf. Command line and directory decide nothing, and are left out; so is what is
+    not known of a model that has to be downloaded.
+    """
     before, after = _leaves(_keyed(then)), _leaves(_keyed(now))
     return [
         {"what": what, "then": before.get(what), "now": after.get(what)}
         for what in dict.fromkeys((*before, *after))
-        if before.get(what) != after.get(what) and not what.startswith(("command", "directory"))
+        if before.get(what) != after.get(what)
+        and not what.startswith(("command", "directory"))
+        and not (what.startswith("model.") and after.get(what) is None)
     ]
 
 
@@ -293,7 +298,9 @@ def _files(preset: Preset) -> list[Path]:
 
 
 def _file(path: Path) -> File:
-    return {"path": str(path), "bytes": paths.size(path), "sha256": digest_of_file(path)}
+    from tuiftune.data.read.files import shown
+
+    return {"path": shown(path), "bytes": paths.size(path), "sha256": digest_of_file(path)}
 
 
 def digest_of_file(path: Path) -> str:
