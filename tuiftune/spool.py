@@ -118,8 +118,13 @@ def _directory() -> str:
             _made.append(tempfile.mkdtemp(prefix="tuiftune-"))
         except OSError as fault:
             raise paths.cannot(fault, tempfile.gettempdir(), "write") from None
-        atexit.register(shutil.rmtree, _made[0], ignore_errors=True)
+        atexit.register(_remove, _made[0], os.getpid())
     return _made[0]
+
+
+def _remove(directory: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked process leaves it to its parent
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 _made: list[str] = []
