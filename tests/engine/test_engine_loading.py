@@ -65,7 +65,7 @@ def one_infinite(tensors: dict[str, Any]) -> dict[str, Any]:
         (prefixed, "module.model.embed_tokens.weight"),
         (missing, f"{UP} are missing"),
         (headless, "model.layers.0.input_layernorm.weight, model.layers.0.post_attention_layernorm.weight"),
-        (left_over, "score.weight belongs to no part of it"),
+        (left_over, "score.weight belongs to no part of the model"),
         (reshaped, f"{UP} has shape 10 × 64, the model needs 192 × 64"),
         (one_nan, f"NaN or infinite values: {UP} "),
         (one_infinite, "NaN or infinite values: model.norm.weight "),

@@ -56,7 +56,7 @@ def worst(findings: tuple[Finding, ...], words: str) -> Finding:
         (TorchBuild("2.13.0+cu128", "12.8"), "13.0", (9, 0), "ok", ""),
         (TorchBuild("2.13.0+cu128", "12.8"), "12.2", (8, 6), "ok", ""),  # minor versions are compatible
         (TorchBuild("2.13.0+cu130", "13.0"), "12.8", (9, 0), "bad", "update the NVIDIA driver"),
-        (TorchBuild("2.13.0+cpu", None), "13.0", (9, 0), "bad", "torch build for your CUDA"),
+        (TorchBuild("2.13.0+cpu", None), "13.0", (9, 0), "bad", "PyTorch build for your CUDA"),
         (TorchBuild("2.13.0+cu130", "13.0"), "13.0", (7, 0), "bad", "CUDA 12"),
         (TorchBuild("2.13.0+cu130", "13.0"), None, None, "ok", ""),
     ],
@@ -71,7 +71,7 @@ def test_torch_against_the_driver(
     remedy: str,
 ) -> None:
     here = replace(machine, cuda=driver_cuda, gpus=(replace(CARD, compute_capability=capability),))
-    finding = worst(found(here, tmp_path, torch=build), "torch")
+    finding = worst(found(here, tmp_path, torch=build), "PyTorch")
     assert finding.state == state
     assert remedy in finding.remedy
 
@@ -96,10 +96,10 @@ def test_a_library_below_its_floor_is_missing_too(machine: Machine, tmp_path: Pa
 
 
 def test_a_machine_without_a_card_still_stands(machine: Machine, tmp_path: Path) -> None:
-    here = replace(machine, gpus=(), driver=None, cuda=None, nvml_fault="no NVIDIA driver here — install it")
+    here = replace(machine, gpus=(), driver=None, cuda=None, nvml_fault="no NVIDIA driver found. Install it.")
     findings = found(here, tmp_path)
-    assert worst(findings, "no NVIDIA driver").remedy == "install it"
-    assert worst(findings, "QLoRA needs a card").state == "info"
+    assert worst(findings, "no NVIDIA driver").remedy == "Install it."
+    assert worst(findings, "QLoRA needs a GPU").state == "info"
     assert stands(findings)
 
 
@@ -109,7 +109,7 @@ def test_a_busy_and_a_hot_card_are_said(machine: Machine, tmp_path: Path) -> Non
     )
     findings = found(replace(machine, gpus=(busy,)), tmp_path)
     assert "python3 (7)" in worst(findings, "in use").what
-    assert worst(findings, "slowed down").state == "warn"
+    assert worst(findings, "throttled now").state == "warn"
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_config_as_saved_by_the_program_is_read_back(tmp_path: Path) -> None:
         ({"model_type": {"a": 1}}, "is not known to transformers"),
         ({"model_type": None}, "is not known to transformers"),
         ({"model_type": "llama_of_mine"}, "is not known to transformers"),
-        ({"text_config": {"a": {"b": 1}}}, "has no text_config"),
+        ({"text_config": {"a": {"b": 1}}}, "does not have a text_config"),
     ],
 )
 def test_what_no_library_can_build_is_refused_without_starting_one(

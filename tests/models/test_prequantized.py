@@ -46,7 +46,7 @@ def refused(place: Path, *settings: str) -> str:
         ({"quant_method": "quark"}, (), "transformers does not train"),
         ({"quant_method": "of mine"}, (), "transformers does not know"),
         ({}, (), "transformers does not know"),
-        ({"load_in_8bit": True}, ("method.technique=full",), "only adapters are trained"),
+        ({"load_in_8bit": True}, ("method.technique=full",), "only adapters can be trained"),
     ],
 )
 def test_weights_of_a_form_that_cannot_be_trained_on_are_refused(

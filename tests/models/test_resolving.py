@@ -64,7 +64,7 @@ def test_directory_without_weights_is_described_not_refused(tmp_path: Path) -> N
     model = resolve(str(model_at(tmp_path / "mine", weights=False)))
     assert not model.weights
     assert model.weight_bytes is None
-    assert any("no weights" in note for note in model.notes)
+    assert any("does not have weights" in note for note in model.notes)
 
 
 def test_missing_shard_is_named(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_licence_of_a_model_card(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        ("nothing", "no such directory"),
+        ("nothing", "directory not found"),
         ("empty", "no config.json"),
         ("adapter", "is an adapter.*Qwen/Qwen2.5-7B"),
         ("gguf", "GGUF"),
@@ -260,11 +260,11 @@ def test_hub_config_is_enough() -> None:
     ("name", "says"),
     [
         ("gated/model", "is gated"),
-        ("none/model", "no model 'none/model'"),
+        ("none/model", "model 'none/model' was not found"),
         ("gguf/model", "no config.json"),
         ("old/model", "no revision"),
         ("busy/model", "answered 503"),
-        ("odd/model", "not JSON"),
+        ("odd/model", "did not answer with JSON"),
         ("list/model", "not a JSON object"),
     ],
 )

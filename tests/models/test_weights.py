@@ -69,7 +69,7 @@ def fewer_tokens(header: dict[str, Any]) -> dict[str, Any]:
         (without, "layers.1.….down_proj.weight, layers.1.….gate_proj.weight, layers.1.….up_proj.weight are"),
         (bent, "layers.1.….up_proj.weight has shape"),
         (fewer_tokens, "model.embed_tokens.weight has shape"),
-        (beyond, "layers.99.… belongs to no part of it"),
+        (beyond, "layers.99.… belongs to no part of the model"),
     ],
 )
 def test_weights_of_another_model_are_named(
@@ -96,7 +96,7 @@ def test_sound_weights_pass(model: Path) -> None:
 def test_a_file_cut_short_is_damaged(size: int, model: Path) -> None:
     data = (model / "model.safetensors").read_bytes()
     (model / "model.safetensors").write_bytes(data[:size])
-    with pytest.raises(UserError, match="damaged"):
+    with pytest.raises(UserError, match="corrupted"):
         weights.check(base_model(model, "it", "directory"))
 
 
@@ -112,7 +112,7 @@ def test_a_file_cut_short_is_damaged(size: int, model: Path) -> None:
 )
 def test_a_header_that_describes_nothing(header: bytes, model: Path) -> None:
     (model / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(100))
-    with pytest.raises(UserError, match="damaged"):
+    with pytest.raises(UserError, match="corrupted"):
         weights.tensors(model)
 
 

@@ -435,7 +435,7 @@ def test_what_preflights_on_this_card_held_raises_the_bound(
     after = made()
     assert after.memory.needs == pytest.approx(before.memory.needs * 1.1 * experience.MARGIN, rel=1e-6)
     assert document(after)["gpu"]["correction"] == pytest.approx(1.111)
-    assert any("a preflight check on this card held 110%" in note for note in after.notes)
+    assert any("A preflight check on this GPU used 110%" in note for note in after.notes)
     experience.note("NVIDIA H200", 4.0)
     assert made().memory.needs == int(before.memory.needs * experience.MOST)
     assert experience.correction("another card").factor == 1

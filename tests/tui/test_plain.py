@@ -67,7 +67,7 @@ def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> No
     assert "compared with recommended: same memory, 3× slower" in done.stderr
     assert "quality lower: above 3 the model may memorize the rows" in done.stderr
     assert "RTX 4090, " in done.stderr
-    assert "unknown card `H1000`" in done.stderr
+    assert "unknown GPU `H1000`" in done.stderr
     assert "planned for H200:2, not for this machine" in done.stderr
     assert "2 × H200" in done.stderr
     assert re.search(r"Fits: lora needs at least [\d.]+ GiB", done.stderr), "models are judged here too"

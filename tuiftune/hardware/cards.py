@@ -191,9 +191,9 @@ def find(name: str) -> Card:
     if key in known:
         return known[key]
     near = difflib.get_close_matches(key, known, 1, 0.5)
-    some = "known are 4090, L4, A10G, A100-80GB, H100, H200 and others"
+    some = "use a name such as 4090, L4, A10G, A100-80GB, H100 or H200"
     remedy = f"did you mean `{known[near[0]].name}`?" if near else some
-    raise UserError(f"unknown card `{printable(name)}`", place="--gpu", remedy=remedy)
+    raise UserError(f"unknown GPU `{printable(name)}`", place="--gpu", remedy=remedy)
 
 
 def _key(name: str) -> str:

@@ -33,7 +33,7 @@ def machine_of(reading: NvmlReading, run_path: Path | None, environ: Mapping[str
     gpus = visible(reading.gpus, environ.get("CUDA_VISIBLE_DEVICES"))
     fault = reading.fault
     if reading.gpus and not gpus:
-        fault = "CUDA_VISIBLE_DEVICES hides every card — unset it, or name a card in it"
+        fault = "CUDA_VISIBLE_DEVICES hides all GPUs. Unset it, or list the GPUs to use."
     disks = [_disk(run_path or Path("runs")), _disk(model_cache(environ))]
     return Machine(
         gpus=gpus,

@@ -74,20 +74,22 @@ def _host(machine: Machine) -> Iterator[Finding]:
     yield Finding(
         "machine",
         "warn" if low else "ok",
-        f"memory {format_size(host.memory_total)}{limit}; {format_size(host.memory_available)} free",
-        "close other programs: loading a model wants about its own size in memory" if low else "",
+        f"RAM {format_size(host.memory_total)}{limit}; {format_size(host.memory_available)} free",
+        "close other programs: loading a model needs about its size in RAM" if low else "",
     )
 
 
 def _cards(machine: Machine, torch: TorchBuild | None) -> Iterator[Finding]:
     if machine.nvml_fault is not None:
-        what, _, remedy = machine.nvml_fault.partition(" — ")
+        what, _, remedy = machine.nvml_fault.partition(". ")
         yield Finding("cards", "warn", what, remedy)
     if not machine.gpus:
-        yield Finding("cards", "info", "without a card, training runs on the processor: enough for the demo")
+        yield Finding("cards", "info", "no GPU, so training runs on the CPU: enough for the demo")
         return
     yield Finding(
-        "cards", "ok", f"driver {machine.driver or 'unknown'}, runs CUDA up to {machine.cuda or 'unknown'}"
+        "cards",
+        "ok",
+        f"driver {machine.driver or 'unknown'}, supports CUDA up to {machine.cuda or 'unknown'}",
     )
     for gpu in machine.gpus:
         yield from _card(gpu)
@@ -100,23 +102,23 @@ def _card(gpu: Gpu) -> Iterator[Finding]:
     if gpu.compute_capability is not None:
         facts.append("compute capability {}.{}".format(*gpu.compute_capability))
     if gpu.bf16 is not None:
-        facts.append("bfloat16" if gpu.bf16 else "no bfloat16: float16 is used")
+        facts.append("bfloat16" if gpu.bf16 else "without bfloat16: float16 is used")
     if gpu.mig_slice_of is not None:
-        facts.append(f"slice of card {gpu.mig_slice_of}")
+        facts.append(f"slice of GPU {gpu.mig_slice_of}")
     yield Finding("cards", "ok" if gpu.memory_total else "warn", f"{gpu.index}: {', '.join(facts)}")
     if gpu.memory_used is not None and gpu.memory_used > _IDLE_CARD:
         owners = ", ".join(f"{process.name} ({process.pid})" for process in gpu.processes[:3])
         yield Finding(
             "cards",
             "warn",
-            f"{gpu.index}: {format_size(gpu.memory_used)} of it is in use"
+            f"{gpu.index}: {format_size(gpu.memory_used)} of its memory is in use"
             + (f" by {owners}" if owners else ""),
-            "end what you don't need, or train on another card",
+            "stop processes that you do not need, or train on another GPU",
         )
     hot = [reason for reason in gpu.throttle if reason in _HOT]
     if hot:
         yield Finding(
-            "cards", "warn", f"{gpu.index}: slowed down now ({', '.join(hot)})", "check its cooling and power"
+            "cards", "warn", f"{gpu.index}: throttled now ({', '.join(hot)})", "check its cooling and power"
         )
 
 
@@ -125,26 +127,27 @@ def _torch_matches(machine: Machine, torch: TorchBuild) -> Finding:
         return Finding(
             "cards",
             "bad",
-            f"torch {torch.version} is built for processors only, so the card lies idle",
-            "install the torch build for your CUDA version (the selector on pytorch.org names it)",
+            f"PyTorch {torch.version} is a CPU-only build, so the GPU cannot be used",
+            "install the PyTorch build for your CUDA version (see the selector on pytorch.org)",
         )
     built = int(torch.cuda.split(".")[0])
     if machine.cuda is not None and int(machine.cuda.split(".")[0]) < built:
         return Finding(
             "cards",
             "bad",
-            f"torch is built for CUDA {torch.cuda}, the driver runs only up to {machine.cuda}",
-            f"update the NVIDIA driver, or install the torch build for CUDA {machine.cuda.split('.')[0]}",
+            f"PyTorch is built for CUDA {torch.cuda}, but the driver supports only {machine.cuda}",
+            f"update the NVIDIA driver, or install the PyTorch build for CUDA {machine.cuda.split('.')[0]}",
         )
     least = min((gpu.compute_capability for gpu in machine.gpus if gpu.compute_capability), default=None)
     if built >= 13 and least is not None and least < _CUDA_13_LEAST:
         return Finding(
             "cards",
             "bad",
-            f"torch is built for CUDA {torch.cuda}, too new for capability {least[0]}.{least[1]}",
-            "install the torch build for CUDA 12",
+            f"PyTorch is built for CUDA {torch.cuda}, which does not support capability "
+            f"{least[0]}.{least[1]}",
+            "install the PyTorch build for CUDA 12",
         )
-    return Finding("cards", "ok", f"torch {torch.version} (CUDA {torch.cuda}) fits the driver")
+    return Finding("cards", "ok", f"PyTorch {torch.version} (CUDA {torch.cuda}) works with the driver")
 
 
 def _libraries(machine: Machine, libraries: tuple[Library, ...]) -> Iterator[Finding]:
@@ -165,7 +168,7 @@ def _libraries(machine: Machine, libraries: tuple[Library, ...]) -> Iterator[Fin
     if four_bit is not None and four_bit.sound:
         has = bool(machine.gpus)
         yield Finding(
-            "libraries", "ok" if has else "info", "QLoRA works here" if has else "QLoRA needs a card"
+            "libraries", "ok" if has else "info", "QLoRA works here" if has else "QLoRA needs a GPU"
         )
 
 
@@ -182,7 +185,7 @@ def _disks(machine: Machine, runs: Path) -> Iterator[Finding]:
             "disks",
             "bad",
             f"no permission to write runs in {runs}",
-            "use another place: --runs DIR",
+            "use another directory: --runs DIR",
             essential=True,
         )
 
@@ -193,11 +196,11 @@ def _may_write(directory: Path) -> bool:
 
 def _room(disk: Disk, use: str) -> Finding:
     if not disk.total:
-        what = f"the disk for {use} has no room, or does not answer ({disk.path})"
+        what = f"the disk for {use} is full, or does not respond ({disk.path})"
         return Finding("disks", "bad", what, "use another disk", essential=True)
     what = f"{format_size(disk.free)} free for {use} ({disk.mount}, {disk.filesystem})"
     if disk.free < _TIGHT:
         return Finding("disks", "bad", what, "free some space, or use another disk", essential=True)
     if disk.free < _ROOMY:
-        return Finding("disks", "warn", what, "enough for small models; an 8B model wants about 40 GiB")
+        return Finding("disks", "warn", what, "enough for small models; an 8B model needs about 40 GiB")
     return Finding("disks", "ok", what)

@@ -24,7 +24,7 @@ def disk_of(path: Path) -> Disk:
         usage = shutil.disk_usage(there)
     except OSError as error:
         raise UserError(
-            f"its disk does not answer ({printable(error.strerror or str(error))})",
+            f"its disk does not respond ({printable(error.strerror or str(error))})",
             place=printable(str(path)),
             remedy="use a path on another disk",
         ) from error

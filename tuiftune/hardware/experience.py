@@ -54,8 +54,8 @@ def correction(card: str) -> Correction:
         return Correction()
     factor = min(MOST, max(ratios) * MARGIN)
     why = (
-        f"a preflight check on this card held {max(ratios):.0%} of the memory predicted as needed "
-        f"(the worst of the last {len(ratios)}): what is needed is taken as {factor - 1:.0%} more."
+        f"A preflight check on this GPU used {max(ratios):.0%} of the predicted memory "
+        f"(the most of the last {len(ratios)}), so {factor - 1:.0%} are added to this prediction."
     )
     return Correction(factor, why)
 

@@ -29,11 +29,11 @@ FLOORS: tuple[tuple[str, str, str, bool], ...] = (
     ("transformers", "5.10", "models", True),
     ("trl", "1.15", "the trainer", True),
     ("peft", "0.21", "adapters", True),
-    ("datasets", "4.7", "feeding the trainer", True),
+    ("datasets", "4.7", "loading data", True),
     ("accelerate", "1.12", "devices", True),
     ("safetensors", "0.6", "weights", True),
     ("tokenizers", "0.22", "tokens", True),
-    ("bitsandbytes", "0.50", "QLoRA and 8-bit optimisers", False),
+    ("bitsandbytes", "0.50", "QLoRA and 8-bit optimizers", False),
 )
 
 

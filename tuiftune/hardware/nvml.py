@@ -81,7 +81,7 @@ class Nvml:
             try:
                 return self._reading()
             except _DriverGoneError as error:
-                self._stop(f"the NVIDIA driver stopped answering: {in_words(error.code, error.text)}")
+                self._stop(f"the NVIDIA driver stopped responding: {in_words(error.code, error.text)}")
                 return NvmlReading((), fault=self._fault)
 
     def _start(self) -> None:
@@ -133,7 +133,7 @@ class Nvml:
         for position in range(self._ask("nvmlDeviceGetCount") or 0):
             handle = self._ask("nvmlDeviceGetHandleByIndex", position)
             if handle is None:
-                gpus.append(Gpu(len(gpus), f"GPU {position} (does not answer)"))
+                gpus.append(Gpu(len(gpus), f"GPU {position} (does not respond)"))
                 continue
             mode = self._ask("nvmlDeviceGetMigMode", handle)
             mig = None if mode is None else bool(mode[0])
@@ -149,7 +149,7 @@ class Nvml:
             cuda=None if not cuda else f"{cuda // 1000}.{cuda % 1000 // 10}",
             fault=None
             if gpus
-            else "the NVIDIA driver runs, but shows no card: in a container, start it with --gpus all",
+            else "the NVIDIA driver runs, but shows no GPU: start the container with --gpus all",
         )
 
     def _slices(self, handle: Any) -> list[tuple[int, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuiftune.errors import with_fix
 from tuiftune.printable import printable
 
 _UNINITIALISED, _NO_PERMISSION, _NOT_LOADED, _NO_LIBRARY, _OPERATING_SYSTEM, _MISMATCH = 1, 4, 9, 12, 17, 18
@@ -11,31 +12,31 @@ GONE = frozenset({_UNINITIALISED, _NOT_LOADED, _NO_LIBRARY, _MISMATCH})
 
 _WORDS = {
     _UNINITIALISED: ("the connection to it was closed", "read again"),
-    _NO_PERMISSION: ("no permission to use the NVIDIA driver", "check who may read /dev/nvidia*"),
+    _NO_PERMISSION: ("no permission to use the NVIDIA driver", "check the permissions of /dev/nvidia*"),
     _NOT_LOADED: (
         "the NVIDIA driver is installed but not loaded",
         "`sudo modprobe nvidia`, or restart the machine",
     ),
     _NO_LIBRARY: (
-        "no NVIDIA driver here",
-        "on a machine with a card install its driver; in a container start it with --gpus all",
+        "no NVIDIA driver found",
+        "install the driver if there is a GPU; start a container with --gpus all",
     ),
-    _OPERATING_SYSTEM: ("the operating system refused the NVIDIA driver", "`dmesg` says why"),
+    _OPERATING_SYSTEM: ("the operating system refused the NVIDIA driver", "see `dmesg` for the reason"),
     _MISMATCH: (
-        "the NVIDIA driver was updated and its old kernel module still runs",
+        "the NVIDIA driver was updated, but its old kernel module is still loaded",
         "restart the machine",
     ),
 }
 
 
 def in_words(code: int | None, text: str) -> str:
-    """What an NVML error means, and what to do: `no NVIDIA driver here — on a machine with a card …`."""
+    """Return what an NVML error means, and what to do: `no NVIDIA driver found. Install the driver …`."""
     if code in _WORDS:
         what, remedy = _WORDS[code]
-        return f"{what} — {remedy}"
-    return f"NVML failed: {printable(text)} — `nvidia-smi` may say more"
+        return with_fix(what, remedy)
+    return f"NVML failed: {printable(text)}. See `nvidia-smi`"
 
 
 def missing_package() -> str:
     """When `pynvml` itself cannot be imported."""
-    return "the package nvidia-ml-py is missing — install tuiftune again, or `pip install nvidia-ml-py`"
+    return "the package nvidia-ml-py is missing. Reinstall tuiftune, or `pip install nvidia-ml-py`"

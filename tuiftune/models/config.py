@@ -77,11 +77,11 @@ def _wrapped(config: dict[str, Any], text: dict[str, Any], place: str) -> Archit
     arch = _Reader(inner, f"{place} (text_config)", fill=True).architecture()
     rest = tower_parameters(config, arch.hidden_size)
     if rest is None:
-        note = f"'{config.get('model_type')}' has parts beside its text model; they are not counted"
+        note = f"'{config.get('model_type')}' has parts in addition to its text model, which are not counted"
         return replace(arch, known=False, notes=(*arch.notes, note))
     if not rest:
         return arch
-    note = f"{rest:,} parameters are its image encoder, which is loaded too"
+    note = f"{rest:,} parameters are its image encoder, which is also loaded"
     return replace(arch, extra_parameters=arch.extra_parameters + rest, notes=(*arch.notes, note))
 
 
@@ -193,7 +193,7 @@ class _Reader:
 
     def _even(self, hidden: int, heads: int) -> int:
         if hidden % heads:
-            raise UserError(f"'hidden_size' {hidden} is no multiple of {heads} heads", place=self.place)
+            raise UserError(f"'hidden_size' {hidden} is not a multiple of {heads} heads", place=self.place)
         return hidden // heads
 
     def _sliding(self, layers: int) -> tuple[int | None, int]:
@@ -221,7 +221,8 @@ class _Reader:
         notes = []
         if not self.known:
             notes.append(
-                f"'{_short(self.type)}' is not modelled exactly: taken as Llama-like, counts are estimates"
+                f"'{_short(self.type)}' is not supported exactly: it is treated as Llama-like, so counts are "
+                "estimates"
             )
         if experts:
             notes.append("its experts stay in 16 bit under QLoRA")

@@ -113,7 +113,7 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
         if found := tuple(name for name in there if name in wanted):
             return found
         raise UserError(
-            f"'{arch.family}' has no layers of attention that adapters could go to",
+            f"'{arch.family}' does not have attention layers to adapt",
             place="method.target_modules",
             remedy="all-linear",
         )
@@ -121,19 +121,19 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
     for name in asked:
         if arch.num_experts and name in _MOE_RESERVED:
             raise UserError(
-                f"'{_shown(name)}' would put adapters on every expert of this mixture, which is not offered",
+                f"'{_shown(name)}' would adapt every expert of this mixture, which is not supported",
                 place="method.target_modules",
-                remedy=f"all-linear, attention, or some of: {', '.join(there)}",
+                remedy=f"use all-linear, attention, or some of: {', '.join(there)}",
             )
         if name not in there:
             raise UserError(
-                f"'{_shown(name)}' is no linear module of this model",
+                f"'{_shown(name)}' is not a linear module of this model",
                 place="method.target_modules",
-                remedy=f"all-linear, attention, or some of: {', '.join(there)}",
+                remedy=f"use all-linear, attention, or some of: {', '.join(there)}",
             )
     if not asked:
         raise UserError(
-            "is empty", place="method.target_modules", remedy="all-linear, attention, or a list of names"
+            "is empty", place="method.target_modules", remedy="use all-linear, attention, or a list of names"
         )
     return tuple(name for name in there if name in asked)
 
@@ -176,9 +176,9 @@ def saved_parameters(arch: Architecture, modules: Iterable[str]) -> int:
             found[name] = linear[name]
         else:
             raise UserError(
-                f"'{_shown(name)}' is no module of this model that can be trained whole",
+                f"'{_shown(name)}' is not a module of this model that can be trained in full",
                 place="method.modules_to_save",
-                remedy=f"some of: embeddings, lm_head, {', '.join(linear)}",
+                remedy=f"use some of: embeddings, lm_head, {', '.join(linear)}",
             )
     return sum(found.values())
 

@@ -27,7 +27,7 @@ from tuiftune.printable import printable
 
 FORM = 3  # of the kept documents
 PATIENCE = 300.0  # seconds that counting may take
-_BOUND = "the bound on its activations is wide"
+_BOUND = "the safety margin of its activations is wide"
 
 
 def architecture(config: dict[str, Any], place: str, *, ask: bool) -> Architecture:
@@ -62,7 +62,7 @@ def check(config: dict[str, Any], place: str) -> Kind:
             f"model_type '{printable(kind.name)[:60]}' is not known to transformers {version()}", place=place
         )
     if kind.name in FAMILIES and config.get("text_config") is not None:
-        raise UserError(f"'{kind.name}' has no text_config: its own keys say what it is", place=place)
+        raise UserError(f"'{kind.name}' does not have a text_config, so its own keys are used", place=place)
     return kind
 
 
@@ -78,7 +78,9 @@ def _ask(config: dict[str, Any], place: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tuiftune-") as room:
         file = Path(room) / "config.json"
         file.write_text(json.dumps(config), encoding="utf-8")
-        late = UserError(f"counting this model took more than {PATIENCE:.0f} s", place=place)
+        late = UserError(
+            f"counting the parameters of this model took more than {PATIENCE:.0f} s", place=place
+        )
         said = engine_call.ask(Job("describe", (str(file),)), within=PATIENCE, late=late, place=place)
     found: dict[str, Any] = documents.loads(said or b"")
     return found
@@ -130,11 +132,9 @@ def _notes(kind: Kind, counted: Counted) -> tuple[str, ...]:
     name = printable(kind.name)
     notes = [f"'{name}': its {counted.parameters:,} parameters are counted, {_BOUND}"]
     if counted.beside:
-        notes.append(
-            f"{counted.beside:,} parameters are parts that text does not pass; they stay as they are"
-        )
+        notes.append(f"{counted.beside:,} parameters are not used for text; they stay frozen")
     if not kind.tested:
-        notes.append(f"'{name}' was not tried with transformers {version()}: its loss is its own forward's")
+        notes.append(f"'{name}' was not tested with transformers {version()}; its own loss is used")
     if counted.experts:
         notes.append("its experts stay in 16 bit under QLoRA")
     return tuple(notes)

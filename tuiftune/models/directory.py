@@ -77,9 +77,9 @@ def base_model(
     if inside.missing:
         notes.append(f"{MISSING}: {', '.join(inside.missing[:3])}")
     elif not inside.weights:
-        notes.append("there are no weights in this directory (model.safetensors)")
+        notes.append("this directory does not have weights (model.safetensors)")
     if not inside.tokenizer:
-        notes.append("there is no tokenizer.json beside it")
+        notes.append("this directory does not have a tokenizer.json")
     return BaseModel(
         reference=reference,
         architecture=arch,
@@ -156,13 +156,13 @@ def _not_a_model(path: Path) -> UserError:
         except UserError:
             base = "its base model"
         return UserError(
-            "is an adapter, not a whole model", place=str(path), remedy=f"name {base}, or merge it first"
+            "is an adapter, not a full model", place=str(path), remedy=f"name {base}, or merge it first"
         )
     if paths.matching(path, "*.gguf"):
         return UserError(
             "holds GGUF files, which cannot be trained",
             place=str(path),
-            remedy="name the original model they came from",
+            remedy="name the original model",
         )
     return UserError(
         "has no config.json",

@@ -26,7 +26,7 @@ def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str
     """The parsed `config.json` of a hub id. UserError says in one line why there is none."""
     from huggingface_hub import constants, get_token, hf_hub_url
 
-    lost = f"'{hub_id}' is in neither the catalogue nor the cache"
+    lost = f"'{hub_id}' is neither in the catalog nor in the cache"
     if constants.HF_HUB_OFFLINE:
         raise UserError(f"{lost}, and HF_HUB_OFFLINE is set", place=_PLACE, remedy=suggestion)
     request = urllib.request.Request(hf_hub_url(hub_id, "config.json", revision=revision))
@@ -39,7 +39,7 @@ def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str
         raise _refused(hub_id, revision, error, suggestion) from error
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{lost}, and the hub cannot be reached",
+            f"{lost}, and the Hugging Face Hub cannot be reached",
             place=_PLACE,
             remedy=suggestion,
             exit_code=ExitCode.FAILED,
@@ -48,7 +48,7 @@ def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str
         config = loads(body)
     except ValueError as error:
         raise UserError(
-            "the hub's answer is not JSON", place=f"{hub_id}/config.json", remedy="try again"
+            "the Hugging Face Hub did not answer with JSON", place=f"{hub_id}/config.json", remedy="try again"
         ) from error
     if not isinstance(config, dict):
         raise UserError("is not a JSON object", place=f"{hub_id}/config.json", remedy=suggestion)
@@ -98,19 +98,21 @@ class _SameHostKeepsToken(urllib.request.HTTPRedirectHandler):
 def _refused(hub_id: str, revision: str | None, error: urllib.error.HTTPError, suggestion: str) -> UserError:
     code = error.headers.get("X-Error-Code", "")
     if code == "GatedRepo" or error.code == 403:
-        remedy = "accept its terms on the hub, then log in: hf auth login"
+        remedy = "accept its terms on the Hugging Face Hub, then log in: hf auth login"
         return UserError(f"'{hub_id}' is gated", place=_PLACE, remedy=remedy)
     if code == "RevisionNotFound":
         return UserError(f"'{hub_id}' has no revision '{revision}'", place="model.revision")
     if code == "EntryNotFound":
-        remedy = "a GGUF or adapter repository cannot be trained: name the original model"
+        remedy = "name the original model: a GGUF or adapter repository cannot be trained"
         return UserError(f"'{hub_id}' has no config.json", place=_PLACE, remedy=remedy)
     if error.code in (401, 404):
         return UserError(
-            f"there is no model '{hub_id}' on the hub, or it is private", place=_PLACE, remedy=suggestion
+            f"model '{hub_id}' was not found on the Hugging Face Hub, or it is private",
+            place=_PLACE,
+            remedy=suggestion,
         )
     return UserError(
-        f"the hub answered {error.code} for '{hub_id}'",
+        f"the Hugging Face Hub answered {error.code} for '{hub_id}'",
         place=_PLACE,
         remedy="try again later",
         exit_code=ExitCode.FAILED,

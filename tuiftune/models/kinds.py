@@ -10,9 +10,9 @@ from typing import Any
 
 WHY_REFUSED = {
     "encoder-decoder": "it is an encoder-decoder, and only decoders are fine-tuned",
-    "bidirectional": "its tokens see those after them, so it cannot learn to generate",
+    "bidirectional": "its attention is bidirectional, so it cannot learn to generate",
     "more than text": "it cannot be run on text alone",
-    "classifier": "it classifies pictures, and writes no text",
+    "classifier": "it classifies images and does not generate text",
     "rescaled": "transformers rescales its weights in place to evaluate it, which adapters do not follow, "
     "and mixes up answers that are generated together",
 }

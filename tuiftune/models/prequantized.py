@@ -39,7 +39,7 @@ UNTRAINED = frozenset(
 )
 READ_IN_16_BIT = frozenset({"fp8", "mxfp4", "mxfp8"})  # so that all of it can be trained
 AGAIN = "bitsandbytes"  # alone may be asked for again
-_OTHER = "name the model's weights as they were before that"
+_OTHER = "name the original, unquantized model"
 
 
 def check(model: BaseModel, *, adapters: bool, to: str, here: bool) -> None:
@@ -53,7 +53,9 @@ def check(model: BaseModel, *, adapters: bool, to: str, here: bool) -> None:
     if form in UNTRAINED or form not in NEEDS:
         why = "does not train" if form in UNTRAINED else "does not know"
         raise UserError(
-            f"its weights are quantized ({name}), a form that transformers {why}", place=place, remedy=_OTHER
+            f"its weights are quantized ({name}), a format that transformers {why}",
+            place=place,
+            remedy=_OTHER,
         )
     lacking = [module for module in NEEDS[form] if here and find_spec(module) is None]
     if lacking:
@@ -61,18 +63,19 @@ def check(model: BaseModel, *, adapters: bool, to: str, here: bool) -> None:
             f"its weights are quantized ({name}), and {' and '.join(lacking)} to read them with "
             f"{'is' if len(lacking) == 1 else 'are'} not installed",
             place=place,
-            remedy="install what is missing, or " + _OTHER,
+            remedy="install them, or " + _OTHER,
         )
     if to != NONE and (to != NF4 or form != AGAIN):
         bits = "4 bits" if to == NF4 else "FP8"
         raise UserError(
             f"its weights are quantized already ({name}): they cannot be quantized to {bits} again",
             place=place,
-            remedy=f"{'method.technique: lora' if to == NF4 else 'model.quantization: none'}, or " + _OTHER,
+            remedy=f"set {'method.technique: lora' if to == NF4 else 'model.quantization: none'}, or "
+            + _OTHER,
         )
     if not adapters and form not in READ_IN_16_BIT:
         raise UserError(
-            f"its weights are quantized ({name}): they stay as they are, and only adapters are trained",
+            f"its weights are quantized ({name}): they stay frozen, so only adapters can be trained",
             place=place,
-            remedy="method.technique: lora, or " + _OTHER,
+            remedy="set method.technique: lora, or " + _OTHER,
         )

@@ -28,7 +28,9 @@ def resolve(reference: str, revision: str | None = None) -> BaseModel:
     """
     asked = reference.strip()
     if not asked:
-        raise UserError("names no model", place=_PLACE, remedy="a hub id, a local directory, or builtin:tiny")
+        raise UserError(
+            "names no model", place=_PLACE, remedy="use a model ID, a local directory, or builtin:tiny"
+        )
     if asked.startswith("builtin:"):
         return _builtin(asked)
     path = paths.given(asked)
@@ -36,7 +38,7 @@ def resolve(reference: str, revision: str | None = None) -> BaseModel:
         return _local(path, reference, revision)
     if not HUB_ID.match(asked):
         raise UserError(
-            f"'{_printable(asked)}' is neither a hub id nor a directory",
+            f"'{_printable(asked)}' is neither a model ID nor a directory",
             place=_PLACE,
             remedy=_suggestion(asked),
         )
@@ -64,9 +66,7 @@ def cached_snapshot(hub_id: str, revision: str | None = None) -> Path | None:
 
 def _builtin(asked: str) -> BaseModel:
     if asked != BUILTIN:
-        raise UserError(
-            f"'{_printable(asked)}' is not built in", place=_PLACE, remedy=f"there is one: {BUILTIN}"
-        )
+        raise UserError(f"'{_printable(asked)}' is not built in", place=_PLACE, remedy=f"use {BUILTIN}")
     from tuiftune import assets
 
     base = getattr(assets, "BASE", None)
@@ -74,7 +74,7 @@ def _builtin(asked: str) -> BaseModel:
         raise UserError(
             "the built-in model is missing from this installation",
             place=_PLACE,
-            remedy="install tuiftune again",
+            remedy="reinstall tuiftune",
             exit_code=ExitCode.FAILED,
         )
     return replace(directory.base_model(base, BUILTIN, "builtin"), licence="apache-2.0")
@@ -86,11 +86,11 @@ def _looks_like_path(asked: str) -> bool:
 
 def _local(path: Path, reference: str, revision: str | None) -> BaseModel:
     place = _printable(str(path))
-    paths.require(path, missing="there is no such directory", remedy=_suggestion(path.name))
+    paths.require(path, missing="directory not found", remedy=_suggestion(path.name))
     if paths.is_file(path):
         remedy = "name the directory that holds config.json and the weights"
         if path.suffix == ".gguf":
-            remedy = "a GGUF file cannot be trained; name the original model it came from"
+            remedy = "name the original model: a GGUF file cannot be trained"
         raise UserError("is a file, not a model directory", place=place, remedy=remedy)
     if not os.access(path, os.R_OK | os.X_OK):
         raise UserError("cannot be read (permission denied)", place=place)
@@ -106,7 +106,7 @@ def _cached(hub_id: str, revision: str | None) -> BaseModel | None:
     if not found.weights:
         notes = (
             *found.architecture.notes,
-            "its weights are not (all) in the cache: they are downloaded first",
+            "its weights are not complete in the cache: they are downloaded first",
         )
     return replace(found, gated=None, instruct=found.instruct if found.tokenizer else None, notes=notes)
 
@@ -133,7 +133,7 @@ def _suggestion(asked: str) -> str:
     return (
         f"did you mean {' or '.join(near)}?"
         if near
-        else "a hub id such as Qwen/Qwen2.5-0.5B-Instruct, a local directory, or builtin:tiny"
+        else "use a model ID such as Qwen/Qwen2.5-0.5B-Instruct, a local directory, or builtin:tiny"
     )
 
 

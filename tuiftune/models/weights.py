@@ -96,7 +96,7 @@ def files(directory: Path) -> list[Path]:
 
 def header(path: Path) -> dict[str, Stored]:
     """The tensors of one file by name. UserError where it is cut short or no safetensors file."""
-    seen = paths.require(path, missing="the weights are not there", remedy="download the model again")
+    seen = paths.require(path, missing="weights not found", remedy="download the model again")
     return _header(path, seen.st_size, seen.st_mtime_ns)
 
 
@@ -106,7 +106,7 @@ def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
         with documents.opened(path) as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(LARGEST_HEADER, size - 8):
-                raise _damaged(path, "it is no safetensors file, or cut short")
+                raise _damaged(path, "it is not a safetensors file, or it is truncated")
             text = file.read(length)
     except OSError as fault:
         raise paths.cannot(fault, path, "read") from None
@@ -123,7 +123,7 @@ def _header(path: Path, size: int, stamp: int) -> dict[str, Stored]:
             if name != "__metadata__"
         }
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        raise _damaged(path, "its header is no description of tensors") from None
+        raise _damaged(path, "its header does not describe tensors") from None
     end = max((one.end for one in found.values()), default=0)
     if end > size:
         raise _damaged(path, f"it has {size:,} of its {end:,} bytes")
@@ -262,7 +262,7 @@ def refuse(
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         parts.append(f"{name} has shape {_shape(stored)}, the model needs {_shape(expected)}{more}")
     if extra := sorted(unexpected):
-        parts.append(f"{_some(extra)} {'belongs' if len(extra) == 1 else 'belong'} to no part of it")
+        parts.append(f"{_some(extra)} {'belongs' if len(extra) == 1 else 'belong'} to no part of the model")
     raise UserError(
         f"the weights are not those of the model in config.json: {'; '.join(parts)}",
         place=printable(place),
@@ -295,5 +295,5 @@ def _shape(shape: Any) -> str:
 
 def _damaged(path: Path, why: str) -> UserError:
     return UserError(
-        f"the weights are damaged: {why}", place=printable(str(path)), remedy="download the file again"
+        f"the weights are corrupted: {why}", place=printable(str(path)), remedy="download the file again"
     )

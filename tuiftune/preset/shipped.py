@@ -17,7 +17,7 @@ def directory() -> Path:
     for place in (_HERE / "shipped", _HERE.parents[1] / "presets"):
         if paths.is_file(place / "demo.yaml"):
             return place
-    raise UserError("the shipped presets are missing", place=str(_HERE), remedy="install tuiftune again")
+    raise UserError("the built-in presets are missing", place=str(_HERE), remedy="reinstall tuiftune")
 
 
 def comes_along(path: Path) -> bool:
@@ -48,8 +48,8 @@ def find(name_or_path: str) -> Path:
         return directory() / f"{name_or_path}.yaml"
     near = difflib.get_close_matches(path.stem, known, 1, 0.5)
     nearest = f"did you mean `{near[0]}`? " if near else ""
-    listed = "`tuiftune preset list` shows the shipped ones"
-    paths.require(path, missing="no such preset file or shipped preset", remedy=nearest + listed)
+    listed = "list the built-in presets: tuiftune preset list"
+    paths.require(path, missing="preset not found", remedy=nearest + listed)
     message = "is a directory, not a preset" if paths.is_dir(path) else "is a device, not a preset"
     raise UserError(message, place=printable(name_or_path), remedy=listed)
 
