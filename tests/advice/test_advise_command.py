@@ -72,7 +72,7 @@ def test_piped_without_answers_is_usage() -> None:
         (["task=style", "task=format"], "answered twice"),
         (["--ask", "what?"], "--documents"),
         (["--prompt", "there"], "--data"),
-        (["--documents", "/no/such/place"], "no such file"),
+        (["--documents", "/no/such/place"], "not found"),
         (["--data", "/no/such/file.jsonl"], "/no/such/file.jsonl"),
         (["task=style", "--json", "bad"], "QUESTION=OPTION"),
     ],
@@ -104,7 +104,7 @@ def test_prompt_is_written_once(rows: Path, tmp_path: Path) -> None:
     assert "- billing" in (tmp_path / "out" / "prompt.md").read_text()
     again = advise("--data", str(rows), "--prompt", str(tmp_path / "out"))
     assert again.returncode == 2
-    assert "there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_documents_are_asked(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_questions_at_a_terminal_and_ctrl_c() -> None:
     child.send("\x1b[B\r")  # the first option after the skip: sort into labels
     child.expect("Where do the facts")
     child.send("?")
-    child.expect("Retrieval puts the right pages")
+    child.expect("Retrieval \\(RAG\\) puts the right")
     child.sendcontrol("c")
     child.expect(pexpect.EOF)
     child.close()

@@ -92,8 +92,8 @@ def test_sources_disagree_on_dense_language() -> None:
     assert named == {sources.INJECTION.short, sources.DOMAIN_TEXT.short}
 
 
-def test_preferences_say_that_dpo_is_not_offered() -> None:
-    assert any("DPO" in note and "not offer" in note for note in decide({"preferences": "yes"}).notes)
+def test_preferences_name_dpo_as_the_second_step() -> None:
+    assert any("DPO" in note for note in decide({"preferences": "yes"}).notes)
 
 
 def test_tuning_with_too_few_rows_begins_with_collecting() -> None:
@@ -135,7 +135,7 @@ def test_the_table_names_only_questions_and_options_there_are() -> None:
     [
         ({"tsk": "style"}, "Did you mean 'task'"),
         ({"task": "clasify"}, "Did you mean 'classify'"),
-        ({"task": "zzz"}, "The answers are: classify"),
+        ({"task": "zzz"}, "Use one of the answers: classify"),
         ({"\x1b[2J": "x"}, r"\\x1b"),
     ],
 )

@@ -66,7 +66,7 @@ def test_starter_is_written_and_never_overwrites(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in shots.read_text().splitlines()]
     assert [row["messages"][1]["content"] for row in rows] == [shot.answer for shot in made.shots]
     assert text.read_text() == made.template
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="already exists"):
         prompting.write(made, tmp_path / "prompt")
 
 
@@ -137,7 +137,7 @@ def test_index_is_saved_and_read_back(tmp_path: Path) -> None:
     again = retrieval.load(tmp_path / "index.json")
     assert again.passages == built.passages
     assert bm25.search(again, "refund")[0].score == bm25.search(built, "refund")[0].score
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="already exists"):
         retrieval.save(built, tmp_path / "index.json")
 
 
@@ -151,10 +151,10 @@ def test_prompt_numbers_its_sources(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        ("nothing", "no such file"),
-        ("empty-directory", "no text files"),
-        ("empty-file", "holds no text"),
-        ("pdf", "'.pdf' files are not read"),
+        ("nothing", "not found"),
+        ("empty-directory", "does not contain text files"),
+        ("empty-file", "does not contain text"),
+        ("pdf", "'.pdf' files are not supported"),
         ("bad-jsonl", "bad.jsonl:2: is not JSON"),
         ("bad-json", "is not JSON"),
     ],

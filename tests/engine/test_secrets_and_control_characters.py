@@ -200,7 +200,7 @@ def test_a_token_as_a_value_of_a_preset_is_refused_unseen(tmp_path: Path, line: 
     (tmp_path / "mine.yaml").write_text(text)
     refused = tuiftune("train", "mine.yaml", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "a token has no place in a preset" in refused.stderr
+    assert "a preset must not contain a token" in refused.stderr
     assert "HF_TOKEN" in refused.stderr
     assert CANARY not in refused.stdout + refused.stderr
 

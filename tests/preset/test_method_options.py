@@ -94,7 +94,7 @@ def test_one_key_has_one_declaration(made_up: type[Section]) -> None:
     stage = next(iter(stages.every().values()))
     again = replace(stage, key="again", options=(replace(BETA, default=0.5),))
     stages.every()["again"] = again  # type: ignore[index]
-    with pytest.raises(ValueError, match="again declares its option pull anew"):
+    with pytest.raises(ValueError, match="again declares option pull a second time"):
         method.options()
 
 
@@ -125,11 +125,11 @@ def test_lora_over_a_quantized_base_is_qlora() -> None:
     ("technique", "quantization", "said"),
     [
         ("qlora", "none", "`model.quantization` is none, but qlora quantizes the base model to nf4"),
-        ("dora", "nf4", "`model.quantization` is nf4, which dora does not train over"),
-        ("full", "nf4", "`model.quantization` is nf4, which full does not train over"),
+        ("dora", "nf4", "`model.quantization` is nf4, which dora does not support"),
+        ("full", "nf4", "`model.quantization` is nf4, which full does not support"),
         ("qlora", "fp8", "`model.quantization` is fp8, but qlora quantizes the base model to nf4"),
-        ("full", "fp8", "`model.quantization` is fp8, which full does not train over"),
-        ("dora", "fp8", "`model.quantization` is fp8, which dora does not train over"),
+        ("full", "fp8", "`model.quantization` is fp8, which full does not support"),
+        ("dora", "fp8", "`model.quantization` is fp8, which dora does not support"),
         ("lora", "int8", "must be auto, none, fp8 or nf4"),
     ],
 )

@@ -62,23 +62,23 @@ def preset() -> Preset:
         ("name: ..\n", "line 3", "letters, digits"),
         ("name: ../up\n", "line 3", "letters, digits"),
         ("name: -rf\n", "line 3", "letters, digits"),
-        ("hardware: {memory_limit: abc}\n", "line 3", "`abc` is no size"),
+        ("hardware: {memory_limit: abc}\n", "line 3", "`abc` is not a size"),
         ("hardware: {memory_limit: '24'}\n", "line 3", "has no unit"),
         ("hardware: {memory_limit: 24}\n", "line 3", "a size such as 24GiB"),
-        ("hardware: {memory_limit: -3GiB}\n", "line 3", "is no size"),
+        ("hardware: {memory_limit: -3GiB}\n", "line 3", "is not a size"),
         ("hardware: {memory_limit: 24MiB}\n", "line 3", "too little"),
-        ("hardware: {memory_limit: 24GX}\n", "line 3", "no unit of size"),
-        ("hardware: {gpus: [0, 0]}\n", "line 3", "named twice"),
+        ("hardware: {memory_limit: 24GX}\n", "line 3", "not a unit of size"),
+        ("hardware: {gpus: [0, 0]}\n", "line 3", "listed twice"),
         ("hardware: {gpus: [-1]}\n", "line 3", "`hardware.gpus`"),
         ("hardware: {gpus: 0}\n", "line 3", "`hardware.gpus` is 0"),
         ("budget: {max_usd: -5}\n", "line 3", "`budget.max_usd` is -5"),
-        ("training: 3\n", "line 3", "must hold keys of its own"),
+        ("training: 3\n", "line 3", "must contain keys"),
         ("run: {report_to: wandb}\n", "line 3", "a list of names"),
-        ("version: 2\n", "line 3", "newer than this tuiftune reads"),
-        ("version: 0\n", "line 3", "no preset version 0"),
+        ("version: 2\n", "line 3", "newer than this tuiftune supports"),
+        ("version: 0\n", "line 3", "preset version 0 does not exist"),
         ("version: one\n", "line 3", "must be a whole number"),
-        ("model: {base: z}\n", "line 3", "key `model` stands twice (first on line 1)"),
-        ("run:\n  checkpoints: 1\n  checkpoints: 2\n", "line 5", "stands twice"),
+        ("model: {base: z}\n", "line 3", "key `model` appears twice (first on line 1)"),
+        ("run:\n  checkpoints: 1\n  checkpoints: 2\n", "line 5", "appears twice"),
         ("foo: [1\n", "line 4", "not valid YAML"),
         ("\tx: 1\n", "line 3", "not valid YAML"),
         ("evil: !!python/object/apply:os.system [ls]\n", "line 3", "is not allowed"),
@@ -98,8 +98,8 @@ def test_faults_name_line_and_remedy(text: str, place: str, said: str) -> None:
     [
         ("", "is empty"),
         ("# nothing but a comment\n", "is empty"),
-        ("- a\n- list\n", "holds no keys"),
-        ("just text", "holds no keys"),
+        ("- a\n- list\n", "does not contain keys"),
+        ("just text", "does not contain keys"),
         ("data: {train: x}\n", "`model.base` is missing"),
         ("model: {base: x}\n", "`data.train` is missing"),
         (
@@ -124,7 +124,7 @@ def test_faults_name_line_and_remedy(text: str, place: str, said: str) -> None:
         ),
         (
             "model: {base: x}\ndata: {train: y, mix: [{path: a, share: 0.6}], mix_temperature: 2.0}\n",
-            "take the weights and shares out",
+            "remove the weights and shares",
         ),
         ("model: {base: x}\ndata: {train: y, mix_temperature: 0.5}\n", "from 1"),
     ],
@@ -136,8 +136,8 @@ def test_what_is_missing_or_empty_is_said(text: str, said: str) -> None:
 def test_nested_aliases_cannot_grow_without_end() -> None:
     layers = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     layers += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    assert "far too many" in fault("\n".join(layers))
-    assert "far too many" in fault("a: &a [*a]\n")
+    assert "too many" in fault("\n".join(layers))
+    assert "too many" in fault("a: &a [*a]\n")
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
@@ -392,15 +392,15 @@ def test_overrides_of_text_lists_and_columns(preset: Preset) -> None:
         ("training.epoch=1", "Did you mean `epochs`?"),
         ("lr=1", "Did you mean `training.learning_rate`?"),
         ("training=1", "is a group of keys"),
-        ("training.epochs", "no key and value"),
-        ("=3", "no key and value"),
+        ("training.epochs", "not a key with a value"),
+        ("=3", "not a key with a value"),
         ("training.epochs=0", "a number above 0"),
         ("training.epochs=many", "a number above 0"),
         ("hardware.memory_limit=24", "has no unit"),
         ("data.mix=[", "not valid YAML"),
         ("version=2", "must be 1"),
         ("data.columns.a.b=c", "unknown key"),
-        ("method.pull=0.1", "unknown key `method.pull`. `tuiftune preset schema` lists every key"),
+        ("method.pull=0.1", "unknown key `method.pull`. List all keys: `tuiftune preset schema`"),
     ],
 )
 def test_overrides_that_cannot_be(preset: Preset, setting: str, said: str) -> None:

@@ -116,7 +116,7 @@ async def test_preference_rows_are_trained_by_their_chosen_answers(app: Callable
     draft = Draft(data=("dpo.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
         await data_step(pilot)
-        await until(pilot, lambda: "needs one answer a row" in words(pilot.app))
+        await until(pilot, lambda: "needs one answer per row" in words(pilot.app))
         await mapping(pilot)
         await until(pilot, lambda: "rejected bad" in words(pilot.app))
         await pilot.press("l", "l", "l", "l")

@@ -72,7 +72,7 @@ async def test_a_prompt_is_shown_first_and_written_where_one_says(app: Callable[
         assert len(rows) == 6
         assert "{input}" in Path("mine/prompt.md").read_text()
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "is there already" in shown(pilot.app))
+        await until(pilot, lambda: "already exists" in shown(pilot.app))
         await pilot.press("down", "shift+tab", "ctrl+u", *"nowhere.csv", "enter")
         await until(pilot, lambda: "✗" in shown(pilot.app) and "nowhere.csv" in shown(pilot.app))
         await pilot.press("escape")

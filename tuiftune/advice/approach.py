@@ -1,4 +1,4 @@
-"""Fine-tune, retrieve, prompt, or several: the answers weighed in the open."""
+"""Recommend fine-tuning, RAG or prompting from the answers, with every weight shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ __all__ = ["QUESTIONS", "Contribution", "Disagreement", "Verdict", "decide"]
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """How far one answer moved each approach, and who says so. `question` is empty for a standing rule."""
+    """The points that one answer gives each approach, with sources. `question` is empty for a general
+    rule.
+    """
 
     question: str
     answer: str
@@ -49,13 +51,13 @@ class Disagreement:
 
     @property
     def matters(self) -> bool:
-        """Whether the verdict depends on whom one follows."""
+        """Return True if the recommendation depends on which source is right."""
         return len({outcome for _, _, outcome in self.views}) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`scores` are the sums of `contributions`; `margin` the winner's lead as a share of all points given."""
+    """The recommendation. `scores` sum the `contributions`; `margin` is the lead as a share of all points."""
 
     approach: str  # prompt, rag, fine-tune, fine-tune+rag, cpt+fine-tune
     title: str
@@ -76,7 +78,7 @@ class Verdict:
 
 
 def decide(answers: Mapping[str, str]) -> Verdict:
-    """Weigh the answers (option by question; skipped ones left out). UserError for an unknown one."""
+    """Return the recommendation for answers (option by question). UserError for an unknown answer."""
     given = checked(answers)
     held = [signal for signal in SIGNALS if _holds(signal, given)]
     contributions = tuple(_contribution(signal, given) for signal in held)
@@ -105,7 +107,7 @@ def decide(answers: Mapping[str, str]) -> Verdict:
 
 
 def swings(answers: Mapping[str, str]) -> dict[str, str]:
-    """The answers that decide: by question, the approach there would be without that answer."""
+    """Return the answers that decide: by question, the approach without that answer."""
     given = checked(answers)
     now = decide(given).approach
     found = {}
@@ -121,7 +123,7 @@ def _holds(signal: Signal, given: Mapping[str, str]) -> bool:
 
 
 def _contribution(signal: Signal, given: Mapping[str, str]) -> Contribution:
-    """A disputed signal counts as the mean of its views, so that none is picked silently."""
+    """Return a signal's points; of several views the mean."""
     points = {
         name: sum(view.points.get(name, 0) for view in signal.views) / len(signal.views)
         for name in APPROACHES
@@ -133,7 +135,7 @@ def _contribution(signal: Signal, given: Mapping[str, str]) -> Contribution:
     return Contribution(
         question=signal.question,
         answer=answer,
-        says="; but: ".join(view.says for view in signal.views),
+        says="; however: ".join(view.says for view in signal.views),
         points={name: value for name, value in points.items() if value},
         sources=tuple(name for view in signal.views for name in view.sources),
     )
@@ -144,7 +146,7 @@ def _scores(contributions: Sequence[Contribution]) -> dict[str, float]:
 
 
 def _approach(scores: Mapping[str, float], pretraining: bool) -> str:
-    """The highest score, the cheaper approach at a tie; tuning with retrieval where both are strong."""
+    """Return the approach with the highest score, the cheaper at a tie; both if both are strong."""
     best = max(APPROACHES, key=lambda name: scores[name])
     low, high = sorted((scores[RAG], scores[TUNE]))
     if low >= max(COMBINE_AT, COMBINE_SHARE * high, scores[PROMPT]):
@@ -163,14 +165,14 @@ def _margin(scores: Mapping[str, float], approach: str, contributions: Sequence[
 
 
 def _confidence(margin: float, answered: int) -> str:
-    """Few answers cannot make a clear verdict, however far they point one way."""
+    """Return the confidence; a few answers never make a recommendation clear."""
     if margin >= CLEAR and answered >= ENOUGH_ANSWERS:
         return "clear"
     return "likely" if margin >= LIKELY and answered else "close"
 
 
 def _disagreement(signal: Signal, held: Sequence[Signal], given: Mapping[str, str]) -> Disagreement:
-    """The verdict as it would be if each side of one dispute were followed alone."""
+    """Return the approach by each side of a disagreement alone."""
     rest = _scores([_contribution(other, given) for other in held if other is not signal])
     pretraining = any(other.pretraining for other in held)
     views = []

@@ -63,9 +63,9 @@ def starter(examples: Iterable[Example], *, shots: int = SHOTS, task: str = "") 
     pairs = [pair for pair in map(_pair, examples) if pair]
     if not pairs:
         raise UserError(
-            "no row has both a request and an answer",
+            "no row has both a prompt and an answer",
             place="advise --prompt",
-            remedy="tuiftune data inspect DATA",
+            remedy="check the format with `tuiftune data inspect DATA`",
         )
     labels = _labels(pairs)
     if labels:
@@ -84,7 +84,7 @@ def write(prompt: Prompt, directory: Path) -> tuple[Path, Path]:
     ]
     for path in (text, shots):
         if paths.exists(path):
-            raise UserError(f"{path.name} is there already", place=place, remedy="name another directory")
+            raise UserError(f"{path.name} already exists", place=place, remedy="name another directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with text.open("x", encoding="utf-8") as file:
@@ -166,9 +166,9 @@ def _distance(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 _INSTRUCTIONS = {
-    "classify": "Sort the input. Answer with the label alone.",
+    "classify": "Classify the input. Answer with the label only.",
     "format": "Answer in exactly the form the examples show: nothing before it, nothing after it.",
-    "style": "Answer in the voice of the examples: their tone, their length, their words.",
+    "style": "Answer in the style of the examples: their tone, length and wording.",
     "reasoning": "Solve the problem step by step, the way the examples do, and end with the answer.",
     "knowledge": "Answer from what you know for certain. If you are not certain, say so.",
 }

@@ -58,7 +58,7 @@ def _technique(value: Any, around: Circumstances) -> Quality | None:
 
 def _rank(value: Any, around: Circumstances) -> Quality:
     if not around.technique.adapters:
-        return Quality("same", "none: full tuning has no adapters", "technique")
+        return Quality("same", "none: full fine-tuning does not have adapters", "technique")
     rows = 0 if around.facts is None else around.facts.rows
     if value < LABEL_RANK:
         return Quality("worse", "few parameters: enough for short labels alone", sources.NO_REGRET.short)

@@ -25,7 +25,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`why` is one line beside the question, `deeper` what `?` shows. Every question may be skipped."""
+    """`why` is one line below the question, `deeper` is shown by `?`. Every question may be skipped."""
 
     key: str
     asks: str
@@ -38,37 +38,38 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "task",
         "What should the model do?",
-        "Tuning teaches how to answer; it is a poor way to teach facts.",
-        "Fixed labels, fixed fields, a voice or a strict format are behaviour, and behaviour is what tuning "
-        "changes well. Knowing things is better looked up. Talking about anything is what base models are "
-        "already good at.",
+        "Fine-tuning changes how a model answers. It is unreliable for adding facts.",
+        "Fixed labels, fixed fields, a style or a strict format are behavior, which fine-tuning changes "
+        "well. "
+        "Facts are better looked up (RAG). General conversation is what base models already do well.",
         (
-            Option("classify", "sort into fixed labels, or pull out fixed fields"),
-            Option("format", "answer in a strict format (JSON, SQL, a house form)"),
-            Option("style", "write in a certain voice, tone or persona"),
-            Option("knowledge", "know a field: answer from its knowledge"),
-            Option("reasoning", "solve problems in several steps (maths, code, cases)"),
-            Option("general", "help with all sorts of questions"),
+            Option("classify", "classify into fixed labels, or extract fixed fields"),
+            Option("format", "answer in a strict format (JSON, SQL, a company template)"),
+            Option("style", "write in a certain style, tone or persona"),
+            Option("knowledge", "answer from the knowledge of a field"),
+            Option("reasoning", "solve problems in several steps (math, code, cases)"),
+            Option("general", "answer general questions"),
             Option("prototype", "a one-off task or a quick trial"),
         ),
     ),
     Question(
         "facts",
         "Where do the facts in an answer come from?",
-        "Facts in documents can be looked up when asked, and stay out of the weights.",
-        "Retrieval puts the right pages before the model at the moment of asking: cheaper than training, and "
-        "updated by replacing a file. Where the request holds everything, there is nothing to look up.",
+        "Facts in documents can be found at question time (RAG), without training.",
+        "Retrieval (RAG) puts the right passages into the prompt: it is cheaper than training, and you "
+        "update it "
+        "by replacing a file. If the prompt contains everything, there is nothing to look up.",
         (
-            Option("request", "everything needed is in the request itself"),
-            Option("model", "general knowledge the model has already"),
+            Option("request", "everything needed is in the prompt itself"),
+            Option("model", "general knowledge that the model already has"),
             Option("documents", "our documents, tickets or a database"),
         ),
     ),
     Question(
         "changes",
         "How often do those facts change?",
-        "Weights are as old as the last training; an index is as new as the last file.",
-        "What changes weekly would need training weekly. Stable facts and behaviour can be trained in.",
+        "A fine-tuned model only knows its training data; a RAG index can be updated at any time.",
+        "Facts that change weekly would need a new run every week. Stable facts and behavior can be trained.",
         (
             Option("rarely", "hardly ever, or it does not matter"),
             Option("monthly", "every few months"),
@@ -77,20 +78,21 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "citations",
-        "Must an answer name its source, or be free of invention?",
-        "Only looked-up text can be cited; a tuned model still invents.",
-        "Where an answer is checked against a document, the document has to be there when it is written. "
-        "Fine-tuning lowers invention on what it has seen, and does not end it.",
+        "Must answers cite sources, or be free of hallucination?",
+        "Only RAG can cite sources. A fine-tuned model can still hallucinate.",
+        "To check an answer against a document, the model needs that document in its prompt. Fine-tuning "
+        "reduces "
+        "hallucination on what it was trained on, but does not prevent it.",
         (
             Option("no", "no"),
             Option("helpful", "it would help"),
-            Option("required", "yes: sources are checked, invention is costly"),
+            Option("required", "yes: sources are checked, errors are costly"),
         ),
     ),
     Question(
         "examples",
         "How many good examples do you have?",
-        "Below about 100, put them into the prompt instead.",
+        "With fewer than about 100, use them as few-shot examples in the prompt.",
         "Good means correct, consistent, and written as the model should answer. 100 to 500 are the least "
         "for "
         "fine-tuning. Classification needs 500 to 2,000 (some practitioners say 1,000 to 5,000), style 1,000 "
@@ -108,46 +110,48 @@ QUESTIONS: tuple[Question, ...] = (
     Question(
         "tried",
         "What have you tried already?",
-        "Prompting, few-shot and retrieval come first: they cost hours, not weeks.",
+        "Try prompting, few-shot examples and RAG first: they take hours, not weeks.",
         "The usual order: a good prompt, few-shot examples in it, RAG, a chain of prompts, and only then "
         "fine-tuning. What you tried is also the baseline that fine-tuning has to beat.",
         (
             Option("nothing", "nothing yet"),
-            Option("prompting", "prompts, and they were not enough"),
-            Option("everything", "examples in the prompt and retrieval too, not enough"),
+            Option("prompting", "prompts, which were not enough"),
+            Option("everything", "few-shot examples and RAG, which were not enough"),
             Option("enough", "prompting works well enough"),
         ),
     ),
     Question(
         "volume",
         "How will it be used?",
-        "Many or urgent calls pay for a smaller, tuned model with a short prompt.",
-        "A long prompt is paid for at every call, in money and in waiting. A small tuned model that needs no "
-        "examples in its prompt answers faster and cheaper once the volume is high.",
+        "For many or urgent calls, a small fine-tuned model with a short prompt is cheaper and faster.",
+        "A long prompt costs money and time at every call. A small fine-tuned model works without examples "
+        "in its "
+        "prompt, so it is faster and cheaper if there are many calls.",
         (
-            Option("low", "now and then"),
+            Option("low", "occasionally"),
             Option("high", "many calls, or very long prompts"),
-            Option("urgent", "every millisecond counts"),
+            Option("urgent", "answers must be very fast"),
         ),
     ),
     Question(
         "language",
-        "How far is your field's language from ordinary text?",
-        "A vocabulary the base has never seen may need raw text first, examples after.",
-        "Terms can be explained in a prompt or looked up. Only where most of the text is unlike anything "
-        "common, and there is much of it, does continued pre-training on raw text come before the examples.",
+        "How different is your field's language from ordinary text?",
+        "If the base model does not know the vocabulary, train on raw text first, then on examples.",
+        "Terms can be explained in the prompt or looked up. Continued pre-training on raw text is only "
+        "useful if "
+        "most of the text is unlike ordinary text, and you have much of it.",
         (
             Option("ordinary", "ordinary"),
             Option("terms", "ordinary with special terms"),
-            Option("dense", "dense special language, and much raw text of it"),
+            Option("dense", "highly specialized, and we have much raw text"),
         ),
     ),
     Question(
         "preferences",
         "Do you have answers ranked against each other?",
-        "Chosen and rejected pairs teach taste, after examples have taught the task.",
-        "Preference pairs (chosen, rejected) are for a step after fine-tuning: direct preference "
-        "optimization (DPO). The chosen answers alone already make examples.",
+        "Preference pairs (chosen and rejected answers) improve quality after supervised fine-tuning.",
+        "Preference pairs are for a second run after supervised fine-tuning: direct preference optimization "
+        "(DPO, method.stage: dpo). The chosen answers alone can be used as examples in the first.",
         (Option("no", "no"), Option("yes", "yes, chosen and rejected pairs")),
     ),
 )
@@ -161,7 +165,7 @@ def question(key: str) -> Question:
         if known.key == key:
             return known
     raise UserError(
-        f"there is no question '{_short(key)}'", place="advise", remedy=_nearest(key, KEYS, "questions")
+        f"question '{_short(key)}' does not exist", place="advise", remedy=_nearest(key, KEYS, "questions")
     )
 
 
@@ -210,7 +214,7 @@ def _nearest(given: str, known: tuple[str, ...], what: str) -> str:
     import difflib
 
     near = difflib.get_close_matches(given, known, 1)
-    return f"did you mean '{near[0]}'?" if near else f"the {what} are: {', '.join(known)}"
+    return f"did you mean '{near[0]}'?" if near else f"use one of the {what}: {', '.join(known)}"
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What each verdict means and what to do next, in words and commands."""
+"""What each recommendation means, and the next steps with their commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do next. `command` is what does it, where this program does; DATA stands for the file."""
+    """A next step. `command` does it, if tuiftune can; DATA is a placeholder for the file."""
 
     says: str
     command: str = ""
@@ -22,7 +22,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One of the three things to go on with, whatever the verdict: what it is and what comes of it."""
+    """One of the three approaches to continue with: what it does."""
 
     key: str  # prompt, rag or fine-tune
     title: str
@@ -34,69 +34,77 @@ TITLES = {
     PROMPT: "Prompting",
     RAG: "Retrieval (RAG)",
     TUNE: "Fine-tuning",
-    BOTH: "Fine-tuning with retrieval",
+    BOTH: "Fine-tuning with RAG",
     PRETRAIN: "Continued pre-training, then fine-tuning",
 }
 SUMMARIES = {
-    PROMPT: "A good prompt with a few examples is likely enough, and it is done today.",
-    RAG: "Look the facts up when they are asked for, and leave the model as it is.",
-    TUNE: "Teach the behaviour with your examples.",
-    BOTH: "Tuning teaches how to answer; retrieval supplies what.",
-    PRETRAIN: "First the field's raw text, so that the model reads its language; then the examples.",
+    PROMPT: "A good prompt with a few examples is likely enough, and takes an hour.",
+    RAG: "Find the facts in your documents at question time, and leave the model unchanged.",
+    TUNE: "Fine-tune the model's behavior with your examples.",
+    BOTH: "Fine-tuning changes how the model answers; RAG supplies the facts.",
+    PRETRAIN: "First train on the field's raw text, so that the model learns its language; then on examples.",
 }
 _PROMPTING = Step(
-    "Write a prompt with examples drawn from your rows, and try it.",
+    "Write a prompt with few-shot examples from your rows, and try it.",
     "tuiftune advise --data DATA --prompt DIRECTORY",
 )
 _RETRIEVAL = Step(
-    "Index your documents and see what would be found for your questions.",
+    "Index your documents, and see which passages your questions find.",
     'tuiftune advise --documents DIRECTORY --ask "QUESTION"',
 )
-_INSPECT = Step("Look at what your data is, and what is wrong with it.", "tuiftune data inspect DATA")
-_TRAIN = Step("Choose model and method, and train.", "tuiftune new")
-_MEASURE = Step("Keep 50 or more questions with good answers aside: what cannot be measured cannot improve.")
-_BASELINE = Step("Score a prompt with examples first: that is what tuning has to beat.", _PROMPTING.command)
+_INSPECT = Step("Inspect your data: format, token lengths and problems.", "tuiftune data inspect DATA")
+_TRAIN = Step("Choose the model and technique, and train.", "tuiftune new")
+_MEASURE = Step("Set aside at least 50 questions with reference answers to evaluate every approach.")
+_BASELINE = Step(
+    "Evaluate a few-shot prompt first: fine-tuning has to be better than that.", _PROMPTING.command
+)
 
 _STEPS = {
     PROMPT: (
         _PROMPTING,
         _MEASURE,
-        Step("If it falls short: retrieval where facts are missing, tuning where behaviour is."),
+        Step(
+            "If it is not good enough: use RAG if facts are missing, fine-tuning if the answers have the "
+            "wrong form."
+        ),
     ),
     RAG: (
         _RETRIEVAL,
-        Step("Have it answer from the passages found, naming them, or say that they do not hold the answer."),
+        Step(
+            "Let the model answer from the passages and cite them, or say that they do not contain the "
+            "answer."
+        ),
         _MEASURE,
-        Step("Tune later, if it finds the right passages and still answers the wrong way."),
+        Step("Fine-tune later if it finds the right passages but answers in the wrong form."),
     ),
     TUNE: (_INSPECT, _BASELINE, _TRAIN),
     BOTH: (
         _RETRIEVAL,
         _INSPECT,
-        Step("Put retrieved passages into the training prompts, so that it learns to answer from them."),
+        Step("Put retrieved passages into the training prompts, so that the model learns to use them."),
         _TRAIN,
     ),
     PRETRAIN: (
         Step(
-            "Train on the raw text first (plain text files, data.loss_on: all), as full tuning.",
+            "Train on the raw text first (plain text files; method.stage: pretrain).",
             "tuiftune new",
         ),
-        Step("Mix general text in (data.mix), or the model forgets what it knew."),
-        Step("Then train on the examples, with the first run's model as base.", "tuiftune new"),
+        Step("Mix in general text (data.mix), so that the model keeps its general skills."),
+        Step("Then train on the examples, with the first run's model as the base model.", "tuiftune new"),
     ),
 }
 WAYS = {
     PROMPT: Way(
         PROMPT,
         "A prompt with examples from your rows",
-        "A template and a few-shot file, written where you say: an hour's work, and the mark to beat.",
+        "Writes a prompt template and few-shot examples: the baseline that fine-tuning has to beat.",
     ),
     RAG: Way(
         RAG,
-        "See what retrieval would find",
-        "Indexes your documents here and now, and shows the passages each question would get.",
+        "Test retrieval (RAG)",
+        "Indexes your documents now, and shows the passages that each question finds.",
     ),
-    TUNE: Way(TUNE, "Train", "Go on to the data, the model and the method."),
+    TUNE: Way(TUNE, "Train", "Continue to the data, the model and the technique."),
 }
 _ORDER = {
     PROMPT: (PROMPT, RAG, TUNE),
@@ -108,11 +116,11 @@ _ORDER = {
 
 
 def ways(approach: str) -> tuple[Way, ...]:
-    """What one can go on with, what the verdict advises first."""
+    """Return the approaches to continue with, the recommended one first."""
     return tuple(WAYS[key] for key in _ORDER[approach])
 
 
-_COLLECT = Step("Collect at least 100 good examples, better 500: below that tuning has little to learn from.")
+_COLLECT = Step("Collect at least 100 good examples, better 500: with fewer, fine-tuning learns little.")
 
 
 def steps(approach: str, answers: Mapping[str, str]) -> tuple[Step, ...]:
@@ -124,10 +132,10 @@ def steps(approach: str, answers: Mapping[str, str]) -> tuple[Step, ...]:
 def notes(
     approach: str, answers: Mapping[str, str], pretraining: bool, scores: Mapping[str, float]
 ) -> tuple[str, ...]:
-    """What is worth knowing beside the verdict, none of it counted in."""
+    """Return notes on a recommendation that its score does not include."""
     found = []
     if not answers:
-        found.append("Nothing was answered: this is only where everybody should start.")
+        found.append("No question was answered, so this is only the usual first step.")
     if TUNE in approach and answers.get("tried") in (None, "nothing"):
         found.append(
             "Try a prompt with a few examples first: it takes an hour and needs no training "
@@ -144,5 +152,5 @@ def notes(
             f"({sources.DOMAIN_TEXT})."
         )
     if TUNE not in approach and scores[TUNE] > 0:
-        found.append("Some of your answers speak for tuning: nothing keeps you from training all the same.")
+        found.append("Some of your answers favor fine-tuning: you can train anyway.")
     return tuple(found)

@@ -44,11 +44,11 @@ def passages_of(path: Path) -> list[Passage]:
             raise UserError(
                 f"holds more than {MOST_PASSAGES:,} passages",
                 place=printable(str(path)),
-                remedy="name a part of it: this starter keeps everything in memory",
+                remedy="name a part of it: this starter keeps everything in RAM",
             )
     if not passages:
         raise UserError(
-            "holds no text", place=printable(str(path)), remedy="name text, Markdown or JSONL files"
+            "does not contain text", place=printable(str(path)), remedy="name text, Markdown or JSONL files"
         )
     return passages
 
@@ -88,7 +88,7 @@ def save(built: Index, path: Path) -> None:
             json.dump({"version": _INDEX_VERSION, "passages": rows}, file, ensure_ascii=False)
     except OSError as error:
         why = (
-            "is there already"
+            "already exists"
             if isinstance(error, FileExistsError)
             else f"cannot be written ({error.strerror})"
         )
@@ -101,7 +101,7 @@ def write(built: Index, question: str, many: int, directory: Path) -> tuple[Path
     place = printable(str(directory))
     for path in (text, passages):
         if paths.exists(path):
-            raise UserError(f"{path.name} is there already", place=place, remedy="name another directory")
+            raise UserError(f"{path.name} already exists", place=place, remedy="name another directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with text.open("x", encoding="utf-8") as file:
@@ -123,28 +123,32 @@ def load(path: Path) -> Index:
         passages = [Passage(str(file), int(line), str(text)) for file, line, text in rows]
         version = document["version"]
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise UserError(
-            "is no index of this program", place=place, remedy="index the documents again"
-        ) from error
+        raise UserError("is not a tuiftune index", place=place, remedy="index the documents again") from error
     if version != _INDEX_VERSION:
-        raise UserError(f"is an index of version {version}", place=place, remedy="index the documents again")
+        raise UserError(
+            f"is an index of version {version}, which this tuiftune cannot read",
+            place=place,
+            remedy="index the documents again",
+        )
     return bm25.build(passages)
 
 
 def _files(path: Path) -> list[Path]:
     place = printable(str(path))
-    paths.require(path, missing="there is no such file or directory")
+    paths.require(path, missing="file or directory not found")
     if not paths.is_dir(path):
         if path.suffix.lower() not in SUFFIXES:
             raise UserError(
-                f"'{printable(path.suffix)}' files are not read here",
+                f"'{printable(path.suffix)}' files are not supported",
                 place=place,
                 remedy="convert it to text first",
             )
         return [path]
     found = [file for file in paths.below(path) if file.suffix.lower() in SUFFIXES]
     if not found:
-        raise UserError("holds no text files", place=place, remedy=f"these are read: {', '.join(SUFFIXES)}")
+        raise UserError(
+            "does not contain text files", place=place, remedy=f"supported files: {', '.join(SUFFIXES)}"
+        )
     return found
 
 
@@ -209,7 +213,7 @@ def _of_jsonl(text: str, name: str, place: str) -> Iterator[Passage]:
             value = documents.loads(line)
         except ValueError as error:
             raise UserError(
-                "is not JSON", place=f"{place}:{number}", remedy="mend or remove the line"
+                "is not JSON", place=f"{place}:{number}", remedy="fix or remove the line"
             ) from error
         yield from _of_text("\n\n".join(_texts(value)), name, number)
 
@@ -218,7 +222,7 @@ def _of_json(text: str, name: str, place: str) -> Iterator[Passage]:
     try:
         value = documents.loads(text)
     except ValueError as error:
-        raise UserError("is not JSON", place=place, remedy="mend it, or name the other files") from error
+        raise UserError("is not JSON", place=place, remedy="fix it, or name other files") from error
     for row in value if isinstance(value, list) else [value]:
         yield from _of_text("\n\n".join(_texts(row)), name)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.plan.model_size import Enough
     from tuiftune.techniques.base import Technique
 
-# One line of models with open licenses and no gate, smallest first; raw text starts from the untuned ones.
+# One line of models with open licenses and no gate, smallest first; raw text starts from base models.
 LADDER = (
     "HuggingFaceTB/SmolLM2-135M-Instruct",
     "HuggingFaceTB/SmolLM2-360M-Instruct",

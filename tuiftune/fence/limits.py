@@ -98,7 +98,7 @@ def hold_memory(memory: int) -> None:
 
 
 def hold_time(seconds: float) -> None:
-    """In the fenced process: an end by the kernel where whoever watches it is gone."""
+    """Let the kernel end the fenced process when its parent is gone."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     wanted = int(used.ru_utime + used.ru_stime + (2 * seconds + 1) * (os.cpu_count() or 1)) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

@@ -1,4 +1,4 @@
-"""Where a fenced process is, in a piece of memory that whoever watches it sees too."""
+"""The progress of a fenced process, in memory that it shares with its parent."""
 
 from __future__ import annotations
 

@@ -30,10 +30,10 @@ LOOK_SECONDS = 0.02
 LARGEST_ANSWER = limits.GIB
 REMEDY = "use the files that came with the model, or another model"
 DIED = {
-    signal.SIGSEGV: "overflows its stack or reaches into foreign memory (SIGSEGV)",
-    signal.SIGABRT: "gives up (SIGABRT)",
-    signal.SIGBUS: "reaches into foreign memory (SIGBUS)",
-    signal.SIGKILL: "was killed from outside: the machine may be short of memory",
+    signal.SIGSEGV: "overflows its stack or accesses invalid memory (SIGSEGV)",
+    signal.SIGABRT: "aborts (SIGABRT)",
+    signal.SIGBUS: "accesses invalid memory (SIGBUS)",
+    signal.SIGKILL: "was killed, most likely because the machine ran out of RAM",
 }
 
 

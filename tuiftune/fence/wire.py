@@ -1,4 +1,4 @@
-"""Messages between a fenced process and whoever asks it: a length, then a pickle. Both ends are this program;
+"""Messages between a fenced process and its parent: a length, then a pickle. Both ends are this program;
 what came with the model is neither.
 """
 

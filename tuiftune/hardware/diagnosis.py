@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 State = Literal["ok", "warn", "bad", "info"]
 _GIB = 1024**3
 
-# An 8B model in 16 bits is 16 GB to download and some checkpoints beside it; a small run needs a few GiB.
+# An 8B model in 16 bits is 16 GB to download, plus some checkpoints; a small run needs a few GiB.
 _ROOMY, _TIGHT = 40 * _GIB, 2 * _GIB
 # What a driver and a desktop hold of a GPU that nobody computes on.
 _IDLE_CARD = 2 * _GIB

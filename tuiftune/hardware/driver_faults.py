@@ -27,12 +27,12 @@ XIDS: dict[int, tuple[str, str]] = {
     94: ("an uncorrectable memory error, contained to this program", RESTART),
     95: ("an uncorrectable memory error, not contained", REPLACE),
     109: ("a program on the GPU could not be switched in time", RESTART),
-    119: ("the GPU system processor (GSP) does not respond", REPLACE),
-    120: ("the GPU system processor (GSP) failed", REPLACE),
+    119: ("the GPU's firmware controller (GSP) does not respond", REPLACE),
+    120: ("the GPU's firmware controller (GSP) failed", REPLACE),
     140: ("an uncorrectable memory error on the GPU", REPLACE),
     143: ("the GPU could not be reinitialized", REPLACE),
 }
-XID = re.compile(r"NVRM: Xid \((?P<card>[^)]*)\): (?P<number>\d+)")
+XID = re.compile(r"NVRM: Xid \((?P<gpu>[^)]*)\): (?P<number>\d+)")
 
 # Strings of cudaGetErrorString and of NCCL, in lower case, most telling first.
 CUDA: tuple[tuple[str, str, str], ...] = (
@@ -84,7 +84,7 @@ def of_kernel_line(line: str) -> str | None:
         return None
     number = int(found["number"])
     words, remedy = XIDS.get(number, ("the driver reports an error", RESTART))
-    return f"{words} (Xid {number} of {found['card']}); {remedy}"
+    return f"{words} (Xid {number} of {found['gpu']}); {remedy}"
 
 
 def of_message(text: str) -> str | None:

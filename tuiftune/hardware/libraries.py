@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def read_libraries() -> tuple[Library, ...]:
-    """Every library the engine uses, as installed beside this program."""
+    """Return every library that the engine uses, as installed in this environment."""
     return tuple(
         Library(name, floor, _version(name), use, essential) for name, floor, use, essential in FLOORS
     )

@@ -7,7 +7,7 @@ from tuiftune.printable import printable
 
 _UNINITIALISED, _NO_PERMISSION, _NOT_LOADED, _NO_LIBRARY, _OPERATING_SYSTEM, _MISMATCH = 1, 4, 9, 12, 17, 18
 
-# After these no further call will answer, so the connection is opened anew.
+# After these no call will answer, so the connection is opened again.
 GONE = frozenset({_UNINITIALISED, _NOT_LOADED, _NO_LIBRARY, _MISMATCH})
 
 _WORDS = {

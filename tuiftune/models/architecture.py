@@ -42,8 +42,8 @@ class Counted:
 class Architecture:
     """Shapes of a causal LM. Sizes in elements; `family` is the config's `model_type`.
 
-    `known` is False for a `model_type` that is not modelled exactly: it is then treated as Llama-like and
-    whoever bounds memory with it must widen the bound and say so (`notes` has the words).
+    `known` is False for a `model_type` that is not modeled exactly: it is then treated as Llama-like, and
+    memory bounds made with it must be widened and say so (`notes` has the words).
     """
 
     family: str
@@ -69,7 +69,9 @@ class Architecture:
     num_experts: int = 0
     experts_per_token: int = 0
     moe_intermediate_size: int = 0
-    shared_intermediate_size: int = 0  # MLP of ordinary linears that every token passes beside its experts
+    shared_intermediate_size: int = (
+        0  # MLP of ordinary linears that every token passes in addition to its experts
+    )
     shared_gate: bool = False  # a linear of one output weighs the shared experts (Qwen2-MoE)
     dense_layers: int = 0  # of a MoE: layers with an ordinary MLP
     sliding_window: int | None = None  # tokens that a layer with a window looks back at

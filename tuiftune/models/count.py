@@ -80,7 +80,7 @@ def linear_shapes(arch: Architecture) -> list[Linear]:
 
 
 # Under `all-linear`, PEFT 0.21 (0.21.0 as 0.21.2, over transformers 5) adapts every expert of a mixture
-# and its router, since they were linear modules once, and no ordinary MLP beside them. Of these families it
+# and its router, since they were linear modules once, and no ordinary MLP next to them. Of these families it
 # leaves the experts as they are: the engine names them as `target_parameters`, without the router.
 _EXPERTS_NAMED = frozenset({"qwen2_moe", "gpt_oss", "granitemoe"})
 _QV = frozenset(
@@ -94,8 +94,8 @@ def target_names(arch: Architecture, targets: str | Iterable[str]) -> tuple[str,
     """The module names that a preset's `target_modules` means for this model.
 
     `all-linear`, `attention`, `qv` (or `q,v`), a comma-separated string or a list of names. UserError names
-    the modules there are when one asked for is not among them. `all-linear` may reach experts beside these
-    modules: `adapts_experts`.
+    the modules there are when one asked for is not among them. `all-linear` may reach experts in addition to
+    these modules: `adapts_experts`.
     """
     there = list(dict.fromkeys(name for name, *_ in linear_shapes(arch)))
     if targets == "all-linear" and (arch.family in _EXPERTS_NAMED or not adapts_experts(arch, targets)):

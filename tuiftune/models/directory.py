@@ -98,7 +98,9 @@ def base_model(
 
 
 def _check_companions(path: Path) -> None:
-    """UserError where a file that its loaders read beside the config isn't one, or isn't a JSON object."""
+    """UserError where a file that its loaders read in addition to the config isn't one, or isn't a JSON
+    object.
+    """
     for name in COMPANIONS:
         if not paths.gone(path / name):
             documents.read_json(path / name, remedy="copy the model's files again")

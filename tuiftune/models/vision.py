@@ -6,7 +6,7 @@ from typing import Any
 
 
 def tower_parameters(config: dict[str, Any], text_hidden: int) -> int | None:
-    """Parameters of what stands beside the text model; None where the form is not known.
+    """Return parameters outside the text model; None if the architecture is not known.
 
     Gemma 3: a SigLIP encoder (patch and position embeddings, pre-norm layers with biases, final norm) and
     a projector of one norm and one matrix. Checked against the instantiated model.

@@ -77,7 +77,7 @@ def unknown_key(path: Iterable[str | int]) -> tuple[str, str]:
     """(message, remedy) for a key the preset doesn't have, naming the nearest that it has."""
     name = _dotted(path)
     nearest = _nearest(name)
-    remedy = f"did you mean `{nearest}`?" if nearest else "`tuiftune preset schema` lists every key"
+    remedy = f"did you mean `{nearest}`?" if nearest else "list all keys: `tuiftune preset schema`"
     return f"unknown key `{name}`", remedy
 
 
@@ -100,7 +100,7 @@ def _nearest(name: str) -> str | None:
     near = difflib.get_close_matches(leaf, leaves, 1, 0.75)
     if near:
         return leaves[near[0]]
-    # Beside a section of the preset its name alone would be likeness enough.
+    # Within a section, the name alone would be similar enough.
     return None if section in sections() else next(iter(difflib.get_close_matches(name, known, 1)), None)
 
 
@@ -137,7 +137,7 @@ def raise_first(found: list[Fault]) -> None:
 
 def _key_path(detail: ErrorDetails) -> KeyPath:
     """The part of an error's location that is in the file: pydantic adds the alternatives it tried."""
-    location = detail.get("ctx", {}).get("at") or detail["loc"]  # where it should be mended
+    location = detail.get("ctx", {}).get("at") or detail["loc"]  # where it should be fixed
     if detail["type"] == "extra_forbidden" or location[:2] == ("data", "mix"):
         return location
     return location[:2] if ".".join(map(str, location[:2])) in keys() else location[:1]
@@ -159,14 +159,14 @@ def _in_words(path: KeyPath, details: list[ErrorDetails]) -> tuple[str, str]:
             return f"`{name}` is missing", f"write {key.does}" if key else "add it"
         case "model_type" if name in sections():
             inner = next(known for known in keys() if known.startswith(f"{name}."))
-            return f"`{name}` must hold keys of its own", f"such as {inner}, indented below it"
+            return f"`{name}` must contain keys", f"indent keys such as {inner} below it"
         case "refused":
             return f"`{name}` {printable(detail['msg'])}", detail["ctx"]["remedy"]
         case "value_error":
             return f"`{name}`: {detail['msg'].removeprefix('Value error, ')}", ""
     value = _input(details)
     if key is None:
-        return f"`{name}` is {_shown(value)}, which it can't be", printable(detail["msg"])
+        return f"`{name}` cannot be {_shown(value)}", printable(detail["msg"])
     if detail["type"] == "string_too_short":
         return f"`{name}` is empty", f"write {key.does}"
     return f"`{name}` is {_shown(value)}, but must be {key.allows}", _remedy(key, value)

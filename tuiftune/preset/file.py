@@ -79,7 +79,7 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
         dotted, equals, text = setting.partition("=")
         if not equals or not dotted.strip():
             raise UserError(
-                "no key and value", place=place, remedy="write it as KEY=VALUE, e.g. training.epochs=1"
+                "not a key with a value", place=place, remedy="write it as KEY=VALUE, e.g. training.epochs=1"
             )
         path = tuple(dotted.strip().split("."))
         node = _parent(document, path, place)
@@ -114,7 +114,7 @@ def save(
         notes=notes or {},
     )
     if holds_secret(text):
-        raise UserError("a token has no place in a preset", place=place, remedy="leave it in the environment")
+        raise UserError("a preset must not contain a token", place=place, remedy="set it in the environment")
     output = None
     try:
         output = Output(path)
@@ -133,10 +133,10 @@ def _document(text: str, place: str) -> Document:
         raise UserError(
             "is empty",
             place=place,
-            remedy="`tuiftune new` writes a preset, `tuiftune preset list` shows ready ones",
+            remedy="create one with `tuiftune new`, or see `tuiftune preset list`",
         )
     if not isinstance(document.values, dict):
-        raise UserError("holds no keys", place=place, remedy="a preset begins like `model: {base: …}`")
+        raise UserError("does not contain keys", place=place, remedy="start with `model: {base: …}`")
     # A section whose keys are all commented out reads as null: that is an empty section, not a fault.
     values = {
         name: {} if item is None and name in sections() else item for name, item in document.values.items()
@@ -165,6 +165,6 @@ def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict
 
 def _read(path: Path) -> str:
     if paths.is_dir(path):
-        raise UserError("is a directory", place=printable(str(path)), remedy="name the preset file in it")
-    paths.require(spool.regular(path), remedy="`tuiftune preset list` shows those that come with tuiftune")
+        raise UserError("is a directory", place=printable(str(path)), remedy="name a preset file in it")
+    paths.require(spool.regular(path), remedy="list the built-in presets: `tuiftune preset list`")
     return documents.read_text(path, _MOST_BYTES)

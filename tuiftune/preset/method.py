@@ -28,7 +28,7 @@ def options() -> dict[str, Option]:
     for entry in declaring:
         for option in entry.options:
             if found.setdefault(option.key, option) != option or option.key in HEAD:
-                raise ValueError(f"{entry.key} declares its option {option.key} anew")
+                raise ValueError(f"{entry.key} declares option {option.key} a second time")
     return found
 
 
@@ -108,7 +108,7 @@ def _technique_of_the_stage(value: str, info: ValidationInfo) -> str:
     if why:
         able = [key for key, one in techniques.every().items() if not stage.refuses(one)]
         raise PydanticCustomError(
-            "refused", "{why}", {"why": f"is {value}: {why}", "remedy": f"one of {', '.join(able)}"}
+            "refused", "{why}", {"why": f"is {value}: {why}", "remedy": f"use one of {', '.join(able)}"}
         )
     return value
 

@@ -33,16 +33,16 @@ def migrate(
         )
     if version > target:
         raise UserError(
-            f"preset version {version} is newer than this tuiftune reads (up to {target})",
+            f"preset version {version} is newer than this tuiftune supports (up to {target})",
             place=place,
             remedy="upgrade tuiftune",
         )
     while version < target:
         if version not in steps:
             raise UserError(
-                f"there is no preset version {version}",
+                f"preset version {version} does not exist",
                 place=place,
-                remedy=f"the current one is version: {target}",
+                remedy=f"write version: {target}",
             )
         document = {**steps[version](document), "version": version + 1}
         version += 1

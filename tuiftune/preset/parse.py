@@ -21,7 +21,7 @@ KeyPath = tuple[str | int, ...]
 _MOST_VALUES = 3_000
 _MOST_NODES = 2 * _MOST_VALUES  # keys are nodes too
 _DEEPEST = 20
-_TOO_MUCH = "far too many or too deeply nested values"
+_TOO_MUCH = "too many or too deeply nested values"
 _PLAINER = "write plain values, without aliases"
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LONGEST_NUMBER = 100  # characters
@@ -56,7 +56,7 @@ def parse(text: str, place: str) -> Document:
         raise UserError(f"not valid YAML: {printable(str(error).splitlines()[0])}", place=place) from error
     except (ValueError, LookupError, ArithmeticError, AssertionError) as error:  # of the library's scanner
         raise UserError(
-            f"not valid YAML ({type(error).__name__})", place=place, remedy="write it plainer"
+            f"not valid YAML ({type(error).__name__})", place=place, remedy="simplify it"
         ) from error
     reader = _Reader(yaml, place)
     return Document(None if root is None else reader.value(root, ()), reader.lines)
@@ -119,7 +119,7 @@ class _Reader:
                 first = self.lines[(*path, key)]
                 raise self.fault(
                     key_node,
-                    f"key `{printable(key)}` stands twice (first on line {first})",
+                    f"key `{printable(key)}` appears twice (first on line {first})",
                     "keep one of them",
                 )
             self.lines[(*path, key)] = key_node.start_mark.line + 1
@@ -130,11 +130,11 @@ class _Reader:
         if holds_secret(str(node.value)):
             raise self.fault(
                 node,
-                "a token has no place in a preset",
-                "put it into the environment: HF_TOKEN, WANDB_API_KEY …",
+                "a preset must not contain a token",
+                "set it in the environment: HF_TOKEN, WANDB_API_KEY …",
             )
         if _NO_TEXT.search(str(node.value)):
-            raise self.fault(node, "a character that no text has", "remove the escape (\\0, \\ud800)")
+            raise self.fault(node, "an invalid character", "remove the escape (\\0, \\ud800)")
         kind = str(node.tag).removeprefix(_TAG)
         if kind in {"str", "timestamp"}:  # a date is a name here, as people write it
             return str(node.value)
@@ -146,13 +146,13 @@ class _Reader:
         fits = {kind, "int"} if kind == "float" else {kind}
         if untagged.removeprefix(_TAG) not in fits:  # `!!int abc`, which the library fails over
             raise self.fault(
-                node, f"`{printable(node.value)[:60]}` is no {kind}", "write the value without a tag"
+                node, f"`{printable(node.value)[:60]}` is not a valid {kind}", "write the value without a tag"
             )
         try:
             return self.yaml.constructor.construct_object(node)
         except (ValueError, LookupError, ArithmeticError) as fault:
             raise self.fault(
-                node, f"`{printable(node.value)[:60]}` is no {kind}", "write a plain value"
+                node, f"`{printable(node.value)[:60]}` is not a valid {kind}", "write a plain value"
             ) from fault
 
     def plain_tag(self, node: Node, kind: str) -> None:

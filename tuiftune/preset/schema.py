@@ -1,8 +1,8 @@
-"""The preset: what the user wants, portable between machines. Version 1 of the file format.
+"""The preset: one YAML config file, portable between machines. Version 1 of the file format.
 
-Every key has a default but `model.base` and `data.train`. `auto` is left for the plan to resolve on a
+Every key has a default but `model.base` and `data.train`. `auto` is resolved by the plan for a
 machine. Unknown keys are errors; `tuiftune.preset.file` turns them into one line with the nearest known key.
-Values are taken strictly: `"3"` is text, `true` is no number. Descriptions become the file's comments.
+Values are taken strictly: `"3"` is text, `true` is not a number. Descriptions become the file's comments.
 """
 
 from __future__ import annotations
@@ -65,79 +65,81 @@ class Section(BaseModel):
 
 
 class ModelSection(Section):
-    """The model that is tuned."""
+    """The base model."""
 
-    base: Text = Field(description="a hub id, a local directory, or builtin:tiny")
-    revision: str | None = Field(None, description="branch, tag or commit on the hub; null: its main branch")
+    base: Text = Field(description="a Hugging Face model ID, a local directory, or builtin:tiny")
+    revision: str | None = Field(
+        None, description="branch, tag or commit of the model repository; null: the main branch"
+    )
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
         "auto",
-        description="precision of matrix products, and of the base unless all of it is trained; "
-        "auto: bfloat16 where the card has it",
+        description="precision of computation and frozen weights; auto: bfloat16 if the GPU supports it",
     )
     quantization: Literal["auto", "none", "fp8", "nf4"] = Field(
-        "auto", description="what the frozen base is quantized to; auto: what the technique says"
+        "auto", description="format of the frozen base model's weights; auto: by technique and GPU memory"
     )
     attention: Literal["auto", "sdpa", "varlen", "eager", "flash_attention_2"] = Field(
-        "auto", description="attention kernel"
+        "auto", description="attention implementation; auto: the fastest that fits"
     )
     trust_remote_code: bool = Field(
-        False, description="run code that comes with the model; off unless you read it"
+        False, description="run Python code from the model repository; enable only for code you trust"
     )
 
 
 class MixSource(Section):
-    """A further source of rows."""
+    """Another data source."""
 
     path: Text = Field(description="a file, a glob or a directory")
     weight: Annotated[float, at_most(1_000_000)] = Field(
-        1.0, gt=0, description="how often each row is seen in an epoch, next to the training data's 1.0"
+        1.0, gt=0, description="times each row is used per epoch (main data: 1.0)"
     )
     share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="instead of a weight: its part of all rows seen, e.g. 0.1"
+        None, description="instead of a weight: its fraction of all rows per epoch, such as 0.1"
     )
 
     @model_validator(mode="after")
     def _a_weight_or_a_share(self) -> MixSource:
         if self.share is not None and self.weight != 1.0:
-            raise ValueError("has a weight and a share; write one of them")
+            raise ValueError("has a weight and a share; set only one of them")
         return self
 
 
 class DataSection(Section):
-    """The examples it learns from."""
+    """The training data."""
 
     train: Text | Annotated[list[Text], Field(min_length=1)] = Field(
         description="a file, a list of files, a glob, a directory, or builtin:tickets"
     )
     eval: Probability | str = Field(
-        0.05, description="share of rows held out (0 for none), or a file of its own"
+        0.05, description="evaluation set: a fraction of the rows (0: none), or a file"
     )
     test: Text | None = Field(
         None,
-        description="a file of test rows, kept out of training and evaluation; the plan checks that they "
-        "can be read and are not among the others; nothing is measured on them yet",
+        description="a file of test rows, not used in training or its evaluations; the plan checks that "
+        "they are not in the other data",
     )
-    format: DataFormat = Field("auto", description="how rows are laid out; auto recognises it")
+    format: DataFormat = Field("auto", description="format of the rows; auto: detected")
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="which column plays which role, e.g. {prompt: question, completion: answer}; '' is none",
+        description="column of each role, such as {prompt: question, completion: answer}; '': not used",
     )
-    system: str | None = Field(None, description="system message put before rows that have none")
-    max_length: Tokens = Field(2048, description="tokens a row; longer rows are cut")
+    system: str | None = Field(None, description="system message for rows without one")
+    max_length: Tokens = Field(2048, description="max tokens per row; longer rows are truncated")
     packing: Auto | bool = Field(
-        "auto", description="several rows in one sequence, so that no step is padding"
+        "auto", description="several rows in one sequence, without padding; changes how many rows a step has"
     )
     padding_free: Auto | bool = Field(
-        "auto", description="rows of a micro batch one after the other in one sequence; none is padded"
+        "auto", description="rows of a micro-batch in one sequence, without padding; same results, faster"
     )
     loss_on: Literal["assistant", "completion", "all"] = Field(
-        "assistant", description="which tokens are learnt"
+        "assistant", description="tokens used in the loss: assistant messages, completions, or all"
     )
     mix: list[MixSource] = Field(
-        default_factory=list, description="further sources, each with a weight or a share of the rows seen"
+        default_factory=list, description="other data sources, each with a weight or a share"
     )
     mix_temperature: Annotated[float, Field(ge=1)] | None = Field(
-        None, description="instead of weights: shares go with rows^(1/T); 1: as they are, large: all alike"
+        None,
+        description="instead of weights: shares proportional to rows^(1/T); 1: by size, large: equal shares",
     )
 
     @field_validator("mix")
@@ -152,7 +154,7 @@ class DataSection(Section):
     def _temperature_or_weights(cls, value: float | None, info: ValidationInfo) -> float | None:
         sources: list[MixSource] = info.data.get("mix") or []
         if value is not None and any(one.weight != 1.0 or one.share is not None for one in sources):
-            raise ValueError("sets every weight; take the weights and shares out of data.mix")
+            raise ValueError("sets every weight; remove the weights and shares from data.mix")
         return value
 
     @field_validator("eval")
@@ -160,12 +162,12 @@ class DataSection(Section):
     def _eval_is_a_share_or_a_file(cls, value: float | str) -> float | str:
         if isinstance(value, str):
             if not value.strip():
-                raise ValueError("empty; write a share such as 0.05, 0 for none, or a file")
+                raise ValueError("empty; write a fraction such as 0.05, 0 for none, or a file")
             try:
                 float(value)
             except ValueError:
                 return value
-            raise ValueError(f"{value!r} is text; write a share without quotes")
+            raise ValueError(f"{value!r} is text; write the fraction without quotes")
         return value
 
 
@@ -183,77 +185,88 @@ class _Method(Section):
 if TYPE_CHECKING:
     MethodSection = _Method
 else:
-    MethodSection = method.section(Section, "How it is tuned.")
+    MethodSection = method.section(Section, "Stage and technique of fine-tuning.")
 
 
 class TrainingSection(Section):
-    """The optimizer's settings."""
+    """Hyperparameters of the training."""
 
-    epochs: Annotated[float, at_most(1_000_000)] = Field(3.0, gt=0, description="passes over the data")
-    max_steps: Steps | None = Field(None, description="stop after so many optimiser steps; overrides epochs")
+    epochs: Annotated[float, at_most(1_000_000)] = Field(
+        3.0, gt=0, description="times the training data is used"
+    )
+    max_steps: Steps | None = Field(
+        None, description="stop after this many optimizer steps; overrides epochs"
+    )
     effective_batch: PositiveInt = Field(
-        16, description="rows an optimiser step, over all cards and accumulation"
+        16, description="rows per optimizer step, over all GPUs and accumulation steps"
     )
     micro_batch: Auto | PositiveInt = Field(
-        "auto", description="rows at once on one card; auto: what fits best"
+        "auto", description="rows per forward pass on each GPU; auto: the fastest that fits"
     )
     learning_rate: Auto | Annotated[float, Field(gt=0, le=1)] = Field(
-        "auto", description="peak learning rate"
+        "auto", description="peak learning rate; auto: by model, batch, steps and technique"
     )
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = Field(
-        "cosine", description="how the learning rate falls after its peak"
+        "cosine", description="how the learning rate falls after the warmup"
     )
-    warmup_ratio: float = Field(0.03, ge=0, le=1, description="share of the steps spent warming up")
+    warmup_ratio: float = Field(
+        0.03, ge=0, le=1, description="fraction of the steps in which the learning rate rises"
+    )
     optimizer: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field(
         "auto",
-        description="auto, or one of the trainer's own",
+        description="an optimizer of transformers' Trainer; auto: the most precise that fits",
         json_schema_extra={"x-allows": "a name such as adamw_torch_fused, adamw_8bit, paged_adamw_8bit"},
     )
-    weight_decay: float = Field(0.01, ge=0, le=1, description="pull of the weights towards zero")
-    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are cut to this length")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
+    max_grad_norm: float = Field(1.0, gt=0, description="clip the gradient norm to this value")
     activation_checkpointing: Auto | bool | PositiveInt = Field(
-        "auto", description="recompute activations to save memory; a number N: in every Nth layer"
+        "auto",
+        description="recompute activations to save memory (gradient checkpointing); N: in every Nth layer",
     )
-    kernels: Auto | Kernels = Field("auto", description="fused kernels that save memory")
-    compile: Auto | bool = Field("auto", description="torch.compile of each decoder layer")
-    seed: int = Field(42, ge=0, lt=2**32, description="same seed, same data, same machine: same run")
+    kernels: Auto | Kernels = Field("auto", description="fused kernels that save memory; auto: if faster")
+    compile: Auto | bool = Field(
+        "auto", description="torch.compile for each decoder layer; auto: if it saves time"
+    )
+    seed: int = Field(
+        42, ge=0, lt=2**32, description="random seed: the same seed, data and machine give the same run"
+    )
     early_stopping: CountOrNone = Field(
-        3, ge=0, description="evaluations without gain before stopping; 0: never"
+        3, ge=0, description="stop after this many evaluations without a lower eval loss; 0: never"
     )
     divergence_patience: Auto | CountOrNone = Field(
         "auto",
-        description="steps that the loss may diverge before the run stops; auto: 5% of the steps, 5 to 100; "
+        description="stop after the loss has diverged for this many steps; auto: 5% of the steps, 5 to 100; "
         "0: never",
     )
 
 
 class EvaluationSection(Section):
-    """How before and after are compared."""
+    """How the base model and the fine-tuned model are compared."""
 
     score: Literal["auto", "exact_match", "none"] = Field(
-        "auto", description="generated answers compared with the references"
+        "auto", description="metric that compares generated answers with reference answers"
     )
-    rows: CountOrNone = Field(64, ge=0, description="held-out rows that are generated for, before and after")
+    rows: CountOrNone = Field(
+        64, ge=0, description="evaluation rows to generate answers for, before and after training"
+    )
     max_new_tokens: Auto | PositiveInt = Field(
-        "auto", description="auto: the longest reference answer, at most 256"
+        "auto", description="longest generated answer; auto: the longest reference answer, at most 256"
     )
-    samples: CountOrNone = Field(
-        3, description="answers shown side by side, and generated at each evaluation; 0 for none"
-    )
+    samples: CountOrNone = Field(3, description="sample answers generated at each evaluation; 0: none")
 
 
 class HardwareSection(Section):
-    """Which GPUs, and how much of them."""
+    """The GPUs to use."""
 
     gpus: Auto | Cards | Annotated[list[CardIndex], Field(min_length=1)] = Field(
-        "auto", description="how many cards, or which; each beyond one trains a copy of the model"
+        "auto", description="number of GPUs, or their indices; each trains a full copy of the model (DDP)"
     )
     processes: Auto | Cards = Field(
-        "auto", description="data-parallel copies: one a card; on a machine without one, auto is 1"
+        "auto", description="data parallel processes, one per GPU; auto: 1 without a GPU"
     )
     memory_limit: str | None = Field(
         None,
-        description="use at most this much of a card",
+        description="use at most this much memory of each GPU",
         json_schema_extra={"x-allows": "a size such as 24GiB or 80GB, or null"},
     )
 
@@ -261,14 +274,14 @@ class HardwareSection(Section):
     @classmethod
     def _each_card_once(cls, value: str | int | list[int]) -> str | int | list[int]:
         if isinstance(value, list) and len(set(value)) != len(value):
-            raise ValueError("the same card is named twice")
+            raise ValueError("the same GPU is listed twice")
         return value
 
     @field_validator("memory_limit")
     @classmethod
     def _limit_is_a_size(cls, value: str | None) -> str | None:
         if value is not None and parse_size(value) < SMALLEST_LIMIT:
-            raise ValueError(f"{value} is too little to train in; 512MiB is the least")
+            raise ValueError(f"{value} is too little to train; use at least 512MiB")
         return value
 
     @property
@@ -278,31 +291,35 @@ class HardwareSection(Section):
 
 
 class RunSection(Section):
-    """What is kept, and who is told."""
+    """Checkpoints and trackers."""
 
-    checkpoints: PositiveInt = Field(2, description="how many to keep")
-    save_every: Auto | Steps = Field("auto", description="optimiser steps between checkpoints")
-    report_to: list[Text] = Field(default_factory=list, description="trackers: wandb, tensorboard, trackio …")
+    checkpoints: PositiveInt = Field(2, description="number of checkpoints to keep")
+    save_every: Auto | Steps = Field(
+        "auto", description="optimizer steps between checkpoints; auto: at most 5 minutes of work can be lost"
+    )
+    report_to: list[Text] = Field(
+        default_factory=list, description="trackers, such as wandb, tensorboard or trackio"
+    )
 
 
 class BudgetSection(Section):
-    """What it may cost; the plan warns when it would cost more."""
+    """Price and budget limits. The run stops at a limit; the plan warns before."""
 
-    usd_per_hour: Money | None = Field(None, description="your price of the machine")
-    max_usd: Money | None = Field(None, description="the most to spend")
-    max_hours: Money | None = Field(None, description="the longest to run")
+    usd_per_hour: Money | None = Field(None, description="price of the machine, US dollars per hour")
+    max_usd: Money | None = Field(None, description="budget limit in US dollars")
+    max_hours: Money | None = Field(None, description="time limit in hours")
 
 
 class Preset(Section):
     """A whole preset. `Preset.model_validate` takes the parsed YAML; prefer `tuiftune.preset.file.load`."""
 
-    version: Literal[1] = Field(1, description="the format of this file")
+    version: Literal[1] = Field(1, description="version of the preset format")
     name: str = Field(
         "untitled",
         pattern=NAME_PATTERN,
-        description="of the preset, and of its runs unless they get their own",
+        description="name of the preset, and of its runs unless they are named",
         json_schema_extra={
-            "x-allows": "1 to 64 letters, digits, dots, dashes, underscores, a letter or digit first"
+            "x-allows": "1 to 64 letters, digits, dots, dashes, underscores; the first a letter or digit"
         },
     )
     model: ModelSection
@@ -339,7 +356,7 @@ class Preset(Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)  # of keys that others than the user set
 
     def __eq__(self, other: object) -> bool:
-        """Whether the values are the same, whoever set them."""
+        """Return True if the values are the same, regardless of who set them."""
         return isinstance(other, Preset) and all(
             mine == theirs for mine, theirs in zip(self, other, strict=True)
         )

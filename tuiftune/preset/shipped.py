@@ -1,4 +1,4 @@
-"""The presets that come along: in the wheel beside this file, in a checkout in `presets/`."""
+"""Built-in presets: in the wheel in this directory, in a checkout in `presets/`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HERE = paths.followed(Path(__file__)).parent
 
 
 def directory() -> Path:
-    """Where the shipped presets lie. Raises UserError when the installation has none."""
+    """Return the directory of the built-in presets. UserError if the installation has none."""
     for place in (_HERE / "shipped", _HERE.parents[1] / "presets"):
         if paths.is_file(place / "demo.yaml"):
             return place
@@ -21,12 +21,12 @@ def directory() -> Path:
 
 
 def comes_along(path: Path) -> bool:
-    """Whether a file is one of the shipped presets."""
+    """Return True if a file is a built-in preset."""
     return paths.followed(path).parent in (_HERE / "shipped", _HERE.parents[1] / "presets")
 
 
 def names() -> list[str]:
-    """The shipped presets' names, without `.yaml`, in order."""
+    """Return the names of the built-in presets, sorted."""
     return [path.stem for path in paths.matching(directory(), "*.yaml")]
 
 
@@ -36,9 +36,9 @@ def files() -> list[Path]:
 
 
 def find(name_or_path: str) -> Path:
-    """The preset file meant: a file that exists, a pipe or `-`, else a shipped preset's name such as `demo`.
+    """Return the preset file: an existing file, a pipe or `-`, else a built-in preset such as `demo`.
 
-    Raises UserError that names the nearest shipped preset.
+    Raises UserError that names the most similar built-in preset.
     """
     path = paths.given(name_or_path)
     if paths.is_file(path) or spool.is_stream(path):
@@ -55,5 +55,5 @@ def find(name_or_path: str) -> Path:
 
 
 def about(path: Path) -> str:
-    """The first line of a preset's opening comment: what it is for."""
+    """Return the first comment line of a preset: its purpose."""
     return documents.read_head(path, 4096).split("\n", 1)[0].lstrip("#").strip()

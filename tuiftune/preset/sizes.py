@@ -22,13 +22,13 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"`{text}` is no size; write a number and a unit, such as 24GiB or 80GB")
+        raise ValueError(f"`{text}` is not a size; write a number and a unit, such as 24GiB or 80GB")
     number, unit = match.groups()
     if not unit:
-        raise ValueError(f"`{text}` has no unit; write {number}GiB for graphics memory, or {number}GB")
+        raise ValueError(f"`{text}` has no unit; write {number}GiB or {number}GB")
     factor = {name.lower(): value for name, value in _UNITS.items()}.get(unit.lower())
     if factor is None:
-        raise ValueError(f"`{unit}` is no unit of size; use GiB (1024³ bytes) or GB (1000³ bytes)")
+        raise ValueError(f"`{unit}` is not a unit of size; use GiB (1024³ bytes) or GB (1000³ bytes)")
     if float(number) * factor > _MOST:
         raise ValueError(f"`{text[:40]}` is more than any machine has")
     return int(float(number) * factor)

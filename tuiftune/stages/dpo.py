@@ -11,7 +11,7 @@ from tuiftune.stages.options import BETA
 from tuiftune.techniques.base import Fact
 
 PAIRS = frozenset({"preference"})
-NEEDS_PAIRS = "a prompt with a chosen and a rejected answer a row"
+NEEDS_PAIRS = "a prompt with a chosen and a rejected answer per row"
 REMEDY = "name the columns under data.columns, e.g. {prompt: question, chosen: good, rejected: bad}"
 
 LOSS_TYPE = Option(

@@ -13,7 +13,7 @@ SFT = Stage(
     does="supervised fine-tuning",
     formats=ANSWERED | {"text"},
     own=ANSWERED,
-    needs="one answer a row",
-    remedy="train pairs with method.stage: dpo, keep the chosen answers only, or name the columns under "
+    needs="one answer per row",
+    remedy="set method.stage: dpo for pairs, keep the chosen answers only, or name the columns under "
     "data.columns",
 )

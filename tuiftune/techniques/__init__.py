@@ -33,7 +33,7 @@ def find(key: str, quantization: str = AUTO) -> Technique:
         raise ValueError(f"is {quantization}, but {key} quantizes the base model to {found.base}")
     if quantization not in found.bases:
         able = ", ".join(one.key for one in every().values() if quantization in one.bases)
-        raise ValueError(f"is {quantization}, which {key} does not train over; {able} do")
+        raise ValueError(f"is {quantization}, which {key} does not support; {able} do")
     same = (one for one in every().values() if one.base == quantization and one.unquantized == key)
     return next(same, found.over(quantization))
 

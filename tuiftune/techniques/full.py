@@ -1,4 +1,4 @@
-"""Full fine-tuning: every weight is trained."""
+"""Full fine-tuning: all parameters are trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tuiftune.techniques.lora import ADAPTER_OPTIONS
 
 FULL = Technique(
     key="full",
-    name="full tuning",
+    name="full fine-tuning",
     order=10,
-    does="all weights",
+    does="all parameters",
     adapters=False,
     quality=Quality(
         "better",

@@ -19,10 +19,10 @@ HALF = "half of LoRA's rate; the B matrices take a multiple of it"
 
 def ratio_quality(value: Any) -> Quality:
     if value == 1:
-        return Quality("same", "A and B learn at one rate: LoRA", SOURCE)
+        return Quality("same", "equal learning rates for A and B: plain LoRA", SOURCE)
     if value <= 16:
-        return Quality("same", "B learns faster than A, up to the ratio of its paper", f"{SOURCE}: 16")
-    return Quality("unsure", "B's rate is far above LoRA's: watch for spikes", f"{SOURCE}: 16")
+        return Quality("same", "a higher learning rate for B, up to the ratio of its paper", f"{SOURCE}: 16")
+    return Quality("unsure", "B's learning rate is far above LoRA's: watch for loss spikes", f"{SOURCE}: 16")
 
 
 RATES = Rates(
@@ -53,7 +53,7 @@ LORAPLUS = replace(
             Annotated[float, Field(ge=1, le=1000)],
             16.0,
             "learning rate of the B matrices, as a multiple of training.learning_rate",
-            label="B rate ratio",
+            label="LoRA+ ratio",
             choices=(1.0, 4.0, 8.0, 16.0, 32.0),
             after="training.learning_rate",
             quality=ratio_quality,

@@ -17,8 +17,8 @@ SOURCE = PISSA_PAPER.short
 
 def iterations_quality(value: Any) -> Quality:
     if value is None or value >= 16:
-        return Quality("same", "the singular values are exact, or nearly", SOURCE)
-    return Quality("unsure", "few iterations find the singular values less exactly", SOURCE)
+        return Quality("same", "the singular values are (nearly) exact", SOURCE)
+    return Quality("unsure", "with few iterations the singular values are less exact", SOURCE)
 
 
 PISSA = replace(
@@ -26,7 +26,7 @@ PISSA = replace(
     key="pissa",
     name="PiSSA",
     order=70,
-    does="LoRA that begins with the weights' largest singular values",
+    does="LoRA initialized from the weights' largest singular values",
     quality=Quality(
         "same",
         "above LoRA at the same rank in its paper; as good as LoRA once each has its own learning rate",
@@ -38,7 +38,7 @@ PISSA = replace(
             "pissa_iterations",
             Annotated[int, Field(gt=0, le=1000)] | None,
             16,
-            "iterations of the fast singular value decomposition that begins a run; null: an exact one, "
+            "iterations of the fast singular value decomposition at the start; null: an exact one, "
             "which takes minutes for billions of weights",
             label="SVD iterations",
             choices=(4, 16, 64),

@@ -15,7 +15,7 @@ QLORA = replace(
     key="qlora",
     name="QLoRA",
     order=30,
-    does="LoRA over a 4-bit base model",
+    does="LoRA on a quantized (4-bit) base model",
     quality=Quality(
         "worse",
         "matches LoRA in its paper, slightly below in practice: use it if LoRA does not fit",
@@ -23,5 +23,5 @@ QLORA = replace(
     ),
     compared=True,
     unquantized=LORA.key,
-    fits="only over 4-bit weights",
+    fits="only with adapters on 4-bit weights",
 )

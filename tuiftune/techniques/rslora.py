@@ -25,8 +25,6 @@ RSLORA = replace(
     ),
     automatic=False,
     compared=False,  # LoRA's memory and speed
-    alpha=Fact(
-        8, "alpha/√rank is then 2 at rank 16, LoRA's own scale there", together(DEFAULT, RSLORA_PAPER)
-    ),
+    alpha=Fact(8, "alpha/√rank is 2 at rank 16, as in LoRA", together(DEFAULT, RSLORA_PAPER)),
     alpha_fixed=True,
 )
