@@ -78,6 +78,22 @@ open("/should/never/run", "w")
 trainer = SFTTrainer(model=model, args=SFTConfig(
     max_steps=60, learning_rate=2e-4, warmup_steps=5, weight_decay=chosen(), bf16=can(), seed=SEEDS[0]))
 """
+SOUP = """
+base: acme/llama
+task: sft
+data: {train: rows.jsonl, format: chatml, val_split: 0.1, max_length: 1024, train_on_responses_only: true}
+training:
+  epochs: 2
+  lr: 2e-4
+  batch_size: 4
+  gradient_accumulation_steps: 4
+  quantization: none
+  optimizer: adamw_torch
+  lora: {r: 32, alpha: 64, target_modules: auto, use_dora: true}
+  galore_rank: 8
+  made_up: 1
+output: ./out
+"""
 JOB = {
     "object": "fine_tuning.job",
     "model": "closed-1",
@@ -89,7 +105,7 @@ JOB = {
 }
 
 TEXTS = {"axolotl": AXOLOTL, "llamafactory": FACTORY, "trl": TRL, "swift": SWIFT, "openai": json.dumps(JOB)}
-TEXTS["unsloth"] = UNSLOTH
+TEXTS |= {"unsloth": UNSLOTH, "soup": SOUP}
 
 
 def imported(text: str, **options: Any) -> tuple[dict[str, Any], dict[str, foreign.Line]]:
@@ -158,6 +174,20 @@ def test_command_lines() -> None:
     assert "acme/rows#500" in report["dataset"].why or report["dataset"].fate == "carried"
 
 
+def test_soup() -> None:
+    keys, report = imported(SOUP)
+    assert keys["data.train"] == "rows.jsonl"
+    assert (keys["data.format"], keys["data.eval"], keys["data.max_length"]) == ("chat", 0.1, 1024)
+    assert (keys["method.technique"], keys["method.rank"], keys["method.alpha"]) == ("dora", 32, 64)
+    assert (keys["training.effective_batch"], keys["training.learning_rate"]) == (16, 2e-4)
+    assert report["training.galore_rank"].fate == "left out"
+    assert report["training.made_up"].fate == "unknown"
+    keys, report = imported("base: a\ndata: {train: b}\ntraining: {lr: 2.0e-5}")
+    assert keys["method.technique"] == "qlora"
+    assert "Soup's default" in report["training.quantization"].why
+    assert keys["training.learning_rate"] == "auto"
+
+
 def test_an_unsloth_script_is_read_and_not_run() -> None:
     keys, report = imported(UNSLOTH)
     assert keys["model.base"] == "acme/llama"
@@ -223,7 +253,7 @@ JUNK: list[Any] = [
 
 
 def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """4,000 documents with one to three values of any kind under keys that have rules."""
+    """2,000 documents with one to three values of any kind under keys that have rules."""
     rng = random.Random(1)
     documents = {name: foreign._document(text, "", name)[1] for name, text in TEXTS.items()}
     words = [
@@ -242,7 +272,7 @@ def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) ->
         "save_steps",
         "use_dora",
     ]
-    for _ in range(4000):
+    for _ in range(2000):
         name = rng.choice(list(documents))
         changed = {
             **documents[name],

@@ -21,7 +21,9 @@ def import_(
     ] = None,
     tool: Annotated[
         str | None,
-        typer.Option("--from", metavar="TOOL", help="axolotl, llamafactory, trl, swift, unsloth or openai."),
+        typer.Option(
+            "--from", metavar="TOOL", help="axolotl, llamafactory, trl, swift, soup, unsloth, openai."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -35,8 +37,8 @@ def import_(
 ) -> None:
     """Convert another tool's configuration to a preset, with a report.
 
-    Reads Axolotl and LLaMA-Factory YAML, TRL and ms-swift YAML or command lines, Unsloth scripts (without
-    running them) and OpenAI fine-tuning jobs.
+    Reads Axolotl, LLaMA-Factory and Soup YAML, TRL and ms-swift YAML or command lines, Unsloth scripts
+    (without running them) and OpenAI fine-tuning jobs.
     """
 
     from tuiftune import documents

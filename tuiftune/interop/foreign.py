@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from tuiftune.errors import UserError
-from tuiftune.interop import axolotl, llamafactory, openai, swift, trl, unsloth
+from tuiftune.interop import axolotl, llamafactory, openai, soup, swift, trl, unsloth
 from tuiftune.interop.mapping import Line, Transfer, shown
 from tuiftune.preset.explain import faults
 from tuiftune.preset.parse import parse
@@ -24,6 +24,7 @@ TOOLS = {
     "llamafactory": llamafactory.TOOL,
     "trl": trl.TOOL,
     "swift": swift.TOOL,
+    "soup": soup.TOOL,
     "unsloth": unsloth.TOOL,
     "openai": openai.TOOL,
 }
@@ -31,11 +32,14 @@ _READERS = {
     "axolotl": axolotl.read,
     "trl": trl.read,
     "swift": swift.read,
+    "soup": soup.read,
     "unsloth": unsloth.read,
     "openai": openai.read,
 }
 _NEEDED = {"model.base": "--set model.base=HUB_ID_OR_DIRECTORY", "data.train": "--set data.train=FILE"}
-_NEITHER = "neither an Axolotl, LLaMA-Factory, TRL, ms-swift or OpenAI configuration nor an Unsloth script"
+_NEITHER = (
+    "neither an Axolotl, LLaMA-Factory, TRL, ms-swift, Soup or OpenAI configuration nor an Unsloth script"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,7 @@ def read(
     if tool == "llamafactory":
         llamafactory.read(transfer, datasets)
     else:
-        {"axolotl": axolotl, "trl": trl, "swift": swift, "unsloth": unsloth, "openai": openai}[tool].read(
-            transfer
-        )
+        _READERS[tool](transfer)
     for key, value in (settings or {}).items():
         transfer.set(key, value)
     return Imported(transfer.tool, _validated(transfer, place, settings or {}), tuple(transfer.lines))
@@ -93,8 +95,9 @@ def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, A
     for name, room in (("openai", openai), ("axolotl", axolotl), ("llamafactory", llamafactory)):
         if room.recognizes(document):
             return name, document
-    if trl.recognizes(document):
-        return "trl", document
+    for name, recognizes in (("trl", trl.recognizes), ("soup", soup.recognizes)):
+        if recognizes(document):
+            return name, document
     if swift.recognizes(document):
         return "swift", document
     raise UserError(_NEITHER, place=place, remedy=f"name the tool with --from: {', '.join(TOOLS)}")

@@ -51,6 +51,7 @@ RULES: Rules = {
     "cutoff_len": To("data.max_length", whole),
     "default_system": To("data.system", str),
     "val_size": To("data.eval", real),
+    "early_stopping_steps": To("training.early_stopping", whole),
     "template": Cannot("the base model's own chat template is used"),
     "neat_packing": Moot("packed rows never see one another here"),
     "flash_attn": Moot(f"attention kernel: {PLANNED}"),

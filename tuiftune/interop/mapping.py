@@ -133,7 +133,7 @@ class Transfer:
             else:
                 self.lines.append(Line(key, value, "unknown", "not a key of this tool"))
         self.left = {}
-        told = {line.key.partition(".")[0] for line in self.lines}
+        told = {line.key for line in self.lines} | {line.key.partition(".")[0] for line in self.lines}
         for key in [key for key in self.given if key not in told]:
             value = self.given[key]
             if value in NEUTRAL:
@@ -203,7 +203,7 @@ def batch(transfer: Transfer, rows: str, accumulation: str, default: int = 8) ->
 def warmup(transfer: Transfer) -> None:
     """Warmup steps become a share of the steps where their number is known."""
     value, most = transfer.take("warmup_steps"), transfer.left.get("max_steps")
-    if value in NEUTRAL:
+    if value in (None, ""):
         return
     try:
         share = real(value) if real(value) < 1 else real(value) / real(most or 0)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
 
 TOOL = "ms-swift"
+LOSSES = {"default": "assistant", "last_round": "completion", "all": "all"}
 STAGES = {"sft": "sft", "pt": "pretrain", "rlhf": "dpo"}
 RULES: Rules = {
     "model": To("model.base", str),
@@ -42,6 +43,7 @@ RULES: Rules = {
     "lora_dtype": To("method.adapter_dtype", dtype),
     "lazy_tokenize": Moot("tuiftune reads and tokenizes data its own way"),
     "load_from_cache_file": Moot("tuiftune reads and tokenizes data its own way"),
+    "loss_scale": To("data.loss_on", lambda value: LOSSES[value]),
     "rlhf_type": Cannot("tuiftune has no such stage yet"),
 }
 
@@ -57,7 +59,17 @@ def read(transfer: Transfer) -> None:
     transfer.carry("stage", stage, "method.stage", STAGES.get(stage, str(stage)))
     key = "tuner_type" if "tuner_type" in transfer.left else "train_type"
     kind, bits = transfer.word(key, "lora"), transfer.word("quant_bits")
-    marks = {"use_dora": "dora", "use_rslora": "rslora", "lorap_lr_ratio": "loraplus"}
+    marks = {
+        "use_dora": "dora",
+        "use_rslora": "rslora",
+        "lorap_lr_ratio": "loraplus",
+        "init_weights": "pissa",
+    }
+    ratio = transfer.left.get("lorap_lr_ratio")
+    if transfer.left.get("init_weights") not in (None, "pissa"):
+        transfer.leave(
+            "init_weights", transfer.take("init_weights"), "adapters begin as PEFT's do", "not needed"
+        )
     chosen = [mark for mark in marks if transfer.take(mark)]
     if kind not in ("lora", "full", "qlora"):
         transfer.leave(key, kind, f"tuiftune has no {shown(kind)}; the plan chooses the technique")
@@ -65,6 +77,8 @@ def read(transfer: Transfer) -> None:
         transfer.carry("quant_bits", bits, "method.technique", "qlora")
     elif kind == "lora" and chosen:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
+        if chosen[0] == "lorap_lr_ratio":
+            transfer.place(chosen[0], ratio, To("method.loraplus_lr_ratio", real))
     else:
         transfer.carry(key, kind, "method.technique")
     put(transfer, _sources(transfer, "dataset"), "data.train")

@@ -14,7 +14,9 @@ from tuiftune.interop.mapping import (
     Transfer,
     attention,
     batch,
+    flag,
     rate,
+    real,
     warmup,
 )
 from tuiftune.interop.rows import Source, put
@@ -37,7 +39,8 @@ RULES: Rules = {
     "dataset_test_split": Moot("data.eval holds rows out, or names a file"),
     "loss_type": Cannot("tuiftune's loss is cross-entropy"),
     "activation_offloading": Moot(f"memory: {PLANNED}"),
-    "assistant_only_loss": Moot("the loss is on assistant tokens: data.loss_on"),
+    "assistant_only_loss": To("data.loss_on", lambda value: "assistant" if flag(value) else "all"),
+    "test_split_size": To("data.eval", real),
     "completion_only_loss": Moot("the loss is on assistant tokens: data.loss_on"),
 }
 

@@ -1,0 +1,133 @@
+"""Presets written for other tools: nothing changes that the report does not tell of."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.errors import UserError
+from tuiftune.interop import foreign
+from tuiftune.interop.export.outward import DEFAULT, Files, flat
+from tuiftune.interop.export.preset import export, tools
+from tuiftune.interop.mapping import known_to
+from tuiftune.preset.method import fitting
+from tuiftune.preset.schema import Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READ = [key for key, tool in tools().items() if tool.reads]
+TECHNIQUES = ["auto", "full", "lora", "qlora", "dora", "rslora", "loraplus", "pissa"]
+VALUES: dict[str, list[Any]] = {
+    "name": ["tone", "a.b"],
+    "model.revision": ["v1.0"],
+    "model.dtype": ["bfloat16", "float16", "float32"],
+    "model.attention": ["sdpa", "eager", "varlen", "flash_attention_2"],
+    "model.trust_remote_code": [True],
+    "data.train": ["rows.jsonl", ["a.jsonl", "b.jsonl"], ["only.jsonl"], "acme/rows"],
+    "data.eval": [0.0, 0.1, "held.jsonl"],
+    "data.format": ["chat", "instruction", "text", "sharegpt"],
+    "data.columns": [{"messages": "talk"}],
+    "data.system": ["Be short.", 'Say "yes": no.'],
+    "data.max_length": [512, 4096],
+    "data.packing": [True, False],
+    "data.padding_free": [True],
+    "data.loss_on": ["assistant", "completion", "all"],
+    "data.mix": [[{"path": "more.jsonl", "weight": 0.5}]],
+    "method.rank": [4, 64],
+    "method.alpha": [8, 128],
+    "method.dropout": [0.05],
+    "method.target_modules": ["attention", ["q_proj", "v_proj"], ["q_proj"]],
+    "method.modules_to_save": [["embeddings", "lm_head"]],
+    "method.pissa_iterations": [4, None],
+    "method.loraplus_lr_ratio": [4.0],
+    "training.epochs": [1.0, 2.5],
+    "training.max_steps": [100],
+    "training.effective_batch": [8, 7, 100],
+    "training.micro_batch": [1, 4, 16],
+    "training.learning_rate": [1e-4, 2e-5, 3.5e-6],
+    "training.schedule": ["linear", "constant", "constant_with_warmup"],
+    "training.warmup_ratio": [0.0, 0.1, 1.0],
+    "training.optimizer": ["adamw_8bit", "adamw_torch"],
+    "training.weight_decay": [0.0, 0.1],
+    "training.max_grad_norm": [0.5],
+    "training.activation_checkpointing": [True, False, 2],
+    "training.kernels": ["none", "liger"],
+    "training.compile": [True, False],
+    "training.seed": [0, 7],
+    "training.early_stopping": [0, 5],
+    "training.divergence_patience": [10],
+    "evaluation.rows": [0],
+    "hardware.gpus": [2, [0, 3]],
+    "run.checkpoints": [5],
+    "run.save_every": [50],
+    "run.report_to": [["wandb"], ["tensorboard"], ["wandb", "trackio"]],
+    "budget.max_hours": [2.0],
+}
+
+
+def presets(count: int, seed: int) -> Iterator[Preset]:
+    """Presets with values of any kind under some of their keys."""
+    rng = random.Random(seed)
+    while count:
+        document: dict[str, Any] = {"model": {"base": "acme/llama"}, "data": {"train": "rows.jsonl"}}
+        method = document["method"] = {"technique": rng.choice(TECHNIQUES)}
+        for key in rng.sample(list(VALUES), rng.randint(0, len(VALUES))):
+            section, _, name = key.partition(".")
+            value = rng.choice(VALUES[key])
+            if name:
+                document.setdefault(section, {})[name] = value
+            else:
+                document[section] = value
+        document["method"] = fitting(method)
+        yield Preset.model_validate(document)
+        count -= 1
+
+
+def returned(preset: Preset, tool: str, files: Files | None) -> tuple[dict[str, Any], Any]:
+    """The keys of the preset that `tuiftune import` makes of a tool's files, and what was written."""
+    written = export(preset, tool, files)
+    texts = list(written.files.values())
+    info = json.loads(written.files.get("dataset_info.json", "{}"))
+    found = foreign.read(texts[0], "there", tool=written.tool.reads, datasets=lambda _: info)
+    unknown = [line for line in found.lines if line.fate == "unknown"]
+    assert not unknown, (tool, unknown)
+    return flat(found.preset), written
+
+
+@pytest.mark.parametrize("tool", READ)
+def test_a_round_trip_loses_only_what_the_report_says(tool: str) -> None:
+    defaults = flat(Preset.model_validate({"model": {"base": "x"}, "data": {"train": "y"}}))
+    for number, preset in enumerate(presets(60, seed=len(tool))):
+        files = Files("train.jsonl", "eval.jsonl") if number % 3 == 0 else None
+        back, written = returned(preset, tool, files)
+        lines = {line.key: line for line in written.lines}
+        assert set(lines) == set(flat(preset)), "every key is told of, once"
+        assert len(lines) == len(written.lines)
+        for key, line in lines.items():
+            expected = line.back
+            if line.fate in ("not needed", "left out") or expected is DEFAULT:
+                expected = defaults.get(key, back.get(key))
+            if line.fate != "carried" and key not in back:
+                continue
+            assert back[key] == expected, (tool, line, preset.model_dump(exclude_unset=True))
+
+
+@pytest.mark.parametrize("tool", [key for key in READ if known_to(tools()[key].reads)])
+def test_only_keys_that_the_tool_knows(tool: str) -> None:
+    known = known_to(tools()[tool].reads) | {"stage"}
+    for preset in presets(40, seed=3):
+        written = export(preset, tool)
+        document = foreign._document(next(iter(written.files.values())), "", tools()[tool].reads)[1]
+        assert set(document) <= known | {"datasets", "test_split_size"}, (tool, set(document) - known)
+
+
+def test_what_cannot_be_written_is_one_line() -> None:
+    preset = Preset.model_validate({"model": {"base": "x"}, "data": {"train": "y"}})
+    with pytest.raises(UserError, match="is not a known tool"):
+        export(preset, "torchtune")
+    with pytest.raises(UserError, match="cannot be written for TRL yet"):
+        export(preset.with_values({"method.stage": "pretrain"}), "trl")

@@ -1,0 +1,1 @@
+"""Tools that a preset can be written for: a file each, with its `TOOL`."""

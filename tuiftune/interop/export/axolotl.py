@@ -1,0 +1,95 @@
+"""Axolotl's YAML (0.19 to 0.21)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.export import arguments, techniques
+from tuiftune.interop.export.rows import axolotl as datasets
+from tuiftune.interop.export.tool import Tool, yaml
+
+if TYPE_CHECKING:
+    from tuiftune.interop.export.outward import Outward
+
+FILE = "axolotl.yaml"
+FORMS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "lora": {"adapter": "lora"},
+    "qlora": {"adapter": "qlora", "load_in_4bit": True},
+    "dora": {"adapter": "lora", "peft_use_dora": True},
+    "rslora": {"adapter": "lora", "peft_use_rslora": True},
+    "loraplus": {"adapter": "lora"},
+    "pissa": {"adapter": "lora", "peft_init_lora_weights": "pissa"},
+}
+MORE = {
+    "method.modules_to_save": "lora_modules_to_save",
+    "method.loraplus_lr_ratio": "loraplus_lr_ratio",
+}
+
+
+def write(out: Outward) -> None:
+    """Fill in Axolotl's document."""
+    arguments.model(out, "base_model", "revision_of_model")
+    techniques.write(out, FORMS, back={"pissa": "lora"})
+    arguments.adapters(out, "lora_r", "lora_alpha", "lora_dropout")
+    techniques.targets(out, "lora_target_modules", all_linear=("lora_target_linear", True))
+    out.rename(
+        {"method.modules_to_save": "lora_modules_to_save", "method.loraplus_lr_ratio": "loraplus_lr_ratio"}
+    )
+    datasets(out)
+    out.carry("data.max_length", "sequence_len")
+    out.put("excess_length_strategy", "truncate")
+    if out.get("data.packing") == "auto":
+        out.put("sample_packing", True)
+        out.note("data.packing", "sample_packing", why="auto: on", back=True)
+    else:
+        out.carry("data.packing", "sample_packing")
+    out.carry("data.loss_on", "train_on_inputs", out.preset.data.loss_on == "all", **told_loss(out))
+    arguments.training(
+        out, epochs="num_epochs", schedule="lr_scheduler", warmup="warmup_ratio", optimizer="optimizer",
+        rows="micro_batch_size",
+    )  # fmt: skip
+    out.document.pop("save_strategy", None)
+    if "save_steps" not in out.document:
+        out.put("saves_per_epoch", 1)
+    arguments.early_stopping(out, "early_stopping_patience" if out.document.get("val_set_size") else "")
+    arguments.checkpointing(out)
+    arguments.compiled(out)
+    out.put("bf16", "auto" if out.preset.model.dtype == "auto" else out.preset.model.dtype == "bfloat16")
+    if out.preset.model.dtype == "float16":
+        out.put("fp16", True)
+    if "model.dtype" in out.left:
+        out.note("model.dtype", "bf16, fp16", why=f"{out.preset.model.dtype} by a switch")
+    arguments.quantization(out)
+    attention(out)
+    if "wandb" in out.preset.run.report_to:
+        out.put("wandb_project", out.preset.name)
+        left = [name for name in out.preset.run.report_to if name != "wandb"]
+        why = f"its project is {out.preset.name}" + (f"; without {', '.join(left)}" if left else "")
+        out.note("run.report_to", "wandb_project", why=why, back=["wandb"])
+    out.put("output_dir", "outputs")
+
+
+def told_loss(out: Outward) -> dict[str, Any]:
+    """Axolotl trains on answers, or on all tokens."""
+    if out.preset.data.loss_on == "completion":
+        return {"why": "every answer of a chat is trained on", "back": None}
+    return {}
+
+
+def attention(out: Outward) -> None:
+    """The attention kernel."""
+    if "model.attention" in out.left:
+        value = out.preset.model.attention
+        out.carry("model.attention", "attn_implementation", why=f"{value}", back=None)
+
+
+TOOL = Tool(
+    key="axolotl",
+    name="Axolotl",
+    order=10,
+    write=write,
+    texts=lambda out: {FILE: yaml(out.document)},
+    command=lambda out: f"axolotl train {FILE}",
+    reads="axolotl",
+)

@@ -1,0 +1,139 @@
+"""LLaMA-Factory's YAML (0.9.5), with the dataset_info.json that names its rows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.export import arguments, rows, techniques
+from tuiftune.interop.export.tool import Tool, yaml
+from tuiftune.interop.export.trl import packing
+
+if TYPE_CHECKING:
+    from tuiftune.interop.export.outward import Outward
+
+FILE, INFO = "llamafactory.yaml", "dataset_info.json"
+LORA = {"finetuning_type": "lora"}
+FORMS: dict[str, dict[str, Any]] = {
+    "full": {"finetuning_type": "full"},
+    "lora": LORA,
+    "qlora": {**LORA, "quantization_bit": 4, "quantization_method": "bnb"},
+    "dora": {**LORA, "use_dora": True},
+    "rslora": {**LORA, "use_rslora": True},
+    "loraplus": LORA,
+    "pissa": {**LORA, "pissa_init": True},
+}
+TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
+
+
+def write(out: Outward) -> None:
+    """Fill in LLaMA-Factory's document. Without a template it takes the tokenizer's own."""
+    out.put("stage", "sft")
+    out.put("do_train", True)
+    arguments.model(out, "model_name_or_path", "model_revision")
+    techniques.write(out, FORMS, back={})
+    arguments.adapters(out, "lora_rank", "lora_alpha", "lora_dropout")
+    techniques.targets(out, "lora_target", all_linear=("lora_target", "all"), joined=",")
+    if out.get("method.modules_to_save"):
+        out.carry("method.modules_to_save", "additional_target", ",".join(out.get("method.modules_to_save")))
+    out.rename({"method.loraplus_lr_ratio": "loraplus_lr_ratio"})
+    if out.get("method.pissa_iterations") is not None:
+        out.carry("method.pissa_iterations", "pissa_iter", why="set there, too", back=None)
+    elif "method.pissa_iterations" in out.left:
+        out.carry("method.pissa_iterations", "pissa_iter", -1, why="an exact decomposition", back=None)
+    _data(out)
+    out.carry("data.max_length", "cutoff_len")
+    packing(out)
+    value = out.preset.data.loss_on
+    if value == "completion":
+        out.carry("data.loss_on", "mask_history", True, why="the last answer alone is trained on", back=None)
+    else:
+        out.carry("data.loss_on", "train_on_prompt", value == "all")
+    arguments.training(out)
+    arguments.early_stopping(out, "early_stopping_steps" if _evaluated(out) else "")
+    _checkpointing(out)
+    arguments.compiled(out)
+    arguments.precision(out)
+    arguments.quantization(out)
+    arguments.trackers(out)
+    if "model.attention" in out.left:
+        names = {"sdpa": "sdpa", "eager": "disabled", "flash_attention_2": "fa2"}
+        kernel = out.preset.model.attention
+        out.carry("model.attention", "flash_attn", names[kernel], why=f"{kernel} by its name", back=None)
+    if out.preset.training.kernels == "liger":
+        out.carry("training.kernels", "enable_liger_kernel", True, why="liger by a switch", back=None)
+    out.put("output_dir", "outputs")
+
+
+def _evaluated(out: Outward) -> bool:
+    there = "val_size" in out.document or "eval_dataset" in out.document
+    if there:
+        out.put("eval_strategy", "epoch")
+        out.put("load_best_model_at_end", True)
+    return there
+
+
+def _checkpointing(out: Outward) -> None:
+    value = out.get("training.activation_checkpointing")
+    off = value is False
+    why = "off by a switch" if off else "on, as it is by itself there"
+    out.carry("training.activation_checkpointing", "disable_gradient_checkpointing", off, why=why)
+
+
+def _data(out: Outward) -> None:
+    found = rows.paths(out)
+    names = found if out.files is None else ["train"]
+    out.put("dataset", ",".join(names))
+    out.put("dataset_dir", ".")
+    _layout(out)
+    rows.told(out, "dataset")
+    rows.held_out(out, "val_size", "eval_dataset")
+    if out.files is not None and out.files.eval is not None:
+        out.put("eval_dataset", "eval")
+    if out.preset.data.system is not None and out.files is None:
+        out.carry("data.system", "default_system")
+
+
+def _layout(out: Outward) -> None:
+    """How dataset_info.json says that rows are laid out: alpaca for instructions, else chats."""
+    if _alpaca(out):
+        out.note("data.format", INFO)
+        return
+    column = "messages" if out.files is not None else out.preset.data.columns.get("messages", "messages")
+    out.note("data.format", INFO, why="chat messages", back="sharegpt")
+    out.note("data.columns", INFO, why="chat messages", back={"messages": column})
+
+
+def _alpaca(out: Outward) -> bool:
+    return out.files is None and out.preset.data.format == "instruction"
+
+
+def info(out: Outward) -> str:
+    """The dataset_info.json."""
+    files = out.files
+    named = {path: path for path in rows.paths(out)} if files is None else {"train": files.train}
+    if files is not None and files.eval is not None:
+        named["eval"] = files.eval
+    elif files is None and isinstance(out.preset.data.eval, str):
+        named[out.preset.data.eval] = out.preset.data.eval
+    column = "messages" if files is not None else out.preset.data.columns.get("messages", "messages")
+    chats = {"formatting": "sharegpt", "columns": {"messages": column}, "tags": TAGS}
+    entry: dict[str, Any] = {} if _alpaca(out) else chats
+    return json.dumps({name: {"file_name": path, **entry} for name, path in named.items()}, indent=2) + "\n"
+
+
+TOOL = Tool(
+    key="llamafactory",
+    name="LLaMA-Factory",
+    order=20,
+    write=write,
+    texts=lambda out: {FILE: yaml(out.document), INFO: info(out)},
+    command=lambda out: f"llamafactory-cli train {FILE}",
+    reads="llamafactory",
+)

@@ -1,0 +1,102 @@
+"""Where another tool finds the rows: the files of the preset, or the chat rows that were written for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuiftune.interop.export.outward import Outward
+
+WRITTEN = "the rows, written as chat messages"
+SPLIT = "written to a file of its own"
+
+
+def paths(out: Outward) -> list[str]:
+    """The training files."""
+    if out.files is not None:
+        return [out.files.train]
+    train = out.preset.data.train
+    return [train] if isinstance(train, str) else list(train)
+
+
+def written(out: Outward) -> list[str]:
+    """The files of chat rows that are uploaded: training, then evaluation where there is any."""
+    if out.files is not None:
+        return [out.files.train, *([out.files.eval] if out.files.eval else [])]
+    return ["train.jsonl", *(["eval.jsonl"] if out.preset.data.eval else [])]
+
+
+def told(out: Outward, to: str) -> None:
+    """Tell of the training files, whose paths stand in the document already, and of their layout."""
+    found = paths(out)
+    if out.files is not None:
+        out.note("data.train", to, why=WRITTEN, back=found[0])
+        for key in ("data.format", "data.columns", "data.system", "data.mix", "data.mix_temperature"):
+            if key in out.left and out.left[key] not in (None, {}, [], "auto"):
+                out.note(key, to, why="is in the rows that were written")
+    elif any(path.startswith("builtin:") for path in found):
+        out.leave("data.train", "comes with tuiftune: write the rows with --output")
+    elif len(found) == 1 and found != [out.preset.data.train]:
+        out.note("data.train", to, why="as one file", back=found[0])
+    else:
+        out.note("data.train", to)
+
+
+def held_out(out: Outward, share: str, file: str) -> None:
+    """The evaluation rows: a share of the rows, or a file."""
+    value = out.preset.data.eval
+    if out.files is not None:
+        if out.files.eval is None:
+            out.leave("data.eval", "no evaluation rows", "not needed" if value == 0 else "left out")
+        else:
+            out.carry("data.eval", file, out.files.eval, why=SPLIT, back=out.files.eval)
+    elif isinstance(value, str):
+        out.carry("data.eval", file)
+    elif share:
+        out.carry("data.eval", share)
+
+
+def axolotl(out: Outward) -> None:
+    """Axolotl's `datasets`, `val_set_size` and `test_datasets`."""
+    form, columns = out.preset.data.format, dict(out.preset.data.columns)
+    chat = form in ("auto", "chat") or out.files is not None
+    more: dict[str, Any] = {"type": "chat_template"}
+    if not chat and form in LAYOUTS:
+        more = dict(LAYOUTS[form])
+    elif chat and out.files is None and set(columns) == {"messages"}:
+        more["field_messages"] = columns["messages"]
+        out.note("data.columns", "datasets.field_messages")
+    out.put("datasets", [{"path": path, **more} for path in paths(out)])
+    told(out, "datasets")
+    if out.files is None and form in ("instruction", "text"):
+        out.note("data.format", "datasets.type")
+    elif out.files is None and form in ("chat", "sharegpt"):
+        out.note(
+            "data.format", "datasets.type", why="chat_template, whose layout is detected on reading it back"
+        )
+    if out.files is None and form == "sharegpt":
+        there = {"messages": "conversations"}
+        out.note("data.columns", "datasets.field_messages", why="ShareGPT's own", back=there)
+    value = out.preset.data.eval
+    if out.files is None and isinstance(value, str):
+        out.put("test_datasets", [{"path": value, **more}])
+        out.note("data.eval", "test_datasets")
+    elif out.files is not None and out.files.eval is not None:
+        out.put("test_datasets", [{"path": out.files.eval, **more}])
+        out.note("data.eval", "test_datasets", why=SPLIT, back=out.files.eval)
+    elif out.files is not None:
+        out.put("val_set_size", 0)
+        out.leave("data.eval", "no evaluation rows", "not needed")
+    else:
+        out.carry("data.eval", "val_set_size")
+
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "instruction": {"type": "alpaca"},
+    "text": {"type": "completion"},
+    "sharegpt": {
+        "type": "chat_template",
+        "field_messages": "conversations",
+        "message_property_mappings": {"role": "from", "content": "value"},
+    },
+}

@@ -1,0 +1,42 @@
+"""What a tool is that presets are written for."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.interop.export.outward import Outward
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """`write` fills in its document, `texts` are its files by name, the configuration first, and `command`
+    runs it. `reads`: the name under which `tuiftune import` reads it back. `service`: its request's published
+    shape and version, for a managed one.
+    """
+
+    key: str
+    name: str
+    order: int
+    write: Callable[[Outward], None]
+    texts: Callable[[Outward], dict[str, str]]
+    command: Callable[[Outward], str]
+    reads: str = ""
+    service: str = ""
+    stages: tuple[str, ...] = ("sft",)
+
+
+def yaml(document: dict[str, Any]) -> str:
+    """A document as YAML, in the order of its keys."""
+    from ruamel.yaml import YAML
+
+    writer = YAML(typ="rt")
+    writer.default_flow_style = False
+    writer.width = 4096
+    stream = io.StringIO()
+    writer.dump(document, stream)
+    return stream.getvalue()

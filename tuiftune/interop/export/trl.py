@@ -1,0 +1,95 @@
+"""TRL's YAML for `trl sft --config` (1.15 and later, with transformers 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.interop.export import arguments, rows, techniques
+from tuiftune.interop.export.tool import Tool, yaml
+
+if TYPE_CHECKING:
+    from tuiftune.interop.export.outward import Outward
+
+FILE = "trl.yaml"
+PEFT = {"use_peft": True}
+FORMS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "lora": PEFT,
+    "qlora": {**PEFT, "load_in_4bit": True, "use_bnb_nested_quant": True},
+    "dora": {**PEFT, "use_dora": True},
+    "rslora": {**PEFT, "use_rslora": True},
+}
+
+
+def write(out: Outward) -> None:
+    """Fill in TRL's document."""
+    arguments.model(out, "model_name_or_path", "model_revision", "dtype")
+    techniques.write(out, FORMS, back={})
+    arguments.adapters(out, "lora_r", "lora_alpha", "lora_dropout")
+    techniques.targets(out, "lora_target_modules", all_linear=("lora_target_modules", "all-linear"))
+    out.rename({"method.modules_to_save": "lora_modules_to_save"})
+    _data(out)
+    out.carry("data.max_length", "max_length")
+    packing(out)
+    loss(out)
+    arguments.training(out)
+    arguments.early_stopping(out)
+    arguments.checkpointing(out)
+    arguments.compiled(out)
+    arguments.quantization(out)
+    arguments.trackers(out)
+    if "model.attention" in out.left:
+        out.carry("model.attention", "attn_implementation")
+    if out.preset.training.kernels == "liger":
+        out.carry("training.kernels", "use_liger_kernel", True, why="liger by a switch", back=None)
+    out.put("bf16", out.preset.model.dtype in ("auto", "bfloat16"))
+    out.put("output_dir", "outputs")
+
+
+def packing(out: Outward, to: str = "packing") -> None:
+    """Packing; off for auto, which is what these tools do without being told."""
+    if out.get("data.packing") == "auto":
+        out.leave("data.packing", "auto: off", "not needed")
+    else:
+        out.carry("data.packing", to)
+
+
+def loss(out: Outward) -> None:
+    """TRL trains on every token of a chat unless it is told otherwise."""
+    value = out.preset.data.loss_on
+    if value == "completion":
+        out.carry(
+            "data.loss_on", "assistant_only_loss", True, why="every answer of a chat is trained on", back=None
+        )
+    else:
+        out.carry("data.loss_on", "assistant_only_loss", value == "assistant")
+
+
+def _data(out: Outward) -> None:
+    found = rows.paths(out)
+    if all(path.endswith((".jsonl", ".json")) for path in found):
+        out.put("datasets", [{"path": "json", "data_files": found[0] if len(found) == 1 else found}])
+    else:
+        out.put("datasets", [{"path": path} for path in found])
+    rows.told(out, "datasets")
+    if out.files is not None:
+        why = f"evaluate {out.files.eval} by yourself: TRL splits the training rows only"
+        out.leave("data.eval", why if out.files.eval else "no evaluation rows")
+    elif isinstance(out.preset.data.eval, str):
+        out.leave("data.eval", "TRL splits the training rows, and takes no file of its own")
+    elif out.preset.data.eval:
+        out.put("eval_strategy", "epoch")
+        out.carry("data.eval", "test_split_size")
+    else:
+        out.leave("data.eval", "no evaluation rows")
+
+
+TOOL = Tool(
+    key="trl",
+    name="TRL",
+    order=30,
+    write=write,
+    texts=lambda out: {FILE: yaml(out.document)},
+    command=lambda out: f"trl sft --config {FILE}",
+    reads="trl",
+)
