@@ -1,0 +1,45 @@
+"""`tuiftune bundle`: a run in one archive, without rows, weights and secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bundle(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .tar.gz or .zip file; - is standard output."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="List what is inside as one document.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+) -> None:
+    """Pack a run's preset, plan, log, scores and model card, to reproduce it or report a bug.
+
+    Rows of the data, weights and secrets stay out. Exit codes: 0 written, 2 bad input, 7 disk full.
+    """
+    from tuiftune import outputs
+    from tuiftune.cli.data_progress import busy
+    from tuiftune.cli.terminal import say, write_json
+    from tuiftune.errors import UserError
+    from tuiftune.figures import size
+    from tuiftune.runs.reports import bundle as bundles
+    from tuiftune.runs.store.find import find
+
+    found = find(run, runs)
+    path = output or Path(f"{found.name}.tar.gz")
+    if as_json and str(path) == outputs.STANDARD:
+        raise UserError("standard output takes the list or the archive", place="--json", remedy="use one")
+    if str(path) != outputs.STANDARD and not outputs.is_stream(path):
+        bundles.refuse_to_overwrite(path)
+    with busy("packing"), outputs.writing(path) as file:
+        parts = bundles.bundle(found, file, zipped=path.suffix == ".zip")
+    if as_json:
+        write_json({"file": str(path), "inside": [{"name": p.name, "bytes": p.size} for p in parts]})
+        return
+    for part in parts:
+        say(f"{size(part.size):>10}  {part.name:20} {part.what}")
+    say(f"written to {path}: no rows, weights or secrets")
