@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "tuiftune.engine"
-Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer"]
+Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat"]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line
 
@@ -81,7 +81,7 @@ def ask(
         out.seek(0)
         err.seek(0)
         if process.returncode != 0:
-            raise _refusal(err.read().decode("utf-8", "replace"), process.returncode, place)
+            raise refusal(err.read().decode("utf-8", "replace"), process.returncode, place)
         return out.read()
 
 
@@ -128,10 +128,11 @@ class Conversation:
     def _ended(self) -> UserError:
         code = self._process.wait()
         self._said.seek(0)
-        return _refusal(self._said.read().decode("utf-8", "replace"), code, self._place)
+        return refusal(self._said.read().decode("utf-8", "replace"), code, self._place)
 
 
-def _refusal(said: str, code: int, place: str) -> UserError:
+def refusal(said: str, code: int, place: str) -> UserError:
+    """What an engine that ended with `code` said last, as the fault that it told of."""
     lines = said.strip().splitlines()
     known = {int(known) for known in ExitCode}
     message = (

@@ -56,10 +56,19 @@ class Parent:
         assert self._read() == {"ready": True}
 
     def start(
-        self, args: list[Any], output: Path, fault: dict[str, Any] | None = None, call: str = ENGINE
+        self,
+        args: list[Any],
+        output: Path,
+        fault: dict[str, Any] | None = None,
+        call: str = ENGINE,
+        pipes: tuple[Path, Path] | None = None,
     ) -> int:
-        """The process id of a new engine; what it says on its standard output and error goes to `output`."""
+        """The process id of a new engine; what it says on its standard output and error goes to `output`.
+
+        `pipes`: named pipes that are its standard input and output instead.
+        """
         request = {"call": call, "args": args, "output": str(output), "fault": fault}
+        request["pipes"] = None if pipes is None else [str(one) for one in pipes]
         return int(self._ask(request)["pid"])
 
     def make_model(self, directory: Path) -> Path:
@@ -125,6 +134,9 @@ def _start(request: dict[str, Any]) -> dict[str, int]:
             out = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for target in (1, 2):
                 os.dup2(out, target)
+            if request["pipes"]:
+                os.dup2(os.open(request["pipes"][0], os.O_RDONLY), 0)
+                os.dup2(os.open(request["pipes"][1], os.O_WRONLY), 1)
             if request["fault"]:
                 importlib.import_module(request["fault"]["module"]).arm(request["fault"])
             module, _, name = request["call"].partition(":")

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGE = paths.followed(paths.given(tuiftune.__file__)).parent
-ROOMS = ("techniques", "engine/techniques", "interop")  # interop: other tools' names beside ours
+ROOMS = (
+    "techniques",
+    "engine/techniques",
+    "interop",
+    "interop/export",
+)  # interop: other tools' names beside ours
 
 
 def literals(path: Path) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +15,13 @@ from tuiftune.interop.export.outward import DEFAULT, Files, flat
 from tuiftune.interop.export.preset import export, tools
 from tuiftune.interop.mapping import known_to
 from tuiftune.preset.method import fitting
+from tuiftune.preset.parse import parse
 from tuiftune.preset.schema import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SERVICES = json.loads((Path(__file__).parents[1] / "fixtures" / "services.json").read_text())
 READ = [key for key, tool in tools().items() if tool.reads]
 TECHNIQUES = ["auto", "full", "lora", "qlora", "dora", "rslora", "loraplus", "pissa"]
 VALUES: dict[str, list[Any]] = {
@@ -123,6 +126,48 @@ def test_only_keys_that_the_tool_knows(tool: str) -> None:
         written = export(preset, tool)
         document = foreign._document(next(iter(written.files.values())), "", tools()[tool].reads)[1]
         assert set(document) <= known | {"datasets", "test_split_size"}, (tool, set(document) - known)
+
+
+def fits(tool: str, text: str) -> None:
+    """A request as its service publishes it: known keys only, and the required ones there."""
+    service = SERVICES[tool]
+    document = parse(text, "there").values if tool == "azure" else json.loads(text)
+    assert set(document) <= set(service["keys"]), set(document) - set(service["keys"])
+    assert set(service.get("required", ())) <= set(document)
+    if tool == "together":
+        kind = document["training_type"]
+        assert (
+            set(kind) <= set(service["training_type"]) if kind["type"] == "Lora" else kind == {"type": "Full"}
+        )
+        assert set(document["training_method"]) <= set(service["training_method"])
+        assert isinstance(document["n_epochs"], int)
+    elif tool == "vertex":
+        spec = document["supervisedTuningSpec"]
+        assert set(spec) <= set(service["spec"])
+        assert set(spec["hyperParameters"]) <= set(service["hyperParameters"])
+        assert spec["tuningMode"] in service["modes"]
+        assert spec["hyperParameters"].get("adapterSize", service["sizes"][1]) in service["sizes"]
+        assert spec["hyperParameters"]["epochCount"].isdecimal()
+    elif tool == "sagemaker":
+        for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition", "OutputDataConfig"):
+            assert set(document[name]) <= set(service[name])
+        assert all(set(one) <= set(service["Channel"]) for one in document["InputDataConfig"])
+    else:
+        assert document["task"] in service["tasks"]
+        assert all(isinstance(one, str) for one in document["hyperparameters"].values())
+
+
+@pytest.mark.parametrize("tool", SERVICES)
+def test_a_request_is_what_the_service_publishes(tool: str) -> None:
+    for number, preset in enumerate(presets(60, seed=9)):
+        written = export(preset, tool, Files("train.jsonl", "eval.jsonl") if number % 2 else None)
+        fits(tool, next(iter(written.files.values())))
+        told = [line.key for line in written.lines]
+        assert len(told) == len(set(told))
+        assert set(told) == set(flat(preset))
+        assert all(line.why for line in written.lines if line.fate in ("changed", "left out"))
+        version = SERVICES[tool]["from"].split(",")[0].split()[1]
+        assert version in written.tool.service or tool == "sagemaker"
 
 
 def test_what_cannot_be_written_is_one_line() -> None:

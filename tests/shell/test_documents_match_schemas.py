@@ -29,6 +29,7 @@ WITHOUT_A_RUN = {
     "preset-check": "tuiftune preset check p.yaml nosuch.yaml --json",
     "preset-list": "tuiftune preset list --json",
     "preset-show": "tuiftune preset show p.yaml --resolved --json",
+    "preset-export": "tuiftune preset export p.yaml --to trl --set model.base=acme/llama --json",
     "runs": "tuiftune runs --json",
     "help": "tuiftune help --json",
 }

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(tuiftune.tui.__file__).parent
 # Where letters are typed into a field, or the letters move what the arrows do not.
-TYPED_INTO = {"DataStep", "PromptStarter", "RetrievalStarter"}
+TYPED_INTO = {"ChatScreen", "DataStep", "PromptStarter", "RetrievalStarter"}
 LIKE = {"down": "j", "up": "k", "left": "h", "right": "l"}
 
 

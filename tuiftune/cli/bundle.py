@@ -38,7 +38,8 @@ def bundle(
     with busy("packing"), outputs.writing(path) as file:
         parts = bundles.bundle(found, file, zipped=path.suffix == ".zip")
     if as_json:
-        write_json({"file": str(path), "inside": [{"name": p.name, "bytes": p.size} for p in parts]})
+        inside = [{"name": part.name, "bytes": part.size} for part in parts]
+        write_json({"file": str(path), "inside": inside}, "bundle")
         return
     for part in parts:
         say(f"{size(part.size):>10}  {part.name:20} {part.what}")

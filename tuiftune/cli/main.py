@@ -67,8 +67,15 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("metrics", "metrics", "metrics"),
         ("reproduce", "reproduce", "reproduce"),
     ),
-    "Ship": (("ship", "ship", "ship"),),
-    "Import and share": (("import", "import_", "import_"),),
+    "Ship": (
+        ("ship", "ship", "ship"),
+        ("chat", "chat", "chat"),
+    ),
+    "Import and share": (
+        ("import", "import_", "import_"),
+        ("preset export", "preset_export", "export"),
+        ("bundle", "bundle", "bundle"),
+    ),
     "Scripts and agents": (
         ("help", "help_", "help_"),
         ("schema", "schema", "schema"),
@@ -83,7 +90,7 @@ Environment (`tuiftune help` lists all):
   NO_COLOR, FORCE_COLOR set: no colors, or colors in pipes too"""
 GROUPS = {
     "data": "Inspect, clean and mix datasets, and show the exact training tokens.",
-    "preset": "Check, show and list presets.",
+    "preset": "Check, show, list and export presets.",
 }
 
 

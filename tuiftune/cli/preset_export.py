@@ -72,7 +72,7 @@ def export(
         found = written(chosen, to, Files(files.train, files.eval))
         _texts(found, output)
     if as_json:
-        write_json(_document(found))
+        write_json(_document(found), "preset-export")
         return
     if output is None:
         sys.stdout.write(next(iter(found.files.values())))
@@ -138,7 +138,7 @@ def _document(found: Exported) -> dict[str, object]:
         "tool": found.tool.name,
         "files": found.files,
         "command": found.command,
-        "schema": found.tool.service or None,
+        "checked_against": found.tool.service or None,
         "report": [
             {
                 "key": line.key,

@@ -1,4 +1,4 @@
-"""`python -m tuiftune.engine JOB …`: train, score, tokens, tokenizer or describe, as a process of its own."""
+"""`python -m tuiftune.engine JOB …`: train, score, tokens, chat and others, as a process of its own."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     answer.add_argument("--model")
     answer.add_argument("--revision")
     answer.add_argument("--requests", default="-", help="a file of requests instead of standard input")
+    chat = jobs.add_parser("chat", help="keep models loaded and answer requests, as JSON lines")
+    chat.add_argument("models", nargs="+", metavar="KIND:WHERE", help="run, base, adapter or model")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 
@@ -60,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import describe as describing
 
             return int(describing.main(given))
+        if given.job == "chat":
+            from tuiftune.engine.jobs import chat as chatting
+
+            return int(chatting.main(given))
         from tuiftune.engine.jobs import tokens as counting
 
         if given.job == "tokenizer":

@@ -41,6 +41,9 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "ship": ("evaluation", "ShipDocument"),
     "result": ("runs", "ResultDocument"),
     "event": ("runs", "EventDocument"),
+    "chat": ("sharing", "ChatDocument"),
+    "preset-export": ("sharing", "PresetExportDocument"),
+    "bundle": ("sharing", "BundleDocument"),
     "help": ("surface", "HelpDocument"),
 }
 PRESET = "preset"  # of the file: its schema is that of the preset room

@@ -64,6 +64,7 @@ class TuneApp(BaseApp):
         run: RunDir | None = None,
         draft: Draft | None = None,
         wizard: bool = False,
+        chat: tuple[Any, ...] = (),
         runs_root: Path | None = None,
         collector: Collector | None = None,
     ) -> None:
@@ -72,6 +73,7 @@ class TuneApp(BaseApp):
         self.animation_level = "none"
         self._first_run = run
         self._first_wizard = wizard
+        self._first_chat = chat
         self._tour: Tour | None = None
         self._repaint: Timer | None = None
         for theme in themes.OWN:
@@ -93,6 +95,8 @@ class TuneApp(BaseApp):
             self.open_run(self._first_run)
         elif self._first_wizard:
             self.open_wizard()
+        elif self._first_chat:
+            self.open("chat", *self._first_chat)
         self.app_resume_signal.subscribe(self, self._resumed)
         if self._collector is not None:
             self.call_after_refresh(self._collector.settled)
@@ -170,12 +174,15 @@ def run_app(
     run: RunDir | None = None,
     draft: Draft | None = None,
     wizard: bool = False,
+    chat: tuple[Any, ...] = (),
     runs_root: Path | None = None,
 ) -> int:
     """Run the app in this terminal, then print its last line. Returns the exit code."""
     write_alike()
     with Collector() as collector:
-        app = TuneApp(run=run, draft=draft, wizard=wizard, runs_root=runs_root, collector=collector)
+        app = TuneApp(
+            run=run, draft=draft, wizard=wizard, chat=chat, runs_root=runs_root, collector=collector
+        )
         farewell = app.run()
     if farewell:
         import sys
@@ -187,3 +194,8 @@ def run_app(
 def watch(run: RunDir) -> int:
     """Show the live dashboard of one run."""
     return run_app(run=run)
+
+
+def chat(*given: Any) -> int:
+    """A chat: its sources, settings, how the conversation begins, and where it is kept."""
+    return run_app(chat=given)

@@ -19,6 +19,7 @@ SCREENS = {
     "replay": ("dashboard.replay", "ReplayScreen"),
     "result": ("dashboard.result", "ResultScreen"),
     "charts": ("charts.charts", "Charts"),
+    "chat": ("chat.chat", "ChatScreen"),
     "compare": ("compare.compare", "Compare"),
     "help": ("help.help", "Help"),
     "palette": ("help.command_palette", "Palette"),

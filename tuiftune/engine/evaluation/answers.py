@@ -105,7 +105,7 @@ def generate(
     from tuiftune.data.chat.answer import Stripped
 
     tokenizer = tokeniser.tokenizer
-    stops = tokeniser.stop_tokens()
+    decoding = greedy(model, tokeniser)
     answers: list[Stripped] = [Stripped("")] * len(asked)
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
     kind = kinds.kind_of(model.config.to_dict())
@@ -123,9 +123,7 @@ def generate(
                     input_ids=ids.to(model.device),
                     attention_mask=mask.to(model.device),
                     max_new_tokens=max_new_tokens,
-                    **GREEDY | {"use_cache": kind.cache},
-                    pad_token_id=tokenizer.pad_token_id,
-                    eos_token_id=stops,
+                    **decoding,
                     stopping_criteria=StoppingCriteriaList(criteria),
                 )
         except torch.OutOfMemoryError:
@@ -138,7 +136,9 @@ def generate(
         for line, index in enumerate(chosen):
             new = written[line, ids.shape[1] :].tolist()
             answers[index] = tokeniser.answer(new)
-            ended = next((place + 1 for place, token in enumerate(new) if token in stops), len(new))
+            ended = next(
+                (place + 1 for place, token in enumerate(new) if token in decoding["eos_token_id"]), len(new)
+            )
             batch.append((index, answers[index], ended))
         if told is not None:
             told(batch)
@@ -163,6 +163,15 @@ def batch_that_fits(model: Any, asked: Sequence[Question], max_new_tokens: int) 
     longest = max(len(question.tokens) for question in asked) + max_new_tokens
     free, _ = torch.cuda.mem_get_info(model.device)
     return max(BATCH, min(MOST_AT_ONCE, int(free / 2 / (token * longest))))
+
+
+def greedy(model: Any, tokeniser: Tokeniser) -> dict[str, Any]:
+    """The settings of generation that every answer has: greedy, and ending at the tokeniser's stops."""
+    return GREEDY | {
+        "use_cache": kinds.kind_of(model.config.to_dict()).cache,
+        "pad_token_id": tokeniser.tokenizer.pad_token_id,
+        "eos_token_id": tokeniser.stop_tokens(),
+    }
 
 
 def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:

@@ -251,7 +251,16 @@ def _use(settings: Settings, base: Base) -> list[str]:
         lines = whole
     told = base.reference if not base.local else "the base model's directory"
     needs = ["", f"The adapter needs its base: {_shown(told)}."] if settings.adapted else []
-    return ["## Use", "", "```python", *lines, "```", *needs]
+    asks = [
+        "from transformers import AutoTokenizer",
+        f"tokenizer = AutoTokenizer.from_pretrained({here})  # with the chat template of the training",
+        'messages = [{"role": "user", "content": "Hello"}]',
+        "ids = tokenizer.apply_chat_template("
+        'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
+        "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
+    ]
+    shell = ["tuiftune chat path/to/this/directory"]
+    return ["## Use", "", "```python", *lines, *asks, "```", "", "```bash", *shell, "```", *needs]
 
 
 def _versions() -> list[tuple[str, str]]:

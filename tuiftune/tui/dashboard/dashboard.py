@@ -262,7 +262,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
         del parameters
         if action == "stop":
             return self.status in {"running", "starting"} and self.state.end is None
-        if action == "result":
+        if action in ("result", "chat"):
             return self.state.end is not None and self.state.end.state == "done"
         return True
 
@@ -346,3 +346,6 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
 
     def action_result(self) -> None:
         self.app.open("result", self.run)
+
+    def action_chat(self) -> None:
+        self.app.open_chat(self.run)

@@ -228,3 +228,6 @@ class ResultScreen(FullScreen[None]):
 
     def action_quit(self) -> None:
         self.app.exit("", return_code=0)
+
+    def action_chat(self) -> None:
+        self.app.open_chat(self.run)

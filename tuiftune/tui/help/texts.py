@@ -158,4 +158,11 @@ EXPLANATIONS: dict[str, str] = {
         "(the exponential of the loss: 1 is best), and exact match (the share of generated answers equal to "
         "the reference answer). The sample answers below are the first ones, not selected."
     ),
+    "chat": (
+        "Every model answers the same conversation; the base model of an adapter is that model with the "
+        "adapter switched off. The prompt is rendered, reasoning is stripped and generation stops as in "
+        "evaluation. A vote (F5, F6) keeps the better answer and adds a preference row (prompt, chosen, "
+        "rejected) that a preference stage can train on; without a vote the first model's answer is kept. "
+        "History and rows are in result/chat of the run."
+    ),
 }

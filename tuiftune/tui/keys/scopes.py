@@ -12,6 +12,7 @@ COMPARE = "compare"
 RESULT = "result"
 WRONG = "wrong"
 LABELS = "labels"
+CHAT = "chat"
 WHY = "why"
 ANSWERING = "answering"
 TOKENS = "tokens"
@@ -63,6 +64,7 @@ TITLES = {
     RESULT: "Result",
     WRONG: "Evaluated rows",
     LABELS: "Labels",
+    CHAT: "Chat",
     WHY: "Reasons",
     ANSWERING: "Sample answers",
     DIALOG: "Dialog",

@@ -42,6 +42,21 @@ class BaseApp(SendsChangedCells):
         """Show a run's dashboard; it shows the result itself when the run is over."""
         self.open("dashboard", run)
 
+    def open_chat(self, run: RunDir) -> None:
+        """Chat with a finished run next to its base model; why not is told."""
+        from tuiftune.chat.conversation import Conversation, Settings
+        from tuiftune.chat.record import Record
+        from tuiftune.chat.source import of_run
+        from tuiftune.errors import UserError
+
+        try:
+            tuned = of_run(run)
+        except UserError as fault:
+            self.notify(str(fault), severity="warning", markup=False)
+            return
+        sources = [tuned, tuned.base]
+        self.open("chat", sources, Settings(), Conversation(tuned.system or ""), Record.of(sources))
+
     def open_wizard(self, draft: Draft | None = None) -> None:
         """Open the wizard with the present or a given draft."""
         if draft is not None:

@@ -1,0 +1,133 @@
+"""The chat's screen over a real chat that was recorded: what is drawn, and what each key does."""
+
+from __future__ import annotations
+
+import json
+import queue
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import snapshot
+from showing import shown, until
+from textual.widgets import Input
+
+from tuiftune.chat.conversation import Conversation, Settings
+from tuiftune.chat.record import Record
+from tuiftune.chat.source import Source
+from tuiftune.tui.app import TuneApp
+from tuiftune.tui.chat import chat as screens
+from tuiftune.tui.chat.chat import settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "chat" / "recorded.jsonl"
+
+
+class Recorded:
+    """A session that answers what it answered when it was recorded; the number of a question is its own."""
+
+    made: Recorded
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        Recorded.made = self
+        self.sources, self.asked, self.stops, self.number = tuple(sources), [], 0, 0
+        self._tape = [json.loads(line) for line in RECORDED.open()]
+        self._heard: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._play("ready")
+
+    def _play(self, until_event: str) -> None:
+        while True:
+            event = self._tape.pop(0)
+            self._heard.put({**event, **({"id": self.number} if event.get("id") else {})})
+            if event["event"] == until_event:
+                return
+
+    def event(self) -> dict[str, Any]:
+        return self._heard.get(timeout=30)
+
+    def ask(self, messages: Any, settings: Settings, models: Sequence[int]) -> int:
+        del models
+        self.number += 1
+        self.asked.append((list(messages), settings))
+        self._play("done")
+        return self.number
+
+    def rows(self, most: int) -> None:
+        del most
+        self._play("rows")
+
+    def stop(self) -> None:
+        self.stops += 1
+
+    def close(self) -> None:
+        self._heard.put({"event": "closed"})
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Any) -> TuneApp:
+    monkeypatch.setattr(screens, "Session", Recorded)
+    monkeypatch.setattr(Input, "_toggle_cursor", lambda _: None)
+    tuned = Source("tone", f"run:{finished.run.path}", "Be short.", finished.run)
+    record = Record.of([tuned], tmp_path / "votes.jsonl")
+    given = ([tuned, tuned.base], Settings(max_new_tokens=8), Conversation("Be short."), record)
+    return TuneApp(chat=given)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_chat_looks_as_it_did(app: TuneApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        await pilot.press(*"What colour?", "enter")
+        await until(pilot, lambda: "B tone (base model)" in shown(app))
+        await pilot.press("f5")
+        await until(pilot, lambda: "better" in shown(app))
+        app.clear_notifications()
+        await pilot.pause(0.2)
+        snapshot.check("chat" if size[0] == 80 else "chat-wide", app)
+
+
+async def test_keys(app: TuneApp, tmp_path: Path) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "How answers are generated" in shown(app))
+        app.screen.query_one(Input).value = "temperature=1.5 seed=9"
+        await pilot.press("enter")
+        await until(pilot, lambda: "temperature 1.5, seed 9" in shown(app))
+        await pilot.press(*"One?", "enter")
+        await until(pilot, lambda: "B tone (base model)" in shown(app))
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "D tone (base model)" in shown(app))
+        assert [one[1].seed for one in Recorded.made.asked] == [9, 10]
+        await pilot.press("f6")
+        await until(pilot, lambda: "better" in shown(app))
+        rows = [json.loads(line) for line in (tmp_path / "votes.jsonl").read_text().splitlines()]
+        assert rows[0]["prompt"][-1] == {"role": "user", "content": "One?"}
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: "Prompts of the evaluation set" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "reference" in shown(app))
+        assert Recorded.made.asked[-1][0][-1]["role"] == "user"
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, screens.ChatScreen))
+
+
+async def test_a_finished_run_is_chatted_with(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "Session", Recorded)
+    app = TuneApp(run=finished.run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "Chat" in shown(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "chat: tone and tone (base model)" in shown(app))
+        assert [one.given.split(":")[0] for one in Recorded.made.sources] == ["run", "base"]
+
+
+def test_settings_are_read_with_their_limits() -> None:
+    assert settings_of("temperature=0.5 max=9", Settings()) == Settings(0.5, max_new_tokens=9)
+    for text in ("heat=1", "temperature=hot", "seed=-1", "top_p=2"):
+        with pytest.raises(ValueError, match=r"none of|takes a number"):
+            settings_of(text, Settings())

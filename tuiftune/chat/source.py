@@ -1,0 +1,88 @@
+"""What the name of a model to chat with means: a run, its base model, an adapter or a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.models.resolve import BUILTIN
+from tuiftune.printable import printable
+from tuiftune.runs.store.directory import PLAN, RunDir
+from tuiftune.runs.store.find import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE = "base"
+RUN = "run:"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One model. `given` is what the engine's job takes; `system` is the system message of its training."""
+
+    name: str
+    given: str
+    system: str | None = None
+    run: RunDir | None = None
+
+    @property
+    def base(self) -> Source:
+        """The base model of a run. UserError where this is none."""
+        if self.run is None:
+            raise UserError(
+                "only a run has a base model to compare with", place=f"--with {BASE}", remedy="name a model"
+            )
+        return Source(f"{self.name} (base model)", f"base:{self.run.path}", self.system, self.run)
+
+
+def source(name: str, root: Path | None = None) -> Source:
+    """The model that a name means: `run:NAME`, a run's name or directory, the directory of an adapter or of
+    a model, a model ID. UserError where it is none of these, or a run without a result.
+    """
+    if name.startswith(RUN):
+        return of_run(find(name.removeprefix(RUN), root))
+    if name.startswith("builtin:"):
+        return Source(name, f"model:{name}")
+    path = paths.given(name)
+    if paths.is_file(path):
+        raise _file(path)
+    if paths.is_file(path / PLAN):
+        return of_run(RunDir.open(path))
+    if paths.is_file(path / "adapter_config.json"):
+        return Source(path.name, f"adapter:{paths.absolute(path)}")
+    if paths.is_file(path / "config.json"):
+        return Source(path.name, f"model:{paths.absolute(path)}")
+    if paths.is_dir(path) and "/" in name:
+        raise UserError(
+            "holds neither a run nor a model", place=printable(name), remedy="name a run or a model directory"
+        )
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return Source(name, f"model:{name}")
+    return of_run(find(name, root))
+
+
+def of_run(run: RunDir) -> Source:
+    """A finished run. UserError for one without a result."""
+    if run.result() is None:
+        raise UserError("has no result yet", place=run.name, remedy=f"`tuiftune watch {run.name}` shows it")
+    return Source(run.name, f"run:{run.path}", _system(run), run)
+
+
+def _system(run: RunDir) -> str | None:
+    """The system message that was put before rows without one."""
+    found = run.planned().resolved.get("data")
+    system = found.get("system") if isinstance(found, dict) else None
+    return system if isinstance(system, str) else None
+
+
+def _file(path: Path) -> UserError:
+    if path.suffix == ".gguf":
+        return UserError(
+            "a GGUF file is not answered from here yet",
+            place=printable(str(path)),
+            remedy="chat with the run that it was exported from",
+        )
+    return UserError("is a file, not a model", place=printable(str(path)), remedy=f"try {BUILTIN}")

@@ -1,0 +1,119 @@
+"""One answer while it is generated: the prompt, the stops and the stripping are those of scoring."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import StoppingCriteria
+from transformers.generation.streamers import BaseStreamer
+
+from tuiftune.data.chat.reasoning import CLOSED, TAGS
+from tuiftune.engine.evaluation import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tuiftune.data.chat.answer import Stripped
+    from tuiftune.engine.model.tokenizer import Tokeniser
+
+EVERY = 0.05  # seconds between two looks at the text so far
+TORN = "\ufffd"  # how the first bytes of a character are decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen. Temperature 0 is greedy; else the seed decides, on one machine."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    max_new_tokens: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """An answer with what it took. `ended`: end (a stop token), length, or stopped (by the user)."""
+
+    stripped: Stripped
+    tokens: int
+    seconds: float
+    first: float | None  # seconds to the first token
+    ended: str
+
+
+class _Watch(BaseStreamer, StoppingCriteria):
+    """Sees each token as it is chosen, and ends the generation when it is asked to."""
+
+    def __init__(self, seen: Callable[[list[int]], None], stopped: Callable[[], bool]) -> None:
+        self.ids: list[int] = []
+        self.first: float | None = None
+        self._seen, self._stopped = seen, stopped
+        self._prompt, self._last, self._began = True, 0.0, time.monotonic()
+
+    def put(self, value: Any) -> None:
+        if self._prompt:
+            self._prompt = False
+            return
+        self.ids += value.flatten().tolist()
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now - self._began
+        if now - self._last >= EVERY:
+            self._last = now
+            self._seen(self.ids)
+
+    def end(self) -> None:
+        """The whole answer is told by `stream`."""
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        return torch.full((input_ids.shape[0],), self._stopped(), device=input_ids.device)
+
+
+def stream(
+    model: Any,
+    tokens: Sequence[int],
+    tokeniser: Tokeniser,
+    sampling: Sampling,
+    *,
+    seen: Callable[[str, bool], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Generated:
+    """Generate one answer to a prompt's tokens. `seen` is told the text so far, and whether it is still
+    reasoning that scoring strips; it may change in full when the reasoning ends.
+    """
+    decoding = answers.greedy(model, tokeniser)
+    if sampling.temperature > 0:
+        decoding |= {
+            "do_sample": True,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": 0,
+        }
+    watch = _Watch(lambda ids: seen(*so_far(ids, tokeniser)), stopped)
+    ids = torch.tensor([list(tokens)], device=model.device)
+    began = time.monotonic()
+    model.eval()
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(sampling.seed)
+        written = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=sampling.max_new_tokens,
+            **decoding,
+            streamer=watch,
+            stopping_criteria=[watch],
+        )
+    new = written[0, len(tokens) :].tolist()
+    stripped = tokeniser.answer(new)
+    ended = "end" if stripped.ended else "stopped" if stopped() else "length"
+    return Generated(stripped, len(new), time.monotonic() - began, watch.first, ended)
+
+
+def so_far(ids: list[int], tokeniser: Tokeniser) -> tuple[str, bool]:
+    """(the answer so far, whether it is reasoning that has not ended)."""
+    raw = tokeniser.backend.decode(ids, skip_special_tokens=False)
+    opened = bool(tokeniser.opens_reasoning) or raw.lstrip().startswith(tuple(begin for begin, _ in TAGS))
+    return tokeniser.answer(ids).answer.rstrip(TORN), opened and not CLOSED.search(raw)

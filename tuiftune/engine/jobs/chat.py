@@ -1,0 +1,200 @@
+"""`python -m tuiftune.engine chat KIND:WHERE …`: models that stay loaded, asked and stopped by JSON lines.
+
+Standard input: `{"ask": {"id", "models": [index], "messages", "temperature", "top_p", "seed",
+"max_new_tokens"}}`, `{"rows": most}` (of the first run's evaluation rows) and `{"stop": true}`; its end ends
+the process. Standard output: `loading`, `ready`, and for a question `began`, `text`, `answer` of each model,
+then `done`; `rows`; `fault`, with the message of what could not be done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from pathlib import Path
+from queue import Queue
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tuiftune import documents
+from tuiftune.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from tuiftune.engine.evaluation.loaded import Loaded
+    from tuiftune.runs.store.directory import RunDir
+
+FIELDS = ("temperature", "top_p", "seed", "max_new_tokens")
+
+
+class Voice(NamedTuple):
+    """One of the models that answer: a base model with what was fine-tuned from it, under one of the two
+    names. `run` is the run that it comes from.
+    """
+
+    loaded: Loaded
+    name: str
+    run: RunDir | None
+
+
+def main(given: argparse.Namespace) -> ExitCode:
+    """Answer until nobody asks any more. UserError where a model can't be loaded."""
+    line = Lines()
+    line.say("loading", detail="libraries")
+    from tuiftune.engine.process import libraries
+
+    with libraries.quickly():
+        voices = _voices(given.models)
+    line.say("loading", detail="weights")
+    for one in voices:
+        with one.loaded.model(one.name):
+            line.say("loading", detail="weights")
+    asks = Asks()
+    line.say("ready", longest=[one.loaded.context for one in voices], device=voices[0].loaded.device)
+    for request in asks:
+        _carry_out(request, voices, line, asks)
+    return ExitCode.DONE
+
+
+def _voices(given: Sequence[str]) -> list[Voice]:
+    """What `KIND:WHERE` names, each place opened once. UserError where one isn't there."""
+    from tuiftune.engine.evaluation import loaded
+    from tuiftune.runs.store.directory import RunDir
+
+    opened: dict[str, Loaded] = {}
+    found = []
+    for one in given:
+        kind, _, where = one.partition(":")
+        run = RunDir.open(Path(where)) if kind in ("run", "base") else None
+        if where not in opened:
+            opened[where] = loaded.of_run(run) if run else loaded.of_model(where, None)
+        name = loaded.TUNED if kind in ("run", "adapter") else loaded.BASE
+        found.append(Voice(opened[where], name, run))
+    return found
+
+
+class Lines:
+    """JSON lines to what was the standard output; what libraries print goes to standard error."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        self._file = os.fdopen(os.dup(1), "w", encoding="ascii")
+        os.dup2(2, 1)
+        self._lock = threading.Lock()
+
+    def say(self, event: str, **payload: Any) -> None:
+        with self._lock:
+            self._file.write(json.dumps({"event": event, **payload}) + "\n")
+            self._file.flush()
+
+
+class Asks:
+    """Requests as they come; a stop is heard while another is carried out."""
+
+    def __init__(self) -> None:
+        self._queue: Queue[dict[str, Any] | None] = Queue()
+        self.stop = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            request = documents.loads(line)
+            if request.get("stop"):
+                self.stop.set()
+            else:
+                self.stop.clear()
+                self._queue.put(request)
+        self.stop.set()
+        self._queue.put(None)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while (request := self._queue.get()) is not None:
+            yield request
+
+
+def _carry_out(request: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -> None:
+    """One request; a fault is told, and the next can be asked."""
+    import torch
+
+    number = request.get("ask", {}).get("id")
+    try:
+        if "rows" in request:
+            line.say("rows", rows=_rows(voices, int(request["rows"])))
+            return
+        _answer(request["ask"], voices, line, asks)
+    except UserError as fault:
+        line.say("fault", id=number, message=str(fault))
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        line.say("fault", id=number, message="out of GPU memory: shorten the conversation, or start again")
+    except Exception as fault:
+        traceback.print_exc()
+        line.say("fault", id=number, message=f"{type(fault).__name__}: {fault}".splitlines()[0])
+    if "ask" in request:
+        line.say("done", id=number)
+
+
+def _answer(ask: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -> None:
+    """Every model that is asked, one after the other."""
+    from tuiftune.data.example import Message
+    from tuiftune.engine.evaluation.streaming import Sampling, stream
+
+    messages = [Message(str(one["role"]), str(one["content"])) for one in ask["messages"]]
+    sampling = Sampling(**{key: ask[key] for key in FIELDS if key in ask})
+    for index in ask["models"]:
+        one, told = voices[index], {"id": ask["id"], "model": index}
+        tokeniser, longest = one.loaded.tokeniser, one.loaded.context
+        tokens = tokeniser.prompt(messages)
+        if longest is not None and len(tokens) >= longest:
+            raise UserError(
+                f"the conversation has {len(tokens):,} tokens, and the model takes {longest:,}",
+                remedy="start a new one, or shorten the prompt",
+            )
+        line.say("began", **told, prompt_tokens=len(tokens))
+        sent = [""]
+
+        def seen(text: str, thinking: bool, told: dict[str, Any] = told, sent: list[str] = sent) -> None:
+            at = next((i for i, (a, b) in enumerate(zip(sent[0], text, strict=False)) if a != b), None)
+            at = min(len(sent[0]), len(text)) if at is None else at
+            sent[0] = text
+            line.say("text", **told, at=at, text=text[at:], thinking=thinking)
+
+        with one.loaded.model(one.name) as model:
+            made = stream(model, tokens, tokeniser, sampling, seen=seen, stopped=asks.stop.is_set)
+        line.say(
+            "answer",
+            **told,
+            text=made.stripped.answer,
+            reasoning=made.stripped.reasoning,
+            prompt_tokens=len(tokens),
+            tokens=made.tokens,
+            seconds=round(made.seconds, 3),
+            first=None if made.first is None else round(made.first, 3),
+            ended=made.ended,
+        )
+        if asks.stop.is_set():
+            return
+
+
+def _rows(voices: list[Voice], most: int) -> list[dict[str, Any]]:
+    """The first evaluation rows that ask something, of the run that is asked first."""
+    from tuiftune.engine.process.report import Report
+    from tuiftune.engine.training import rows, settings
+    from tuiftune.runs.log.writer import Silence
+
+    run = next((one.run for one in voices if one.run is not None), None)
+    if run is None:
+        raise UserError("only a run has evaluation rows", remedy="chat with the run to see its prompts")
+    found = rows.load(settings.read(run).preset, Report(Silence()), lambda: None).held_out
+    return [
+        {
+            "row": one.row,
+            "messages": [{"role": each.role, "content": each.content} for each in one.prompt],
+            "reference": one.reference,
+        }
+        for one in found
+        if one.prompt and one.messages and one.messages[-1].role == "assistant"
+    ][:most]
