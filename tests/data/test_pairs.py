@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tuiftune import assets
 from tuiftune.data.chat import pairs
 from tuiftune.data.chat.local import read_tokeniser
 from tuiftune.data.example import Example, Message
 from tuiftune.data.inspect import inspect
 from tuiftune.data.read.load import load
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,3 +120,30 @@ def test_lengths_are_those_of_the_longer_side_and_count_both_answers(tmp_path: P
     assert counted.learnt.tolist() == [sum(pair.chosen.mask) + sum(pair.rejected.mask)]
     guess = lengths(source, None)
     assert guess.learnt[0] > len("a rather longer answer than that one") / 4
+
+
+def test_judged_answers_train_on_the_last_answer_and_need_both_kinds(tmp_path: Path) -> None:
+    from tuiftune.data.chat.judged import judged
+    from tuiftune.data.checks.judgments import check_both_kinds
+
+    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="assistant")
+    asked = (*ASKED, Message("assistant", "Ctrl and P."), Message("user", "And saves it?"))
+    rows = judged(
+        tokeniser,
+        [Example((*asked, Message("assistant", "Ctrl and S.")), label=one) for one in ("true", "false")],
+    )
+    assert [one.desirable for one in rows] == [True, False]
+    trained = [token for token, on in zip(rows[0].row.ids, rows[0].row.mask, strict=True) if on]
+    assert tokeniser.answer(trained).answer == "Ctrl and S."
+    assert rows[1].parts[-1] == [0]
+
+    judgments = [
+        {"prompt": f"Question {n}?", "completion": f"answer {n}", "label": n % 4 != 0} for n in range(40)
+    ]
+    checks = found(tmp_path / "a.jsonl", judgments)
+    assert checks["judgments"].severity == "warning"
+    assert checks["judgments"].remedy == "set method.undesirable_weight: 3"
+    one_sided = written(tmp_path / "b.jsonl", [{**one, "label": True} for one in judgments])
+    with pytest.raises(UserError, match="all 40 answers are judged good") as caught:
+        check_both_kinds(load(str(one_sided), format="kto"), "b.jsonl")
+    assert "Add answers of the other kind" in str(caught.value)

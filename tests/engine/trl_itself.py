@@ -36,16 +36,25 @@ def pairs(preset: dict[str, Any]) -> list[dict[str, Any]]:
 
 def model_of(preset: dict[str, Any]) -> Any:
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, set_seed
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, set_seed
 
     set_seed(preset["training"]["seed"])
-    model = AutoModelForCausalLM.from_pretrained(preset["model"]["base"], dtype="float32")
     method = preset["method"]
+    scores = method["stage"] == "reward"
+    if scores:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            preset["model"]["base"], dtype="float32", num_labels=1
+        )
+    else:
+        model = AutoModelForCausalLM.from_pretrained(preset["model"]["base"], dtype="float32")
     if method["technique"] == "full":
         return model
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=method["rank"], lora_alpha=method["alpha"], target_modules=names
+        task_type="SEQ_CLS" if scores else "CAUSAL_LM",
+        r=method["rank"],
+        lora_alpha=method["alpha"],
+        target_modules=names,
     )
     return get_peft_model(model, config)
 
@@ -90,7 +99,68 @@ def dpo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: A
     )
 
 
-STAGES: dict[str, Callable[..., Any]] = {"dpo": dpo}
+def reward(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from trl import RewardConfig, RewardTrainer
+
+    config = RewardConfig(**common, max_length=preset["data"]["max_length"])
+    rows = Dataset.from_list(pairs(preset))
+    return RewardTrainer(model, args=config, train_dataset=rows, processing_class=tokenizer)
+
+
+def orpo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+    config = ORPOConfig(**common, beta=preset["method"]["beta"], max_length=preset["data"]["max_length"])
+    rows = Dataset.from_list(pairs(preset))
+    return ORPOTrainer(model, args=config, train_dataset=rows, processing_class=tokenizer)
+
+
+def simpo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from trl.experimental.cpo import CPOConfig, CPOTrainer
+
+    method = preset["method"]
+    config = CPOConfig(
+        **common,
+        loss_type="simpo",
+        cpo_alpha=0.0,
+        beta=method["beta"],
+        simpo_gamma=method["gamma_ratio"] * method["beta"],
+        max_length=preset["data"]["max_length"],
+    )
+    rows = Dataset.from_list(pairs(preset))
+    return CPOTrainer(model, args=config, train_dataset=rows, processing_class=tokenizer)
+
+
+def kto(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from trl import KTOConfig, KTOTrainer
+
+    rows = [
+        {"prompt": said(row.prompt), "completion": said(row.messages[-1:]), "label": row.label == "true"}
+        for row in rows_of(preset)
+    ]
+    method = preset["method"]
+    config = KTOConfig(
+        **common,
+        beta=method["beta"],
+        desirable_weight=method["desirable_weight"],
+        undesirable_weight=method["undesirable_weight"],
+        max_length=preset["data"]["max_length"],
+    )
+    shuffled = Dataset.from_list(rows).shuffle(seed=preset["training"]["seed"])
+    return KTOTrainer(model, args=config, train_dataset=shuffled, processing_class=tokenizer)
+
+
+STAGES: dict[str, Callable[..., Any]] = {
+    "dpo": dpo,
+    "reward": reward,
+    "kto": kto,
+    "orpo": orpo,
+    "simpo": simpo,
+}
 
 
 def main(run: str, output: str) -> None:

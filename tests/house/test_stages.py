@@ -14,12 +14,13 @@ from tuiftune.preset.schema import DataFormat
 
 PACKAGE = Path(tuiftune.__file__).parent
 ROOMS = ("stages", "engine/stages", "interop")  # interop: other tools' names beside ours
+COLUMNS = {"reward"}  # names of columns, in files that read data, which are no stages
 FORMATS = {name for name in DataFormat.__args__ if name != "auto"}  # type: ignore[attr-defined]
 
 
 def named(source: str) -> set[str]:
     """Stages that a file names as strings. A format of the same name is no stage."""
-    keys = {*stages.every(), *stages.AWAITED.values()} - FORMATS
+    keys = {*stages.every(), *stages.AWAITED.values()} - FORMATS - COLUMNS
     return {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)} & keys
 
 

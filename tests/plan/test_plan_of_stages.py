@@ -88,3 +88,27 @@ def test_a_stage_has_its_own_values_and_rates() -> None:
     assert reason("data.padding_free", **DPO)[0] is False
     with pytest.raises(UserError, match="each sequence by itself"):
         plan(**DPO, data__packing=True)  # type: ignore[arg-type]
+
+
+def test_judged_answers_are_compared_within_a_micro_batch_of_two_or_more() -> None:
+    rows = replace(FACTS, format="kto")
+    kto = {"facts": rows, "method__stage": "kto", "method__technique": "lora"}
+    made = plan(**kto, training__effective_batch=8)  # type: ignore[arg-type]
+    assert int(made.resolved.training.micro_batch) >= 2
+    with pytest.raises(UserError, match="needs 2 of them"):
+        plan(**kto, training__micro_batch=1)  # type: ignore[arg-type]
+
+
+def test_logits_of_a_whole_batch_are_planned_and_a_score_has_none() -> None:
+    pinned = {
+        "training__micro_batch": 4,
+        "training__activation_checkpointing": True,
+        "training__compile": False,
+    }
+
+    def head(stage: str) -> int:
+        made = plan(facts=PAIRS, method__stage=stage, method__technique="lora", **pinned)
+        return made.memory.components["head and loss"]
+
+    assert head("reward") == 0
+    assert head("orpo") > 10 * head("dpo")

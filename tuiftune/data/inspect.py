@@ -72,6 +72,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     from tuiftune.data.checks.duplicates import duplicates
     from tuiftune.data.checks.encoding import encoding, hidden, placeholders
     from tuiftune.data.checks.enough import enough
+    from tuiftune.data.checks.judgments import judgments
     from tuiftune.data.checks.labels import labels
     from tuiftune.data.checks.languages import languages
     from tuiftune.data.checks.lengths import cut_rows, length_outliers
@@ -97,6 +98,8 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     ]
     if subject.format == "classification":
         stages.append(labels)
+    if subject.format == "kto":
+        stages.append(judgments)
     if subject.format == "preference":
         stages.append(compared)
     stages += [languages, chat_template, near_duplicates]

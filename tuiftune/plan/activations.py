@@ -102,7 +102,9 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     if arch.counted and arch.counted.kept:
         exact = False
         _raise_to_counted(parts, arch, settings, arch.counted.kept)
-    if not arch.kind.fused_head:  # logits, their float32 copy, and the gradients of both
+    if settings.scores:
+        exact, parts["head and loss"] = False, 0
+    elif not arch.kind.fused_head or settings.logits:  # logits, their float32 copy, and the gradients of both
         exact = False
         parts["head and loss"] += settings.tokens * arch.vocab_size * (2 * settings.weight_bytes + 12)
     parts["activations kept"] += masks[0]

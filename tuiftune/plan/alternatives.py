@@ -62,7 +62,8 @@ def of(
         if judged.settings != chosen and all(judged.settings != other.settings for _, other in variants):
             variants.append((changes, judged))
 
-    sizes = search.divisors(effective // chosen.copies)
+    least = stages.every()[preset.method.stage].least
+    sizes = [one for one in search.divisors(effective // chosen.copies) if one >= least]
     for value in (False, True, 2):
         key = "training.activation_checkpointing"
         vary({key: value}, checkpointing=value)

@@ -100,14 +100,17 @@ def base_settings(
         copies=copies,
         sequences=stage.sequences,
         reference=_reference(stage, technique, preset),
+        scores=stage.scores,
+        logits=stage.logits,
     )
 
 
 def _reference(stage: Stage, technique: Technique, preset: Preset) -> float:
-    """Forward passes a step of the model as it began: with adapters one; else one of all rows, before."""
-    if not stage.reference:
-        return 0.0
-    return 1.0 if technique.adapters else 1.0 / max(1.0, preset.training.epochs)
+    """Forward passes a step beyond the trained one: of the reference, with adapters in each step, else once
+    for all rows before training; and of the model itself.
+    """
+    often = 1.0 if technique.adapters else 1.0 / max(1.0, preset.training.epochs)
+    return stage.again + stage.reference * often
 
 
 def fastest(tried: Sequence[Attempt]) -> Attempt:

@@ -162,11 +162,15 @@ def _refuse_streams(preset: Preset) -> None:
 
 
 def _load(preset: Preset) -> Dataset:
+    from tuiftune.data.checks.judgments import check_both_kinds
     from tuiftune.data.read.load import load
 
     data = preset.data
     dataset = load(data.train, format=data.format, columns=data.columns or None, system=data.system)
-    stages.every()[preset.method.stage].check_rows(dataset.format, _shown(data.train))
+    stage = stages.every()[preset.method.stage]
+    stage.check_rows(dataset.format, _shown(data.train))
+    if stage.judged:
+        check_both_kinds(dataset, _shown(data.train))
     return dataset
 
 

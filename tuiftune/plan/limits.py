@@ -84,6 +84,12 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             remedy=f"use a multiple of {copies}, such as {(effective // copies + 1) * copies}",
         )
     micro = preset.training.micro_batch
+    if (micro != "auto" and micro < stage.least) or effective // copies < stage.least:
+        raise UserError(
+            f"{stage.does} compares the rows of a micro-batch, and needs {stage.least} of them",
+            place="training.micro_batch",
+            remedy=f"{stage.least} or more, or auto",
+        )
     if micro != "auto" and (effective // copies) % micro:
         raise UserError(
             f"{micro} does not divide the {effective // copies} rows per step of each process",

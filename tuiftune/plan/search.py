@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
 from tuiftune.plan import attention, memory, speed
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles:
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
     share = training.effective_batch // base.copies
-    micro = divisors(share) if training.micro_batch == "auto" else (int(training.micro_batch),)
+    least = min(share, stages.every()[preset.method.stage].least)
+    several = tuple(one for one in divisors(share) if one >= least)
+    micro = several if training.micro_batch == "auto" else (int(training.micro_batch),)
     return Space(
         checkpointing,
         kernels,

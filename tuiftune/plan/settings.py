@@ -44,7 +44,9 @@ class Settings:
     accumulation: int = 1  # micro steps to an optimizer step
     joined_tokens: int | None = None  # of rows in one sequence, which are not all as long as the longest
     sequences: int = 1  # of a row, which pass through the model together
-    reference: float = 0.0  # forward passes more, of the model as it began
+    reference: float = 0.0  # forward passes beyond the trained one, such as those of the model as it began
+    scores: bool = False  # the head answers with one number
+    logits: bool = False  # the loss takes all logits at once
     masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
 
     @property

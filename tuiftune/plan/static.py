@@ -49,6 +49,8 @@ def trainable(arch: Architecture, settings: Settings) -> int:
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     """Return bytes per GPU of weights, quantization constants, adapters, gradients and optimizer."""
     total, quantisable, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
+    if settings.scores and not arch.tie_embeddings:  # the head that writes is not loaded
+        total -= arch.vocab_size * arch.hidden_size
     adapters += count.saved_parameters(arch, settings.saved)
     packed, constants = _quantized(arch, settings, quantisable)
     weights = int((total - packed.parameters) * settings.weight_bytes + packed.bytes)

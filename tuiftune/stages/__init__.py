@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Formats whose stage can't be trained yet: what `data inspect` says they are for.
-AWAITED = {"kto": "kto"}
+AWAITED: dict[str, str] = {}
 
 
 @functools.cache

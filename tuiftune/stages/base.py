@@ -42,7 +42,12 @@ class Stage:
         answers: its rows have reference answers, which generated ones are compared with.
         likelihood: its loss is the mean over the trained tokens, of which a perplexity can be told.
         sequences: how many sequences of a row pass through the model.
-        reference: it compares the model with what it began as, in a forward pass more.
+        scores: the model answers a sequence with one number, and writes nothing.
+        logits: its loss takes all logits of a batch, not a tile at a time.
+        least: rows at once, at least.
+        judged: its rows are judged good or bad, and both kinds are needed.
+        reference: forward passes of the model as it began, with which it is compared.
+        again: forward passes more of the model itself.
         advice: what is worth knowing before it, in one sentence.
         experimental: which module of a library it rests on that may change; "" if none.
     """
@@ -67,7 +72,12 @@ class Stage:
     answers: bool = True
     likelihood: bool = True
     sequences: int = 1
-    reference: bool = False
+    scores: bool = False
+    logits: bool = False
+    least: int = 1
+    judged: bool = False
+    reference: float = 0.0
+    again: float = 0.0
     advice: str = ""
     experimental: str = ""
 

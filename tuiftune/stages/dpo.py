@@ -46,6 +46,6 @@ DPO = Stage(
     answers=False,
     likelihood=False,
     sequences=2,
-    reference=True,
+    reference=1.0,
     advice="Pairs teach which of two answers is better, not the task: use a base model that already does it.",
 )

@@ -14,6 +14,6 @@ SFT = Stage(
     formats=ANSWERED | {"text"},
     own=ANSWERED,
     needs="one answer per row",
-    remedy="set method.stage: dpo for pairs, keep the chosen answers only, or name the columns under "
-    "data.columns",
+    remedy="set method.stage: dpo for pairs or kto for judged answers, keep the chosen answers only, or name "
+    "the columns under data.columns",
 )

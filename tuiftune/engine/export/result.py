@@ -64,11 +64,14 @@ def save_model(
             import torch
 
             model.to(getattr(torch, dtype))
-        model.generation_config = _stopping_at(model.generation_config, stops)
+        writes = getattr(model, "generation_config", None) is not None  # a reward model does not
+        if writes:
+            model.generation_config = _stopping_at(model.generation_config, stops)
         (write or model.save_pretrained)(partial)
         if config is not None:
             _keep_config(model, config, partial)
-        model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
+        if writes:
+            model.generation_config.save_pretrained(partial)  # an adapter's saving leaves it out
         tokenizer.save_pretrained(partial)
         (partial / "README.md").write_text(without_secrets(card), encoding="utf-8")
         _sync(path for path in paths.below(partial, ()))
@@ -88,6 +91,8 @@ def _keep_config(model: Any, config: Any, directory: Path) -> None:
         config = config.get_text_config()
     config.architectures = [type(model).__name__]
     config.dtype = model.dtype
+    if model.config.num_labels == 1:  # of a reward model
+        config.num_labels, config.pad_token_id = 1, model.config.pad_token_id
     config.save_pretrained(directory)
 
 
@@ -120,7 +125,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
     head = [
         "---",
         f"library_name: {library}",
-        "pipeline_tag: text-generation",
+        f"pipeline_tag: text-{'classification' if stage.scores else 'generation'}",
         f"tags: [tuiftune, {stage.key}]",
     ]
     if not base.local:
@@ -233,10 +238,17 @@ def _settings(settings: Settings) -> list[tuple[str, Any]]:
 
 def _use(settings: Settings, base: Base) -> list[str]:
     auto = class_of(config_of(base)).__name__
+    if settings.stage.scores:
+        auto = "AutoModelForSequenceClassification"
     here = '"path/to/this/directory"'
     source = '"path/to/its/base"' if base.local else json.dumps(base.reference)
     whole = ["from transformers import " + auto, f"model = {auto}.from_pretrained({here})"]
-    if settings.adapted and auto == "AutoModelForCausalLM":
+    if settings.adapted and settings.stage.scores:
+        lines = [
+            "from peft import AutoPeftModelForSequenceClassification as Auto",
+            f"model = Auto.from_pretrained({here}, num_labels=1)",
+        ]
+    elif settings.adapted and auto == "AutoModelForCausalLM":
         lines = [
             "from peft import AutoPeftModelForCausalLM",
             f"model = AutoPeftModelForCausalLM.from_pretrained({here})",

@@ -21,6 +21,7 @@ EXPERTS = re.compile(r"expert|moe", re.IGNORECASE)
 # Encoders of pictures and sound, where a wrapper doesn't say what its language model is.
 OTHER_TOWERS = r".*(vision|visual|audio|speech|multi_modal_projector).*"
 _CODE = ("transformers.models.", "transformers_modules.")  # where classes of models are, unlike quantisers'
+SCORES = "score"  # the head of a model that answers with one number
 SLICED = "slow_but_exact"  # a switch of BLOOM's, under which alone its layers are read around
 
 
@@ -45,7 +46,7 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
         left_out += sorted({rf".*\.{path}" for path in passed_by(model).values()})
     saved = modules_to_save(model, whole)
     return LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type="SEQ_CLS" if hasattr(model, SCORES) else "CAUSAL_LM",
         target_modules=chosen,
         target_parameters=expert_parameters(model, unread) if chosen == "all-linear" else None,
         exclude_modules="|".join(left_out) if left_out else None,

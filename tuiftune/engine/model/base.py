@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.training.settings import Settings
 
+SCORE, WRITES = "score.", ("lm_head.", "embed_out.", "output.")  # weights of heads, by what they do
 # Tensors that files of sound models hold and causal language models have no place for: other towers, heads
 # that predict several tokens at once, tables that are computed, and the scales of quantized files.
 _LEFT_OUT = re.compile(
@@ -198,7 +199,12 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     if settings.four_bit:
         extra["quantization_config"] = quantisation(dtype)
     try:
-        model, loaded = class_of(config_of(base)).from_pretrained(
+        kind = class_of(config_of(base))
+        if settings.stage.scores:
+            from transformers import AutoModelForSequenceClassification
+
+            kind, extra["num_labels"] = AutoModelForSequenceClassification, 1
+        model, loaded = kind.from_pretrained(
             base.source,
             revision=base.revision or "main",
             dtype=dtype,
@@ -223,6 +229,11 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are whole and of a causal language model",
         ) from fault
+    if settings.stage.scores:  # whose head is new, in place of the one that writes
+        loaded = loaded | {
+            "missing_keys": [name for name in loaded["missing_keys"] if not name.startswith(SCORE)],
+            "unexpected_keys": [name for name in loaded["unexpected_keys"] if not name.startswith(WRITES)],
+        }
     check_loaded(model, loaded, base, numbers=not settings.fp8)  # which are looked at on their device
     if section.attention == VARLEN:
         keep_rows_apart(model)

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
 
 
-def smaller(micro: int, effective: int) -> int | None:
-    """The next smaller micro batch (rows) that divides a process's share of the effective batch; None below 1
-    or where none can.
+def smaller(micro: int, effective: int, least: int = 1) -> int | None:
+    """The next smaller micro batch (rows) that divides a process's share of the effective batch; None below
+    `least`, or if none can.
 
     >>> smaller(4, 16), smaller(6, 12), smaller(1, 8)
     (2, 3, None)
     """
     if effective % micro:
         return None
-    return next((rows for rows in range(micro // 2, 0, -1) if effective % rows == 0), None)
+    return next((rows for rows in range(micro // 2, least - 1, -1) if effective % rows == 0), None)
 
 
 def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -> bool:
@@ -47,7 +47,7 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
     training, processes = settings.preset.training, settings.processes
     planned, effective = settings.planned_micro_batch, int(training.effective_batch)
     now = int(training.micro_batch)
-    rows = smaller(now, effective // processes)
+    rows = smaller(now, effective // processes, settings.stage.least)
     if rows is None or report.phase_name not in TRAINING:
         return False
     document = {"micro_batch": rows, "planned": planned, "step": report.step}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.chat import pairs
 from tuiftune.engine.evaluation import answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tuiftune.data.chat.pairs import Pair
     from tuiftune.data.example import Example
@@ -65,15 +64,8 @@ class Collator:
         return batch
 
 
-@contextmanager
-def checkpointing_kept(model: Any) -> Iterator[None]:
-    """Keep which layers recompute: TRL turns it off for a pass, and on again for all of them."""
-    from tuiftune.engine.training.optimizations import decoder_layers
+def pairs_of(inputs: dict[str, Any]) -> Any:
+    """Pairs of a batch, as a tensor."""
+    import torch
 
-    names = ("gradient_checkpointing", "_gradient_checkpointing_func")
-    known = [(layer, {name: getattr(layer, name, None) for name in names}) for layer in decoder_layers(model)]
-    try:
-        yield
-    finally:
-        for layer, values in known:
-            vars(layer).update(values)
+    return torch.tensor(len(inputs["input_ids"]) // 2)

@@ -34,7 +34,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     if held_out is not None:
         share = -(-held_out.rows // group.size)
         args.per_device_eval_batch_size = max(
-            1, min(int(wanted.preset.training.micro_batch), share // EVAL_GROUPS)
+            wanted.stage.least, min(int(wanted.preset.training.micro_batch), share // EVAL_GROUPS)
         )
     print_ = fingerprint(wanted, base, training, held_out, group.size)
     if group.first(print_) != print_:

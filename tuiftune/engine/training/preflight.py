@@ -108,7 +108,8 @@ class Preflight:
             return Tried(gpu.memory_of(self._device))
         except Exception as fault:
             end = ending_of(fault)
-            if end.state == "oom" and trainer.args.per_device_train_batch_size > 1:
+            least = self._settings.stage.least
+            if end.state == "oom" and trainer.args.per_device_train_batch_size >= 2 * least:
                 return Tried({}, out_of_memory=True)
             if end.state == "failed" and end.exit_code == ExitCode.FAILED:
                 return Tried({}, broken=end.why)

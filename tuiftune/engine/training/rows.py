@@ -65,6 +65,7 @@ class Prepared:
 
 def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
+    from tuiftune.data.checks.judgments import check_both_kinds
     from tuiftune.data.mix.sources import Mix, mixed
     from tuiftune.data.mix.split import split
     from tuiftune.data.read.load import load as load_data
@@ -85,7 +86,10 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
         raise UserError(
             "there is no row to train on", place=place, remedy="give more rows, or a smaller data.eval"
         )
-    stages.every()[preset.method.stage].check_rows(str(dataset.format), place)
+    stage = stages.every()[preset.method.stage]
+    stage.check_rows(str(dataset.format), place)
+    if stage.judged:
+        check_both_kinds(dataset, place)
     files = [str(file) for file in dataset.files]
     if data.mix:
         report.phase("loading", "data mixed in")
