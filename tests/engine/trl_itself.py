@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,22 +155,62 @@ def kto(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: A
     return KTOTrainer(model, args=config, train_dataset=shuffled, processing_class=tokenizer)
 
 
+def _rollouts(preset: dict[str, Any], config: Any, common: dict[str, Any]) -> dict[str, Any]:
+    from datasets import Dataset
+
+    method = preset["method"]
+    pattern = re.compile(method["rewards"][0]["pattern"])
+
+    def reward(completions: list[Any], **rest: Any) -> list[float]:
+        return [float(pattern.search(one[0]["content"]) is not None) for one in completions]
+
+    return {
+        "reward_funcs": [reward],
+        "args": config(
+            **common,
+            num_generations=method["generations"],
+            max_completion_length=method["max_completion_length"],
+            temperature=method["temperature"],
+            beta=method["beta"],
+            disable_dropout=True,
+        ),
+        "train_dataset": Dataset.from_list([{"prompt": said(row.prompt)} for row in rows_of(preset)]),
+    }
+
+
+def grpo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from trl import GRPOConfig, GRPOTrainer
+
+    given = _rollouts(preset, GRPOConfig, common)
+    return GRPOTrainer(model, processing_class=tokenizer, **given)
+
+
+def rloo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from trl import RLOOConfig, RLOOTrainer
+
+    given = _rollouts(preset, RLOOConfig, common)
+    return RLOOTrainer(model, processing_class=tokenizer, **given)
+
+
 STAGES: dict[str, Callable[..., Any]] = {
     "dpo": dpo,
     "reward": reward,
     "kto": kto,
     "orpo": orpo,
     "simpo": simpo,
+    "grpo": grpo,
+    "rloo": rloo,
 }
 
 
 def main(run: str, output: str) -> None:
     """Train as the run at `run` does, and write what was logged at each step to `output`."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, set_seed
 
     preset = json.loads((Path(run) / "plan.json").read_text())["resolved"]
     tokenizer = AutoTokenizer.from_pretrained(preset["model"]["base"])
     common = arguments(preset, Path(output).parent / "trl")
     trainer = STAGES[preset["method"]["stage"]](preset, common, model_of(preset), tokenizer)
+    set_seed(preset["training"]["seed"])  # as the run does before its first step
     trainer.train()
     Path(output).write_text(json.dumps([log for log in trainer.state.log_history if "loss" in log]))

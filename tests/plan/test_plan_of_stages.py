@@ -112,3 +112,20 @@ def test_logits_of_a_whole_batch_are_planned_and_a_score_has_none() -> None:
 
     assert head("reward") == 0
     assert head("orpo") > 10 * head("dpo")
+
+
+def test_sampled_answers_are_planned_with_their_keys_and_values_and_their_time() -> None:
+    rows = replace(FACTS, format="prompt-completion")
+    grpo = {"facts": rows, "method__stage": "grpo", "method__technique": "lora", "training__micro_batch": 8}
+    grpo["training__activation_checkpointing"] = True
+    made = plan(**grpo)  # type: ignore[arg-type]
+    more = plan(**grpo, method__max_completion_length=2048)  # type: ignore[arg-type]
+    assert made.resolved.method.beta == 0.0
+    assert made.steps == 10_000 * 8 // 64, "8 answers to each prompt, 64 a step"
+    assert (more.seconds or 0) > 4 * (made.seconds or 0)
+    assert more.memory.needs > made.memory.needs
+    assert "generation" in made.memory.components
+    with pytest.raises(UserError, match="not a multiple of the 8 answers"):
+        plan(**grpo, training__effective_batch=36)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="exact_mach is not a reward"):
+        plan(**grpo, method__rewards=[{"reward": "exact_mach"}])  # type: ignore[arg-type]

@@ -156,3 +156,8 @@ def test_the_schema_takes_the_quantizations_that_the_preset_takes(technique: str
         except ValueError:
             valid = False
         assert jsonschema.Draft202012Validator(json_schema()).is_valid(document) is valid, quantization
+
+
+def test_a_stage_that_is_gone_names_what_to_take() -> None:
+    with pytest.raises(UserError, match=r"PPO is gone from TRL.*grpo or rloo"):
+        loads(HEAD + "method: {stage: ppo}\n", "x")

@@ -176,3 +176,55 @@ def test_a_run_that_diverged_says_it_in_its_own_words() -> None:
     assert remark.remedy.startswith("set training.learning_rate=0.002;")
     state.fold({"type": "start", "total_steps": 100, "resumed_from": 10, "t": 22.0})
     assert health.remarks(state, planned.read(plan)) == []
+
+
+def of_pairs(margins: list[float], chosen: list[float], rejected: list[float], accuracy: float) -> RunState:
+    state = course([0.69])
+    for step, (margin, one, other) in enumerate(zip(margins, chosen, rejected, strict=True), 2):
+        state.fold(
+            {
+                "type": "step",
+                "step": step,
+                "loss": 0.6,
+                "t": float(step),
+                "rewards/margins": margin,
+                "rewards/accuracies": accuracy,
+                "logps/chosen": one,
+                "logps/rejected": other,
+            }
+        )
+    return state
+
+
+def found_in(state: RunState) -> set[str]:
+    return {remark.code for remark in health.remarks(state)}
+
+
+def test_pairs_are_judged_by_margin_likelihoods_and_chance() -> None:
+    rising, falling = [step / 50 for step in range(50)], [-20.0 - step / 5 for step in range(50)]
+    steady = [-20.0] * 50
+    assert not found_in(of_pairs(rising, steady, falling, 0.8)) & {"margin_falls", "both_fall", "guessing"}
+    assert "margin_falls" in found_in(of_pairs([*rising[:30], *rising[10:30][::-1]], steady, falling, 0.8))
+    assert "both_fall" in found_in(of_pairs(rising, falling, falling, 0.8))
+    assert "guessing" in found_in(of_pairs([0.0] * 50, steady, steady, 0.51))
+
+
+def test_rewards_without_a_difference_and_answers_that_only_grow_are_told() -> None:
+    def sampled(same: float, lengths: list[float], kl: float = 0.0) -> RunState:
+        state = course([0.0])
+        state.fold({"type": "eval", "step": 0, "loss": 0.9, "reward": 0.1, "when": "during", "t": 0.0})
+        for step, length in enumerate(lengths, 2):
+            more = {
+                "reward": step / 60,
+                "frac_reward_zero_std": same,
+                "kl": kl,
+                "completions/mean_length": length,
+            }
+            state.fold({"type": "step", "step": step, "loss": 0.0, "t": float(step), **more})
+        state.fold({"type": "eval", "step": 60, "loss": 0.9, "reward": 0.1, "when": "during", "t": 99.0})
+        return state
+
+    assert not found_in(sampled(0.2, [50.0] * 60)) & {"no_signal", "reward_by_length", "kl_high"}
+    assert "no_signal" in found_in(sampled(1.0, [50.0] * 60))
+    assert "reward_by_length" in found_in(sampled(0.2, [50.0 + 3 * step for step in range(60)]))
+    assert "kl_high" in found_in(sampled(0.2, [50.0] * 60, kl=20.0))

@@ -100,6 +100,8 @@ RULES: Rules = {
     **dict.fromkeys(_KERNELS.split(), Moot(f"fused kernels: {PLANNED}")),
     **dict.fromkeys(_TRACKERS.split(), Moot("a tracker's own: use its environment variables")),
 }
+# What its `rl` is called here.
+STAGES = {"dpo": "dpo", "ipo": "dpo", "kto": "kto", "orpo": "orpo", "simpo": "simpo", "grpo": "grpo"}
 
 
 def recognizes(document: dict[str, Any]) -> bool:
@@ -122,8 +124,13 @@ def read(transfer: Transfer) -> None:
     if transfer.left.get("chat_template") == "tokenizer_default":
         transfer.leave("chat_template", transfer.take("chat_template"), "it is here, too", "not needed")
     if (kind := transfer.word("rl")) not in (None, False):
-        transfer.leave("rl", kind, f"tuiftune has no {shown(kind)} stage yet")
-        transfer.set("method.stage", str(kind))
+        if (stage := STAGES.get(str(kind))) is None:
+            transfer.leave("rl", kind, f"tuiftune has no {shown(kind)} stage")
+            transfer.set("method.stage", str(kind))
+        else:
+            transfer.carry("rl", kind, "method.stage", stage)
+        if kind == "ipo":
+            transfer.set("method.loss_type", "ipo")
     if transfer.take("train_on_inputs"):
         transfer.carry("train_on_inputs", True, "data.loss_on", "all")
     _save(transfer)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TOOL = "ms-swift"
 LOSSES = {"default": "assistant", "last_round": "completion", "all": "all"}
-STAGES = {"sft": "sft", "pt": "pretrain", "rlhf": "dpo"}
+STAGES = {"sft": "sft", "pt": "pretrain", "rm": "reward"}  # and, of rlhf, its own
 RULES: Rules = {
     "model": To("model.base", str),
     "system": To("data.system", str),
@@ -44,7 +44,6 @@ RULES: Rules = {
     "lazy_tokenize": Moot("tuiftune reads and tokenizes data its own way"),
     "load_from_cache_file": Moot("tuiftune reads and tokenizes data its own way"),
     "loss_scale": To("data.loss_on", lambda value: LOSSES[value]),
-    "rlhf_type": Cannot("tuiftune has no such stage yet"),
 }
 
 
@@ -56,7 +55,8 @@ def recognizes(document: dict[str, Any]) -> bool:
 def read(transfer: Transfer) -> None:
     """Carry ms-swift's options over."""
     stage = transfer.word("stage", "sft")
-    transfer.carry("stage", stage, "method.stage", STAGES.get(stage, str(stage)))
+    wanted = transfer.word("rlhf_type", "dpo") if stage == "rlhf" else stage
+    transfer.carry("stage", stage, "method.stage", STAGES.get(wanted, str(wanted)))
     key = "tuner_type" if "tuner_type" in transfer.left else "train_type"
     kind, bits = transfer.word(key, "lora"), transfer.word("quant_bits")
     marks = {

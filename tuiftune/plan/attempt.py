@@ -102,6 +102,7 @@ def base_settings(
         reference=_reference(stage, technique, preset),
         scores=stage.scores,
         logits=stage.logits,
+        rollouts=preset.method.max_completion_length if stage.rollouts else 0,
     )
 
 

@@ -85,6 +85,9 @@ def _make_absolute(preset: dict[str, Any], model: BaseModel) -> None:
         data["test"] = _absolute(data["test"])
     for source in data["mix"]:
         source["path"] = _absolute(source["path"])
+    for reward in preset["method"].get("rewards") or ():
+        if "path" in reward:
+            reward["path"] = _absolute(reward["path"])
     if model.source == "directory" and model.path is not None:
         preset["model"]["base"] = str(model.path)
     if model.source in ("cache", "catalogue", "hub"):

@@ -115,6 +115,10 @@ def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Ar
         return Reason(key, preset.method.rank, "set in the preset", YOURS)
     if not technique.adapters:
         return Reason(key, RANK, _NO_ADAPTERS, "technique")
+    if _stage(preset).rollouts:
+        return Reason(
+            key, RANK, "a reward is little to learn from: ranks of 1 to 32 do", sources.NO_REGRET.short
+        )
     if facts is None:
         return Reason(key, RANK, "the usual start; the data is not known yet", sources.DEFAULT)
     rows, (low, high) = facts.rows, technique.ranks

@@ -41,6 +41,14 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             remedy=f"use at most {arch.max_length}",
         )
     stage = stages.every()[preset.method.stage]
+    stage.check_method(preset.method)
+    if stage.rollouts and preset.training.effective_batch % preset.method.generations:
+        raise UserError(
+            f"{preset.training.effective_batch} answers a step are not a multiple of the "
+            f"{preset.method.generations} answers to each prompt",
+            place="training.effective_batch",
+            remedy=f"a multiple of method.generations, such as {8 * preset.method.generations}",
+        )
     if preset.evaluation.score == "exact_match" and not stage.answers:
         raise UserError(
             f"{stage.does} does not have reference answers to compare",

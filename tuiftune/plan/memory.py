@@ -25,6 +25,7 @@ EXPANDABLE = (
     128 << 20
 )  # the same where the allocator may expand a piece (PYTORCH_ALLOC_CONF, set by the engine)
 COMPILED_DOUBT = 1.02  # on what was measured, not traced
+LAST_LOGITS = 16  # bytes a token of the vocabulary: in 16 and 32 bit, and sorted to be sampled from
 HOST_CONTEXT = int(0.9 * GIB)  # resident Python, torch, transformers, peft and trl on a CPU-only machine
 
 
@@ -37,6 +38,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     parts = static.components(arch, settings)
     moving, exact = activations.components(arch, settings, gradients=parts["gradients"])
     components = {**parts, **moving}
+    if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
+        components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
     allocated = sum(components.values())
     low, high = _allocator_share(settings)
     context = HOST_CONTEXT if settings.device == "cpu" else CONTEXT
@@ -54,6 +57,13 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     return Memory(
         components=components, allocated=allocated, reserved=reserved, device=reserved + context, needs=needs
     )
+
+
+def generation(arch: Architecture, settings: Settings) -> int:
+    """Bytes of keys and values, and of the last logits, while all answers of a step are sampled together."""
+    answers = settings.micro_batch * settings.accumulation
+    kept = 2 * arch.num_layers * arch.kv_size * settings.compute_bytes * settings.length
+    return int(answers * (kept + LAST_LOGITS * arch.vocab_size))
 
 
 def _allocator_share(settings: Settings) -> tuple[float, float]:

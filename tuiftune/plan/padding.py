@@ -70,6 +70,8 @@ class Lengths:
 def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:
     """The facts of the rows that the stage makes of the data: long ones may become several."""
     limit = preset.data.max_length
+    if facts is not None and stages.every()[preset.method.stage].rollouts:
+        return _answered(facts, preset)
     if facts is None or not stages.every()[preset.method.stage].splits or facts.longest <= limit:
         return facts
     whole = Lengths(facts.quantiles, facts.longest, 0.0, facts.longest, facts.rows, _tail(facts))
@@ -87,6 +89,26 @@ def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:
         quantiles=tuple(pieces[round(at * (len(pieces) - 1) / 20)] for at in range(21)),
         longest_rows=(limit,) * min(len(facts.longest_rows), rows),
     )
+
+
+def _answered(facts: DataFacts, preset: Preset) -> DataFacts:
+    """The facts of answers that are sampled: each as long as it may be, several to a prompt."""
+    most, several = preset.method.max_completion_length, preset.method.generations
+    limit = preset.data.max_length + most
+    return replace(
+        facts,
+        rows=facts.rows * several,
+        mean_length=min(facts.mean_length + most, float(limit)),
+        longest=min(facts.longest + most, limit),
+        quantiles=tuple(min(length + most, limit) for length in facts.quantiles),
+        longest_rows=tuple(min(length + most, limit) for length in facts.longest_rows),
+    )
+
+
+def window(preset: Preset) -> int:
+    """Tokens that a sequence may have: those of a row, and of an answer that is sampled to it."""
+    more = preset.method.max_completion_length if stages.every()[preset.method.stage].rollouts else 0
+    return int(preset.data.max_length + more)
 
 
 def lengths_of(facts: DataFacts | None, max_length: int) -> Lengths:

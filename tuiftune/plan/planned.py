@@ -148,6 +148,14 @@ class Planned:
         return min(caps, default=None)
 
     @property
+    def rollouts(self) -> bool:
+        """Return True if the run trains on answers that it samples, so that its loss is no measure."""
+        from tuiftune import stages
+
+        stage = stages.every().get(_text(_part(self.resolved, "method"), "stage"))
+        return stage is not None and stage.rollouts
+
+    @property
     def resolved(self) -> Mapping[str, Any]:
         """The resolved preset's document, unchecked."""
         return _part(self.document, "resolved")

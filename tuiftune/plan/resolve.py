@@ -22,7 +22,7 @@ from tuiftune.plan import (
 from tuiftune.plan.attempt import attempt, fastest, gain, larger_of
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Plan, Reason, Speed
-from tuiftune.plan.padding import as_trained, lengths_of
+from tuiftune.plan.padding import as_trained, lengths_of, window
 from tuiftune.preset import schema
 from tuiftune.techniques.base import FP8
 
@@ -56,7 +56,7 @@ def make_plan(
     names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
     limits.check(preset, model, device, ways[0].copies, names[0])
     facts = as_trained(facts, preset)
-    lengths = lengths_of(facts, preset.data.max_length)
+    lengths = lengths_of(facts, window(preset))
     if model.quantization is not None:  # what is quantized already isn't quantized again
         names = tuple(one for one in names if not one.quantized) or names
     attempts: list[Attempt] = []

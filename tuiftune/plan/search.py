@@ -176,6 +176,7 @@ def judge(
     varying = lengths.differ and not settings.packing
     micro_step = speed.step_seconds(arch, settings, device, padded, varying=varying)
     step = accumulation * micro_step + speed.update_seconds(arch, settings, device)
+    step += speed.generation_seconds(arch, settings, device)
     return Candidate(
         settings=settings,
         accumulation=accumulation,

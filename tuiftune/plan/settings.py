@@ -46,6 +46,7 @@ class Settings:
     sequences: int = 1  # of a row, which pass through the model together
     reference: float = 0.0  # forward passes beyond the trained one, such as those of the model as it began
     scores: bool = False  # the head answers with one number
+    rollouts: int = 0  # tokens of an answer that is sampled, at most; 0: none is
     logits: bool = False  # the loss takes all logits at once
     masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
 

@@ -109,6 +109,16 @@ def _fp8_products(arch: Architecture, settings: Settings, tokens: float, recompu
     return held * ((1.0 + recompute) * (1.0 / forward - 1.0) + (1.0 / backward - 1.0))
 
 
+def generation_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
+    """Seconds of sampling the answers of a step, one token at a time: weights are read for each of them."""
+    if not settings.rollouts:
+        return 0.0
+    read = static.components(arch, settings)["weights"] / device.bandwidth
+    launch = CPU_LAUNCH if device.kind == "cpu" else LAUNCH["plain"][not settings.adapted] / 2
+    products = 2.0 * count.active_parameters(arch) * settings.micro_batch * settings.accumulation
+    return settings.rollouts * max(read + products / device.flops, launch * arch.num_layers)
+
+
 def update_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
     """Seconds of one optimizer step beyond its micro steps: states read and written, gradients exchanged."""
     trained = static.trainable(arch, settings)

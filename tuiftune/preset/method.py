@@ -63,6 +63,7 @@ def section(base: type[BaseModel], does: str) -> type[BaseModel]:
         field = Field(option.default, description=option.description, json_schema_extra=said)
         fields[option.key] = (option.kind, field)
     checks: dict[str, Any] = {
+        "_stage_that_is_gone": field_validator("stage", mode="before")(_stage_that_is_gone),
         "_technique_of_the_stage": field_validator("technique")(_technique_of_the_stage),
         "_own": model_serializer(mode="wrap")(_own),
     }
@@ -110,6 +111,13 @@ def _technique_of_the_stage(value: str, info: ValidationInfo) -> str:
         raise PydanticCustomError(
             "refused", "{why}", {"why": f"is {value}: {why}", "remedy": f"use one of {', '.join(able)}"}
         )
+    return value
+
+
+def _stage_that_is_gone(value: Any) -> Any:
+    if isinstance(value, str) and value in stages.GONE:
+        why, remedy = stages.GONE[value]
+        raise PydanticCustomError("refused", "{why}", {"why": f"is {value}: {why}", "remedy": remedy})
     return value
 
 

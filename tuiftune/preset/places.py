@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from tuiftune.preset.schema import Preset
 
-KEYS = ("model.base", "data.train", "data.eval", "data.test", "data.mix")  # that may hold paths
+KEYS = (
+    "model.base",
+    "data.train",
+    "data.eval",
+    "data.test",
+    "data.mix",
+    "method.rewards",
+)  # that may hold paths
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*:")  # builtin:, run:, hf:, https:
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _STREAMS = ("-", "/dev/stdin")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Formats whose stage can't be trained yet: what `data inspect` says they are for.
 AWAITED: dict[str, str] = {}
+# What people ask for that can't be had, and what to take instead.
+GONE = {"ppo": ("PPO is gone from TRL", "take grpo or rloo, which need no value model")}
 
 
 @functools.cache

@@ -46,6 +46,7 @@ class Stage:
         logits: its loss takes all logits of a batch, not a tile at a time.
         least: rows at once, at least.
         judged: its rows are judged good or bad, and both kinds are needed.
+        rollouts: it trains on answers that the model writes itself, several to a row, by their rewards.
         reference: forward passes of the model as it began, with which it is compared.
         again: forward passes more of the model itself.
         advice: what is worth knowing before it, in one sentence.
@@ -76,6 +77,7 @@ class Stage:
     logits: bool = False
     least: int = 1
     judged: bool = False
+    rollouts: bool = False
     reference: float = 0.0
     again: float = 0.0
     advice: str = ""
@@ -85,6 +87,9 @@ class Stage:
         """Why it cannot run with a technique, in words that follow its name; None where it can."""
         del technique
         return None
+
+    def check_method(self, method: Any) -> None:
+        """UserError for values of its options that can't be used together, or name what is not there."""
 
     def check_rows(self, format: str, place: str = "", remedy: str = "") -> None:  # noqa: A002
         """UserError where it does not take rows of a format."""

@@ -49,6 +49,7 @@ class StageTrainer(Protocol):
     lengths: tuple[str, ...]  # columns of its dataset whose tokens are a row's
     measures: tuple[str, ...]  # of its logged metrics, those that an evaluation tells as well …
     against_base: tuple[str, ...]  # … and of these, those that compare with the base model
+    tokeniser: Tokeniser  # of the run, which `RunTrainer` sets
     ranked: list[bool]  # of the latest evaluation: whether a row's chosen answer was the likelier one
 
     def tokens(self, inputs: dict[str, Any]) -> Any:

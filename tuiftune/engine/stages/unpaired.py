@@ -6,7 +6,7 @@ from typing import Any
 
 from trl import KTOTrainer
 
-from tuiftune.engine.stages.kto import COLUMNS, Collator
+from tuiftune.engine.stages.judgments import COLUMNS, Collator
 from tuiftune.engine.stages.reference import AgainstReference
 
 AGAINST_BASE = ("rewards/margins", "rewards/chosen", "rewards/rejected", "kl")
@@ -20,9 +20,8 @@ class UnpairedTrainer(AgainstReference, KTOTrainer):
     against_base = AGAINST_BASE
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        rows = kwargs["train_dataset"].shuffle(seed=kwargs["args"].seed)
-        longest = max(map(len, rows["input_ids"]))  # a prompt with another answer is truncated there
-        kwargs["train_dataset"] = rows
+        longest = self._settings.preset.data.max_length  # of a prompt with another row's answer too
+        kwargs["train_dataset"] = kwargs["train_dataset"].shuffle(seed=kwargs["args"].seed)
         kwargs["data_collator"] = Collator(kwargs["processing_class"].pad_token_id, longest)
         super().__init__(*args, **kwargs)
 

@@ -79,6 +79,8 @@ def settle_steps(trainer: Any, settings: Settings, report: Report) -> None:
     """
     args = trainer.args
     rows = len(trainer.train_dataset)
+    if settings.stage.rollouts:
+        rows *= settings.preset.method.generations
     batches = math.ceil(rows / (args.per_device_train_batch_size * args.world_size))
     updates = max(1, math.ceil(batches / args.gradient_accumulation_steps))
     training = settings.preset.training

@@ -86,7 +86,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     preflight = None
-    if wanted_here and start.checkpoint is None:
+    if wanted_here and start.checkpoint is None and not wanted.stage.rollouts:
         preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
         rhythm.before_training = preflight.run
     technique.restore(trainer.model, wanted)

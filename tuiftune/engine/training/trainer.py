@@ -51,6 +51,7 @@ class RunTrainer(Mixin):
         self._settings, self._store, self._report = settings, context.store, context.report
         self.rhythm, self.parameters, self.group = rhythm, parameters, context.group
         self._stop_check = context.stopping.check
+        self.tokeniser = context.tokeniser
         self._fingerprint = fingerprint
         self._staged: Path | None = None
         self._tokens: Any = 0
@@ -142,11 +143,17 @@ class RunTrainer(Mixin):
         return metrics
 
     def _held_out_loss(self) -> float:
-        loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
+        loader: Any = ()
+        if not self._settings.stage.rollouts:
+            loader = self.get_eval_dataloader() if self.group.size == 1 else self._share_held_out()
         parts: list[tuple[float, int]] = []
         measured: list[dict[str, float]] = []
         self.ranked.clear()
         self.model.eval()
+        if self._settings.stage.rollouts:
+            for lacking, told in self.rewarded(self._say_answers):
+                parts.append((lacking, 1))
+                measured.append(told)
         with self._own_metrics():
             for batch in self._reported(loader):
                 inputs = self._prepare_inputs(batch)
@@ -164,26 +171,31 @@ class RunTrainer(Mixin):
         totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
         return sum(loss for loss, _ in totals) / max(sum(count for _, count in totals), 1)
 
+    def _say_answers(self, done: int, total: int) -> None:
+        if not self.is_in_train:
+            self._stop_check()
+        phase = "evaluating" if self.is_in_train else f"scoring_{self.when}"
+        self._report.phase(phase, "rewards", done=done, total=total)
+
     def _take_measures(self) -> dict[str, float]:
         """What the stage measured of the latest batch, but for what says nothing of the base model."""
         found = self._metrics["eval"]
         told = {name: found[name][-1] for name in self.measures if found.get(name)}
-        return {
-            name: value
-            for name, value in told.items()
-            if self.when != "before" or name not in self.against_base
-        }
+        found.clear()
+        skipped = self.against_base if self.when == "before" else ()
+        return {name: value for name, value in told.items() if name not in skipped}
 
     def _mean_measures(
         self, parts: list[list[tuple[float, int]]], measured: list[list[dict[str, float]]]
     ) -> dict[str, float]:
         """The mean of each measure over the rows of all processes."""
         rows = [count for share in parts for _, count in share]
-        every = [one for share in measured for one in share]
-        return {
-            name: sum(one[name] * count for one, count in zip(every, rows, strict=True)) / sum(rows)
-            for name in (every[0] if every else ())
-        }
+        every = list(zip([one for share in measured for one in share], rows, strict=True))
+        told = {}
+        for name in dict.fromkeys(name for one, _ in every for name in one):
+            known = [(one[name], count) for one, count in every if name in one]
+            told[name] = sum(value * count for value, count in known) / sum(count for _, count in known)
+        return told
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Report how far something got while the trainer is made."""

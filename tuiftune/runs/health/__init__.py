@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune.plan.planned import NOTHING
-from tuiftune.runs.health import causes, curves, limits, machine, preferences, rows
+from tuiftune.runs.health import causes, curves, limits, machine, preferences, rewards, rows
 from tuiftune.runs.health.remark import ORDER, Remark
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Health", "Remark", "judge", "remarks", "what_to_try"]
 
-RULES = (*curves.RULES, *preferences.RULES, *rows.RULES, *limits.RULES, *machine.RULES)
+RULES = (*curves.RULES, *preferences.RULES, *rewards.RULES, *rows.RULES, *limits.RULES, *machine.RULES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,6 @@ CAUSES: tuple[Callable[[RunState, Planned, Course], Remark | None], ...] = (
 def find(state: RunState, planned: Planned) -> Remark | None:
     """Return the first cause that holds, which explains those after it."""
     seen = courses.of(state, planned)
-    if not seen.points:
+    if not seen.points or planned.rollouts:
         return None
     return next((found for cause in CAUSES if (found := cause(state, planned, seen)) is not None), None)

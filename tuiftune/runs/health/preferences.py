@@ -27,7 +27,7 @@ GUESS = 0.05  # from 0.5 either way
 BOTH_FELL = 0.1  # of the chosen answers' log-probability at the start
 
 
-def _levels(state: RunState, name: str) -> list[float]:
+def levels(state: RunState, name: str) -> list[float]:
     """Return the medians of each fifth of a curve, in order."""
     values = state.curves[name].values()
     size = max(1, len(values) // SHARE)
@@ -35,14 +35,14 @@ def _levels(state: RunState, name: str) -> list[float]:
 
 
 def _margin_falls(state: RunState, planned: Planned) -> Iterator[Remark]:
-    levels = _levels(state, MARGIN)
-    highest = max(levels)
-    if highest > 0 and levels[-1] < highest * (1 - FALLEN) and levels[-1] < levels[-2]:
+    course = levels(state, MARGIN)
+    highest = max(course)
+    if highest > 0 and course[-1] < highest * (1 - FALLEN) and course[-1] < course[-2]:
         yield Remark(
             "margin_falls",
             "warning",
             "margin falling",
-            f"the margin between chosen and rejected answers fell from {highest:.4g} to {levels[-1]:.4g}",
+            f"the margin between chosen and rejected answers fell from {highest:.4g} to {course[-1]:.4g}",
             "lower training.learning_rate, or stop: the best checkpoint is kept",
             f"the median of the latest fifth of the steps is {percent(FALLEN)} below the highest of the "
             "others, and falling",
@@ -50,7 +50,7 @@ def _margin_falls(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def _both_fall(state: RunState, planned: Planned) -> Iterator[Remark]:
-    chosen, rejected = _levels(state, CHOSEN), _levels(state, REJECTED)
+    chosen, rejected = levels(state, CHOSEN), levels(state, REJECTED)
     fell = chosen[0] - chosen[-1]
     if fell > BOTH_FELL * abs(chosen[0]) and rejected[-1] < rejected[0]:
         yield Remark(
@@ -66,13 +66,13 @@ def _both_fall(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 
 def _guesses(state: RunState, planned: Planned) -> Iterator[Remark]:
-    levels = _levels(state, ACCURACY)
-    if all(abs(level - 0.5) <= GUESS for level in levels[1:]):
+    course = levels(state, ACCURACY)
+    if all(abs(level - 0.5) <= GUESS for level in course[1:]):
         yield Remark(
             "guessing",
             "warning",
             "no preference learned",
-            f"{percent(levels[-1])} of the pairs have a margin above 0: as many as by chance",
+            f"{percent(course[-1])} of the pairs have a margin above 0: as many as by chance",
             "raise training.learning_rate; check the pairs for swapped sides with `tuiftune data inspect`",
             f"since the first fifth of the steps the reward accuracy stays within {percent(GUESS)} of 50%",
         )

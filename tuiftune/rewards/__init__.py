@@ -1,0 +1,61 @@
+"""The rewards: each file of this room that holds a `Reward` is one."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+from tuiftune.options import entries
+from tuiftune.printable import printable
+from tuiftune.rewards.base import Made, Reward
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PLACE = "method.rewards"
+NAME, WEIGHT = "reward", "weight"
+
+
+@functools.cache
+def every() -> Mapping[str, Reward]:
+    """Every reward by key, in the order they are listed in."""
+    return entries("rewards", Reward)
+
+
+def made(listed: Sequence[Mapping[str, Any]]) -> tuple[Made, ...]:
+    """The rewards of a preset, ready to score.
+
+    UserError for an unknown name, a parameter that it doesn't take or lacks, or a weight that is no number.
+    """
+    found = []
+    for number, one in enumerate(listed, 1):
+        place = f"{PLACE}, entry {number}"
+        name = one.get(NAME)
+        reward = every().get(str(name))
+        if reward is None:
+            raise UserError(f"{printable(str(name))} is not a reward", place=place, remedy=_meant(str(name)))
+        given = {key: value for key, value in one.items() if key not in (NAME, WEIGHT)}
+        for key in given.keys() - reward.takes.keys():
+            takes = ", ".join(reward.takes) or "no parameter"
+            raise UserError(f"{name} does not take {printable(key)}", place=place, remedy=f"it takes {takes}")
+        for key in reward.needs:
+            if key not in given:
+                raise UserError(f"{name} needs {key}: {reward.takes[key]}", place=place, remedy=f"add {key}")
+        weight = one.get(WEIGHT, 1.0)
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise UserError("the weight is not a finite number", place=place, remedy="write weight: 1.0")
+        found.append(Made(reward.key, float(weight), reward.make(given, place)))
+    return tuple(found)
+
+
+def compares(listed: Sequence[Mapping[str, Any]]) -> bool:
+    """Return True if a reward of the list compares with reference answers."""
+    return any(every()[str(one[NAME])].compares for one in listed if one.get(NAME) in every())
+
+
+def _meant(name: str) -> str:
+    near = difflib.get_close_matches(name, every(), 1)
+    return f"did you mean {near[0]}?" if near else f"one of {', '.join(every())}"

@@ -1,0 +1,51 @@
+"""What a reward is: a number for an answer, by a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Score = Callable[[Sequence["Asked"]], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A generated answer next to what was asked. `tokens`: how many the model wrote, reasoning included."""
+
+    prompt: str
+    answer: str
+    reference: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """One rule. `takes` are its parameters, in words; `needs` those of them that must be given.
+
+    `make` gets the parameters and where they stand, and returns what scores answers.
+    """
+
+    key: str
+    order: int
+    does: str
+    make: Callable[[Mapping[str, Any], str], Score]
+    takes: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    compares: bool = False  # with the reference answer of the row
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A reward with its parameters, ready to score, and its weight in the sum."""
+
+    name: str
+    weight: float
+    score: Score
+
+
+def each(rule: Callable[[Asked], float]) -> Score:
+    """A rule for one answer as one for many."""
+    return lambda asked: [float(rule(one)) for one in asked]

@@ -1,0 +1,52 @@
+"""What stages of reinforcement learning share: answers are sampled, and rewards say which were better."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from tuiftune import rewards
+from tuiftune.options import Option, PositiveInt, at_most
+from tuiftune.stages.base import Stage
+
+REWARDS = Option(
+    "rewards",
+    Annotated[list[dict[str, Any]], Field(min_length=1)],
+    [{"reward": "exact_match"}],
+    "what an answer is worth: rewards with their weights and parameters, such as "
+    "{reward: numeric_match, weight: 1.0}; one of " + ", ".join(rewards.every()),
+)
+GENERATIONS = Option(
+    "generations",
+    Annotated[int, Field(ge=2), at_most(1024)],
+    8,
+    "answers sampled for each prompt; the effective batch counts answers, and is a multiple of it",
+    label="answers per prompt",
+    choices=(4, 8, 16, 32),
+)
+MAX_COMPLETION_LENGTH = Option(
+    "max_completion_length",
+    PositiveInt,
+    256,
+    "tokens that an answer may have while training",
+    label="longest answer",
+    choices=(64, 128, 256, 512, 1024, 2048),
+)
+TEMPERATURE = Option(
+    "temperature",
+    Annotated[float, Field(gt=0, le=10)],
+    1.0,
+    "how varied the sampled answers are",
+    label="temperature",
+    choices=(0.7, 0.9, 1.0, 1.2),
+)
+
+
+class Reinforcement(Stage):
+    """A stage whose rows are prompts, with reference answers if a reward compares with them."""
+
+    __slots__ = ()
+
+    def check_method(self, method: Any) -> None:
+        rewards.made(method.rewards)
