@@ -55,7 +55,7 @@ def test_a_prepared_run_holds_from_any_directory(here: Path) -> None:
 
 def test_a_cap_in_money_needs_a_price(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of a processor none is known
-    with pytest.raises(UserError, match=r"budget\.max_usd: no price of .*budget\.usd_per_hour=PRICE"):
+    with pytest.raises(UserError, match=r"budget\.max_usd: the limit of \$5 cannot be enforced.*budget\.usd_per_hour=PRICE"):
         prepare(preset(budget="{max_usd: 5}"), here / "runs")
     assert not (here / "runs").exists()
     capped = prepare(preset(budget="{max_usd: 5, usd_per_hour: 2}"), here / "runs")
@@ -82,7 +82,7 @@ def test_a_model_directory_is_kept_by_its_path(here: Path) -> None:
         (preset(data="empty.jsonl"), "no rows|empty", ExitCode.USAGE),
         (preset(data="broken.jsonl"), "broken.jsonl.*21", ExitCode.USAGE),
         (preset(base="./bare"), "no weights", ExitCode.USAGE),
-        (preset(base="./nothing"), "no such directory", ExitCode.USAGE),
+        (preset(base="./nothing"), "directory not found", ExitCode.USAGE),
         (
             preset(base="Qwen/Qwen2.5-72B-Instruct", method="{technique: full}"),
             "does not fit",
@@ -137,7 +137,7 @@ def tuiftune(*words: str, cwd: Path, seconds: int = 150) -> subprocess.Completed
     [
         (("demo", "--name", "../out"), "is not a run name"),
         (("demo", "--set", "training.epoch=1"), "epochs"),
-        (("nosuch.yaml",), "no such preset"),
+        (("nosuch.yaml",), "preset not found"),
         (("demo", "--runs", "/proc/nowhere"), "cannot create a run here"),
     ],
 )

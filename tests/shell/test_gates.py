@@ -30,7 +30,7 @@ def test_preset_check_reports_every_file_and_what_train_would_refuse(shell: Shel
     assert document["ok"] is False
     assert [name for name, one in told.items() if one["ok"]] == ["good.yaml"]
     words = {name: " ".join(error["message"] for error in one["errors"]) for name, one in told.items()}
-    assert "no such preset" in words["missing.yaml"]
+    assert "preset not found" in words["missing.yaml"]
     assert "no such file" in words["no-data.yaml"]
     assert "nosuch" in words["columns.yaml"]
     assert "unknown key" in words["typo.yaml"]
