@@ -55,7 +55,8 @@ def test_a_prepared_run_holds_from_any_directory(here: Path) -> None:
 
 def test_a_cap_in_money_needs_a_price(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of a processor none is known
-    with pytest.raises(UserError, match=r"budget\.max_usd: the limit of \$5 cannot be enforced.*budget\.usd_per_hour=PRICE"):
+    refused = r"budget\.max_usd: the limit of \$5 cannot be enforced.*budget\.usd_per_hour=PRICE"
+    with pytest.raises(UserError, match=refused):
         prepare(preset(budget="{max_usd: 5}"), here / "runs")
     assert not (here / "runs").exists()
     capped = prepare(preset(budget="{max_usd: 5, usd_per_hour: 2}"), here / "runs")
