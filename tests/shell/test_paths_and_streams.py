@@ -64,6 +64,8 @@ def test_presets_from_pipes(shell: Shell) -> None:
         "sed s/.FILE/$FILE/ t.yaml | tuiftune preset check -; "
         "sed s/.FILE/$FILE/ t.yaml | tuiftune preset check /dev/stdin; "
         "tuiftune preset check <(sed s/.FILE/$FILE/ t.yaml); "
+        "printf 'base_model: builtin:tiny\ndatasets: [{path: rows.jsonl, type: alpaca}]\nadapter: lora\n' | "
+        "tuiftune import - -o imported.yaml 2>/dev/null && test -s imported.yaml; "
         "sed s/.FILE/$FILE/ t.yaml | tuiftune plan - --json"
     )
     assert answers.code == 0, answers.err

@@ -41,7 +41,7 @@ def import_(
     (without running them) and OpenAI fine-tuning jobs.
     """
 
-    from tuiftune import documents
+    from tuiftune import documents, spool
     from tuiftune.cli.terminal import write_json
     from tuiftune.errors import UserError
     from tuiftune.interop import foreign
@@ -64,6 +64,7 @@ def import_(
                 "not of the form KEY=VALUE", place=place, remedy="write it like data.train=rows.jsonl"
             )
         given[key.strip()] = parse(value, place).values
+    spool.regular(file)
     text = documents.read_text(file)
     found = foreign.read(
         text,
