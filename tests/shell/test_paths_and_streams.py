@@ -97,3 +97,14 @@ def test_rows_from_pipes(shell: Shell) -> None:
     train = shell("cat rows.jsonl | tuiftune train demo --set data.train=-")
     assert train.code == 2
     assert "a pipe can be read only once" in train.err
+
+
+def test_a_reward_s_file_starts_at_the_preset_too(shell: Shell) -> None:
+    shell.write("rl/rows.jsonl", ROWS)
+    shell.write("rl/reward.py", "def reward(completion, **_):\n    return float(len(completion))\n")
+    method = "{stage: grpo, rewards: [{reward: python, path: reward.py}]}"
+    shell.write("rl/p.yaml", preset("rows.jsonl", method=method))
+    told = shell("tuiftune preset show rl/p.yaml --json")
+    assert told.code == 0, told.err
+    assert told.json["preset"]["method"]["rewards"] == [{"reward": "python", "path": "rl/reward.py"}]
+    assert shell("tuiftune preset check rl/p.yaml && cd rl && tuiftune preset check p.yaml").code == 0

@@ -294,7 +294,10 @@ def _files(preset: Preset) -> list[Path]:
     named += [str(data.eval)] if as_share(data.eval) is None else []
     named += [data.test] if data.test is not None else []
     named += [source.path for source in data.mix]
-    return list(dict.fromkeys(paths.absolute(file.path) for name in named for file in expand(name)[0]))
+    found = [paths.absolute(file.path) for name in named for file in expand(name)[0]]
+    for reward in preset.method.model_dump().get("rewards") or ():  # what scores the answers decides as well
+        found += [paths.absolute(reward["path"])] if isinstance(reward.get("path"), str) else []
+    return list(dict.fromkeys(found))
 
 
 def _file(path: Path) -> File:
