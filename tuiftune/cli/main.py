@@ -13,12 +13,16 @@ import importlib
 import sys
 from contextlib import suppress
 from itertools import chain
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from tuiftune import run_models
 from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Panels of `tuiftune --help`, each with its commands in order: (command, or group and command; module in
 # tuiftune.cli; function). A group is listed in the panel of its first command.
@@ -127,10 +131,17 @@ def start(context: typer.Context, version: Version = False) -> None:
     resumed), 5 NaN or infinite loss, 6 out of GPU memory, 7 disk full, 8 don't ship, 9 diverged, 10 not ended
     yet.
     """
+    run_models.look_up_by(_model_of_run)
     if context.invoked_subcommand is None:
         from tuiftune.cli import new
 
         new.app()
+
+
+def _model_of_run(name: str) -> Path:
+    from tuiftune.runs.store.base import model_of
+
+    return model_of(name)
 
 
 def build() -> typer.Typer:

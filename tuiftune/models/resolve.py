@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from tuiftune import paths
+from tuiftune import paths, run_models
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.models import catalogue, directory
 from tuiftune.models.count import parameters
@@ -29,10 +29,15 @@ def resolve(reference: str, revision: str | None = None) -> BaseModel:
     asked = reference.strip()
     if not asked:
         raise UserError(
-            "names no model", place=_PLACE, remedy="use a model ID, a local directory, or builtin:tiny"
+            "names no model",
+            place=_PLACE,
+            remedy="use a model ID, a local directory, run:NAME or builtin:tiny",
         )
     if asked.startswith("builtin:"):
         return _builtin(asked)
+    if asked.startswith(run_models.PREFIX):
+        whole = paths.followed(run_models.find(asked.removeprefix(run_models.PREFIX)))
+        return directory.base_model(whole, asked, "directory", revision, ask=True)
     path = paths.given(asked)
     if paths.exists(path) or _looks_like_path(asked):
         return _local(path, reference, revision)

@@ -1,0 +1,44 @@
+"""A run as the base model of another one: the directory of the model that it came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.printable import printable
+from tuiftune.runs.store.find import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.runs.store.directory import RunDir
+
+MERGED = ("exports", "merged")  # where an adapter stands in its base model, within a run
+
+
+def model_of(name: str) -> Path:
+    """Return the directory of the whole model of a run: its result, or its adapter merged into its base.
+
+    UserError if there is no such run, it has no result, or its adapter was not merged.
+    """
+    run = find(name)
+    if run.result() is None:
+        raise UserError(
+            "the run has no result to begin with", place=_place(run), remedy=f"`tuiftune status {run.name}`"
+        )
+    whole = run.result_path / "model"
+    if paths.is_file(whole / "config.json") and not paths.is_file(whole / "adapter_config.json"):
+        return whole
+    merged = run.path.joinpath(*MERGED)
+    if paths.is_file(merged / "config.json"):
+        return merged
+    raise UserError(
+        "the run's result is an adapter, and a run begins with a whole model",
+        place=_place(run),
+        remedy=f"merge it into its base model: tuiftune export {run.name} --to merged",
+    )
+
+
+def _place(run: RunDir) -> str:
+    return f"model.base: run:{printable(run.name)}"
