@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "tuiftune.engine"
-Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat"]
+Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "export"]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line
 
@@ -129,6 +129,32 @@ class Conversation:
         code = self._process.wait()
         self._said.seek(0)
         return refusal(self._said.read().decode("utf-8", "replace"), code, self._place)
+
+
+def follow(job: Job, tell: Callable[[dict[str, Any]], None], *, place: str = "") -> dict[str, Any]:
+    """Run a job that writes one JSON object a line: `tell` gets each as it comes, the last is returned.
+
+    The job ends with this process's interest in it. UserError with the engine's own line and exit code, and
+    the `place`, where it refuses.
+    """
+    last: dict[str, Any] = {}
+    with tempfile.TemporaryFile() as err:
+        process = interpreter.start(job.command(), stdout=subprocess.PIPE, stderr=err, session=True)
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                last = json.loads(line)
+                tell(last)
+            process.wait()
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+        if process.returncode != 0:
+            err.seek(0)
+            raise refusal(err.read().decode("utf-8", "replace"), process.returncode, place)
+    return last
 
 
 def refusal(said: str, code: int, place: str) -> UserError:

@@ -69,6 +69,12 @@ class Engine:
         job = self.start(*args)
         return job.wait(), job.output.read_text(encoding="utf-8")
 
+    def wait_for(self, call: str, *args: str) -> None:
+        """Call a function in a process of its own, to its end."""
+        output = self.scratch / f"output-{next(self.numbers)}"
+        job = Job(self, self.parent.start(list(args), output, call=call), output)
+        assert job.wait() == 0, output.read_text(encoding="utf-8")
+
     def train(self, run: Path, *options: str) -> int:
         return self.run("train", run, *options)[0]
 

@@ -55,6 +55,14 @@ def stuck_after(seconds: float) -> None:
     gpu.STUCK_AFTER, gpu.HEARTBEAT_EVERY = seconds, seconds / 4
 
 
+def merges_nothing(really: bool) -> None:
+    """Adapters are left out of what is merged."""
+    from tuiftune.engine.export import merging
+
+    if really:
+        merging.Adapted.merged = lambda layers, weight: weight
+
+
 def cannot_hold(rows: int) -> None:
     """The second of two processes runs out of memory in the preflight check of so many rows, or more."""
     import torch

@@ -55,7 +55,14 @@ def make_tokenizer() -> Any:
     return tokenizer
 
 
-def make_model(directory: Path) -> Path:
+def make_shards(directory: str, size: str) -> None:
+    """The tiny model in files of at most so many bytes each."""
+    from pathlib import Path
+
+    make_model(Path(directory), size)
+
+
+def make_model(directory: Path, size: str = "50GB") -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -76,7 +83,7 @@ def make_model(directory: Path) -> Path:
         bos_token_id=None,
     )
     model = LlamaForCausalLM(config)
-    model.save_pretrained(directory)
+    model.save_pretrained(directory, max_shard_size=size)
     tokenizer.save_pretrained(directory)
     return directory
 

@@ -73,6 +73,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Ship": (
         ("ship", "ship", "ship"),
+        ("export", "export", "export"),
         ("chat", "chat", "chat"),
     ),
     "Import and share": (

@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     answer.add_argument("--requests", default="-", help="a file of requests instead of standard input")
     chat = jobs.add_parser("chat", help="keep models loaded and answer requests, as JSON lines")
     chat.add_argument("models", nargs="+", metavar="KIND:WHERE", help="run, base, adapter or model")
+    export = jobs.add_parser("export", help="write a run's model in another form, and verify it")
+    export.add_argument("--request", required=True, metavar="FILE", help="what to write, as JSON")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 
@@ -58,6 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import answer as answering
 
             return int(answering.main(given))
+        if given.job == "export":
+            from tuiftune.engine.jobs import export as exporting
+
+            return int(exporting.main(given))
         if given.job == "describe":
             from tuiftune.engine.jobs import describe as describing
 

@@ -51,6 +51,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "technique": wanted.technique,
         "trainable": trainer.trainable,
         "parameters": trainer.parameters,
+        "base_files": trainer.base_files,
         "preflight": settings.preflight_of(run.path / settings.PREFLIGHT) or None,
         "provenance": provenance.of_result(
             run.planned().document.get("provenance") or {},

@@ -16,6 +16,7 @@ from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
 from tuiftune.engine.training import optimizations
+from tuiftune.engine.training.fingerprint import TOKENIZER, WEIGHTS
 from tuiftune.evaluate.statistics import perplexity
 from tuiftune.runs.reports.verdict import grouped
 
@@ -72,6 +73,12 @@ class RunTrainer(Mixin):
         self.remove_callback(PrinterCallback)
         self._clip = self.accelerator.clip_grad_norm_
         self.accelerator.clip_grad_norm_ = self._clip_checked
+
+    @property
+    def base_files(self) -> dict[str, str]:
+        """Digests of the base model's files that it is trained on, as far as they are known."""
+        known = {"weights": WEIGHTS, "tokenizer": TOKENIZER}
+        return {key: self._fingerprint[name] for key, name in known.items() if name in self._fingerprint}
 
     @property
     def trainable(self) -> int:

@@ -48,6 +48,7 @@ RESULT: Mapping[str, Any] = {
     "technique": TEXT,
     "trainable": NUMBER,
     "parameters": NUMBER,
+    "base_files": {"weights": TEXT, "tokenizer": TEXT},
     "preflight": {"measured": MEASURED, "predicted": MEASURED},
     "rehearsal": {"measured": MEASURED, "predicted": MEASURED},  # in runs of earlier versions
 }

@@ -1,0 +1,148 @@
+"""`tuiftune export`: the model of a run in the form that somebody else loads, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuiftune.runs.store.directory import RunDir
+
+PHASES = {
+    "loading": "loading",
+    "merging": "merging adapters into the base model",
+    "copying": "copying",
+    "verifying": "answering evaluation rows from the export",
+}
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of a finished run.")],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="TARGET", help="Form to write. Without it, all forms are listed."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Directory to write. [default: RUN/exports/TARGET]"
+        ),
+    ] = None,
+    quantize: Annotated[
+        str | None, typer.Option("--quantize", metavar="FORM", help="Precision, such as bfloat16 or q8_0.")
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", metavar="DIR", help="Where the base model is now, if it was moved."),
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not answer the evaluation rows from the export.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+) -> None:
+    """Write a run's model as merged weights, an adapter and more, and verify it.
+
+    The evaluation rows are answered from the exported files by the engine that loads them, and compared with
+    the run. Exit code 1 if they differ more than the precision explains.
+    """
+    from tuiftune.cli.terminal import say, write_json
+    from tuiftune.deploy import exporting
+    from tuiftune.runs.store.find import find
+
+    found = find(run, runs)
+    if to is None:
+        _list(found, base, as_json)
+        return
+    wanted = exporting.Wanted(to, quantize, output, not no_verify, base)
+    prepared = exporting.prepare(found, wanted)
+    try:
+        with _progress() as tell:
+            document = exporting.export(prepared, tell)
+    except KeyboardInterrupt:
+        say(f"interrupted: the same command continues in {prepared.staged}")
+        raise
+    if as_json:
+        write_json(document)
+    else:
+        _report(document)
+    if document["state"] == "failed":
+        raise typer.Exit(1)
+
+
+def _list(run: RunDir, base: Path | None, as_json: bool) -> None:
+    """Print every target, and why this run cannot leave in one."""
+    from tuiftune.cli.terminal import say, sign, write_json
+    from tuiftune.deploy import every
+    from tuiftune.deploy.facts import facts_of
+
+    facts = facts_of(run, base)
+    lines = []
+    for target in every().values():
+        refused = target.refuses(facts, target.forms[0])
+        lines.append(
+            {
+                "target": target.key,
+                "writes": target.does,
+                "quantize": [form.key for form in target.forms],
+                "possible": refused is None,
+                "why": None if refused is None else f"{refused[0]}. {refused[1]}",
+                "not_run": target.not_run or None,
+            }
+        )
+    if as_json:
+        write_json({"run": run.name, "targets": lines})
+        return
+    for line in lines:
+        mark = sign("ok" if line["possible"] else "bad")
+        typer.echo(f"{mark} {line['target']:9} {line['writes']}")
+        if line["why"]:
+            typer.echo(f"{'':12}{line['why']}")
+        if len(line["quantize"]) > 1:  # type: ignore[arg-type]
+            typer.echo(f"{'':12}--quantize {'|'.join(line['quantize'])}")  # type: ignore[arg-type]
+        if line["not_run"]:
+            typer.echo(f"{'':12}not run by us: {line['not_run']}")
+    say(f"write one with `tuiftune export {run.name} --to TARGET`")
+
+
+class _progress:  # noqa: N801  (read as a noun)
+    """A line of progress on standard error: redrawn on a terminal, one a phase elsewhere."""
+
+    def __enter__(self) -> Callable[[dict[str, Any]], None]:
+        from tuiftune.cli.data_progress import watching
+        from tuiftune.cli.terminal import err, say
+
+        self._watching = watching()
+        watch = self._watching.__enter__()
+        plain, last = not err().is_terminal, [""]
+
+        def tell(said: dict[str, Any]) -> None:
+            phase = said.get("phase")
+            if phase is None:
+                return
+            words = PHASES.get(phase, phase)
+            if plain and words != last[0]:
+                say(words)
+            last[0] = words
+            watch(words, said["done"] / said["total"] if said.get("total") else None)
+
+        return tell
+
+    def __exit__(self, *fault: Any) -> None:
+        self._watching.__exit__(*fault)
+
+
+def _report(document: dict[str, Any]) -> None:
+    """Say what was written, how it compares with the run, and how to use it."""
+    from tuiftune.cli.terminal import sign
+    from tuiftune.deploy.words import lines
+    from tuiftune.printable import printable
+
+    marks = {"verified": "ok", "failed": "bad", "not verified": "warn"}
+    for number, line in enumerate(lines(document)):
+        mark = f"{sign(marks[document['state']])} " if number == 0 else "  "  # type: ignore[arg-type]
+        typer.echo(mark + printable(line))

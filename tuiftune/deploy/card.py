@@ -1,0 +1,56 @@
+"""The card of an exported directory: the result's own, how its files are used and how they were verified."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.deploy.words import verified
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuiftune.deploy.exporting import Prepared
+
+USE = re.compile(r"^## Use$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+MARK = "> **Verification failed.** These files do not answer as the run did: {why}."
+STATE = {
+    "verified": "The evaluation rows were answered from these files and compared with the run.",
+    "failed": "The evaluation rows were answered from these files, and the comparison with the run failed.",
+    "not verified": "Nothing was answered from these files yet.",
+}
+
+
+def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
+    """The model card of an export."""
+    place = prepared.facts.result / "README.md"
+    own = documents.read_text(place) if paths.is_file(place) else f"# {prepared.run.name}\n"
+    target, form = prepared.target, prepared.form
+    section = [
+        f"## This export: {target.name}",
+        "",
+        f"{target.does[:1].upper()}{target.does[1:]} ({form.does}), written by tuiftune.",
+        "",
+        "```bash",
+        *[printable(str(line)) for line in document.get("use") or ()],
+        "```",
+        "",
+        STATE[str(document["state"])],
+        *(["", f"Not run by us: {target.not_run}."] if target.not_run else []),
+        "",
+        *[f"- {printable(line)}" for line in verified(document)],
+        "",
+    ]
+    body = USE.sub("", own).rstrip() + "\n\n" + "\n".join(section)
+    if document["state"] != "failed":
+        return body
+    why = "; ".join(document["verified"]["faults"])
+    return _after_head(body, MARK.format(why=printable(why)))
+
+
+def _after_head(text: str, mark: str) -> str:
+    """The text with a paragraph before its first heading, after the YAML that describes it."""
+    head, found, rest = text.partition("\n# ")
+    return f"{head}\n{mark}\n\n# {rest}" if found else f"{mark}\n\n{text}"

@@ -1,0 +1,217 @@
+"""One export from beginning to end: checked, written into a hidden directory, verified, put in its place.
+
+Everything that can be wrong on the user's side and does not need the model is found before anything is
+written. What is written lies in a hidden directory next to its place until it is whole; the same export
+continues there, another one removes it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import engine_call, paths
+from tuiftune.deploy import find, manifest
+from tuiftune.deploy.card import card
+from tuiftune.deploy.facts import facts_of
+from tuiftune.engine_call import Job
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.preset.sizes import format_size
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tuiftune.deploy.base import Facts, Form, Target
+    from tuiftune.runs.store.directory import RunDir
+
+SPARE = 64 << 20  # bytes: tokenizer, cards, the file system's own
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An export as it was asked for.
+
+    Attributes:
+        target: key of the target.
+        quantize: key of its precision; None: the target's own.
+        output: directory to write to; None: in the run's directory.
+        verify: answer the evaluation rows from what was written.
+        base: directory of the base model, where it was moved.
+        options: what a target takes in addition, by name.
+    """
+
+    target: str
+    quantize: str | None = None
+    output: Path | None = None
+    verify: bool = True
+    base: Path | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An export that was found possible."""
+
+    run: RunDir
+    wanted: Wanted
+    target: Target
+    form: Form
+    facts: Facts
+    place: Path
+
+    @property
+    def staged(self) -> Path:
+        """Where it is written until it is whole."""
+        return self.place.with_name(f".{self.place.name}.partial")
+
+
+def prepare(run: RunDir, wanted: Wanted) -> Prepared:
+    """Check all that can be checked before anything is written. UserError names what is in the way."""
+    target = find(wanted.target)
+    form = target.form(wanted.quantize)
+    if form is None:
+        known = ", ".join(one.key for one in target.forms)
+        raise UserError(
+            f"{printable(str(wanted.quantize))} is not a precision of {target.key}",
+            place="--quantize",
+            remedy=f"one of {known}",
+        )
+    facts = facts_of(run, wanted.base)
+    if (refused := target.refuses(facts, form)) is not None:
+        raise UserError(refused[0], place=f"--to {target.key}", remedy=refused[1])
+    for need in target.needs:
+        if importlib.util.find_spec(need.module) is None:
+            raise UserError(
+                f"{target.name} needs the package {need.module} ({need.why})",
+                place=f"--to {target.key}",
+                remedy=f"pip install 'tuiftune[{need.extra}]'",
+            )
+    name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
+    place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
+    prepared = Prepared(run, wanted, target, form, facts, place)
+    _check_place(prepared)
+    _check_disk(prepared)
+    return prepared
+
+
+def export(prepared: Prepared, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Write, verify and place an export. `tell` is told {"phase", "done", "total"} as it proceeds.
+
+    Returns: the manifest, with `state` verified, failed or not verified, and `directory`.
+    """
+    began = time.monotonic()
+    staged = _stage(prepared)
+    request = staged / REQUEST
+    try:
+        said = engine_call.follow(Job("export", ("--request", str(request))), tell, place=prepared.run.name)
+        request.unlink(missing_ok=True)
+        document = _document(prepared, said) | {"seconds": round(time.monotonic() - began, 1)}
+        prepared.target.finish(staged, prepared.facts, prepared.form)
+        (staged / "README.md").write_text(card(prepared, document), encoding="utf-8")  # raw: ours
+        document["files"] = manifest.files(staged)
+        document["bytes"] = sum(one["bytes"] for one in document["files"])
+        manifest.write(staged, document)
+        _place(staged, prepared.place)
+    except OSError as fault:
+        raise paths.cannot(fault, fault.filename or staged, "write") from None
+    return document | {"directory": str(prepared.place)}
+
+
+def _document(prepared: Prepared, said: dict[str, Any]) -> dict[str, Any]:
+    from tuiftune import __version__
+
+    verified = said.get("verified")
+    state: manifest.State = "not verified"
+    if verified is not None:
+        state = "failed" if verified["faults"] else "verified"
+    return {
+        "version": 1,
+        "state": state,
+        "run": prepared.run.name,
+        "target": prepared.target.key,
+        "quantize": prepared.form.key,
+        "base": prepared.facts.base,
+        "tuiftune": __version__,
+        **said,
+        "not_run": prepared.target.not_run or None,
+        "use": prepared.target.use(prepared.place, prepared.facts),
+    }
+
+
+def _check_place(prepared: Prepared) -> None:
+    """UserError where something lies in its place that is not an earlier export of the same run."""
+    place = prepared.place
+    if paths.gone(place):
+        return
+    paths.require(place)
+    earlier = manifest.read(place) if paths.is_dir(place) else None
+    if earlier is not None and earlier.get("run") == prepared.run.name:
+        return
+    if paths.is_dir(place) and not paths.entries(place):
+        return
+    raise UserError(
+        "is there already and is not an earlier export of this run",
+        place=printable(str(place)),
+        remedy="name another directory with -o DIR",
+    )
+
+
+def _check_disk(prepared: Prepared) -> None:
+    """UserError with exit code 3 where the disk cannot hold it."""
+    from tuiftune.hardware.disks import disk_of
+
+    facts, share = prepared.facts, prepared.target.share
+    needed = int(share * facts.size) + SPARE
+    if not paths.gone(prepared.staged):
+        needed -= sum(one["bytes"] for one in manifest.files(prepared.staged))
+    disk = disk_of(prepared.place)
+    if disk.total and needed > disk.free:
+        raise UserError(
+            f"not enough disk: {format_size(needed)} are needed, {format_size(disk.free)} are free",
+            place=printable(str(prepared.place)),
+            remedy="free some space, or name a directory on another disk with -o DIR",
+            exit_code=ExitCode.DOES_NOT_FIT,
+        )
+
+
+def _stage(prepared: Prepared) -> Path:
+    """The directory to write into, with what an earlier attempt of the same export left in it."""
+    staged, wanted = prepared.staged, prepared.wanted
+    request = {
+        "run": str(prepared.run.path),
+        "target": prepared.target.key,
+        "form": prepared.form.key,
+        "base": None if wanted.base is None else str(wanted.base),
+        "verify": wanted.verify,
+        "options": dict(wanted.options),
+        "directory": str(staged),
+    }
+    result = paths.modified(prepared.run.result_path / "result.json")
+    identity = {**request, "verify": None, "result": result}
+    try:
+        if (manifest.read(staged) or {}).get("identity") != identity and not paths.gone(staged):
+            shutil.rmtree(staged)
+        staged.mkdir(parents=True, exist_ok=True)
+        manifest.write(staged, {"state": "unfinished", "run": prepared.run.name, "identity": identity})
+        (staged / REQUEST).write_text(json.dumps(request), encoding="utf-8")  # raw: ours
+    except OSError as fault:
+        raise paths.cannot(fault, staged, "write") from None
+    return staged
+
+
+def _place(staged: Path, place: Path) -> None:
+    """Rename the directory to its place; an earlier export there is removed once the new one is."""
+    old = place.with_name(f".{place.name}.old")
+    if not paths.gone(place):
+        shutil.rmtree(old, ignore_errors=True)
+        os.rename(place, old)
+    os.rename(staged, place)
+    shutil.rmtree(old, ignore_errors=True)

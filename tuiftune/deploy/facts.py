@@ -1,0 +1,76 @@
+"""What is known of a run's result before anything is loaded: its adapter, its base model, their sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tuiftune import documents, paths
+from tuiftune.deploy.base import Facts
+from tuiftune.errors import UserError
+from tuiftune.models import weights
+from tuiftune.models.resolve import resolve
+from tuiftune.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tuiftune.models.reference import BaseModel
+    from tuiftune.runs.store.directory import RunDir
+
+ADAPTER = "adapter_config.json"
+
+
+def facts_of(run: RunDir, base: Path | None = None) -> Facts:
+    """The facts of a finished run. `base`: where the base model is now, if it was moved.
+
+    UserError for a run without a result, and for an adapter whose base model is gone.
+    """
+    if run.result() is None:
+        raise UserError(
+            "has no result to export yet",
+            place=run.name,
+            remedy=f"`tuiftune watch {run.name}` shows how far it is",
+        )
+    result = run.result_path / "model"
+    paths.require(result / "config.json" if not paths.is_file(result / ADAPTER) else result)
+    adapter = documents.read_json(result / ADAPTER) if paths.is_file(result / ADAPTER) else {}
+    preset = run.plan().preset(str(run.plan_path))
+    model = _base(preset.model.base, preset.model.revision, base, needed=bool(adapter))
+    source = model.path if model is not None and model.weights else None
+    whole = source if adapter else result
+    config = _config(whole if whole is not None else model.path if model is not None else None)
+    parameters = model.parameters if model is not None else 0
+    return Facts(
+        name=run.name,
+        result=result,
+        adapter=adapter,
+        base=preset.model.base,
+        source=source,
+        stored=weights.stored_dtype(whole) if whole is not None else None,
+        quantization=model.quantization if model is not None else None,
+        size=2 * parameters if parameters else sum(paths.size(path) for path in weights.files(result)),
+        architectures=tuple(str(one) for one in config.get("architectures") or ()),
+        license=model.licence if model is not None else None,
+        system=preset.data.system,
+        context=preset.data.max_length,
+    )
+
+
+def _base(name: str, revision: str | None, moved: Path | None, *, needed: bool) -> BaseModel | None:
+    """The base model; None where it is gone and not needed."""
+    try:
+        return resolve(str(moved) if moved is not None else name, revision)
+    except UserError as fault:
+        if not needed:
+            return None
+        raise UserError(
+            f"the base model cannot be found ({fault.message})",
+            place=printable(str(moved or name)),
+            remedy="an adapter is merged into it: name its directory with --base DIR",
+        ) from None
+
+
+def _config(directory: Path | None) -> dict[str, Any]:
+    if directory is None or not paths.is_file(directory / "config.json"):
+        return {}
+    return documents.read_json(directory / "config.json")
