@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "tuiftune.engine"
-Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "export"]
+Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "export", "convert"]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line
 
@@ -143,7 +143,7 @@ def follow(job: Job, tell: Callable[[dict[str, Any]], None], *, place: str = "")
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                last = json.loads(line)
+                last = json.loads(line)  # raw: by our own engine
                 tell(last)
             process.wait()
         finally:

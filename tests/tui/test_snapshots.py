@@ -78,6 +78,7 @@ SCENES = (
     Scene("charts", WIDE, ("v", "g"), run="h200-lora"),
     Scene("charts-cursor", SMALL, ("done ", "v", "b"), run="demo"),
     Scene("compare", SMALL, ("h200-qlora ", "space", "space", "m", "Outcome ")),
+    Scene("export", WIDE, ("done ", "r", "after ", "x", "gguf "), run="demo"),
     Scene("result", WIDE, ("done ", "r", "after "), run="demo"),
     Scene("help", SMALL, ("question_mark",), run="demo"),
 )

@@ -39,6 +39,19 @@ def export(
         Path | None,
         typer.Option("--base", metavar="DIR", help="Where the base model is now, if it was moved."),
     ] = None,
+    llama_cpp: Annotated[
+        Path | None,
+        typer.Option("--llama-cpp", metavar="DIR", help="llama.cpp's directory, for GGUF files."),
+    ] = None,
+    repo: Annotated[
+        str | None, typer.Option("--repo", metavar="OWNER/NAME", help="With --to hub: the repository.")
+    ] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="With --to hub: upload it. Without, the files are only listed.")
+    ] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="With --to hub: make the repository public.")
+    ] = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not answer the evaluation rows from the export.")
     ] = False,
@@ -52,13 +65,21 @@ def export(
     """
     from tuiftune.cli.terminal import say, write_json
     from tuiftune.deploy import exporting
+    from tuiftune.deploy.request import Wanted
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if to is None:
         _list(found, base, as_json)
         return
-    wanted = exporting.Wanted(to, quantize, output, not no_verify, base)
+    given = {
+        "llama_cpp": None if llama_cpp is None else str(llama_cpp),
+        "repo": repo,
+        "upload": "yes" if upload else None,
+        "public": "yes" if public else None,
+    }
+    options = tuple((key, value) for key, value in given.items() if value is not None)
+    wanted = Wanted(to, quantize, output, not no_verify, base, options)
     prepared = exporting.prepare(found, wanted)
     try:
         with _progress() as tell:
@@ -66,6 +87,8 @@ def export(
     except KeyboardInterrupt:
         say(f"interrupted: the same command continues in {prepared.staged}")
         raise
+    if prepared.target.upload is not None:
+        document["uploaded"] = exporting.upload(prepared, document)
     if as_json:
         write_json(document)
     else:
@@ -146,3 +169,10 @@ def _report(document: dict[str, Any]) -> None:
     for number, line in enumerate(lines(document)):
         mark = f"{sign(marks[document['state']])} " if number == 0 else "  "  # type: ignore[arg-type]
         typer.echo(mark + printable(line))
+    if "uploaded" in document:
+        from tuiftune.figures import size
+
+        for file in document["files"]:
+            typer.echo(f"  {size(file['bytes']):>10}  {printable(file['name'])}")
+        where = document["uploaded"]
+        typer.echo(f"  uploaded: {where}" if where else "  not uploaded: these files are, with --upload")

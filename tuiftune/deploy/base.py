@@ -39,6 +39,9 @@ class Facts:
         size: bytes of the whole model in 16 bits.
         architectures: classes that its config.json names.
         license: of the base model.
+        system: system prompt that the rows were trained with, if the preset sets one.
+        context: longest row that it was trained on, in tokens.
+        positions: tokens that the base model was made for.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Facts:
     license: str | None = None
     system: str | None = None
     context: int | None = None
+    positions: int | None = None
 
     @property
     def adapted(self) -> bool:
@@ -89,8 +93,11 @@ class Target:
         not_run: what of it this project has not run, in words; "": everything is.
         needs: packages it uses.
         refuses: why a result cannot leave in it, and what to do; asked before anything is written.
+        tools: UserError where a program that it uses is not on this machine: (form, options).
         finish: writes what goes with the weights: (directory, facts, form).
-        use: command lines that use it: (directory, facts).
+        use: command lines that use it: (directory, facts, form).
+        upload: sends the directory away: (directory, facts, options); returns its address, if it did.
+        library: what loads it, as the Hub's model cards name it.
         share: bytes written at most while it is made, as a multiple of the whole model in 16 bits.
     """
 
@@ -101,11 +108,14 @@ class Target:
     writer: str
     forms: tuple[Form, ...]
     answers: str
-    use: Callable[[Path, Facts], list[str]]
+    use: Callable[[Path, Facts, Form], list[str]]
     not_run: str = ""
     needs: tuple[Need, ...] = ()
     refuses: Callable[[Facts, Form], tuple[str, str] | None] = field(default=lambda facts, form: None)
+    tools: Callable[[Form, Mapping[str, str]], None] = field(default=lambda form, options: None)
     finish: Callable[[Path, Facts, Form], None] = field(default=lambda directory, facts, form: None)
+    upload: Callable[[Path, Facts, Mapping[str, str]], str | None] | None = None
+    library: str = "transformers"
     share: float = 1.0
 
     def form(self, key: str | None) -> Form | None:

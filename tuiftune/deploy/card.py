@@ -12,9 +12,10 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tuiftune.deploy.exporting import Prepared
+    from tuiftune.deploy.request import Prepared
 
 USE = re.compile(r"^## Use$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+LIBRARY = re.compile(r"^library_name: .*$", re.MULTILINE)
 MARK = "> **Verification failed.** These files do not answer as the run did: {why}."
 STATE = {
     "verified": "The evaluation rows were answered from these files and compared with the run.",
@@ -43,6 +44,7 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         *[f"- {printable(line)}" for line in verified(document)],
         "",
     ]
+    own = LIBRARY.sub(f"library_name: {target.library}", own, count=1)
     body = USE.sub("", own).rstrip() + "\n\n" + "\n".join(section)
     if document["state"] != "failed":
         return body

@@ -12,13 +12,13 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import engine_call, paths
 from tuiftune.deploy import find, manifest
 from tuiftune.deploy.card import card
 from tuiftune.deploy.facts import facts_of
+from tuiftune.deploy.request import Prepared
 from tuiftune.engine_call import Job
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.preset.sizes import format_size
@@ -28,49 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tuiftune.deploy.base import Facts, Form, Target
+    from tuiftune.deploy.request import Wanted
     from tuiftune.runs.store.directory import RunDir
 
 SPARE = 64 << 20  # bytes: tokenizer, cards, the file system's own
 REQUEST = "request.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """An export as it was asked for.
-
-    Attributes:
-        target: key of the target.
-        quantize: key of its precision; None: the target's own.
-        output: directory to write to; None: in the run's directory.
-        verify: answer the evaluation rows from what was written.
-        base: directory of the base model, where it was moved.
-        options: what a target takes in addition, by name.
-    """
-
-    target: str
-    quantize: str | None = None
-    output: Path | None = None
-    verify: bool = True
-    base: Path | None = None
-    options: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An export that was found possible."""
-
-    run: RunDir
-    wanted: Wanted
-    target: Target
-    form: Form
-    facts: Facts
-    place: Path
-
-    @property
-    def staged(self) -> Path:
-        """Where it is written until it is whole."""
-        return self.place.with_name(f".{self.place.name}.partial")
 
 
 def prepare(run: RunDir, wanted: Wanted) -> Prepared:
@@ -94,6 +56,7 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
                 place=f"--to {target.key}",
                 remedy=f"pip install 'tuiftune[{need.extra}]'",
             )
+    target.tools(form, dict(wanted.options))
     name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
     place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
     prepared = Prepared(run, wanted, target, form, facts, place)
@@ -125,6 +88,16 @@ def export(prepared: Prepared, tell: Callable[[dict[str, Any]], None]) -> dict[s
     return document | {"directory": str(prepared.place)}
 
 
+def upload(prepared: Prepared, document: dict[str, Any]) -> str | None:
+    """Send a written export where its target sends it. Returns the address; None where nothing was sent.
+
+    What failed its verification stays here.
+    """
+    if prepared.target.upload is None or document["state"] == "failed":
+        return None
+    return prepared.target.upload(prepared.place, prepared.facts, dict(prepared.wanted.options))
+
+
 def _document(prepared: Prepared, said: dict[str, Any]) -> dict[str, Any]:
     from tuiftune import __version__
 
@@ -142,7 +115,7 @@ def _document(prepared: Prepared, said: dict[str, Any]) -> dict[str, Any]:
         "tuiftune": __version__,
         **said,
         "not_run": prepared.target.not_run or None,
-        "use": prepared.target.use(prepared.place, prepared.facts),
+        "use": prepared.target.use(prepared.place, prepared.facts, prepared.form),
     }
 
 

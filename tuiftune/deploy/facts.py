@@ -53,6 +53,7 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         license=model.licence if model is not None else None,
         system=preset.data.system,
         context=preset.data.max_length,
+        positions=_positions(config),
     )
 
 
@@ -68,6 +69,16 @@ def _base(name: str, revision: str | None, moved: Path | None, *, needed: bool) 
             place=printable(str(moved or name)),
             remedy="an adapter is merged into it: name its directory with --base DIR",
         ) from None
+
+
+def _positions(config: dict[str, Any]) -> int | None:
+    """Tokens that a model was made for, by its configuration or that of its text part."""
+    inner = config.get("text_config")
+    for document in (config, inner if isinstance(inner, dict) else {}):
+        value = document.get("max_position_embeddings")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
 
 
 def _config(directory: Path | None) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     chat.add_argument("models", nargs="+", metavar="KIND:WHERE", help="run, base, adapter or model")
     export = jobs.add_parser("export", help="write a run's model in another form, and verify it")
     export.add_argument("--request", required=True, metavar="FILE", help="what to write, as JSON")
+    convert = jobs.add_parser("convert", help="run llama.cpp's converter or quantizer")
+    convert.add_argument("--request", required=True, metavar="FILE", help="what to convert, as JSON")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 
@@ -64,6 +66,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import export as exporting
 
             return int(exporting.main(given))
+        if given.job == "convert":
+            from tuiftune.engine.jobs import convert as converting
+
+            return int(converting.main(given))
         if given.job == "describe":
             from tuiftune.engine.jobs import describe as describing
 

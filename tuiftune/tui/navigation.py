@@ -18,6 +18,7 @@ SCREENS = {
     "dashboard": ("dashboard.dashboard", "Dashboard"),
     "replay": ("dashboard.replay", "ReplayScreen"),
     "result": ("dashboard.result", "ResultScreen"),
+    "export": ("export.export", "Export"),
     "charts": ("charts.charts", "Charts"),
     "chat": ("chat.chat", "ChatScreen"),
     "compare": ("compare.compare", "Compare"),

@@ -62,7 +62,7 @@ class Template:
         UserError with the template's own words when it refuses the conversation.
         """
         at(Stage.TEMPLATE)
-        turns = [self._turn(message) for message in messages]
+        turns = self.turns(messages)
         pinned = clock.set(self._now)
         try:
             text = self._compiled.render(
@@ -99,6 +99,10 @@ class Template:
             spans.append((len(text), len(text) + len(written)))
             text += written + after
         return text, spans
+
+    def turns(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """Messages as the template takes them."""
+        return [self._turn(message) for message in messages]
 
     def _turn(self, message: Message) -> dict[str, Any]:
         content, fields = message.content, {}

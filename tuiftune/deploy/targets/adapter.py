@@ -40,8 +40,9 @@ def lora_rank(facts: Facts) -> int:
     return next((rank for rank in RANKS if rank >= facts.rank), RANKS[-1])
 
 
-def use(directory: Path, facts: Facts) -> list[str]:
+def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     """Commands that serve the adapter on its base model."""
+    del form
     base, here = shlex.quote(str(facts.source or facts.base)), shlex.quote(str(directory))
     return [
         f"vllm serve {base} --enable-lora --max-lora-rank {lora_rank(facts)} --lora-modules "
@@ -61,5 +62,6 @@ TARGET = Target(
     use=use,
     refuses=refuses,
     not_run="vLLM and SGLang pin another PyTorch; the adapter is verified with PEFT",
+    library="peft",
     share=0.1,
 )

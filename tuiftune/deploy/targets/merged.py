@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tuiftune.deploy.base import SIXTEEN, Facts, Target, merges
+from tuiftune.deploy.base import SIXTEEN, Facts, Form, Target, merges
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def use(directory: Path, facts: Facts) -> list[str]:
+def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     """Commands that use the model."""
-    del facts
+    del facts, form
     return [f"transformers serve {shlex.quote(str(directory))}"]
 
 

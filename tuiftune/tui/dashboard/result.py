@@ -226,6 +226,9 @@ class ResultScreen(FullScreen[None]):
 
         self.app.push_screen(LabelScores(self.run.name, self._rows))
 
+    def action_export(self) -> None:
+        self.app.open("export", run=self.run)
+
     def action_quit(self) -> None:
         self.app.exit("", return_code=0)
 

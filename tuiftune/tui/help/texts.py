@@ -153,6 +153,12 @@ EXPLANATIONS: dict[str, str] = {
         "that were given it; F1 is their harmonic mean. In the confusion matrix, a row is a reference label "
         "and a column is the label that the model answered, by its number; the diagonal is right."
     ),
+    "export": (
+        "Writes the model in the form that another program loads, then answers the evaluation rows from the "
+        "written files and compares with the run: exact match, same answers, KL divergence, prompts and stop "
+        "tokens. A target marked with a cross cannot hold this run's model; the line below says why. Exports "
+        "are in exports/ in the run's directory. `tuiftune export` does the same."
+    ),
     "result": (
         "Scores on the evaluation set before and after training: eval loss (lower is better), perplexity "
         "(the exponential of the loss: 1 is best), and exact match (the share of generated answers equal to "

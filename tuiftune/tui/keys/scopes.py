@@ -13,6 +13,7 @@ RESULT = "result"
 WRONG = "wrong"
 LABELS = "labels"
 CHAT = "chat"
+EXPORT = "export"
 WHY = "why"
 ANSWERING = "answering"
 TOKENS = "tokens"
@@ -65,6 +66,7 @@ TITLES = {
     WRONG: "Evaluated rows",
     LABELS: "Labels",
     CHAT: "Chat",
+    EXPORT: "Export the model",
     WHY: "Reasons",
     ANSWERING: "Sample answers",
     DIALOG: "Dialog",

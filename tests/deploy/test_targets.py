@@ -1,0 +1,185 @@
+"""What goes with an export and can't be run here: Modelfiles, units, containers, refusals, cards."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tuiftune import assets
+from tuiftune.data.chat.template import Template
+from tuiftune.data.example import Message
+from tuiftune.deploy import every, go_template, llama_cpp
+from tuiftune.deploy.base import Facts
+from tuiftune.deploy.targets import hub, ollama
+from tuiftune.errors import UserError
+
+CHATML = (
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA = (
+    "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n"
+    "{{ m['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+COUNTS = "{% for m in messages %}[{{ loop.index }}] {{ m['role'] }}: {{ m['content'] }}\n{% endfor %}answer:"
+
+
+def template(source: str) -> Template:
+    return Template(source, {"bos_token": "<s>", "eos_token": "</s>"}, place="test")
+
+
+def facts(**changes: Any) -> Facts:
+    given = Facts(
+        name="Support",
+        result=assets.BASE,
+        adapter={"r": 16, "peft_type": "LORA"},
+        base="builtin:tiny",
+        source=assets.BASE,
+        stored="bfloat16",
+        quantization=None,
+        size=2_000_000,
+        architectures=("LlamaForCausalLM",),
+        license="apache-2.0",
+        context=512,
+        positions=2048,
+    )
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize("source", [CHATML, LLAMA], ids=["chatml", "llama"])
+def test_ollamas_template_renders_what_the_models_does(source: str) -> None:
+    own = template(source)
+    parts = go_template.derive(own)
+    for messages in (
+        [Message("user", "Hello")],
+        [Message("system", "Short."), Message("user", "a"), Message("assistant", "b"), Message("user", "c")],
+    ):
+        assert parts.render(messages) == own.render(messages, prompt=True)
+    assert parts.go().count("{{") == parts.go().count("}}")
+    assert "{{ range .Messages }}" in parts.go()
+
+
+def test_bos_that_the_file_adds_is_not_written_twice() -> None:
+    assert go_template.derive(template(LLAMA)).start == "<s>"
+    assert go_template.derive(template(LLAMA), "<s>").start == ""
+
+
+def test_a_template_that_ollama_cannot_write_is_refused() -> None:
+    with pytest.raises(UserError, match="does not write every message of a role alike"):
+        go_template.derive(template(COUNTS))
+
+
+def test_text_cannot_end_what_it_stands_in() -> None:
+    text = 'a {{ b }} and """ c'
+    escaped = go_template.escaped(text)
+    assert '"""' not in escaped
+    # Read as Go does: a string in braces is its characters.
+    read, rest = "", escaped
+    while "{{ " in rest:
+        plain, _, rest = rest.partition("{{ ")
+        quoted, _, rest = rest.partition(" }}")
+        read += plain + json.loads(quoted.replace("\\x", "\\u00"))
+    assert read + rest == text
+
+
+@pytest.mark.parametrize("system", ['Say "hi".', 'End with "', 'Three """ quotes and {{ braces }}'])
+def test_a_quote_in_the_system_prompt_stays_one(system: str, tmp_path: Path) -> None:
+    text = ollama.modelfile(tmp_path, facts(system=system), ollama.FORMS[0])
+    assert text.startswith("FROM ./Support-Q8_0.gguf\n")
+    # Three quotes open and close, and nothing else does: every second piece is a value.
+    pieces = text.split('"""')
+    assert len(pieces) % 2 == 1
+    if system.endswith("."):
+        assert f'SYSTEM """{system}"""' in text
+    else:
+        assert "SYSTEM" not in text
+        assert go_template.escaped(system) in pieces[1]
+    assert 'PARAMETER stop "<|end|>"' in text
+    assert "PARAMETER temperature 0\n" in text
+    assert "PARAMETER num_ctx 2048\n" in text
+
+
+@pytest.mark.parametrize("key", ["vllm", "sglang"])
+def test_units_and_containers_hold_the_command(key: str, tmp_path: Path) -> None:
+    target = every()[key]
+    staged = tmp_path / ".my model.partial"
+    staged.mkdir()
+    named = facts(name="100%-mine")
+    target.finish(staged, named, target.forms[0])
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(staged / f"{key}.service")
+    line = unit["Service"]["ExecStart"].replace("%%", "%")
+    place = tmp_path / "my model"
+    command = shlex.split(target.use(place, named, target.forms[0])[0])
+    assert shlex.split(line) == ["/usr/bin/env", *command]
+    assert "127.0.0.1" in command
+    service = yaml.safe_load((staged / "compose.yaml").read_text())["services"][key]
+    assert "/model" in service["command"]
+    assert service["ports"][0].startswith("127.0.0.1:")
+    assert "100%-mine" in service["command"]
+
+
+def test_every_target_says_how_it_is_used_and_what_was_not_run() -> None:
+    for key, target in every().items():
+        assert target.key == key
+        assert target.forms
+        assert all(target.use(Path("/out"), facts(), form) for form in target.forms)
+    not_run = {key for key, target in every().items() if target.not_run}
+    assert not_run >= {"adapter", "ollama", "lmstudio", "vllm", "sglang", "mlx", "hub"}
+    assert not {"merged", "gguf"} & not_run
+
+
+def test_a_quantized_base_model_takes_no_merge() -> None:
+    for key in ("merged", "gguf", "ollama", "vllm", "hub"):
+        target = every()[key]
+        refused = target.refuses(facts(quantization="gptq"), target.forms[0])
+        assert refused is not None
+        assert "quantized (gptq)" in refused[0]
+    assert every()["adapter"].refuses(facts(quantization="gptq"), every()["adapter"].forms[0]) is None
+
+
+def test_a_converter_that_is_missing_is_named_with_where_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TUIFTUNE_LLAMA_CPP", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"convert_hf_to_gguf.*git clone --depth 1 .*--llama-cpp DIR"):
+        llama_cpp.converter({})
+    with pytest.raises(UserError, match="is not in this directory"):
+        llama_cpp.converter({"llama_cpp": str(tmp_path)})
+    with pytest.raises(UserError, match="llama-quantize, which is not on this machine"):
+        llama_cpp.quantizer({})
+    (tmp_path / "vendor" / "llama.cpp").mkdir(parents=True)
+    script = tmp_path / "vendor" / "llama.cpp" / "convert_hf_to_gguf.py"
+    script.touch()
+    assert llama_cpp.converter({"llama_cpp": str(tmp_path)}) == script
+
+
+def test_an_upload_is_refused_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    form = hub.TARGET.forms[0]
+    for name in hub.TOKENS:
+        monkeypatch.delenv(name, raising=False)
+    hub.tools(form, {})
+    for options, words in (
+        ({"upload": "yes"}, "no repository is named"),
+        ({"upload": "yes", "repo": "me/it"}, "HF_TOKEN"),
+        ({"repo": "only-a-name"}, "OWNER/NAME"),
+    ):
+        with pytest.raises(UserError, match=words):
+            hub.tools(form, options)
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
+    hub.tools(form, {"upload": "yes", "repo": "me/it"})
+    assert hub.refuses_public(facts(license=None), "me/it")
+    assert "begins with Llama" in (hub.refuses_public(facts(license="llama3.1"), "me/it") or "")
+    assert hub.refuses_public(facts(license="llama3.1"), "me/Llama-it") is None
