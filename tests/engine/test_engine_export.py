@@ -190,17 +190,21 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_the_command_says_what_came_of_it(
     trained: Path, export: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import jsonschema
     from typer.testing import CliRunner
 
     from tuiftune.cli.main import build
+    from tuiftune.schemas import registry
 
     call = CliRunner().invoke
     told = call(build(), ["export", str(trained), "--json"])
+    jsonschema.validate(json.loads(told.stdout), registry.json_schema("export-targets"))
     targets = {one["target"]: one for one in json.loads(told.stdout)["targets"]}
     assert targets["merged"]["possible"]
     out = str(tmp_path / "out")
     done = call(build(), ["export", str(trained), "--to", "merged", "-o", out, "--no-verify", "--json"])
     assert (done.exit_code, json.loads(done.stdout)["state"]) == (0, "not verified")
+    jsonschema.validate(json.loads(done.stdout), registry.json_schema("export"))
     export.fault = {"module": "hindered", "merges_nothing": True}
     done = call(build(), ["export", str(trained), "--to", "merged", "-o", out])
     assert done.exit_code == 1

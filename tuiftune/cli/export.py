@@ -90,7 +90,7 @@ def export(
     if prepared.target.upload is not None:
         document["uploaded"] = exporting.upload(prepared, document)
     if as_json:
-        write_json(document)
+        write_json(document, "export")
     else:
         _report(document)
     if document["state"] == "failed":
@@ -118,7 +118,7 @@ def _list(run: RunDir, base: Path | None, as_json: bool) -> None:
             }
         )
     if as_json:
-        write_json({"run": run.name, "targets": lines})
+        write_json({"run": run.name, "targets": lines}, "export-targets")
         return
     for line in lines:
         mark = sign("ok" if line["possible"] else "bad")

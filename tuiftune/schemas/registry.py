@@ -39,6 +39,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "judge": ("evaluation", "JudgeDocument"),
     "review": ("evaluation", "ReviewDocument"),
     "ship": ("evaluation", "ShipDocument"),
+    "export": ("export", "ExportDocument"),
+    "export-targets": ("export", "ExportTargetsDocument"),
     "result": ("runs", "ResultDocument"),
     "event": ("runs", "EventDocument"),
     "chat": ("sharing", "ChatDocument"),

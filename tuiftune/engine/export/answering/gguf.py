@@ -36,7 +36,7 @@ class Gguf:
     def __init__(self, file: Path, tokeniser: Tokeniser, rows: Rows, adapter: Path | None = None) -> None:
         import xllamacpp
 
-        self._file, self._tokeniser, self._rows = file, tokeniser, rows
+        self._tokeniser, self._rows = tokeniser, rows
         self._seconds, self._tokens = 0.0, 0
         longest = max((len(one.tokens) for one in rows.questions), default=0)
         wanted = xllamacpp.CommonParams()
@@ -54,17 +54,12 @@ class Gguf:
         except RuntimeError as fault:
             raise UserError(f"llama.cpp does not load the file ({fault})", place=file.name) from None
         self._address = self._server.listening_address
+        self._stops = _stops(file, tokeniser)
         self.engine = f"llama.cpp (xllamacpp {xllamacpp.__version__})"
 
     def stops(self) -> set[int]:
         """Token ids that the file names as ends of an answer, and those that llama.cpp takes for one."""
-        from gguf import GGUFReader
-
-        fields = GGUFReader(self._file).fields
-        named = [fields[key] for key in ENDS if key in fields]
-        found = {int(field.parts[field.data[0]][0]) for field in named}
-        identify = self._tokeniser.backend.token_to_id
-        return found | {token for text in TAKEN if (token := identify(text)) is not None}
+        return self._stops
 
     def prompt(self, row: int) -> list[int]:
         """The tokens of a row's prompt, by the file's own template and tokenizer, as its chat takes them."""
@@ -136,6 +131,16 @@ class Gguf:
         except urllib.error.HTTPError as fault:
             why = fault.read().decode("utf-8", "replace")[:200]
             raise UserError(f"llama.cpp refused to answer ({why})", place=path) from None
+
+
+def _stops(file: Path, tokeniser: Tokeniser) -> set[int]:
+    from gguf import GGUFReader
+
+    fields = GGUFReader(file).fields
+    named = [fields[key] for key in ENDS if key in fields]
+    found = {int(field.parts[field.data[0]][0]) for field in named}
+    identify = tokeniser.backend.token_to_id
+    return found | {token for text in TAKEN if (token := identify(text)) is not None}
 
 
 def open_artifact(opened: Opened, directory: Path, rows: Rows) -> Gguf:
