@@ -97,7 +97,7 @@ def shown(app: TuneApp) -> str:
     return "\n".join(strip.text.rstrip() for strip in lines) or "\n" * 24  # before its first layout
 
 
-async def until(pilot: Any, condition: Callable[[], object], seconds: float = 15.0) -> None:
+async def until(pilot: Any, condition: Callable[[], object], seconds: float = 40.0) -> None:
     """Let the app run until the condition holds; fails with what is on the screen."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -59,7 +59,7 @@ async def test_a_check_leads_to_its_rows_and_to_its_remedy(
         await all_checks(pilot)
         await until(pilot, lambda: "findings" in shown(pilot.app))
         await mark(pilot, "exact-duplicates")
-        await until(pilot, lambda: "f     shows the repair" in shown(pilot.app))
+        await until(pilot, lambda: "f     opens cleaning" in shown(pilot.app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, Help))
         assert "learnt by heart" in " ".join(str(pilot.app.screen.text()).split())
@@ -132,7 +132,7 @@ def test_where_the_fault_is(check: str, text: str, found: list[str]) -> None:
 
 
 async def test_a_check_that_ends_while_the_screen_opens_is_shown(app: Callable[..., TuneApp]) -> None:
-    async with app(wizard=True).run_test(size=WIDE) as pilot:
+    async with app(wizard=True, draft=Draft(data=("builtin:tickets",))).run_test(size=WIDE) as pilot:
         await all_checks(pilot)
         screen = pilot.app.screen
         assert isinstance(screen, Checks)

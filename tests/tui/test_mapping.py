@@ -51,7 +51,7 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         await until(pilot, lambda: "was not recognised" in words(pilot.app))
         await until(pilot, lambda: "^s" in words(pilot.app))
         await mapping(pilot)
-        await until(pilot, lambda: "recognised nothing" in words(pilot.app))
+        await until(pilot, lambda: "no known format: choose the columns below" in words(pilot.app))
         await until(pilot, lambda: "1 frage text Was ist 0?" in words(pilot.app))
         await until(pilot, lambda: "auto: ?" in shown(pilot.app))
         await pilot.press("enter")  # it can't be taken like this
@@ -94,7 +94,7 @@ async def test_what_was_guessed_is_overruled(app: Callable[..., TuneApp]) -> Non
         await data_step(pilot)
         await until(pilot, lambda: pilot.app.screen._ready)
         await mapping(pilot)
-        await until(pilot, lambda: "recognised prompt-completion" in words(pilot.app))
+        await until(pilot, lambda: "detected prompt-completion" in words(pilot.app))
         await until(pilot, lambda: "assistant Long 0." in words(pilot.app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, Help))
@@ -116,7 +116,7 @@ async def test_preference_rows_are_trained_by_their_chosen_answers(app: Callable
     draft = Draft(data=("dpo.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
         await data_step(pilot)
-        await until(pilot, lambda: "needs one answer per row" in words(pilot.app))
+        await until(pilot, lambda: "30 rows of preference" in words(pilot.app))
         await mapping(pilot)
         await until(pilot, lambda: "rejected bad" in words(pilot.app))
         await pilot.press("l", "l", "l", "l")

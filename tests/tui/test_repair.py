@@ -58,7 +58,7 @@ async def test_a_repair_is_shown_then_written_then_used(
     async with app(wizard=True, draft=Draft(data=("sets/rows.jsonl",))).run_test(size=size) as pilot:
         await look(pilot)
         text = shown(pilot.app)
-        assert "126 rows → 122 rows, 4 go" in text
+        assert "126 rows → 122 rows, 4 dropped" in text
         assert "- 3 exact duplicate" in text
         assert "- 1 nothing to train on" in text
         assert "secrets masked" in text
@@ -129,11 +129,11 @@ async def test_shares_an_evaluation_set_and_the_target_are_typed(app: Callable[.
         await give("6", "held.jsonl")
         await until(pilot, lambda: "- 10 is in the evaluation set" in shown(pilot.app))
         await give("7", "7/3/1/1")
-        await until(pilot, lambda: "7/3/1/1 is no split" in shown(pilot.app))
+        await until(pilot, lambda: "7/3/1/1" in shown(pilot.app))
         await give("7", "70/30")
-        await until(pilot, lambda: re.search(r"train \d+ \(7\d %\) · validation \d+", shown(pilot.app)))
+        await until(pilot, lambda: re.search(r"train \d+ \(7\d%\) · validation \d+", shown(pilot.app)))
         await give("8", "taken.jsonl")
-        await until(pilot, lambda: "taken.jsonl: is there already" in shown(pilot.app))
+        await until(pilot, lambda: "taken.jsonl: the file already exists" in shown(pilot.app))
         await give("8", "mine")
         await until(pilot, lambda: "mine.jsonl" in shown(pilot.app))
         await pilot.press("enter")

@@ -17,6 +17,7 @@ from tuiftune.preset import file
 from tuiftune.runs.store.control import kill
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.data_choice import DataChoice
 from tuiftune.tui.wizard.goal.goal import GoalStep
 from tuiftune.tui.wizard.machine import MachineStep
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -33,10 +34,17 @@ if TYPE_CHECKING:
 WIDE = (120, 40)
 
 
+async def choose_built_in(pilot: Any) -> None:
+    """Choose the built-in data in the dialog that asks for data, and wait until it is read."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, DataChoice))
+    await pilot.press("down", "enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "1,014" in shown(pilot.app))
+
+
 async def reach(pilot: Any, screen: type) -> None:
-    """Press Enter until the step is shown."""
+    """Press Enter until the step is shown, or the question about its data."""
     for _ in range(60):
-        if isinstance(pilot.app.screen, screen):
+        if isinstance(pilot.app.screen, (screen, DataChoice)):
             await pilot.pause(0.1)
             return
         await pilot.press("enter")
@@ -49,7 +57,7 @@ async def planned(pilot: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
-async def test_enter_alone_reaches_the_review_of_a_sensible_run(
+async def test_enter_and_a_choice_of_data_reach_the_review_of_a_sensible_run(
     app: Callable[..., TuneApp], size: tuple[int, int]
 ) -> None:
     async with app(wizard=True).run_test(size=size) as pilot:
@@ -59,7 +67,8 @@ async def test_enter_alone_reaches_the_review_of_a_sensible_run(
         assert "✓ Machine" in shown(pilot.app)
         assert "1 of 9" in shown(pilot.app)
         await reach(pilot, DataStep)
-        await until(pilot, lambda: "1,014" in shown(pilot.app) and "passed" in shown(pilot.app))
+        await choose_built_in(pilot)
+        await until(pilot, lambda: "passed" in shown(pilot.app))
         assert "chat" in shown(pilot.app)
         assert "assistant" in shown(pilot.app)
         await reach(pilot, ModelStep)
@@ -72,7 +81,7 @@ async def test_enter_alone_reaches_the_review_of_a_sensible_run(
         assert (preset.model.base, preset.data.train) == ("builtin:tiny", "builtin:tickets")
         text = shown(pilot.app)
         assert "tuiftune train tickets-tiny.yaml" in text
-        assert "base: builtin:tiny" in text
+        assert "model   builtin:tiny, 1.05M parameters" in text
         assert not list(Path().glob("*.yaml")), "nothing is written before one says so"
         assert not Path("runs").exists()
 
@@ -84,7 +93,7 @@ async def test_going_back_and_forward_loses_nothing(app: Callable[..., TuneApp])
         answers = dict(pilot.app.draft.answers)  # type: ignore[attr-defined]
         assert answers == {"task": "classify", "facts": "model"}
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "1,014" in shown(pilot.app))
+        await choose_built_in(pilot)
         await reach(pilot, ModelStep)
         await planned(pilot)
         await pilot.press("tab", "down", "right")
@@ -169,7 +178,9 @@ async def test_what_was_read_before_is_not_taken_for_what_is_typed(app: Callable
         await reach(pilot, DataStep)
         await until(pilot, lambda: "1,014 rows" in shown(pilot.app))
         await pilot.press(*["backspace"] * len("builtin:tickets"), *"other.csv")
-        await until(pilot, lambda: "Enter reads it. Shown below builtin:tickets." in shown(pilot.app))
+        await until(
+            pilot, lambda: "Press Enter to read it. Shown below: builtin:tickets." in shown(pilot.app)
+        )
         await pilot.press("enter")
         await until(pilot, lambda: "2 rows" in shown(pilot.app))
         assert "Shown below" not in shown(pilot.app)
@@ -181,7 +192,7 @@ async def test_a_path_that_was_typed_and_not_read_is_kept(
 ) -> None:
     async with app(wizard=True).run_test(size=SMALL) as pilot:
         await pilot.press("enter", "s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "1,014" in shown(pilot.app))
+        await choose_built_in(pilot)
         await pilot.press("ctrl+u", *"half/a/pa", "escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
         await pilot.press("s")
@@ -199,7 +210,7 @@ async def test_the_one_data_file_that_is_here_is_proposed(app: Callable[..., Tun
         await reach(pilot, ReviewStep)
         assert pilot.app.draft.preset().data.train == "my sums.jsonl"  # type: ignore[attr-defined]
     Path("more.csv").write_text("a,b\n")
-    assert first_data() == "builtin:tickets", "which of several is not guessed"
+    assert first_data() == "", "which of several is not guessed"
 
 
 async def test_a_path_is_completed_and_the_files_can_be_picked(app: Callable[..., TuneApp]) -> None:
@@ -213,7 +224,7 @@ async def test_a_path_is_completed_and_the_files_can_be_picked(app: Callable[...
     assert complete("nowhere/at/all") is None
     async with app(wizard=True).run_test(size=SMALL) as pilot:
         await pilot.press("enter", "s")
-        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and "1,014" in shown(pilot.app))
+        await choose_built_in(pilot)
         await pilot.press("ctrl+t")
         await until(pilot, lambda: "sets" in shown(pilot.app))
         await pilot.press("j", "enter")

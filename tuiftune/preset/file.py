@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["check", "dump", "load", "loads", "override", "placed", "save"]
+__all__ = ["check", "dump", "dump_for", "load", "loads", "override", "placed", "save"]
 
 _MOST_BYTES = 1_000_000
 
@@ -99,6 +99,14 @@ def override(preset: Preset, settings: Iterable[str]) -> Preset:
     return Preset.model_validate(document).from_others(others)
 
 
+def dump_for(
+    preset: Preset, path: Path, *, header: str | None = None, notes: Mapping[str, str] | None = None
+) -> str:
+    """Return what `save` writes to `path`: its relative paths hold from there."""
+    header = header or f"{preset.name}: tuiftune train {path.name}"
+    return dump(places.for_file(preset, path), header=header, notes=notes or {})
+
+
 def save(
     preset: Preset, path: Path, *, header: str | None = None, notes: Mapping[str, str] | None = None
 ) -> None:
@@ -108,11 +116,7 @@ def save(
     place = printable(str(path))
     if paths.is_dir(path):
         raise UserError("is a directory", place=place, remedy="name a file, such as preset.yaml")
-    text = dump(
-        places.for_file(preset, path),
-        header=header or f"{preset.name}: tuiftune train {path.name}",
-        notes=notes or {},
-    )
+    text = dump_for(preset, path, header=header, notes=notes)
     if holds_secret(text):
         raise UserError("a preset must not contain a token", place=place, remedy="set it in the environment")
     output = None

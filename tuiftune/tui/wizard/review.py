@@ -122,13 +122,16 @@ class ReviewStep(WizardStep):
     def _kept(self, command: str) -> str:
         return f"{command} --keep-alive" if self._restarts else command
 
-    def _text(self) -> str:
-        """Return the content of the preset file."""
-        from tuiftune.preset.file import dump
+    def _text(self, noted: bool = True) -> str:
+        """Return the content of the preset file, with or without the notes on its values."""
+        from tuiftune.preset.file import dump_for
 
         assert self._preset is not None
-        header = f"{self._preset.name}: tuiftune train {Path(self._path()).name}"
-        return dump(self._preset, header=header, notes=self._notes)
+        try:
+            path = paths.given(self._path())
+        except UserError:  # told when it is to be written
+            path = Path(f"{self._preset.name}.yaml")
+        return dump_for(self._preset, path, notes=self._notes if noted else {})
 
     def _is_saved(self) -> bool:
         """Return True if the file at the given path is this preset, so that the command works."""
@@ -136,7 +139,8 @@ class ReviewStep(WizardStep):
             there = documents.read_text(paths.given(self._path()))
         except UserError:
             return False
-        return self._preset is not None and there == self._text()
+        # Saved before the plan was ready, the file has no notes yet: the preset is the same.
+        return self._preset is not None and there in {self._text(), self._text(noted=False)}
 
     def _sum(self) -> None:
         """In a thread: the plan first, then the checks, which may take some seconds."""
