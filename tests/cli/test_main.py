@@ -129,7 +129,7 @@ def test_a_users_fault_is_one_line_and_its_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "no such preset"),
+        (None, "preset not found"),
         ("", "is empty"),
         (b"\xff\xfe\x00", "not UTF-8"),
         ("model: [\n", "not valid YAML"),

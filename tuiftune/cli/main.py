@@ -94,7 +94,7 @@ Environment (`tuiftune help` lists all):
   TUIFTUNE_ASCII        set: signs and bars in ASCII
   NO_COLOR, FORCE_COLOR set: no colors, or colors in pipes too"""
 GROUPS = {
-    "data": "Inspect, clean and mix datasets, and show the exact training tokens.",
+    "data": "Inspect, clean, mix and generate datasets, and show the exact training tokens.",
     "preset": "Check, show, list and export presets.",
 }
 
@@ -117,12 +117,20 @@ class Panels(TyperGroup):
     """The top-level command: its help lists the commands by panel."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        shown = {name: self.commands[name].get_short_help_str(limit=120) for name in self.list_commands(ctx)}
+        del ctx
+        listed: set[str] = set()
         for panel, commands in PANELS.items():
-            names = dict.fromkeys(command.split()[0] for command, _, _ in commands)
-            if names:
-                with formatter.section(panel):
-                    formatter.write_dl([(name, shown[name]) for name in names])
+            shown = {}
+            for command, _, _ in commands:
+                group, _, name = command.partition(" ")
+                found: Any = self.commands[group]
+                if name and group in listed:  # a group is listed once, and its commands of other panels by name
+                    shown[command] = found.commands[name].get_short_help_str(limit=120)
+                else:
+                    shown[group] = found.get_short_help_str(limit=120)
+            with formatter.section(panel):
+                formatter.write_dl(list(shown.items()))
+            listed |= shown.keys()
 
 
 def start(context: typer.Context, version: Version = False) -> None:

@@ -78,9 +78,9 @@ def _model(model: BaseModel) -> Line:
 def _data(draft: Draft, facts: DataFacts) -> Line:
     named = ", ".join(Path(source).name if ":" not in source else source for source in draft.data)
     if draft.data == ("builtin:tickets",):
-        named = "built-in support tickets, not your data"
-    rows = f"{plural(facts.rows, 'training row')}, {facts.rows_eval:,} for evaluation"
-    return Line("data", f"{named}: {rows} ({facts.format})", "" if facts.rows_eval else "warning")
+        named = "built-in tickets (not yours)"
+    rows = f"{facts.rows:,} training and {plural(facts.rows_eval, 'evaluation row')}"
+    return Line("data", f"{named}: {rows}, {facts.format}", "" if facts.rows_eval else "warning")
 
 
 def _method(draft: Draft, facts: DataFacts, plan: Plan) -> Line:
