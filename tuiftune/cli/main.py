@@ -124,7 +124,7 @@ class Panels(TyperGroup):
             for command, _, _ in commands:
                 group, _, name = command.partition(" ")
                 found: Any = self.commands[group]
-                if name and group in listed:  # a group is listed once, and its commands of other panels by name
+                if name and group in listed:  # listed above, with the commands of another panel
                     shown[command] = found.commands[name].get_short_help_str(limit=120)
                 else:
                     shown[group] = found.get_short_help_str(limit=120)
