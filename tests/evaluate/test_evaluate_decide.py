@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 from tuiftune.cli.main import build
 from tuiftune.data.example import Message
 from tuiftune.errors import UserError
-from tuiftune.evaluate import prices
+from tuiftune.evaluate import decision, evaluation, prices, scorers
 from tuiftune.evaluate.answer_cache import AnswerCache
 from tuiftune.evaluate.contender import Answered, Question, Usage
+from tuiftune.evaluate.task import Task
 from tuiftune.jobs import deciding
 from tuiftune.jobs.approaches import Approaches
 from tuiftune.schemas import registry
@@ -181,6 +182,39 @@ def test_k_is_chosen_on_training_rows_and_nothing_sees_its_own_answer(tmp_path: 
     assert re.fullmatch(r"k = [248]", found["nearest"].detail)
     assert re.fullmatch(r"k = [135], training rows", found["rag"].detail)
     assert found["tfidf-knn"].detail.startswith("n_neighbors = ")
+
+
+def test_no_row_is_its_own_example_or_source() -> None:
+    from tuiftune.evaluate.prompting import Nearest, Retrieval
+
+    pool = [question(f"What color has item{n}?", f"color{n}", n) for n in range(12)]
+    texts = [f"{one.text}\n{one.reference}" for one in pool]
+    asked = [one.text for one in pool]
+    for way in (Nearest(pool, 4), Retrieval(texts, 4, "training rows", asked=asked)):
+        for one, messages in zip(pool, way.messages(pool), strict=True):
+            told = " ".join(message.content for message in messages)
+            assert one.reference not in told.split()
+            assert told.count("color") > 4, "but others' answers are shown"
+
+
+def candidate(key: str, kind: str, right: list[bool]) -> decision.Candidate:
+    rows = [question(str(n), "x", n) for n in range(len(right))]
+    exact = [(scorers.every()["exact_match"], "")]
+    answers = [Answered("x" if ok else "y", tokens_in=10, tokens_out=2) for ok in right]
+    made = evaluation.score(key, rows, answers, exact, Task("short", "so it is made"))
+    return decision.Candidate(key, key, kind, made)
+
+
+def test_the_simplest_that_the_rows_cannot_tell_from_the_best_is_chosen() -> None:
+    floor = candidate("floor", "prompt", [False] * 60).evaluation
+    tuned = candidate("tuned", "tuned", [True] * 50 + [False] * 10)
+    shots = candidate("shots", "few-shot", [True] * 48 + [False] * 12)
+    bare = candidate("bare", "prompt", [True] * 20 + [False] * 40)
+    chosen, best = decision.choose([bare, shots, tuned], floor)
+    assert (chosen, best) == (shots, tuned)
+    made = decision.conclude(chosen, best, tuned, floor, tuned_measured=True, tested=False)
+    assert "60 rows show no difference from tuned (they detect 10.0 points or more)" in made.says
+    assert decision.choose([bare, tuned], floor) == (tuned, tuned)
 
 
 def test_a_budget_leaves_out_what_comes_last_and_says_so(tmp_path: Path) -> None:

@@ -36,6 +36,20 @@ def test_newcombe_is_that_of_his_paper() -> None:
     assert (low, high) == pytest.approx((0.0569, 0.3404), abs=5e-4)
 
 
+def test_newcombe_corrects_a_positive_correlation() -> None:
+    both, gained, lost, rows = 20, 6, 2, 40
+    neither = rows - both - gained - lost
+    low, high = newcombe(both, gained, lost, rows)
+    bounds = [stats.binomtest(n, rows).proportion_ci(method="wilson") for n in (both + gained, both + lost)]
+    after, before = (both + gained) / rows, (both + lost) / rows
+    margins = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
+    phi = (both * neither - gained * lost - rows / 2) / margins**0.5
+    below, above = after - bounds[0].low, bounds[1].high - before
+    assert after - before - low == pytest.approx((below**2 + above**2 - 2 * phi * below * above) ** 0.5)
+    up, down = bounds[0].high - after, before - bounds[1].low
+    assert high - after + before == pytest.approx((up**2 + down**2 - 2 * phi * up * down) ** 0.5)
+
+
 def test_a_difference_of_rates_has_test_interval_and_smallest() -> None:
     found = measured.compare(rate("0" * 20 + "1" * 20), rate("1" * 36 + "0" * 4))
     assert found is not None
