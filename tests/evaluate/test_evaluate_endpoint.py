@@ -115,12 +115,12 @@ def test_what_came_before_a_failure_is_kept_and_not_paid_again(
     ("faults", "code", "says"),
     [
         (["429"] * 4, 0, ""),
-        (["429"] * 60, 1, "answered 429 5 times: slow down — run the command again later"),
-        (["401"], 2, "answered 401: wrong key — set TUIFTUNE_ENDPOINT_KEY"),
-        (["html"] * 20, 2, "answered HTML: <html>log in</html> — check the URL"),
+        (["429"] * 60, 1, "answered 429 5 times: slow down. Run the command again later"),
+        (["401"], 2, "answered 401: wrong key. Set TUIFTUNE_ENDPOINT_KEY"),
+        (["html"] * 20, 2, "answered HTML: <html>log in</html>. Check the URL"),
         (["empty"] * 20, 1, "answered without choices"),
         (["half"] * 20, 1, "broke off its answer"),
-        (["slow"] * 20, 1, "did not answer within 0.4 s — run the command again: answers so far are kept"),
+        (["slow"] * 20, 1, "did not answer within 0.4 s. Run the command again: answers so far are kept"),
     ],
 )
 def test_a_failing_endpoint_is_one_line(
@@ -205,3 +205,32 @@ def test_two_endpoints_are_compared_on_the_same_rows(serve: Callable[..., Server
     assert found["interval"][0] > 0.5
     code, out, _ = evaluate(good.url, "--data", data, "--against", good.url)
     assert "12 rows show no difference in normalized match: they detect 50.0 points or more." in out
+
+
+def test_what_is_under_way_at_an_end_is_kept(serve: Callable[..., Server], data: Path) -> None:
+    from tuiftune.data.example import Message
+
+    server = serve()
+    kept: list[int] = []
+
+    def done(at: int, answer: Any) -> None:
+        kept.append(at)
+        raise TimeoutError("the budget is used up")
+
+    asked = [(Message("user", prompt),) for prompt, _ in ROWS]
+    with pytest.raises(TimeoutError):
+        endpoint.Endpoint(server.url, "only").respond(asked, 8, done)
+    assert len(kept) == server.paid, "every answer that was paid for is handed over"
+    assert server.paid < len(ROWS)
+
+
+def test_wrong_rows_are_written_for_labeling_nearest_first(
+    serve: Callable[..., Server], data: Path, tmp_path: Path
+) -> None:
+    told = {ROWS[0][0]: "It is none.", ROWS[1][0]: "It is 3.", ROWS[2][0]: "?"}
+    server = serve(reply=lambda asked: told.get(asked[-1]["content"], right(asked)))
+    assert evaluate(server.url, "--data", data, "--wrong", tmp_path / "wrong.jsonl")[0] == 0
+    found = [json.loads(line) for line in (tmp_path / "wrong.jsonl").read_text().splitlines()]
+    assert [row["answer"] for row in found] == ["It is 3.", "It is none.", "?"]
+    assert found[0]["reference"] == "It is 2."
+    assert found[0]["near"] > found[1]["near"] > found[2]["near"]

@@ -150,7 +150,9 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     import sys
 
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
-    with pytest.raises(UserError, match=r"sacrebleu is not installed — pip install 'tuiftune\[evaluate\]'"):
+    with pytest.raises(
+        UserError, match=r"sacrebleu is not installed. Install it: pip install 'tuiftune\[evaluate\]'"
+    ):
         scorers.named(["bleu"])
 
 

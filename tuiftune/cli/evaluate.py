@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Responder
-    from tuiftune.jobs.evaluating import Report
 
 Target = Annotated[
     str,
@@ -52,6 +51,12 @@ Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write rows, answers and scores as JSONL."),
 ]
+Wrong = Annotated[
+    Path | None,
+    typer.Option(
+        "--wrong", metavar="FILE", help="Write the wrong rows, near misses first, to label them again."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
@@ -66,6 +71,7 @@ def evaluate(
     endpoint_model: EndpointModel = None,
     again: Again = False,
     output: Output = None,
+    wrong: Wrong = None,
     json: Json = False,
     runs: Runs = None,
 ) -> None:
@@ -102,7 +108,9 @@ def evaluate(
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
         )
     if output is not None:
-        _write(report, output)
+        _write(report.first.rows(), output)
+    if wrong is not None:
+        _write(report.first.wrong(), wrong)
     if json:
         terminal.write_json(report.document(), "evaluate")
     else:
@@ -122,14 +130,14 @@ def _base(found: Responder | None, target: str) -> Responder:
     return found
 
 
-def _write(report: Report, output: Path) -> None:
+def _write(rows: list[dict[str, Any]], output: Path) -> None:
     import json
 
     from tuiftune.outputs import writing
     from tuiftune.secret_forms import without_secrets
 
     with writing(output) as file:
-        for row in report.first.rows():
+        for row in rows:
             file.write(
                 (without_secrets(json.dumps(row, ensure_ascii=False)) + "\n").encode("utf-8", "replace")
             )

@@ -91,9 +91,8 @@ class Endpoint:
                 done(asked[future], answer)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-            for future in asked.keys() - taken:  # those under way at an end are paid for: keep them
-                if not future.cancelled() and future.exception() is None:
-                    done(asked[future], future.result())
+            late = [one for one in asked.keys() - taken if not one.cancelled() and one.exception() is None]
+            _keep([(asked[one], one.result()) for one in late], done)
 
     def likelihoods(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood | None]:
         """Return nothing: endpoints do not tell how likely a given answer is."""
@@ -220,6 +219,18 @@ class Endpoint:
 
     def _fault(self, message: str, remedy: str, code: ExitCode = ExitCode.FAILED) -> UserError:
         return UserError(message, place=printable(self.url), remedy=remedy, exit_code=code)
+
+
+def _keep(answers: Sequence[tuple[int, Answered]], done: Callable[[int, Answered], None]) -> None:
+    """Hand over every answer that was under way at an end: it is paid for. Then raise what `done` did."""
+    fault: Exception | None = None
+    for at, answer in answers:
+        try:
+            done(at, answer)
+        except Exception as raised:
+            fault = raised
+    if fault is not None:
+        raise fault
 
 
 def is_url(text: str) -> bool:

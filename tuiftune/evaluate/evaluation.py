@@ -102,6 +102,21 @@ class Evaluation:
             "notes": self.notes,
         }
 
+    def wrong(self) -> list[dict[str, Any]]:
+        """Return the rows that the main metric does not find right, the nearest misses first, to label again.
+
+        A near miss may be a wrong reference; how near is the share of equal characters in order (difflib).
+        """
+        from difflib import SequenceMatcher
+
+        full = 100.0 if self.main.scorer.unit == "points" else 1.0
+        found = [
+            (SequenceMatcher(None, row["answer"], row["reference"]).ratio(), row)
+            for row, part in zip(self.rows(), self.main.parts, strict=True)
+            if part is not None and part[0] < full
+        ]
+        return [{**row, "near": round(near, 3)} for near, row in sorted(found, key=lambda one: -one[0])]
+
     def rows(self) -> list[dict[str, Any]]:
         """Return each row with its answer and scores, for a file."""
         found = []

@@ -26,4 +26,4 @@ def need(module: str, what: str) -> Any:
         return importlib.import_module(module)
     except ImportError as fault:
         name = module.partition(".")[0]
-        raise UserError(f"{name} is not installed", place=what, remedy=INSTALL) from fault
+        raise UserError(f"{name} is not installed", place=what, remedy=f"install it: {INSTALL}") from fault

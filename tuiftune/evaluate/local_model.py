@@ -68,18 +68,26 @@ class Session:
         self._ready: dict[str, Any] = {}
 
     def request(self, kind: str, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the lines that answer a request.
+        """Yield the lines that answer a request. One that is left before its end ends the process: its other
+        lines would be taken for answers to the next request.
 
         Raises:
             UserError: with the engine's own line and exit code if it cannot be answered.
         """
         conversation = self._opened()
-        conversation.send({kind: document})
-        while "done" not in (line := conversation.receive()):
-            if "failed" in line:
-                code = ExitCode(int(line["exit_code"]))
-                raise UserError(str(line["failed"]), place=self.source.place, exit_code=code)
-            yield line
+        whole = False
+        try:
+            conversation.send({kind: document})
+            while "done" not in (line := conversation.receive()):
+                if "failed" in line:
+                    whole = True
+                    code = ExitCode(int(line["exit_code"]))
+                    raise UserError(str(line["failed"]), place=self.source.place, exit_code=code)
+                yield line
+            whole = True
+        finally:
+            if not whole:
+                self.close()
 
     @property
     def context(self) -> int | None:

@@ -107,7 +107,9 @@ def source_of(wanted: Target) -> Source:
         files = wanted.run.result_path / "model"
         if not paths.is_dir(files):
             raise UserError(
-                "has no result yet", place=wanted.run.name, remedy=f"tuiftune watch {wanted.run.name}"
+                "has no result yet",
+                place=wanted.run.name,
+                remedy=f"follow it: tuiftune watch {wanted.run.name}",
             )
         model = wanted.run.plan().preset(printable(str(wanted.run.plan_path))).model
         return Source(model.base, wanted.run.path, model.revision, files)

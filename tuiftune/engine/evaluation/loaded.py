@@ -102,7 +102,7 @@ def of_run(run: RunDir) -> Loaded:
 
     tuned = run.result_path / "model"
     if not paths.is_dir(tuned):
-        raise UserError("has no result yet", place=run.name, remedy=f"tuiftune watch {run.name}")
+        raise UserError("has no result yet", place=run.name, remedy=f"follow it: tuiftune watch {run.name}")
     wanted = plans.read(run)
     base = bases.find(wanted)
     return _opened(base, wanted, tuned, began(run))
