@@ -148,6 +148,13 @@ def test_a_quantized_base_model_takes_no_merge() -> None:
     assert every()["adapter"].refuses(facts(quantization="gptq"), every()["adapter"].forms[0]) is None
 
 
+def test_a_reward_model_leaves_in_no_form_that_writes_text() -> None:
+    for key in ("merged", "gguf", "vllm"):
+        refused = every()[key].refuses(facts(scores=True), every()[key].forms[0])
+        assert refused is not None
+        assert "reward model" in refused[0]
+
+
 def test_a_converter_that_is_missing_is_named_with_where_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,14 @@ def make_shards(directory: str, size: str) -> None:
     make_model(Path(directory), size)
 
 
-def make_model(directory: Path, size: str = "50GB") -> Path:
+def make_wide(directory: str) -> None:
+    """The tiny model with a width of 256, which llama.cpp's K-quants need."""
+    from pathlib import Path
+
+    make_model(Path(directory), width=256)
+
+
+def make_model(directory: Path, size: str = "50GB", width: int = 64) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -70,8 +77,8 @@ def make_model(directory: Path, size: str = "50GB") -> Path:
     tokenizer = make_tokenizer()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=192,
+        hidden_size=width,
+        intermediate_size=3 * width if width == 64 else 2 * width,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,

@@ -42,6 +42,7 @@ class Facts:
         system: system prompt that the rows were trained with, if the preset sets one.
         context: longest row that it was trained on, in tokens.
         positions: tokens that the base model was made for.
+        scores: it answers with one number (a reward model), and writes nothing.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Facts:
     system: str | None = None
     context: int | None = None
     positions: int | None = None
+    scores: bool = False
 
     @property
     def adapted(self) -> bool:
@@ -128,6 +130,8 @@ class Target:
 def merges(facts: Facts, form: Form) -> tuple[str, str] | None:
     """Why a result cannot be merged into its base model's own weights; None where it can."""
     del form
+    if facts.scores:
+        return "a reward model answers with a number, and this form writes text", "use result/ of the run"
     if facts.adapted and facts.quantization is not None:
         return (
             f"the base model's files are quantized ({facts.quantization}), and an adapter is merged into "

@@ -10,7 +10,7 @@ from tuiftune.deploy.words import verified
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tuiftune.deploy.request import Prepared
 
@@ -38,6 +38,7 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         *[printable(str(line)) for line in document.get("use") or ()],
         "```",
         "",
+        *_load(target.library, prepared.facts.architectures),
         STATE[str(document["state"])],
         *(["", f"Not run by us: {target.not_run}."] if target.not_run else []),
         "",
@@ -50,6 +51,28 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         return body
     why = "; ".join(document["verified"]["faults"])
     return _after_head(body, MARK.format(why=printable(why)))
+
+
+def _load(library: str, architectures: Sequence[str]) -> list[str]:
+    """How these files are loaded and asked in Python, with the template they were trained with."""
+    auto = {"transformers": "AutoModelForCausalLM", "peft": "AutoPeftModelForCausalLM"}.get(library)
+    if auto is None:
+        return []
+    if library == "transformers" and any(name.endswith("ForConditionalGeneration") for name in architectures):
+        auto = "AutoModelForImageTextToText"
+    return [
+        "```python",
+        f"from {library} import {auto}",
+        "from transformers import AutoTokenizer",
+        f'model = {auto}.from_pretrained("path/to/this/directory")',
+        'tokenizer = AutoTokenizer.from_pretrained("path/to/this/directory")',
+        'messages = [{"role": "user", "content": "Hello"}]',
+        "ids = tokenizer.apply_chat_template("
+        'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
+        "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
+        "```",
+        "",
+    ]
 
 
 def _after_head(text: str, mark: str) -> str:

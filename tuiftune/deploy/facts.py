@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths
+from tuiftune import documents, paths, stages
 from tuiftune.deploy.base import Facts
 from tuiftune.errors import UserError
 from tuiftune.models import weights
@@ -54,6 +54,7 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         system=preset.data.system,
         context=preset.data.max_length,
         positions=_positions(config),
+        scores=stages.every()[preset.method.stage].scores,
     )
 
 

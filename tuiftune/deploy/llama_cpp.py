@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPTION, VARIABLE = "llama_cpp", "TUIFTUNE_LLAMA_CPP"
 CONVERTER, ADAPTERS, QUANTIZER = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "llama-quantize"
-LIBRARIES = ("libllama.so", "libllama*.so", "libllama.dylib")
+LIBRARIES = ("libllama.so", "libllama.*.so", "libllama.dylib")
 BUILT = ("", "build/bin", "bin", "bins")
 GET = (
     "run `git clone --depth 1 https://github.com/ggml-org/llama.cpp` and name its directory with "
@@ -30,10 +30,10 @@ GET = (
 
 
 def places(options: Mapping[str, str]) -> list[Path]:
-    """Directories that llama.cpp may be in, the first that was named first."""
+    """Directories that llama.cpp may be in; several can be named, as on a PATH."""
     named = options.get(OPTION) or os.environ.get(VARIABLE)
     if named:
-        return [paths.absolute(named)]
+        return [paths.absolute(one) for one in named.split(os.pathsep) if one]
     on_path = [shutil.which(name) for name in (CONVERTER, QUANTIZER)]
     found = [paths.followed(paths.given(one)).parent for one in on_path if one]
     return [*found, paths.state_home() / "llama.cpp"]

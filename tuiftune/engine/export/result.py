@@ -272,6 +272,8 @@ def _use(settings: Settings, base: Base) -> list[str]:
         "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
     ]
     shell = ["tuiftune chat path/to/this/directory"]
+    if not settings.stage.scores:
+        shell.append("tuiftune export RUN --to merged  # or gguf, ollama, vllm: for servers, verified")
     return ["## Use", "", "```python", *lines, *asks, "```", "", "```bash", *shell, "```", *needs]
 
 

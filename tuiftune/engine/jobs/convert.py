@@ -130,27 +130,12 @@ def quantize(tool: Path, source: str, output: str, name: str, ftype: int) -> Non
 
 
 def _library(path: Path) -> Any:
-    """llama.cpp's library with those next to it that it needs."""
-    loaded: list[str] = []
-    waiting = [
-        one
-        for one in sorted(paths.matching(path.parent, "libggml*.so*"), key=lambda one: len(one.name))
-        if one != path
-    ]
-    for _ in range(
-        len(waiting)
-    ):  # in an order that nobody tells: those that need others fail until they are in
-        for one in [one for one in waiting if str(one) not in loaded]:
-            try:
-                ctypes.CDLL(str(one), mode=ctypes.RTLD_GLOBAL)
-                loaded.append(str(one))
-            except OSError:
-                continue
+    """llama.cpp's library with those next to it that it needs, and the backends that are plug-ins of it."""
+    parts = [*paths.matching(path.parent, "libggml-base*.so*"), *paths.matching(path.parent, "libggml.*so*")]
+    handles = [ctypes.CDLL(str(one), mode=ctypes.RTLD_GLOBAL) for one in parts]
     library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
-    for name in loaded:  # backends are plug-ins in some builds
-        handle = ctypes.CDLL(name)
+    for handle in handles:
         if hasattr(handle, "ggml_backend_load_all_from_path"):
             handle.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
-            handle.ggml_backend_load_all_from_path(str(path.parent).encode() + b"/")
-            break
+            handle.ggml_backend_load_all_from_path(f"{path.parent}/".encode())
     return library
