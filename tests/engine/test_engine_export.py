@@ -236,3 +236,13 @@ def test_every_kind_merges_as_peft_computes_it(engine: Engine, tmp_path: Path, k
     assert "fault" not in found, found["fault"]
     if "refused" not in found:
         assert found["merged"] < 1e-3 * found["base"], found
+
+
+@pytest.mark.long
+def test_merging_holds_less_than_two_files(engine: Engine, tmp_path: Path) -> None:
+    """Less than two files of twelve and the products of the largest weight, and never the model."""
+    engine.wait_for("merged_families:peak", str(tmp_path / "found.json"))
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["whole"] > 8 * found["file"]
+    assert found["beyond"] < 2 * found["file"] + 2**28
+    assert found["beyond"] < found["whole"] / 2
