@@ -34,7 +34,7 @@ class Exporter:
         code, said = started.wait(), started.output.read_text(encoding="utf-8")
         lines = said.strip().splitlines()
         if code:
-            raise engine_call._refusal(said, code, place)
+            raise engine_call.refusal(said, code, place)
         documents = [json.loads(line) for line in lines if line.startswith("{")]
         for one in documents:
             tell(one)
