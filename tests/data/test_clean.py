@@ -98,7 +98,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     done = clean(dataset, tmp_path / "out.jsonl", Settings(near=True))
     assert sha(source) == before
     assert {removal.why: removal.indices.tolist() for removal in done.removed} == {
-        "nothing to train on": [3],
+        "no trained tokens": [3],
         "exact duplicate": [200, 201],
         "near-duplicate": [202],
     }
@@ -155,7 +155,7 @@ def test_turns_are_put_in_order(tmp_path: Path) -> None:
         chat(("user", "d"), ("assistant", "e")),
         chat(("system", "s"), ("user", "j"), ("assistant", "k")),
     ]
-    assert [removal.why for removal in done.removed] == ["nothing to train on"]
+    assert [removal.why for removal in done.removed] == ["no trained tokens"]
 
 
 def test_a_split_is_stratified_and_keeps_twins_together(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_rows_of_the_evaluation_set_are_dropped(tmp_path: Path) -> None:
     held = write(tmp_path / "eval.jsonl", [{**rows[4], "completion": rows[4]["completion"] + " Indeed."}])
     done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(against=held))
     assert [(removal.why, removal.indices.tolist()) for removal in done.removed] == [
-        ("is in the evaluation set", [4])
+        ("also in the evaluation set", [4])
     ]
 
 
@@ -226,7 +226,7 @@ def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path:
         with pytest.raises(UserError, match="original"):
             clean(load(source), output, Settings())
     with pytest.raises(UserError, match="cannot be written"):
-        clean(load(source), tmp_path / "nowhere" / "b.jsonl", Settings())
+        clean(load(source), tmp_path / "a broken link" / "b.jsonl", Settings())
     blocked = tmp_path / "b.manifest.json"
     blocked.mkdir()
     (blocked / "x").write_text("x")
@@ -241,7 +241,7 @@ def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path:
             Settings(),
         )
     for bad in ("80", "a/b", "50/50/0", "1/2/3/4"):
-        with pytest.raises(UserError, match="is no split"):
+        with pytest.raises(UserError, match="is not a valid split"):
             clean(load(source), tmp_path / "g.jsonl", Settings(split=bad))
 
 
@@ -263,7 +263,7 @@ def test_rows_that_ask_the_same_are_merged(tmp_path: Path) -> None:
     ]
     done = clean(load(write(tmp_path / "a.jsonl", rows)), tmp_path / "b.jsonl", Settings(duplicates="merge"))
     (merged,) = done.removed
-    assert merged.why == "merged: asks the same"
+    assert merged.why == "merged: same prompt"
     assert merged.partner is not None
     pairs = dict(zip(merged.indices.tolist(), merged.partner.tolist(), strict=True))
     assert pairs == {40: 41, 42: 43, 44: 43, 45: 46}
@@ -291,8 +291,8 @@ def test_labels_are_merged_by_majority_and_a_tie_is_nobodys(tmp_path: Path) -> N
     gone = {removal.why: removal.indices.tolist() for removal in done.removed}
     assert gone == {
         "exact duplicate": [82],
-        "labels contradict evenly": [83, 84],
-        "merged: asks the same": [80],
+        "contradicting labels without a majority": [83, 84],
+        "merged: same prompt": [80],
     }
 
 
@@ -319,9 +319,9 @@ def test_rows_that_a_check_flags_are_dropped_where_that_is_asked_for(tmp_path: P
     done = clean(dataset, tmp_path / "c.jsonl", asked)
     assert {removal.why: removal.indices.tolist() for removal in done.removed} == {
         "flagged: Refusals": [3],
-        "flagged: Placeholders that were not filled in": [8],
+        "flagged: Unfilled placeholders": [8],
     }
-    with pytest.raises(UserError, match="label-balance is no check"):
+    with pytest.raises(UserError, match="label-balance is not a check"):
         clean(dataset, tmp_path / "d.jsonl", Settings(drop=("label-balance",)))
 
 

@@ -99,7 +99,7 @@ def test_a_mapped_column_may_come_late_or_in_another_file(tmp_path: Path) -> Non
     assert messages[0].content == "Brief"
     first = jsonl(tmp_path / "b.jsonl", [{"q": "q?", "a": "b"}] * 3)
     assert load([first, path], columns=mapped).rows == 604
-    with pytest.raises(UserError, match='no column "t" to play system'):
+    with pytest.raises(UserError, match='column "t" for the role system not found'):
         load([first, path], columns={**mapped, "system": "t"})
 
 
@@ -134,7 +134,7 @@ def test_rows_of_another_layout_within_a_file_are_read_as_theirs(tmp_path: Path)
     asked = [example.messages[0].content for example in dataset.head(3) if example.messages]
     assert asked == ["Name a street.", "Hi", "q?"]
     preferred = {"prompt": "q", "chosen": "a", "rejected": "b"}
-    with pytest.raises(UserError, match="its rows are preference, those before it instruction"):
+    with pytest.raises(UserError, match="its rows are preference, the rows before it are instruction"):
         load(jsonl(tmp_path / "b.jsonl", [EARLY] * 600 + [preferred]))
 
 

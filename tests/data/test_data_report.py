@@ -62,7 +62,7 @@ def test_terminal_fits_80_columns_and_is_plain_text(report: QualityReport) -> No
 def test_terminal_in_ascii(report: QualityReport) -> None:
     shown = text_of(report, "ascii")
     assert "####" in shown
-    assert "X Control tokens" in shown
+    assert "X Special tokens" in shown
 
 
 def test_document_has_the_settled_keys(report: QualityReport) -> None:
@@ -182,7 +182,7 @@ def test_clean_from_the_command_line(tmp_path: Path) -> None:
     rows = seeded.pairs(30, random.Random(1))
     done = cli("clean", write(tmp_path / "a.jsonl", [*rows, rows[0]]), "-o", str(tmp_path / "b.jsonl"))
     assert done.returncode == 0
-    assert "31 rows read, 1 removed, 30 written" in done.stderr
+    assert "31 rows read, 1 dropped, 30 written" in done.stderr
     assert done.stdout == ""
     assert cli("clean", str(tmp_path / "a.jsonl"), "-o", str(tmp_path / "a.jsonl")).returncode == 2
     assert cli("clean", str(tmp_path / "a.jsonl"), "-o", "x", "--mask", "some").returncode == 2
@@ -197,7 +197,7 @@ def test_a_mixture_is_counted_from_the_command_line(tmp_path: Path) -> None:
     assert [portion["seen"] for portion in found["portions"]] == [90, 10]
     assert found["preset"] == {"mix": [{"path": general, "share": 0.1}]}
     done = cli("mix", main, "--eval", "0", "--with", general, "--temperature", "2")
-    assert "An epoch is 254 rows" in done.stdout  # 90 + 90 · √(300/90)
+    assert "One epoch has 254 rows" in done.stdout  # 90 + 90 · √(300/90)
     assert "mix_temperature: 2" in done.stdout
     for wrong in (f"{general}=much", f"{general}=100%", f"{general}=-1", "nowhere=1"):
         done = cli("mix", main, "--with", wrong)
@@ -209,6 +209,6 @@ def test_a_mixture_is_counted_from_the_command_line(tmp_path: Path) -> None:
 def test_tokens_from_the_command_line() -> None:
     done = cli("tokens", "builtin:tickets", "--model", "builtin:tiny", "--row", "2")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\d+ tokens, \d+ trained \(\d+ %\)", done.stdout)
+    assert re.search(r"\d+ tokens, \d+ trained \(\d+%\)", done.stdout)
     assert "⟦" in done.stdout or "[[" in done.stdout
     assert "the inference prompt matches" in done.stdout

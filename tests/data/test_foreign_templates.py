@@ -41,8 +41,8 @@ TEMPLATES = {
     "nested": ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "too deeply"),
     "zero": ("{{ 1/0 }}", "division by zero"),
     "overflow": ("{{ 10.0**400 }}", "OverflowError"),
-    "refuses all": ("{{ raise_exception('\x1b]0;owned\x07 never') }}", r"every row is refused"),
-    "reaches out": ("{% include '/etc/passwd' %}", "every row is refused"),
+    "refuses all": ("{{ raise_exception('\x1b]0;owned\x07 never') }}", r"every row is rejected"),
+    "reaches out": ("{% include '/etc/passwd' %}", "every row is rejected"),
 }
 TOKENIZERS = {
     "panic": {
@@ -109,7 +109,7 @@ def test_a_template_ends_in_one_line(dataset: Dataset, tmp_path: Path, case: str
     assert said in refused(dataset, model(tmp_path / "stranger", template)).message
     began = time.monotonic()
     refused(dataset, tmp_path / "stranger")  # the wizard asks again and again
-    assert time.monotonic() - began < 1 or said == "every row is refused"
+    assert time.monotonic() - began < 1 or said == "every row is rejected"
 
 
 @pytest.mark.parametrize("case", TOKENIZERS)
@@ -168,7 +168,7 @@ def test_a_template_that_leaves_out_every_answer_is_refused(
     )
     place = model(tmp_path / "stranger", "x")
     (place / "chat_template.jinja").write_text(shown.replace("WRITTEN", str(bool(written)).lower()))
-    assert "leaves out every answer" in refused(dataset, place).message
+    assert "omits every answer" in refused(dataset, place).message
 
 
 def test_one_refused_row_is_told_before_training_stops_there(dataset: Dataset, tmp_path: Path) -> None:
@@ -176,11 +176,11 @@ def test_one_refused_row_is_told_before_training_stops_there(dataset: Dataset, t
     place = model(tmp_path / "stranger", "x")
     (place / "chat_template.jinja").write_text(once + EACH)
     fault = refused(dataset, place)
-    assert fault.message == "row 8 is refused: the chat template refuses a conversation: no sevens"
+    assert fault.message == "row 8 is rejected: the chat template rejects a conversation: no sevens"
     others = tmp_path / "others.jsonl"
     others.write_text('{"prompt": "Where?", "completion": "There."}\n' * 40)
     mix = Mix((Source(dataset.files[0].as_posix(), 1.0),))
-    with pytest.raises(UserError, match="row 8 is refused"):
+    with pytest.raises(UserError, match="row 8 is rejected"):
         measure(load(str(others)), resolve(str(place)), mix=mix)
 
 

@@ -119,7 +119,7 @@ def test_nested_lists_of_text_and_label(tmp_path: Path) -> None:
     dataset = load(str(path))
     assert (dataset.format, dataset.rows) == ("classification", 60)
     assert next(dataset.examples()).label == "alarm"
-    assert any("left aside" in note and "oos_val" in note for note in dataset.evidence)
+    assert any("not used for training" in note and "oos_val" in note for note in dataset.evidence)
 
 
 @pytest.mark.parametrize("key", ["data", "rows", "examples", "anything"])
@@ -238,7 +238,7 @@ def test_a_hub_id_comes_from_the_cache(tmp_path: Path, monkeypatch: pytest.Monke
         dataset = load(name)
         assert dataset.rows == len(ROWS)
         assert any("test-00000" in note for note in dataset.evidence)
-    with pytest.raises(UserError, match="neither a file here nor to be had from the hub"):
+    with pytest.raises(UserError, match="is neither a file nor available from the Hugging Face Hub"):
         load("someone/coffee")
 
 
@@ -433,7 +433,7 @@ def test_unknown_columns_are_named(tmp_path: Path) -> None:
         load(path, columns={"prompt": "quetsion"})
     assert "quetsion" in str(fault.value)
     assert "question" in str(fault.value)
-    with pytest.raises(UserError, match="not recognised"):
+    with pytest.raises(UserError, match="not detected"):
         load(jsonl(tmp_path / "b.jsonl", [{"alpha": 1, "beta": 2}] * 9))
 
 

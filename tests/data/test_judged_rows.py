@@ -214,10 +214,10 @@ def test_an_answer_of_several_turns_keeps_them_all(row: dict[str, Any], tmp_path
     [
         ({"rating": "n"}, '"rating" grades the answers'),
         ({"Score": "n"}, '"Score" grades the answers'),
-        ({"model_rejected_text": "Some other answer."}, "answers that are worse than others"),
-        ({"negative_messages": [[{"role": "user", "content": "x"}]]}, "answers that are worse than others"),
-        ({"loss_mask": [0, 1]}, "keeps answers out of the loss"),
-        ({"train": 0}, "keeps answers out of the loss"),
+        ({"model_rejected_text": "Some other answer."}, "may contain worse answers"),
+        ({"negative_messages": [[{"role": "user", "content": "x"}]]}, "may contain worse answers"),
+        ({"loss_mask": [0, 1]}, "excludes answers from the loss"),
+        ({"train": 0}, "excludes answers from the loss"),
     ],
 )
 @pytest.mark.parametrize("layout", ["pair", "chat", "instruction"])
@@ -262,7 +262,7 @@ def test_a_thumb_of_no_plain_shape_is_asked_about(
     name: str, down: Any, up: Any, row: dict[str, Any], tmp_path: Path
 ) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{**row, name: up if n % 2 else down} for n in range(12)])
-    with pytest.raises(UserError, match=r"(judges|grades) the answers") as fault:
+    with pytest.raises(UserError, match=r"(rates|grades) the answers") as fault:
         load(path)
     assert fault.value.exit_code == 2
     asked = fault.value.remedy.split("--format ")[1].split()[0]
@@ -280,14 +280,14 @@ def test_a_thumb_of_no_plain_shape_is_asked_about(
 def test_a_thumb_down_far_below_is_seen(name: str, up: Any, down: Any, tmp_path: Path) -> None:
     rows = [{**pair(n), name: down if n == 2_900 else up} for n in range(3_000)]
     path = jsonl(tmp_path / "a.jsonl", rows)
-    with pytest.raises(UserError, match="judges the answers"):
+    with pytest.raises(UserError, match="rates the answers"):
         load(path)
     assert load(path, format="prompt-completion").stage == "sft"
 
 
 def test_thumbs_of_several_scales_are_asked_about(tmp_path: Path) -> None:
     rows = [{**pair(n), "label": (True, "false", 0, "1")[n % 4]} for n in range(12)]
-    with pytest.raises(UserError, match="judges the answers"):
+    with pytest.raises(UserError, match="rates the answers"):
         load(jsonl(tmp_path / "a.jsonl", rows))
 
 
@@ -335,7 +335,7 @@ def test_thumbs_come_in_by_no_other_door(tmp_path: Path) -> None:
     judged = jsonl(tmp_path / "b.jsonl", [{**pair(n), "label": n % 2} for n in range(24)])
     with pytest.raises(UserError, match="its rows are kto"):
         held_out_file(good, judged)
-    with pytest.raises(UserError, match="a thumb up or down"):
+    with pytest.raises(UserError, match="thumb up or down"):
         fresh_rows(judged, set(), good.head(1)[0])
 
 

@@ -52,11 +52,11 @@ def test_a_trial_reads_as_the_whole_file_does(
 @pytest.mark.parametrize(
     ("named", "columns", "fault"),
     [
-        ("kto", {"label": "ok"}, "no column for prompt and completion"),
-        ("chat", {"messages": "p"}, "none of the 20 rows looked at can be trained on: type messages"),
-        ("text", {"text": "nothing"}, 'no column "nothing" to play text'),
-        ("prompt-completion", {"prompt": "p", "completion": ""}, "no column for completion"),
-        ("text", {"label": "p"}, 'no role "label"'),
+        ("kto", {"label": "ok"}, "column not found for prompt and completion"),
+        ("chat", {"messages": "p"}, "none of the 20 rows checked can be trained on: type messages"),
+        ("text", {"text": "nothing"}, 'column "nothing" for the role text not found'),
+        ("prompt-completion", {"prompt": "p", "completion": ""}, "column not found for completion"),
+        ("text", {"label": "p"}, 'does not have a role "label"'),
     ],
 )
 def test_what_can_not_work_is_said_in_a_line(

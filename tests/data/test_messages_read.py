@@ -283,7 +283,7 @@ def test_a_weight_that_cannot_be_read_keeps_the_row_out(mark: dict[str, Any], tm
     turns = [turn("user", "q"), turn("assistant", "a", **mark)]
     dataset = load(jsonl(tmp_path / "a.jsonl", [{"messages": turns}] * 9))
     assert not dataset.usable.any()
-    assert "neither a number nor true or false" in dataset.lost[0]
+    assert "must be numeric, true or false" in dataset.lost[0]
     assert len(unread(dataset)) == 9
 
 
@@ -302,7 +302,7 @@ def test_rows_with_pictures_are_not_trained_and_said(part: dict[str, Any], tmp_p
     rows += [{"messages": [turn("user", [asked]), turn("assistant", "You.")]}] * 9
     dataset = load(jsonl(tmp_path / "a.jsonl", rows))
     assert int(dataset.usable.sum()) == 9
-    assert "not trained: only text is (3 times)" in dataset.lost[0]
+    assert "not trained on: only text is supported (3 times)" in dataset.lost[0]
     assert unread(dataset) == (1, 2, 3)
 
 
@@ -371,7 +371,7 @@ def test_scalars_in_the_place_of_text_are_written_plainly(tmp_path: Path) -> Non
 
 def test_several_labels_a_row_are_asked_about(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"text": "t", "labels": ["a", "b"]}] * 20)
-    with pytest.raises(UserError, match='"labels" holds lists'):
+    with pytest.raises(UserError, match='"labels" contains lists'):
         load(path)
     assert load(path, format="text").stage == "pretrain"
 

@@ -100,7 +100,7 @@ CASES = [
     Case(
         "pictures.json",
         many({"messages": [turn("user", "<image>Who?"), turn("assistant", "Me.")], "images": ["a.jpg"]}),
-        "chat", "sft", N, [("user", "<image>Who?"), ("assistant", "Me.")], ("images are left out", "<image>"),
+        "chat", "sft", N, [("user", "<image>Who?"), ("assistant", "Me.")], ("images are dropped", "<image>"),
     ),
     Case(
         "crawl.jsonl",
@@ -171,7 +171,7 @@ CASES = [
         "chat", "sft", N,
         [("system", "# Tools\n" + json.dumps([{"type": "function", "function": TOOL}])), ("user", "Fare?"),
          ("assistant", CALLED), ("tool", "3"), ("assistant", "Three.")],
-        ("parallel_tool_calls", '"tool_call_id" of a turn'),
+        ("parallel_tool_calls", '"tool_call_id" of a message'),
     ),
     Case(
         "preferred-output.jsonl",
@@ -243,7 +243,7 @@ CASES = [
         "reading.jsonl",
         many({"context": "It is late.", "question": "How is it?", "answers": {"text": ["late", "at six"]}}),
         "prompt-completion", "sft", N, [("user", "It is late.\n\nHow is it?"), ("assistant", "late")],
-        ("answers beside the first",),
+        ("except the first",),
     ),
     Case(
         "articles.json",
@@ -261,7 +261,7 @@ CASES = [
         "reasons.jsonl",
         many({"messages": [*ASKED, turn("assistant", "Three hours.", reasoning_content="Hm.")]}),
         "chat", "sft", N, [*ASK, ("assistant", "<think>\nHm.\n</think>\n\nThree hours.")],
-        ("reasoning kept apart",),
+        ("reasoning from a separate column",),
     ),
 ]  # fmt: skip
 
@@ -300,7 +300,7 @@ def test_what_is_left_aside_is_said(tmp_path: Path) -> None:
     intents = load(write(tmp_path, "intents.json", named["intents.json"].content))
     assert any("oos_train" in line and "oos_val" in line and "test" in line for line in intents.evidence)
     parts = load(write(tmp_path, "partitions.jsonl", named["partitions.jsonl"].content))
-    assert 'rows left aside as held out, by their "partition": dev 3' in parts.evidence
+    assert 'rows used as the evaluation set, by their column "partition": dev 3' in parts.evidence
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_a_thread_goes_every_way_from_its_first_message(tmp_path: Path) -> None:
     assert found == [["ask", "one"], ["ask", "two"]]
     assert [example.row for example in dataset.examples()] == [2, 4]
     assert any("beginning is not in the file" in sentence for sentence in dataset.lost)
-    assert any("nobody answered" in sentence for sentence in dataset.lost)
+    assert any("without an answer" in sentence for sentence in dataset.lost)
 
 
 def test_folders_that_datasets_saved(tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_tables_keep_tool_calls_as_they_were_and_say_what_bytes_are_left_out(tmp
     calls = [(example.messages or ())[1].content for example in dataset.examples()]
     assert '"arguments": {"a": 1}' in calls[0]
     assert '"arguments": {"b": 2}' in calls[1]
-    assert any('"picture" holds bytes' in sentence for sentence in dataset.lost)
+    assert any('"picture" contains bytes' in sentence for sentence in dataset.lost)
     pl.DataFrame({"prompt": [b"a"] * 9, "completion": [b"b c"] * 9}).write_parquet(tmp_path / "b.parquet")
     assert load(str(tmp_path / "b.parquet")).head(1)[0].reference == "b c"
 
@@ -399,7 +399,7 @@ def test_front_matter_of_markdown_is_left_out_and_said(tmp_path: Path) -> None:
         "---\n\nA rule above, no front matter.",
     ]
     assert dataset.head(1)[0].row == 5
-    assert dataset.lost == ["front matter of a Markdown file is left out (1 times)"]
+    assert dataset.lost == ["front matter of a Markdown file is dropped (1 times)"]
 
 
 def test_files_of_different_layouts_are_each_read_as_what_they_are(tmp_path: Path) -> None:
@@ -411,5 +411,7 @@ def test_files_of_different_layouts_are_each_read_as_what_they_are(tmp_path: Pat
     assert any("b.jsonl is chat" in line for line in dataset.evidence)
     assert f"columns not used: id ({N} rows)" in dataset.lost
     three = write(tmp_path, "c.jsonl", many({"prompt": "q", "chosen": "a", "rejected": "b"}))
-    with pytest.raises(UserError, match=r"c\.jsonl: its rows are preference, those before it instruction"):
+    with pytest.raises(
+        UserError, match=r"c\.jsonl: its rows are preference, the rows before it are instruction"
+    ):
         load([one, three])

@@ -106,7 +106,7 @@ def test_what_numpy_prints(text: str, value: Any) -> None:
 def test_answers_that_are_printed_lists_are_asked_about(tmp_path: Path) -> None:
     rows = [{"question": f"q{n}?", "answer": f"['{n} km', 'far']"} for n in range(N)]
     path = jsonl(tmp_path / "a.jsonl", rows)
-    with pytest.raises(UserError, match='the cells of "answer" hold lists as Python prints them'):
+    with pytest.raises(UserError, match='the cells of "answer" contain Python lists in brackets'):
         load(path)
     assert load(path, format="prompt-completion").usable.all()
     as_json = [{"question": f"q{n}?", "answer": json.dumps({"km": [n]})} for n in range(N)]
@@ -216,7 +216,7 @@ def test_sheets_as_excel_writes_them(sheet: str, tmp_path: Path) -> None:
     dataset = load(str(tmp_path / "a.csv"))
     assert (dataset.format, dataset.rows) == ("prompt-completion", N)
     assert said(dataset, N - 1) == [("user", "q11?"), ("assistant", "a11, about")]
-    lost = {"trailing columns": "empty rows are left out (2 times)", "row numbers": "column_1 (12 rows)"}
+    lost = {"trailing columns": "empty rows are dropped (2 times)", "row numbers": "column_1 (12 rows)"}
     assert lost.get(sheet, "") in " ".join(dataset.lost)
 
 
@@ -239,18 +239,18 @@ def test_what_is_not_sure_is_asked(row: dict[str, Any], tmp_path: Path) -> None:
         return f"{value} {number}" if isinstance(value, str) else number % 3
 
     rows = [{name: numbered(value, n) for name, value in row.items()} for n in range(36)]
-    with pytest.raises(UserError, match="not recognised") as fault:
+    with pytest.raises(UserError, match="not detected") as fault:
         load(jsonl(tmp_path / "a.jsonl", rows))
     assert fault.value.exit_code == 2
 
 
 def test_texts_without_roles_are_read_where_that_is_asked_for(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", [{"dialog": [QA[0][1], QA[1][1]]}] * N)
-    with pytest.raises(UserError, match="not recognised"):
+    with pytest.raises(UserError, match="not detected"):
         load(path)
     dataset = load(path, format="chat", columns={"messages": "dialog"})
     assert said(dataset) == QA
-    assert dataset.lost == ["texts without roles are taken as question and answer by turns (12 times)"]
+    assert dataset.lost == ["texts without roles are used as alternating questions and answers (12 times)"]
 
 
 def test_columns_that_are_facts_about_a_text_leave_it_one(tmp_path: Path) -> None:

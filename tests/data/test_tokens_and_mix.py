@@ -161,7 +161,7 @@ def test_templates_are_sandboxed(tmp_path: Path) -> None:
     example = next(load(write(tmp_path / "a.jsonl", seeded.pairs(3, random.Random(1)))).examples())
     with pytest.raises(UserError, match="chat template"):
         template.render(example.messages or ())
-    with pytest.raises(UserError, match="doesn't compile"):
+    with pytest.raises(UserError, match="does not compile"):
         compile_template("{% for %}", "model/chat_template.jinja")
 
 
@@ -275,7 +275,7 @@ def test_weights_from_shares_and_temperature() -> None:
 
 @pytest.mark.parametrize("weight", [0, -1, 101])
 def test_bad_weights(weight: float, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no weight"):
+    with pytest.raises(UserError, match="is not a valid weight"):
         mixed([], [], Mix((Source(write(tmp_path / "a.jsonl", [{"text": "a"}]), weight),)), 1)
 
 
@@ -308,7 +308,7 @@ def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
     facts = measure(load(str(tmp_path / "main.jsonl")), None, 0.0, mix=Mix(both, 2.0), seed=1)
     assert [portion.seen for portion in facts.portions] == seen[2.0]
     assert facts.rows == 943
-    with pytest.raises(UserError, match="seen 147 times"):
+    with pytest.raises(UserError, match="used 147 times"):
         mixed(
             train,
             [],

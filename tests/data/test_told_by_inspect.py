@@ -27,9 +27,9 @@ def written(path: Path, more: Callable[[int], dict[str, Any]]) -> str:
     ("more", "said"),
     [
         (lambda n: {"upvotes": n, "downvotes": n % 7}, "upvotes (60 rows), downvotes (60 rows): votes on"),
-        (lambda n: {"toxic": n % 7 == 0}, "toxic (60 rows): says what is harmful"),
-        (lambda n: {"severe_toxicity": n / 60}, "severe_toxicity (60 rows): says what is harmful"),
-        (lambda n: {"score": n / 59}, "score (60 rows): grades the answers (0 to 1 in the rows looked at)"),
+        (lambda n: {"toxic": n % 7 == 0}, "toxic (60 rows): marks harmful answers"),
+        (lambda n: {"severe_toxicity": n / 60}, "severe_toxicity (60 rows): marks harmful answers"),
+        (lambda n: {"score": n / 59}, "score (60 rows): grades the answers (0 to 1 in the rows checked)"),
         (lambda n: {"model_reward": n / 10 - 3}, "model_reward (60 rows): grades the answers (-3 to 2.9"),
     ],
 )

@@ -34,7 +34,7 @@ def test_equal_and_near_rows_are_told_apart() -> None:
     ]
     found = twins(training, held)
     assert (found.held_out, found.equal, found.near) == (3, 1, 1)
-    assert "2 of 3 held-out rows" in leakage_told(found.document())
+    assert "2 of 3 evaluation rows" in leakage_told(found.document())
 
 
 def test_rows_with_a_label_are_alike_where_their_text_is() -> None:
@@ -62,13 +62,13 @@ def test_train_says_it_of_its_own_split_and_sources(tmp_path: Path, monkeypatch:
         resolve(preset, tmp_path / "runs", say=lines.append)
         return "\n".join(lines)
 
-    assert "7 of 8 held-out rows are in the training rows too (7 equal, 0 nearly)" in told(f"eval: {held}")
+    assert "7 of 8 evaluation rows are also in the training rows (7 equal, 0 nearly)" in told(f"eval: {held}")
     assert "held-out rows" not in told("eval: 0.2")
 
 
 def test_a_score_carries_it() -> None:
     found = twins([row("a b c d", "e")], [row("a b c d", "e")]).document()
-    assert any("1 of 1 held-out rows" in line for line in how_compared({}, {"rows": 1, "leakage": found}))
+    assert any("1 of 1 evaluation rows" in line for line in how_compared({}, {"rows": 1, "leakage": found}))
     assert how_compared({}, {"rows": 1}) == []
 
 

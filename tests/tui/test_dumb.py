@@ -98,7 +98,7 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
 
 def test_findings_plan_and_result_in_lines(place: Path, finished: object) -> None:
     found = walk(place, ["data", "inspect", "builtin:tickets"])
-    assert "+ in order: " in found
+    assert "+ passed: " in found
     planned = walk(place, ["plan", "demo"])
     assert "technique: lora. from the preset demo" in planned
     assert "weights: 4.0 MiB" in planned

@@ -48,7 +48,7 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
     draft = Draft(data=("fragen.jsonl",), model="builtin:tiny")
     async with app(wizard=True, draft=draft).run_test(size=size) as pilot:
         await data_step(pilot)
-        await until(pilot, lambda: "was not recognised" in words(pilot.app))
+        await until(pilot, lambda: "was not detected" in words(pilot.app))
         await until(pilot, lambda: "^s" in words(pilot.app))
         await mapping(pilot)
         await until(pilot, lambda: "no known format: choose the columns below" in words(pilot.app))

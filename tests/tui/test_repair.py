@@ -60,8 +60,8 @@ async def test_a_repair_is_shown_then_written_then_used(
         text = shown(pilot.app)
         assert "126 rows → 122 rows, 4 dropped" in text
         assert "- 3 exact duplicate" in text
-        assert "- 1 nothing to train on" in text
-        assert "secrets masked" in text
+        assert "- 1 no trained tokens" in text
+        assert "secrets redacted" in text
         assert "AKIAIOSFODNN7EXAMPLE" not in text, "a secret is not shown either"
         assert "caf[-Ã©-]{+é+}" in text
         assert list(Path("sets").iterdir()) == [source], "nothing is written before one says so"
@@ -127,7 +127,7 @@ async def test_shares_an_evaluation_set_and_the_target_are_typed(app: Callable[.
             await until(pilot, lambda: isinstance(pilot.app.screen, Repair))
 
         await give("6", "held.jsonl")
-        await until(pilot, lambda: "- 10 is in the evaluation set" in shown(pilot.app))
+        await until(pilot, lambda: "- 10 also in the evaluation set" in shown(pilot.app))
         await give("7", "7/3/1/1")
         await until(pilot, lambda: "7/3/1/1" in shown(pilot.app))
         await give("7", "70/30")

@@ -54,7 +54,7 @@ class Dataset:
     @property
     def evidence(self) -> list[str]:
         labels = (
-            [f"{self.frame['label'].n_unique():,} labels in all"] if self.format == "classification" else []
+            [f"{self.frame['label'].n_unique():,} labels in total"] if self.format == "classification" else []
         )
         return [*self.recognition.evidence, *labels, *self.notes]
 

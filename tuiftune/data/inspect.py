@@ -87,7 +87,7 @@ def checks_of(subject: Subject) -> Iterator[Check]:
         structure,
         enough,
         duplicates,
-        cut_rows,  # counts tokens: early, for whoever waits for the lengths
+        cut_rows,  # counts tokens: early, because views wait for the lengths
         length_outliers,
         encoding,
         hidden,

@@ -56,9 +56,9 @@ def measure(
         asked = dataset.at(held if len(held) else train)
     if not train_rows:
         raise UserError(
-            "no row can be trained on",
+            "none of its rows can be trained on",
             place=str(dataset.files[0]),
-            remedy="run `tuiftune data inspect` on it",
+            remedy="check it with `tuiftune data inspect`",
         )
     folder = Path(model.path) if model is not None and model.path is not None else None
     name = model.reference if model else ""

@@ -157,13 +157,17 @@ def lengths(
         if len(picked) == len(usable)
         else f"a sample of {len(picked):,} of {len(usable):,} rows"
     )
-    how = "its chat template" if counter.manners.own_template else "a plain template (the model has none)"
+    how = (
+        "its chat template"
+        if counter.manners.own_template
+        else "a plain chat template (the model does not have one)"
+    )
     if dataset.format == "text":
         how = "no template"
     if strict:
         _check_trainable(counter, total=len(picked), learnt=int(learnt.sum()))
     if counter.refusals:
-        rows += f" ({len(counter.refusals):,} refused by the template)"
+        rows += f" ({len(counter.refusals):,} rejected by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"
     return Lengths(picked, total, learnt, basis, True)
 
@@ -175,21 +179,21 @@ def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:
         more = f" and {many - 1:,} more" if many > 1 else ""
         which = "every row" if many == total else f"row {row}{more}"
         raise UserError(
-            f"{which} {'is' if many in (1, total) else 'are'} refused: {printable(why)}",
+            f"{which} {'is' if many in (1, total) else 'are'} rejected: {printable(why)}",
             place=printable(counter.name),
-            remedy="`tuiftune data inspect FILE --model M` shows them; mend the rows, or use another model",
+            remedy="`tuiftune data inspect FILE --model M` shows them; fix the rows, or use another model",
         )
     if counter.dropped == total:
         raise UserError(
-            "the chat template leaves out every answer, so nothing would be learnt",
+            "the chat template omits every answer, so nothing would be trained",
             place=printable(counter.name),
-            remedy="use the template that came with the model: it has to write the assistant's messages",
+            remedy="use the template that came with the model",
         )
     if not learnt:
         raise UserError(
-            f"none of the {total:,} rows has a token to learn",
+            f"none of the {total:,} rows has trained tokens",
             place=printable(counter.name),
-            remedy="check the columns and data.loss_on; `tuiftune data tokens` shows what is learnt",
+            remedy="check the columns and data.loss_on; see the loss mask with `tuiftune data tokens`",
         )
 
 
@@ -213,7 +217,9 @@ def estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
         + frame["turns"].to_numpy() * overhead
     )
     learnt = np.ceil(frame["answer"].to_numpy() / BYTES_PER_TOKEN).astype(np.int64)
-    basis = f"estimated at {BYTES_PER_TOKEN:g} bytes a token (no tokenizer here), {len(indices):,} rows"
+    basis = (
+        f"estimated at {BYTES_PER_TOKEN:g} bytes per token (no tokenizer available), {len(indices):,} rows"
+    )
     return Lengths(indices, total, learnt, basis, False)
 
 

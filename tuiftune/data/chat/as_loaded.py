@@ -35,7 +35,7 @@ LARGEST = 1 << 28  # bytes of an answer
 SECONDS = 120  # of the engine, which imports its libraries first
 GENERIC = ("TokenizersBackend", "PreTrainedTokenizerFast")
 REBUILT = ("qwen2", "qwen3_5", "qwen4", "hyperclovax")
-"""Model types whose tokenizer transformers 5 builds anew even where its files name a generic class
+"""Model types whose tokenizer transformers 5 rebuilds even if its files name a generic class
 (MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS in tokenization_auto.py)."""
 
 

@@ -67,7 +67,7 @@ class _Namespace(Namespace):
     @staticmethod
     def _check(name: object) -> None:
         if isinstance(name, str) and name.startswith("_"):
-            raise SecurityError(f"a namespace can't hold {name!r}")
+            raise SecurityError(f"a namespace cannot contain {name!r}")
 
 
 def _raise(message: str) -> None:
@@ -75,7 +75,7 @@ def _raise(message: str) -> None:
 
 
 def _random(*_: Any, **__: Any) -> None:
-    raise TemplateError("it draws at random, so the same row would be another one each time")
+    raise TemplateError("it uses random numbers, so the same row would differ each time")
 
 
 def _tojson(
@@ -94,7 +94,7 @@ def _now(form: str) -> str:
     """The date. TemplateError for a time of day, which no two renderings share."""
     moment = clock.get() or datetime.now()
     if datetime.combine(moment, time.min).strftime(form) != datetime.combine(moment, time.max).strftime(form):
-        raise TemplateError("it writes the time of day, so the same row would be another one each time")
+        raise TemplateError("it writes the current time, so the same row would differ each time")
     return moment.strftime(form)
 
 
@@ -121,7 +121,7 @@ def compile_template(source: str, place: str) -> jinja2.Template:
         return _compiled(source)
     except TemplateError as fault:
         raise UserError(
-            f"the chat template doesn't compile: {str(fault).splitlines()[0]}",
+            f"the chat template does not compile: {str(fault).splitlines()[0]}",
             place=place,
             remedy="use the template that came with the model",
         ) from None

@@ -38,7 +38,7 @@ _lock = threading.Lock()
 
 
 def tokeniser(folder: Path, loss_on: str = "assistant") -> Asked:
-    """What answers questions about the Tokeniser of a local model directory.
+    """Return what answers questions about the tokenizer of a local model directory.
 
     UserError in one line when its files can't be read within the limits; the same again, at once, for as long
     as they stay as they are.

@@ -39,8 +39,8 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant") -> Tokeniser:
-    """The tokeniser of a local model directory, with the plain template where it has none of its own: as the
-    engine loads it, where it has been asked, else as the files are.
+    """Return the tokenizer of a local model directory, with the plain template if it does not have one: as
+    the engine loads it, where it has been asked, else as the files are.
     """
     loaded = as_loaded.kept(folder)
     if loaded is not None:
@@ -73,7 +73,7 @@ def template_of(folder: Path) -> str | None:
 
 
 def ask_engine(folder: Path) -> None:
-    """Have the engine load a tokenizer that its library builds anew, unless it has been asked already.
+    """Have the engine load a tokenizer that its library rebuilds, unless it has been asked already.
 
     UserError with the engine's own line where it refuses.
     """
@@ -122,7 +122,7 @@ def _backend(folder: Path, config: dict[str, Any], special: dict[str, str]) -> T
     try:
         backend = Tokenizer.from_file(str(place))
     except Exception as fault:  # the library raises bare Exception
-        raise UserError(f"the tokenizer can't be read ({str(fault)[:80]})", place=str(place)) from None
+        raise UserError(f"the tokenizer cannot be read ({str(fault)[:80]})", place=str(place)) from None
     known = {token.content for token in backend.get_added_tokens_decoder().values()}
     more = config.get("extra_special_tokens") or config.get("additional_special_tokens") or []
     texts = [*special.values(), *(more.values() if isinstance(more, dict) else more)]

@@ -1,4 +1,4 @@
-"""What is asked about rows in the tokenizer's own process: functions of a Tokeniser, with plain answers."""
+"""What is asked about rows in the tokenizer's own process: functions of a `Tokeniser`, with plain answers."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Manners:
 
 
 def manners(tokeniser: Tokeniser) -> Manners:
-    """Of the tokeniser's template, and the special tokens of its tokenizer."""
+    """Return facts of the chat template, and the special tokens of the tokenizer."""
     added = tokeniser.backend.get_added_tokens_decoder().values()
     special = tuple(token.content for token in added if token.special)
     return Manners(tokeniser.own_template, tokeniser.chat.method, tuple(remarks(tokeniser)), special)
 
 
 def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
-    """(tokens, learnt tokens) of each row; what the template said to those that it refused, of which the bare
-    text is counted; and how many rows' answers it leaves out.
+    """(tokens, trained tokens) of each row; what the template said of those that it rejected, of which the
+    bare text is counted; and how many rows' answers it leaves out.
 
     Of a comparison the tokens are those of the longer side, the learnt ones those of both.
     """
@@ -83,7 +83,7 @@ def completion_lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> lis
 
 
 def kept(tokeniser: Tokeniser, examples: Sequence[Example], max_length: int) -> list[tuple[int, int, bool]]:
-    """(learnt tokens, those within max_length, whether none is left to learn) of each row."""
+    """Return (trained tokens, those within max length, whether none remains) of each row."""
     found = []
     for row in _rows(tokeniser, examples, []):
         within = sum(sum(side.mask[:max_length]) for side in row.sides)

@@ -151,7 +151,7 @@ class Chat:
             if begin is not None and whole.endswith(after) and len(begin) <= end:
                 return (len(begin), self._end_from(whole, end))
         raise UserError(
-            "the chat template rewrites its turns, so answers can't be told from prompts",
+            "the chat template rewrites messages, so answers cannot be distinguished from prompts",
             place=self.template.place,
             remedy="mark the answers with {% generation %} in the template, or set data.loss_on: all",
         )

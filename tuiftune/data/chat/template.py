@@ -74,14 +74,14 @@ class Template:
                 **options,
             )
             if text.count(ADDRESS) > sum(message.content.count(ADDRESS) for message in messages):
-                raise TemplateError("it writes an object's address in memory, which is another each time")
+                raise TemplateError("it writes the memory address of an object, which differs each time")
             return text
         except (TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as fault:
             said = (str(fault) or type(fault).__name__).splitlines()[0]
             raise UserError(
-                f"the chat template refuses a conversation: {said}",
+                f"the chat template rejects a conversation: {said}",
                 place=self.place,
-                remedy="`tuiftune data inspect` shows which rows have unusual roles or turns",
+                remedy="find rows with unusual roles or messages: `tuiftune data inspect`",
             ) from None
         finally:
             clock.reset(pinned)
@@ -121,7 +121,7 @@ class Template:
         return False
 
     def _wants_fields(self) -> bool:
-        """Whether reasoning is to be handed over in a field of the message: where the template reads one, and
+        """Return True if reasoning is passed in a field of the message: where the template reads one, and
         would leave tags in the answer, beside its own.
         """
         if "reasoning_content" not in self.source and "thinking" not in self.source:

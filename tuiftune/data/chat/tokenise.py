@@ -59,7 +59,7 @@ class Tokens:
 
     @property
     def lost(self) -> int:
-        """Learnt tokens that the cut took away."""
+        """Trained tokens lost by truncation."""
         return self.learnt - sum(self.mask)
 
     @property
@@ -114,7 +114,7 @@ class Tokeniser:
         self.chat = Chat(template, tokens, self.eos, known)
 
     def rows(self, examples: Sequence[Example], loss_on: str = "") -> list[Tokens]:
-        """Tokenize some rows at once, with the tokeniser's own `loss_on` if none is given.
+        """Tokenize some rows at once, with this object's own `loss_on` if none is given.
 
         UserError if the trained tokens of a row can't be told.
         """
@@ -129,7 +129,7 @@ class Tokeniser:
         return [row for row in tokens if row is not None]
 
     def render(self, example: Example, loss_on: str = "") -> Rendered:
-        """A row's text and what of it is learnt; of a comparison, the chosen side."""
+        """Return a row's text and its trained spans; of a preference pair, the chosen side."""
         at(Stage.TEMPLATE, example.row)
         if example.messages is not None:
             messages = example.messages if example.chosen is None else example.sides()[0].messages

@@ -29,7 +29,7 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
             Remark(
                 "end_of_turn_unknown",
                 "End of turn not found",
-                "the chat template refuses a plain question and answer, so the token that ends an answer is "
+                "the chat template rejects a plain question and answer, so the end-of-turn token is "
                 f"not known; generation stops at {tokeniser.eos or 'no token'}",
                 "check the end of the answers with `tuiftune data tokens`",
             )
@@ -38,10 +38,10 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
         found.append(
             Remark(
                 "no_end_of_turn",
-                "No end of turn in the chat template",
-                "the chat template puts no token after an answer that a model could stop at; "
+                "The chat template does not have an end-of-turn token",
+                "the chat template does not write a token after an answer at which a model could stop; "
                 f"{ending.closer} is trained after the last answer of a row, and generation stops at it",
-                f"make sure that whatever serves the model stops at {ending.closer}",
+                f"make sure that the inference server stops at {ending.closer}",
             )
         )
     elif ending.closer:
@@ -58,15 +58,15 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
         )
     if ending.extra:
         opens = tokeniser.opens_reasoning
-        block = " after an empty thinking block, unless they bring reasoning of their own" if opens else ""
+        block = " after an empty thinking block, unless they contain reasoning" if opens else ""
         found.append(
             Remark(
                 "prompt_differs",
                 "Training and inference prompts differ",
-                f"the inference prompt ends with {ending.extra!r}, which the chat template leaves out where "
+                f"the inference prompt ends with {ending.extra!r}, which the chat template omits when "
                 f"it renders an answer; the last answer of a row is trained after the prompt that inference "
                 f"sends{block}; earlier answers as the template renders them",
-                "give the rows their reasoning as <think>…</think>, if the model is to go on reasoning"
+                "give the rows their reasoning as <think>…</think>, if the model should keep reasoning"
                 if opens
                 else "",
             )
@@ -75,10 +75,10 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
         found.append(
             Remark(
                 "thinking_off_differs",
-                "Thinking switched off is another prompt",
+                "Thinking switched off changes the prompt",
                 f"with enable_thinking=False the chat template begins an answer with {ending.unthinking!r}, "
-                "after which no answer is trained",
-                "ask the tuned model as the template does by itself, without enable_thinking=False",
+                "after which answers are not trained",
+                "use the fine-tuned model with the template's default, without enable_thinking=False",
                 harm=False,
             )
         )

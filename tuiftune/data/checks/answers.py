@@ -9,6 +9,7 @@ import polars as pl
 
 from tuiftune.data.checks.check import Check
 from tuiftune.data.excerpt import excerpt
+from tuiftune.figures import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +66,12 @@ def _trailing(subject: Subject) -> Check:
     )
     return subject.verdict(
         "trailing-space",
-        "Answers that end in white space",
+        "Answers with trailing white space",
         "warning",
         subject.where(last | pl.col("messages").list.eval(within).list.any().fill_null(False)),
-        why="The model learns to write the space or line end (CRLF, too) before it stops, and where a chat "
-        "template cuts it off, what is learnt and what is compared differ.",
-        remedy="take it off: tuiftune data clean",
+        why="The model learns to write the space or line break (also CRLF) before it stops. If the chat "
+        "template strips it, the trained answer and the reference answer differ.",
+        remedy="strip it: tuiftune data clean",
         examples=None,
     )
 
@@ -83,23 +84,23 @@ def _declining(subject: Subject) -> Iterator[Check]:
         "Refusals",
         "warning" if share > MANY_REFUSALS else "info",
         refused,
-        why=f"{share:.1%} of the answers refuse. Left in by accident (from another assistant), they "
-        f"teach refusing.",
-        remedy="keep those you mean, drop the rest",
+        why=f"{share:.1%} of the answers are refusals. If unintended (from another assistant), "
+        f"the model learns to refuse.",
+        remedy="keep intended refusals, drop the others",
     )
     yield _negatives(subject)
 
 
 def _negatives(subject: Subject) -> Check:
     unknown = subject.where(pl.col("answer").str.slice(0, 200).str.contains(UNKNOWN))
-    title = "Negative examples (I don't know, none of these)"
+    title = "Negative answers (I don't know, none of these)"
     if len(unknown):
         return subject.verdict(
             "negative-examples",
             title,
             "info",
             unknown,
-            why="They teach when not to answer: wanted, as long as they are few and true.",
+            why="They train the model when not to answer, which is useful if they are few and correct.",
             remedy="",
         )
     return Check(
@@ -107,8 +108,8 @@ def _negatives(subject: Subject) -> Check:
         title,
         "info",
         0,
-        why="No row shows when to say that the answer isn't known: the model will always answer something.",
-        remedy="add some rows that decline, if such questions will come",
+        why="No row declines to answer, so the model will always answer something.",
+        remedy="add some rows that decline if you expect such questions",
         indices=unknown,
     )
 
@@ -129,10 +130,10 @@ def _unfinished(subject: Subject) -> Check:
     usual = int(frame["ended"].sum()) >= 0.8 * max(1, int(frame["prose"].sum()))
     return subject.verdict(
         "unfinished-answers",
-        "Answers that break off",
+        "Truncated answers in the data",
         "warning",
         frame["broken"].arg_true().to_numpy().astype(np.intp) if usual else np.empty(0, dtype=np.intp),
-        why="They stop mid-sentence while the others end properly: probably cut by a length limit "
+        why="They stop mid-sentence while other answers end properly, probably because of a length limit "
         "when they were made.",
         remedy="complete them or drop the rows",
         examples=None,
@@ -154,13 +155,13 @@ def _openings(subject: Subject) -> Check:
         )
     return subject.verdict(
         "repeated-openings",
-        "Openings that repeat",
+        "Repeated openings",
         "info",
         indices,
-        why="Many rows open with the same words: the model will open like that always.",
-        remedy="vary them, unless a fixed form is what you want",
+        why="Many answers start with the same words, so the model will often start like that.",
+        remedy="vary them, unless you want a fixed form",
         examples=[
-            f"{count:,} rows open with “{excerpt(words, 50)}”" for words, count in common.head(3).iter_rows()
+            f"{count:,} rows start with “{excerpt(words, 50)}”" for words, count in common.head(3).iter_rows()
         ],
     )
 
@@ -187,12 +188,12 @@ def _skeletons(subject: Subject) -> Check:
     share = len(indices) / max(1, subject.dataset.rows)
     return subject.verdict(
         "low-diversity",
-        "One sentence, other numbers",
+        "Template rows (text that differs only in numbers)",
         "warning" if share > 0.2 else "info",
         indices,
-        why=f"{share:.0%} of the rows are one of {len(common):,} sentences with other numbers or "
-        f"quotes: less varied than "
+        why=f"{share:.0%} of rows follow {plural(len(common), 'template')} and differ only in numbers or "
+        f"quoted text, so they are less diverse than "
         "their count suggests.",
-        remedy="thin them, or write more kinds of questions",
+        remedy="drop some of them, or add other kinds of questions",
         show=column,
     )

@@ -31,7 +31,7 @@ def chat_template(subject: Subject) -> Iterator[Check]:
             "Chat template",
             "info",
             0,
-            why="Not looked at: no model with a tokenizer was named.",
+            why="Not checked: no model with a tokenizer was named.",
             remedy="name one: tuiftune data inspect FILE --model M",
             indices=NOTHING,
         )
@@ -53,12 +53,12 @@ def chat_template(subject: Subject) -> Iterator[Check]:
             found[name].append(index)
     yield subject.verdict(
         "template-refusals",
-        "Rows the chat template refuses",
+        "Rows that the chat template rejects",
         "error",
         np.array(refused, dtype=np.intp),
-        why="The template raises an error on them, or hides which words are the answer; training would stop "
+        why="The template raises an error, or the answer cannot be found in its text; training would stop "
         "there.",
-        remedy="mend the order of roles, or drop the rows",
+        remedy="fix the order of roles, or drop the rows",
         examples=told[:3],
     )
     for name, title, severity, why, remedy in FAULTS:
@@ -72,39 +72,39 @@ def chat_template(subject: Subject) -> Iterator[Check]:
 FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
     (
         "double-bos",
-        "Beginning-of-text twice",
+        "Two beginning-of-text tokens",
         "error",
-        "The rendered text opens with the beginning-of-text token twice; no pre-training text did.",
-        "take it out of the rows or of the template",
+        "The rendered text starts with the beginning-of-text token twice, unlike in pre-training.",
+        "remove it from the rows or from the template",
     ),
     (
         "endless-answers",
         "Answers without an end-of-turn token",
         "error",
-        "After the answer comes no end token that is learnt: the model will not stop.",
+        "No end-of-turn token is trained after the answer, so the model may not stop generating.",
         "use a template that closes the assistant turn, with the token inside {% generation %}",
     ),
     (
         "reasoning-kept",
-        "Reasoning put back",
+        "Reasoning restored",
         "info",
-        "The chat template cuts the reasoning out of these answers. It is trained all the same: the row is "
-        "put together from the inference prompt and the answer as it stands in the data.",
-        "nothing, if the reasoning is to be learnt; otherwise take it out of the rows",
+        "The chat template removes the reasoning from these answers. It is trained nevertheless: the row is "
+        "built from the inference prompt and the answer in the data.",
+        "nothing if the reasoning should be trained; otherwise remove it from the rows",
     ),
     (
         "reasoning-cut",
-        "Reasoning the chat template cuts out",
+        "Reasoning removed by the chat template",
         "warning",
-        "The template writes earlier answers without their reasoning, so it is not trained there.",
-        "give each such answer a row of its own, with the messages before it",
+        "The template renders earlier answers without their reasoning, so it is not trained there.",
+        "make each such answer the last message of its own row",
     ),
     (
         "answers-rewritten",
-        "Answers the chat template rewrites",
+        "Answers rewritten by the chat template",
         "warning",
-        "What is trained does not hold the words of the answer.",
-        "look at one with tuiftune data tokens FILE --model M --row N",
+        "The trained text does not contain the words of the answer.",
+        "see a row with tuiftune data tokens FILE --model M --row N",
     ),
 )
 
@@ -123,9 +123,11 @@ def _of_the_template(manners: Manners) -> Iterator[Check]:
             indices=NOTHING,
         )
     if not manners.own_template:
-        why = "The model has none (a base model): a plain one is used, and saved with the result."
+        why = "The model does not have one. A plain template is used, and saved with the result."
     elif manners.method == "generation marks":
         return
     else:
-        why = "It has no {% generation %} block: which tokens are answers is found by comparing renderings."
+        why = (
+            "It does not have a {% generation %} block, so trained tokens are found by comparing renderings."
+        )
     yield Check("template", "Chat template", "info", 0, why=why, remedy="", indices=NOTHING)

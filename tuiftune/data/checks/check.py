@@ -1,4 +1,4 @@
-"""The verdict of one check, and what every check looks at."""
+"""The finding of one check, and the data that every check reads."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Subject:
         return held_out_file(self.dataset, str(self.eval_spec)) if as_share(self.eval_spec) is None else None
 
     def progress(self, what: str, done: float) -> None:
-        """Tell whoever watches which share of the present stage is done; what they raise ends the
+        """Report the completed share of the present step to the caller; what that raises ends the
         inspection.
         """
         if self.watch:

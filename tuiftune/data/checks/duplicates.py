@@ -49,7 +49,7 @@ def duplicates(subject: Subject) -> Iterator[Check]:
         "Exact duplicates",
         "warning",
         repeated,
-        why="Repeated rows weigh more than the others, are learnt by heart, and leak between splits.",
+        why="Duplicates are over-represented, get memorized, and can leak into the evaluation set.",
         remedy="drop them: tuiftune data clean",
         partner=_first_equal(subject.frame, repeated),
         show="answer" if subject.format == "text" else "prompt",
@@ -81,13 +81,13 @@ def _conflicts(subject: Subject) -> Check:
     labelled = subject.format == "classification"
     return subject.verdict(
         "conflicting-answers",
-        "Same input, different answers",
+        "Same prompt, different answers",
         "error" if labelled else "warning",
         indices,
-        why="The same question with different labels can't be learnt: it caps the accuracy."
+        why="Equal prompts with different labels cannot be learned, and limit the accuracy."
         if labelled
-        else "The model learns an average of them; harmful where only one is right.",
-        remedy="agree on one answer, or add what tells the cases apart to the prompt",
+        else "The model learns a mixture of them, which is harmful if only one is correct.",
+        remedy="keep one answer, or add to the prompt what distinguishes the cases",
         examples=examples,
         partner=partner.to_series().to_numpy().astype("intp"),
     )

@@ -59,11 +59,11 @@ def encoding(subject: Subject) -> Iterator[Check]:
                 break
     yield subject.verdict(
         "encoding",
-        "Encoding faults and control characters",
+        "Encoding errors and control characters",
         "warning",
         indices,
-        why="Characters decoded wrongly (â€™ for ’) or control sequences: the model learns to write them.",
-        remedy="repair them: tuiftune data clean",
+        why="Wrongly decoded characters (â€™ for ’) or control sequences: the model learns to write them.",
+        remedy="fix them: tuiftune data clean",
         examples=examples,
     )
 
@@ -87,12 +87,12 @@ def hidden(subject: Subject) -> Iterator[Check]:
             examples.append(f"{number}: {excerpt(found.string[max(0, found.start() - 20) :][:50], 60)}")
     yield subject.verdict(
         "hidden-characters",
-        "Characters that turn text around or are not shown",
+        "Hidden or text-reversing characters",
         "warning",
         indices,
-        why="Direction marks (U+202E and its kind) show text in another order than the model learns to write "
-        "it; tag characters are not shown at all.",
-        remedy="take them out, or drop the rows: tuiftune data clean --drop hidden-characters",
+        why="Direction marks (such as U+202E) display text in another order than the model learns to write "
+        "it; tag characters are invisible.",
+        remedy="remove them, or drop the rows: tuiftune data clean --drop hidden-characters",
         examples=examples,
     )
 
@@ -103,11 +103,11 @@ def placeholders(subject: Subject) -> Iterator[Check]:
     bad = pl.any_horizontal(pl.col(name).str.contains(PLACEHOLDER).fill_null(False) for name in names)
     yield subject.verdict(
         "placeholders",
-        "Placeholders that were not filled in",
+        "Unfilled placeholders",
         "warning",
         subject.where(bad),
-        why="{{name}} or [YOUR NAME] will be learnt and written as it stands.",
-        remedy="fill them in, unless templates are what the model should write",
+        why="The model will learn to write {{name}} or [YOUR NAME] literally.",
+        remedy="fill them in, unless the model should write templates",
     )
     turn = pl.element().struct.field("content").str.strip_chars()
     nothing = pl.col("messages").list.eval(turn.str.contains(f"^(?:{NOTHING})$")).list.any()
@@ -122,11 +122,11 @@ def placeholders(subject: Subject) -> Iterator[Check]:
             nothing |= column.str.head(20).str.contains(f"^(?:{words})(?:\\n\\n|$)").fill_null(False)
     yield subject.verdict(
         "missing-values",
-        "Words that stand for nothing (nan, None, <noinput>)",
+        "Words for missing values (nan, None, <noinput>)",
         "warning",
         subject.where(nothing),
-        why="A program wrote them where a cell was empty (or _x000D_ for a line end): they would be learnt "
+        why="A program wrote them for empty cells (or _x000D_ for a line break); they would be trained on "
         "as text.",
-        remedy="empty such cells, or drop the rows: tuiftune data clean --drop missing-values",
+        remedy="clear these cells, or drop the rows: tuiftune data clean --drop missing-values",
         show="prompt",
     )

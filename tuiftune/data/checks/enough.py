@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuiftune.data.checks.check import Check
+from tuiftune.figures import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,17 +42,17 @@ def enough(subject: Subject) -> Iterator[Check]:
     severity = "error" if usable < 10 else "warning" if usable < least else "info"
     yield Check(
         "too-few-rows",
-        "Few rows for the task",
+        "Too few rows for the task",
         severity,  # type: ignore[arg-type]
         usable,
-        why=f"{usable:,} rows can be trained on. {advice} {held_out_shows(max(1, round(usable * 0.05)))}",
-        remedy="collect more (1,000 curated beat 100,000 random), or try few-shot prompting first",
+        why=f"{usable:,} rows can be used. {advice} {held_out_shows(max(1, round(usable * 0.05)))}",
+        remedy="collect more rows, or try few-shot prompting first; quality matters more than quantity",
         indices=nothing,
     )
 
 
 def held_out_shows(rows: int) -> str:
-    """How wide a rate measured on so many rows is: the half-width of its 95 % Wilson interval at one half."""
+    """Return the accuracy of a score: the half-width of its 95% Wilson interval at one half."""
     z = 1.96
     half = z / (1 + z * z / rows) * math.sqrt(0.25 / rows + z * z / (4 * rows * rows))
-    return f"{rows:,} held-out rows measure a rate to about ±{half:.0%}."
+    return f"A score on {plural(rows, 'evaluation row')} is accurate to about ±{half:.0%}."

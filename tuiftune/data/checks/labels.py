@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.excerpt import excerpt
+from tuiftune.figures import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +44,12 @@ def labels(subject: Subject) -> Iterator[Check]:
     skewed = evenness < UNEVEN
     yield subject.verdict(
         "label-balance",
-        f"Label balance ({len(counts)} labels)",
+        f"Label balance ({plural(len(counts), 'label')})",
         "warning",
         subject.where(pl.col("label") == top) if skewed else np.empty(0, dtype=np.intp),
-        why=f'"{excerpt(top, 40)}" makes up {most / total:.0%} of the rows (evenness {evenness:.2f} of 1): '
-        "always answering it would already score that.",
-        remedy="add rows of the others, thin this one, and judge by F1 rather than accuracy",
+        why=f'"{excerpt(top, 40)}" is {most / total:.0%} of the rows. Always answering it '
+        f"would score {most / total:.0%} accuracy.",
+        remedy="add rows of other labels, drop some of this one, and compare F1 instead of accuracy",
         show="prompt",
     )
     rare = [label for label, count in counts if count < RARE]
@@ -57,19 +58,19 @@ def labels(subject: Subject) -> Iterator[Check]:
         f"Labels with fewer than {RARE} rows",
         "warning",
         subject.where(pl.col("label").is_in(rare)) if rare else np.empty(0, dtype=np.intp),
-        why="Too few to learn, and a held-out split may have none: "
+        why="Too few to learn, and the evaluation set may have none: "
         + ", ".join(f"{excerpt(label, 30)} ({count})" for label, count in counts if count < RARE)[:200],
-        remedy="collect more, or merge them into a wider label",
+        remedy="collect more, or merge them into a broader label",
         show="prompt",
     )
     pairs = similar_labels(counts)
     fewer = {right for _, right in pairs}
     yield subject.verdict(
         "similar-labels",
-        "Labels that are nearly the same",
+        "Nearly identical labels",
         "warning",
         subject.where(pl.col("label").is_in(list(fewer))) if fewer else np.empty(0, dtype=np.intp),
-        why="Spellings of one label are counted as several: the model must guess the spelling.",
+        why="Spellings of one label count as different labels, so the model must guess the spelling.",
         remedy="use one spelling",
         examples=[f"{excerpt(left, 36)} ~ {excerpt(right, 36)}" for left, right in pairs[:3]],
     )

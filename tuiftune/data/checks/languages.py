@@ -62,7 +62,7 @@ def languages(subject: Subject) -> Iterator[Check]:
     told = ", ".join(
         f"{names[at]} {counts[at] / max(1, len(decided)):.1%}" for at in np.argsort(-counts)[:4] if counts[at]
     )
-    sampled = f" ({LOOKED_AT:,} rows looked at)" if len(picked) < len(texts) else ""
+    sampled = f" ({LOOKED_AT:,} rows checked)" if len(picked) < len(texts) else ""
     shown = looked_at.gather(np.flatnonzero(clear)[:3]).to_list()
     rows = subject.frame["row"].gather(others[:3]).to_list()
     which = [names[at] for at in best[clear][:3]]
@@ -71,8 +71,8 @@ def languages(subject: Subject) -> Iterator[Check]:
         "Rows in another language",
         "info",
         others,
-        why=f"{told}{sampled}. Stray languages make the model switch; wanted ones should be balanced.",
-        remedy="drop strays, or add rows of the languages you want",
+        why=f"{told}{sampled}. Unintended languages make the model switch; intended ones should be balanced.",
+        remedy="drop unintended ones, or add rows in the languages that you want",
         examples=[
             f"{row}: {name} — {excerpt(text or '', 50)}"
             for row, name, text in zip(rows, which, shown, strict=True)

@@ -40,9 +40,9 @@ def length_outliers(subject: Subject) -> Iterator[Check]:
         "Length outliers",
         "warning",
         np.array(sorted(strange), dtype=np.intp),
-        why="Very long rows cost memory for the whole batch; very short answers among long ones are "
-        "often broken." + (f" {'; '.join(told)}." if told else ""),
-        remedy="look at them; data clean can drop or trim them",
+        why="Very long rows need memory for the whole batch; very short answers among long ones are "
+        "often incomplete." + (f" {'; '.join(told)}." if told else ""),
+        remedy="check them; tuiftune data clean can drop or truncate them",
         show="answer" if subject.format == "text" else "prompt",
     )
 
@@ -71,14 +71,14 @@ def cut_rows(subject: Subject) -> Iterator[Check]:
     found = truncation(subject.dataset, subject.lengths, subject.max_length, subject.tokenizer)
     share = found.answer_tokens_lost / max(1, found.answer_tokens)
     sampled = len(subject.lengths.indices) < int(subject.dataset.usable.sum())
-    of = f" (in {len(subject.lengths.indices):,} rows looked at)" if sampled else ""
+    of = f" (in {len(subject.lengths.indices):,} rows checked)" if sampled else ""
     yield subject.verdict(
         "truncation",
-        f"Cut at max_length {subject.max_length:,}",
+        f"Truncated at max length {subject.max_length:,}",
         "error" if share > 0.05 else "warning",
         found.rows,
-        why=f"{found.answer_tokens_lost:,} answer tokens ({share:.1%}) are cut away{of}; a cut answer "
-        f"teaches to "
+        why=f"{found.answer_tokens_lost:,} answer tokens ({share:.1%}) are truncated{of}. Truncated answers "
+        f"train the model to "
         f"stop mid-sentence. Lengths are {subject.lengths.basis}.",
         remedy=f"raise data.max_length (longest row: {int(subject.lengths.total.max(initial=0)):,}), "
         f"or drop these rows",
@@ -93,11 +93,11 @@ def cut_rows(subject: Subject) -> Iterator[Check]:
     nothing = np.union1d(found.nothing_left, silent).astype(np.intp)
     yield subject.verdict(
         "nothing-to-train",
-        "Rows with nothing left to train on",
+        "Rows without trained tokens",
         "error",
         nothing,
-        why="The prompt alone fills max_length, or every answer is switched off: the row costs time "
-        "and teaches nothing.",
+        why="The prompt fills max length, or all answers have weight 0. These rows add cost but no "
+        "training signal.",
         remedy="raise data.max_length, shorten the prompts, or drop the rows",
         show="prompt",
     )
@@ -116,6 +116,6 @@ def _muted_turns(subject: Subject) -> Check:
         "Answers kept out of the loss",
         "info",
         subject.where(_answers(muted=True)),
-        why="The rows say so, with weight 0 or train: false. They are read as context and not learnt.",
-        remedy="nothing, if that is meant; otherwise take the weights out of the rows",
+        why="These answers have weight 0 or train: false. They are context only, not trained on.",
+        remedy="nothing if that is intended; otherwise remove the weights from the rows",
     )

@@ -113,8 +113,8 @@ def _near(subject: Subject, groups: Groups, own: int) -> Check:
         "Near-duplicates",
         "warning" if len(repeated) > MUCH * own else "info",
         repeated,
-        why="They share at least 70 % of their 3-word phrases with an earlier row: little to learn, "
-        "much to memorise." + short,
+        why="They share at least 70% of their 3-word phrases with an earlier row, so they add little "
+        "and get memorized." + short,
         remedy="keep one of each group: tuiftune data clean --near",
         examples=examples,
         partner=groups.root[repeated].astype(np.intp),
@@ -135,7 +135,7 @@ def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
         train, held = split_indices(subject.dataset, share, subject.seed)
         held_rows = []
     if not len(held):
-        return Check("leakage", "Leakage into the evaluation", "ok", 0, indices=held)
+        return Check("leakage", "Data leakage into the evaluation set", "ok", 0, indices=held)
     leaking = train[np.isin(groups.root[train], groups.root[held])]
     partner = dict(zip(groups.root[held].tolist(), held.tolist(), strict=True))
     examples = []
@@ -147,11 +147,11 @@ def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
     hit = len(np.unique(groups.root[held][np.isin(groups.root[held], groups.root[leaking])]))
     return subject.verdict(
         "leakage",
-        "Leakage into the evaluation",
+        "Data leakage into the evaluation set",
         "error" if held_out is not None else "warning",
         leaking,
-        why=f"{hit:,} of {len(held):,} evaluation rows have a twin among the training rows: the score "
-        f"would be flattered.",
+        why=f"{hit:,} of {len(held):,} evaluation rows also appear (nearly) in the training rows, so scores "
+        f"would be too high.",
         remedy="drop these training rows, or split with tuiftune data clean --split 80/10/10",
         examples=examples,
         partner=None

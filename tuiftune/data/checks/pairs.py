@@ -25,10 +25,10 @@ def compared(subject: Subject) -> Iterator[Check]:
     chosen, rejected = normalised("answer"), normalised("rejected")
     yield subject.verdict(
         "equal-sides",
-        "Chosen and rejected answers are the same",
+        "Equal chosen and rejected answers",
         "error",
         subject.where((chosen == rejected) & (chosen != "")),
-        why="Two equal answers say nothing of which one is better; such rows are not trained on.",
+        why="Two equal answers do not say which is better, so these rows are not trained on.",
         remedy="drop them: tuiftune data clean --drop equal-sides",
         show="prompt",
     )
@@ -49,10 +49,10 @@ def _swapped(subject: Subject) -> Check:
     first = found.sort("at").unique("at", keep="first", maintain_order=True)
     return subject.verdict(
         "swapped-sides",
-        "The same answers with their sides swapped",
+        "Contradicting pairs (the same answers swapped)",
         "error",
         first["at"].to_numpy().astype(np.intp),
-        why="One row prefers what another one rejects: together they teach nothing.",
+        why="One row prefers what another rejects, so together they have no effect.",
         remedy="decide which answer is better, or drop both rows: tuiftune data clean --drop swapped-sides",
         partner=first["partner"].to_numpy().astype(np.intp),
         show="prompt",
@@ -74,8 +74,8 @@ def _longer(subject: Subject) -> Check:
         "Chosen answers are longer",
         "warning",
         at,
-        why=f"In {percent(share)} of the pairs the chosen answer is the longer one ({times:.1f} times as "
-        "long in the median): the model can learn length for quality.",
-        remedy="add pairs whose shorter answer is the better one, or set method.loss_type: sigmoid_norm",
+        why=f"In {percent(share)} of the pairs the chosen answer is longer ({times:.1f}× as "
+        "long in the median): the model may learn length instead of quality.",
+        remedy="add pairs in which the shorter answer is better, or set method.loss_type: sigmoid_norm",
         show="prompt",
     )

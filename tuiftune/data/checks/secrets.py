@@ -131,13 +131,13 @@ def secrets(subject: Subject) -> Iterator[Check]:
             "secrets",
             "Secrets",
             SECRETS,
-            "Keys and passwords that are trained on can be coaxed out of the model, and should be revoked.",
+            "The model can leak keys and passwords that it is trained on. Redact them, and revoke the keys.",
         ),
         (
             "personal-data",
             "Personal data",
             PERSONAL,
-            "A model may repeat what it was trained on; you may not be allowed to train on it.",
+            "The model may repeat personal data; you may not be allowed to train on it.",
         ),
     ):
         pattern = scan(kinds)
@@ -165,7 +165,7 @@ def secrets(subject: Subject) -> Iterator[Check]:
             "error" if check == "secrets" else "warning",
             suspects[:0] if not hits else pl.Series(hits).to_numpy().astype("intp"),
             why=f"{told}. {why}",
-            remedy="mask them: tuiftune data clean --mask",
+            remedy="redact them: tuiftune data clean --redact",
             examples=examples,
         )
 

@@ -53,12 +53,12 @@ def special_tokens(subject: Subject) -> Iterator[Check]:
         examples.append(f"{row['row']}: {excerpt(text[max(0, at - 25) : at + 35], 60)}")
     yield subject.verdict(
         "special-tokens",
-        "Control tokens in the text",
+        "Special tokens in the text",
         "error",
         indices,
-        why="The tokenizer reads them as control: a turn ends early, a role is forged, or the "
+        why="The tokenizer treats them as control tokens: a message ends early, a role is forged, or the "
         "template is applied twice.",
-        remedy="the rows were probably rendered before: use the raw messages, or take the marks out "
-        "(data clean does)",
+        remedy="use the original messages (these were probably rendered before), or remove the tokens "
+        "(tuiftune data clean)",
         examples=examples,
     )

@@ -32,7 +32,7 @@ def malformed(subject: Subject) -> Iterator[Check]:
         tuple(int(line) for line in lines if line.isdecimal()),
         tuple(fault.place for fault in found.first[:SHOWN_ROWS]),
         tuple(excerpt(str(fault.place) + ": " + fault.message) for fault in found.first[:SHOWN_EXAMPLES]),
-        why="They are not rows, so nothing of them can be trained on; training refuses the file.",
+        why="They cannot be parsed, so they cannot be trained on; training rejects the file.",
         remedy="fix them, or drop them: tuiftune data clean",
     )
 
@@ -56,18 +56,18 @@ def structure(subject: Subject) -> Iterator[Check]:
         f"Missing or empty {what}",
         "error",
         subject.where(blank | faulty.fill_null(False)),
-        why="Such a row teaches nothing, or teaches to stop at once.",
+        why="Rows without an answer add nothing, or train the model to stop immediately.",
         remedy="fill them in or drop them: tuiftune data clean",
         show="prompt",
     )
     if subject.format == "kto":
         yield subject.verdict(
             "missing-thumbs",
-            "Answers without a thumb up or down",
+            "Answers without a rating (thumb up or down)",
             "error",
             subject.where(pl.col("fault").str.contains("missing:label").fill_null(False)),
-            why="Such a row says neither that its answer is good nor that it is bad: it is not trained on.",
-            remedy="judge them, or drop them: tuiftune data clean",
+            why="These rows do not say whether the answer is good or bad, so they are not trained on.",
+            remedy="rate them, or drop them: tuiftune data clean",
             show="prompt",
         )
     if subject.format != "text":
@@ -77,7 +77,7 @@ def structure(subject: Subject) -> Iterator[Check]:
             "Missing or empty prompts",
             "error",
             subject.where(blank | pl.col("fault").str.contains("empty:turn").fill_null(False)),
-            why="The model would learn to answer without having been asked.",
+            why="The model would learn to answer without a prompt.",
             remedy="fill them in or drop them: tuiftune data clean",
         )
     yield _by_fault(
@@ -85,17 +85,17 @@ def structure(subject: Subject) -> Iterator[Check]:
         "wrong-types",
         "Values of the wrong type",
         f"(^| )type:({WRITTEN})",
-        why="A number, list or object stands where text is expected; it would be trained on as JSON.",
+        why="A number, list or object where text is expected would be trained on as JSON.",
         remedy="write them as text, or map another column",
     )
     yield _by_fault(
         subject,
         "unread-values",
-        "Values that can't be read",
+        "Unsupported values",
         r"(^| )(media:|weight:|type:(part|history|turn|messages))",
-        why="A part of the row is of a kind or shape that is not read: a picture, a weight that is no "
-        "number, a history that is no list. Such a row is trained on only where it is but an unknown part.",
-        remedy="write them in a form that is read (see `lost`), or drop the rows: tuiftune data clean",
+        why="A part of the row is not supported: an image, a weight that is not a "
+        "number, a history that is not a list. The row is trained on only if the rest is complete.",
+        remedy="write them in a supported form (see `lost`), or drop the rows: tuiftune data clean",
     )
     if subject.frame["messages"].null_count() < subject.frame.height:
         yield _by_fault(
@@ -103,17 +103,17 @@ def structure(subject: Subject) -> Iterator[Check]:
             "roles",
             "Missing or unknown roles",
             r"(^| )role:",
-            why="Chat templates refuse them or drop the turn silently.",
-            remedy="use system, user, assistant and tool; data clean drops such rows",
+            why="Chat templates reject them or silently drop the message.",
+            remedy="use system, user, assistant and tool, or drop the rows: tuiftune data clean",
         )
         yield _by_fault(
             subject,
             "turn-order",
-            "Turns out of order",
+            "Messages out of order",
             r"(^| )(order:|missing:(content|turns?|messages)($| ))",
-            why="A chat should open with the user, alternate and end with the assistant; many "
+            why="A chat should start with a user message, alternate, and end with an assistant message; many "
             "templates enforce it.",
-            remedy="merge repeated turns and drop the open end: tuiftune data clean",
+            remedy="merge repeated messages and drop the open end: tuiftune data clean",
             severity="warning",
         )
         yield _weighed(subject)
@@ -128,15 +128,15 @@ def _weighed(subject: Subject) -> Check:
     )
     return subject.verdict(
         "turn-weights",
-        "Answers weighed neither 0 nor 1, or in parts",
+        "Unsupported answer weights",
         "info",
         subject.where(
             pl.col("messages").list.eval(partly).list.any().fill_null(False)
             | pl.col("fault").str.contains("loss:parts").fill_null(False)
         ),
-        why="A turn is learnt whole or not at all: any weight but 0 counts as 1 here, as does an answer of "
-        "which parts are kept out (train_detail).",
-        remedy="write 0 for what should not be learnt, or repeat rows that matter more",
+        why="A message is trained completely or not at all: any weight except 0 counts as 1, also in answers "
+        "with excluded parts (train_detail).",
+        remedy="write 0 for answers that should not be trained, or repeat rows that matter more",
     )
 
 

@@ -1,1 +1,1 @@
-"""Repair of a dataset: texts mended, rows removed, splits made; the original is never touched."""
+"""Cleaning of a dataset: fix texts, drop rows, split. The original is never changed."""

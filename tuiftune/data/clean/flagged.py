@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuiftune.data.checks.check import Check
     from tuiftune.data.dataset import Dataset
 
-# check → the module and function that finds it. Faults that can be mended, and properties of the whole, are
+# check → the module and function that finds it. Problems that can be fixed, and properties of the whole, are
 # not here: nobody gains by dropping every row of the largest label.
 DROPPABLE = {
     "wrong-types": ("structure", "structure"),
@@ -38,9 +38,9 @@ def flagged(dataset: Dataset, names: Sequence[str]) -> Iterator[Check]:
     for name in names:
         if name not in DROPPABLE:
             raise UserError(
-                f"{name} is no check whose rows can be dropped",
+                f"{name} is not a check whose rows can be dropped",
                 place="drop",
-                remedy="one of " + ", ".join(DROPPABLE),
+                remedy="use one of " + ", ".join(DROPPABLE),
             )
     stages = dict.fromkeys(DROPPABLE[name] for name in names)
     for of_format, check in (("classification", ("labels", "labels")), ("preference", ("pairs", "compared"))):

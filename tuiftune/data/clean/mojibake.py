@@ -1,4 +1,4 @@
-"""UTF-8 that was read as Windows-1252, read again as UTF-8: only where the characters can't be meant.
+"""UTF-8 that was read as Windows-1252, read again as UTF-8: only if the characters cannot be intended.
 
 A lead character and what follows it may both be sound: in „Spaß“, Ä… and café”… a letter stands before a
 quote or a dash. So where what follows is such punctuation, a group counts as damaged only in the middle of a
@@ -26,14 +26,14 @@ _GROUP = re.compile(f"[\u00c2-\u00df]{_TAIL}|[\u00e0-\u00ef]{_TAIL}{{2}}|[\u00f0
 _ENDS = frozenset("’‘“”»›…–—•\u00a0")
 _SIGNS = _ENDS | frozenset("‚„«‹·®™©°ºª²³¹§")
 _LATIN = frozenset("ÂÃÄÅÎÏÐÑ")  # leads of two that are read alone
-_BESIDE = _LATIN | frozenset("ËÆ")  # and beside other damage: ˆ ˜ ƒ
+_BESIDE = _LATIN | frozenset("ËÆ")  # and next to other damage: ˆ ˜ ƒ
 _SCRIPTS = ("ÎÏ", "ÐÑ", "ØÙÚÛ", "×", "ÄÅÆ")  # leads of Greek, Cyrillic, Arabic, Hebrew, Vietnamese
 _RUN = 3  # groups of one script side by side that are no chance
 ROUNDS = 3
 
 
 def decoded_right(text: str) -> str:
-    """The text with its damaged groups mended (those decoded wrongly twice, too); the rest stays."""
+    """Return the text with wrongly decoded groups fixed (also those decoded wrongly twice)."""
     for _ in range(ROUNDS):
         again = _round(text)
         if again == text:

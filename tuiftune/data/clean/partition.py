@@ -28,7 +28,7 @@ def parse_shares(text: str) -> list[float]:
     except ValueError:
         parts = []
     if not 2 <= len(parts) <= 3 or any(part <= 0 for part in parts):
-        raise UserError(f"{text} is no split", place="--split", remedy="write 80/10/10 or 90/10")
+        raise UserError(f"{text} is not a valid split", place="--split", remedy="write 80/10/10 or 90/10")
     return [part / sum(parts) for part in parts]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
 
 Outliers = Literal["keep", "drop", "trim"]
-MERGED = "merged: asks the same"
+MERGED = "merged: same prompt"
 NEAR_MERGED = "merged: near-duplicate"
 
 
@@ -62,7 +62,7 @@ def removals(
             found.append(Removal(why, indices[fresh], None if partner is None else partner[fresh]))
             gone[indices] = True
 
-    take("nothing to train on", (~dataset.usable).arg_true().to_numpy().astype(np.intp))
+    take("no trained tokens", (~dataset.usable).arg_true().to_numpy().astype(np.intp))
     for check in flagged(dataset, drop):
         if check.indices is not None:
             take(f"flagged: {check.title}", check.indices)
@@ -72,7 +72,7 @@ def removals(
     if repeated.indices is not None:
         take("exact duplicate", repeated.indices, repeated.partner)
     if repeats == "merge":
-        take("labels contradict evenly", asking_same.contradicting)
+        take("contradicting labels without a majority", asking_same.contradicting)
         take(MERGED, asking_same.indices, asking_same.partner)
     if near or against is not None:
         both = [dataset] if against is None else [dataset, against]
@@ -80,7 +80,7 @@ def removals(
         own = groups.root[: dataset.rows]
         if against is not None:
             held = np.unique(groups.root[dataset.rows :])
-            take("is in the evaluation set", np.flatnonzero(np.isin(own, held)))
+            take("also in the evaluation set", np.flatnonzero(np.isin(own, held)))
         if near:
             left = np.flatnonzero(~gone)
             if repeats == "merge":

@@ -41,7 +41,7 @@ class Change:
 def repaired(
     dataset: Dataset, mask: Mask = "secrets", watch: Callable[[str, float], None] | None = None
 ) -> tuple[Dataset, list[Change]]:
-    """The same rows in order with their texts mended, and what changed. `watch` may raise to cancel."""
+    """Return the rows in order with fixed texts, and the changes. `watch` may raise to cancel."""
     kinds = MASKED[mask]
     suspect = pl.col("fault").str.contains(ORDER).fill_null(False)
     patterns = [SUSPECT]
@@ -89,11 +89,11 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
         done.update(dict.fromkeys(what))
         bare = without_tokens(out)
         if bare != out:
-            done["control tokens removed"] = None
+            done["special tokens removed"] = None
             out = bare.strip()
         covered = masked(out, kinds)
         if covered != out:
-            done["secrets masked"] = None
+            done["secrets redacted"] = None
         return covered
 
     chat = row["messages"] is not None
@@ -103,7 +103,7 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
         turns = [{**turn, "content": fix(turn["content"]) or ""} for turn in row["messages"]]
         ordered = in_order(turns, open_end=row["rejected"] is not None)
         if ordered != turns:
-            done["turns put in order"] = None
+            done["messages reordered"] = None
             fresh["fault"] = (
                 " ".join(f for f in (row["fault"] or "").split() if not f.startswith("order:")) or None
             )
@@ -117,7 +117,7 @@ def _row(row: dict[str, Any], kinds: frozenset[str]) -> tuple[dict[str, Any], li
     if row["label"] is not None and row["label"] == row["answer"]:
         fresh["label"] = fresh["answer"]
     if row["fault"] and "bytes" in row["fault"].split():
-        done["encoding repaired"] = None
+        done["encoding fixed"] = None
     return fresh, list(done)
 
 
@@ -148,5 +148,5 @@ def shown(row: dict[str, Any], kinds: frozenset[str] = MASKED["secrets"], sign: 
 
 
 def sound(dataset: Dataset) -> pl.Series:
-    """Rows that can be trained on after repair: turns in order were mended, wrong roles were not."""
+    """Rows that can be trained on after cleaning: message order is fixed, wrong roles are not."""
     return dataset.usable & ~dataset.frame["fault"].str.contains(FATAL).fill_null(False)

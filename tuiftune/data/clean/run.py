@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What was done: rows by reason, repaired rows, and the files written with rows and SHA-256.
+    """Summary of a cleaning: dropped rows by reason, changed rows, files written with rows and SHA-256.
 
     `about` is the manifest's content; manifest and changes are written as files beside a regular output only.
     """
@@ -85,14 +85,14 @@ def clean(
     or its name promises a format other than JSONL.
     """
     if any(paths.exists(output) and output.samefile(path) for path in dataset.files if paths.exists(path)):
-        raise UserError("that is the original", place=str(output), remedy="write to another file")
+        raise UserError("this is the original file", place=str(output), remedy="write to another file")
     stream = is_stream(output)
     _check_name(output, stream, settings.split)
     shares = parse_shares(settings.split) if settings.split else None
     mended, changes, removed, stay = survey(dataset, settings, watch)
     if not len(stay):
         raise UserError(
-            "no row would be left", place=str(output), remedy="look at tuiftune data inspect first"
+            "no row would be left", place=str(output), remedy="check the data with tuiftune data inspect"
         )
     parts = {output: stay}
     if shares:
@@ -136,7 +136,7 @@ def _check_name(output: Path, stream: bool, split: str | None) -> None:
         raise UserError(
             f"rows are written as JSONL, not as {output.suffix}",
             place=printable(str(output)),
-            remedy=f"-o {printable(str(output.with_suffix('.jsonl')))}",
+            remedy=f"use -o {printable(str(output.with_suffix('.jsonl')))}",
         )
 
 

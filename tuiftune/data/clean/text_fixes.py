@@ -35,7 +35,7 @@ def mended(text: str) -> tuple[str, list[str]]:
     if _SUSPECT.search(out):
         decoded = decoded_right(out)
         if decoded != out:
-            done.append("encoding repaired")
+            done.append("encoding fixed")
             out = decoded
     plain = _CONTROL.sub("", _ANSI.sub("", _BREAKS.sub("\n", out.replace(EXCEL, ""))))
     plain = _INVISIBLE.sub("", plain)
@@ -47,7 +47,7 @@ def mended(text: str) -> tuple[str, list[str]]:
         tidy = tidy.lstrip()
     tidy = _MARKED.sub(lambda match: unicodedata.normalize("NFC", match[0]), tidy)
     if tidy != plain or (plain != out and "control characters removed" not in done):
-        done.append("spaces and line ends tidied")
+        done.append("spaces and line breaks normalized")
     return tidy, done
 
 

@@ -45,7 +45,7 @@ _GRADES = (
     "label",
     "labels",
 )
-_TIES = "rows whose two answers are equally good are left out"
+_TIES = "rows with two equally good answers are dropped"
 
 
 def compared(_: list[Row], first: Row) -> Rewriting | None:
@@ -116,7 +116,7 @@ def _comparison(one: str, two: str, marks: list[str], scores: list[str], winner:
 
 
 def ranked(sample: list[Row], first: Row) -> Rewriting | None:
-    """A list of answers with their ranks or scores, within the list or beside it."""
+    """A list of answers with their ranks or scores, within the list or in another column."""
     lowered = {name.lower(): name for name in first}
     for key in _LISTS:
         name = lowered.get(key)
@@ -156,7 +156,7 @@ def _ranking(name: str, by: str | None, beside: str | None) -> Rewriting:
             key=lambda one: one[0],
         )
         if len(graded) < 2 or graded[0][0] == graded[-1][0] or len(numbers) != len(answers):
-            lost["rows without a best and a worst answer are left out"] += 1
+            lost["rows without a best and a worst answer are dropped"] += 1
             return []
         if len(graded) > 2:
             lost["answers between the best and the worst are dropped"] += len(graded) - 2
@@ -189,7 +189,7 @@ def _two_texts(value: Any) -> bool:
 
 
 def rejected_beside(sample: list[Row], first: Row) -> Rewriting | None:
-    """A conversation whose last answer is the better one, beside a rejected answer."""
+    """A conversation whose last answer is the chosen one, with a rejected answer."""
     lowered = {name.lower(): name for row in reversed(sample) for name in row}
     rejected = next((lowered[name] for name in REJECTED if name in lowered), None)
     messages = next((lowered[name] for name in MESSAGES if name in lowered), None)
@@ -204,7 +204,7 @@ def rejected_beside(sample: list[Row], first: Row) -> Rewriting | None:
         turns, worse = _turns(row.get(messages)), row.get(rejected)
         if isinstance(worse, list) and worse and all(isinstance(text, str) for text in worse):
             if len(worse) > 1:
-                lost["rejected answers beside the first are dropped"] += len(worse) - 1
+                lost["all rejected answers except the first are dropped"] += len(worse) - 1
             worse = worse[0]
         rest = {name: value for name, value in row.items() if name not in (messages, rejected)}
         at = len(turns) - 1

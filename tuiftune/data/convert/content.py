@@ -12,8 +12,8 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from collections import Counter
 
-CALLS = "tool calls are kept as text between <tool_call> marks"
-REASONING = "reasoning kept apart from the answer is written before it, between <think> marks"
+CALLS = "tool calls are kept as text between <tool_call> tags"
+REASONING = "reasoning from a separate column is written before the answer, between <think> tags"
 MEDIA = frozenset((
     "image", "image_url", "input_image", "image_file", "video", "video_url", "audio", "audio_url",
     "input_audio", "file", "input_file", "document", "inlinedata", "inline_data", "filedata", "file_data",
@@ -47,7 +47,7 @@ class Content:
         if not thought:
             return text
         if "<think>" in text:
-            lost["reasoning that the answer already holds between <think> marks is not repeated"] += 1
+            lost["reasoning that the answer already contains between <think> tags is not repeated"] += 1
             return text
         lost[REASONING] += 1
         return f"<think>\n{thought}\n</think>\n\n{text}"
@@ -118,7 +118,9 @@ class Reader:
         if kind in MEDIA:
             faults.append("media:part")
             shown = printable(kind)[:20]
-            self.lost[f"rows with a content part of type {shown} are not trained: only text is"] += 1
+            self.lost[
+                f"rows with a content part of type {shown} are not trained on: only text is supported"
+            ] += 1
         elif self._call(part, kind, found) or self._result(part, kind, faults, found):
             return
         elif thought := _thought(part, kind):

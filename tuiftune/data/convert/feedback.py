@@ -103,7 +103,7 @@ def preference_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     return Recognition(
         "preference",
         round(0.5 + 0.5 * share, 2),
-        (f'columns "{chosen}" and "{rejected}" as {style} in {share:.0%} of the rows looked at',),
+        (f'columns "{chosen}" and "{rejected}" as {style} in {share:.0%} of the rows checked',),
         columns,
     )
 
@@ -143,7 +143,7 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
     """ColumnsError where a column that isn't read says that some of these answers must not be learned."""
     if found.format not in ("chat", "sharegpt", "instruction", "prompt-completion"):
         return
-    train = f"to train on all of them: --format {found.format} (data.format in a preset)"
+    train = f"train on all of them with --format {found.format} (data.format in a preset)"
     for name in known:
         if name in found.columns.values():
             continue
@@ -151,13 +151,13 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
         shown = printable(name)[:40]
         if _REJECTED.search(key) and holds_answers(sample, name):
             raise ColumnsError(
-                f'"{shown}" holds answers that are worse than others, and nothing says which these are',
+                f'"{shown}" may contain worse answers, and no column says which',
                 place=place,
                 remedy=f"name the columns of a preference (chosen, rejected); {train}",
             )
         if key not in _CHOICES and (inner := _judged_inside(key, values)):
             raise ColumnsError(
-                f'"{shown}" judges the answers ({printable(inner)}), unread: the bad would be learnt',
+                f'"{shown}" rates the answers ({printable(inner)}), not used: bad ones would be trained on',
                 place=place,
                 remedy=f"drop the rows whose answers are bad, and the column; or write true and false into a "
                 f"column label; {train}",
@@ -166,13 +166,13 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
         if key in thumbs.GRADES and graded:
             few = ", ".join(sorted({printable(str(value))[:12] for value in values}))[:60]
             raise ColumnsError(
-                f'"{shown}" grades the answers ({few}): the worst would be learnt like the best',
+                f'"{shown}" grades the answers ({few}), not used: the worst would be trained like the best',
                 place=place,
                 remedy=f"drop the rows whose answers are not good enough, and the column; {train}",
             )
         if key in MASKS and any(_masks(value, key) for value in values):
             raise ColumnsError(
-                f'"{shown}" keeps answers out of the loss, and is not read from a column of its own',
+                f'"{shown}" excludes answers from the loss, which is not supported in a separate column',
                 place=place,
                 remedy=f"write it into the messages as weight: 0, or drop such rows; {train}",
             )

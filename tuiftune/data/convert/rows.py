@@ -338,7 +338,9 @@ class Converter:
             if up is None:
                 _add(faults, index, "missing:label")
                 if not is_missing(row.get(name)):
-                    self.lost["labels that are neither a thumb up nor down: such rows are not trained"] += 1
+                    self.lost[
+                        "rows whose label is neither a thumb up nor a thumb down are not trained on"
+                    ] += 1
         return made
 
 

@@ -74,7 +74,7 @@ def turns_in(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> l
         content, ended = _ENDS.subn("", said)
         content = content.strip()
         if ended and lost is not None:
-            lost["marks at the end of a turn, such as <|endoftext|>, are left to the chat template"] += 1
+            lost["end-of-message markers such as <|endoftext|> are dropped; the chat template adds them"] += 1
         if role == "user" and (match := _LLAMA_SYSTEM.match(content)) and not turns:
             turns.append({"role": "system", "content": match[1]})
             content = content[match.end() :].strip()

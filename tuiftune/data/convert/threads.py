@@ -44,11 +44,11 @@ def joining_of(sample: list[Row], place: str) -> Joining | None:
     by = next((name for name in names if _repeats(sample, name)), None)
     if by is None:
         raise ColumnsError(
-            f'each row is one message ("{printable(role)}" and "{printable(text)}"), and no column tells '
-            "which of them make up a conversation",
+            f'each row is one message ("{printable(role)}" and "{printable(text)}"), and no column says '
+            "which of them form a conversation",
             place=place,
-            remedy="add a column conversation_id, or write a conversation a row (messages); to train on the "
-            "rows as they are, name --format and --column",
+            remedy="add a column conversation_id, or write one conversation per row (messages); to train "
+            "rows unchanged, name --format and --column",
         )
     at = next((lowered[name] for name in PLACE if name in lowered and lowered[name] != by), None)
     return lambda batches, lost: _by_conversation(batches, lost, by, role, text, at)
@@ -77,7 +77,7 @@ def _by_conversation(
     for numbers, rows in batches:
         for number, row in zip(numbers, rows, strict=True):
             if row.get(by) is None:
-                lost[f'messages without "{printable(by)[:30]}" are left out'] += 1
+                lost[f'messages without "{printable(by)[:30]}" are dropped'] += 1
             else:
                 held.setdefault(row[by], []).append((number, row))
     made: list[Row] = []
@@ -130,12 +130,12 @@ def _by_parent(batches: Iterator[Batch], lost: Counter[str]) -> Batch:
             whole = above is None or above in held
             step = held[above][1] if above in held else None
         if not whole:
-            lost["threads whose beginning is not in the file are left out"] += 1
+            lost["threads whose beginning is not in the file are dropped"] += 1
             continue
         path.reverse()
         while path and str(path[-1]["role"]).lower() in ("prompter", "user", "human"):
             path.pop()
-            lost["a last message that nobody answered is left out"] += 1
+            lost["a last message without an answer is dropped"] += 1
         if path:
             made_numbers.append(number)
             made.append({"messages": path, **({"lang": row["lang"]} if "lang" in row else {})})

@@ -73,7 +73,7 @@ class Turns:
         if items is None:
             return None, [], ["type:messages"]
         if len(items) > 1 and all(isinstance(item, str) for item in items):
-            self.lost["texts without roles are taken as question and answer by turns"] += 1
+            self.lost["texts without roles are used as alternating questions and answers"] += 1
             items = [
                 {"role": ("user", "assistant")[at % 2], "content": text} for at, text in enumerate(items)
             ]
@@ -213,7 +213,7 @@ class Turns:
         found.calls[:] = [call_text(call) for call in (calls if isinstance(calls, list) else [calls])]
 
     def _apart(self, item: Turn, role: str, found: Content, faults: list[str]) -> None:
-        """Calls and reasoning that stand beside the content."""
+        """Tool calls and reasoning in fields other than the content."""
         calls = item.get("tool_calls") or item.get("function_call")
         if isinstance(calls, str):
             calls = structured(calls) or calls
@@ -224,7 +224,7 @@ class Turns:
             if thought in _EMPTY or isinstance(thought, bool):
                 continue
             if role != "assistant":
-                self.lost[f'"{name}" of a turn is dropped'] += 1
+                self.lost[f'"{name}" of a message is dropped'] += 1
             elif isinstance(thought, str):
                 found.reasoning.append(thought)
             else:
@@ -257,7 +257,7 @@ class Turns:
             return
         for name in item.keys() - read:
             if item[name] not in _EMPTY and item[name] != same:
-                self.lost[f'"{printable(str(name))[:30]}" of a turn is dropped'] += 1
+                self.lost[f'"{printable(str(name))[:30]}" of a message is dropped'] += 1
 
     def _order(self, turns: list[Turn], faults: list[str], prompt_only: bool, answers_only: bool) -> None:
         roles = [turn["role"] for turn in turns]
@@ -304,7 +304,7 @@ def _plain(item: Turn) -> Turn | None:
 
 
 def _append(turns: list[Turn], turn: Turn) -> None:
-    """Calls and reasoning that come as messages of their own belong to the assistant's turn beside them."""
+    """Calls and reasoning in separate messages belong to the adjacent assistant message."""
     last = turns[-1] if turns else None
     if (
         last

@@ -55,9 +55,7 @@ def weight_of(item: dict[str, Any], role: str, faults: list[str], lost: Counter[
             value = number(item[name])
         except (ValueError, OverflowError):
             faults.append("weight:unknown")
-            lost[
-                f'"{name}" of a message is neither a number nor true or false: such rows are not trained'
-            ] += 1
+            lost[f'"{name}" of a message must be numeric, true or false: these rows are not trained on'] += 1
             continue
         if value is not None:
             said.append(float(value == 0) if name in MASKS else value)
@@ -67,21 +65,21 @@ def weight_of(item: dict[str, Any], role: str, faults: list[str], lost: Counter[
             said.append(0.0)
         elif False in parts:
             faults.append("loss:parts")
-            lost["parts of an answer kept out of the loss (train_detail) are learnt like the rest"] += 1
+            lost["excluded parts of an answer (train_detail) are trained like the rest"] += 1
     weight = min(said, default=None)
     if role == "assistant":
         for name in item.keys() & _VERDICTS:
             if thumbs.turned_down(item[name], name):
-                lost[f'answers marked down by "{name}" are kept out of the loss'] += 1
+                lost[f'answers marked down by "{name}" are excluded from the loss'] += 1
                 weight = 0.0
             elif item[name] not in (None, "") and (
                 name in thumbs.GRADES or thumbs.is_up(item[name], name) is None
             ):
-                lost[f'"{name}" of a turn is dropped'] += 1
+                lost[f'"{name}" of a message is dropped'] += 1
         if weight is not None and weight not in (0.0, 1.0):
-            lost["turn weights other than 0 and 1 count as 1"] += 1
+            lost["message weights other than 0 and 1 count as 1"] += 1
     elif weight:
-        lost["turns marked to be learnt that aren't the assistant's are not"] += 1
+        lost["only assistant messages are trained on, although others are marked"] += 1
     return weight
 
 

@@ -121,7 +121,7 @@ def _paired(value: Any) -> bool:
 
 
 def turns_prompt(sample: list[Row], known: list[str]) -> tuple[str, str] | None:
-    """A prompt that is a list of turns, beside its answer."""
+    """A prompt that is a list of messages, with its answer."""
     asking = named(known, names.PROMPTS)
     name = asking or named(known, names.HISTORY)
     if name is None or name == named(known, names.ANSWERS):

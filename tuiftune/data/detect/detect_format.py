@@ -46,16 +46,16 @@ def recognise(
     for role, column in mapped.items():
         if column and column not in known and column not in elsewhere:
             raise ColumnsError(
-                f'no column "{column}" to play {role}',
+                f'column "{column}" for the role {role} not found',
                 place=place,
-                remedy=f"the columns are {listed(known)}",
+                remedy=f"use one of the columns {listed(known)}",
             )
     if named == "auto" and mapped:
         named = _format_of_roles(mapped, sample, place)
     if named != "auto":
         if named not in FORMATS:
             raise UserError(
-                f'no format "{named}"', place="data.format", remedy="one of " + ", ".join(FORMATS)
+                f'unknown format "{named}"', place="data.format", remedy="use one of " + ", ".join(FORMATS)
             )
         filled = roles_as(named, sample, mapped)
         missing = [role for role in NEEDED[named] if role not in filled]
@@ -63,11 +63,11 @@ def recognise(
             missing += [role for role in ("prompt", "completion") if role not in filled]
         if missing:
             raise ColumnsError(
-                f"no column for {' and '.join(missing)} of the {named} format",
+                f"column not found for {' and '.join(missing)} of the {named} format",
                 place=place,
                 remedy=f"name it in data.columns, e.g. {missing[0]}: {known[0]} (there are {listed(known)})",
             )
-        return Recognition(named, 1.0, ("the format was named by you",), filled)
+        return Recognition(named, 1.0, ("the format is set in the preset or command",), filled)
     for judge in (
         preference_rows,
         chat_rows,
@@ -87,9 +87,9 @@ def recognise(
             refuse_printed(sample, found, place)
             return found
     raise ColumnsError(
-        "the format was not recognised",
+        "the format was not detected",
         place=place,
-        remedy=f"say which of the columns ({listed(known)}) is which in data.columns, e.g. "
+        remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "
         "{prompt: question, completion: answer}",
     )
 
@@ -121,9 +121,9 @@ def role_in(kind: str, role: str) -> str:
                 if other in wanted:
                     return other
     raise UserError(
-        f'the {kind} format has no role "{role}"',
+        f'the {kind} format does not have a role "{role}"',
         place="data.columns",
-        remedy="one of " + ", ".join(wanted),
+        remedy="use one of " + ", ".join(wanted),
     )
 
 

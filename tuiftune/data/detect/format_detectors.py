@@ -1,4 +1,4 @@
-"""One judge a format: what in a sample of rows speaks for it. Each returns its verdict, or None."""
+"""One detector per format: each returns a recognition with its evidence from a sample, or None."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     ):
         return _turns_in_two(sample, known, name, completion)
     evidence = [
-        f'"{name}" is a list of turns with {keys} in {present(sample, name):.0%} of the rows looked at'
+        f'"{name}" is a list of messages with {keys} in {present(sample, name):.0%} of the rows checked'
     ]
     columns = {"messages": name, **extras(rest)}
     if verdict := verdict_of(sample, rest):
@@ -70,7 +70,7 @@ def _answered(sample: list[Row], name: str) -> bool:
 def _turns_in_two(sample: list[Row], known: list[str], prompt: str, completion: str) -> Recognition:
     """A prompt and its completion, each a list of turns."""
     share = min(present(sample, prompt), present(sample, completion))
-    evidence = f'"{prompt}" and "{completion}" are lists of turns in {share:.0%} of the rows looked at'
+    evidence = f'"{prompt}" and "{completion}" are lists of messages in {share:.0%} of the rows checked'
     rest = [other for other in known if other not in (prompt, completion)]
     columns = {"prompt": prompt, "completion": completion, **beside(sample, rest)}
     if verdict := verdict_of(sample, rest):
@@ -99,11 +99,11 @@ def pairs_rows(sample: list[Row], known: list[str]) -> Recognition | None:
                 continue
             share = min(present(sample, prompt), present(sample, completion))
             columns = {"prompt": prompt, "completion": completion, **beside(sample, known)}
-            evidence = [f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows looked at']
+            evidence = [f'columns "{prompt}" and "{completion}" in {share:.0%} of the rows checked']
             context = named([name for name in known if name not in (prompt, completion)], names.CONTEXTS)
             if left in names.ASKED and context and isinstance(first(sample, context), str):
                 columns["context"] = context
-                evidence.append(f'"{context}" goes before the question')
+                evidence.append(f'"{context}" is placed before the question')
             return Recognition("prompt-completion", round(0.5 + 0.48 * share, 2), tuple(evidence), columns)
     return None
 
@@ -125,14 +125,14 @@ def classification_rows(sample: list[Row], known: list[str]) -> Recognition | No
         return None
     if isinstance(first(sample, label), list | dict):
         raise ColumnsError(
-            f'"{printable(label)}" holds lists, and classification needs one label a row',
-            remedy="one label a row, or all as one text; --format text trains on the texts alone",
+            f'"{printable(label)}" contains lists, and classification needs one label per row',
+            remedy="write one label per row, or all as one text; --format text trains on the texts only",
         )
     values = [str(row[label]) for row in sample if row.get(label) is not None]
     if not values or max(map(len, values)) > 4 * LABEL_LENGTH:
         return None
     evidence = (
-        f'"{text}" with a short "{label}": {len(set(values))} different in {len(values)} rows looked at',
+        f'"{text}" with a short "{label}": {len(set(values))} different in {len(values)} rows checked',
     )
     system = {role: name for role, name in extras(known).items() if role == "system"}
     confidence = 0.97 if few_labels(sample, label) else 0.75
@@ -155,7 +155,7 @@ def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         return None
     known_about = all(other.lower() in names.ABOUT for other in others)
     confidence = 0.95 if not others else 0.9 if known_about else 0.7
-    evidence = f'one text column, "{name}"' + (f", beside {listed(others)}" if others else "")
+    evidence = f'one text column, "{name}"' + (f", next to {listed(others)}" if others else "")
     return Recognition("text", confidence, (evidence,), {"text": name})
 
 
@@ -167,7 +167,7 @@ def _may_be_labels(sample: list[Row], name: str) -> bool:
 
 
 def _says_more(sample: list[Row], name: str) -> bool:
-    """Whether a column beside a text holds answers, turns or prose rather than facts about the text."""
+    """Return True if another column holds answers, messages or prose rather than facts about the text."""
     key = name.lower().strip()
     values = values_of(sample, name)
     if not values or key in names.ABOUT:
@@ -193,11 +193,11 @@ def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         return Recognition(
             "classification",
             0.8,
-            (f'"{labels[0]}" holds few, short values beside "{text}"',),
+            (f'"{labels[0]}" has few, short values next to "{text}"',),
             {"text": text, "label": labels[0]},
         )
     if any(name.startswith("column_") for name in strings):
-        evidence = "two columns without names, taken as prompt and answer in that order"
+        evidence = "two columns without names, used as prompt and answer in this order"
         return Recognition(
             "prompt-completion", 0.6, (evidence,), {"prompt": strings[0], "completion": strings[1]}
         )
@@ -217,9 +217,9 @@ def refuse_printed(sample: list[Row], found: Recognition, place: str) -> None:
             continue
         if all(python_value(value) is not None and not _json(value) for value in listing[:50]):
             raise ColumnsError(
-                f'the cells of "{printable(name)}" hold lists as Python prints them, in brackets',
+                f'the cells of "{printable(name)}" contain Python lists in brackets',
                 place=place,
-                remedy=f"write the text they stand for; to learn them as they are: --format {found.format}",
+                remedy=f"write plain text; to train on them unchanged: --format {found.format}",
             )
 
 

@@ -1,4 +1,4 @@
-"""The formats that rows come in, the roles that columns play in them, and the verdict of a recognition."""
+"""Row formats, the roles of their columns, and the result of format detection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NEEDED = {
 
 
 class ColumnsError(UserError):
-    """Another column mapping, or another format, can mend it."""
+    """Another column mapping or format can fix it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Columns beside the answers that say which of them are good, for what they are: nothing reads them."""
+"""Columns that rate the answers, reported because nothing reads them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,13 @@ def judging(counts: Counter[str], sample: list[dict[str, Any]]) -> list[str]:
     said = []
     if votes:
         said.append(
-            f"{_those(votes, counts)}: votes on the answers, not used; the worst is learnt like the best"
+            f"{_those(votes, counts)}: votes on the answers, not used: the worst is trained like the best"
         )
     if harm:
-        said.append(
-            f"{_those(harm, counts)}: says what is harmful, not used; such answers are learnt as well"
-        )
+        said.append(f"{_those(harm, counts)}: marks harmful answers, not used: they are trained too")
     for name, (low, high) in grades.items():
-        which, between = _those([name], counts), f"{low:g} to {high:g} in the rows looked at"
-        said.append(f"{which}: grades the answers ({between}), not used; the worst is learnt like the best")
+        which, between = _those([name], counts), f"{low:g} to {high:g} in the rows checked"
+        said.append(f"{which}: grades the answers ({between}), not used: the worst is trained like the best")
     for name in {*votes, *harm, *grades}:
         del counts[name]
     return said

@@ -17,7 +17,7 @@ from tuiftune.data.read.files import expand
 from tuiftune.data.read.load import kinds_of
 from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import Part, Wanted
-from tuiftune.errors import UserError
+from tuiftune.errors import UserError, with_fix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,16 +94,16 @@ def tried(
     except ColumnsError as error:
         return Trial(None, fault=error.message)  # its remedy is at hand
     except UserError as error:
-        return Trial(None, fault=f"{error.message} — {error.remedy}")
+        return Trial(None, fault=with_fix(error.message, error.remedy))
     twice = [name for name, times in Counter(roles.values()).items() if times > 1]
     if twice and columns:
         both = " and ".join(role for role, name in roles.items() if name == twice[0])
-        return Trial(dataset, fault=f'"{excerpt(twice[0], 40)}" can\'t be both {both}')
+        return Trial(dataset, fault=f'"{excerpt(twice[0], 40)}" cannot be both {both}')
     if not dataset.usable.any():
         words = Counter(fault for cell in dataset.frame["fault"] for fault in (cell or "").split())
         most = ", ".join(fault.replace(":", " ") for fault, _ in words.most_common(2))
         rest = f": {most}" if most else ""
-        return Trial(dataset, fault=f"none of the {dataset.rows:,} rows looked at can be trained on{rest}")
+        return Trial(dataset, fault=f"none of the {dataset.rows:,} rows checked can be trained on{rest}")
     return Trial(dataset, tuple(dataset.head(SHOWN)))
 
 

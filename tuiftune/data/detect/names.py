@@ -95,7 +95,7 @@ CONTEXTS = ("context", "passage", "paragraph", "background", "evidence", "knowle
 ASKED = ("question", "query", "q")  # what a context may stand before
 SAID = frozenset((*ANSWERS, *INSTRUCTION_ANSWERS, *LABELS, "reply", "labels", *CHOSEN, *REJECTED)) - {
     "text"
-}  # beside a text
+}  # next to a text
 PARTITIONS = ("split", "partition", "fold", "subset", "set")
 # Columns that say where a text is from.
 ABOUT = frozenset(

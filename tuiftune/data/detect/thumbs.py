@@ -42,7 +42,7 @@ SCALES = (
     ("👎", "👍"),
 )
 NEUTRAL = frozenset(("neutral", "none", "unknown", "n/a", "nan", "null", "", "tie"))
-# Names under which a verdict on an answer is kept. Those of LABELS may hold a class instead.
+# Column names that hold a rating of an answer. Those of `LABELS` may hold a class instead.
 LABELS = ("label", "labels")
 VERDICTS = (
     "kto_tag", "kto_label", "desirable", "is_desirable", "thumbs_up", "thumb_up", "thumbs", "thumb",
@@ -110,7 +110,7 @@ def is_up(value: Any, name: str = "") -> bool | None:
 
 
 def key(name: str) -> str:
-    """A column's name in the spelling of VERDICTS and GRADES: "Thumbs Up" → "thumbs_up"."""
+    """A column's name in the spelling of `VERDICTS` and `GRADES`: "Thumbs Up" → "thumbs_up"."""
     return re.sub(r"[\s\-.]+", "_", str(name).strip().lower())
 
 

@@ -50,4 +50,6 @@ class HeldOutRows:
         """What was left aside, in a line."""
         if self.left:
             parts = ", ".join(f"{printable(part)} {count:,}" for part, count in self.left.most_common())
-            notes.append(f'rows left aside as held out, by their "{printable(self.column)[:30]}": {parts}')
+            notes.append(
+                f'rows used as the evaluation set, by their column "{printable(self.column)[:30]}": {parts}'
+            )

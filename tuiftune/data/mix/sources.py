@@ -40,7 +40,9 @@ class Source:
         except ValueError:
             value = 0.0
         if not 0 < value < (100 if text.endswith("%") else math.inf):
-            raise UserError(f"{text} is no amount", place=path, remedy="write a weight (0.5, 2) or 10%")
+            raise UserError(
+                f"{text} is not a valid amount", place=path, remedy="write a weight (0.5, 2) or 10%"
+            )
         return cls(path, share=value / 100) if text.endswith("%") else cls(path, value)
 
     def describe(self) -> str:
@@ -110,8 +112,12 @@ class Portion:
 
     def describe(self) -> str:
         """The source and how much of it is seen, in words."""
-        words = f"{self.source} × {self.weight:.3g}: {self.seen:,} rows an epoch"
-        return words + (f", {self.left_out:,} held-out prompts left out" if self.left_out else "")
+        words = f"{self.source} × {self.weight:.3g}: {self.seen:,} rows per epoch"
+        return words + (
+            f", {self.left_out:,} dropped because their prompts are in the evaluation set"
+            if self.left_out
+            else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, li
     """
     dataset = load(path)
     rows = list(dataset.examples())
-    kind = "answers with a thumb up or down" if dataset.format == "kto" else _kind(rows[0]) if rows else ""
+    kind = "rated answers (thumb up or down)" if dataset.format == "kto" else _kind(rows[0]) if rows else ""
     if rows and like is not None and kind != _kind(like):
         raise UserError(
             f"its rows are for {kind}, the others for {_kind(like)}",
@@ -166,18 +172,18 @@ def portions(name: str, main: int, sizes: Sequence[tuple[int, int]], mix: Mix) -
     for source in mix.sources:
         if source.share is None and not 0 < source.weight <= LARGEST_WEIGHT:
             raise UserError(
-                f"{source.weight:g} is no weight",
+                f"{source.weight:g} is not a valid weight",
                 place="data.mix",
-                remedy=f"above 0, at most {LARGEST_WEIGHT:g}",
+                remedy=f"use a weight above 0 and at most {LARGEST_WEIGHT:g}",
             )
     found = [Portion(name, 1.0, main, main)]
     weights = mix.weights(main, [fresh for _, fresh in sizes])
     for source, weight, (rows, fresh) in zip(mix.sources, weights, sizes, strict=True):
         if weight > LARGEST_WEIGHT:
             raise UserError(
-                f"its {fresh:,} rows would each be seen {weight:,.0f} times an epoch",
+                f"its {fresh:,} rows would each be used {weight:,.0f} times per epoch",
                 place=source.path,
-                remedy=f"a smaller share or temperature: {LARGEST_WEIGHT:g} times is the most",
+                remedy=f"use a smaller share or temperature ({LARGEST_WEIGHT:g} times is the maximum)",
             )
         found.append(Portion(source.path, weight, rows, _seen(fresh, weight), rows - fresh))
     return tuple(found)
@@ -216,7 +222,9 @@ def weights_of_temperature(sizes: Sequence[int], temperature: float) -> list[flo
     As multilingual training samples its languages (Arivazhagan and others, 2019).
     """
     if temperature < 1:
-        raise UserError(f"{temperature:g} is no temperature", place="data.mix", remedy="1 or more")
+        raise UserError(
+            f"{temperature:g} is not a valid temperature", place="data.mix", remedy="use 1 or more"
+        )
     return weights_of_shares(sizes, [size ** (1 / temperature) for size in sizes])
 
 
@@ -227,7 +235,7 @@ def prompt_of(example: Example) -> str:
 
 
 def _kind(example: Example) -> str:
-    return "preferences" if example.chosen is not None else "supervised tuning"
+    return "preferences" if example.chosen is not None else "supervised fine-tuning"
 
 
 def _key(example: Example, seed: int) -> bytes:

@@ -42,7 +42,9 @@ def as_share(eval_spec: float | str) -> float | None:
         return None
     if not 0 <= share < 1:
         raise UserError(
-            f"{eval_spec} is no share", place="data.eval", remedy="at least 0 and below 1, or a file"
+            f"{eval_spec} is not a valid fraction",
+            place="data.eval",
+            remedy="use a fraction from 0 to below 1, or a file",
         )
     return share
 
@@ -55,9 +57,9 @@ def held_out_file(dataset: Dataset, spec: str) -> Dataset:
     own = tried(beginning(spec)).dataset
     if own is not None and own.stage != dataset.stage and not _alike(own, dataset):
         raise UserError(
-            f"its rows are {own.format}, those to train on {dataset.format}: they can't be evaluated alike",
+            f"its rows are {own.format}, the training rows are {dataset.format}, so they cannot be compared",
             place=spec,
-            remedy="keep the good answers only, in a file of their own",
+            remedy="write the good answers only to a separate file",
         )
     try:
         return load(spec, format=dataset.format, columns=dataset.columns)

@@ -27,8 +27,8 @@ ARROW_STREAM = b"\xff\xff\xff\xff"
 NAMED_BINARIES = {
     b"PK\x03\x04": "a zip archive (or an office document)",
     b"%PDF": "a PDF",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
     b"\x7fELF": "a program",
     b"SQLite format 3": "an SQLite database",
     b"BZh": "bzip2",
@@ -87,7 +87,7 @@ class _ZstdReader(io.RawIOBase):
             chunk = self._raw.read(_PACKED)
             if not chunk:
                 if self._begun and not self._frame.eof:
-                    raise EOFError("the zstd frame stops early")
+                    raise EOFError("the zstd frame is incomplete")
                 return 0
             if self._frame.eof:
                 self._frame = self._decompressor.decompressobj()  # type: ignore[attr-defined]
@@ -154,18 +154,22 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except EOFError:
-        raise UserError("the compressed file is cut off", place=str(path), remedy="fetch it again") from None
+        raise UserError(
+            "the compressed file is truncated", place=str(path), remedy="download it again"
+        ) from None
     except (gzip.BadGzipFile, zlib.error):
-        raise UserError("the gzip data is damaged", place=str(path), remedy="fetch it again") from None
+        raise UserError("the gzip data is corrupted", place=str(path), remedy="download it again") from None
     except UnicodeDecodeError as fault:
         raise UserError(f"not valid {fault.encoding}", place=str(path), remedy="save it as UTF-8") from None
     except IsADirectoryError:
         raise UserError("this is a directory", place=str(path)) from None
     except OSError as fault:
-        raise UserError(f"can't be read ({fault.strerror or fault})", place=str(path)) from None
+        raise UserError(f"cannot be read ({fault.strerror or fault})", place=str(path)) from None
     except Exception as fault:
         if type(fault).__module__.startswith("zstandard") or type(fault).__name__ == "ZstdError":
-            raise UserError("the zstd data is damaged", place=str(path), remedy="fetch it again") from None
+            raise UserError(
+                "the zstd data is corrupted", place=str(path), remedy="download it again"
+            ) from None
         raise
 
 

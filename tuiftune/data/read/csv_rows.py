@@ -102,16 +102,16 @@ def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> It
                     cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
                     number += 1
                     ragged = UserError(
-                        f"{cells} where the header has {width} (data row {number})",
+                        f"{cells}, but the header has {width} (data row {number})",
                         place=f"{path}:{reader.line_num + skipped}",
-                        remedy="quote cells that hold a comma, a quote or a line end",
+                        remedy="quote cells that contain a comma, a quote or a line break",
                     )
                     bad.add(ragged)
                     continue
                 number += 1
                 if record == empty:
                     if lost is not None:
-                        lost["empty rows are left out"] += 1
+                        lost["empty rows are dropped"] += 1
                     continue
                 numbers.append(number)
                 row = dict(zip(names, record, strict=True))
@@ -128,7 +128,7 @@ def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> It
             raise UserError(
                 f"not CSV: {fault}",
                 place=f"{path}:{reader.line_num + skipped}",
-                remedy="quote the cell, or cut it",
+                remedy="quote the cell, or shorten it",
             ) from None
 
 

@@ -39,8 +39,8 @@ NOT_ROWS = frozenset(
 )
 NOT_DATA = (  # what stands where a download was meant to
     ("version https://git-lfs", "a Git LFS pointer", "git lfs pull"),
-    ("<!doctype html", "a web page", "fetch the file itself, not the page about it"),
-    ("<html", "a web page", "fetch the file itself, not the page about it"),
+    ("<!doctype html", "a web page", "download the file itself, not the page that describes it"),
+    ("<html", "a web page", "download the file itself, not the page that describes it"),
 )
 MOST_RECURSIONS = 2  # `**` in a pattern: each multiplies the time
 BUILTIN = "builtin:tickets"
@@ -63,7 +63,7 @@ def expand(spec: str | list[str]) -> tuple[list[SourceFile], list[str]]:
     for part in [spec] if isinstance(spec, str) else spec:
         found.extend(_expand_one(part, notes))
     if not found:
-        raise UserError("no data file is named", remedy="give a file, a glob or a directory")
+        raise UserError("no data file given", remedy="give a file, a glob or a directory")
     unique = list(dict.fromkeys(path for path in found))
     return [SourceFile(path, kind_of(path)) for path in unique], notes
 
@@ -81,7 +81,7 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
 
         return [Path(assets.TRAIN)]
     if part.startswith("builtin:"):
-        raise UserError(f"no built-in data set {part}", remedy=f"the one there is: {BUILTIN}")
+        raise UserError(f"built-in dataset {part} not found", remedy=f"use {BUILTIN}")
     if looks_like_id(part):
         return _in_directory(fetch(part), notes)
     path = paths.given(part)
@@ -93,9 +93,7 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
     if paths.exists(path) or not glob.has_magic(part):
         if not paths.exists(path):
             if os.path.islink(path) and paths.gone(paths.followed(path)):
-                raise UserError(
-                    "a link that leads nowhere", place=part, remedy="mend the link, or name its target"
-                )
+                raise UserError("a broken link", place=part, remedy="fix the link, or name its target")
             near = _nearest(path)
             paths.require(path, remedy=f"did you mean {near}?" if near else "check the path")
         if not paths.is_file(path):
@@ -111,7 +109,7 @@ def _matching(pattern: str) -> list[Path]:
     """The files that a glob means, by name. UserError where that would take for ever."""
     pattern = re.sub(r"(?:\*\*/+)+", "**/", pattern)
     if pattern.count("**") > MOST_RECURSIONS:
-        raise UserError("too many ** in the pattern", place=pattern[:60], remedy="one is enough")
+        raise UserError("too many ** in the pattern", place=pattern[:60], remedy="use ** only once")
     found = []
     for number, name in enumerate(glob.iglob(pattern, recursive=True)):
         if number >= paths.MOST_BELOW:
@@ -143,17 +141,17 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
     chosen = max(kinds.values(), key=lambda group: sum(paths.size(path) for path in group))
     if len(kinds) > 1:
         others = len(rows) - len(chosen)
-        notes.append(f"{others} files of other kinds in {folder} were left aside")
+        notes.append(f"{others} files of other types in {folder} were ignored")
     train = [path for path in chosen if not _held_out(path.relative_to(folder))]
     if train and len(train) < len(chosen):
         aside = ", ".join(str(path.relative_to(folder)) for path in chosen if path not in train)[:120]
-        notes.append(f"left aside as held out, by their names: {aside}")
+        notes.append(f"not used for training because of their names: {aside}")
         chosen = train
     return chosen
 
 
 def _left_over(path: Path) -> bool:
-    """What `datasets` caches beside the rows that it saved."""
+    """Files that `datasets` caches in addition to the rows."""
     return path.name.startswith(("cache-", "tmp")) and paths.is_file(path.parent / "state.json")
 
 
@@ -187,7 +185,7 @@ def kind_of(path: Path) -> str:
     suffix = suffix_of(path)
     kind = SUFFIX_KINDS.get(suffix)
     if kind == "table":
-        raise UserError(f"named {suffix} but isn't one", place=str(path), remedy="write it again")
+        raise UserError(f"named {suffix}, but has another format", place=str(path), remedy="export it again")
     if kind in ("csv", "text"):
         return kind
     opening = beginning.lstrip()[:1]

@@ -40,7 +40,9 @@ def fetch(text: str) -> Path:
 
     name = text.removeprefix(PREFIX)
     if not _ID.fullmatch(name):
-        raise UserError(f"{printable(name)[:60]} is no hub id", place="data", remedy="write hf:owner/name")
+        raise UserError(
+            f"{printable(name)[:60]} is not a valid dataset ID", place="data", remedy="write hf:owner/name"
+        )
     with suppress(LocalEntryNotFoundError, OSError, ValueError):  # not in the cache yet
         return Path(
             snapshot_download(name, repo_type="dataset", allow_patterns=_WANTED, local_files_only=True)
@@ -54,7 +56,7 @@ def fetch(text: str) -> Path:
             else type(fault).__name__
         )
         raise UserError(
-            f"neither a file here nor to be had from the hub ({why})",
+            f"is neither a file nor available from the Hugging Face Hub ({why})",
             place=name,
-            remedy="check the path, the id, the network and your access",
+            remedy="check the path, the ID, the network and your access",
         ) from None

@@ -41,7 +41,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _remedy(fault: ValueError) -> str:
-    return "keep one of them" if "twice" in str(fault) else "write it shorter, or as text"
+    return "keep one of them" if "twice" in str(fault) else "write fewer digits, or write it as text"
 
 
 def _whole(digits: str) -> int:
@@ -114,7 +114,7 @@ def next_line(text: io.TextIOWrapper, path: Path, number: int) -> str:
         return text.readline(LONGEST_ROW)
     except EOFError:
         raise UserError(
-            "the compressed file is cut off", place=f"{path}:{number}", remedy="fetch it again"
+            "the compressed file is truncated", place=f"{path}:{number}", remedy="download it again"
         ) from None
 
 
@@ -156,7 +156,7 @@ def json_document(path: Path, bad: Malformed, notes: list[str] | None = None) ->
                 raise UserError(
                     f"one JSON object of more than {LONGEST_DOCUMENT >> 20} MiB",
                     place=f"{path}:1",
-                    remedy="write one row a line (JSONL)",
+                    remedy="write one row per line (JSONL)",
                 )
     buffer = "".join(pieces)
     del pieces
@@ -178,7 +178,10 @@ def json_document(path: Path, bad: Malformed, notes: list[str] | None = None) ->
     rows = rows_in(document, path)
     aside = lists_beside(document, rows)
     if aside and notes is not None:
-        notes.append("left aside, by their names: " + ", ".join(printable(name)[:30] for name in aside[:6]))
+        notes.append(
+            "not used for training because of their names: "
+            + ", ".join(printable(name)[:30] for name in aside[:6])
+        )
     if long:
         for number, row in enumerate(rows, 1):
             if len(json.dumps(row)) > LONGEST_ROW:
@@ -213,7 +216,7 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path, bad: 
             rest = buffer[position + 1 :] + text.read(PIECE)
             if rest.strip():
                 line += rest.count("\n", 0, len(rest) - len(rest.lstrip()))
-                raise _bad_json(path, line, "something follows the end of the array", rest.strip(), 0)
+                raise _bad_json(path, line, "there is text after the end of the array", rest.strip(), 0)
             break
         try:
             if position >= len(buffer):
@@ -225,9 +228,9 @@ def _array(text: io.TextIOWrapper, buffer: str, position: int, path: Path, bad: 
             if ended:
                 if position >= len(buffer):
                     raise UserError(
-                        f"the array stops after element {element}",
+                        f"the array ends after element {element}",
                         place=f"{path}:{line}",
-                        remedy="fetch it again",
+                        remedy="download it again",
                     ) from None
                 at = fault.pos if isinstance(fault, json.JSONDecodeError) else position
                 raise _bad_json(path, line, f"element {element + 1}: not JSON", buffer, at) from None
@@ -291,7 +294,7 @@ def _as_row(value: Any, path: Path, number: int) -> Row:
         return {"text": value}
     what = "null" if value is None else f"a {type(value).__name__}"
     raise UserError(
-        f"the row is {what}, not an object", place=f"{path}:{number}", remedy="write one object a row"
+        f"the row is {what}, not an object", place=f"{path}:{number}", remedy="write one object per row"
     )
 
 
@@ -300,7 +303,7 @@ def too_wide(count: int, place: str) -> UserError:
     return UserError(
         f"{count:,} columns, more than {MOST_COLUMNS:,}",
         place=place,
-        remedy="write one row a line, with the few columns that are trained on",
+        remedy="write one row per line, with only the columns to train on",
     )
 
 
@@ -308,7 +311,7 @@ def _one_line(path: Path) -> UserError:
     return UserError(
         f"one line of more than {LONGEST_LINE >> 20} MiB",
         place=f"{path}:1",
-        remedy="write one row a line (JSONL)",
+        remedy="write one row per line (JSONL)",
     )
 
 
@@ -317,7 +320,7 @@ def too_long(path: Path, number: int, element: int | None = None) -> UserError:
     return UserError(
         f"{which} is longer than {LONGEST_ROW >> 20} million characters",
         place=f"{path}:{number}",
-        remedy="write one row a line (JSONL), or cut the row",
+        remedy="write one row per line (JSONL), or shorten the row",
     )
 
 
@@ -325,5 +328,5 @@ def _bad_json(path: Path, line: int, why: str, text: str, at: int) -> UserError:
     near = text[max(0, at - 20) : at + 20]
     shown = "".join(c if c.isprintable() else "·" for c in near)
     return UserError(
-        f"not JSON: {why} (near {shown!r})", place=f"{path}:{line}", remedy="mend or remove the row"
+        f"not JSON: {why} (near {shown!r})", place=f"{path}:{line}", remedy="fix or remove the row"
     )

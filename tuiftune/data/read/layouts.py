@@ -121,7 +121,7 @@ def _patterns(_: list[Row], first: Row) -> Layout | None:
         said = row.get(texts)
         return [{"text": text, "label": row.get(label)} for text in (said if isinstance(said, list) else [])]
 
-    return Layout(f'"{texts}" under each "{label}", one row a sentence', rows)
+    return Layout(f'"{texts}" under each "{label}", one row per sentence', rows)
 
 
 def _paragraphs(_: list[Row], first: Row) -> Layout | None:
@@ -141,7 +141,7 @@ def _paragraphs(_: list[Row], first: Row) -> Layout | None:
             for asked in paragraph.get("qas") or ()
         ]
 
-    return Layout('questions ("qas") under "paragraphs", one row a question', rows)
+    return Layout('questions ("qas") under "paragraphs", one row per question', rows)
 
 
 def _several_answers(sample: list[Row], first: Row) -> Layout | None:
@@ -154,13 +154,13 @@ def _several_answers(sample: list[Row], first: Row) -> Layout | None:
     def rows(row: Row, lost: Counter[str]) -> list[Row]:
         return [{**_without(row, "answers"), "answer": _first(row, lost)}]
 
-    return Layout('"answers" holds several, the first is taken', rows)
+    return Layout('"answers" has several, the first is used', rows)
 
 
 def _first(asked: Row, lost: Counter[str]) -> str | None:
     texts = list(dict.fromkeys(_texts(asked.get("answers"))))
     if len(texts) > 1:
-        lost["answers beside the first are dropped"] += len(texts) - 1
+        lost["all answers except the first are dropped"] += len(texts) - 1
     return texts[0] if texts else None
 
 

@@ -147,7 +147,7 @@ class _Memory:
         self.used += size
         if self.used > self.limit:
             raise UserError(
-                f"the rows need more than {self.limit >> 20} MiB, half of the memory that is free",
+                f"the rows need more than {self.limit >> 20} MiB, half of the free RAM",
                 place=self.place,
-                remedy="name fewer files, or a machine with more memory",
+                remedy="use fewer files, or a machine with more RAM",
             )

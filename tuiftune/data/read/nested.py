@@ -25,7 +25,7 @@ def rows_in(document: Any, path: Path) -> list[Any]:
         return document
     if not isinstance(document, dict):
         raise UserError(
-            "neither rows nor an object", place=f"{path}:1", remedy="write one JSON object a line"
+            "neither rows nor an object", place=f"{path}:1", remedy="write one JSON object per line"
         )
     if (table := _table(document)) is not None:
         return table

@@ -35,7 +35,7 @@ class ColumnsChangedError(Exception):
     """Rows further on speak for another reading of the file; `sample` holds some of them."""
 
     def __init__(self, sample: list[Row]) -> None:
-        super().__init__("the columns of later rows change what the file is")
+        super().__init__("the columns of later rows change the format of the file")
         self.sample = sample
 
 
@@ -76,7 +76,9 @@ class Part:
 
     @classmethod
     def of(cls, sample: list[Row], wanted: Wanted, place: str, lost: Counter[str]) -> Part:
-        """Recognise a sample. A mapping by the user speaks of the columns as they are in the file."""
+        """Detect the format of a sample. A mapping by the user speaks of the columns as they are in the
+        file.
+        """
         layout = None if wanted.columns else layout_of(sample, wanted.format)
         looked = sample
         if layout is not None:
@@ -152,7 +154,7 @@ class Part:
                 down = next((row for row in filled if thumbs.may_judge(row[name], name)), None)
                 if down is not None:
                     self._judging.add(name)
-                    fresh[f"{name} judges"] = down
+                    fresh[f"{name} rates"] = down
             if thumbs.key(name) in WATCHED:
                 words = self._words.setdefault(name, set())
                 for row in filled:
@@ -193,7 +195,7 @@ class Part:
         if not kinds:
             return None
         listed = ", ".join(printable(name)[:30] for name in kinds)
-        return f"only text is trained: {listed} are left out, marks such as <image> stay as plain text"
+        return f"only text is trained: {listed} are dropped; markers such as <image> stay as plain text"
 
 
 def joined(first: Part, other: Part, place: str, notes: list[str]) -> None:
@@ -202,7 +204,8 @@ def joined(first: Part, other: Part, place: str, notes: list[str]) -> None:
     labelled = {one.format, two.format} & {"classification"}
     if one.stage != two.stage or (labelled and one.format != two.format):
         raise UserError(
-            f"its rows are {two.format}, those before it {one.format}: they can't be trained together",
+            f"its rows are {two.format}, the rows before it are {one.format}: they cannot be trained "
+            "together",
             place=place,
             remedy="name files of one kind, or mix them in with data.mix",
         )

@@ -40,10 +40,10 @@ def table_rows(path: Path, lost: Counter[str] | None = None) -> Iterator[Batch]:
     except (pl.exceptions.PolarsError, OSError, ValueError) as fault:
         why = " ".join(str(fault).split())[:120]
         raise UserError(
-            f"the table can't be read ({why})", place=str(path), remedy="write it again"
+            f"the table cannot be read ({why})", place=str(path), remedy="export it again"
         ) from None
     except pl.exceptions.PanicException:
-        raise UserError("the table is damaged", place=str(path), remedy="write it again") from None
+        raise UserError("the table is corrupted", place=str(path), remedy="export it again") from None
     if frame.width > MOST_COLUMNS:
         raise too_wide(frame.width, str(path))
     for name, kind in frame.schema.items():
@@ -72,7 +72,7 @@ def _as_text(frame: pl.DataFrame, name: str, lost: Counter[str] | None) -> pl.Da
         text = frame[name].cast(pl.String)
     except pl.exceptions.PolarsError:
         if lost is not None:
-            lost[f'"{printable(name)[:40]}" holds bytes, not text, and is left out'] += frame.height
+            lost[f'"{printable(name)[:40]}" contains bytes, not text, and is ignored'] += frame.height
         text = pl.Series(name, [None], dtype=pl.String).new_from_index(0, frame.height)
     return frame.with_columns(text.alias(name))
 

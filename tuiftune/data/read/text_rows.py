@@ -51,7 +51,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, str]]:
             number += 1
             if len(line) >= LONGEST_ROW:
                 raise UserError(
-                    "the line is too long", place=f"{path}:{number}", remedy="cut it into paragraphs"
+                    "the line is too long", place=f"{path}:{number}", remedy="split it into paragraphs"
                 )
             yield number, line
 
@@ -88,7 +88,7 @@ def _sections(path: Path, lost: Counter[str] | None) -> Iterator[tuple[int, str]
         if number == 1 and line.rstrip() in _MATTER and _closes(path, line.rstrip()):
             matter = line.rstrip()
             if lost is not None:
-                lost["front matter of a Markdown file is left out"] += 1
+                lost["front matter of a Markdown file is dropped"] += 1
             continue
         if matter:
             matter = "" if line.rstrip() == matter else matter

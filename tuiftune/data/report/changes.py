@@ -25,7 +25,7 @@ def render(account: Account, console: Console) -> None:
     """Print the account."""
     left = sum(rows for rows, _ in account.written.values())
     console.print(
-        Text(f"{account.rows:,} rows read, {account.rows - left:,} removed, {left:,} written", "bold")
+        Text(f"{account.rows:,} rows read, {account.rows - left:,} dropped, {left:,} written", "bold")
     )
     bad = account.dataset.malformed
     if bad.count:

@@ -80,12 +80,12 @@ def _lengths(report: QualityReport) -> str:
         return ""
     edges, counts = lengths["histogram"]["edges"], lengths["histogram"]["counts"]
     named = [
-        ("median" if point == "50" else f"{point} %", value) for point, value in lengths["quantiles"].items()
+        ("median" if point == "50" else f"{point}%", value) for point, value in lengths["quantiles"].items()
     ]
     rows = "".join(f"<th>{name}</th>" for name, _ in named) + "</tr><tr>"
     rows = f"<tr>{rows}" + "".join(f"<td>{value:,}</td>" for _, value in named) + "</tr>"
     return (
-        f'<h2>Length</h2><p class="soft">Tokens a row, {_text(lengths["basis"])}; answers '
+        f'<h2>Length</h2><p class="soft">Tokens per row, {_text(lengths["basis"])}; answers '
         f"{lengths['answer_mean']:,} on average.</p>{histogram(edges, counts)}<table>{rows}</table>"
     )
 
@@ -150,5 +150,5 @@ def _check(check: Check) -> str:
     )
     head = f'<b class="{check.severity}">{SIGNS[check.severity]} {_text(check.title)}</b>{check.count:,}'
     if not inside:
-        return f"<details><summary>{head}</summary><p class=soft>Nothing found.</p></details>"
+        return f"<details><summary>{head}</summary><p class=soft>Passed.</p></details>"
     return f"<details{opened}><summary>{head}</summary>{inside}</details>"

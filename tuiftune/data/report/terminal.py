@@ -53,7 +53,7 @@ def render(report: QualityReport, console: Console) -> None:
     rows = f"{dataset.rows:,} rows" + (f", {usable:,} of them usable" if usable != dataset.rows else "")
     console.print(f"[bold]{escape(shown)}[/]")
     console.print(
-        f"  [bold]{dataset.format}[/] · {rows} · for {dataset.stage} · {dataset.confidence:.0%} sure"
+        f"  [bold]{dataset.format}[/] · {rows} · for {dataset.stage} · {dataset.confidence:.0%} confidence"
     )
     for sentence in dataset.evidence:
         console.print(Padding(Text(printable(sentence), "dim"), (0, 0, 0, 2), expand=False))
@@ -68,7 +68,7 @@ def render(report: QualityReport, console: Console) -> None:
     passed = [check.title for check in report.checks if check.severity == "ok"]
     if passed:
         sign = SIGNS["ok"][0 if unicode else 1]
-        console.print(Text(f"{sign} in order: ", "green").append(", ".join(passed), "dim"))
+        console.print(Text(f"{sign} passed: ", "green").append(", ".join(passed), "dim"))
 
 
 def _can_draw(console: Console) -> bool:
@@ -85,15 +85,13 @@ def _lengths(report: QualityReport, console: Console, unicode: bool) -> None:
     if not quantiles:
         return
     console.print()
-    console.print(f"[bold]Length[/] tokens a row, {escape(lengths['basis'])}")
+    console.print(f"[bold]Length[/] tokens per row, {escape(lengths['basis'])}")
     counts = lengths["histogram"]["counts"]
     edges = lengths["histogram"]["edges"]
     console.print(
         Text(f"  {edges[0]:>6,} ").append(columns(counts, unicode), "cyan").append(f" {quantiles['100']:,}")
     )
-    said = [
-        f"{'median' if key == '50' else key + ' %'} {quantiles[key]:,}" for key in ("5", "50", "95", "99")
-    ]
+    said = [f"{'median' if key == '50' else key + '%'} {quantiles[key]:,}" for key in ("5", "50", "95", "99")]
     console.print(f"  {' · '.join(said)} · answers {lengths['answer_mean']:,} on average")
 
 

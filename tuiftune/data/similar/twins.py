@@ -60,8 +60,8 @@ def leakage_told(found: Mapping[str, Any]) -> str:
     if not (isinstance(rows, int) and isinstance(near, int) and isinstance(of, int)) or rows + near <= 0:
         return ""
     return (
-        f"{rows + near:,} of {of:,} held-out rows are in the training rows too "
-        f"({rows:,} equal, {near:,} nearly): the scores are better than they would be on new rows"
+        f"{rows + near:,} of {of:,} evaluation rows are also in the training rows "
+        f"({rows:,} equal, {near:,} nearly): scores would be lower on new rows"
     )
 
 
