@@ -269,3 +269,16 @@ def test_bad_input_is_one_line(
     assert isinstance(found.exception, UserError), found.output
     assert says in str(found.exception)
     assert found.exception.exit_code == 2
+
+
+def test_documents_of_two_gigabytes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(100)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "texts").mkdir()
+    with (tmp_path / "texts" / "dump.txt").open("wb") as file:
+        file.truncate(2 << 30)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    words = [str(tmp_path / "rows.jsonl"), "--model", "builtin:tiny", "--documents", str(tmp_path / "texts")]
+    found = CliRunner().invoke(build(), ["decide", *words])
+    assert isinstance(found.exception, UserError)
+    assert "dump.txt: the file is larger than 52.4 MB" in str(found.exception)

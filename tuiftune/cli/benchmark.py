@@ -28,6 +28,7 @@ def benchmark(target: Target, questions: Limit = None, json: Json = False, runs:
     from tuiftune.jobs import benchmarking
     from tuiftune.jobs.contenders import Contenders
     from tuiftune.jobs.contenders import target as meant
+    from tuiftune.runs.store import conclusions
 
     wanted = meant(target, runs)
     with watching() as watch, Contenders() as contenders:
@@ -39,7 +40,7 @@ def benchmark(target: Target, questions: Limit = None, json: Json = False, runs:
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,}", done / total),
         )
     if wanted.run is not None:
-        benchmarking.keep(wanted.run, made)
+        conclusions.keep(wanted.run, "benchmark", made.document())
     if json:
         terminal.write_json(made.document(), "benchmark")
     else:

@@ -112,6 +112,7 @@ def decide(
     from tuiftune.jobs import deciding
     from tuiftune.jobs.approaches import Approaches
     from tuiftune.jobs.contenders import Contenders
+    from tuiftune.runs.store import conclusions
     from tuiftune.runs.store.find import find
 
     tuned = None if run is None else find(run.removeprefix("run:"), runs)
@@ -148,6 +149,8 @@ def decide(
             look=lambda: deciding.looked_at(default_directory().parent, splits.test),
         )
     document = outcome.document()
+    if tuned is not None:
+        conclusions.keep(tuned, "decision", document)
     if output is not None:
         _write(document, output)
     if json:

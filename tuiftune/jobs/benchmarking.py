@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,7 @@ if TYPE_CHECKING:
 
     from tuiftune.evaluate.probe_set import Forgetting, Probed
     from tuiftune.jobs.contenders import Contenders, Target
-    from tuiftune.runs.store.directory import RunDir
 
-FILE = "benchmark.json"
 NOTE = "Built-in probe set: it compares a model with itself, and is not a public benchmark."
 
 
@@ -57,14 +54,3 @@ def benchmark(
     tuned = contenders.responder(wanted)
     after = probe_set.probe(tuned, lambda done, total: progress(tuned.name, done, total), limit)
     return Benchmark(after, before, None if before is None else probe_set.forgetting(before, after))
-
-
-def keep(run: RunDir, made: Benchmark) -> None:
-    """Write the figures into the run's result. UserError if that cannot be done."""
-    from tuiftune.runs.store.directory import write_text
-
-    path = run.result_path / FILE
-    try:
-        write_text(path, json.dumps(made.document(), indent=2) + "\n")
-    except OSError as fault:
-        raise UserError(f"cannot be written ({fault.strerror})", place=str(path)) from None

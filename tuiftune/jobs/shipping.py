@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from tuiftune.evaluate import prices
 from tuiftune.evaluate.wording import signed, value
 from tuiftune.figures import money
 from tuiftune.jobs import benchmarking, evaluating
+from tuiftune.runs.store import conclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from tuiftune.jobs.benchmarking import Benchmark
     from tuiftune.jobs.contenders import Contenders, Target
     from tuiftune.jobs.evaluating import Report
-    from tuiftune.runs.store.directory import RunDir
-
-FILE = "ship.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +122,9 @@ def ship(
             conditions.append(_price(report, limits))
     if limits.forgetting is not None:
         made = benchmarking.benchmark(contenders, wanted, progress=progress)
-        benchmarking.keep(run, made)
+        conclusions.keep(run, "benchmark", made.document())
         conditions.append(_forgetting(made, limits.forgetting))
     return Shipping(tuple(conditions), used, tuple(dict.fromkeys(notes)))
-
-
-def keep(run: RunDir, made: Shipping) -> None:
-    """Write the decision into the run's result. UserError if that cannot be done."""
-    from tuiftune.runs.store.directory import write_text
-
-    path = run.result_path / FILE
-    try:
-        write_text(path, json.dumps(made.document(), indent=2, ensure_ascii=False) + "\n")
-    except OSError as fault:
-        raise UserError(f"cannot be written ({fault.strerror})", place=str(path)) from None
 
 
 def _gain(report: Report, least: float) -> Condition:

@@ -13,7 +13,7 @@ from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
 from tuiftune.printable import printable
 from tuiftune.runs import health, provenance, status
-from tuiftune.runs.reports import answer_metrics, scores
+from tuiftune.runs.reports import answer_metrics, concluded, scores
 from tuiftune.runs.reports.loss_plot import loss_svg
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.narrate import figure
@@ -71,6 +71,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         "## What changed",
         scores.section(state, result, rows),
         *answer_metrics.section(run),
+        *concluded.section(run),
         *_course(state, plot, result.get("preflight") or result.get("rehearsal")),
         *_side_by_side(rows),
         *_answers_over_time(run),
