@@ -108,6 +108,21 @@ def test_a_quote_in_the_system_prompt_stays_one(system: str, tmp_path: Path) -> 
     assert "PARAMETER num_ctx 2048\n" in text
 
 
+def test_ollama_is_run_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ollama"
+    program.write_text('#!/bin/sh\necho "$@" > called\necho "no such file" >&2\nexit $(cat code)\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "code").write_text("0")
+    assert ollama.create(tmp_path, facts(), {}) is None
+    assert not (tmp_path / "called").exists()
+    assert ollama.create(tmp_path, facts(), {"upload": "yes"}) == "support"
+    assert (tmp_path / "called").read_text() == "create support -f Modelfile\n"
+    (tmp_path / "code").write_text("1")
+    with pytest.raises(UserError, match="no such file"):
+        ollama.create(tmp_path, facts(), {"upload": "yes"})
+
+
 @pytest.mark.parametrize("key", ["vllm", "sglang"])
 def test_units_and_containers_hold_the_command(key: str, tmp_path: Path) -> None:
     target = every()[key]

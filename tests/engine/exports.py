@@ -22,11 +22,14 @@ class Exporter:
     def __init__(self, engine: Engine, patch: pytest.MonkeyPatch) -> None:
         self.engine, self.told = engine, list[str]()
         self.fault: dict[str, Any] | None = None
+        self.options: dict[str, str] = {}  # the warm parent's environment is older than a test's
         patch.setattr(engine_call, "follow", self._follow)
 
     def __call__(self, run: Path, target: str, **wanted: Any) -> dict[str, Any]:
         self.told = []
-        prepared = exporting.prepare(RunDir(run), Wanted(target, **wanted))
+        prepared = exporting.prepare(
+            RunDir(run), Wanted(target, options=tuple(self.options.items()), **wanted)
+        )
         return exporting.export(prepared, lambda said: self.told.append(said.get("phase", "")))
 
     def _follow(self, job: engine_call.Job, tell: Any, *, place: str = "") -> dict[str, Any]:

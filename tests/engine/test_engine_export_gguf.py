@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def export(engine: Engine, monkeypatch: pytest.MonkeyPatch, llama_cpp: Path) -> Exporter:
-    monkeypatch.setenv("TUIFTUNE_LLAMA_CPP", str(llama_cpp))
-    return Exporter(engine, monkeypatch)
+    exporter = Exporter(engine, monkeypatch)
+    exporter.options["llama_cpp"] = str(llama_cpp)
+    return exporter
 
 
 @pytest.mark.slow
@@ -82,16 +83,11 @@ def test_the_built_in_model_leaves_as_every_gguf(export: Exporter, tmp_path: Pat
 
 @pytest.mark.long
 def test_k_quants_by_llama_cpps_library(
-    export: Exporter,
-    engine: Engine,
-    data: Path,
-    tmp_path: Path,
-    llama_cpp: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    export: Exporter, engine: Engine, data: Path, tmp_path: Path, llama_cpp: Path
 ) -> None:
     """A width of 256, as K-quants need it; the library comes from the package index of Node."""
     library = fetch_library(tmp_path)
-    monkeypatch.setenv("TUIFTUNE_LLAMA_CPP", f"{llama_cpp}:{library}")
+    export.options["llama_cpp"] = f"{llama_cpp}:{library}"
     base = tmp_path / "wide"
     engine.wait_for("tiny:make_wide", str(base))
     preset = tiny.resolved(base, data, training__max_steps=60, evaluation__rows=16)

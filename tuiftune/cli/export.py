@@ -47,7 +47,8 @@ def export(
         str | None, typer.Option("--repo", metavar="OWNER/NAME", help="With --to hub: the repository.")
     ] = None,
     upload: Annotated[
-        bool, typer.Option("--upload", help="With --to hub: upload it. Without, the files are only listed.")
+        bool,
+        typer.Option("--upload", help="With --to hub: upload it; with --to ollama: run `ollama create`."),
     ] = False,
     public: Annotated[
         bool, typer.Option("--public", help="With --to hub: make the repository public.")
@@ -175,4 +176,4 @@ def _report(document: dict[str, Any]) -> None:
         for file in document["files"]:
             typer.echo(f"  {size(file['bytes']):>10}  {printable(file['name'])}")
         where = document["uploaded"]
-        typer.echo(f"  uploaded: {where}" if where else "  not uploaded: these files are, with --upload")
+        typer.echo(f"  sent: {where}" if where else "  nothing was sent: add --upload to send these files")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from tuiftune.deploy.base import Facts, Form, Target, merges
 from tuiftune.deploy.gguf_forms import FORMS, file_name
 from tuiftune.deploy.targets import gguf
 from tuiftune.errors import UserError
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.tokenise import Tokeniser
 
+PROGRAM, UPLOAD = "ollama", "upload"
 LONGEST = 8192  # tokens of context that Ollama is told at most: it reserves memory for all of them
 # Generation settings of transformers, and what Ollama calls them.
 SAMPLING = {
@@ -106,6 +110,33 @@ def _parameters(facts: Facts) -> Mapping[str, Any]:
     return found
 
 
+def tools(form: Form, options: Mapping[str, str]) -> None:
+    """UserError where llama.cpp's converter is not here, or Ollama, if it is to be run."""
+    gguf.tools(form, options)
+    if options.get(UPLOAD) and shutil.which(PROGRAM) is None:
+        raise UserError(
+            "Ollama is not installed on this machine",
+            place="--upload",
+            remedy="leave --upload out, and run the Modelfile where Ollama is",
+        )
+
+
+def create(directory: Path, facts: Facts, options: Mapping[str, str]) -> str | None:
+    """Make the model known to Ollama by `ollama create`, if that is asked for. Returns its name there."""
+    program = shutil.which(PROGRAM)
+    if not options.get(UPLOAD) or program is None:
+        return None
+    name = facts.name.lower()
+    command = [program, "create", name, "-f", "Modelfile"]
+    done = subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        last = ([line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"])[-1]
+        raise UserError(f"`ollama create` failed ({printable(last)[:160]})", place=str(directory))
+    return name
+
+
 def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     """Commands that make the model known to Ollama and start it."""
     del form
@@ -127,7 +158,8 @@ TARGET = Target(
     "template of the Modelfile by what it renders",
     needs=gguf.NEEDS,
     refuses=refuses,
-    tools=gguf.tools,
+    tools=tools,
+    upload=create,
     finish=finish,
     share=gguf.SHARE,
 )

@@ -1,0 +1,81 @@
+"""Exporting in the app: what a run can leave in, the precision, what came of it. The engine is scripted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from showing import SMALL, shown, until
+
+from tuiftune import engine_call
+from tuiftune.errors import UserError
+from tuiftune.tui.export.export import Export, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from showing import Log
+
+    from tuiftune.tui.app import TuneApp
+
+FOUND: dict[str, Any] = {
+    "engine": "transformers 5.24.0, float32 on cpu",
+    "rows": 16,
+    "same_prompts": {"same": 16, "rows": 16},
+    "same_answers": {"same": 15, "rows": 16},
+    "kl": {"mean": 0.00002, "limit": 0.01, "rows": 6, "tokens": 40},
+    "unended": 0,
+    "faults": [],
+}
+
+
+@pytest.fixture
+def run(finished: Log) -> Path:
+    """A finished run of the built-in model with an adapter."""
+    path = finished.run.path
+    model = path / "result" / "model"
+    model.mkdir()
+    (model / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8, "use_dora": True}))
+    plan = json.loads((path / "plan.json").read_text())
+    plan["resolved"]["model"]["base"] = "builtin:tiny"
+    (path / "plan.json").write_text(json.dumps(plan))
+    return path
+
+
+async def test_a_target_is_chosen_written_and_told_of(
+    run: Path, finished: Log, app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def follow(job: engine_call.Job, tell: Callable[..., None], *, place: str = "") -> dict[str, Any]:
+        asked.append(json.loads(Path(job.arguments[1]).read_text()))
+        tell({"phase": "merging", "done": 1, "total": 2})
+        if len(asked) == 2:
+            raise UserError("the disk is full", place=place)
+        return {"dtype": "float16", "peak_bytes": 1 << 30, "base_files": {}, "verified": FOUND}
+
+    monkeypatch.setattr(engine_call, "follow", follow)
+    async with app(run=finished.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "done" in shown(pilot.app))
+        await pilot.press("r")
+        await until(pilot, lambda: ": result" in shown(pilot.app))
+        await pilot.press("x")
+        await until(pilot, lambda: "merged" in shown(pilot.app))
+        assert isinstance(pilot.app.screen, Export)
+        await pilot.press("down")
+        await until(pilot, lambda: "servers refuse DoRA adapters" in shown(pilot.app))
+        await pilot.press("enter")  # it cannot be: nothing is asked of the engine
+        await pilot.press("up", "right", "right")
+        await until(pilot, lambda: "float16" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Verified" in shown(pilot.app))
+        assert [(one["target"], one["form"]) for one in asked] == [("merged", "float16")]
+        assert (run / "exports" / "merged-float16" / "tuiftune-export.json").is_file()
+        assert "same answers as the run: 15 of 16" in shown(pilot.app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "the disk is full" in shown(pilot.app))
+        assert pilot.app.screen.query_one(Targets).current is not None
+        await pilot.press("escape")
+        await until(pilot, lambda: ": result" in shown(pilot.app))
