@@ -32,6 +32,7 @@ NOISE = (
     "See https://nanobind.",
     "Backend impl 'liger_kernel.",
 )
+TORCH = re.compile(r"W\d{4} [^\n]*/torch/utils/_pytree\.py:")  # of types that torchao registers
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 CHUNK = 1024 * 1024
 
@@ -92,7 +93,11 @@ class Sieve:
     def _kept(self, text: str) -> str:
         if self._every:
             return text
-        return "".join(line for line in LINE.findall(text) if not line.startswith(NOISE))
+        return "".join(line for line in LINE.findall(text) if not _noise(line))
+
+
+def _noise(line: str) -> bool:
+    return line.startswith(NOISE) or TORCH.match(line) is not None
 
 
 def _print(text: str) -> None:

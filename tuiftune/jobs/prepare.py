@@ -5,7 +5,6 @@ All errors of the user are found here, before anything is written.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
@@ -31,6 +30,7 @@ from tuiftune.runs.store.registry import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tuiftune.plan.inputs import Inputs
     from tuiftune.plan.model import Plan
@@ -121,17 +121,11 @@ def check_inputs(run: RunDir) -> None:
 
     Whether their content is still the same is for the engine to say, which reads all of it.
     """
-    from tuiftune import paths
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require
 
-    plan = run.plan()
-    preset = plan.preset(printable(str(run.plan_path)))
-    for file in plan.rows.files:
-        if Path(file).is_absolute():
-            paths.require(
-                Path(file), missing="the run's data file is gone", remedy="put it back, then resume"
-            )
+    preset = run.plan().preset(printable(str(run.plan_path)))
+    provenance.files_of(preset)
     require(resolve(preset.model.base, preset.model.revision))
 
 

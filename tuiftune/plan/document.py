@@ -54,7 +54,7 @@ def of_run(plan: Plan, inputs: Inputs, preflight: bool | None) -> dict[str, Any]
         "licence": model.licence,
     }
     made["data"] = {
-        "files": [str(path) for path in dataset.files],
+        "files": [str(paths.absolute(path)) for path in dataset.files],
         "format": facts.format,
         "rows": facts.rows,
         "rows_eval": facts.rows_eval,

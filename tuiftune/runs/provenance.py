@@ -128,7 +128,7 @@ def of_inputs(inputs: Inputs) -> Provenance:
     model, preset = inputs.model, inputs.preset
     there = model.path if model.weights else None
     return {
-        "data": [_file(path) for path in _files(preset)],
+        "data": [_file(path) for path in files_of(preset)],
         "model": {
             "reference": str(model.path) if model.source == "directory" else model.reference,
             "revision": model.revision,
@@ -285,7 +285,8 @@ def _leaves(node: Any, at: str = "") -> dict[str, Any]:
     return found
 
 
-def _files(preset: Preset) -> list[Path]:
+def files_of(preset: Preset) -> list[Path]:
+    """Return every file of rows, and of rewards, that a preset names. UserError for one that is not there."""
     from tuiftune.data.mix.split import as_share
     from tuiftune.data.read.files import expand
 
