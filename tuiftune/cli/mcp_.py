@@ -45,7 +45,7 @@ def server() -> MCPServer:
         raise UserError(
             "the library that serves coding agents is not installed",
             place="tuiftune mcp",
-            remedy="pip install 'tuiftune[mcp]'",
+            remedy="install it: `pip install 'tuiftune[mcp]'`",
         ) from None
     from tuiftune import __version__
 
