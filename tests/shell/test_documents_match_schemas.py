@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from tuiftune.cli.main import COMMANDS
 from tuiftune.schemas import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shell_kit import Shell
 
 # Those that need a run are checked in test_runs_in_scripts.py, of one that was trained.
@@ -35,42 +38,37 @@ WITHOUT_A_RUN = {
 }
 
 
+QUICK = ("doctor", "data-inspect", "data-clean", "plan", "preset-check", "preset-list", "runs", "help")
+MARKED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in WITHOUT_A_RUN]
+
+
 @pytest.fixture(scope="module")
-def printed(shell: Shell) -> dict[str, Any]:
-    """The documents, by name: all commands in one script."""
+def printed(shell: Shell) -> Callable[[str], Any]:
+    """What a command prints, by the name of its document: each is run once."""
     shell.write("rows.jsonl", ROWS)
     shell.write("more.jsonl", [{"prompt": f"tell {one}", "completion": f"yes {one}"} for one in range(20)])
     shell.write("p.yaml", preset("rows.jsonl"))
     shell.write("notes.md", "# Three\n\nWe say 3 when we mean three.\n")
-    shell.write(
-        "axolotl.yaml",
-        "base_model: Qwen/Qwen2.5-0.5B\nadapter: lora\ndatasets:\n  - path: rows.jsonl\n    type: alpaca\n",
-    )
-    script = "".join(f"{command} > {name}.json 2> {name}.err\n" for name, command in WITHOUT_A_RUN.items())
-    shell(script, seconds=170)
-    found = {}
-    for name in WITHOUT_A_RUN:
-        text = (shell.work / f"{name}.json").read_text()
-        assert text, (shell.work / f"{name}.err").read_text()
-        found[name] = json.loads(text)
-    return found
+    rows = "datasets:\n  - path: rows.jsonl\n    type: alpaca\n"
+    shell.write("axolotl.yaml", f"base_model: Qwen/Qwen2.5-0.5B\nadapter: lora\n{rows}")
+
+    @functools.cache
+    def document(name: str) -> Any:
+        return shell(WITHOUT_A_RUN[name]).json
+
+    return document
 
 
-@pytest.mark.parametrize("name", WITHOUT_A_RUN)
-def test_a_document_is_what_its_schema_says(name: str, printed: dict[str, Any]) -> None:
-    document = printed[name]
+@pytest.mark.parametrize("name", MARKED)
+def test_a_document_is_what_its_schema_says(name: str, printed: Callable[[str], Any]) -> None:
+    document = printed(name)
     assert next(iter(document)) == "schema"
     assert document["schema"] == registry.named(name)
-    jsonschema.validate(document, registry.json_schema(name))
-
-
-def test_a_schema_refuses_what_is_not_the_document(printed: dict[str, Any]) -> None:
-    for name, document in printed.items():
-        schema = registry.json_schema(name)
-        for key in schema["required"]:
-            broken = {one: value for one, value in document.items() if one != key}
-            with pytest.raises(jsonschema.ValidationError):
-                jsonschema.validate(broken, schema)
+    schema = registry.json_schema(name)
+    jsonschema.validate(document, schema)
+    for key in schema["required"]:
+        broken = {one: value for one, value in document.items() if one != key}
+        assert not jsonschema.Draft202012Validator(schema).is_valid(broken), key
 
 
 def test_every_schema_is_one_and_is_printed(shell: Shell) -> None:
@@ -84,8 +82,8 @@ def test_every_schema_is_one_and_is_printed(shell: Shell) -> None:
     assert "no such document" in listed.err
 
 
-def test_help_names_every_command_and_the_schema_of_its_document(printed: dict[str, Any]) -> None:
-    told = {one["command"]: one for one in printed["help"]["commands"]}
+def test_help_names_every_command_and_the_schema_of_its_document(printed: Callable[[str], Any]) -> None:
+    told = {one["command"]: one for one in printed("help")["commands"]}
     assert list(told) == [command for command, *_ in COMMANDS]
     assert told["plan"]["schema"] == "tuiftune/plan@1"
     named = [one["name"] for one in told["train"]["parameters"]]

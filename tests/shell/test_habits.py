@@ -38,6 +38,7 @@ def test_rows_do_not_wrap_in_pipes(shell: Shell) -> None:
     assert max(map(len, narrow.out.splitlines())) <= 70
 
 
+@pytest.mark.long
 def test_the_shell_completes_presets_keys_values_and_gpus(shell: Shell) -> None:
     script = (
         'complete() { _TUIFTUNE_COMPLETE=complete_bash COMP_WORDS="$1" COMP_CWORD=$2 tuiftune; echo --; }; '
