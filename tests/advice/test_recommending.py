@@ -14,6 +14,7 @@ from tuiftune.models import catalogue
 from tuiftune.models.resolve import BUILTIN, resolve
 from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.recommend import recommend
+from tuiftune.wizard.settings import settings_of, stepped
 
 GIB = 1 << 30
 
@@ -229,3 +230,25 @@ def test_models_on_this_machine_are_offered() -> None:
     found = suggest(machine(24 * GIB), local=[local])
     (mine,) = (one for one in found if one.reference == local.reference)
     assert "already on this machine" in mine.why
+
+
+@pytest.mark.parametrize(("form", "stage"), [("preference", "dpo"), ("kto", "kto")])
+def test_judged_rows_are_offered_the_stage_that_takes_them(form: str, stage: str) -> None:
+    found = recommend({}, machine(24 * GIB), None, facts(3_000, form=form))
+    assert found.values["method.stage"] == stage
+    assert found.values["training.epochs"] == 1
+    assert found.values["evaluation.score"] == "none"
+    assert any("use a base model that already does it" in words for words in found.advice)
+    assert not [reason for reason in found.reasons if not reason.why or not reason.source]
+
+
+def test_other_stages_for_the_same_rows_are_a_step_away() -> None:
+    found = recommend({}, machine(24 * GIB), None, facts(3_000, form="preference"))
+    draft = found.apply(Draft(model="builtin:tiny", data=("pairs.jsonl",)))
+    offered = {setting.key: setting for setting in settings_of(draft)}
+    assert offered["method.stage"].choices == ("dpo", "reward", "orpo", "simpo")
+    assert offered["method.beta"].choices[0] == "auto"
+    draft = stepped(draft.override("method.beta", 0.3), offered["method.stage"], 1)
+    assert draft.preset().method.stage == "reward"
+    assert "method.beta" not in {setting.key for setting in settings_of(draft)}
+    assert "method.stage" not in {setting.key for setting in settings_of(Draft(model="builtin:tiny"))}

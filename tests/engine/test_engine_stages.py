@@ -89,6 +89,7 @@ for _key, _beta in (("grpo", 0.0), ("rloo", 0.05)):
     CASES[_key] = Case(
         tiny.rows, SAMPLED | {"method__beta": _beta}, ("reward", "completions/mean_length"), ("reward",)
     )
+COUSINS = ("simpo", "rloo")  # which share their code with another stage
 SHORT: dict[str, Any] = {
     "training__max_steps": 4,
     "training__warmup_ratio": 0.25,
@@ -120,7 +121,9 @@ def of_trl(engine: Engine, run: Path, output: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("key", CASES)
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, marks=[pytest.mark.long] if key in COUSINS else []) for key in CASES]
+)
 def test_a_stage_trains_as_trls_own_trainer(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
 ) -> None:

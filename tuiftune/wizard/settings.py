@@ -83,6 +83,10 @@ def _settings(stage: str, technique: str) -> tuple[Setting, ...]:
     found = [Setting(_TECHNIQUE, "technique", choices, techniques.AUTO), *_OTHERS]
     chosen = techniques.every().get(technique)
     own = techniques.options_of(technique) if chosen is None else chosen.options
+    kind = stages.every()[stage]
+    if kind is not stages.usual():  # what else such rows can be trained by
+        alike = tuple(key for key, one in stages.every().items() if one.formats & kind.formats)
+        found.insert(0, Setting("method.stage", "stage", alike, stages.usual().key))
     before = _TECHNIQUE
     for option in (*stages.every()[stage].options, *own):
         if option.label:
