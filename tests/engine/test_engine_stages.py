@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -233,7 +234,8 @@ def test_a_reward_model_ranks_pairs_it_has_not_seen_and_reloads(
 def test_the_other_stages_learn_the_preference_too(
     engine: Engine, run_of: Callable[..., Path], key: str
 ) -> None:
-    run = run_of(key, training__max_steps=80, run__save_every=40)
+    more = {"method__beta": 1.0} if key == "orpo" else {}  # next to its loss on the chosen answers
+    run = run_of(key, training__max_steps=80, run__save_every=40, **more)
     assert engine.train(run) == 0
     _, *_, after = tiny.events(run, "eval")
     assert after["rewards/margins"] > 0.1
@@ -260,6 +262,41 @@ def test_a_checkable_reward_rises(engine: Engine, run_of: Callable[..., Path], k
 
 
 @pytest.mark.long
+def test_a_reward_model_is_the_reward_of_a_later_run(
+    engine: Engine, run_of: Callable[..., Path], model: Path, tmp_path: Path
+) -> None:
+    first = run_of("reward", training__max_steps=20)
+    assert engine.train(first) == 0
+    spec = [{"reward": "model", "path": str(first)}]
+    second = run_of("grpo", method__rewards=spec, training__max_steps=2)
+    assert engine.train(second) == 0, (second / "engine.log").read_text()[-2000:]
+    rewards = [step["reward"] for step in tiny.events(second, "step")]
+    assert all(reward != 0 for reward in rewards)
+
+    other = tmp_path / "other"
+    shutil.copytree(first / "result" / "model", other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["zzz"] = 4999
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    third = run_of("grpo", method__rewards=[{"reward": "model", "path": str(other)}])
+    assert engine.train(third) == 2
+    assert "another tokenizer" in tiny.events(third, "end")[-1]["why"]
+
+
+@pytest.mark.long
+def test_a_reward_file_that_fails_ends_the_run_with_one_line(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def reward(prompt, answer, reference):\n    return 'good'\n")
+    run = run_of("grpo", method__rewards=[{"reward": "python", "path": str(file)}])
+    assert engine.train(run) == 2
+    why = tiny.events(run, "end")[-1]["why"]
+    assert 'the reward is "good", not a finite number' in why
+    assert "\n" not in why
+
+
+@pytest.mark.long
 def test_pairs_make_the_chosen_answers_likelier(engine: Engine, run_of: Callable[..., Path]) -> None:
     for technique in ("lora", "pissa"):
         run = run_of("dpo", training__max_steps=60, run__save_every=30, method__technique=technique)
@@ -271,4 +308,4 @@ def test_pairs_make_the_chosen_answers_likelier(engine: Engine, run_of: Callable
         assert after["ranking_accuracy"] == after["rewards/accuracies"] == 1.0
         result = json.loads((run / "result" / "result.json").read_text())
         assert result["verdict"]["better"] is True
-        assert "chosen answer the likelier one" in result["verdict"]["says"]
+        assert "pairs ranked right" in result["verdict"]["says"]

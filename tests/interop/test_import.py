@@ -226,7 +226,7 @@ def test_a_job_at_openai_needs_an_open_model() -> None:
         ("base_model: a\ndatasets: [{path: b}]\nsequence_len: -1", "sequence_len"),
         ("base_model: a\ndatasets: [{path: b}]\nlora_r: many", "lora_r"),
         ("base_model: a\ndatasets: [{path: b}]\nlr_scheduler: one_cycle", "lr_scheduler"),
-        ("base_model: a\ndatasets: [{path: b}]\nrl: simpo", "rl"),
+        ("base_model: a\ndatasets: [{path: b}]\nrl: gdpo", "rl"),
     ],
 )
 def test_what_the_preset_refuses_is_left_out_and_told(text: str, key: str) -> None:
@@ -305,3 +305,16 @@ def test_the_command(tmp_path: Path) -> None:
         "num_train_epochs",
     }
     assert tuiftune("import", "none.yml").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("base_model: a\ndatasets: [{path: b}]\nrl: ipo", "dpo"),
+        ("base_model: a\ndatasets: [{path: b}]\nrl: kto", "kto"),
+        ("model: a\ndataset: b\ntrain_type: lora\nstage: rlhf\nrlhf_type: grpo", "grpo"),
+    ],
+)
+def test_stages_of_other_tools_are_carried(text: str, stage: str) -> None:
+    keys, _ = imported(text)
+    assert keys["method.stage"] == stage

@@ -98,6 +98,7 @@ def test_rewards_that_are_none(tmp_path: Path) -> None:
     assert "not a regular expression" in said({"reward": "regex", "pattern": "("})
     assert "the weight is not a finite number" in said({"reward": "exact_match", "weight": "high"})
     assert "tokens is not a whole number" in said({"reward": "length", "tokens": 0.5})
+    assert "there is no model in" in said({"reward": "model", "path": str(tmp_path)})
     assert "there is no file" in said({"reward": "python", "path": str(tmp_path / "none.py")})
     empty = tmp_path / "empty.py"
     empty.write_text("")

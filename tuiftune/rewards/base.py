@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A generated answer next to what was asked. `tokens`: how many the model wrote, reasoning included."""
+    """A generated answer next to what was asked.
+
+    `tokens`: how many the model wrote, reasoning included; `ids`: those of the prompt and the answer, if the
+    engine asks.
+    """
 
     prompt: str
     answer: str
     reference: str
     tokens: int
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

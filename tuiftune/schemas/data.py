@@ -115,3 +115,4 @@ class TokensDocument(Document):
     template: list[str]
     training: str | None
     inference: str | None
+    rejected: NotRequired[dict[str, Any]]  # of a comparison: the other side, with these keys

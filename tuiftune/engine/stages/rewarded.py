@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from trl import GRPOTrainer, RLOOTrainer
 
 from tuiftune import rewards
 from tuiftune.engine.evaluation import answers
+from tuiftune.engine.stages.reward_model import loaded
 from tuiftune.errors import UserError
 from tuiftune.evaluate.contender import Question
 from tuiftune.rewards.base import Asked, Made
@@ -37,7 +39,11 @@ class Rewarded(Mixin):
         self.ranked: list[bool] = []
         self._seen: int | None = None
         preset = self._settings.preset
-        self._made = rewards.made(preset.method.rewards)
+        device, dtype = kwargs["args"].device, getattr(torch, preset.model.dtype)
+        self._made = tuple(
+            loaded(one, self.tokeniser.tokenizer, device, dtype)
+            for one in rewards.made(preset.method.rewards)
+        )
         self._rows_evaluated = preset.evaluation.rows
         self.measures = (REWARD, *(f"rewards/{name}/mean" for name in _names(self._made)))
         rows, model, arguments = kwargs["train_dataset"], kwargs["model"], kwargs["args"]
@@ -58,8 +64,6 @@ class Rewarded(Mixin):
 
     def weight(self, inputs: Any) -> Any:
         """Prompts of a batch."""
-        import torch
-
         return torch.tensor(len(inputs))
 
     def rewarded(self, progress: Callable[[int, int], None]) -> Iterator[tuple[float, dict[str, float]]]:
@@ -77,9 +81,11 @@ class Rewarded(Mixin):
             autocast=self.accelerator.autocast,
             progress=lambda done: progress(done, len(questions)),
         )
+        end = self.tokeniser.stop_tokens()[:1]
         asked = [
-            Asked(one.text, answer.answer, one.reference, self._length(answer.answer))
+            Asked(one.text, answer.answer, one.reference, len(ids), (*one.tokens, *ids, *end))
             for one, answer in zip(questions, written, strict=True)
+            for ids in (self._tokens_of(answer.answer),)
         ]
         columns = [one.score(asked) for one in self._made]
         most = sum(max(0.0, one.weight) for one in self._made)
@@ -88,14 +94,20 @@ class Rewarded(Mixin):
             each = zip(_names(self._made), found, strict=True)
             yield most - total, {REWARD: total} | {f"rewards/{name}/mean": value for name, value in each}
 
-    def _length(self, answer: str) -> int:
-        return len(self.tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
+    def _tokens_of(self, answer: str) -> list[int]:
+        return list(self.tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
     def _function(self, name: str, made: Made) -> Callable[..., list[float]]:
-        def scored(*, completion_ids: Any, text: Any, reference: Any, **rest: Any) -> list[float]:
+        def scored(
+            *, completion_ids: Any, prompt_ids: Any, text: Any, reference: Any, **rest: Any
+        ) -> list[float]:
             asked = [
-                Asked(_text(prompt), self.tokeniser.answer(ids).answer, _text(wanted), len(ids))
-                for prompt, ids, wanted in zip(text, completion_ids, reference, strict=True)
+                Asked(
+                    _text(prompt), self.tokeniser.answer(ids).answer, _text(wanted), len(ids), (*given, *ids)
+                )
+                for prompt, given, ids, wanted in zip(
+                    text, prompt_ids, completion_ids, reference, strict=True
+                )
             ]
             return made.score(asked)
 

@@ -167,7 +167,7 @@ def _rank_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     ]
     if len(shares) < 2:
         return ""
-    return f"chosen answer the likelier one in {percent(shares[0])} before, {percent(shares[1])} after"
+    return f"pairs ranked right {percent(shares[0])} before, {percent(shares[1])} after"
 
 
 def _t(degrees: int) -> float:
