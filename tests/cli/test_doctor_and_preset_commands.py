@@ -72,7 +72,7 @@ def test_doctor_proves_that_a_step_is_trained_or_says_why_not(tmp_path: Path) ->
     )
     assert run.returncode == 1
     words = " ".join(run.stdout.split())
-    assert "a library that this PyTorch needs is missing" in words
+    assert "a library that this PyTorch build needs is missing" in words
     assert "uv pip install --reinstall torch" in words
 
 
@@ -95,7 +95,7 @@ def test_doctor_does_not_import_torch() -> None:
 def test_doctor_fails_where_there_is_no_room_for_runs() -> None:
     run = tuiftune("doctor", "--runs", "/proc/nothing/runs")
     assert run.returncode == 1
-    assert "✗ the disk for runs has no room, or does not answer" in run.stdout
+    assert "✗ Not ready: the disk for runs is full, or does not respond" in run.stdout
 
 
 def test_doctor_without_an_engine_says_what_to_install(tmp_path: Path) -> None:

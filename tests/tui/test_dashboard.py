@@ -97,7 +97,7 @@ async def test_a_very_long_reason_is_whole_behind_a_key(
         await until(pilot, lambda: "press w" in shown(pilot.app))
         assert "word299" not in shown(pilot.app)
         await pilot.press("w")
-        await until(pilot, lambda: "why it ended" in shown(pilot.app))
+        await until(pilot, lambda: "end reason" in shown(pilot.app))
 
 
 async def test_an_engine_that_died_without_a_word_is_looked_into(
@@ -217,7 +217,7 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
         assert isinstance(pilot.app.screen, Dashboard), "Esc leaves the zoom first"
         assert pilot.app.screen.query_one("#log").display
         await pilot.press("shift+tab")
-        for title in ("learning rate", "gradient norm", "tokens/s", "memory", "processor", "host", "loss"):
+        for title in ("learning rate", "gradient norm", "tokens/s", "memory", "CPU load", "RAM", "loss"):
             await pilot.press("c")
             chart = pilot.app.screen.query_one("#chart")
             await until(pilot, lambda chart=chart, title=title: str(chart.border_title).startswith(title))
@@ -231,7 +231,7 @@ async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
     log.start(100, device="NVIDIA H200")
     log.gpus(8, throttle=["power cap"])
     async with app(run=log.run).run_test(size=SMALL) as pilot:
-        await until(pilot, lambda: "8 cards" in shown(pilot.app))
+        await until(pilot, lambda: "8 GPUs" in shown(pilot.app))
         text = shown(pilot.app)
         assert text.count("93%") == 8
         assert text.count("▲") >= 8

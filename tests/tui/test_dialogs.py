@@ -9,6 +9,7 @@ from showing import SMALL, live, shown, until
 from textual.widgets import Button
 
 from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.wizard.draft import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,8 @@ async def test_what_a_preset_is_for_stays_set_in_below_its_name(app: Callable[..
         lines = shown(pilot.app).splitlines()
         at = next(row for row, line in enumerate(lines) if "chat-style-7b" in line)
         begins = lines[at].index("chat-style-7b") + 2
-        assert lines[at + 1].index("A steady tone") == begins
-        assert lines[at + 2].index("7B chat model") == begins
+        assert lines[at + 1].index("A consistent tone") == begins
+        assert lines[at + 2].index("LoRA on a 7B chat model") == begins
 
 
 async def test_a_key_of_two_lines_in_the_help_goes_on_below_itself(
@@ -39,7 +40,7 @@ async def test_a_key_of_two_lines_in_the_help_goes_on_below_itself(
         await until(pilot, lambda: "Fine-tune the built-in model" in shown(pilot.app))
         lines = shown(pilot.app).splitlines()
         at = next(row for row, line in enumerate(lines) if "Fine-tune the built-in" in line)
-        assert lines[at + 1].index("model on built-in data") == lines[at].index("Fine-tune")
+        assert lines[at + 1].index("data") == lines[at].index("Fine-tune")
 
 
 @pytest.mark.parametrize("colours", [True, False], ids=["colours", "NO_COLOR"])
@@ -64,7 +65,7 @@ async def test_the_answer_with_the_focus_stands_on_another_ground(
 async def test_the_panels_of_the_data_step_end_at_the_edge_of_a_large_terminal(
     app: Callable[..., TuneApp],
 ) -> None:
-    async with app(wizard=True).run_test(size=(200, 60)) as pilot:
+    async with app(wizard=True, draft=Draft(data=("builtin:tickets",))).run_test(size=(200, 60)) as pilot:
         pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         for panel in ("#data-facts", "#checks", "#samples"):

@@ -83,16 +83,18 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_enter_alone_to_a_training_that_outlives_its_terminal(terminal: Terminal, tmp_path: Path) -> None:
+def test_enter_and_a_choice_of_data_to_a_training_that_outlives_its_terminal(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(f"{sys.executable} -m tuiftune")
-    wait_until(lambda: "A new run" in terminal.screen(), 30, terminal.screen)
+    wait_until(lambda: "New run" in terminal.screen(), 30, terminal.screen)
     for _ in range(60):
         now = terminal.screen()
+        if "Built-in support tickets" in now:  # the dialog that asks which data: its last choice
+            terminal.press("Down")
         if " tour " not in now and ("┤" in now or "loading the model" in now):
             break
         terminal.press("Enter")
         time.sleep(0.6)
-    wait_until(lambda: "evaluating the base model" in terminal.screen(), 60, terminal.screen)
+    wait_until(lambda: "evaluating the base model" in terminal.screen(), 150, terminal.screen)
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1, "Enter alone starts one run, not several"
     run = RunDir(runs[0])

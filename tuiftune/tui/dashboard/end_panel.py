@@ -28,9 +28,7 @@ def told(name: str, status: str, why: str) -> Fact | None:
         return None
     remedy = REMEDIES.get(status, "" if has_fix(why) else LOGS).format(name=name)
     bad = status not in ("stopped", "preempted", "killed")
-    return Fact(
-        "health", f"reason it {'ended' if bad else 'stopped'}", why or status, remedy, "error" if bad else ""
-    )
+    return Fact("health", "end reason", why or status, remedy, "error" if bad else "")
 
 
 class Ending(Canvas):
