@@ -83,7 +83,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_enter_and_a_choice_of_data_to_a_training_that_outlives_its_terminal(terminal: Terminal, tmp_path: Path) -> None:
+def test_enter_and_chosen_data_to_a_training_that_outlives_its_terminal(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     terminal.open(f"{sys.executable} -m tuiftune")
     wait_until(lambda: "New run" in terminal.screen(), 30, terminal.screen)
     for _ in range(60):

@@ -11,7 +11,7 @@ from showing import SMALL, shown, until
 
 from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.recommendation import TITLES, ways
-from tuiftune.tui.wizard.data.data import DataStep
+from tuiftune.tui.wizard.data.data_choice import DataChoice
 from tuiftune.tui.wizard.goal.goal import FromData, GoalStep
 from tuiftune.tui.wizard.goal.next_steps import Ways
 from tuiftune.tui.wizard.goal.prompt_starter import PromptStarter
@@ -36,7 +36,7 @@ async def test_an_answer_that_the_data_gives_is_not_put_out_by_enter(app: Callab
         question = screen.question
         given = question.options[1].key
         screen.post_message(FromData({question.key: given}))
-        await until(pilot, lambda: "from your data" in shown(pilot.app))
+        await until(pilot, lambda: "(your data)" in shown(pilot.app))
         assert screen.query_one(QuestionView).chosen == given
         await pilot.press("enter")
         assert pilot.app.draft.answers[question.key] == given
@@ -57,7 +57,7 @@ async def goal(pilot: Any, *keys: str) -> None:
 
 
 async def test_a_prompt_is_shown_first_and_written_where_one_says(app: Callable[..., TuneApp]) -> None:
-    async with app().run_test(size=SMALL) as pilot:
+    async with app(draft=Draft(data=("builtin:tickets",))).run_test(size=SMALL) as pilot:
         await goal(pilot, "1", "t")
         await until(pilot, lambda: "Next step" in shown(pilot.app))
         assert "recommended" in shown(pilot.app)
@@ -67,7 +67,7 @@ async def test_a_prompt_is_shown_first_and_written_where_one_says(app: Callable[
         assert "# Task" in shown(pilot.app)
         assert not list(Path().glob("*/prompt.md")), "nothing is written before one says so"
         await pilot.press("ctrl+u", *"mine", "enter")
-        await until(pilot, lambda: "Written: mine/prompt.md" in shown(pilot.app))
+        await until(pilot, lambda: "Wrote mine/prompt.md" in shown(pilot.app))
         rows = [json.loads(line) for line in Path("mine/few-shot.jsonl").read_text().splitlines()]
         assert len(rows) == 6
         assert "{input}" in Path("mine/prompt.md").read_text()
@@ -89,7 +89,7 @@ async def test_documents_are_searched_as_one_types(app: Callable[..., TuneApp]) 
         await until(pilot, lambda: isinstance(pilot.app.screen, Ways))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, RetrievalStarter))
-        await until(pilot, lambda: "2 passages of 2 files" in shown(pilot.app))
+        await until(pilot, lambda: "2 passages from 2 files" in shown(pilot.app))
         await until(pilot, lambda: "moving.md:1" in shown(pilot.app) or "money.txt:1" in shown(pilot.app))
         await pilot.press(*"refund?")
         await until(pilot, lambda: "1 money.txt:1" in shown(pilot.app))
@@ -97,7 +97,7 @@ async def test_documents_are_searched_as_one_types(app: Callable[..., TuneApp]) 
         await pilot.press("down")
         await until(pilot, lambda: "refund?" not in shown(pilot.app))
         await pilot.press("ctrl+s", "ctrl+u", *"mine", "enter")
-        await until(pilot, lambda: "Written: mine/prompt.md" in shown(pilot.app))
+        await until(pilot, lambda: "Wrote mine/prompt.md" in shown(pilot.app))
         assert "Answer the question from the sources alone" in Path("mine/prompt.md").read_text()
         assert len(json.loads(Path("mine/index.json").read_text())["passages"]) == 2
         await pilot.press("shift+tab", "ctrl+u", *"nowhere", "enter")
@@ -111,7 +111,7 @@ async def test_the_last_answer_leads_to_the_ways_and_training_goes_on(app: Calla
         await goal(pilot, "1", *["0"] * 7, "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Ways))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataChoice))
 
 
 async def test_the_weighing_names_what_decides_and_leads_to_the_ways(app: Callable[..., TuneApp]) -> None:
@@ -127,7 +127,7 @@ async def test_the_weighing_names_what_decides_and_leads_to_the_ways(app: Callab
 async def test_without_an_answer_of_ones_own_enter_goes_straight_on(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=SMALL) as pilot:
         await goal(pilot, *["enter"] * 9)
-        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataChoice))
 
 
 @pytest.mark.parametrize("approach", list(TITLES))
@@ -140,7 +140,7 @@ def test_every_verdict_has_its_first_step_in_the_app(approach: str) -> None:
 async def test_a_large_screen_shows_all_questions_with_their_answers(app: Callable[..., TuneApp]) -> None:
     async with app().run_test(size=(200, 60)) as pilot:
         await goal(pilot, "1", "0", "3")
-        await until(pilot, lambda: "all of them" in shown(pilot.app))
+        await until(pilot, lambda: "all questions" in shown(pilot.app))
         lines = [line[:96] for line in shown(pilot.app).splitlines()]
         assert any("weekly, daily, all the time" in line for line in lines)
         assert any("Do you have answers ranked against each other?" in line for line in lines)

@@ -42,7 +42,7 @@ def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> 
         "Step 1 of 5",
         "Step 5 of 5",
         "chat · 1,014 rows",
-        "data: built-in tickets (not yours): ",
+        "data: built-in tickets, not yours: ",
         "fits: needs",
         "training.learning_rate: ",
     ):

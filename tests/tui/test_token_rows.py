@@ -122,6 +122,6 @@ async def test_a_cut_and_a_difference_are_marked_with_signs(app: Callable[..., T
         assert re.search("┃  and all … and 9 more", text), text
         assert "2 answers are masked: the data gives them weight 0" in text
         assert "a plain one is used" in " ".join(text.split())
-        assert "▲ training and inference differ" in text
+        assert "▲ The inference prompt differs from the training text." in text
         assert "Q: {hello}⏎" in text
         assert "Q: {HELLO}⏎" in text

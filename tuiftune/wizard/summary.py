@@ -78,8 +78,8 @@ def _model(model: BaseModel) -> Line:
 def _data(draft: Draft, facts: DataFacts) -> Line:
     named = ", ".join(Path(source).name if ":" not in source else source for source in draft.data)
     if draft.data == ("builtin:tickets",):
-        named = "built-in tickets (not yours)"
-    rows = f"{facts.rows:,} training and {plural(facts.rows_eval, 'evaluation row')}"
+        named = "built-in tickets, not yours"
+    rows = f"{facts.rows:,} training, {plural(facts.rows_eval, 'evaluation row')}"
     return Line("data", f"{named}: {rows}, {facts.format}", "" if facts.rows_eval else "warning")
 
 

@@ -103,12 +103,16 @@ def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
     _, seconds = _where(state, lens)
     for index, card in sorted(state.gpu_curves.items()):
         parts = [
-            f"{reading[1] / unit:.{digits}f} {word}"
+            _with_unit(f"{reading[1] / unit:.{digits}f}", word)
             for curve, unit, digits, word in _of_card(card)
             if (reading := latest(curve, seconds)) is not None
         ]
         held = latest(card.curves["throttle"], seconds)
         yield f"GPU {index}", " ".join(parts) + (" throttled" if held and held[1] else "")
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number}{unit}" if unit == "%" else f"{number} {unit}"
 
 
 def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
@@ -120,7 +124,7 @@ def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
         _, _, digits, word = curves[0]
         if seen:
             low, high = f"{min(seen):.{digits}f}", f"{max(seen):.{digits}f}"
-            parts.append(f"{low} {word}" if low == high else f"{low}–{high} {word}")
+            parts.append(_with_unit(low if low == high else f"{low}–{high}", word))
     held = [latest(card.curves["throttle"], seconds) for card in state.gpu_curves.values()]
     throttled = sum(bool(reading and reading[1]) for reading in held)
     if parts:

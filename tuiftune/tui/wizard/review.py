@@ -95,7 +95,7 @@ class ReviewStep(WizardStep):
         with Horizontal(id="go"):
             yield Button("Start training", id="start", variant="primary", compact=True)
             yield Button(RESTART[False], id="restart", compact=True, tooltip=RESTART_TIP)
-            yield Label("  Esc goes back; your choices are kept", id="hint")
+            yield Label("  Esc goes back, nothing is lost", id="hint")
 
     def on_mount(self) -> None:
         self._show()

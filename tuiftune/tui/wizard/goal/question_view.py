@@ -88,7 +88,7 @@ class QuestionView(CursorList[str]):
             row.add(f"{glyphs.done if kept else ' '} ", "good")
             row.add(says, "strong" if here else "faint" if index == 0 else "")
             if kept and self._from_data:
-                row.add("  (from your data)", "second")
+                row.add("  (your data)", "second")
             self.places.append(index)
             lines.append(row)
         if height >= len(lines) + 8:
