@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "tuiftune.engine"
-Kind = Literal["train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "export", "convert"]
+Kind = Literal[
+    "train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "serve", "export", "convert"
+]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line
 

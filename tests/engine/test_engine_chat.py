@@ -21,7 +21,7 @@ from tuiftune.chat.source import source
 from tuiftune.cli import chat_lines
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
-from tuiftune.runs.store.directory import RunDir
+from tuiftune.runs.store.directory import RunDir, create
 from tuiftune.tui.app import TuneApp
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def test_votes_are_rows_to_train_on(run: RunDir, begin: Callable[..., Session], 
 def test_what_cannot_be_asked_is_told(run: RunDir, begin: Callable[..., Session], tmp_path: Path) -> None:
     with begin(source(str(run.result_path / "model"))) as session:  # the adapter's directory alone
         session.ask(Conversation().ask("red " * 400).messages(), GREEDY, [0])
+        assert session.event()["event"] == "began"
         fault = session.event()
         assert fault["event"] == "fault"
         assert "the model takes 256" in fault["message"]
@@ -144,18 +145,25 @@ def test_what_cannot_be_asked_is_told(run: RunDir, begin: Callable[..., Session]
     moved = json.loads((run.result_path / "model" / "adapter_config.json").read_text())
     moved["base_model_name_or_path"] = str(tmp_path / "gone")
     (tmp_path / "adapter_config.json").write_text(json.dumps(moved))
-    with pytest.raises(UserError, match="there is no such directory"):
+    with pytest.raises(UserError, match="gone: directory not found"):
         begin(source(str(tmp_path)))
+
+
+def test_a_reward_model_is_not_chatted_with(tmp_path: Path) -> None:
+    scores = create(tmp_path, "scores", "{}", {"resolved": {"method": {"stage": "reward"}}})
+    (scores.result_path / "result.json").write_text("{}")
+    with pytest.raises(UserError, match="writes none"):
+        source(str(scores.path))
 
 
 def test_names(run: RunDir, tmp_path: Path, make_run: Callable[..., Path]) -> None:
     assert source(f"run:{run.path}").run == run
     assert source("builtin:tiny").given == "model:builtin:tiny"
     assert source("acme/model").given == "model:acme/model"
-    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    (tmp_path / "x.bin").write_bytes(b"x")
     for name, said in (
         (str(make_run()), "no result yet"),
-        (str(tmp_path / "x.gguf"), "GGUF"),
+        (str(tmp_path / "x.bin"), "is a file, not a model"),
         (str(tmp_path), "neither a run nor a model"),
         ("nothing-here", "no such run"),
     ):
@@ -243,9 +251,9 @@ async def test_the_screen(
         await until("Type a prompt")
         await pilot.press(*"What is red?", "enter")
         await until("B short (base model)")
-        await until("tokens/s")
+        await until("F5 F6 Better")  # both have answered
         await pilot.press("f5")
-        await until("better")
+        await until(" better")
         assert json.loads((tmp_path / "votes.jsonl").read_text())["prompt"][0]["content"] == "Be short."
         await pilot.press("ctrl+g")
         await until("Prompts of the evaluation set")

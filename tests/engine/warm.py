@@ -62,12 +62,14 @@ class Parent:
         fault: dict[str, Any] | None = None,
         call: str = ENGINE,
         pipes: tuple[Path, Path] | None = None,
+        environ: dict[str, str] | None = None,
     ) -> int:
         """The process id of a new engine; what it says on its standard output and error goes to `output`.
 
-        `pipes`: named pipes that are its standard input and output instead.
+        `pipes`: named pipes that are its standard input and output instead; `environ`: more variables.
         """
         request = {"call": call, "args": args, "output": str(output), "fault": fault}
+        request["environ"] = environ or {}
         request["pipes"] = None if pipes is None else [str(one) for one in pipes]
         return int(self._ask(request)["pid"])
 
@@ -134,6 +136,7 @@ def _start(request: dict[str, Any]) -> dict[str, int]:
             out = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for target in (1, 2):
                 os.dup2(out, target)
+            os.environ.update(request["environ"])
             if request["pipes"]:
                 os.dup2(os.open(request["pipes"][0], os.O_RDONLY), 0)
                 os.dup2(os.open(request["pipes"][1], os.O_WRONLY), 1)

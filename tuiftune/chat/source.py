@@ -1,11 +1,12 @@
-"""What the name of a model to chat with means: a run, its base model, an adapter or a model."""
+"""What the name of a model to chat with means: a run, its base model, an adapter, a model, a GGUF file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
+from tuiftune import paths, stages
 from tuiftune.errors import UserError
 from tuiftune.models.resolve import BUILTIN
 from tuiftune.printable import printable
@@ -48,7 +49,7 @@ def source(name: str, root: Path | None = None) -> Source:
         return Source(name, f"model:{name}")
     path = paths.given(name)
     if paths.is_file(path):
-        raise _file(path)
+        return _file(path)
     if paths.is_file(path / PLAN):
         return of_run(RunDir.open(path))
     if paths.is_file(path / "adapter_config.json"):
@@ -68,6 +69,13 @@ def of_run(run: RunDir) -> Source:
     """A finished run. UserError for one without a result."""
     if run.result() is None:
         raise UserError("has no result yet", place=run.name, remedy=f"`tuiftune watch {run.name}` shows it")
+    stage = stages.every().get(str((run.planned().resolved.get("method") or {}).get("stage", "")))
+    if stage is not None and stage.scores:
+        raise UserError(
+            f"{stage.name} gives a number for an answer, and writes none",
+            place=run.name,
+            remedy="chat with a run of another stage",
+        )
     return Source(run.name, f"run:{run.path}", _system(run), run)
 
 
@@ -78,11 +86,14 @@ def _system(run: RunDir) -> str | None:
     return system if isinstance(system, str) else None
 
 
-def _file(path: Path) -> UserError:
-    if path.suffix == ".gguf":
-        return UserError(
-            "a GGUF file is not answered from here yet",
+def _file(path: Path) -> Source:
+    """A GGUF file, which llama.cpp answers from. UserError where it can't, or for any other file."""
+    if path.suffix != ".gguf":
+        raise UserError("is a file, not a model", place=printable(str(path)), remedy=f"try {BUILTIN}")
+    if find_spec("xllamacpp") is None:
+        raise UserError(
+            "xllamacpp is not installed, which runs GGUF files",
             place=printable(str(path)),
-            remedy="chat with the run that it was exported from",
+            remedy="pip install 'tuiftune[gguf]'",
         )
-    return UserError("is a file, not a model", place=printable(str(path)), remedy=f"try {BUILTIN}")
+    return Source(path.name, f"gguf:{paths.absolute(path)}")

@@ -75,6 +75,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ship", "ship", "ship"),
         ("export", "export", "export"),
         ("chat", "chat", "chat"),
+        ("serve", "serve", "serve"),
     ),
     "Import and share": (
         ("import", "import_", "import_"),

@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--request", required=True, metavar="FILE", help="what to write, as JSON")
     convert = jobs.add_parser("convert", help="run llama.cpp's converter or quantizer")
     convert.add_argument("--request", required=True, metavar="FILE", help="what to convert, as JSON")
+    serve = jobs.add_parser("serve", help="serve models with an OpenAI-compatible API")
+    serve.add_argument("models", nargs="+", metavar="NAME=KIND:WHERE", help="run, adapter, model or gguf")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--key-from", default="", help="environment variable with the key of requests")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 
@@ -78,6 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import chat as chatting
 
             return int(chatting.main(given))
+        if given.job == "serve":
+            from tuiftune.engine.jobs import serve as serving
+
+            return int(serving.main(given))
         from tuiftune.engine.jobs import tokens as counting
 
         if given.job == "tokenizer":

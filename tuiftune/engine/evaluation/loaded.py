@@ -50,7 +50,7 @@ class Loaded:
         """Yield the model of a name, in evaluation mode. UserError if it cannot be loaded."""
         if name not in self.names:
             raise UserError(f"has no model named {printable(name)}", place=self.base.reference)
-        with self._adapter_off(name), self._autocast():
+        with self._adapter_off(name), self.autocast():
             yield self._models[name]
 
     @property
@@ -84,7 +84,8 @@ class Loaded:
             self._models = {BASE: model, TUNED: model}
         return self._models[BASE].disable_adapter() if name == BASE else nullcontext()
 
-    def _autocast(self) -> Any:
+    def autocast(self) -> Any:
+        """Return the context that products run in: in lower precision where adapters are held in a higher."""
         import torch
 
         from tuiftune.engine.training.optimizations import autocast_dtype

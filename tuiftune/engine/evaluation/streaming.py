@@ -11,12 +11,15 @@ from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from tuiftune.data.chat.reasoning import CLOSED, TAGS
+from tuiftune.data.example import Message
 from tuiftune.engine.evaluation import answers
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tuiftune.data.chat.answer import Stripped
+    from tuiftune.engine.evaluation.loaded import Loaded
     from tuiftune.engine.model.tokenizer import Tokeniser
 
 EVERY = 0.05  # seconds between two looks at the text so far
@@ -110,6 +113,44 @@ def stream(
     stripped = tokeniser.answer(new)
     ended = "end" if stripped.ended else "stopped" if stopped() else "length"
     return Generated(stripped, len(new), time.monotonic() - began, watch.first, ended)
+
+
+class Talking:
+    """A loaded model that answers conversations, under one of its two names."""
+
+    def __init__(self, loaded: Loaded, name: str) -> None:
+        """Loads its weights. UserError where they cannot be loaded."""
+        self._loaded, self._name = loaded, name
+        self.context, self.device = loaded.context, loaded.device
+        with loaded.model(name):
+            """Loaded, and kept."""
+
+    def answer(
+        self,
+        messages: Sequence[dict[str, str]],
+        sampling: dict[str, Any],
+        seen: Callable[[str, bool], None],
+        stopped: Callable[[], bool],
+    ) -> dict[str, Any]:
+        """One answer, as the chat's `answer` event tells it. UserError for a conversation that is refused."""
+        tokeniser = self._loaded.tokeniser
+        tokens = tokeniser.prompt([Message(one["role"], one["content"]) for one in messages])
+        if self.context is not None and len(tokens) >= self.context:
+            raise UserError(
+                f"the conversation has {len(tokens):,} tokens, and the model takes {self.context:,}",
+                remedy="start a new one, or shorten the prompt",
+            )
+        with self._loaded.model(self._name) as model:
+            made = stream(model, tokens, tokeniser, Sampling(**sampling), seen=seen, stopped=stopped)
+        return {
+            "text": made.stripped.answer,
+            "reasoning": made.stripped.reasoning,
+            "prompt_tokens": len(tokens),
+            "tokens": made.tokens,
+            "seconds": round(made.seconds, 3),
+            "first": None if made.first is None else round(made.first, 3),
+            "ended": made.ended,
+        }
 
 
 def so_far(ids: list[int], tokeniser: Tokeniser) -> tuple[str, bool]:

@@ -271,10 +271,15 @@ def _use(settings: Settings, base: Base) -> list[str]:
         'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
         "print(tokenizer.decode(model.generate(**ids)[0], skip_special_tokens=True))",
     ]
-    shell = ["tuiftune chat path/to/this/directory"]
-    if not settings.stage.scores:
-        shell.append("tuiftune export RUN --to merged  # or gguf, ollama, vllm: for servers, verified")
-    return ["## Use", "", "```python", *lines, *asks, "```", "", "```bash", *shell, "```", *needs]
+    shell = [
+        "tuiftune chat path/to/this/directory",
+        "tuiftune serve path/to/this/directory",
+        "tuiftune export RUN --to merged  # or gguf, ollama, vllm: for servers, verified",
+    ]
+    if settings.stage.scores:  # it answers with a number, by its own class
+        asks, shell = [], []
+    commands = ["", "```bash", *shell, "```"] if shell else []
+    return ["## Use", "", "```python", *lines, *asks, "```", *commands, *needs]
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -15,14 +15,14 @@ import threading
 import traceback
 from pathlib import Path
 from queue import Queue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tuiftune import documents
 from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuiftune.engine.evaluation.loaded import Loaded
     from tuiftune.runs.store.directory import RunDir
@@ -30,13 +30,28 @@ if TYPE_CHECKING:
 FIELDS = ("temperature", "top_p", "seed", "max_new_tokens")
 
 
-class Voice(NamedTuple):
-    """One of the models that answer: a base model with what was fine-tuned from it, under one of the two
-    names. `run` is the run that it comes from.
-    """
+class Talker(Protocol):
+    """A model that answers conversations; `context`: the tokens that it takes, None where it doesn't say."""
 
-    loaded: Loaded
-    name: str
+    @property
+    def context(self) -> int | None: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def answer(
+        self,
+        messages: Sequence[dict[str, str]],
+        sampling: dict[str, Any],
+        seen: Callable[[str, bool], None],
+        stopped: Callable[[], bool],
+    ) -> dict[str, Any]: ...
+
+
+class Voice(NamedTuple):
+    """One of the models that answer, and the run that it comes from."""
+
+    talker: Talker
     run: RunDir | None
 
 
@@ -44,24 +59,16 @@ def main(given: argparse.Namespace) -> ExitCode:
     """Answer until nobody asks any more. UserError where a model can't be loaded."""
     line = Lines()
     line.say("loading", detail="libraries")
-    from tuiftune.engine.process import libraries
-
-    with libraries.quickly():
-        voices = _voices(given.models)
-    line.say("loading", detail="weights")
-    for one in voices:
-        with one.loaded.model(one.name):
-            line.say("loading", detail="weights")
+    voices = _voices(given.models, line)
     asks = Asks()
-    line.say("ready", longest=[one.loaded.context for one in voices], device=voices[0].loaded.device)
+    line.say("ready", longest=[one.talker.context for one in voices], device=voices[0].talker.device)
     for request in asks:
         _carry_out(request, voices, line, asks)
     return ExitCode.DONE
 
 
-def _voices(given: Sequence[str]) -> list[Voice]:
+def _voices(given: Sequence[str], line: Lines) -> list[Voice]:
     """What `KIND:WHERE` names, each place opened once. UserError where one isn't there."""
-    from tuiftune.engine.evaluation import loaded
     from tuiftune.runs.store.directory import RunDir
 
     opened: dict[str, Loaded] = {}
@@ -69,10 +76,23 @@ def _voices(given: Sequence[str]) -> list[Voice]:
     for one in given:
         kind, _, where = one.partition(":")
         run = RunDir.open(Path(where)) if kind in ("run", "base") else None
-        if where not in opened:
-            opened[where] = loaded.of_run(run) if run else loaded.of_model(where, None)
+        if kind == "gguf":
+            from tuiftune.engine.serving.gguf_server import Talking as OverLlamaCpp
+
+            line.say("loading", detail="weights")
+            found.append(Voice(OverLlamaCpp(Path(where)), None))
+            continue
+        from tuiftune.engine.process import libraries
+
+        with libraries.quickly():
+            from tuiftune.engine.evaluation import loaded
+
+            if where not in opened:
+                opened[where] = loaded.of_run(run) if run else loaded.of_model(where, None)
+            from tuiftune.engine.evaluation.streaming import Talking
+        line.say("loading", detail="weights")
         name = loaded.TUNED if kind in ("run", "adapter") else loaded.BASE
-        found.append(Voice(opened[where], name, run))
+        found.append(Voice(Talking(opened[where], name), run))
     return found
 
 
@@ -117,8 +137,6 @@ class Asks:
 
 def _carry_out(request: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -> None:
     """One request; a fault is told, and the next can be asked."""
-    import torch
-
     number = request.get("ask", {}).get("id")
     try:
         if "rows" in request:
@@ -127,33 +145,24 @@ def _carry_out(request: dict[str, Any], voices: list[Voice], line: Lines, asks: 
         _answer(request["ask"], voices, line, asks)
     except UserError as fault:
         line.say("fault", id=number, message=str(fault))
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        line.say("fault", id=number, message="out of GPU memory: shorten the conversation, or start again")
     except Exception as fault:
-        traceback.print_exc()
-        line.say("fault", id=number, message=f"{type(fault).__name__}: {fault}".splitlines()[0])
+        if type(fault).__name__ == "OutOfMemoryError":
+            sys.modules["torch"].cuda.empty_cache()
+            said = "out of GPU memory: shorten the conversation, or start again"
+        else:
+            traceback.print_exc()
+            said = f"{type(fault).__name__}: {fault}".splitlines()[0]
+        line.say("fault", id=number, message=said)
     if "ask" in request:
         line.say("done", id=number)
 
 
 def _answer(ask: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -> None:
     """Every model that is asked, one after the other."""
-    from tuiftune.data.example import Message
-    from tuiftune.engine.evaluation.streaming import Sampling, stream
-
-    messages = [Message(str(one["role"]), str(one["content"])) for one in ask["messages"]]
-    sampling = Sampling(**{key: ask[key] for key in FIELDS if key in ask})
+    sampling = {key: ask[key] for key in FIELDS if key in ask}
     for index in ask["models"]:
-        one, told = voices[index], {"id": ask["id"], "model": index}
-        tokeniser, longest = one.loaded.tokeniser, one.loaded.context
-        tokens = tokeniser.prompt(messages)
-        if longest is not None and len(tokens) >= longest:
-            raise UserError(
-                f"the conversation has {len(tokens):,} tokens, and the model takes {longest:,}",
-                remedy="start a new one, or shorten the prompt",
-            )
-        line.say("began", **told, prompt_tokens=len(tokens))
+        told = {"id": ask["id"], "model": index}
+        line.say("began", **told)
         sent = [""]
 
         def seen(text: str, thinking: bool, told: dict[str, Any] = told, sent: list[str] = sent) -> None:
@@ -162,19 +171,8 @@ def _answer(ask: dict[str, Any], voices: list[Voice], line: Lines, asks: Asks) -
             sent[0] = text
             line.say("text", **told, at=at, text=text[at:], thinking=thinking)
 
-        with one.loaded.model(one.name) as model:
-            made = stream(model, tokens, tokeniser, sampling, seen=seen, stopped=asks.stop.is_set)
-        line.say(
-            "answer",
-            **told,
-            text=made.stripped.answer,
-            reasoning=made.stripped.reasoning,
-            prompt_tokens=len(tokens),
-            tokens=made.tokens,
-            seconds=round(made.seconds, 3),
-            first=None if made.first is None else round(made.first, 3),
-            ended=made.ended,
-        )
+        answer = voices[index].talker.answer(ask["messages"], sampling, seen, asks.stop.is_set)
+        line.say("answer", **told, **answer)
         if asks.stop.is_set():
             return
 

@@ -52,7 +52,7 @@ def write(out: Outward) -> None:
     out.document.pop("save_strategy", None)
     if "save_steps" not in out.document:
         out.put("saves_per_epoch", 1)
-    arguments.early_stopping(out, "early_stopping_patience" if out.document.get("val_set_size") else "")
+    _early_stopping(out)
     arguments.checkpointing(out)
     arguments.compiled(out)
     out.put("bf16", "auto" if out.preset.model.dtype == "auto" else out.preset.model.dtype == "bfloat16")
@@ -68,6 +68,18 @@ def write(out: Outward) -> None:
         why = f"its project is {out.preset.name}" + (f"; without {', '.join(left)}" if left else "")
         out.note("run.report_to", "wandb_project", why=why, back=["wandb"])
     out.put("output_dir", "outputs")
+
+
+def _early_stopping(out: Outward) -> None:
+    """Axolotl stops early only where it saves and evaluates by the same number of steps."""
+    evaluated = out.document.get("val_set_size") or "test_datasets" in out.document
+    if not out.preset.training.early_stopping or (evaluated and "save_steps" in out.document):
+        if out.preset.training.early_stopping:
+            out.put("eval_steps", out.document["save_steps"])
+        arguments.early_stopping(out, "early_stopping_patience")
+    else:
+        why = "Axolotl needs run.save_every and evaluation rows for it"
+        out.leave("training.early_stopping", why)
 
 
 def told_loss(out: Outward) -> dict[str, Any]:

@@ -73,8 +73,10 @@ def write(out: Outward) -> None:
 
 def _evaluated(out: Outward) -> bool:
     there = "val_size" in out.document or "eval_dataset" in out.document
-    if there:
-        out.put("eval_strategy", "epoch")
+    if there:  # the best is kept only where both strategies are the same
+        out.put("eval_strategy", out.document["save_strategy"])
+        if "save_steps" in out.document:
+            out.put("eval_steps", out.document["save_steps"])
         out.put("load_best_model_at_end", True)
     return there
 

@@ -6,6 +6,9 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,11 +33,24 @@ class Tool:
     stages: tuple[str, ...] = ("sft",)
 
 
+class _Representer(RoundTripRepresenter):
+    """Writes 2e-05 as 2.0e-05: PyYAML, with which most tools read, takes the former for text."""
+
+
+def _real(representer: Any, value: float) -> Any:
+    text = repr(value)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Representer.add_representer(float, _real)
+
+
 def yaml(document: dict[str, Any]) -> str:
     """A document as YAML, in the order of its keys."""
-    from ruamel.yaml import YAML
-
     writer = YAML(typ="rt")
+    writer.Representer = _Representer
     writer.default_flow_style = False
     writer.width = 4096
     stream = io.StringIO()

@@ -1,0 +1,87 @@
+"""Peers' configurations, checked by the peers' own code; run as a process that has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def trl(directory: str) -> None:
+    """TRL's own parser takes every file, and reads what was written."""
+    from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig, TrlParser
+
+    os.environ["ACCELERATE_USE_CPU"] = "1"
+    parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig, DatasetMixtureConfig))
+    for path in sorted(Path(directory).glob("*.yaml")):
+        text = path.read_text().replace("bf16: true", "bf16: false\nuse_cpu: true")
+        path.write_text(text.replace("fp16: true", "fp16: false"))
+        _, args, model, data = parser.parse_args_and_config(["--config", str(path)])
+        said = json.loads(path.with_suffix(".json").read_text())
+        assert args.learning_rate == said["learning_rate"], path
+        assert args.gradient_accumulation_steps == said["gradient_accumulation_steps"], path
+        assert model.lora_r == said.get("lora_r", 16), path
+        assert len(data.datasets) == len(said["datasets"]), path
+
+
+def axolotl(directory: str) -> None:
+    """Axolotl's schema takes every file, and drops no key in silence."""
+    import yaml
+    from axolotl.utils.schemas.config import AxolotlInputConfig  # type: ignore[import-not-found]
+
+    for path in sorted(Path(directory).glob("*.yaml")):
+        document: dict[str, Any] = yaml.safe_load(path.read_text())
+        assert set(document) <= set(AxolotlInputConfig.model_fields), (path, set(document))
+        AxolotlInputConfig(**document)
+
+
+def llamafactory(directory: str) -> None:
+    """LLaMA-Factory's own arguments take every file."""
+    os.environ |= {"DISABLE_VERSION_CHECK": "1", "CUDA_VISIBLE_DEVICES": ""}
+    import yaml
+    from llamafactory.hparams import get_train_args  # type: ignore[import-not-found]
+
+    for path in sorted(Path(directory).glob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        document |= {"bf16": False, "fp16": False, "use_cpu": True, "output_dir": directory}
+        document.pop("quantization_bit", None)  # it looks for a GPU
+        document.pop("quantization_method", None)
+        get_train_args(document)
+
+
+def together(directory: str) -> None:
+    """Together's request type takes every file, and knows every key."""
+    from together.lib.types.fine_tuning import FinetuneRequest  # type: ignore[import-not-found]
+
+    for path in sorted(Path(directory).glob("*.json")):
+        document = json.loads(path.read_text())
+        assert set(document) <= set(FinetuneRequest.model_fields), path
+        FinetuneRequest(**document)
+
+
+def vertex(directory: str) -> None:
+    """google-genai's types of a tuning job know every key of the specification."""
+    from google.genai import types  # type: ignore[import-not-found]
+
+    for path in sorted(Path(directory).glob("*.json")):
+        spec = json.loads(path.read_text())["supervisedTuningSpec"]
+        types.SupervisedTuningSpec.model_validate(spec)
+
+
+def sagemaker(directory: str) -> None:
+    """botocore's own validator takes every request."""
+    from botocore.loaders import Loader  # type: ignore[import-not-found]
+    from botocore.model import ServiceModel  # type: ignore[import-not-found]
+    from botocore.validate import ParamValidator  # type: ignore[import-not-found]
+
+    model = ServiceModel(Loader().load_service_model("sagemaker", "service-2"))
+    shape = model.operation_model("CreateTrainingJob").input_shape
+    for path in sorted(Path(directory).glob("*.json")):
+        report = ParamValidator().validate(json.loads(path.read_text()), shape)
+        assert not report.has_errors(), (path, report.generate_report())
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sys.argv[2])

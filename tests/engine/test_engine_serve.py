@@ -1,0 +1,179 @@
+"""A client asks the server, and gets what evaluation got: by name, as a stream, with a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import tiny
+from conftest import Job
+
+from tuiftune.chat.serving import VLLM, Served, Serving, serving, vllm
+from tuiftune.errors import UserError
+from tuiftune.runs.store.directory import RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Engine
+
+KEY = "served-7f3a9"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def runs(engine: Engine, model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[RunDir]:
+    root = tmp_path_factory.mktemp("served")
+    made = []
+    for name, seed in (("one", 1), ("two", 2)):
+        path = tiny.make_run(root, name, tiny.resolved(model, data, training__seed=seed))
+        assert engine.train(path) == 0
+        made.append(RunDir(path))
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(
+    engine: Engine, runs: list[RunDir], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Serving, Any]]:
+    """Both adapters over one base model, by a process forked from the warm parent."""
+    port = free_port()
+    os.environ["SERVED_KEY"] = KEY
+    output = tmp_path_factory.mktemp("server") / "said"
+    found = serving([f"first={runs[0].path}", str(runs[1].path)], "127.0.0.1", port, "SERVED_KEY", "")
+    words = found.job().command()
+    given = words[words.index("tuiftune.engine") + 1 :]
+    job = Job(engine, engine.parent.start([given], output, environ={"SERVED_KEY": KEY}), output)
+    until = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200:
+                break
+        except httpx.HTTPError:
+            assert time.monotonic() < until, job.output.read_text()
+            time.sleep(0.1)
+    yield found, job
+    job.send(signal.SIGTERM)
+    job.wait()
+
+
+def client(found: Serving, key: str = KEY) -> httpx.Client:
+    return httpx.Client(base_url=found.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+
+def scored(run: RunDir) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.result_path / "samples.jsonl").open()]
+
+
+def asked(http: httpx.Client, model: str, prompt: str, **more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": prompt}]
+    answer = http.post("chat/completions", json={"model": model, "messages": messages, **more})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_each_adapter_answers_as_it_was_scored(server: tuple[Serving, Any], runs: list[RunDir]) -> None:
+    with client(server[0]) as http:
+        assert [one["id"] for one in http.get("models").json()["data"]] == ["first", "two"]
+        for name, run in (("first", runs[0]), ("two", runs[1]), ("first", runs[0])):
+            row = scored(run)[0]
+            answer = asked(http, name, row["prompt"], max_tokens=8)
+            assert answer["choices"][0]["message"]["content"] == row["after"]
+        sampled = set()
+        for seed in range(6):
+            made = asked(http, "two", row["prompt"], max_tokens=8, temperature=5, seed=seed)
+            sampled.add(made["choices"][0]["message"]["content"])
+        assert len(sampled) > 1, "a temperature samples"
+        assert http.post("chat/completions", json={"model": "acme/other", "messages": []}).status_code == 404
+
+
+def test_a_stream_is_the_same_answer(server: tuple[Serving, Any], runs: list[RunDir]) -> None:
+    row = scored(runs[1])[0]
+    given = {"model": "two", "messages": [{"role": "user", "content": row["prompt"]}], "max_tokens": 8}
+    text = ""
+    with (
+        client(server[0]) as http,
+        http.stream("POST", "chat/completions", json={**given, "stream": True}) as answer,
+    ):
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                text += json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+    assert text == row["after"]
+
+
+def test_without_the_key_nothing_is_answered(server: tuple[Serving, Any]) -> None:
+    found = server[0]
+    with client(found, "guessed") as http:
+        assert http.get("models").status_code == 401
+        assert http.post("chat/completions", json={}).status_code == 401
+    assert httpx.get(f"http://127.0.0.1:{found.port}/health").status_code == 200
+    assert KEY not in " ".join(found.job().command())
+    assert KEY not in found.curl() + found.python()
+
+
+def test_what_cannot_be_served_is_one_line(
+    runs: list[RunDir], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_run: Callable[..., Path]
+) -> None:
+    run, port = str(runs[0].path), free_port()
+    monkeypatch.delenv("NO_KEY", raising=False)
+    cases: list[tuple[tuple[Any, ...], str]] = [
+        (([run], "0.0.0.0", port, "", ""), "a key is required"),
+        (([run], "127.0.0.1", port, "NO_KEY", ""), "has no NO_KEY"),
+        (([str(make_run())], "127.0.0.1", port, "", ""), "no result yet"),
+        (([run], "127.0.0.1", port, "", "tgi"), "none of transformers"),
+        (([run], "127.0.0.1", port, "", "llama.cpp"), "not served by llama.cpp"),
+        (([str(tmp_path / "x.gguf")], "127.0.0.1", port, "", ""), "no such file"),
+    ]
+    for given, said in cases:
+        with pytest.raises(UserError, match=said):
+            serving(*given)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(UserError, match="cannot listen"):
+            serving([run], "127.0.0.1", port, "", "")
+
+
+def test_the_command_for_vllm(runs: list[RunDir], tmp_path: Path) -> None:
+    models = tuple(Served(run.name, f"run:{run.path}") for run in runs)
+    command = vllm(Serving(models, VLLM, "127.0.0.1", 8001, ""))
+    assert command[:2] == ["vllm", "serve"]
+    assert "--max-lora-rank=8" in command
+    assert f"two={runs[1].result_path / 'model'}" in command
+    config = json.loads((runs[0].result_path / "model" / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
+    with pytest.raises(UserError, match="does not take an adapter with DoRA"):
+        vllm(Serving((Served("d", f"adapter:{tmp_path}"),), VLLM, "127.0.0.1", 8001, ""))
+
+
+@pytest.mark.long
+def test_the_lines_that_are_printed_work(runs: list[RunDir], tmp_path: Path) -> None:
+    """The command as a user runs it: curl and the openai package get an answer, Ctrl-C ends it with 0."""
+    port = free_port()
+    command = [sys.executable, "-m", "tuiftune", "serve", str(runs[0].path), "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert process.stderr is not None
+    lines = [process.stderr.readline() for _ in range(3)]
+    assert "Serving one" in lines[0]
+    curl = subprocess.run(["bash", "-c", lines[1]], capture_output=True, text=True, check=True, timeout=120)
+    content = json.loads(curl.stdout)["choices"][0]["message"]["content"]
+    python = subprocess.run(
+        [sys.executable, "-c", lines[2]], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert python.stdout.strip() == content.strip()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0

@@ -1,0 +1,101 @@
+"""`tuiftune serve`: an OpenAI-compatible server of a run, an adapter, a model or a GGUF file."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads it
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tuiftune.chat.serving import Serving
+
+PORT = 8001
+
+
+def serve(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="[NAME=]MODEL…", help="Runs, adapters, a model or a .gguf file, by name."),
+    ],
+    host: Annotated[str, typer.Option(help="Address; other than this machine needs a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="Port.")] = PORT,
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", metavar="NAME", help="Variable with the key of requests.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="transformers, llama.cpp or vllm. [default: what suits the model]")
+    ] = "",
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+) -> None:
+    """Serve a model with an OpenAI-compatible API; needs `pip install 'tuiftune[serve]'`.
+
+    Adapters of one base model share it, and are asked by name. Answers are greedy unless a request sets a
+    temperature. Press Ctrl-C to stop. Exit codes: 0 stopped, 1 failed, 2 bad input.
+    """
+    from tuiftune.chat import serving
+
+    found = serving.serving(models, host, port, api_key_env, engine, runs)
+    raise typer.Exit(_vllm(found) if found.engine == serving.VLLM else _own(found))
+
+
+def _own(found: Serving) -> int:
+    """Start the server, print how it is asked, and wait for it."""
+    import subprocess
+    import tempfile
+
+    from tuiftune import interpreter
+    from tuiftune.cli.data_progress import busy
+    from tuiftune.cli.terminal import say
+    from tuiftune.engine_call import refusal
+
+    with tempfile.TemporaryFile() as said:
+        process = interpreter.start(found.job().command(), stdout=subprocess.PIPE, stderr=said, session=True)
+        try:
+            assert process.stdout is not None
+            with busy("loading"):
+                ready = process.stdout.readline()
+            if ready:
+                say(f"Serving {', '.join(one.name for one in found.models)} at {found.url}. Ctrl-C stops it.")
+                say(found.curl())
+                say(found.python())
+            code = process.wait()
+        except KeyboardInterrupt:
+            return _ended(process)
+        finally:
+            _ended(process)
+        said.seek(0)
+        if code != 0:
+            raise refusal(said.read().decode("utf-8", "replace"), code, "serve")
+    return 0
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    import subprocess
+
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return 0
+
+
+def _vllm(found: Serving) -> int:
+    import os
+    import subprocess
+
+    from tuiftune.chat import serving
+    from tuiftune.cli.terminal import say
+
+    command = serving.vllm(found)
+    say(f"run: {' '.join(command)} (vLLM is not run by our tests)")
+    key = {"VLLM_API_KEY": os.environ[found.key_from]} if found.key_from else {}
+    try:
+        return subprocess.run(command, env={**os.environ, **key}, check=False).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,230 @@
+"""transformers' own server over models of ours: by name, with their templates and stops, behind a key.
+
+It would load a model by its path. Ours are loaded before, adapters share their base model, and generation
+ends where evaluation ends an answer. Greedy unless a request asks for a temperature or top_p.
+"""
+
+from __future__ import annotations
+
+import copy
+import hmac
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuiftune.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from tuiftune.engine.evaluation.loaded import Loaded
+    from tuiftune.engine.model.tokenizer import Tokeniser
+
+OPEN = ("/health",)  # paths that need no key
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server listens, and the key that requests must have; "" for none."""
+
+    host: str
+    port: int
+    key: str
+
+
+class Named:
+    """A model under its name, in the place of one of transformers: whatever else is asked is the model's."""
+
+    def __init__(
+        self, model: Any, adapter: str, loaded: Loaded, lock: threading.Lock, context: Callable[[], Any]
+    ) -> None:
+        """`adapter`: the name that is switched on; "" for a whole model. `lock`: of all that share it."""
+        from transformers import GenerationConfig
+
+        from tuiftune.engine.evaluation import answers
+
+        self._model, self._adapter, self._lock, self._context = model, adapter, lock, context
+        self.tokeniser: Tokeniser = loaded.tokeniser
+        self._stops = self.tokeniser.stop_tokens()
+        self.generation_config = GenerationConfig(**answers.greedy(model, self.tokeniser))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, **given: Any) -> Any:
+        """As the model does it, with this one's adapter; the token that ends the answer is left out."""
+        wanted = copy.deepcopy(given.pop("generation_config"))
+        given.pop("token_type_ids", None)  # evaluation sends none, and some models take none
+        sampled = bool(wanted.temperature) or (wanted.top_p is not None and wanted.top_p < 1)
+        wanted.do_sample, wanted.top_k = sampled, 0 if sampled else None
+        if not sampled:
+            wanted.temperature = wanted.top_p = None
+        if "streamer" in given:
+            given["streamer"] = WithoutStops(given["streamer"], self._stops)
+        tokenizer = given.pop("tokenizer", None)
+        if wanted.stop_strings:
+            given["tokenizer"] = tokenizer
+        with self._lock, self._context():
+            if self._adapter:
+                self._model.set_adapter(self._adapter)
+            written = self._model.generate(generation_config=wanted, **given)
+        return written[:, :-1] if int(written[0, -1]) in self._stops else written
+
+
+class WithoutStops:
+    """A streamer that is not told of the tokens that end an answer."""
+
+    def __init__(self, streamer: Any, stops: Sequence[int]) -> None:
+        self._streamer, self._stops, self._prompt = streamer, set(stops), True
+
+    def put(self, value: Any) -> None:
+        prompt, self._prompt = self._prompt, False
+        if prompt or int(value.flatten()[0]) not in self._stops:
+            self._streamer.put(value)
+
+    def end(self) -> None:
+        self._streamer.end()
+
+
+def load(given: Sequence[str]) -> dict[str, Named]:
+    """The models of `NAME=KIND:WHERE`, by name; adapters of one base model share it. UserError for what
+    cannot be loaded, and for a name that is given twice.
+    """
+    from tuiftune.engine.evaluation import loaded as loading
+    from tuiftune.runs.store.directory import RunDir
+
+    found: dict[str, Named] = {}
+    shared: dict[tuple[Any, ...], tuple[Any, threading.Lock]] = {}
+    for one in given:
+        name, _, rest = one.partition("=")
+        kind, _, where = rest.partition(":")
+        if name in found:
+            raise UserError("the name is given twice", place=name, remedy="rename one with NAME=MODEL")
+        run = RunDir.open(Path(where)) if kind in ("run", "base") else None
+        opened = loading.of_run(run) if run else loading.of_model(where, None)
+        adapter = "" if kind in ("base", "model") else _adapter_of(run, where)
+        held = opened.settings
+        key = (opened.base.source, opened.base.revision, held.held_in, held.traits.base)
+        called = f"adapter{len(found)}"
+        if adapter and key in shared:
+            model, lock = shared[key]
+            _add(model, adapter, called)
+        else:
+            which = loading.BASE if kind in ("base", "model") else loading.TUNED
+            with opened.model(which) as model:
+                lock = threading.Lock()
+            called = "default"
+            if adapter:
+                shared[key] = (model, lock)
+        found[name] = Named(model, called if adapter else "", opened, lock, opened.autocast)
+    return found
+
+
+def _adapter_of(run: Any, where: str) -> str:
+    from tuiftune import paths
+    from tuiftune.engine.evaluation.loaded import ADAPTER
+
+    directory = run.result_path / "model" if run else Path(where)
+    return str(directory) if paths.is_file(directory / ADAPTER) else ""
+
+
+def _add(model: Any, directory: str, name: str) -> None:
+    try:
+        model.load_adapter(directory, adapter_name=name)
+    except (OSError, ValueError, RuntimeError, KeyError) as fault:
+        said = str(fault).strip().splitlines()
+        raise UserError(
+            f"the adapter cannot be loaded next to the others: {said[0] if said else type(fault).__name__}",
+            place=directory,
+            remedy="serve it by itself",
+        ) from fault
+
+
+def serve(models: dict[str, Named], place: Place, ready: Callable[[], None]) -> None:
+    """Answer requests until the process is asked to end; `ready` is called when it listens."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    config = uvicorn.Config(app(models, place), host=place.host, port=place.port, log_level="warning")
+    Server(config).run()
+
+
+def app(models: dict[str, Named], place: Place) -> Any:
+    """The server's application: transformers' handlers over our models."""
+    from fastapi.responses import JSONResponse
+    from transformers.cli.serving.chat_completion import ChatCompletionHandler
+    from transformers.cli.serving.completion import CompletionHandler
+    from transformers.cli.serving.response import ResponseHandler
+    from transformers.cli.serving.server import build_server
+    from transformers.cli.serving.systemone import SystemOneHandler
+    from transformers.cli.serving.transcription import TranscriptionHandler
+    from transformers.cli.serving.utils import GenerationState
+
+    manager, state = _manager(models), GenerationState()
+    made = build_server(
+        manager,
+        ChatCompletionHandler(manager, state),
+        CompletionHandler(manager, state),
+        ResponseHandler(manager, state),
+        TranscriptionHandler(manager, state),
+        SystemOneHandler(manager, state),
+        state,
+    )
+
+    async def guard(request: Any, call: Any) -> Any:
+        if request.url.path not in OPEN and (why := refusal(request.headers, place)):
+            code = 401 if place.key else 403
+            return JSONResponse({"error": {"message": why, "type": "invalid_request_error"}}, code)
+        return await call(request)
+
+    made.middleware("http")(guard)
+    return made
+
+
+def refusal(headers: Any, place: Place) -> str:
+    """Why a request is not answered; "" where it is. Without a key only this machine's own name is asked for:
+    a page in a browser could reach the loopback interface under another.
+    """
+    if place.key:
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        known = hmac.compare_digest(given.encode(), place.key.encode())
+        return "" if known else "an API key is required: Authorization: Bearer KEY"
+    host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+    own = host in ("127.0.0.1", "localhost", "[::1]", place.host)
+    return "" if own else "this server only answers this machine"
+
+
+def _manager(models: dict[str, Named]) -> Any:
+    from fastapi import HTTPException
+    from transformers.cli.serving.model_manager import ModelManager
+
+    class Manager(ModelManager):
+        """Our models by name; nothing else is loaded, and nothing unloaded."""
+
+        @staticmethod
+        def process_model_name(model_id: str) -> str:
+            return model_id
+
+        def load_model_and_processor(self, name: str, *_: Any, **__: Any) -> tuple[Any, Any]:
+            if name not in models:
+                known = ", ".join(models)
+                raise HTTPException(status_code=404, detail=f"no model named {name}; there are: {known}")
+            return models[name], models[name].tokeniser.tokenizer
+
+        async def load_model_streaming(self, name: str, **_: Any) -> AsyncIterator[str]:
+            self.load_model_and_processor(name)
+            yield 'data: {"status": "ready"}\n\n'
+
+        def list_models(self, cache_dir: str | None = None) -> list[dict[str, Any]]:
+            return [{"id": name, "object": "model", "created": 0, "owned_by": "tuiftune"} for name in models]
+
+        def shutdown(self) -> None:
+            """They stay until the process ends."""
+
+    return Manager()
