@@ -49,7 +49,7 @@ def drawn(run: RunDir, width: int, *, terminal: bool) -> str:
 def test_scores_answers_and_the_next_steps_are_shown(run, width, terminal):
     text = drawn(run, width, terminal=terminal)
     for words in (
-        "held-out loss",
+        "eval loss",
         "0.04",
         "perplexity",
         "2981",
@@ -87,6 +87,6 @@ def test_without_held_out_rows_only_what_was_measured_is_shown(run):
         json.dumps(RESULT | {"before": nothing, "after": nothing, "samples": []})
     )
     text = drawn(run, 80, terminal=False)
-    assert "held-out loss" not in text
+    assert "eval loss" not in text
     assert "exact match" not in text
     assert "result/model" not in text.splitlines()[0]

@@ -19,7 +19,9 @@ def test_scores_of_rows_that_training_knew_are_never_said_alone(tmp_path: Path) 
         "leakage": {"held_out": 40, "equal": 20, "near": 1, "searched": "equal and near rows"}
     }
     (run.result_path / "result.json").write_text(json.dumps(result))
-    assert any(line.startswith("21 of 40 held-out rows are in the training rows") for line in closing(run))
+    assert any(
+        line.startswith("21 of 40 evaluation rows are also in the training rows") for line in closing(run)
+    )
 
 
 def test_a_stage_without_reference_answers_ends_with_its_perplexity(tmp_path: Path) -> None:

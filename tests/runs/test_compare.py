@@ -47,7 +47,7 @@ def test_two_recorded_runs_differ_in_the_one_setting(recorded: dict[str, RunDir]
     assert lora.memory_peak is not None
     assert qlora.memory_peak < lora.memory_peak
     table = {row.label: row for row in rows(found)}
-    assert table["held-out loss after"].best == 0
+    assert table["eval loss after"].best == 0
     assert table["memory, peak"].best == 1
     assert table["exact match after"].best is None, "an interval is shown, no winner claimed"
     assert "could be chance" in sentences(found)[0]
@@ -77,7 +77,7 @@ def test_damaged_and_missing_parts_leave_gaps(recorded: dict[str, RunDir]) -> No
     (recorded["h200-lora"].path / "events.jsonl").unlink()
     found = compare([recorded["h200-lora"], recorded["h200-qlora"]])
     assert found.runs[0].eval_after is None
-    assert {row.label: row for row in rows(found)}["held-out loss after"].cells[0] == "—"
+    assert {row.label: row for row in rows(found)}["eval loss after"].cells[0] == "—"
 
 
 def test_one_run_alone_is_refused(recorded: dict[str, RunDir]) -> None:
@@ -102,7 +102,7 @@ def test_the_commands(recorded: dict[str, RunDir], tmp_path: Path) -> None:
     assert alone.returncode == 2
     assert "Name two different runs" in alone.stderr
     written = tuiftune("metrics", "demo", "-o", "demo.csv")
-    assert "written: demo.csv (251 rows)" in written.stderr
+    assert "Wrote demo.csv (251 rows)" in written.stderr
     assert (tmp_path / "demo.csv").read_text() == tuiftune("metrics", "demo").stdout
     assert tuiftune("metrics", "demo", "-o", "demo.txt").returncode == 2
 

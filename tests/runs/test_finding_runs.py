@@ -87,7 +87,7 @@ def test_a_run_is_found_by_name_path_and_register(new_run: NewRun, root: Path, t
     assert find("here", root) == here
     assert find(str(here.path), tmp_path) == here
     assert find("there") == there
-    with pytest.raises(UserError, match="no such run in the directory of --runs"):
+    with pytest.raises(UserError, match="run not found in the directory of --runs"):
         find("there", root)  # never another directory's run where one was named
     assert {run.name for run in all_runs(root)} == {"here", "there"}
 
@@ -96,7 +96,7 @@ def test_a_name_nearly_right_is_suggested(new_run: NewRun, root: Path) -> None:
     new_run("support-tone")
     with pytest.raises(UserError, match="Did you mean support-tone"):
         find("suport-tone", root)
-    with pytest.raises(UserError, match="there is no such run"):
+    with pytest.raises(UserError, match="run not found"):
         find("\x1b[2J", root)
     with pytest.raises(UserError, match="is not a run directory"):
         find("../../etc", root)

@@ -83,9 +83,9 @@ def test_a_healthy_run_gets_no_remark_and_says_what_was_looked_at() -> None:
     judged = health.judge(state, planned.read(PLAN))
     assert judged.remarks == ()
     assert judged.headline == (
-        "healthy: numbers, training loss, eval loss, rows, host memory, disk, card, data, memory"
+        "healthy: numbers, training loss, eval loss, rows, RAM, disk, GPU, data, memory"
     )
-    assert health.judge(RunState()).headline == "too early to judge"
+    assert health.judge(RunState()).headline == "too early to tell"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_idle_memory_is_spent_on_what_the_plan_predicts_and_on_nothing_else() ->
     idle = readings(course(FALLING), 12, {**BUSY, "memory_used": 42 * GIB})
     (remark,) = health.remarks(idle, planned.read(PLAN))
     assert remark.title == "98.0 GiB idle"
-    assert "checkpointing off next time, 1.4×" in remark.words
+    assert "checkpointing off, 1.4× faster" in remark.words
     assert "--set training.activation_checkpointing=false" in remark.remedy
     assert codes(idle) == [], "without a plan nothing is made up"
     slower = {**PLAN, "speed": {"tokens_per_second": 1390.0}}
@@ -147,7 +147,9 @@ def test_a_cap_that_will_end_the_run_is_told_before_it_does() -> None:
     assert codes(state, {"resolved": {"budget": {**price, "max_usd": 2.0}}}) == []
     (remark,) = health.remarks(state, planned.read({"resolved": {"budget": {**price, "max_usd": 0.7}}}))
     assert remark.code == "budget"
-    assert remark.words.startswith("the cap of $0.70 is used up in 20 s, and 50 s are left")
+    assert remark.words.startswith(
+        "the budget limit of $0.70 will be reached in 20 s, but the run needs 50 s more"
+    )
     assert codes(state, {"resolved": {"budget": {"max_hours": 0.02}}}) == ["budget"]
     assert codes(state, {"resolved": {"budget": {"max_usd": 5.0}}}) == ["no_price"]
 

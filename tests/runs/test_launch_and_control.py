@@ -102,7 +102,7 @@ def test_an_engine_that_ends_before_a_word_died(new_run: NewRun, start: Start) -
     run = new_run()
     start(run, "silent")
     wait_until(lambda: status(run) == "died")
-    assert postmortem.cause(run) == "it left no word in engine.log"
+    assert postmortem.cause(run) == "engine.log does not contain a message"
 
 
 def test_a_command_that_does_not_exist_is_the_users_to_know(new_run: NewRun) -> None:

@@ -104,9 +104,9 @@ def test_what_cannot_be_written_is_said_and_the_old_file_stays(
     new_run: Callable[..., RunDir], tmp_path: Path
 ) -> None:
     run, _ = recorded("demo")
-    with pytest.raises(UserError, match="no table's name"):
+    with pytest.raises(UserError, match="not a supported table format"):
         metrics_table.export(run, tmp_path / "metrics.xls")
-    with pytest.raises(UserError, match="nothing was measured yet"):
+    with pytest.raises(UserError, match="no metrics yet"):
         metrics_table.export(new_run(), tmp_path / "metrics.csv")
     (tmp_path / "file").write_text("old")
     with pytest.raises(UserError, match="cannot be written"):

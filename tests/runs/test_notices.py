@@ -35,7 +35,7 @@ def test_a_remark_is_told_once_and_money_after_each_evaluation() -> None:
             tell(type="eval", step=step, loss=1.0 + step / 50, when="during", t=float(step))
     (warning,) = [line for line in lines if "warning" in line]
     assert warning.startswith("0:00:40  warning: eval loss was lowest at step 20 (1.4) and has risen to")
-    assert "use fewer epochs" in warning
+    assert "Use fewer epochs" in warning
     assert "0:00:20  so far: healthy; $0.20 spent" in lines[0]
     assert lines[-1] == "0:01:20  so far: overfitting; $0.80 spent, $0.20 to finish"
     assert notices.closing(state, told.planned)[1] == (
@@ -54,9 +54,9 @@ def test_watch_in_plain_lines_tells_health_and_cost(
 ) -> None:
     assert in_lines(recorded) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum("stay idle: pack rows into full sequences" in line for line in lines) == 1
+    assert sum("unused memory. Next run: pack" in line for line in lines) == 1
     (so_far,) = [line for line in lines if "so far:" in line]
-    for said in ("healthy; a hint: 135 GiB idle", "$0.04 spent", "on the card 4.3 GiB, 4.9 GiB predicted"):
+    for said in ("healthy · 1 suggestion: 135 GiB idle", "$0.04 spent", "on the card 4.3 GiB, 4.9 GiB predicted"):
         assert said in so_far
     assert "money: spent $0.04; price $4.01 an hour" in lines[-4]
     assert lines[-1].endswith("done")
@@ -69,10 +69,10 @@ def test_the_report_says_the_same_with_its_reasons(recorded: RunDir) -> None:
     for step, when, answer in ((0, "before", "Hello"), (10, "during", "It is"), (20, "during", "delivery")):
         samples.append(path, {"step": step, "when": when, "answers": [answer], "seconds": 0.1})
     text = markdown(recorded)
-    assert "## Time, money, memory, disk" in text
+    assert "## Time, cost, memory, disk" in text
     assert "| spent | $0.04 | 40 s at $4.01 an hour |" in text
     assert "as of autumn 2026" in text
     assert "4.3 GiB, 4.9 GiB predicted" in text
-    assert "stay idle" in text
+    assert "unused memory" in text
     course = text.partition("## How the answers changed")[2]
     assert course.index("**Untuned**") < course.index("**Step 10**") < course.index("**Step 20**")

@@ -171,7 +171,7 @@ def test_the_real_engine_from_preset_to_result(here: Path) -> None:
     result = json.loads((run / "result" / "result.json").read_text())
     assert result["steps"] == 2
     assert (run / "result" / "model").is_dir()
-    assert "held-out loss" in answer.stderr
+    assert "eval loss" in answer.stderr
     again = tuiftune("resume", "mine", cwd=here)
     assert (again.returncode, again.stdout) == (0, "")
     assert "is done" in again.stderr

@@ -83,11 +83,11 @@ def finished(new_run: NewRun) -> RunDir:
 
 def test_the_report_tells_scores_with_how_sure_they_are(finished: RunDir) -> None:
     text = markdown(finished)
-    assert "| held-out loss | 3 | 0.9 |" in text
-    assert "90.0 % (9 of 10; 95 % interval 60–98 %)" in text
+    assert "| eval loss | 3 | 0.9 |" in text
+    assert "90.0% (9 of 10; 95% CI 60–98%)" in text
     assert "9 turned from wrong to right and 0 from right to wrong" in text
     assert "p = 0.004" in text
-    assert "3 rows were cut — raise data.max\\_length" in text
+    assert "3 rows were cut. Raise data.max\\_length" in text
     assert "State: **done**" in text
 
 
@@ -126,5 +126,5 @@ def test_a_report_that_cannot_be_written_is_the_users_to_know(finished: RunDir, 
 def test_a_run_that_was_never_started_has_a_report_too(new_run: NewRun) -> None:
     text = markdown(new_run("idle"))
     assert "State: **new**" in text
-    assert "Nothing was measured yet." in text
+    assert "Not measured yet." in text
     ElementTree.fromstring(loss_svg(RunState(), "idle"))

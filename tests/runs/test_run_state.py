@@ -139,11 +139,11 @@ def test_the_prediction_holds_until_twenty_steps_are_measured() -> None:
     for number in range(1, 21):
         state.fold({**step(number), "t": 2.0 + 3.0 * number})
     assert state.eta.seconds == pytest.approx(400.0)
-    assert step_line(state).endswith("about 7 min left, as predicted")
+    assert step_line(state).endswith("about 7 min left (predicted)")
     state.fold({**step(21), "t": 65.0})
     assert state.eta.seconds == pytest.approx(79 * 3.0)
     assert state.eta.basis == "mean of the last 20 steps"
-    assert step_line(state).endswith("about 4 min left, as measured")
+    assert step_line(state).endswith("about 4 min left (measured)")
     state.fold({"type": "phase", "name": "saving"})
     assert state.eta.seconds == pytest.approx(79 * 3.0), "a checkpoint on the way is no end"
     state.fold({"type": "phase", "name": "scoring_after"})
@@ -277,7 +277,9 @@ def test_a_preflight_check_is_known_by_its_earlier_name_too(phase: str, key: str
     assert state.preflight.device == 3
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "1 held-out row answered"), (3, "3 held-out rows answered")])
+@pytest.mark.parametrize(
+    ("count", "said"), [(1, "generated 1 sample answer"), (3, "generated 3 sample answers")]
+)
 def test_one_answered_row_is_one_row(count: int, said: str) -> None:
     event = {"type": "samples", "seq": 1, "t": 1.0, "when": "during", "count": count, "file": "samples.jsonl"}
     line = Narrator().tell(event, folded(event)) or ""

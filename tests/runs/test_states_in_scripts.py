@@ -108,7 +108,7 @@ def test_runs_of_a_directory_are_of_that_directory_only(new_run: NewRun, tmp_pat
     assert {run["name"] for run in both["runs"]} == {"here", "elsewhere"}
     wrong = tuiftune("stop", "here", "--runs", str(tmp_path / "other"), cwd=tmp_path)
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "no such run in the directory of --runs" in wrong.stderr
+    assert "run not found in the directory of --runs" in wrong.stderr
 
 
 @pytest.mark.parametrize("command", ["report", "compare"])

@@ -104,7 +104,7 @@ async def test_without_answers_it_says_what_turns_them_on(
     app: Callable[..., TuneApp], new_run: Callable[..., Log]
 ) -> None:
     async with app(run=new_run().run).run_test(size=SMALL) as pilot:
-        await until(pilot, lambda: "too early to judge" in shown(pilot.app))
+        await until(pilot, lambda: "too early to tell" in shown(pilot.app))
         await pilot.press("a")
         await until(pilot, lambda: "evaluation.samples are above 0" in " ".join(shown(pilot.app).split()))
         await pilot.press("l", "q")

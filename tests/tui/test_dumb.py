@@ -91,7 +91,7 @@ def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
         assert reason in said, "every question tells why on ?"
     assert "step 2 of 2" in said
     assert re.search(r"eval loss [\d.]+ -> [\d.]+", said)
-    assert "held-out loss after training" in walk(place, ["watch", "few", "--plain"])
+    assert "eval loss after training" in walk(place, ["watch", "few", "--plain"])
     compared = walk(place, ["compare", "few", "tone"])
     assert re.search(r"few: .*; tone: ", compared)
 
@@ -102,7 +102,7 @@ def test_findings_plan_and_result_in_lines(place: Path, finished: object) -> Non
     planned = walk(place, ["plan", "demo"])
     assert "technique: lora. from the preset demo" in planned
     assert "weights: 4.0 MiB" in planned
-    assert "| answers exactly right |" in walk(place, ["report", "tone"])
+    assert "| exact match |" in walk(place, ["report", "tone"])
     assert "exact match 8% -> 84%" in walk(place, ["runs"])
 
 

@@ -63,7 +63,7 @@ async def test_header_tells_health_money_and_what_the_rest_is_based_on(
         assert "✓ healthy: numbers, training loss" in top[2]
         assert "$0.50 spent, $0.5" in top[2]
         priced(working.run, max_usd=0.6)
-        await until(pilot, lambda: "▲ budget ends it early" in shown(pilot.app).splitlines()[2])
+        await until(pilot, lambda: "▲ budget limit before the end" in shown(pilot.app).splitlines()[2])
 
 
 async def test_every_panel_is_a_key_away_on_a_small_screen(app: Callable[..., TuneApp], working: Log) -> None:
@@ -126,7 +126,7 @@ async def test_every_number_answers_why(app: Callable[..., TuneApp], working: Lo
         assert "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C" in shown(pilot.app), (
             "at the panel's own numbers"
         )
-        assert "Nothing slows it down" in shown(pilot.app)
+        assert "It is not throttled" in shown(pilot.app)
         await pilot.press("w")
         assert isinstance(pilot.app.screen, Dashboard)
         await pilot.press("w", *["left"] * 7)
@@ -157,7 +157,7 @@ async def test_a_run_that_has_said_nothing_answers_too(
     app: Callable[..., TuneApp], new_run: Callable[..., Log]
 ) -> None:
     async with app(run=new_run().run).run_test(size=SMALL) as pilot:
-        await until(pilot, lambda: "too early to judge" in shown(pilot.app))
+        await until(pilot, lambda: "too early to tell" in shown(pilot.app))
         for key in "6789":
             await pilot.press(key, "w", "down", "escape", "escape")
         assert isinstance(pilot.app.screen, Dashboard)

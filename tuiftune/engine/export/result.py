@@ -178,7 +178,7 @@ def _scores(document: dict[str, Any]) -> list[str]:
     if after["loss"] is None:
         return ["No rows were held out, so nothing was measured."]
     lines = [
-        "| | untuned | tuned |",
+        "| | base model | fine-tuned model |",
         "|---|---|---|",
         f"| {'loss' if after['perplexity'] is None else 'loss a token'} "
         f"| {before['loss']:.4f} | {after['loss']:.4f} |",

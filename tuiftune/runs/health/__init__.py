@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import plural
 from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.health import causes, curves, limits, machine, preferences, rewards, rows
 from tuiftune.runs.health.remark import ORDER, Remark
@@ -41,14 +42,14 @@ class Health:
     def headline(self) -> str:
         """In a few words: calm unless something is the matter."""
         if not self.severity:
-            return "too early to judge"
+            return "too early to tell"
         if self.severity == "ok":
             return f"healthy: {', '.join(self.looked_at)}"
         matters = [remark.title for remark in self.remarks if remark.severity != "info"]
         hints = [remark.title for remark in self.remarks if remark.severity == "info"]
         if matters:
             return ", ".join(matters)
-        return f"healthy; {'a hint' if len(hints) == 1 else f'{len(hints)} hints'}: {', '.join(hints)}"
+        return f"healthy · {plural(len(hints), 'suggestion')}: {', '.join(hints)}"
 
 
 def judge(state: RunState, planned: Planned = NOTHING) -> Health:

@@ -64,9 +64,9 @@ def _diverged(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         "error",
         "diverging",
         _seen_at_the_end(state) or f"training loss {risen if now else f'rose to {highest:.4g} before'}",
-        f"{fix}; the run goes on from its best checkpoint, or from the base model",
-        "the median loss of a few steps lies above that of the base model, or has lost half of what it "
-        "gained, beyond the noise between steps",
+        f"{fix}; the run continues from its best checkpoint, or from the base model",
+        "the median loss of a few steps is above that of the base model, or has lost half of what it "
+        "had gained, beyond the noise between steps",
     )
 
 
@@ -100,13 +100,13 @@ def _no_change(state: RunState, planned: Planned, seen: Course) -> Remark | None
     unseen = seen.base is None and seen.steps >= STEADY
     if not far_below and not (enough and (evaluated or unseen)):
         return None
-    usual = f"set training.learning_rate={seen.usual:g}, the usual one" if seen.usual else ""
+    usual = f"set training.learning_rate={seen.usual:g}, the usual value" if seen.usual else ""
     low = seen.slower_than_usual(1.0)
     return Remark(
         "no_change",
         "warning",
         "no change",
-        f"nothing has changed: training loss was {seen.start:.4g} at the start, and is {seen.level:.4g}",
+        f"the training loss has not changed: {seen.start:.4g} at the start, {seen.level:.4g} now",
         usual if low and usual else "check the loss mask with `tuiftune data tokens`",
         f"the loss has moved by less than its noise, no eval loss by more than {percent(courses.SAME, 1)}",
     )
@@ -120,7 +120,7 @@ def _known(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         "warning",
         "rows already known",
         f"the base model gives these answers already: training loss was {seen.start:.4g} at the start",
-        "check that model.base isn't a model fine-tuned on these rows, and that the loss mask is right",
+        "check that model.base was not fine-tuned on these rows, and check the loss mask",
         f"the median loss of the first {courses.FIRST} steps is below {KNOWN:g}: more than 95% of the "
         "probability is on the right token",
     )
@@ -150,7 +150,7 @@ def _overfitting(state: RunState, planned: Planned, seen: Course) -> Remark | No
         f"eval loss was lowest at step {step:.0f} ({loss:.4g}) and has risen to {later[-1]:.4g}, while "
         "training loss falls",
         "use fewer epochs or more rows; the checkpoint with the lowest eval loss is kept",
-        f"{RISING} evaluations in a row lie more than {percent(RISE)} above the lowest, or one more than "
+        f"{RISING} evaluations in a row are more than {percent(RISE)} above the lowest, or one more than "
         f"{percent(CLEAR_RISE)} with the training loss below half of it, which has fallen since",
     )
 
@@ -168,10 +168,10 @@ def _rate_too_high(state: RunState, planned: Planned, seen: Course) -> Remark | 
         "rate_too_high",
         "warning",
         "learning rate too high",
-        f"training loss jumps about {seen.level:.4g} and does not fall steadily",
+        f"training loss fluctuates around {seen.level:.4g} and does not fall steadily",
         f"set training.learning_rate={lower_rate(seen.rate or 0.0, seen.usual):g}",
         f"the learning rate is more than {FAR_ABOVE:g} times the usual one for this technique and size, and "
-        "the loss doesn't fall, or eval losses go up and down",
+        "the loss does not fall, or eval losses fluctuate",
     )
 
 
@@ -187,8 +187,9 @@ def _plateau(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         "plateau",
         "info",
         "a plateau",
-        f"training loss has leveled off at {seen.level:.4g}: more steps will bring little",
-        "if answers aren't good enough, check that they follow from their prompts: label noise keeps loss up",
+        f"training loss has leveled off at {seen.level:.4g}: more steps will change little",
+        "if answers are not good enough, check that they follow from their prompts: label noise keeps the "
+        "loss high",
         f"over the last third of the steps so far the loss fell by less than {percent(PLATEAU_FALL)}, and no "
         "evaluation by more",
     )
@@ -220,7 +221,7 @@ def _too_slow(state: RunState, planned: Planned, seen: Course) -> Remark | None:
         "warning",
         "learning slowly",
         f"training loss falls slowly: {seen.start:.4g} at the start, {seen.level:.4g} now",
-        f"set training.learning_rate={seen.usual:g}, the usual one",
+        f"set training.learning_rate={seen.usual:g}, the usual value",
         f"the learning rate is more than {BELOW:g} times below the usual one for this technique and size, "
         f"and less than {percent(LITTLE)} of the loss is gained",
     )

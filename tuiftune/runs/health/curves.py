@@ -31,14 +31,14 @@ def _not_a_number(state: RunState, planned: Planned) -> Iterator[Remark]:
     if state.not_a_number_at is not None:
         seen = courses.of(state, planned)
         high = seen.usual if seen.faster_than_usual(1.0) else None
-        fix = "use bfloat16 in place of float16, and check the rows of that step"
+        fix = "use bfloat16 instead of float16, and check the rows of that step"
         yield Remark(
             "nan",
             "error",
-            "not a number",
-            f"loss or gradient was not a number at step {state.not_a_number_at}",
-            f"set training.learning_rate={high:g}, the usual one" if high else fix,
-            "one step whose loss or gradient norm is NaN or infinite ruins every weight it touches",
+            "NaN loss",
+            f"loss or gradient norm was NaN or infinite at step {state.not_a_number_at}",
+            f"set training.learning_rate={high:g}, the usual value" if high else fix,
+            "one step with a NaN or infinite loss or gradient norm corrupts all trained weights",
         )
 
 
@@ -61,11 +61,12 @@ def _spikes(state: RunState, planned: Planned) -> Iterator[Remark]:
         "warning" if many else "info",
         "a loss spike" if len(peaks) == 1 else f"{len(peaks)} loss spikes",
         f"loss jumped to {loss:.4g} at step {step:.0f} (usual: {usual:.4g})",
-        "check the rows for odd ones with `tuiftune data inspect`"
+        "find unusual rows with `tuiftune data inspect`"
         if many
         else "a single spike is usually harmless; if more follow, check the rows",
-        f"a step of the last {SPIKES_RECENT} lies above {SPIKE:g} times the level that the {SPIKE_AROUND} "
-        f"before it lead to and {SPIKE_NOISE:g} standard deviations of them, and the next step does not",
+        f"a step of the last {SPIKES_RECENT} is above {SPIKE:g} times the level expected from the "
+        f"{SPIKE_AROUND} "
+        f"before it, and {SPIKE_NOISE:g} of their standard deviations, and the next step is not",
     )
 
 

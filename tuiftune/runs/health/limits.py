@@ -27,23 +27,25 @@ def _budget(state: RunState, planned: Planned) -> Iterator[Remark]:
             yield Remark(
                 "no_price",
                 "warning",
-                "cap without price",
-                f"the cap of {money(planned.max_usd)} can't be kept: no price of this machine is known",
-                "set budget.usd_per_hour, or cap the hours with budget.max_hours",
-                "money is time by price; without a price only budget.max_hours can end a run",
+                "budget limit without price",
+                f"the budget limit of {money(planned.max_usd)} cannot be enforced: this machine's price is "
+                "unknown",
+                "set budget.usd_per_hour, or limit the hours with budget.max_hours",
+                "cost is time × price, so without a price only budget.max_hours can stop a run",
             )
         return
     left = state.eta.seconds
     if left is not None and left > spent.left_to_cap:
-        measured = "as predicted" if state.eta.predicted else "at the pace measured"
+        measured = "(predicted)" if state.eta.predicted else "(measured)"
         yield Remark(
             "budget",
             "warning",
-            "budget ends it early",
-            f"the {spent.cap} is used up in {duration(max(0.0, spent.left_to_cap))}, "
-            f"and {duration(left)} are left {measured}",
-            "it will end in a checkpoint; `tuiftune resume --max-usd` or `--max-hours` goes on from there",
-            "what is left of the run, set against what is left of its cap at this machine's price",
+            "budget limit before the end",
+            f"the {spent.cap} will be reached in {duration(max(0.0, spent.left_to_cap))}, "
+            f"but the run needs {duration(left)} more {measured}",
+            "the run will save a checkpoint and stop; continue with `tuiftune resume --max-usd` or "
+            "`--max-hours`",
+            "remaining time of the run, compared with the remaining budget at this machine's price",
         )
 
 
@@ -56,11 +58,10 @@ def _host(state: RunState, planned: Planned) -> Iterator[Remark]:
         yield Remark(
             "host_memory",
             "warning",
-            "host memory full",
-            f"the machine's memory is {percent(share)} full",
-            "the system may kill the run; end other programs",
-            f"more than {percent(HOST_MEMORY_NEARLY_FULL)} of the host's memory is in use at the latest "
-            "reading",
+            "RAM nearly full",
+            f"RAM is {percent(share)} full",
+            "the system may kill the run: stop other programs",
+            f"more than {percent(HOST_MEMORY_NEARLY_FULL)} of the RAM was in use at the latest reading",
         )
 
 
@@ -73,9 +74,9 @@ def _disk(state: RunState, planned: Planned) -> Iterator[Remark]:
         "disk",
         "warning" if not needed or free >= needed else "error",
         "disk nearly full",
-        f"only {size(free)} of disk are free{need}",
-        "free some, or the next checkpoint can't be written",
-        f"a new checkpoint is written whole before an old one is dropped: less than {CHECKPOINTS_ROOM} times "
+        f"only {size(free)} of disk space are free{need}",
+        "free disk space, or the next checkpoint cannot be saved",
+        f"a new checkpoint is saved before an old one is deleted: less than {CHECKPOINTS_ROOM} times "
         f"its size, or less than {size(DISK_LOW_BYTES)}, is free",
     )
 
@@ -89,6 +90,6 @@ RULES = (
         ),
         lambda state, planned: False,
     ),
-    Rule("host memory", _host, lambda state, _: state.end is None and state.host.memory_used is not None),
+    Rule("RAM", _host, lambda state, _: state.end is None and state.host.memory_used is not None),
     Rule("disk", _disk, lambda state, _: state.end is None and state.host.disk_free is not None),
 )

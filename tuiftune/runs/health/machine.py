@@ -41,9 +41,9 @@ def _throttled(state: RunState, planned: Planned) -> Iterator[Remark]:
             yield Remark(
                 "throttled",
                 "warning",
-                "card throttled",
-                f"GPU {gpu.index} runs below its clock{hot}: {', '.join(harmful)}",
-                "look after cooling and power supply, or take another machine; the result is not harmed",
+                "GPU throttled",
+                f"GPU {gpu.index} is throttled{hot}: {', '.join(harmful)}",
+                "check cooling and power supply, or use another machine; the result is not affected",
                 why,
             )
         elif "power cap" in lasting:
@@ -51,8 +51,8 @@ def _throttled(state: RunState, planned: Planned) -> Iterator[Remark]:
                 "power_cap",
                 "info",
                 "at the power limit",
-                f"GPU {gpu.index} is at its power limit, as a card under full load may be",
-                "nothing to mend; `nvidia-smi -q -d POWER` tells whether the limit was lowered",
+                f"GPU {gpu.index} is at its power limit, which is usual under full load",
+                "nothing to fix; see with `nvidia-smi -q -d POWER` if the limit was lowered",
                 why,
             )
 
@@ -64,9 +64,9 @@ def _data_bound(state: RunState, planned: Planned) -> Iterator[Remark]:
             "data_bound",
             "warning",
             "waiting for data",
-            f"{percent(waited)} of each step goes into waiting for its rows",
-            "end other programs on the processor, or move the rows' cache to a faster disk",
-            f"the engine times the wait for each batch; the median of the last {DATA_STEPS} steps is above "
+            f"{percent(waited)} of each step is spent waiting for rows",
+            "stop other programs that use the CPU, or move the cache to a faster disk",
+            f"the wait for each batch is measured; the median of the last {DATA_STEPS} steps is above "
             f"{percent(DATA_WAIT)}",
         )
 
@@ -82,10 +82,11 @@ def _memory(state: RunState, planned: Planned) -> Iterator[Remark]:
             "memory_unused",
             "info",
             f"{size(free)} idle",
-            f"{size(free)} of GPU {index}'s {size(total)} stay idle: "
-            f"{faster.says.partition(':')[0]} next time, {faster.times:.1f}×",
-            f"--set {' --set '.join(faster.changes)} ({faster.says.partition(': ')[2]}, by the plan)",
-            f"at its fullest the card leaves more than {percent(IDLE_SHARE)} free, and an alternative of the "
+            f"GPU {index} has {size(free)} of {size(total)} unused memory. Next run: "
+            f"{faster.says.partition(':')[0]}, {faster.times:.1f}× faster",
+            f"--set {' --set '.join(faster.changes)} ({faster.says.partition(': ')[2]}, predicted)",
+            f"at the peak more than {percent(IDLE_SHARE)} of the GPU memory is free, and an alternative of "
+            "the "
             f"plan that needs {size(faster.extra)} more is at least {WORTH:g} times as fast",
         )
 
@@ -103,10 +104,10 @@ def _tight(state: RunState, planned: Planned) -> Iterator[Remark]:
             yield Remark(
                 "memory_tight",
                 "warning",
-                "card nearly full",
-                f"GPU {gpu.index} is {percent(share)} full",
-                "a longer row may not fit; a smaller micro batch or data.max_length leaves room",
-                f"more than {percent(NEARLY_FULL)} of the card was held at its fullest, reserves left out",
+                "GPU memory nearly full",
+                f"memory of GPU {gpu.index} is {percent(share)} full",
+                "a longer row may not fit: use a smaller micro-batch size or data.max_length",
+                f"more than {percent(NEARLY_FULL)} of the GPU memory was in use at the peak",
             )
 
 
@@ -116,14 +117,14 @@ def _idle(state: RunState, planned: Planned) -> Iterator[Remark]:
         busy = [value for value in latest if value is not None]
         if len(busy) >= READINGS and median(busy) < UTILISATION_LOW:
             best = next((one for one in planned.faster if one.times >= WORTH), None)
-            advice = f"next time --set {' --set '.join(best.changes)}: {best.says}" if best else ""
+            advice = f"next run: --set {' --set '.join(best.changes)}: {best.says}" if best else ""
             yield Remark(
                 "gpu_idle",
                 "info",
-                "card often idle",
-                f"GPU {gpu.index} is busy only {median(busy):.0f} % of the time",
-                advice or "a larger micro batch or packing keeps it busier; a small model may not fill it",
-                f"the median of the last {len(busy)} readings in training is below {UTILISATION_LOW:.0f} %",
+                "GPU often idle",
+                f"GPU {gpu.index} is busy only {median(busy):.0f}% of the time",
+                advice or "use a larger micro-batch size or packing; a small model may not use all of it",
+                f"the median of the last {len(busy)} readings in training is below {UTILISATION_LOW:.0f}%",
             )
 
 
@@ -163,8 +164,8 @@ def _now(state: RunState, planned: Planned) -> bool:
 
 
 RULES = (
-    Rule("card", _throttled, _now, _has_cards),
-    Rule("card", _idle, _now, _has_cards),
+    Rule("GPU", _throttled, _now, _has_cards),
+    Rule("GPU", _idle, _now, _has_cards),
     Rule(
         "data",
         _data_bound,

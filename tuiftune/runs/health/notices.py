@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune.errors import with_fix
 from tuiftune.plan.planned import NOTHING
 from tuiftune.runs import health, status
 from tuiftune.runs.state.narrate import clock
@@ -43,7 +44,7 @@ class Notices:
         for remark in judged.remarks:
             if remark.code not in self._told:
                 self._told.add(remark.code)
-                lines.append(f"{remark.severity}: {remark.words} — {remark.remedy}")
+                lines.append(f"{remark.severity}: {with_fix(remark.words, remark.remedy)}")
         if evaluated:
             judgement = "healthy" if judged.severity == "ok" else judged.headline
             parts = [judgement, money_line(state, self.planned), *_memory(state, self.planned)]
@@ -66,4 +67,4 @@ def closing(state: RunState, planned: Planned) -> list[str]:
 
 def _memory(state: RunState, planned: Planned) -> list[str]:
     facts = status.group("memory", state, planned)
-    return [f"{fact.name} {fact.value}" for fact in facts if fact.name in ("on the card", "the process")]
+    return [f"{fact.name} {fact.value}" for fact in facts if fact.name in ("on the GPU", "the process")]

@@ -59,7 +59,7 @@ def _both_fall(state: RunState, planned: Planned) -> Iterator[Remark]:
             "both answers less likely",
             f"the chosen answers became less likely too: log-probability {chosen[0]:.4g} at the start, "
             f"{chosen[-1]:.4g} now",
-            "lower training.learning_rate, or raise method.beta: the model leaves what it could say",
+            "lower training.learning_rate, or raise method.beta: the model drifts too far",
             f"the log-probability of chosen answers fell by more than {percent(BOTH_FELL)}, and that of "
             "rejected ones fell (Razin et al. 2024, arXiv 2410.08847)",
         )

@@ -56,10 +56,10 @@ def _far(state: RunState, planned: Planned) -> Iterator[Remark]:
         yield Remark(
             "kl_high",
             "warning",
-            "far from its base",
+            "far from the base model",
             f"the KL divergence from the base model is {values[-1]:.3g}",
             "raise method.beta, or lower training.learning_rate",
-            f"above {FAR:g} nats a model has left what it could say",
+            f"above {FAR:g} nats a model has drifted too far from its base",
         )
 
 
@@ -71,8 +71,8 @@ def _dull(state: RunState, planned: Planned) -> Iterator[Remark]:
             "info",
             "little signal",
             f"{percent(values[-1])} of the prompts got the same reward for all of their answers",
-            "leave out prompts that are always or never answered right",
-            "such prompts cost time and teach nothing",
+            "drop prompts that are always or never answered correctly",
+            "such prompts cost time without a training signal",
         )
 
 

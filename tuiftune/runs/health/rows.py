@@ -1,6 +1,6 @@
-"""Rules on the rows: what was left out, and whether evaluation rows are in training, or unlike it.
+"""Rules on the rows: dropped rows, data leakage, and evaluation rows that differ from training rows.
 
-These hold beside whatever explains the curves: they say what the eval loss is worth.
+They apply whatever explains the curves, because they say how reliable the eval loss is.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def _lost(state: RunState, planned: Planned) -> Iterator[Remark]:
         yield Remark(
             "rows_lost",
             "warning",
-            "rows left out",
-            f"{lost:,} of {read:,} rows are not trained on: they have no answer, or no prompt",
-            "see which with `tuiftune data inspect`, and check data.columns",
+            "rows dropped",
+            f"{lost:,} of {read:,} rows are not trained on because their answer or prompt is missing",
+            "find them with `tuiftune data inspect`, and check data.columns",
             f"more than {percent(LOST_SHARE)} of the rows that were read could not be used",
         )
 
@@ -39,9 +39,9 @@ def _leaked(state: RunState, planned: Planned) -> Iterator[Remark]:
             "leaking",
             "warning",
             "data leakage",
-            f"{state.rows_leaked:,} of {state.rows_eval:,} evaluation rows are training rows too: eval loss "
+            f"{state.rows_leaked:,} of {state.rows_eval:,} evaluation rows are also training rows: eval loss "
             "and exact match are too good",
-            "drop them from the training rows, or hold other rows out with data.eval",
+            "drop them from the training rows, or use other evaluation rows (data.eval)",
             "rows were compared token by token, prompt and answer",
         )
 
@@ -56,9 +56,9 @@ def _unlike(state: RunState, planned: Planned) -> Iterator[Remark]:
         "warning",
         "evaluation too easy" if easier else "evaluation too hard",
         f"the base model's loss is {seen.base:.4g} on evaluation rows and {train:.4g} on training rows",
-        "hold out rows of the same kind: data.eval=0.1 draws them from the training rows",
+        "use evaluation rows of the same kind: data.eval=0.1 takes them from the training data",
         f"before training, one loss is below {percent(courses.UNLIKE)} of the other, beyond the noise: "
-        "the rows are not of one kind, and the eval loss says little about the training rows",
+        "the rows differ in kind, so the eval loss says little about the training rows",
     )
 
 

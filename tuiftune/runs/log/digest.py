@@ -1,7 +1,7 @@
-"""What a long log came to when it was last read, kept beside the register of runs, so that it opens at once.
+"""The state folded from a long log, saved next to the register of runs, so that it opens at once.
 
 It holds for the log it was made from as long as that only grew: same file, same beginning, and the same bytes
-before the place that was read up to. Anything else, and the log is read anew.
+before the place that was read up to. Otherwise the log is read again.
 """
 
 from __future__ import annotations

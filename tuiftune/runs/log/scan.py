@@ -1,5 +1,4 @@
-"""Reading a long stretch of a log by processes of its own: on all cores, and without holding up whoever shows
-it meanwhile.
+"""Reading a long stretch of a log in separate processes: on all cores, without blocking the views.
 
 `python -m tuiftune.runs.log.scan START STOP BLOCK < LOG` writes the lines worth keeping (`thin`) to standard
 output, and after each block a line `@OFFSET`: how far it is.
@@ -114,7 +113,7 @@ class _Part:
             try:
                 block = self._blocks.get(timeout=LOOK_SECONDS)
             except Empty:
-                yield []  # whoever waits may give up
+                yield []  # the caller may stop waiting
                 continue
             if block is None:
                 return

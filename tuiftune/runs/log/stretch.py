@@ -108,7 +108,7 @@ def wanted(state: RunState, first: float, last: float) -> bool:
 
 
 def part(state: RunState, first: float, last: float) -> Part:
-    """The steps first…last and some beside them, as far as `state` has come."""
+    """Return the steps first…last and some around them, as far as `state` has come."""
     margin = MARGIN * (last - first)
     wide = max(0.0, first - margin), min(last + margin, float(state.step))
     return Part(*wide, state.seq, state.starts > 1, tuple(state.seconds_curve.points()))

@@ -52,7 +52,7 @@ def block_bytes(backlog: int) -> int:
 def thinned(block: bytes) -> list[bytes]:
     """The lines of a block of whole lines that shape the folded state, in order, without their newlines.
 
-    Damaged lines are among them, for whoever counts those.
+    Damaged lines are included, so that they can be counted.
     """
     lines = [*filter(None, block.split(b"\n"))]
     del block  # it is as long as the lines

@@ -43,8 +43,8 @@ class EventWriter:
     def emit(self, kind: str, /, **payload: Any) -> bool:
         """Append one event. Returns whether it was written.
 
-        NaN and infinities become null, with `<key>_text` beside them; tokens are hidden. `t` is the time of
-        day in UTC, which may be set while a run goes on; `clock` is one that only runs forward, and stands
+        NaN and infinities become null, with the text in `<key>_text`; tokens are hidden. `t` is the time of
+        day in UTC, which may be changed during a run; `clock` is one that only runs forward, and stands
         still while the machine sleeps: durations are differences of it, in seconds.
         """
         with self._lock:

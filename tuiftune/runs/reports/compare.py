@@ -1,4 +1,4 @@
-"""Runs beside one another: what was set differently, what came of it and how sure that is, speed and cost."""
+"""Compare runs: settings that differ, scores with confidence intervals, speed and cost."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Contender:
     memory_predicted: float | None
     usd_per_hour: float | None
     usd: float | None
-    metrics: dict[str, float | None]  # those that are compared beside the ones above, smoothed at the end
+    metrics: dict[str, float | None]  # other compared metrics, smoothed at the end
 
     def document(self) -> dict[str, Any]:
         """An entry of `compare --json`: scores under `before`, `after` and `best`, as everywhere."""
@@ -109,7 +109,7 @@ class Comparison:
 def compare(runs: Sequence[RunDir]) -> Comparison:
     """Read the runs and set them side by side. UserError for fewer than two different ones."""
     if len({run.path for run in runs}) < 2:
-        raise UserError("one run alone has nothing to be compared with", remedy="name two different runs")
+        raise UserError("a comparison needs two runs", remedy="name two different runs")
     states = []
     for run in runs:
         follower = Follower(run)
@@ -232,7 +232,7 @@ def _remarks(
     apart = [one.key for one in settings if one.key in HELD_OUT]
     if apart:
         yield (
-            f"{', '.join(apart)} {'differ' if len(apart) > 1 else 'differs'}: held-out losses were measured "
+            f"{', '.join(apart)} {'differ' if len(apart) > 1 else 'differs'}: eval losses were measured "
             "on other rows and are not comparable"
         )
     for one, other in itertools.combinations(runs, 2):
@@ -240,12 +240,12 @@ def _remarks(
         answered = [run.rows for run in (one, other) if run.rows]
         if len(answered) == 2 and (pair is None or pair.rows < min(answered)):
             shared = pair.rows if pair else 0
-            yield f"{one.name} and {other.name} answered {shared} rows in common: look at those alone"
+            yield f"{one.name} and {other.name} answered {shared} rows in common: compare only those"
     if len({run.model for run in runs if run.model}) > 1:
-        yield "the base models differ: losses are means over other tokens, compare answers instead"
+        yield "the base models differ, so their losses are not comparable: compare answers instead"
     going = [run.name for run in runs if run.state == "running"]
     if going:
-        yield f"{', '.join(going)} still {'run' if len(going) > 1 else 'runs'}: its figures are not final"
+        yield f"{', '.join(going)} still {'run' if len(going) > 1 else 'runs'}: figures are not final"
 
 
 def _result(run: RunDir) -> dict[str, Any]:

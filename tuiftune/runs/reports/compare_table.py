@@ -49,9 +49,9 @@ def rows(comparison: Comparison) -> list[Row]:
         Row("Outcome"),
         facts("state", _standing),
         facts("training loss", lambda run: figure(run.loss)),
-        facts("held-out loss before", lambda run: figure(run.eval_before)),
-        facts("held-out loss after", lambda run: figure(run.eval_after), "eval_after", lower),
-        facts("best held-out loss", _best, "best_eval", lower),
+        facts("eval loss before", lambda run: figure(run.eval_before)),
+        facts("eval loss after", lambda run: figure(run.eval_after), "eval_after", lower),
+        facts("best eval loss", _best, "best_eval", lower),
         facts("exact match before", lambda run: percent(run.match_before)),
         facts("exact match after", _match),
         *_others(runs, lower != 0),
@@ -68,8 +68,8 @@ def rows(comparison: Comparison) -> list[Row]:
 def sentences(comparison: Comparison) -> list[str]:
     """What the paired answers support, and what is not comparable."""
     said = [
-        f"{pair.second} against {pair.first} on the same {pair.rows} rows: {pair.gained} right that were "
-        f"wrong, {pair.lost} wrong that were right; {in_words(pair.p)}, by McNemar's exact test."
+        f"{pair.second} compared with {pair.first} on the same {pair.rows} rows: {pair.gained} changed from "
+        f"wrong to right, {pair.lost} from right to wrong; {in_words(pair.p)} (McNemar's exact test)."
         for pair in comparison.pairs
     ]
     return [printable(line) for line in [*said, *(f"{remark}." for remark in comparison.remarks)]]

@@ -77,7 +77,7 @@ class _Axes:
             parts.append(_text(x, HEIGHT - BOTTOM + 18, f"{step:,.0f}", anchor="middle"))
         words = "loss (logarithmic)" if self.log else "loss"
         parts.append(_text(LEFT, TOP - 8, words))
-        parts.append(_text(WIDTH - RIGHT, HEIGHT - 8, "optimiser step", anchor="end"))
+        parts.append(_text(WIDTH - RIGHT, HEIGHT - 8, "optimizer step", anchor="end"))
         return parts
 
     def _losses(self) -> list[float]:

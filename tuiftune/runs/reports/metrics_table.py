@@ -53,7 +53,9 @@ def export(run: RunDir, output: Path, watch: Watch | None = None) -> int:
     suffix = ".csv" if is_stream(output) and output.suffix not in SUFFIXES else output.suffix
     if suffix not in SUFFIXES:
         raise UserError(
-            "is no table's name", place=printable(str(output)), remedy=f"end it in {', '.join(SUFFIXES)}"
+            "is not a supported table format",
+            place=printable(str(output)),
+            remedy=f"use a name that ends in {', '.join(SUFFIXES)}",
         )
     table = Table.of(run, watch)
     if str(output) != STANDARD:
@@ -100,7 +102,7 @@ class Table:
             elif kind == "gpu":
                 cards |= {index for index, _ in _cards(event)}
         if not measured:
-            raise UserError("nothing was measured yet", place=run.name, remedy="wait for its first step")
+            raise UserError("no metrics yet", place=run.name, remedy="wait for its first step")
         table.cards = sorted(cards)
         return table
 

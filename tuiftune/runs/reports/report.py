@@ -1,4 +1,4 @@
-"""The story of a run in Markdown: what was run on what, with which settings and why, and what came of it."""
+"""Markdown report of a run: data, settings, reasons and results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths, sources
-from tuiftune.errors import UserError
+from tuiftune.errors import UserError, with_fix
 from tuiftune.figures import duration, percent, size
 from tuiftune.outputs import is_stream, writing
 from tuiftune.printable import printable
@@ -35,7 +35,7 @@ LONGEST_ANSWER = 1200  # characters shown of one
 
 
 def write(run: RunDir, output: Path) -> list[Path]:
-    """Write the report to `output`, its plot beside it unless that is a stream; returns what was written.
+    """Write the report to `output`, and its plot next to it unless that is a stream.
 
     UserError if it can't be done.
     """
@@ -83,7 +83,7 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
         *_sources(plan),
         *_remarks(state, plan),
         *_provenance(result.get("provenance") or plan.document.get("provenance") or {}),
-        "## Where it lies",
+        "## Files",
         _places(run),
     ]
     return without_secrets("\n\n".join(part for part in parts if part) + "\n")
@@ -124,7 +124,9 @@ def _opening(plan: Planned, state: RunState, vitals: Vitals) -> str:
     words = [f"**{escape(str(model))}**, fine-tuned with **{escape(str(technique))}**"]
     if state.trainable and state.parameters:
         share = state.trainable / state.parameters
-        words.append(f"{state.trainable:,} of {state.parameters:,} parameters trained ({percent(share, 2)})")
+        words.append(
+            f"{state.trainable:,} of {state.parameters:,} parameters trainable ({percent(share, 2)})"
+        )
     words.append(
         f"{steps} steps in {duration(state.seconds)}"
         + (f" on {escape(state.device)}" if state.device else "")
@@ -187,14 +189,14 @@ def _data(plan: Planned, state: RunState) -> str:
     lines = [f"- files: {', '.join(map(escape, rows.files))}"]
     if rows.format:
         lines.append(f"- format: {escape(rows.format)}")
-    lines.append(f"- rows: {_count(train)} trained on, {_count(held)} held out")
+    lines.append(f"- rows: {_count(train)} for training, {_count(held)} for evaluation")
     if rows.mean_length:
         lines.append(
-            f"- tokens a row: {rows.mean_length:.0f} on average, {_count(rows.longest)} at most "
-            f"({escape(rows.basis)}); cut at {_count(plan.max_length)}"
+            f"- tokens per row: {rows.mean_length:.0f} on average, {_count(rows.longest)} at most "
+            f"({escape(rows.basis)}); truncated at {_count(plan.max_length)}"
         )
     lines += [
-        f"- mixed in: {escape(str(one['source']))} × {one['weight']:.3g}, {one['seen']:,} rows a pass"
+        f"- data source: {escape(str(one['source']))} × {one['weight']:.3g}, {one['seen']:,} rows per epoch"
         for one in rows.portions[1:]
     ]
     lines += [f"- {escape(loss)}" for loss in rows.lost]
@@ -203,7 +205,7 @@ def _data(plan: Planned, state: RunState) -> str:
 
 def _settings(plan: Planned) -> str:
     if not plan.reasons:
-        return "The plan gives no reasons."
+        return "The plan does not give reasons."
     lines = ["| Setting | Value | Why | Source |", "|---|---|---|---|"]
     for reason in plan.reasons:
         cells = (escape(str(cell)) for cell in (reason.key, reason.value, reason.why, reason.source))
@@ -226,7 +228,7 @@ def _standing(state: RunState, foreseen: Planned) -> list[str]:
     said = [fact for fact in status.facts(state, foreseen) if fact.group in TOLD]
     lines = ["| | | Why |", "|---|---|---|"]
     lines += [f"| {escape(fact.name)} | {escape(fact.value)} | {escape(fact.why)} |" for fact in said]
-    return ["## Time, money, memory, disk", "\n".join(lines)] if state.seq and said else []
+    return ["## Time, cost, memory, disk", "\n".join(lines)] if state.seq and said else []
 
 
 def _answers_over_time(run: RunDir) -> list[str]:
@@ -250,15 +252,14 @@ TOLD = ("time", "money", "memory", "disk", "machine")
 
 def _remarks(state: RunState, foreseen: Planned) -> list[str]:
     lines = [
-        f"- {escape(warned.message)}"
-        + (f" — {escape(warned.remedy)}" if warned.remedy else "")
+        f"- {escape(with_fix(warned.message, warned.remedy))}"
         + (f" ({warned.times} times)" if warned.times > 1 else "")
         for warned in state.warnings
     ]
     lines += [
-        f"- {escape(remark.words)} — {escape(remark.remedy)}" for remark in health.remarks(state, foreseen)
+        f"- {escape(with_fix(remark.words, remark.remedy))}" for remark in health.remarks(state, foreseen)
     ]
-    return ["## Warnings and remarks", "\n".join(lines)] if lines else []
+    return ["## Warnings and suggestions", "\n".join(lines)] if lines else []
 
 
 def _provenance(found: dict[str, Any]) -> list[str]:

@@ -27,9 +27,9 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
     table = [
         line
         for line in (
-            _line("held-out loss", figure(before.get("loss")), figure(after.get("loss"))),
-            _line("held-out perplexity", figure(before.get("perplexity")), figure(after.get("perplexity"))),
-            _line("answers exactly right", _rate(before), _rate(after)),
+            _line("eval loss", figure(before.get("loss")), figure(after.get("loss"))),
+            _line("eval perplexity", figure(before.get("perplexity")), figure(after.get("perplexity"))),
+            _line("exact match", _rate(before), _rate(after)),
             *(
                 _line(name, percent(first, 1), percent(second, 1))
                 for name, first, second in measured(before, after)
@@ -38,7 +38,7 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
         if line
     ]
     if not table:
-        return "Nothing was measured yet."
+        return "Not measured yet."
     lines = ["\n".join(["| | before | after |", "|---|---|---|", *table])]
     verdict = of(result)
     if verdict is not None and verdict.says:
@@ -48,7 +48,9 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
     lines += how_compared(before, after)
     counted = int(after.get("rows") or before.get("rows") or 0)
     if 0 < counted < FEW_ROWS and after.get("exact_match") is not None:
-        lines.append(f"{counted} rows were answered: enough to see a large change, not one of a few points.")
+        lines.append(
+            f"{counted} rows were answered: enough to detect a large change, but not one of a few points."
+        )
     return "\n\n".join(lines)
 
 
@@ -66,7 +68,10 @@ def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """What was taken off the answers before they were compared, how many of the rows training knew, and how
     many answers didn't come to their end."""
     lines = []
-    names = {"reasoning": "their reasoning (a thinking block, empty or not)", "marks": "the template's marks"}
+    names = {
+        "reasoning": "their reasoning (a thinking block, empty or not)",
+        "marks": "special tokens of the template",
+    }
     found = [name for name in names if any(_taken_off(part, name) for part in (before, after))]
     if found:
         counts = "; ".join(
@@ -75,7 +80,7 @@ def how_compared(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
             for name in found
         )
         words = " and ".join(names[name] for name in found)
-        lines.append(f"Answers were compared without {words}, taken off by rule ({counts}).")
+        lines.append(f"Answers were compared without {words}, removed by rule ({counts}).")
     if words := leakage_told(part(after, "leakage")):
         lines.append(f"{words}.")
     if isinstance(cut := after.get("unended"), int) and cut > 0:
@@ -124,7 +129,7 @@ def _rate(score: dict[str, Any]) -> str:
     if not isinstance(matched, int) or not isinstance(rows, int) or not 0 <= matched <= rows or not rows:
         return "—"
     low, high = wilson(matched, rows)
-    return f"{percent(matched / rows, 1)} ({matched} of {rows}; 95 % interval {interval(low, high)})"
+    return f"{percent(matched / rows, 1)} ({matched} of {rows}; 95% CI {interval(low, high)})"
 
 
 def _paired(rows: list[dict[str, Any]]) -> list[str]:

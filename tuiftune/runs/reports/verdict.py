@@ -114,7 +114,7 @@ def compare(
 
 
 def of(result: Mapping[str, Any]) -> Verdict | None:
-    """Return the verdict in a result.json; from its scores alone if it was written before there were any."""
+    """Return the `Verdict` of a result.json; from its scores alone in an earlier version."""
     kept = part(result, "verdict")
     if kept:
         better = kept.get("better")

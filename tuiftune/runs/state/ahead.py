@@ -44,7 +44,11 @@ def spending(state: RunState, planned: Planned) -> Spending:
     if limit is None:
         return Spending(price, spent, to_finish)
     by_hours = planned.max_hours is not None and limit >= planned.max_hours * 3600
-    cap = f"cap of {planned.max_hours:g} h" if by_hours else f"cap of {money(planned.max_usd or 0.0)}"
+    cap = (
+        f"budget limit of {planned.max_hours:g} h"
+        if by_hours
+        else f"budget limit of {money(planned.max_usd or 0.0)}"
+    )
     used = min(1.0, state.seconds / limit) if limit > 0 else 1.0
     return Spending(price, spent, to_finish, cap, limit - state.seconds, used)
 

@@ -42,12 +42,14 @@ class Pace:
         each = self.seconds_per_step
         left = None if total is None else max(0, total - step)
         if left is not None and (phase in AFTER_TRAINING or (left == 0 and step)):
-            return Eta(None, "training is over; scoring and saving remain")
+            return Eta(None, "training is done; evaluation and saving remain")
         measured = self._marks[-1][1] - self._marks[0][1] if self._marks else 0
         if left is not None and total and predicted and measured < SETTLED:
             return Eta(predicted * left / total + scoring, f"predicted; measured after {SETTLED} steps")
         if left is None or each is None:
             waiting = phase in BEFORE_TRAINING
-            return Eta(None, "training has not begun" if waiting else f"after {ENOUGH} steps are measured")
-        basis = f"mean of the last {measured} steps" + (", and scoring as long as before" if scoring else "")
+            return Eta(None, "training has not started" if waiting else f"after {ENOUGH} steps are measured")
+        basis = f"mean of the last {measured} steps" + (
+            ", plus the time of the evaluation before" if scoring else ""
+        )
         return Eta(each * left + scoring, basis)

@@ -63,7 +63,7 @@ def vitals(run: RunDir) -> Vitals:
     if engine is None and last is None:
         if not paths.is_dir(run.path):
             lost = paths.trouble(run.path)
-            why = "was deleted or moved" if paths.gone(run.path) else f"can't be looked at ({lost})"
+            why = "was deleted or moved" if paths.gone(run.path) else f"cannot be read ({lost})"
             return Vitals("gone", f"its directory {why}: {run.path}", exit_code=1)
         return Vitals("new")
     if ended is not None and not _precedes_launch(run, engine):
@@ -73,7 +73,7 @@ def vitals(run: RunDir) -> Vitals:
     if engine is not None and engine.alive:
         quiet = _named_for(run) if silent_for is None else silent_for
         if quiet > SILENT_AFTER and not holds(run, engine.pid):  # while it beats, or starts, it is believed
-            why = f"process {engine.pid}, which engine.pid names, does not hold this run"
+            why = f"process {engine.pid}, named in engine.pid, is not the training process of this run"
             return Vitals("died", why, None, silent_for, 1)
         return Vitals("running", pid=engine.pid, silent_for=silent_for)
     if engine is None or engine.host != socket.gethostname():
@@ -82,7 +82,9 @@ def vitals(run: RunDir) -> Vitals:
             return Vitals("running", f"{where}, by its heartbeat", None, silent_for)
         if engine is not None:
             return Vitals("died", f"no heartbeat from {engine.host}", None, silent_for, 1)
-    return Vitals("died", "the engine ended without saying why; see engine.log", None, silent_for, 1)
+    return Vitals(
+        "died", "the training process exited without a message; see engine.log", None, silent_for, 1
+    )
 
 
 def _named_for(run: RunDir) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune.figures import percent, roughly, size
+from tuiftune.errors import with_fix
+from tuiftune.figures import percent, plural, roughly, size
 from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import number, part, text, whole
 
@@ -18,27 +19,27 @@ AT_LEAST = 1.0  # seconds between two step lines whatever passes
 
 PHASES = {
     "loading": "loading the model",
-    "tokenising": "tokenising the data",
+    "tokenising": "tokenizing the data",
     "preflight": "preflight check on the longest rows",
-    "scoring_before": "scoring the untuned model",
+    "scoring_before": "evaluating the base model",
     "training": "training",
-    "evaluating": "evaluating on held-out rows",
+    "evaluating": "evaluating on the evaluation set",
     "saving": "saving a checkpoint",
-    "scoring_after": "scoring the tuned model",
+    "scoring_after": "evaluating the fine-tuned model",
     "exporting": "writing the result",
 }
 BASES = {"none": "16 bits", "fp8": "FP8", "nf4": "NF4"}  # what a base model is held in
 OFTEN = ("evaluating", "saving", "training")  # come again and again: what they lead to is told instead
 ENDS = {
     "done": "done",
-    "stopped": "stopped; `tuiftune resume` goes on",
-    "preempted": "preempted; `tuiftune resume` goes on",
-    "killed": "killed; `tuiftune resume` continues from the last checkpoint",
+    "stopped": "stopped; continue with `tuiftune resume`",
+    "preempted": "preempted; continue with `tuiftune resume`",
+    "killed": "killed; continue from the last checkpoint with `tuiftune resume`",
     "failed": "failed",
-    "nan": "ended: loss or gradient is not a number",
+    "nan": "failed: NaN loss or gradient",
     "diverged": "stopped",
-    "oom": "ended: out of GPU memory",
-    "disk": "ended: the disk is full",
+    "oom": "failed: out of GPU memory",
+    "disk": "failed: the disk is full",
 }
 
 
@@ -87,7 +88,7 @@ class Narrator:
     def _eval(self, event: Event, state: RunState) -> str:
         when = {"before": "before training", "after": "after training"}.get(text(event, "when"))
         loss, best = number(event, "loss"), state.best
-        words = f"held-out loss {when or f'at step {state.step:,}'}: {figure(loss)}"
+        words = f"eval loss {when or f'at step {state.step:,}'}: {figure(loss)}"
         perplexity = number(event, "perplexity")
         if perplexity is not None:
             words += f", perplexity {figure(perplexity)}"
@@ -97,16 +98,14 @@ class Narrator:
         when = "before" if text(event, "when") == "before" else "after"
         matched, rows = whole(event, "matched"), whole(event, "rows")
         of = f" ({matched} of {rows})" if matched is not None and rows else ""
-        return f"answers exactly right {when} training: {percent(number(event, 'exact_match'))}{of}"
+        return f"exact match {when} training: {percent(number(event, 'exact_match'))}{of}"
 
     def _samples(self, event: Event, state: RunState) -> str | None:
         if text(event, "when") != "during":
             return None
         took = number(event, "seconds")
         rows = whole(event, "count") or 0
-        words = f"{rows} held-out row{'s' if rows != 1 else ''} answered" + (
-            f" in {took:.1f} s" if took else ""
-        )
+        words = f"generated {plural(rows, 'sample answer')}" + (f" ({took:.1f} s)" if took else "")
         return f"{words}: {text(event, 'file')} in the run's directory"
 
     def _checkpoint(self, event: Event, state: RunState) -> str:
@@ -118,8 +117,8 @@ class Narrator:
         measured, predicted = number(event, "reserved"), number(event, "predicted_reserved")
         if measured is None:
             measured, predicted = number(event, "device"), number(event, "predicted")
-        words = f"preflight check: the longest rows take {size(measured)}"
-        return words + (f", {size(predicted)} were predicted" if predicted else "")
+        words = f"preflight check: {size(measured)} measured"
+        return words + (f", {size(predicted)} predicted" if predicted else "")
 
     def _base(self, event: Event, state: RunState) -> str:
         losses = part(event, "losses")
@@ -134,10 +133,10 @@ class Narrator:
 
     def _warning(self, event: Event, state: RunState) -> str:
         remedy = text(event, "remedy")
-        return f"warning: {text(event, 'message')}" + (f" — {remedy}" if remedy else "")
+        return f"warning: {with_fix(text(event, 'message'), remedy)}"
 
     def _control(self, event: Event, state: RunState) -> str:
-        return f"{text(event, 'what')} asked for by {text(event, 'by')}"
+        return f"{text(event, 'what')} requested by {text(event, 'by')}"
 
     def _end(self, event: Event, state: RunState) -> str:
         ended = text(event, "state")
@@ -150,13 +149,13 @@ def step_line(state: RunState) -> str:
     words = f"step {state.step:,}"
     if state.total_steps:
         words += f" of {state.total_steps:,} ({percent(state.progress)})"
-    words += f", loss {'not a number' if state.not_a_number_at == state.step else figure(state.loss)}"
+    words += f", loss {'NaN' if state.not_a_number_at == state.step else figure(state.loss)}"
     if state.values.get("tokens_per_second"):
         words += f", {state.values.get('tokens_per_second'):,.0f} tokens/s"
     eta = state.eta
     if not eta.seconds:
         return words
-    basis = ", as predicted" if eta.predicted else ", as measured"
+    basis = " (predicted)" if eta.predicted else " (measured)"
     return f"{words}, about {roughly(eta.seconds)} left{basis}"
 
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 LINES = 5
 NEARLY_FULL = 0.93  # of host memory
-LESS_MEMORY = "end other programs, or allow the run more memory; then resume"
+LESS_MEMORY = "stop other programs or allow the run more RAM, then resume"
 FAULT = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Fault|Killed)\b.*")
 SIGNALS = {
-    signal.SIGKILL: "it was killed; unless somebody did, the system ran out of memory",
+    signal.SIGKILL: "it was killed, most likely because the system ran out of RAM",
     signal.SIGSEGV: "it crashed inside a library (segmentation fault)",
     signal.SIGBUS: "it crashed inside a library (bus error); a full disk or shared memory can be the cause",
-    signal.SIGABRT: "a library aborted it",
-    signal.SIGHUP: "a hang-up reached it",
+    signal.SIGABRT: "a library aborted the process",
+    signal.SIGHUP: "it received a hang-up signal (SIGHUP)",
 }
 
 
@@ -48,18 +48,16 @@ def cause(run: RunDir, returned: int | None = None) -> str:
         try:
             ended_by = signal.Signals(-returned)
         except ValueError:
-            return f"it was ended by signal {-returned}"
+            return f"it was terminated by signal {-returned}"
         if ended_by == signal.SIGKILL and (share := _memory_was_full(run)):
-            return (
-                f"it was killed with host memory {percent(share)} full: out of it, most likely; {LESS_MEMORY}"
-            )
-        return SIGNALS.get(ended_by, f"it was ended by {ended_by.name}")
+            return f"it was killed with RAM {percent(share)} full, most likely out of RAM; {LESS_MEMORY}"
+        return SIGNALS.get(ended_by, f"it was terminated by {ended_by.name}")
     lines = last_lines(run, 50)
     faults = [line for line in lines if FAULT.match(line)]
     if faults:
         words = of_message(faults[-1])
         return f"{faults[-1]}: {words}" if words else faults[-1]
-    return lines[-1] if lines else "it left no word in engine.log"
+    return lines[-1] if lines else "engine.log does not contain a message"
 
 
 def _told_by_the_system(run: RunDir) -> str | None:
@@ -68,13 +66,13 @@ def _told_by_the_system(run: RunDir) -> str | None:
     if engine is None or engine.host != socket.gethostname():
         return None
     if engine.boot != boot_id():
-        return "the machine was restarted meanwhile"
+        return "the machine was restarted"
     ticks = os.sysconf("SC_CLK_TCK")
     lines = kernel.log_since(engine.start / ticks) if engine.start > 0 else []
     if kernel.killed_for_memory(engine.pid, lines):
-        return f"the system killed it: out of host memory; {LESS_MEMORY}"
+        return f"the system killed it because RAM ran out; {LESS_MEMORY}"
     if control.killed_for_memory_since(run):
-        return f"it was killed at the limit of host memory; {LESS_MEMORY}"
+        return f"it was killed at its RAM limit; {LESS_MEMORY}"
     faults = [printable(words) for line in lines if (words := of_kernel_line(line))]
     return faults[-1] if faults else None
 

@@ -78,7 +78,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """One GPU at one moment, as the engine saw it. Bytes, watts, °C, utilisation 0–100; None: not known."""
+    """One GPU at one moment, as the engine saw it. Bytes, watts, °C, utilization 0–100; None: not known."""
 
     index: int
     name: str
@@ -103,7 +103,7 @@ class HostReading:
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """Bytes on the GPU: the trainer's own figures beside what the plan predicted.
+    """Bytes of GPU memory: measured by the trainer, and predicted by the plan.
 
     `allocated` and `reserved` are PyTorch's peaks, `device` is all of the GPU now (without a GPU, all of
     the process). `predicted` belongs to `device`, the others say what they belong to.

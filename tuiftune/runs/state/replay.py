@@ -75,7 +75,7 @@ class Replay:
         return self._fold_to(min(self.length, self.at + seconds * self.speed))
 
     def seek(self, at: float) -> bool:
-        """Go to a moment of the run. Returns whether the state was taken anew, because it lay behind."""
+        """Go to a moment of the run. Returns True if the state was rebuilt, for a moment in the past."""
         at = max(0.0, min(at, self.length))
         behind = at < self.at
         target = bisect_right(self.times, at)

@@ -34,7 +34,7 @@ def time(state: RunState, planned: Planned) -> Iterator[Fact]:
         "time",
         "steps",
         f"{state.step:,}{of}{done}{epoch}",
-        "optimizer steps that are done; each updates the weights once, from a whole effective batch of rows",
+        "optimizer steps done; each updates the weights once from one effective batch",
     )
     if state.tokens is not None:
         planned_tokens = f" of {planned.tokens:,} planned" if planned.tokens else ""
@@ -42,7 +42,7 @@ def time(state: RunState, planned: Planned) -> Iterator[Fact]:
             "time",
             "tokens",
             f"{state.tokens:,}{planned_tokens}",
-            "tokens trained on so far, padding left out; the plan counts rows times their mean length",
+            "tokens trained on so far, without padding; the plan counts rows times their mean length",
         )
     yield _speed(state, planned)
     starts = f", in {state.starts} starts" if state.starts > 1 else ""
@@ -51,7 +51,7 @@ def time(state: RunState, planned: Planned) -> Iterator[Fact]:
         "time",
         "elapsed",
         f"{duration(state.seconds)}{starts}",
-        "time in which its processes worked, loading too; pauses before a resume are left out. "
+        "run time, including loading; pauses before a resume are excluded. "
         f"Most of it: {spent or 'nothing yet'}",
     )
     yield _left(state, planned)
@@ -65,7 +65,7 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
             "money",
             "price",
             "not known",
-            "the dated price table has no such machine; set budget.usd_per_hour to what yours costs",
+            "the price table does not list this machine; set budget.usd_per_hour",
         )
     else:
         yield Fact("money", "spent", figures.money(seen.spent), _times(state.seconds, seen.per_hour))
@@ -74,10 +74,8 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
             why = _times(left, seen.per_hour) if left is not None else state.eta.basis
             value = figures.money(seen.to_finish)
             if seen.total is not None:
-                value += f", {figures.money(seen.total)} in all"
-            foreseen = (
-                f"; the plan foresaw {figures.money(planned.usd)} for the steps alone" if planned.usd else ""
-            )
+                value += f", {figures.money(seen.total)} in total"
+            foreseen = f"; {figures.money(planned.usd)} predicted for the steps alone" if planned.usd else ""
             yield Fact("money", "to finish", value, why + foreseen)
         yield Fact(
             "money", "price", f"{figures.money(seen.per_hour)} an hour", planned.price_basis or "of the plan"
@@ -87,7 +85,7 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
             "money",
             "cap",
             "none",
-            "budget.max_usd or budget.max_hours ends a run in a checkpoint that can be gone on from",
+            "at budget.max_usd or budget.max_hours a run saves a checkpoint and stops",
         )
         return
     near = seen.used >= NEAR_CAP and state.end is None
@@ -95,8 +93,8 @@ def money(state: RunState, planned: Planned) -> Iterator[Fact]:
         "money",
         "cap",
         f"{percent(seen.used)} of the {seen.cap} used",
-        f"at the cap the run writes a checkpoint and stops; {duration(max(0.0, seen.left_to_cap))} are left "
-        "to it. `tuiftune resume --max-usd` or `--max-hours` raises it",
+        f"at the limit the run saves a checkpoint and stops, in {duration(max(0.0, seen.left_to_cap))}"
+        ". Raise it with `tuiftune resume --max-usd` or `--max-hours`",
         "warning" if near else "",
     )
 
@@ -121,7 +119,7 @@ def _phase(state: RunState) -> Fact:
         words = f"ended: {state.end.state}"
     since = duration(max(0.0, state.seconds - phase.since))
     detail = f" ({phase.detail})" if phase.detail else ""
-    return Fact("time", "phase", words, f"the engine's own word{detail}, for {since} now")
+    return Fact("time", "phase", words, f"as the training process reports it{detail}, for {since}")
 
 
 def _speed(state: RunState, planned: Planned) -> Fact:
@@ -131,23 +129,23 @@ def _speed(state: RunState, planned: Planned) -> Fact:
         value += f", {percent(measured / foreseen)} of predicted"
     elif foreseen:
         value = f"{foreseen:,.0f} tokens/s predicted"
-    why = "" if measured is None else "over the last 16 steps, evaluations and checkpoints left out"
+    why = "" if measured is None else "over the last 16 steps, without evaluations and checkpoints"
     if foreseen:
         why += (
-            f"{'; ' if why else ''}the plan: {foreseen:,.0f} tokens/s, {planned.speed_basis or 'predicted'}"
+            f"{'; ' if why else ''}predicted: {foreseen:,.0f} tokens/s, {planned.speed_basis or 'predicted'}"
         )
-    return Fact("time", "speed", value, why or "nothing was measured yet")
+    return Fact("time", "speed", value, why or "not measured yet")
 
 
 def _left(state: RunState, planned: Planned) -> Fact:
     eta = state.eta
     if state.end is not None:
-        return Fact("time", "left", "nothing", f"it ended: {state.end.why or state.end.state}")
-    foreseen = f"; the plan foresaw {duration(planned.seconds)} for all steps" if planned.seconds else ""
+        return Fact("time", "left", "nothing", f"{state.end.why or state.end.state}")
+    foreseen = f"; {duration(planned.seconds)} predicted for all steps" if planned.seconds else ""
     if eta.seconds is None:
         return Fact("time", "left", "not known yet", f"{eta.basis}{foreseen}")
     if eta.predicted:
-        basis = f"as the plan predicts until {SETTLED} steps are measured"
+        basis = f"predicted until {SETTLED} steps are measured"
         return Fact("time", "left", f"about {roughly(eta.seconds)}, predicted", basis + foreseen)
     return Fact("time", "left", f"about {roughly(eta.seconds)}, measured", f"{eta.basis}{foreseen}")
 

@@ -23,19 +23,19 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             "learning",
             "training loss",
             f"{figure(state.smooth_loss)} smoothed, {figure(state.loss)} the last step",
-            "mean negative log-likelihood of a learnt token, in nats, on the rows just trained on. Smoothed "
-            "over 2 % of the run, as single steps jump with their rows",
+            "mean negative log-likelihood per trained token, in nats, on the rows of this step. Smoothed "
+            "over 2% of the run, because single steps vary with their rows",
         )
     latest = next((seen for seen in reversed(state.evaluations) if seen.loss is not None), None)
     if latest is not None:
         before = state.eval_before
-        was = f", {figure(before.loss)} untuned" if before is not None and before is not latest else ""
+        was = f", {figure(before.loss)} base model" if before is not None and before is not latest else ""
         yield Fact(
             "learning",
-            "held-out loss",
+            "eval loss",
             f"{figure(latest.loss)} at step {latest.step:,}{was}",
-            "the same on rows that are never trained on: what counts. Where it rises while the training "
-            "loss falls, rows are learnt by heart",
+            "the same on the evaluation set, which is never trained on. If it rises while the training "
+            "loss falls, the model is overfitting",
         )
     if state.best is not None:
         base = state.best is state.eval_before
@@ -46,32 +46,32 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
             "best",
             f"{figure(state.best.loss)} ({where}), perplexity {figure(state.best.perplexity)}",
             f"the lowest eval loss so far, the base model's included; {kept}. Perplexity is exp(loss): "
-            "between how many tokens the model hesitates",
+            "the number of tokens that the model is undecided between",
         )
     if state.values.get("lr") is not None:
         yield Fact(
             "learning",
             "learning rate",
             f"{state.values.get('lr'):.3g}",
-            "how far a step goes; training.schedule and its warm-up set it anew at every step",
+            "the current learning rate, set at each step by training.schedule and the warmup",
         )
     if state.values.get("grad_norm") is not None:
         clip = planned.max_grad_norm
-        clipped = f"; beyond {clip:g} it is scaled down to that" if clip else ""
+        clipped = f"; it is clipped at {clip:g}" if clip else ""
         yield Fact(
             "learning",
             "gradient norm",
             figure(state.values.get("grad_norm")),
-            f"how strongly this batch pulls at the weights, before clipping{clipped}. It should stay in a "
-            "small range; jumps mean odd rows or too high a learning rate",
+            f"norm of the gradient before clipping{clipped}. It should stay in a "
+            "small range; jumps point to unusual rows or a learning rate that is too high",
         )
     for score, when in ((state.score_before, "before"), (state.score_after, "after")):
         if score is not None and score.rows and score.matched is not None:
             spread = 1.96 * math.sqrt(0.25 / score.rows)
             yield Fact(
                 "learning",
-                f"right {when}",
+                f"exact match {when}",
                 f"{percent(score.exact_match)}, {score.matched:,} of {score.rows:,}",
-                f"generated answers that equal their reference but for white space; on {score.rows:,} rows "
-                f"chance alone moves it by up to {percent(spread)}",
+                f"generated answers equal to their reference except for white space; on {score.rows:,} rows "
+                f"chance alone changes it by up to {percent(spread)}",
             )

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 CAUSES = {
     "power cap": "at its power limit: usual under full load",
-    "clocks set": "its clocks were set by hand",
-    "hw slowdown": "slowed down by the hardware: heat or power supply",
-    "sync boost": "kept in step with another card",
-    "sw thermal": "too warm: the driver lowers its clocks",
+    "clocks set": "its clocks were set manually",
+    "hw slowdown": "throttled by the hardware (heat or power supply)",
+    "sync boost": "synchronized with another GPU",
+    "sw thermal": "hot: the driver lowers its clocks",
     "hw thermal": "too hot: the hardware halves its clocks",
-    "power brake": "the power supply asks it to brake",
-    "display clock": "held back by the display's clock",
+    "power brake": "throttled by the power supply",
+    "display clock": "limited by the display clock",
     "board limit": "at the limit of its board",
-    "reliability": "held back to stay reliable",
+    "reliability": "limited to stay reliable",
 }
 
 
@@ -38,32 +38,32 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
         yield Fact(
             "machine",
             "processor",
-            f"{state.host.cpu:.0f} %",
-            "mean load of all cores at the latest reading; it feeds the cards and writes checkpoints",
+            f"{state.host.cpu:.0f}%",
+            "mean load of all CPU cores at the latest reading; the CPU loads data and writes checkpoints",
         )
     if state.values.get("data_wait") is not None:
         yield Fact(
             "machine",
             "data wait",
             f"{percent(state.values.get('data_wait'))} of a step",
-            "the share of the latest step in which the trainer waited for its rows; from a fifth on, the "
-            "machine is held back by its data",
+            "the share of the latest step spent waiting for rows; from a fifth on, loading the data "
+            "slows training down",
         )
 
 
 def card_line(gpu: GpuReading) -> str:
     """ "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
-    parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f} % busy"]
+    parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f}% busy"]
     if gpu.memory_used is not None:
         of = f" of {size(gpu.memory_total)}" if gpu.memory_total else ""
         parts.append(f"{size(gpu.memory_used)}{of}")
     parts += [] if gpu.power_w is None else [f"{gpu.power_w:.0f} W"]
     parts += [] if gpu.temperature_c is None else [f"{gpu.temperature_c:.0f} °C"]
-    return ", ".join([*parts, *gpu.throttle]) or "no answer"
+    return ", ".join([*parts, *gpu.throttle]) or "no response"
 
 
 def _why(gpu: GpuReading) -> str:
     causes = "; ".join(f"{cause}: {CAUSES.get(cause, 'as the driver calls it')}" for cause in gpu.throttle)
-    return f"{gpu.name or 'the card'}, by its driver every two seconds. " + (
-        f"It runs below its clock — {causes}" if causes else "Nothing slows it down"
+    return f"{gpu.name or 'the GPU'}, as its driver reports every two seconds. " + (
+        f"It is throttled: {causes}" if causes else "It is not throttled"
     )

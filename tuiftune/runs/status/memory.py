@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WHAT = {
     "reserved": "PyTorch's allocator at its peak",
-    "device": "all that the card holds now, the driver's context and other programs too",
+    "device": "all GPU memory in use now, including the driver's context and other programs",
 }
 
 
@@ -30,9 +30,9 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
         on_card = bool(state.gpus)
         yield Fact(
             "memory",
-            "on the card" if on_card else "the process",
+            "on the GPU" if on_card else "the process",
             value,
-            why if on_card else "resident memory of the training process: without a card it is the machine's",
+            why if on_card else "resident memory of the training process: there is no GPU",
             "warning" if over else "",
         )
     preflight = _compared(state.preflight)
@@ -42,7 +42,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
             "memory",
             "preflight",
             value,
-            "two updates and an evaluation on the longest rows, before training: the most this run will take",
+            "two updates and an evaluation on the longest rows before training: the most this run needs",
             "warning" if over else "",
         )
     if planned.needs and planned.capacity and state.gpus:
@@ -50,14 +50,14 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
             "memory",
             "bound",
             f"{size(planned.needs)} of {size(planned.capacity)}",
-            "what the plan decided by: the prediction with its margin must fit into what the card has free",
+            "the prediction with its safety margin, which must fit into the GPU's free memory",
         )
     idle = idle_memory(state)
     if idle is not None:
         _, free, total = idle
         faster = uses_idle(free, total, planned)
-        use = f"; {faster.says}" if faster else "; no alternative of the plan would turn it into speed"
-        yield Fact("memory", "idle", f"{size(free)} of {size(total)}", f"free at the card's fullest{use}")
+        use = f"; {faster.says}" if faster else "; no alternative of the plan would use it for more speed"
+        yield Fact("memory", "idle", f"{size(free)} of {size(total)}", f"free at the peak{use}")
     host = state.host
     if host.memory_used is not None and host.memory_total:
         own = f"; {size(host.process_memory)} of it by the training process" if host.process_memory else ""
@@ -65,7 +65,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
             "memory",
             "host",
             f"{size(host.memory_used)} of {size(host.memory_total)}",
-            f"the machine's own memory in use{own}",
+            f"RAM in use{own}",
         )
 
 
@@ -78,19 +78,21 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
             "disk",
             "disk free",
             size(free),
-            "where the run's directory lies; a new checkpoint is written whole before an old one is dropped",
+            "on the disk of the run's directory; a new checkpoint is saved before an old one is deleted",
             "warning" if tight else "",
         )
     coming = ahead.upcoming(state, planned)
     if coming is not None:
         when = "" if coming.seconds is None else f", in {duration(coming.seconds)}"
         room = "" if coming.bytes is None else f", {size(coming.bytes)}"
-        basis = "as much as the last one" if state.checkpoints else "12 bytes a trained parameter at most"
+        basis = (
+            "as large as the last one" if state.checkpoints else "at most 12 bytes per trainable parameter"
+        )
         yield Fact(
             "disk",
-            "next save",
+            "next checkpoint",
             f"step {coming.step:,}{when}{room}",
-            f"every {planned.save_every or 0:,} steps, and after five minutes whatever the step; {basis}",
+            f"every {planned.save_every or 0:,} steps, and at least every five minutes; {basis}",
         )
     if state.checkpoints:
         last = state.checkpoints[-1]
@@ -98,26 +100,26 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
         room = "" if last.bytes is None else f", {size(last.bytes)}"
         yield Fact(
             "disk",
-            "last save",
+            "last checkpoint",
             f"step {last.step:,}{room}{took}",
-            "weights, optimizer, schedule and random numbers, each file hashed: a resume goes on to the bit",
+            "weights, optimizer, schedule and random state, each file with a hash, so a resume is bit-exact",
         )
 
 
 def _compared(reading: MemoryReading) -> tuple[str, str, bool] | None:
-    """In words what is measured beside what was predicted; why; and whether it is more."""
+    """Return measured and predicted memory in words, why, and whether it is more."""
     pair = reading.pair
     if pair is None:
         return None
     name, measured, predicted = pair
     if not predicted:
-        return size(measured), f"{WHAT[name]}; nothing was predicted", False
+        return size(measured), f"{WHAT[name]}; not predicted", False
     off = measured / predicted - 1
     side = "as predicted" if abs(off) < 0.005 else f"{percent(abs(off))} {'above' if off > 0 else 'below'}"
     return (
         f"{size(measured)}, {size(predicted)} predicted",
         f"{WHAT[name]}: {side}{' the prediction' if side != 'as predicted' else ''}. It may "
-        "grow until the longest rows have come along",
+        "grow until the longest rows were trained on",
         off > 0.005,
     )
 

@@ -41,16 +41,16 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     for key, setting in zip(keys, settings, strict=True):
         if "=" in setting and key not in MAY_CHANGE:
             raise UserError(
-                "a run cannot be resumed with another value of this key",
+                "this key cannot be changed when a run is resumed",
                 place=printable(key),
-                remedy=f"start a new run, or change one of {', '.join(MAY_CHANGE)}",
+                remedy=f"start a new run, or change only {', '.join(MAY_CHANGE)}",
             )
     before = run.plan()
     old = before.preset(str(run.plan_path))
     plan = dict(before.document)
     new = file.override(old, list(settings))
     if new.training.learning_rate == "auto":
-        raise UserError("auto is resolved when a run is planned", place=keys[0], remedy="give a number")
+        raise UserError("auto is resolved only when a run is planned", place=keys[0], remedy="set a number")
     training = new.training.model_dump(mode="json")
     for key in keys:
         leaf = key.partition(".")[2]
@@ -64,7 +64,7 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     try:
         write_text(run.preset_path, text)
     except OSError as fault:
-        raise UserError(f"can't be written ({fault.strerror})", place=str(run.path)) from None
+        raise UserError(f"cannot be written ({fault.strerror})", place=str(run.path)) from None
     run.write_plan(plan)
     return keys
 
@@ -79,7 +79,9 @@ def give_budget(run: RunDir, *, max_usd: float | None = None, max_hours: float |
         if limit is None:
             continue
         if not 0 < limit < float("inf"):
-            raise UserError(f"{limit:g} is no budget", place=f"budget.{key}", remedy="a number above 0")
+            raise UserError(
+                f"{limit:g} is not a valid budget limit", place=f"budget.{key}", remedy="use a number above 0"
+            )
         plan["resolved"]["budget"][key] = limit
     run.write_plan(plan)
 

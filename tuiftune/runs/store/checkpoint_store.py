@@ -171,7 +171,7 @@ class Store:
                 continue
             try:
                 self._discard(checkpoint.path)
-            except OSError as fault:  # the one just saved is safe: the run goes on beside what can't go
+            except OSError as fault:  # the one just saved is safe, so the run continues although another cannot be deleted
                 self.stuck.append(f"{checkpoint.path.name} ({fault.strerror or fault})")
 
     def _discard(self, path: Path) -> None:

@@ -102,14 +102,19 @@ def _stored(step: int, path: Path) -> Stored:
             there = os.stat(path / name).st_size
             size += there
             if there != listed["size"]:
-                return Stored(step, size, sealed.st_mtime, f"{name} has another size than when it was sealed")
+                return Stored(step, size, sealed.st_mtime, f"the size of {name} has changed")
     except FileNotFoundError as fault:
         missing = str(fault.filename).rpartition("/")[2]
-        return Stored(step, size, 0.0, "not sealed" if missing == MANIFEST else f"{missing} is missing")
+        return Stored(
+            step,
+            size,
+            0.0,
+            "incomplete: it does not have a manifest" if missing == MANIFEST else f"{missing} is missing",
+        )
     except UserError as fault:
         return Stored(step, size, 0.0, f"its manifest {fault.message}")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        return Stored(step, size, 0.0, f"its manifest can't be read ({type(fault).__name__})")
+        return Stored(step, size, 0.0, f"its manifest cannot be read ({type(fault).__name__})")
     return Stored(step, size, sealed.st_mtime, "")
 
 
@@ -118,11 +123,11 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
     try:
         listing = checkpoint.path / MANIFEST
         if not _plain(listing):
-            return f"{MANIFEST} is {'no plain file' if os.path.lexists(listing) else 'missing'}"
+            return f"{MANIFEST} is {'not a regular file' if os.path.lexists(listing) else 'missing'}"
         manifest = documents.read_json(listing)
         files = manifest["files"]
         if {*manifest, "processes"} != MANIFEST_KEYS or manifest["version"] != VERSION:
-            return f"{MANIFEST} isn't one of version {VERSION}"
+            return f"{MANIFEST} is not of version {VERSION}"
         if manifest["step"] != checkpoint.step:
             return f"its manifest is of step {str(manifest['step'])[:20]}"
         if type(processes := manifest.get("processes", 1)) is not int or not 1 <= processes <= MOST_PROCESSES:
@@ -132,23 +137,24 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
         if missing or not any(name in files for name in WEIGHTS):
             return f"its manifest lacks {', '.join(missing) or 'the weights'}"
         if other := _unlisted(checkpoint.path, files):
-            return f"it holds {printable(other)}, which its manifest doesn't name"
+            return f"it contains {printable(other)}, which its manifest does not list"
         for name, listed in files.items():
             path = checkpoint.path / name
             if not _plain(path):
-                return f"{printable(name)[:80]} is {'no plain file' if os.path.lexists(path) else 'missing'}"
+                kind = "not a regular file" if os.path.lexists(path) else "missing"
+            return f"{printable(name)[:80]} is {kind}"
             if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
-                return f"{printable(name)[:80]} lies outside it"
+                return f"{printable(name)[:80]} is outside it"
             if paths.size(path) != listed["size"]:
                 return f"{name} has {paths.size(path)} bytes instead of {str(listed['size'])[:20]}"
             if hash_of(path) != listed["sha256"]:
-                return f"{name} was changed after it was written"
+                return f"{name} has changed since it was saved"
     except FileNotFoundError:
         return f"{MANIFEST} is missing"
     except UserError as fault:
         return f"{MANIFEST} {fault.message}"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        return f"{MANIFEST} can't be read ({type(fault).__name__})"
+        return f"{MANIFEST} cannot be read ({type(fault).__name__})"
     return None
 
 
@@ -171,7 +177,7 @@ def random_states(processes: int) -> list[str]:
 
 
 def progress_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the engine noted beside the trainer's own state. The checkpoint must have verified."""
+    """Return the engine's notes, in addition to the trainer's state. The checkpoint must be verified."""
     return documents.read_json(checkpoint.path / PROGRESS)
 
 

@@ -33,7 +33,8 @@ def request_stop(run: RunDir, by: str, *, signal_too: bool = False) -> None:
         write_text(_stop(run), json.dumps({"by": by, "t": round(time.time(), 3)}) + "\n")
     except OSError as fault:
         raise UserError(
-            f"cannot ask for a stop ({fault.strerror})", place=printable(str(_stop(run)))
+            f"cannot stop the run: the stop request cannot be written ({fault.strerror})",
+            place=printable(str(_stop(run))),
         ) from None
     if signal_too:
         signal_engine(run, signal.SIGTERM)

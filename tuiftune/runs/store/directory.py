@@ -56,7 +56,7 @@ PLAN = "plan.json"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STAGED = ".staged-"
 _NO_RUN = "is not a run directory (it has no plan.json)"
-_KNOWN = "`tuiftune runs` lists the known runs"
+_KNOWN = "list your runs: `tuiftune runs`"
 DIRECTORY_MODE = 0o755  # narrowed further by the umask: a run is never world-writable
 FILE_MODE = 0o644
 
@@ -111,7 +111,7 @@ class RunDir:
 
     @property
     def preset(self) -> Preset:
-        """The preset as the user gave it, parsed anew at each access."""
+        """The preset as the user gave it, parsed at each access."""
         from tuiftune.preset.file import load
 
         return load(self.preset_path)
@@ -137,7 +137,7 @@ class RunDir:
             write_text(self.plan_path, json.dumps(document, indent=1))
         except OSError as fault:
             raise UserError(
-                f"can't be written ({fault.strerror})", place=printable(str(self.plan_path))
+                f"cannot be written ({fault.strerror})", place=printable(str(self.plan_path))
             ) from None
 
     def result(self) -> dict[str, Any] | None:
@@ -183,7 +183,7 @@ def default_root() -> Path:
 
 
 def create(root: Path, name: str, preset_text: str, plan: dict[str, Any]) -> RunDir:
-    """A new run directory under `root`, staged beside its place and renamed into it, so that nothing
+    """A new run directory under `root`, staged next to its place and renamed, so that nothing
     half-written stays.
 
     UserError when the name is taken or illegal, or the root cannot be written to.
@@ -265,9 +265,9 @@ def _refuse_secrets(name: str, root: Path, preset_text: str, plan: dict[str, Any
     for place, text in (("--name", name), ("--runs", str(root)), ("preset", preset_text), ("plan", written)):
         if holds_secret(text):
             raise UserError(
-                "holds a token or password of the environment, which would be written into the run",
+                "contains a token or password from the environment, which would be saved in the run",
                 place=place,
-                remedy="rename what it stands in; the environment is where it belongs",
+                remedy="remove it from the preset; keep it only in the environment",
             )
 
 
@@ -283,7 +283,7 @@ def _taken(root: Path, name: str) -> UserError:
     return UserError(
         f"the name {name} is taken",
         place=printable(str(root / name)),
-        remedy=f"--name {free_name(root, name)} is free; or `tuiftune resume {name}` goes on with it",
+        remedy=f"use --name {free_name(root, name)}, or continue it with `tuiftune resume {name}`",
     )
 
 
@@ -292,6 +292,6 @@ def _unwritable(root: Path, fault: OSError) -> UserError:
     return UserError(
         f"cannot create a run here ({fault.strerror or fault})",
         place=printable(str(root)),
-        remedy="free some disk space" if full else "name a directory you can write to with --runs DIR",
+        remedy="free some disk space" if full else "use a writable directory: --runs DIR",
         exit_code=ExitCode.DISK_FULL if full else ExitCode.USAGE,
     )

@@ -55,7 +55,7 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
         return RunDir.open(here / name)
     if root is not None:
         raise UserError(
-            "there is no such run in the directory of --runs",
+            "run not found in the directory of --runs",
             place=printable(name),
             remedy=_nearest(name, root),
         )
@@ -76,9 +76,9 @@ def find(name: str | None, root: Path | None = None) -> RunDir:
     if lost is not None:
         remedy = "give its new path, if it was moved"
         raise UserError(
-            "this run's directory was deleted or moved", place=printable(str(lost)), remedy=remedy
+            "the directory of this run was deleted or moved", place=printable(str(lost)), remedy=remedy
         )
-    raise UserError("there is no such run", place=printable(name), remedy=_nearest(name, root))
+    raise UserError("run not found", place=printable(name), remedy=_nearest(name, root))
 
 
 def _latest(root: Path | None) -> RunDir:
@@ -87,7 +87,7 @@ def _latest(root: Path | None) -> RunDir:
         raise UserError(
             "there are no runs yet",
             place=printable(str(root or default_root())),
-            remedy="`tuiftune demo` makes one, `tuiftune train PRESET` too; --runs DIR looks elsewhere",
+            remedy="start one with `tuiftune demo` or `tuiftune train PRESET`, or use another --runs DIR",
         )
     return next((run for run in runs if status(run) == "running"), runs[0])
 
@@ -97,4 +97,4 @@ def _nearest(name: str, root: Path | None) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known are {', '.join(names[:5])}" if names else "`tuiftune runs` lists those there are"
+    return f"your runs: {', '.join(names[:5])}" if names else "list your runs: `tuiftune runs`"

@@ -36,9 +36,10 @@ def signal_engine(run: RunDir, number: signal.Signals, *, group: bool = False) -
         try:
             if not (engine.alive and holds(run, engine.pid)):
                 raise UserError(
-                    f"process {engine.pid}, which engine.pid names, does not hold this run and is left alone",
+                    f"process {engine.pid}, named in engine.pid, is not the training process of this run, so "
+                    "it is not stopped",
                     place=run.name,
-                    remedy=f"look at it with `ps -p {engine.pid}`; if it is no engine, remove {run.pid_path}",
+                    remedy=f"check `ps -p {engine.pid}`; if it does not train, remove {run.pid_path}",
                 )
             # A session of its own, as a launcher gives it, holds nothing but the engine and its workers.
             if group and os.getsid(engine.pid) == engine.pid == os.getpgid(engine.pid):
@@ -56,7 +57,7 @@ def signal_engine(run: RunDir, number: signal.Signals, *, group: bool = False) -
                 os.close(handle)
     if group and not _gone(engine):
         raise UserError(
-            f"process {engine.pid} does not end: it hangs in the kernel, as in a driver or a dead disk",
+            f"process {engine.pid} does not exit: it hangs in the kernel (driver or disk)",
             place=run.name,
         )
     return True

@@ -79,8 +79,8 @@ NONE = Generations()
 
 
 def when(change: Change) -> str:
-    """ "untuned", "step 40", "40–120, 3×" or "result"."""
-    names = {"before": "untuned", "after": "result"}
+    """Return "base model", "step 40", "40–120, 3×" or "result"."""
+    names = {"before": "base model", "after": "result"}
     first = names.get(change.first.when, f"step {change.first.step:,}")
     if change.times == 1:
         return first
