@@ -83,7 +83,7 @@ def test_a_stranger_is_left_alone(new_run: NewRun, processes: list[subprocess.Po
     else:
         pid = start(["sleep", "60"], processes, start_new_session=what == "session").pid
     named(run, pid)
-    with pytest.raises(UserError, match="does not hold this run") as caught:
+    with pytest.raises(UserError, match="is not the training process of this run") as caught:
         control.kill(run)
     assert caught.value.exit_code == ExitCode.USAGE
     assert alive(pid)
@@ -94,7 +94,7 @@ def test_the_first_process_and_our_own_are_left_alone(new_run: NewRun) -> None:
     for number, pid in enumerate((1, os.getpid())):
         run = new_run(f"run-{number}")
         named(run, pid)
-        with pytest.raises(UserError, match="does not hold this run"):
+        with pytest.raises(UserError, match="is not the training process of this run"):
             control.kill(run)
 
 

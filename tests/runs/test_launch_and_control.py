@@ -87,7 +87,7 @@ def test_a_killed_engine_is_dead_and_says_so(new_run: NewRun, start: Start) -> N
     wait_until(lambda: run.events_path.exists())
     assert control.kill(run)
     wait_until(lambda: status(run) == "died")
-    assert "memory" in postmortem.cause(run, local.returned(pid))
+    assert "RAM" in postmortem.cause(run, local.returned(pid))
     assert not control.kill(run)
 
 
@@ -180,5 +180,5 @@ def test_a_request_that_cannot_be_written_is_the_users_to_know(new_run: NewRun) 
         path.unlink()
     run.control_path.rmdir()
     run.control_path.write_text("in the way")
-    with pytest.raises(UserError, match="cannot ask for a stop"):
+    with pytest.raises(UserError, match="cannot stop the run"):
         control.request_stop(run, "the test")

@@ -66,7 +66,7 @@ def test_a_cap_in_money_needs_a_price(here: Path, monkeypatch: pytest.MonkeyPatc
 def test_without_a_name_the_next_free_one_is_taken_with_one_it_must_be_free(here: Path) -> None:
     prepare(preset(), here / "runs")
     assert prepare(preset(), here / "runs").name == "mine-2"
-    with pytest.raises(UserError, match=r"taken.*mine-3 is free"):
+    with pytest.raises(UserError, match=r"taken.*mine-3"):
         prepare(preset(), here / "runs", "mine")
 
 
