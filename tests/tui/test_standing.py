@@ -70,9 +70,9 @@ async def test_every_panel_is_a_key_away_on_a_small_screen(app: Callable[..., Tu
     async with app(run=working.run).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "spent" in shown(pilot.app))
         wanted = {
-            "6": ("✓ healthy", "looked at: numbers, training loss"),
-            "7": ("left          about", "% of the cap of $2.00 used", "to finish     $0.5"),
-            "8": ("on the card   4.0 GiB, 5.0 GiB predicted", "next save     step 60, in "),
+            "6": ("✓ healthy", "checked: numbers, training loss"),
+            "7": ("left          about", "% of the budget limit of $2.00 used", "to finish     $0.5"),
+            "8": ("on the GPU    4.0 GiB, 5.0 GiB predicted", "next save     step 60, in "),
             "9": (
                 "20 ★   now       7 B  1.400    ✓ verified",
                 "★ the best so far",

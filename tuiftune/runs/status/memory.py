@@ -90,7 +90,7 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
         )
         yield Fact(
             "disk",
-            "next checkpoint",
+            "next save",
             f"step {coming.step:,}{when}{room}",
             f"every {planned.save_every or 0:,} steps, and at least every five minutes; {basis}",
         )
@@ -100,7 +100,7 @@ def disk(state: RunState, planned: Planned) -> Iterator[Fact]:
         room = "" if last.bytes is None else f", {size(last.bytes)}"
         yield Fact(
             "disk",
-            "last checkpoint",
+            "last save",
             f"step {last.step:,}{room}{took}",
             "weights, optimizer, schedule and random state, each file with a hash, so a resume is bit-exact",
         )
