@@ -56,7 +56,11 @@ def test_watch_in_plain_lines_tells_health_and_cost(
     lines = capsys.readouterr().out.splitlines()
     assert sum("unused memory. Next run: pack" in line for line in lines) == 1
     (so_far,) = [line for line in lines if "so far:" in line]
-    for said in ("healthy · 1 suggestion: 135 GiB idle", "$0.04 spent", "on the GPU 4.3 GiB, 4.9 GiB predicted"):
+    for said in (
+        "healthy · 1 suggestion: 135 GiB idle",
+        "$0.04 spent",
+        "on the GPU 4.3 GiB, 4.9 GiB predicted",
+    ):
         assert said in so_far
     assert "money: spent $0.04; price $4.01 an hour" in lines[-4]
     assert lines[-1].endswith("done")

@@ -28,8 +28,8 @@ ARRIVES_WITHIN = 5.0  # seconds
 class EventReader:
     """Tails a log. `poll` returns what is new; `skipped` counts damaged lines.
 
-    The file is opened again for every poll, which is what makes network file systems show fresh data. They may
-    show its size before what was written: zero pages at its end are waited for, for a while, before they
+    The file is opened again for every poll, which is what makes network file systems show fresh data. They
+    may show its size before what was written: zero pages at its end are waited for, for a while, before they
     count as damaged. When the file was truncated or replaced, reading starts over and `generation` goes up:
     the state must be folded again.
     """

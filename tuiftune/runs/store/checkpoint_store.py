@@ -171,7 +171,7 @@ class Store:
                 continue
             try:
                 self._discard(checkpoint.path)
-            except OSError as fault:  # the one just saved is safe, so the run continues although another cannot be deleted
+            except OSError as fault:  # the new one is safe, so the run continues
                 self.stuck.append(f"{checkpoint.path.name} ({fault.strerror or fault})")
 
     def _discard(self, path: Path) -> None:
