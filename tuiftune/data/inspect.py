@@ -80,10 +80,10 @@ def checks_of(subject: Subject) -> Iterator[Check]:
     from tuiftune.data.checks.pairs import compared
     from tuiftune.data.checks.secrets import secrets
     from tuiftune.data.checks.special_tokens import special_tokens
-    from tuiftune.data.checks.structure import malformed, structure
+    from tuiftune.data.checks.structure import malformed_lines, structure
 
     stages = [
-        malformed,
+        malformed_lines,
         structure,
         enough,
         duplicates,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WRITTEN = "content|prompt|completion|instruction|output|input|context|system|text|label|chosen|rejected"
 
 
-def malformed(subject: Subject) -> Iterator[Check]:
+def malformed_lines(subject: Subject) -> Iterator[Check]:
     """malformed-lines, where there are any: they are in no row, so that only their places can be named."""
     found = subject.dataset.malformed
     if not found.count:
