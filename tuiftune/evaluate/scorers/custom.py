@@ -6,7 +6,6 @@ import json
 import math
 import shlex
 import subprocess
-import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def parts(pairs: Sequence[Pair], argument: str) -> list[Part | None]:
 def _command(argument: str) -> list[str]:
     """Return the command line: our worker for a Python file, else the words as a shell would split them."""
     if argument.endswith(".py") and paths.exists(paths.given(argument)):
-        return [sys.executable, "-P", "-m", "tuiftune.evaluate.custom_worker", str(paths.absolute(argument))]
+        return interpreter.command("tuiftune.evaluate.custom_worker", str(paths.absolute(argument)))
     try:
         words = shlex.split(argument)
     except ValueError as fault:
