@@ -68,6 +68,14 @@ LEVERS: dict[str, list[str]] = {
     "liger, recomputed, lean": ["method.technique=lora", LIGER, RECOMPUTED, LEAN],
     "eager, all kept, lean": ["method.technique=lora", KEPT, LEAN],
     "qlora, compiled, recomputed": ["method.technique=qlora", COMPILED, RECOMPUTED],
+    "fp8, not compiled": [
+        "method.technique=lora",
+        "model.quantization=fp8",
+        "training.compile=false",
+        RECOMPUTED,
+    ],
+    "fp8, compiled, recomputed": ["method.technique=lora", "model.quantization=fp8", COMPILED, RECOMPUTED],
+    "lora, not compiled": ["method.technique=lora", "training.compile=false", RECOMPUTED],
     "qlora, liger, recomputed": ["method.technique=qlora", LIGER, RECOMPUTED],
 }
 OFF = {"training.kernels": "none", "training.compile": "false", "training.micro_batch": "4"}

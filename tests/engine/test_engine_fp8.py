@@ -83,6 +83,23 @@ def test_a_product_by_bfloat16_is_the_same_to_its_rounding() -> None:
         assert layer(inputs).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("cast", [False, True], ids=["plain", "autocast"])
+def test_compiled_it_has_the_gradients_that_it_has(dtype: Any, cast: bool) -> None:
+    """PyTorch 2.11 lost them where the output's type was its own already: adapters then learned slowly."""
+    inputs, weight, gradient = (one.to(dtype) for one in tensors("usual"))
+    layer = fp8.Fp8Linear(weight, None, "cpu")
+    found = []
+    for apply in (layer, torch.compile(layer, backend="aot_eager")):
+        given = inputs.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=cast):
+            output = apply(given * 1)
+        output.backward(gradient.to(output.dtype))
+        found.append((output.detach().float(), given.grad.float()))  # type: ignore[union-attr]
+    for plain, compiled in zip(*found, strict=True):
+        assert float((plain - compiled).norm() / plain.norm()) < 0.01
+
+
 def test_adapters_over_it_get_their_own_gradients() -> None:
     """Theirs pass no FP8: they are float64's to float32's rounding."""
     from peft import LoraConfig, get_peft_model

@@ -39,8 +39,8 @@ def multiply(inputs: Any, weight: Any, scale: Any) -> Any:
             out_dtype=torch.bfloat16,
             use_fast_accum=True,
         )
-        return product.to(inputs.dtype)
-    return (tokens.float() @ weight.float().t() * their * scale.t()).to(inputs.dtype)
+        return _as(product, inputs.dtype)
+    return _as(tokens.float() @ weight.float().t() * their * scale.t(), inputs.dtype)
 
 
 def input_gradient(gradient: Any, weight: Any, scale: Any) -> Any:
@@ -52,8 +52,15 @@ def input_gradient(gradient: Any, weight: Any, scale: Any) -> Any:
         product = torch._scaled_mm(
             tokens, turned, scale_a=their, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True
         )
-        return product.to(gradient.dtype)
-    return (tokens.float() @ weight.float() * their).to(gradient.dtype)
+        return _as(product, gradient.dtype)
+    return _as(tokens.float() @ weight.float() * their, gradient.dtype)
+
+
+def _as(product: Any, dtype: Any) -> Any:
+    """In a dtype. Without a `to` that changes nothing: compiled by PyTorch 2.11, an autograd function whose
+    output is an intermediate of it twice over gets no gradient, in silence.
+    """
+    return product if product.dtype == dtype else product.to(dtype)
 
 
 class _Product(torch.autograd.Function):
