@@ -26,9 +26,9 @@ TRAFFIC = {
 }
 # Seconds a layer and micro step that grow with neither rows nor length: forward, backward.
 OVERHEAD = {"plain": (0.375e-3, 0.625e-3), "liger": (0.375e-3, 0.625e-3), "compile": (0.2e-3, 0.3e-3)}
-# A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward, and
-# for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other GPUs'
-# data sheets promise the same 2× of 16 bit.
+# A product with a frozen weight in FP8 and its roundings, as a multiple of the 16-bit one's rate: forward,
+# and for the input gradient. From two runs on an H200 (8B shape, 8,192 tokens a step: benchmarks/fp8); other
+# GPUs' data sheets promise the same 2× of 16 bit.
 FP8_RATES = (1.73, 2.02)
 EMULATED = 0.25  # of the rate, where FP8 is computed in float32
 ROUND_BYTES = 22.0  # an element that is rounded to FP8, where layers aren't compiled
