@@ -12,6 +12,8 @@ from tuiftune.evaluate import local_model
 from tuiftune.evaluate.local_model import LocalModel, Session, Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.evaluate.contender import Answered
 
 
@@ -76,3 +78,19 @@ def test_a_request_that_fails_leaves_the_model_loaded(model: LocalModel) -> None
     assert caught.value.exit_code is ExitCode.USAGE
     assert ask(model, "b") == {0: "b"}
     assert Talking.started == 1
+
+
+def test_answers_are_kept_apart_by_precision_and_by_files(tmp_path: Path) -> None:
+    import os
+
+    plain = Source("builtin:tiny")
+    quantized = Source("builtin:tiny", precision="bfloat16 nf4 qlora")
+    assert plain.identity("base") != quantized.identity("base")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"one")
+    tuned = Source("builtin:tiny", files=tmp_path)
+    before = tuned.identity("tuned")
+    assert before == tuned.identity("tuned") != tuned.identity("base")
+    weights.write_bytes(b"two")
+    os.utime(weights, (1, 1))
+    assert tuned.identity("tuned") != before

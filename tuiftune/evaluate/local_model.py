@@ -29,12 +29,14 @@ class Source:
         run: the directory of a run; None for a model.
         model: the model as the user named it; of a run, its base model.
         files: the directory that the fine-tuned weights are in; None if there are none or they are not here.
+        precision: what a run's plan says of dtype and quantization; "" for a model, which is loaded as it is.
     """
 
     model: str
     run: Path | None = None
     revision: str | None = None
     files: Path | None = None
+    precision: str = ""
 
     @property
     def place(self) -> str:
@@ -51,7 +53,7 @@ class Source:
     def identity(self, which: str) -> str:
         """Return what the answers of one of its models depend on: names, sizes and times of its files."""
         directory = self.files if which == TUNED else paths.given(self.model)
-        stamps = [self.model, str(self.revision), which]
+        stamps = [self.model, str(self.revision), which, self.precision]
         if directory is not None and paths.is_dir(directory):
             stamps.append(str(paths.absolute(directory)))
             files = [path for pattern in WEIGHTS for path in paths.matching(directory, pattern)]

@@ -111,8 +111,10 @@ def source_of(wanted: Target) -> Source:
                 place=wanted.run.name,
                 remedy=f"follow it: tuiftune watch {wanted.run.name}",
             )
-        model = wanted.run.plan().preset(printable(str(wanted.run.plan_path))).model
-        return Source(model.base, wanted.run.path, model.revision, files)
+        preset = wanted.run.plan().preset(printable(str(wanted.run.plan_path)))
+        model = preset.model
+        precision = f"{model.dtype} {model.quantization} {preset.method.technique}"
+        return Source(model.base, wanted.run.path, model.revision, files, precision)
     assert wanted.model is not None
     path = paths.given(wanted.model)
     adapter = paths.exists(path / "adapter_config.json")

@@ -157,9 +157,14 @@ def batch_that_fits(model: Any, asked: Sequence[Question], max_new_tokens: int) 
     if model.device.type != "cuda" or not asked:
         return BATCH
     config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token = 2 * config.num_hidden_layers * heads * width * 2
+    layers, hidden, every = (
+        getattr(config, name, None) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads")
+    )
+    if not (layers and hidden and every):  # no attention that is known: nothing to calculate with
+        return BATCH
+    heads = getattr(config, "num_key_value_heads", None) or every
+    width = getattr(config, "head_dim", None) or hidden // every
+    token = 2 * layers * heads * width * 2
     longest = max(len(question.tokens) for question in asked) + max_new_tokens
     free, _ = torch.cuda.mem_get_info(model.device)
     return max(BATCH, min(MOST_AT_ONCE, int(free / 2 / (token * longest))))
