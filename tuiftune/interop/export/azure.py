@@ -63,8 +63,7 @@ def write(out: Outward) -> None:
     numbers = out.document["hyperparameters"]
     out.document["hyperparameters"] = {key: _text(value) for key, value in numbers.items()}
     out.put("outputs.registered_model.type", "mlflow_model")
-    out.put("outputs.registered_model.name", out.preset.name)
-    out.note("name", "outputs.registered_model.name")
+    services.name(out, "outputs.registered_model.name", 255)
 
 
 def _text(value: Any) -> str:

@@ -48,6 +48,13 @@ def files(out: Outward, train: str, evaluation: str, place: Callable[[str], str]
         out.note("data.eval", evaluation, why=rows.SPLIT)
 
 
+def name(out: Outward, to: str, most: int) -> None:
+    """The preset's name in letters, digits, dashes and underscores, at most so many."""
+    asked = out.preset.name
+    made = "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in asked)[:most]
+    out.carry("name", to, made, why="" if made == asked else "letters, digits, dashes and underscores there")
+
+
 def whole(out: Outward, key: str, to: str, how: type = int) -> None:
     """A number that the service takes as a whole one, at least 1."""
     value = float(out.left[key])

@@ -44,9 +44,9 @@ def write(out: Outward) -> None:
             "training.seed": "random_seed",
             "data.max_length": "max_seq_length",
             "run.checkpoints": "n_checkpoints",
-            "name": "suffix",
         }
     )
+    services.name(out, "suffix", 40)
     value = out.preset.data.loss_on
     why = "" if value != "completion" else "every answer of a chat is trained on"
     out.put("training_method.method", "sft")
