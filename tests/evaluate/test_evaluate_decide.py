@@ -250,7 +250,7 @@ def test_prices_are_those_of_the_figures_given() -> None:
         (["rows.jsonl", "--endpoint", "ftp://x"], "is not an HTTP address"),
         (
             ["rows.jsonl", "--model", "builtin:tiny", "--documents", "none"],
-            "no such file or directory",
+            "file or directory not found",
         ),
         (["rows.jsonl", "--model", "builtin:tiny", "--prompt", "none.md"], "no such file"),
     ],
