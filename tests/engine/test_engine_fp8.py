@@ -160,6 +160,20 @@ def test_it_trains_resumes_and_reloads_over_the_16_bit_base(
     assert before != result["before"]["loss"]
 
 
+@pytest.mark.parametrize(
+    ("preflight", "likelihood", "compared"), [(None, True, True), (False, True, False), (True, False, False)]
+)
+def test_the_base_is_compared_where_its_loss_is_the_texts(
+    preflight: bool | None, likelihood: bool, compared: bool, tmp_path: Path
+) -> None:
+    from tuiftune.engine.training import base_in_fp8
+
+    wanted: Any = SimpleNamespace(preflight=preflight, stage=SimpleNamespace(likelihood=likelihood))
+    assert base_in_fp8.compares(wanted, tmp_path) is compared
+    (tmp_path / "fp8.json").write_text("{}")
+    assert not base_in_fp8.compares(wanted, tmp_path)
+
+
 def model_of(hidden: int = 64, inner: int = 96) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 

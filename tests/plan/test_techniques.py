@@ -137,6 +137,13 @@ def test_fp8_is_refused_where_the_gpu_lacks_it(gpu: str) -> None:
     assert not any(changes.get("model.quantization") == "fp8" for changes in offered)
 
 
+def test_fp8_on_a_cpu_is_said_to_be_emulated() -> None:
+    values = {"model.quantization": "fp8", "method.technique": "lora"}
+    preset = loads("model: {base: Qwen/Qwen3-0.6B}\ndata: {train: x.jsonl}\n", "x").with_values(values)
+    made = make_plan(preset, machine(), resolve(preset.model.base), FACTS)
+    assert any("emulated on the CPU" in note for note in made.notes)
+
+
 def test_auto_over_fp8_is_lora() -> None:
     made = plan_on("L4", "fp8")
     assert made.resolved.method.technique == "lora"

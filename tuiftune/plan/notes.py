@@ -10,6 +10,7 @@ from tuiftune.plan.device import near
 from tuiftune.plan.model import PRICE_NOTES
 from tuiftune.plan.model_size import larger_than_needed
 from tuiftune.plan.rates import FULL_SHARE, written
+from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -41,7 +42,7 @@ def of(
     usual: UsualRate,
 ) -> tuple[str, ...]:
     """Return the notes: assumptions, lengths of the data, budget limits, prices."""
-    notes = [*_near(needs, device), *device.notes, *model.architecture.notes]
+    notes = [*_near(needs, device), *_emulated(technique, device), *device.notes, *model.architecture.notes]
     notes += _rate(preset, technique, usual)
     if said := larger_than_needed(model.parameters, facts):
         notes.append(said)
@@ -85,6 +86,12 @@ def of(
             "budget.usd_per_hour."
         )
     return tuple(notes)
+
+
+def _emulated(technique: Technique, device: Device) -> list[str]:
+    if technique.base != FP8 or device.kind != "cpu":
+        return []
+    return ["FP8 is emulated on the CPU: slower than 16 bit, and only useful to see what rounding costs."]
 
 
 def _near(needs: int, device: Device) -> list[str]:

@@ -50,8 +50,9 @@ def _kept(run: Path, key: str) -> dict[str, Any]:
 
 
 def compares(wanted: settings.Settings, run: Path) -> bool:
-    """Whether the comparison is still to come, and wasn't left out by --no-preflight."""
-    return wanted.preflight is not False and not (run / settings.BASE_IN_FP8).is_file()
+    """Whether the comparison is still to come: of stages whose loss is the text's, without --no-preflight."""
+    told = wanted.preflight is not False and wanted.stage.likelihood
+    return told and not (run / settings.BASE_IN_FP8).is_file()
 
 
 def compare(context: RunContext, trainer: RunTrainer) -> None:
