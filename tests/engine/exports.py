@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import engine_call
-from tuiftune.deploy import exporting
+from tuiftune.deploy import exporting, find
 from tuiftune.deploy.request import Wanted
 from tuiftune.runs.store.directory import RunDir
 
@@ -27,10 +27,12 @@ class Exporter:
 
     def __call__(self, run: Path, target: str, **wanted: Any) -> dict[str, Any]:
         self.told = []
-        prepared = exporting.prepare(
-            RunDir(run), Wanted(target, options=tuple(self.options.items()), **wanted)
-        )
+        prepared = exporting.prepare(RunDir(run), Wanted(target, options=self._options(target), **wanted))
         return exporting.export(prepared, lambda said: self.told.append(said.get("phase", "")))
+
+    def _options(self, target: str) -> tuple[tuple[str, str], ...]:
+        taken = find(target).options
+        return tuple((name, value) for name, value in self.options.items() if name in taken)
 
     def _follow(self, job: engine_call.Job, tell: Any, *, place: str = "") -> dict[str, Any]:
         started = self.engine.start(job.kind, *job.arguments, fault=self.fault)

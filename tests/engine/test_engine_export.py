@@ -165,6 +165,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 
     assert "Did you mean merged?" in str(refused("merge"))
     assert "ne of auto, bfloat16, float16" in str(refused("merged", quantize="q4"))
+    assert "t belongs to ollama, hub" in str(refused("merged", options=(("upload", "yes"),)))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     assert "is not an earlier export" in str(refused("merged", output=tmp_path / "mine"))

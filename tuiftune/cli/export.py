@@ -59,7 +59,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
 ) -> None:
-    """Write a run's model as merged weights, an adapter and more, and verify it.
+    """Write a run's model for use elsewhere (merged, GGUF, Ollama, vLLM, …), and verify it.
 
     The evaluation rows are answered from the exported files by the engine that loads them, and compared with
     the run. Exit code 1 if they differ more than the precision explains.

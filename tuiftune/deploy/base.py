@@ -98,6 +98,7 @@ class Target:
         tools: UserError where a program that it uses is not on this machine: (form, options).
         finish: writes what goes with the weights: (directory, facts, form).
         use: command lines that use it: (directory, facts, form).
+        options: names of what it takes in addition, of `Wanted.options`.
         upload: sends the directory away: (directory, facts, options); returns its address, if it did.
         library: what loads it, as the Hub's model cards name it.
         share: bytes written at most while it is made, as a multiple of the whole model in 16 bits.
@@ -116,6 +117,7 @@ class Target:
     refuses: Callable[[Facts, Form], tuple[str, str] | None] = field(default=lambda facts, form: None)
     tools: Callable[[Form, Mapping[str, str]], None] = field(default=lambda form, options: None)
     finish: Callable[[Path, Facts, Form], None] = field(default=lambda directory, facts, form: None)
+    options: tuple[str, ...] = ()
     upload: Callable[[Path, Facts, Mapping[str, str]], str | None] | None = None
     library: str = "transformers"
     share: float = 1.0

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import engine_call, paths
-from tuiftune.deploy import find, manifest
+from tuiftune.deploy import every, find, manifest
 from tuiftune.deploy.card import card
 from tuiftune.deploy.facts import facts_of
 from tuiftune.deploy.request import Prepared
@@ -46,6 +46,14 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
             place="--quantize",
             remedy=f"one of {known}",
         )
+    for name, _ in wanted.options:
+        if name not in target.options:
+            takers = ", ".join(one.key for one in every().values() if name in one.options)
+            raise UserError(
+                f"--to {target.key} has no use for it",
+                place=f"--{name.replace('_', '-')}",
+                remedy=f"leave it out; it belongs to {takers}",
+            )
     facts = facts_of(run, wanted.base)
     if (refused := target.refuses(facts, form)) is not None:
         raise UserError(refused[0], place=f"--to {target.key}", remedy=refused[1])

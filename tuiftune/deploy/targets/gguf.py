@@ -47,5 +47,6 @@ TARGET = Target(
     needs=NEEDS,
     refuses=merges,
     tools=tools,
+    options=(llama_cpp.OPTION,),
     share=SHARE,
 )

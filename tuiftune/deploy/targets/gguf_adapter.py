@@ -56,5 +56,6 @@ TARGET = Target(
     needs=gguf.NEEDS,
     refuses=refuses,
     tools=tools,
+    options=gguf.TARGET.options,
     share=1.1,
 )

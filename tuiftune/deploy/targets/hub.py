@@ -112,5 +112,6 @@ TARGET = Target(
     not_run="the upload: there is no Hub on our machines; the files are verified with transformers",
     refuses=merges,
     tools=tools,
+    options=(REPO, UPLOAD, PUBLIC),
     upload=upload,
 )

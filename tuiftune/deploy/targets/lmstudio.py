@@ -47,5 +47,6 @@ TARGET = Target(
     refuses=merges,
     tools=gguf.tools,
     finish=finish,
+    options=gguf.TARGET.options,
     share=gguf.SHARE,
 )

@@ -161,5 +161,6 @@ TARGET = Target(
     tools=tools,
     upload=create,
     finish=finish,
+    options=(*gguf.TARGET.options, UPLOAD),
     share=gguf.SHARE,
 )
