@@ -59,7 +59,7 @@ def write(
     import json
 
     line = " ".join(["/usr/bin/env", *(_unit(word) for word in command)])
-    unit = UNIT.format(name=name, about=_unit(about), command=line)
+    unit = UNIT.format(name=name, about=about.replace("%", "%%"), command=line)
     compose = COMPOSE.format(name=name, image=image, command=json.dumps(list(contained)), port=port)
     (directory / f"{name}.service").write_text(unit, encoding="utf-8")
     (directory / "compose.yaml").write_text(compose, encoding="utf-8")
