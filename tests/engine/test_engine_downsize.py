@@ -68,8 +68,8 @@ def test_a_full_card_costs_a_restart_and_nothing_else(
     assert start(broken, tmp_path / "card") == 0
 
     (warning,) = [event for event in tiny.events(broken, "warning") if event["code"] == "micro_batch_halved"]
-    assert "after step 6, while other processes hold 123 GiB of this card" in warning["message"]
-    assert "micro batch of 2 instead of 4 and an accumulation of 4" in warning["message"]
+    assert "after step 6, while other processes use 123 GiB of this GPU" in warning["message"]
+    assert "micro-batch size of 2 instead of 4 and an accumulation of 4" in warning["message"]
     assert [event["resumed_from"] for event in tiny.events(broken, "start")] == [None, 4]
     (end,) = tiny.events(broken, "end")
     assert end["state"] == "done"

@@ -206,7 +206,7 @@ def test_the_gpu_that_the_others_wait_for_is_named(monkeypatch: pytest.MonkeyPat
         return [{"index": index, "utilisation": share} for index, share in enumerate(load)]
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert idle_among(gpus(100, 0, 0)) == ": GPU 1 is idle, the others wait for it"
+    assert idle_among(gpus(100, 0, 0)) == ": GPU 1 is idle; the others wait for it"
     assert idle_among(gpus(100, 100, 0)) == idle_among(gpus(0, 0)) == idle_among(gpus(100, None)) == ""
 
 

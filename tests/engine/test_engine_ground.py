@@ -156,7 +156,7 @@ def test_a_disk_that_dies_is_waited_for_a_while(
     stop = place.lost()
     assert stop is not None
     assert (stop.state, stop.saves) == ("failed", False)
-    assert "can't be reached" in stop.why
+    assert "no longer accessible" in stop.why
 
 
 def test_a_log_written_anew_holds_what_was_written(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_checkpoints_that_are_all_gone_are_told(engine: Engine, make_run: Callab
     (run / "checkpoints" / "checkpoint-4").touch()
     assert engine.train(run, "--resume") == 0
     told = {event["code"]: event["message"] for event in tiny.events(run, "warning")}
-    assert "checkpoints (the last of step 2) are gone: it begins again" in told["begins_again"]
+    assert "checkpoints (the last of step 2) are missing: it restarts" in told["begins_again"]
     assert "checkpoint-4 (a file)" in told["not_checkpoints"]
     assert (run / "result" / "result.json").exists()
 

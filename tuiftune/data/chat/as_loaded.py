@@ -1,6 +1,6 @@
 """A tokenizer as transformers loads it, where that differs from what tokenizer.json says.
 
-For many model types the library builds the tokenizer anew (Llama's with another treatment of blanks, for
+For many model types the library rebuilds the tokenizer (Llama's with another treatment of blanks, for
 instance). The engine is asked once for such a model, and its answer kept until the files change.
 """
 

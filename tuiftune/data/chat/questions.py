@@ -42,7 +42,7 @@ def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pai
     """(tokens, trained tokens) of each row; what the template said of those that it rejected, of which the
     bare text is counted; and how many rows' answers it leaves out.
 
-    Of a comparison the tokens are those of the longer side, the learnt ones those of both.
+    Of a comparison the tokens are those of the longer side, the trained tokens those of both.
     """
     refusals: list[Refusal] = []
     rows = _rows(tokeniser, examples, refusals)

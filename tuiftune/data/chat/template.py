@@ -122,7 +122,7 @@ class Template:
 
     def _wants_fields(self) -> bool:
         """Return True if reasoning is passed in a field of the message: where the template reads one, and
-        would leave tags in the answer, beside its own.
+        would leave tags in the answer, in addition to its own.
         """
         if "reasoning_content" not in self.source and "thinking" not in self.source:
             return False

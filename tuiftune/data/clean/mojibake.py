@@ -2,7 +2,7 @@
 
 A lead character and what follows it may both be sound: in „Spaß“, Ä… and café”… a letter stands before a
 quote or a dash. So where what follows is such punctuation, a group counts as damaged only in the middle of a
-word, beside other damage, or in a text full of it.
+word, next to other damage, or in a text full of it.
 """
 
 from __future__ import annotations

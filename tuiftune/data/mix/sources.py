@@ -137,7 +137,7 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
 
     Weight 0.25 takes a quarter of a source's rows (by content and seed), 2 takes each twice, 2.5 half of them
     a third time. Rows whose prompt is held out are left out before anything is counted. Raises UserError for
-    an unreadable source, a weight that isn't in (0, 100], or preference rows beside others.
+    an unreadable source, a weight that isn't in (0, 100], or preference rows mixed with others.
     """
     held = {prompt_of(example) for example in held_out}
     read = [fresh_rows(source.path, held, train[0] if train else None) for source in mix.sources]

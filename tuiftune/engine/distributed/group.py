@@ -53,9 +53,9 @@ class Group:
             cards = torch.cuda.device_count()
             if cards < self.size:
                 raise UserError(
-                    f"the plan is for {self.size} cards, PyTorch sees {cards} here",
+                    f"the plan is for {self.size} GPUs, but PyTorch finds {cards} here",
                     place="hardware.gpus",
-                    remedy="plan a new run on this machine, or show it the cards (CUDA_VISIBLE_DEVICES)",
+                    remedy="plan a new run on this machine, or make the GPUs visible (CUDA_VISIBLE_DEVICES)",
                 )
             torch.cuda.set_device(self.rank)
         if os.path.isdir(f"/sys/class/net/{LOOPBACK}"):

@@ -53,7 +53,7 @@ class Ranks:
             raise UserError(
                 f"it was started as one of {given} processes",
                 place="WORLD_SIZE",
-                remedy="start the engine once, without torchrun: it starts what hardware.gpus asks for",
+                remedy="start the run once, without torchrun: it starts the processes itself",
             )
         if self.launched and started() != size:
             raise UserError(
@@ -63,9 +63,9 @@ class Ranks:
             )
         if self.launched and "MASTER_PORT" not in os.environ:
             raise UserError(
-                "the launcher's processes have nowhere to meet",
+                "MASTER_ADDR and MASTER_PORT are not set",
                 place="MASTER_PORT",
-                remedy="a backend that starts several sets MASTER_ADDR and MASTER_PORT for them",
+                remedy="set both in the launcher",
             )
         if self.launched:
             self.rank = int(_given("RANK", "SLURM_PROCID", "0"))
@@ -148,7 +148,7 @@ class Ranks:
                 continue
             if state in words:
                 which = f"process {rank + 1} of {self.size} (PID {pid})"
-                return f": {which} {words[state]}, the others wait for it"
+                return f": {which} {words[state]}; the other processes wait for it"
         return ""
 
     def end(self) -> None:
@@ -196,8 +196,8 @@ class Ranks:
                 int(document["others"]),
             )
         except (ValueError, KeyError, TypeError):
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-            return Ending(DIED, ExitCode.FAILED, f"{which} {how} without a word")
+            how = f"was terminated by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            return Ending(DIED, ExitCode.FAILED, f"{which} {how} without a message")
 
 
 def started() -> int:
@@ -209,7 +209,7 @@ def _given(name: str, slurm: str, else_: str) -> str:
     """A variable of torchrun's, or what srun calls it. UserError where it is no number."""
     value = os.environ.get(name) or os.environ.get(slurm) or else_
     if not value.isdigit():
-        raise UserError(f"{value!r} is no number of processes", place=name)
+        raise UserError(f"{value!r} is not a valid number of processes", place=name)
     return value
 
 

@@ -171,7 +171,7 @@ def batch_that_fits(model: Any, asked: Sequence[Question], max_new_tokens: int) 
 
 
 def greedy(model: Any, tokeniser: Tokeniser) -> dict[str, Any]:
-    """The settings of generation that every answer has: greedy, and ending at the tokeniser's stops."""
+    """Return the generation settings of every answer: greedy, ending at the end-of-turn tokens."""
     return GREEDY | {
         "use_cache": kinds.kind_of(model.config.to_dict()).cache,
         "pad_token_id": tokeniser.tokenizer.pad_token_id,

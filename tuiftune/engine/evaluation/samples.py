@@ -128,7 +128,7 @@ class Samples:
         try:
             samples.append(self._path, document)
         except OSError as fault:
-            self._off(f"{samples.FILE} can't be written ({fault.strerror})")
+            self._off(f"{samples.FILE} cannot be written ({fault.strerror})")
             return False
         return True
 
@@ -136,8 +136,8 @@ class Samples:
         self._questions = []
         self._report.warning(
             "samples_off",
-            f"no more answers are generated during training: {why}",
-            "training goes on without them; the scores before and after are made as always",
+            f"no more sample answers are generated during training: {why}",
+            "training continues without them; the evaluation before and after is not affected",
         )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

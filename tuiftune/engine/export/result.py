@@ -49,7 +49,7 @@ def save_model(
     config: Any = None,
     write: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Write the model directory beside its place, sync it, and rename it in. Only safetensors.
+    """Write the model directory next to its place, sync it, and rename it. Only safetensors.
 
     Its generation_config stops at `stops` (token ids), that of an adapter too. `dtype`: what a whole model is
     written in, by torch's name; None: as it is held. `config`: the base's own, which a whole model keeps:
@@ -140,15 +140,16 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         f"{_shown(base.reference)} fine-tuned with {settings.technique} ({stage.does}), by tuiftune.",
         "",
-        "## Scores on held-out rows",
+        "## Scores on the evaluation set",
         "",
         *_scores(document),
         "",
         "## Data",
         "",
         f"- files: {', '.join(_shown(name) for name in facts['files'])}",
-        f"- format: {facts['format']}; {facts['rows_train']} rows trained on, {facts['rows_eval']} held out",
-        f"- at most {preset.data.max_length} tokens a row; loss on: {preset.data.loss_on}; "
+        f"- format: {facts['format']}; {facts['rows_train']} rows for training, {facts['rows_eval']} for "
+        "evaluation",
+        f"- at most {preset.data.max_length} tokens per row; loss on: {preset.data.loss_on}; "
         f"packing: {'yes' if preset.data.packing else 'no'}",
         "",
         "## Settings",
@@ -158,7 +159,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         *[f"| {key} | {_shown(str(value))} |" for key, value in _settings(settings)],
         f"| steps | {_steps(document)} |",
         f"| tokens | {document['tokens']} |",
-        f"| trained parameters | {document['trainable']} of {document['parameters']} |",
+        f"| trainable parameters | {document['trainable']} of {document['parameters']} |",
         "",
         "## Made with",
         "",
@@ -176,7 +177,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
 def _scores(document: dict[str, Any]) -> list[str]:
     before, after = document["before"], document["after"]
     if after["loss"] is None:
-        return ["No rows were held out, so nothing was measured."]
+        return ["There were no evaluation rows, so nothing was measured."]
     lines = [
         "| | base model | fine-tuned model |",
         "|---|---|---|",
@@ -195,7 +196,7 @@ def _scores(document: dict[str, Any]) -> list[str]:
         lines += ["", f"**{_shown(verdict['says'])}** {_shown(verdict['fix'])}".rstrip()]
     if losses := document.get("base_losses"):
         shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items() if key in losses)
-        lines += ["", f"Trained over the base model in FP8. Loss of the base model by itself: {shown}."]
+        lines += ["", f"Trained on the base model in FP8. Loss of the base model alone: {shown}."]
     lines += [
         "",
         f"Loss over {after['rows_held_out']} rows; answers generated greedily for {after['rows']} of them.",
@@ -216,7 +217,7 @@ def _steps(document: dict[str, Any]) -> str:
 
 def _rate(score: dict[str, Any]) -> str:
     low, high = score["interval"]
-    return f"{score['exact_match']:.1%} (95 %: {low:.1%}–{high:.1%})"
+    return f"{score['exact_match']:.1%} (95% CI: {low:.1%}–{high:.1%})"
 
 
 def _settings(settings: Settings) -> list[tuple[str, Any]]:
@@ -262,7 +263,7 @@ def _use(settings: Settings, base: Base) -> list[str]:
     else:
         lines = whole
     told = base.reference if not base.local else "the base model's directory"
-    needs = ["", f"The adapter needs its base: {_shown(told)}."] if settings.adapted else []
+    needs = ["", f"The adapter needs its base model: {_shown(told)}."] if settings.adapted else []
     asks = [
         "from transformers import AutoTokenizer",
         f"tokenizer = AutoTokenizer.from_pretrained({here})  # with the chat template of the training",

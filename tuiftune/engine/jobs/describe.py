@@ -70,7 +70,7 @@ def on_meta(config: dict[str, Any]) -> Any:
     fields = {key: value for key, value in config.items() if key not in ("model_type", "quantization_config")}
     depths = [value for key, value in _numbers(fields) if key in DEPTHS]
     if any(depth > DEEPEST for depth in depths):
-        raise UserError(f"'{kind}' with {max(depths):,} layers is no model that can be built")
+        raise UserError(f"'{kind}' with {max(depths):,} layers cannot be built")
     if kind not in CONFIG_MAPPING:
         raise UserError(f"model_type '{kind}' is not known to transformers {__version__}")
     try:
@@ -172,7 +172,7 @@ def _beside(model: Any) -> int:
 
 
 def _adapted(config: dict[str, Any], wanted: str) -> dict[str, Any] | None:
-    """LoRA on these targets: parameters at rank 1, DoRA's beside them, and the weights adapted of those that
+    """LoRA on these targets: parameters at rank 1, DoRA's in addition, and the weights adapted of those that
     could be; None where nothing can be.
     """
     from peft import get_peft_model

@@ -37,7 +37,7 @@ def scores(run: RunDir) -> dict[str, Any]:
 
     result = run.result()
     if result is None:
-        raise UserError("has no result yet", place=run.name, remedy=f"`tuiftune watch {run.name}` shows it")
+        raise UserError("has no result yet", place=run.name, remedy=f"follow it: tuiftune watch {run.name}")
     quiet, stopping = Report(Silence()), Stopping(lambda: None)
     context = open_run(run, quiet, stopping, Group(), resume=False, force=True, ground=None)
     from tuiftune.engine.evaluation.contenders import AFTER, BEFORE, ModelContender
@@ -58,7 +58,7 @@ def scores(run: RunDir) -> dict[str, Any]:
         trainer.load_weights(_weights(context, result.get("result_step")))
     except RuntimeError as fault:  # PiSSA's adapter is written as one of another rank
         raise UserError(
-            "the checkpoint of its result is gone, and the model in result/ is written in another form",
+            "the checkpoint of its result is missing, and the model in result/ has another format",
             place=run.name,
         ) from fault
     if not context.wanted.adapted:

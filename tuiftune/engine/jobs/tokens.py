@@ -1,4 +1,4 @@
-"""`python -m tuiftune.engine tokens`: the very tokens and mask the trainer will see, as JSON."""
+"""`python -m tuiftune.engine tokens`: the exact training tokens and loss mask, as JSON."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     usable = dataset.usable.arg_true()
     for row in rows:
         if not 0 < row <= len(usable):
-            raise UserError(f"there is no row {row}", place=", ".join(given.data), remedy="rows count from 1")
+            raise UserError(
+                f"row {row} does not exist", place=", ".join(given.data), remedy="rows are numbered from 1"
+            )
     model = resolve(given.model, given.revision)
     source = str(model.path) if model.path else given.model
     base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)

@@ -1,4 +1,4 @@
-"""Adapters: which layers they go to, what is saved beside them, and the precision they are kept in."""
+"""Adapters: their target layers, modules saved with them, and their precision."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ NUMBERS_OF_EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "m
 EXPERTS = re.compile(r"expert|moe", re.IGNORECASE)
 # Encoders of pictures and sound, where a wrapper doesn't say what its language model is.
 OTHER_TOWERS = r".*(vision|visual|audio|speech|multi_modal_projector).*"
-_CODE = ("transformers.models.", "transformers_modules.")  # where classes of models are, unlike quantisers'
+_CODE = (
+    "transformers.models.",
+    "transformers_modules.",
+)  # where classes of models are, unlike those of quantizers
 SCORES = "score"  # the head of a model that answers with one number
 SLICED = "slow_but_exact"  # a switch of BLOOM's, under which alone its layers are read around
 
 
 def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any) -> Any:
-    """PEFT's configuration: `wanted` names what gets adapters, `whole` what is trained and saved beside them.
+    """Return PEFT's configuration: `wanted` names adapted modules, `whole` modules trained in full.
 
     Never adapted: encoders of pictures and sound, and weights that the model reads around their layer.
     """
@@ -35,7 +38,7 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
     unread = not_read_back(model)
     if not linear_layers(model).keys() - unread:
         raise UserError(
-            "no layer takes an adapter that PEFT could load again",
+            "PEFT cannot load adapters for any layer",
             place="method.technique",
             remedy=automatic(tiny=True)[0].key,
         )
@@ -89,7 +92,7 @@ def targets(model: Any, wanted: str | list[str]) -> str | list[str]:
 
 
 def modules_to_save(model: Any, wanted: list[str]) -> list[str] | None:
-    """The modules trained whole beside the adapters, by the model's own names; None where there are none.
+    """Return the modules trained in full with the adapters, by the model's names; None if there are none.
 
     `embeddings` and `lm_head` mean the model's input and output embeddings, whatever it calls them.
     """
@@ -106,7 +109,9 @@ def modules_to_save(model: Any, wanted: list[str]) -> list[str] | None:
             raise UserError(
                 f"the model has no module called {name}",
                 place="method.modules_to_save",
-                remedy=f"did you mean {near[0]}?" if near else "embeddings, lm_head, or a module's name",
+                remedy=f"did you mean {near[0]}?"
+                if near
+                else "use embeddings, lm_head, or the name of a module",
             )
         if module is ends["lm_head"] and module is not None and _tied(model):
             name, module = "embeddings", ends["embeddings"]  # one weight: PEFT ties the copies

@@ -83,7 +83,7 @@ def check_weights(directory: Path) -> None:
     raise UserError(
         "the model directory has no weights (no .safetensors file)",
         place=str(directory),
-        remedy="download the whole model, or name another directory",
+        remedy="download the complete model, or name another directory",
     )
 
 
@@ -110,9 +110,9 @@ def load_tokenizer(base: Base) -> Any:
         )
     except (OSError, ValueError) as fault:
         raise UserError(
-            f"the tokenizer can't be loaded: {_first_line(fault)}",
+            f"the tokenizer cannot be loaded: {_first_line(fault)}",
             place=base.reference,
-            remedy="a directory needs tokenizer.json and tokenizer_config.json; a hub id needs access to it",
+            remedy="a directory needs tokenizer.json and tokenizer_config.json, a model ID needs access",
         ) from fault
     if not tokenizer.chat_template and (template := _older_template(base)):
         tokenizer.chat_template = template
@@ -161,7 +161,7 @@ def choose_device(settings: Settings) -> str:
     if settings.four_bit and not there:
         instead = automatic(tiny=False, over=False)[0].key
         raise UserError(
-            f"{settings.traits.name} quantizes the base on a CUDA GPU, and none is usable here",
+            f"{settings.traits.name} quantizes the base model on a CUDA GPU, but none is usable here",
             place="method.technique",
             remedy=f"use {instead} on this machine, or run it where `tuiftune doctor` shows a GPU",
         )
@@ -170,15 +170,15 @@ def choose_device(settings: Settings) -> str:
             return "cpu"
     elif not there:
         raise UserError(
-            f"the plan is for {settings.gpu}, but PyTorch sees no GPU here",
+            f"the plan is for {settings.gpu}, but PyTorch finds no GPU here",
             place="plan.json",
-            remedy="`tuiftune doctor` says what is missing; or plan the run anew on this machine",
+            remedy="see `tuiftune doctor` for the reason, or start a new run on this machine",
         )
     if settings.fp8 and torch.cuda.get_device_capability() < FP8_SINCE:
         raise UserError(
-            f"{torch.cuda.get_device_name()} does not compute in FP8 (compute capability below 8.9)",
+            f"{torch.cuda.get_device_name()} does not support FP8 (compute capability below 8.9)",
             place="model.quantization",
-            remedy="plan the run again on this machine",
+            remedy="start a new run on this machine",
         )
     return "cuda"
 
@@ -219,15 +219,15 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
         raise UserError(
             _first_line(fault),
             place="model.attention" if attention else base.reference,
-            remedy="use sdpa, or install what is missing"
+            remedy="use sdpa, or install the missing package"
             if attention
-            else "install what is missing, or tune the model's weights as they were before that",
+            else "install the missing package, or use the original weights",
         ) from fault
     except (OSError, ValueError) as fault:
         raise UserError(
-            f"the model can't be loaded: {_first_line(fault)}",
+            f"the model cannot be loaded: {_first_line(fault)}",
             place=base.reference,
-            remedy="check that the weights are whole and of a causal language model",
+            remedy="check that the weights are complete and of a causal language model",
         ) from fault
     if settings.stage.scores:  # whose head is new, in place of the one that writes
         loaded = loaded | {
@@ -249,7 +249,7 @@ def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: boo
     if loaded["missing_keys"] or unexpected or loaded["mismatched_keys"]:
         weights.refuse(loaded["missing_keys"], unexpected, loaded["mismatched_keys"], base.reference)
     if loaded.get("error_msgs"):
-        raise UserError(f"the model can't be loaded: {loaded['error_msgs'][0]}", place=base.reference)
+        raise UserError(f"the model cannot be loaded: {loaded['error_msgs'][0]}", place=base.reference)
     if numbers:
         check_numbers(model, base)
 
@@ -309,7 +309,7 @@ def class_of(config: Any) -> Any:
             continue
         if type(config) in auto._model_mapping or auto.__name__ in remote:
             return auto
-    raise UserError(f"model_type '{config.model_type}' is no model that generates text")
+    raise UserError(f"model_type '{config.model_type}' does not generate text")
 
 
 def hold_padding_row(model: Any) -> None:
@@ -343,7 +343,7 @@ def check_fit(model: Any, tokenizer: Any, settings: Settings, base: Base) -> str
         raise UserError(
             f"the tokenizer has {len(tokenizer)} tokens, the model only {size}",
             place=base.reference,
-            remedy="use the tokenizer that belongs to the model",
+            remedy="use the tokenizer of the model",
         )
     limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if limit and settings.preset.data.max_length > limit:

@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What is asked: a tokeniser, how it makes rows, and the examples by what they are for."""
+    """A request: a tokenizer, how it renders rows, and the examples by purpose."""
 
     tokeniser: Tokeniser
     rows: Rows

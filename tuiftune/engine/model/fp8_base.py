@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.process.report import Report
 
-SIZES = f"its sizes aren't multiples of {FP8_MULTIPLE}"
+SIZES = f"its sizes are not multiples of {FP8_MULTIPLE}"
 READ_AROUND = "the model reads its weight itself"
 HUGE = "its largest weights round the others to zero"
 MOST_LOST = 0.01  # of the entries of a weight that may be rounded to zero
@@ -55,9 +55,9 @@ def hold(model: Any, base: Base, device: str, again: Mapping[str, str], *, keep:
             held += 1
     if not held:
         raise UserError(
-            f"no layer of the model can be held in FP8: {next(iter(left.values()), SIZES)}",
+            f"no layer of the model can be stored in FP8: {next(iter(left.values()), SIZES)}",
             place="model.quantization",
-            remedy="none or nf4",
+            remedy="use none or nf4",
         )
     model.to(where)
     check_numbers(model, base)
@@ -86,4 +86,4 @@ def say(left: Mapping[str, str], report: Report) -> None:
     for why in dict.fromkeys(left.values()):
         names = Counter(re.sub(r"\.\d+\.", ".*.", path) for path, one in left.items() if one == why)
         shown = ", ".join(f"{name} ({count})" if "*" in name else name for name, count in names.items())
-        report.warning("layers_in_16_bit", f"not in FP8, but in 16 bit: {shown}; {why}")
+        report.warning("layers_in_16_bit", f"in 16 bits instead of FP8: {shown}; {why}")

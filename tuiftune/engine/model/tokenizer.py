@@ -1,4 +1,4 @@
-"""The shared tokeniser over a tokenizer of transformers."""
+"""The shared row tokenization on a tokenizer of transformers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tokeniser(Shared):
         """`now` is the date that the template may write."""
         if not getattr(tokenizer, "is_fast", False):
             raise UserError(
-                "the tokenizer has no fast form, so its tokens can't be traced to characters",
+                "the tokenizer is not a fast one, so tokens cannot be mapped to characters",
                 place=place,
                 remedy="convert it to tokenizer.json",
             )

@@ -58,17 +58,17 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
     saved = checkpoints.any_in(run.checkpoints_path)
     report.warning(
         "micro_batch_halved",
-        f"out of GPU memory after step {report.step}{_beside(others)}: it goes on from the "
-        f"{'last checkpoint' if saved else 'beginning'} with a micro batch of {rows} instead of {now} "
+        f"out of GPU memory after step {report.step}{_used(others)}: the run continues from the "
+        f"{'last checkpoint' if saved else 'beginning'} with a micro-batch size of {rows} instead of {now} "
         f"and an accumulation of {effective // rows // processes}; the effective batch stays {effective}",
-        f"training.micro_batch: {rows} in the preset saves the detour",
+        f"set training.micro_batch: {rows} in the preset to avoid this restart",
     )
     report.emit("control", what="restart", by="the engine")
     return True
 
 
-def _beside(others: int) -> str:
-    return f", while other processes hold {size(others)} of this card" if others else ""
+def _used(others: int) -> str:
+    return f", while other processes use {size(others)} of this GPU" if others else ""
 
 
 def become_fresh(run: Path, *, force: bool, terminal: int | None) -> None:

@@ -39,7 +39,7 @@ class Ending:
         """The same, out of a memory that others hold so much of."""
         if self.state != "oom" or others < BUSY:
             return self
-        why = f"{self.why}; other processes hold {size(others)} of this card: `nvidia-smi` lists them"
+        why = f"{self.why}; other processes use {size(others)} of this GPU: see `nvidia-smi`"
         return replace(self, why=why, others=others)
 
 
@@ -48,7 +48,7 @@ class NotANumberError(Exception):
 
     def __init__(self, what: str, step: int) -> None:
         self.what, self.step = what, step
-        super().__init__(f"the {what} is not a finite number at step {step}")
+        super().__init__(f"the {what} is NaN or infinite at step {step}")
 
 
 class DivergedError(Exception):
@@ -61,13 +61,13 @@ def ending_of(fault: BaseException) -> Ending:
         code = ExitCode.FAILED if fault.stop.state == "failed" else ExitCode.STOPPED
         return Ending(fault.stop.state, code, fault.stop.why)
     if isinstance(fault, NotANumberError):
-        why = f"{fault}; a lower learning rate, or a look at the rows of that step, is the usual remedy"
+        why = f"{fault}; lower the learning rate, or check the rows of that step"
         return Ending("nan", ExitCode.NOT_A_NUMBER, why)
     if isinstance(fault, DivergedError):
         return Ending("diverged", ExitCode.DIVERGED, str(fault))
     chain = list(_chain(fault))
     if any(_out_of_gpu_memory(link) for link in chain):
-        why = f"out of GPU memory ({_one_line(fault)}); a smaller micro batch or checkpointing needs less"
+        why = f"out of GPU memory ({_one_line(fault)}); use a smaller micro-batch size"
         return Ending("oom", ExitCode.OUT_OF_MEMORY, why)
     if any(_disk_full(link) for link in chain):
         return Ending(
@@ -76,10 +76,10 @@ def ending_of(fault: BaseException) -> Ending:
     if isinstance(fault, UserError):
         return Ending("failed", fault.exit_code, printable(str(fault)))
     if isinstance(fault, MemoryError):
-        return Ending("failed", ExitCode.FAILED, "out of host memory; a smaller model or dataset needs less")
+        return Ending("failed", ExitCode.FAILED, "out of RAM; use a smaller model or dataset")
     if any(LOADER_WORDS in str(link).lower() for link in chain):
-        why = f"a process that loads the data died ({_one_line(fault)})"
-        why += "; too little shared memory is the usual cause: a container needs --shm-size; then resume"
+        why = f"a process that loads the data crashed ({_one_line(fault)})"
+        why += "; usually shared memory is too small: start the container with --shm-size, then resume"
         return Ending("failed", ExitCode.FAILED, why)
     if words := next(filter(None, (of_message(str(link)) for link in chain)), None):
         return Ending("failed", ExitCode.FAILED, f"{words} ({_one_line(fault)})")

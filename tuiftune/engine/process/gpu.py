@@ -72,7 +72,7 @@ def held_by_others() -> int:
 
 
 def forget_peaks(device: str) -> None:
-    """Let the peaks of `memory_of` begin anew: scoring and loading have theirs, which no plan speaks of."""
+    """Reset peak-memory counters. The plan predicts training only, not loading and evaluation."""
     if device == "cuda":
         import torch
 
@@ -181,15 +181,16 @@ class Pulse:
         while True:
             self._report.heartbeat()
             if "directory_lost" not in self._report.warned and (stop := self._lost()):
-                self._report.warning("directory_lost", stop.why, "the run ends at the end of this step")
+                self._report.warning("directory_lost", stop.why, "the run stops after this step")
             stuck = watch.look(self._report.phase_name, self._report.step, time.monotonic())
             if stuck is not None:
                 self._report.warning(
                     "stuck",
                     f"step {self._report.step + 1} has taken {stuck:.0f} s, much longer than earlier steps"
                     + (self._held_up_by() or idle_among(_cards())),
-                    "a GPU or a disk may hang: see `tuiftune logs`; `tuiftune stop --kill` ends it at once, "
-                    "`tuiftune resume` goes on from the last checkpoint",
+                    "a GPU or disk may be stuck: see `tuiftune logs`; kill the run with `tuiftune stop "
+                    "--kill`, "
+                    "then continue with `tuiftune resume`",
                 )
             if self._over.wait(HEARTBEAT_EVERY):
                 return
@@ -217,13 +218,13 @@ def idle_among(gpus: list[dict[str, Any]]) -> str:
     load = {gpu["index"]: gpu["utilisation"] for gpu in gpus if gpu["index"] in shown}
     idle = [index for index, share in load.items() if share is not None and share <= IDLE]
     busy = [index for index, share in load.items() if share is not None and share >= BUSY]
-    return f": GPU {idle[0]} is idle, the others wait for it" if len(idle) == 1 and busy else ""
+    return f": GPU {idle[0]} is idle; the others wait for it" if len(idle) == 1 and busy else ""
 
 
 def _free(place: Path) -> int | None:
     try:
         return shutil.disk_usage(place).free
-    except OSError:  # it was deleted or moved: whoever looks after the directory says so
+    except OSError:  # it was deleted or moved, which `ground` reports
         return None
 
 

@@ -57,14 +57,14 @@ class Ground:
             self._answered = now
             return self._log_gone(now) or self._shut(now)
         if there is not None:
-            why = f"its directory was moved to {there}; `tuiftune resume {there}` goes on there"
+            why = f"its directory was moved to {there}; continue there: `tuiftune resume {there}`"
             return Stop("stopped", why, BY)
         known = self._known_as()
         if known.endswith(DELETED) or (known and paths.gone(known)):
             return Stop("failed", f"its directory was deleted: {self.path}", BY, saves=False)
         if now - self._answered < PATIENCE:
             return None
-        why = f"its directory can't be reached any more: {paths.trouble(self.path) or self.path}"
+        why = f"its directory is no longer accessible: {paths.trouble(self.path) or self.path}"
         return Stop("failed", why, BY, saves=False)
 
     def _log_gone(self, now: float) -> Stop | None:

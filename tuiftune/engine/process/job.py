@@ -87,15 +87,13 @@ def _lead(
     once = threading.Lock()
 
     def conclude(ending: Ending) -> None:
-        once.acquire()  # for good: whoever comes second waits for the process to end
+        once.acquire()  # never released: a second caller waits for the process to end
         again = ending.state == "oom" and stopping.asked() is None and not ranks.launched
         again = again and downsize.downsize(run, settings.read(run), report, ending.others)
         ranks.end()
         pulse.stop()
-        if (
-            ending.state == DIED
-        ):  # so has the run, whose processes are one; whoever keeps it alive goes by that
-            report.warning("process_lost", f"{ending.why}, so the run ends", f"`tuiftune resume {run.name}`")
+        if ending.state == DIED:  # the run is stopped as one; `--keep-alive` relies on that
+            report.warning("process_lost", f"{ending.why}, so the run stops", f"`tuiftune resume {run.name}`")
         elif not again:
             report.emit("end", state=ending.state, exit_code=int(ending.exit_code), why=ending.why)
         writer.close()
@@ -184,15 +182,15 @@ def _refuse_to_repeat(run: RunDir, resume: bool) -> None:
     ends = [event for event in parse_lines(read_tail(run.events_path)) if event["type"] == "end"]
     told = bool(ends) and ends[-1].get("state") == "done"
     if run.result() is not None and (told or not resume):
-        raise UserError("has its result already", place=run.name, remedy="start a new run under another name")
+        raise UserError("already has a result", place=run.name, remedy="start a new run with another name")
     if not resume and checkpoints.any_in(run.checkpoints_path):
         raise UserError(
-            "has checkpoints", place=run.name, remedy=f"`tuiftune resume {run.name}` goes on from them"
+            "has checkpoints", place=run.name, remedy=f"continue from them: `tuiftune resume {run.name}`"
         )
 
 
 def _announce(run: RunDir) -> None:
-    """Leave our identity, unless whoever launched us has; then an old request to stop is not for us."""
+    """Leave our identity, unless the launcher has; then an old request to stop is not for us."""
     from tuiftune.runs.store import control
     from tuiftune.runs.store.directory import write_text
     from tuiftune.runs.store.process import Identity, identify
@@ -218,9 +216,9 @@ def _alone(run: RunDir) -> Iterator[int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                "an engine is at work on it already",
+                "the run is already being trained",
                 place=run.name,
-                remedy=f"`tuiftune watch {run.name}` shows it",
+                remedy=f"watch it: `tuiftune watch {run.name}`",
             ) from None
         yield descriptor
     finally:
@@ -248,7 +246,7 @@ def _silence(run: RunDir) -> int | None:
 
 
 def _last_word(terminal: int | None, ending: Ending) -> None:
-    """To whoever started the engine by hand, the one line they need."""
+    """Print the one line that a user who started the engine manually needs."""
     if ending.state == "done":
         return
     line = f"{ending.state}: {ending.why}\n"

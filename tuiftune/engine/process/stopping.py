@@ -73,10 +73,10 @@ class Stopping:
         self._began = time.monotonic() - spent
         caps = []
         if budget.max_hours is not None:
-            why = f"the budget of {budget.max_hours:g} h is used up; `tuiftune resume --max-hours` raises it"
+            why = f"the limit of {budget.max_hours:g} h was reached; raise it: `tuiftune resume --max-hours`"
             caps.append((budget.max_hours * 3600, why))
         if budget.max_usd is not None and usd_per_hour:
-            why = f"the budget of ${budget.max_usd:g} is used up; `tuiftune resume --max-usd` raises it"
+            why = f"the budget of ${budget.max_usd:g} was reached; raise it: `tuiftune resume --max-usd`"
             caps.append((budget.max_usd / usd_per_hour * 3600, why))
         if caps:
             seconds, why = min(caps)

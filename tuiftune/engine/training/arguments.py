@@ -29,9 +29,10 @@ def arrange(context: RunContext) -> Any:
         among = f", with {processes} processes" if processes > 1 else ""
         context.report.warning(
             "batch_rounded",
-            f"an effective batch of {training.effective_batch} isn't a multiple of the micro batch {micro}"
-            f"{among}; {used} rows a step are used",
-            "choose a micro batch that divides it",
+            f"an effective batch of {training.effective_batch} is not a multiple of the micro-batch size "
+            f"{micro}"
+            f"{among}; {used} rows per step are used",
+            "choose a micro-batch size that divides it",
         )
     precision = optimizations.autocast_dtype(settings)
     common = {
@@ -68,7 +69,7 @@ def arrange(context: RunContext) -> Any:
         return context.stage.arguments(settings, common)
     except (ValueError, ImportError, RuntimeError) as fault:
         raise UserError(
-            f"the trainer refuses the settings: {str(fault).splitlines()[0]}", place="training"
+            f"the trainer rejects the settings: {str(fault).splitlines()[0]}", place="training"
         ) from fault
 
 
@@ -91,7 +92,7 @@ def settle_steps(trainer: Any, settings: Settings, report: Report) -> None:
         steps = "step" if args.max_steps == 1 else "steps"
         report.warning(
             "warmup_shortened",
-            f"a warmup of {asked} of {args.max_steps} {steps} would leave none at the full learning rate; "
+            f"a warmup of {asked} of {args.max_steps} {steps} would leave no step at the full learning rate; "
             f"{args.warmup_steps} are used",
             "train for more steps, or set training.warmup_ratio: 0",
         )

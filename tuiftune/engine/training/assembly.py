@@ -59,7 +59,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         compare(saved, print_, place, but=wanted.changed)
     if warning := bases.check_fit(model, context.tokeniser.tokenizer, wanted, base):
         report.warning(
-            "long_rows", warning, "the model may not follow what lies beyond; lower data.max_length"
+            "long_rows", warning, "the model may not use tokens beyond that; lower data.max_length"
         )
     parameters = model.num_parameters()
     technique = applied(wanted.technique)

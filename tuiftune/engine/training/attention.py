@@ -45,7 +45,9 @@ def keep_rows_apart(model: Any) -> None:
         takes = set(inspect.signature(varlen_attn).parameters)
     if not takes >= {"scale", "window_size"}:
         raise UserError(
-            "this PyTorch has no variable-length attention", place="model.attention", remedy="use sdpa"
+            "this PyTorch does not support variable-length attention",
+            place="model.attention",
+            remedy="use sdpa",
         )
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.trainer import RunTrainer
 
 MOST_ERROR = 0.3  # of a layer's output, beyond which it stays in 16 bit; rounding alone makes about 0.04
-OVERFLOWS = "FP8 can't hold what it is given"
+OVERFLOWS = "FP8 cannot represent its input"
 
 
 def known(run: Path) -> dict[str, str]:
@@ -97,8 +97,8 @@ def _judge(losses: Mapping[str, float], warn: Callable[[str, str, str], None]) -
         shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items())
         warn(
             "fp8_is_far",
-            f"the base model's loss is {shown}: NF4 is nearer to 16 bit than FP8",
-            "model.quantization: nf4, or none where that fits",
+            f"the base model's loss is {shown}: NF4 is closer to 16 bit than FP8",
+            "set model.quantization: nf4, or none if that fits",
         )
 
 

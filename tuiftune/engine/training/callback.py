@@ -38,7 +38,7 @@ class FinishedError(Exception):
 
 @dataclass(slots=True)
 class Progress:
-    """What a run must remember over a restart, beside the trainer's own state. Saved with each checkpoint."""
+    """State of a run in addition to the trainer's, saved with each checkpoint."""
 
     best_step: int | None = None  # of the lowest eval loss while training
     best_loss: float | None = None
@@ -260,7 +260,7 @@ class Rhythm(TrainerCallback):
         where = "the base model" if step is None else f"the checkpoint of step {step}"
         return (
             f"diverged at a learning rate of {self._rate:g}: {seen}. Try {rate:g}: "
-            f"`tuiftune resume {self._run} --set training.learning_rate={rate:g}` goes on from {where}"
+            f"`tuiftune resume {self._run} --set training.learning_rate={rate:g}` continues from {where}"
         )
 
     def on_save(
@@ -286,9 +286,9 @@ class Rhythm(TrainerCallback):
         return round((after - before) / (now - began), 2) if now > began else None
 
     def _too_much_unsaved(self, state: TrainerState) -> bool:
-        """Whether a kill within the next step could cost more than 5 minutes or 2 % of the run.
+        """Return True if a kill within the next step could cost more than 5 minutes or 2% of the run.
 
-        The plan has chosen `run.save_every` so by the speed it foresaw; here it goes by the clock.
+        The plan chose `run.save_every` from the predicted speed; this uses the measured time.
         """
         step = self._step_seconds()
         share = cost.LOST_SHARE * TOLERANCE * state.max_steps * step

@@ -79,7 +79,7 @@ def compare(
         for key in changed
     )
     raise UserError(
-        f"the run was changed since this checkpoint: {said}",
+        f"the run has changed since this checkpoint: {said}",
         place=place,
-        remedy="start a new run with the new settings, or resume with --force to go on regardless",
+        remedy="start a new run with the new settings, or continue anyway with --force",
     )

@@ -64,7 +64,7 @@ def _fit(context: RunContext, trainer: RunTrainer, preflight: Preflight | None) 
 def take_best(context: RunContext, trainer: RunTrainer) -> None:
     """Go back to the weights with the lowest eval loss while training, unless those are the last ones.
 
-    Where the base model's is lower still, the verdict says so: a result without what was trained is none.
+    If the base model's is lower still, the result says so: the trained weights are kept in any case.
     """
     progress, group = trainer.rhythm.progress, context.group
     best = progress.best_step
@@ -72,16 +72,16 @@ def take_best(context: RunContext, trainer: RunTrainer) -> None:
     if best is None or best == trainer.state.global_step:
         return
     checkpoint = next((one for one in context.store.all() if one.step == best), None)
-    why = "it is gone" if checkpoint is None else fault_of(checkpoint) if group.leads else None
+    why = "it is missing" if checkpoint is None else fault_of(checkpoint) if group.leads else None
     checkpoint, why = group.first((checkpoint, why))
     if checkpoint is None or why:
         context.report.warning(
             "best_lost",
-            f"the best checkpoint (step {best}) can't be used: {why}",
+            f"the best checkpoint (step {best}) cannot be used: {why}",
             "the last one is the result",
         )
         progress.best_step = trainer.state.global_step
         return
-    context.report.phase("exporting", f"taking the best weights, of step {best}")
+    context.report.phase("exporting", f"loading the best weights, of step {best}")
     trainer.load_weights(checkpoint.path)
     trainer.rhythm.result_step = best

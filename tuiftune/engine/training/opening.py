@@ -165,7 +165,7 @@ def _say_template(tokeniser: Tokeniser, report: Report) -> None:
     if not tokeniser.own_template:
         report.warning(
             "no_chat_template",
-            "the base model has no chat template; a plain one is used and saved with the result",
+            "the base model does not have a chat template; a plain one is used and saved with the result",
             "use an instruct model if you need its own format",
         )
     for remark in remarks(tokeniser):

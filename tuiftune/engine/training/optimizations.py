@@ -56,7 +56,7 @@ def checkpoint_activations(model: Any, every: int) -> None:
     layers = decoder_layers(model)
     if every and not layers:
         raise UserError(
-            "this model's layers can't recompute their activations",
+            "this model does not support activation checkpointing",
             place="training.activation_checkpointing",
             remedy="set it to false",
         )
@@ -104,7 +104,7 @@ def autocast_dtype(settings: Settings) -> str | None:
 @contextmanager
 def eager_layers(model: Any) -> Iterator[None]:
     """Compiled layers run eagerly inside: scoring has shapes and modes of its own, each of which would
-    compile anew.
+    compile again.
     """
     layers = decoder_layers(model)
     compiled = [layer._compiled_call_impl for layer in layers]

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
     from tuiftune.engine.training.trainer import RunTrainer
 
-UPDATES = 2  # the first allocates the optimizer's states, the second runs beside them
+UPDATES = 2  # the first allocates the optimizer's states, the second runs in addition to them
 LARGEST_SAVE = 6 * GIB  # bytes; more would take a slow disk longer than a preflight check may
-MICRO_STEPS = 2  # of an update at most: from the second on, gradients lie beside activations
+MICRO_STEPS = 2  # of an update at most: from the second on, gradients are in memory with activations
 
 
 class ResizeError(Exception):
@@ -90,8 +90,8 @@ class Preflight:
         elif broken:  # what only the check does must not be what a run is lost for
             self._report.warning(
                 "preflight_failed",
-                f"the preflight check broke off and measured nothing: {broken}",
-                "training goes on without it; --no-preflight leaves it out",
+                f"the preflight check failed without a measurement: {broken}",
+                "training continues without it; skip it with --no-preflight",
             )
         else:
             measured = max((one.measured for one in tried), key=lambda one: one["reserved"] or 0)
@@ -138,9 +138,9 @@ class Preflight:
     def _fewer(self, rows: int) -> ResizeError:
         """After `rows` at once were too many: those known to fit, else the largest part of them."""
         if self._fitting is not None and self._fitting < rows:
-            return ResizeError(self._fitting, f"{rows} of the longest rows at once don't fit after all")
+            return ResizeError(self._fitting, f"{rows} of the longest rows at once do not fit")
         less = next(size for size in range(rows // 2, 0, -1) if rows % size == 0)
-        return ResizeError(less, f"{rows} of the longest rows at once are out of memory")
+        return ResizeError(less, f"{rows} of the longest rows at once run out of GPU memory")
 
     def _room_for_more(self, micro: int, held: int | None) -> ResizeError | None:
         """The next larger micro batch that the plan held back, where what was measured leaves room for it.
@@ -160,7 +160,7 @@ class Preflight:
             return None
         return ResizeError(
             larger.micro_batch,
-            f"{micro} of the longest rows at once take {size(held)}, less than was planned for: "
+            f"{micro} of the longest rows at once need {size(held)}, less than predicted: "
             f"{larger.micro_batch} should take {size(expected)} of {size(limit)}",
         )
 
@@ -187,7 +187,7 @@ class Preflight:
         if limit and held > limit:
             self._report.warning(
                 "memory_above_limit",
-                f"the longest rows need {size(held)} of the {size(limit)} that are free",
+                f"the longest rows need {size(held)} of {size(limit)} free GPU memory",
                 f"set training.micro_batch: {max(1, micro // 2)} or training.activation_checkpointing: true",
             )
         if micro == planned:
@@ -216,7 +216,7 @@ class Preflight:
             "micro_batch_lowered" if rows < before else "micro_batch_raised",
             f"{wanted.why}: {rows} at once, "
             f"{args.gradient_accumulation_steps} times a step, are used; the effective batch is the same",
-            "expect it a little slower; checkpointing or a smaller max_length makes room too"
+            "expect slightly lower speed; activation checkpointing or a smaller max length also saves memory"
             if self._fitting is None
             else "",
         )
@@ -255,7 +255,7 @@ def _saved_and_reloaded(trainer: RunTrainer) -> dict[str, Any]:
 def _updates(trainer: RunTrainer, *, paged: bool) -> None:
     """Forward, backward and update as training does them, at a learning rate of 0.
 
-    Paged states are left out: they live beside the GPU's memory, and can't be taken back.
+    Paged states are excluded: they are in RAM, and cannot be restored.
     """
     batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
     model, optimizer = trainer.model_wrapped, trainer.optimizer
@@ -272,7 +272,7 @@ def _updates(trainer: RunTrainer, *, paged: bool) -> None:
 
 
 def _begin_again(trainer: RunTrainer) -> None:
-    """Let the next call of `train` make its optimizer and its loader of data anew."""
+    """Let the next call of `train` create its optimizer and data loader again."""
     trainer._train_batch_size = trainer.args.train_batch_size
     trainer.accelerator.free_memory()
     trainer.model_wrapped = trainer.model

@@ -29,7 +29,7 @@ PATHS = (
     "data.mix",
     "data.columns",
     "model.base",
-)  # written anew in the plan
+)  # rewritten in the plan
 TAIL = 1 << 20  # bytes of the log that are looked at
 NAMED = 3  # things that a message names
 
@@ -67,24 +67,24 @@ def resume_point(run: RunDir, store: Store, report: Report, resume: bool, force:
     if strangers := store.strangers():
         report.warning(
             "not_checkpoints",
-            f"passed over in {store.directory.name}/, since they are no checkpoints of this run: "
+            f"ignored in {store.directory.name}/, because they are not checkpoints of this run: "
             f"{', '.join(strangers[:NAMED])}"
             + (f" and {len(strangers) - NAMED} more" * (len(strangers) > NAMED)),
-            "a checkpoint is a plain directory named checkpoint-STEP; move the rest elsewhere",
+            "move everything that is not a directory named checkpoint-STEP elsewhere",
         )
     checkpoint, damaged = store.newest_whole()
     for one in damaged:
         report.warning(
             "checkpoint_damaged",
-            f"{one.path.name} was passed over: {one.why}",
-            "the run goes on from an older checkpoint" if checkpoint else "",
+            f"{one.path.name} is corrupted: {one.why}",
+            "the run continues from an older checkpoint" if checkpoint else "",
         )
     if checkpoint is None:
         if damaged:
             raise UserError(
-                f"none of the {len(damaged)} checkpoints is whole ({damaged[0].path.name}: {damaged[0].why})",
+                f"all {len(damaged)} checkpoints are corrupted ({damaged[0].path.name}: {damaged[0].why})",
                 place=str(store.directory),
-                remedy="start a new run; nothing here can be trusted",
+                remedy="start a new run",
             )
         return Resume(None, {})
     return Resume(checkpoint, progress_of(checkpoint))
@@ -98,20 +98,21 @@ def say_changes(run: RunDir, start: Resume, report: Report) -> None:
         which = f" ({edited})" if edited else ""
         report.warning(
             "preset_edited",
-            f"preset.yaml was edited after the run began{which}; it goes on with the settings it began with",
+            f"preset.yaml was edited after the run started{which}; the run continues with its original "
+            "settings",
             f"to use the edited ones, start a new run: tuiftune train {run.path / 'preset.yaml'}",
         )
     if start.checkpoint is None and not start.again and (last := _reached(run)):
         step, saved = last
         report.warning(
             "begins_again",
-            f"the run had come to step {step}, and "
+            f"the run had reached step {step}, but "
             + (
-                f"its checkpoints (the last of step {saved}) are gone"
+                f"its checkpoints (the last of step {saved}) are missing"
                 if saved
-                else "no checkpoint had been saved"
+                else "no checkpoint was saved"
             )
-            + ": it begins again from step 0",
+            + ": it restarts from step 0",
         )
 
 
@@ -126,7 +127,7 @@ def edits(run: RunDir, plan: Planned) -> str | None:
             return None
         now = _leaves(file.load(path).model_dump(mode="json"))
     except UserError:
-        return "it can't be read now"
+        return "it cannot be read now"
     then = _leaves(plan.resolved)
     differ = [
         f"{key}: {printable(str(value))[:40]}, was {printable(str(then[key]))[:40]}"

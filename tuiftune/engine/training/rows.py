@@ -25,17 +25,17 @@ BATCH = 256
 NUMBER = 8  # bytes
 REWRITTEN = {
     "reasoning_kept": (
-        "the chat template cuts the reasoning out of the last answer; it is trained all the same, after the "
+        "the chat template removes the reasoning of the last answer; it is trained nevertheless, after the "
         "prompt that inference sends",
-        "take the reasoning out of the rows if it is not to be learnt",
+        "remove the reasoning from the rows if it should not be trained",
     ),
     "reasoning_cut": (
-        "the chat template cuts the reasoning out of earlier answers; they are trained as it renders them",
-        "give each such answer a row of its own, with the messages before it",
+        "the chat template removes the reasoning of earlier answers; they are trained as it renders them",
+        "make each such answer the last message of its own row",
     ),
     "answers_rewritten": (
-        "the chat template changes the words of an answer; what it writes is trained",
-        "`tuiftune data tokens` shows a row as it is trained",
+        "the chat template changes the words of an answer; its version is trained",
+        "see a row as it is trained: `tuiftune data tokens`",
     ),
 }
 
@@ -84,7 +84,7 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     place = ", ".join(str(file) for file in dataset.files)
     if not train:
         raise UserError(
-            "there is no row to train on", place=place, remedy="give more rows, or a smaller data.eval"
+            "no row can be trained on", place=place, remedy="give more rows, or a smaller data.eval"
         )
     stage = stages.every()[preset.method.stage]
     stage.check_rows(str(dataset.format), place)
@@ -137,15 +137,15 @@ def prepare(
     if cut:
         report.warning(
             "rows_cut",
-            f"{cut} of {len(examples)} {which} rows were longer than {max_length} tokens and cut; "
-            f"{lost} learnt tokens were lost",
+            f"{cut} of {len(examples)} {which} rows exceeded {max_length} tokens and were truncated, "
+            f"losing {lost} trained tokens",
             "raise data.max_length, or shorten the rows",
         )
     if dropped:
         report.warning(
             "rows_dropped",
-            f"{dropped} of {len(examples)} {which} rows have no token to learn and were left out",
-            "raise data.max_length if their answers were cut away, or give them an answer",
+            f"{dropped} of {len(examples)} {which} rows have no trained tokens and were dropped",
+            "raise data.max_length if their answers were truncated, or add answers",
         )
     for code, count in told.items():
         if count:
@@ -153,7 +153,7 @@ def prepare(
             report.warning(code, f"{count} of {len(examples)} {which} rows: {message}", remedy)
     if examples and not len(keys):
         raise UserError(
-            f"none of the {len(examples)} {which} rows has a token to learn",
+            f"none of the {len(examples)} {which} rows has trained tokens",
             place="data",
             remedy="raise data.max_length, or check data.loss_on and the columns",
         )

@@ -61,7 +61,7 @@ class Settings:
     preflight: bool | None = None  # None: where there is a GPU
     larger: Larger | None = None
     usual_rate: float | None = None  # learning rate for this technique and number of parameters
-    changed: frozenset[str] = frozenset()  # keys that were set anew when the run was resumed
+    changed: frozenset[str] = frozenset()  # keys that a resume has changed
 
     @property
     def stage(self) -> Stage:
@@ -131,7 +131,7 @@ def read(run: RunDir) -> Settings:
         raise UserError(
             f"the plan left {', '.join(left)} at auto",
             place=place,
-            remedy="plan the run again with `tuiftune train`",
+            remedy="start a new run with `tuiftune train`",
         )
     if micro := preflight_of(run.path / PREFLIGHT).get("micro_batch"):
         preset = preset.with_values({"training.micro_batch": micro})

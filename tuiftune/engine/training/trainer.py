@@ -135,7 +135,7 @@ class RunTrainer(Mixin):
             loss = self._held_out_loss()
         step = self.state.global_step
         if not math.isfinite(loss):
-            raise NotANumberError("held-out loss", step)
+            raise NotANumberError("eval loss", step)
         likelihood = {"perplexity": perplexity(loss)} if self._settings.stage.likelihood else {}
         told = {"loss": loss, **likelihood, **self.measured}
         self._report.emit("eval", step=step, **told, when=self.when)
@@ -238,7 +238,7 @@ class RunTrainer(Mixin):
         for index, batch in enumerate(loader):
             if not self.is_in_train:
                 self._stop_check()
-            self._report.phase(phase, "held-out loss", done=index, total=len(loader))
+            self._report.phase(phase, "eval loss", done=index, total=len(loader))
             yield batch
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -265,7 +265,7 @@ class RunTrainer(Mixin):
         seconds = time.monotonic() - began
         if self._store.stuck:
             left, self._store.stuck = self._store.stuck, []
-            why = "remove it by hand: each checkpoint takes its space on the disk"
+            why = "remove it manually: each checkpoint needs disk space"
             self._report.warning("checkpoint_kept", f"could not be removed: {', '.join(left)}", why)
         self.rhythm.saved(seconds)
         self.rhythm.pause(seconds)
