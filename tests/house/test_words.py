@@ -19,21 +19,7 @@ PROSE = ("README.md", "CONTRIBUTING.md", "presets/*.yaml", "tuiftune/*/README.md
 SKIP = ("languages.py", "secrets.py", "special_tokens.py")  # word lists that recognize data
 # Room (directory of tuiftune/, "." for its files, or another top-level entry) -> hits that it still has. A
 # number may only go down; a room that is not listed has none.
-BUDGET = {
-    "advice": 58,
-    "assets": 2,
-    "data": 118,
-    "engine": 69,
-    "fence": 3,
-    "hardware": 53,
-    "metrics": 1,
-    "models": 23,
-    "plan": 76,
-    "preset": 29,
-    "presets": 9,
-    "runs": 81,
-    "techniques": 13,
-}
+BUDGET: dict[str, int] = {}
 
 # Pattern -> what to write instead. Case-insensitive, whole words.
 EVERYWHERE = {
