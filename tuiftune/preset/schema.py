@@ -2,7 +2,8 @@
 
 Every key has a default but `model.base` and `data.train`. `auto` is resolved by the plan for a
 machine. Unknown keys are errors; `tuiftune.preset.file` turns them into one line with the nearest known key.
-Values are taken strictly: `"3"` is text, `true` does not count as a number. Descriptions become the file's comments.
+Values are taken strictly: `"3"` is text, `true` does not count as a number.
+Descriptions become the file's comments.
 """
 
 from __future__ import annotations
