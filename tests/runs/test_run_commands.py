@@ -311,7 +311,7 @@ def test_a_diverged_run_is_resumed_with_other_settings_only(
     assert "try 0.002" in refused.stderr
     wrong = tuiftune("resume", "try", "--set", "method.rank=4", "--runs", str(root), cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "cannot be resumed with another value" in wrong.stderr
+    assert "cannot be changed when a run is resumed" in wrong.stderr
     shown = tuiftune("runs", "--json", "--runs", str(root), cwd=tmp_path)
     (listed,) = json.loads(shown.stdout)["runs"]
     assert (listed["state"], listed["exit_code"]) == ("diverged", 9)
