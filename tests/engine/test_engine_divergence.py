@@ -111,10 +111,10 @@ def test_a_patience_of_0_trains_to_the_end_and_tells_the_truth(
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("method.rank=4", "cannot be resumed with another value"),
-        ("training.epochs=9", "cannot be resumed with another value"),
+        ("method.rank=4", "cannot be changed when a run is resumed"),
+        ("training.epochs=9", "cannot be changed when a run is resumed"),
         ("training.learning_rate=high", "learning_rate"),
-        ("training.learning_rat=1e-4", "cannot be resumed with another value"),
+        ("training.learning_rat=1e-4", "cannot be changed when a run is resumed"),
         ("training.learning_rate=auto", "auto is resolved"),
         ("training.learning_rate", "KEY=VALUE"),
     ],
