@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from showing import SMALL, Log, live, shown, until
 
 from tuiftune.preset import file
+from tuiftune.preset.places import absolute
 from tuiftune.preset.schema import Preset
 from tuiftune.runs.state import summary
 from tuiftune.runs.state.summary import Summaries
@@ -80,7 +81,7 @@ async def test_a_run_is_cloned_into_the_wizard_with_everything_kept(
             "budget": {"max_usd": 3.0},
         }
     )
-    finished.run.preset_path.write_text(file.dump(preset))
+    finished.run.preset_path.write_text(file.dump(absolute(preset)))  # as a run is prepared
     async with app().run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "tone" in shown(pilot.app))
         await pilot.press("c")
@@ -95,7 +96,7 @@ def test_a_clone_finds_the_data_of_a_run_that_was_started_elsewhere(
 ) -> None:
     (place / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     preset = Preset.model_validate({"name": "t", "model": {"base": "x"}, "data": {"train": "rows.jsonl"}})
-    finished.run.preset_path.write_text(file.dump(preset))
+    finished.run.preset_path.write_text(file.dump(absolute(preset)))  # as a run is prepared
     (place / "elsewhere").mkdir()
     monkeypatch.chdir(place / "elsewhere")
     assert clone(finished.run, Path("runs")).data == (str(place / "rows.jsonl"),)
@@ -115,7 +116,7 @@ async def test_delete_says_what_becomes_free(app: Callable[..., TuneApp], finish
     async with app().run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "tone" in shown(pilot.app))
         await pilot.press("x")
-        await until(pilot, lambda: "3.0 MiB" in shown(pilot.app))
+        await until(pilot, lambda: "frees 3.0" in shown(pilot.app))
         await pilot.press("y")
         await until(pilot, lambda: not finished.run.path.exists())
 

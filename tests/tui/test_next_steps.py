@@ -101,7 +101,7 @@ async def test_documents_are_searched_as_one_types(app: Callable[..., TuneApp]) 
         assert "Answer the question from the sources alone" in Path("mine/prompt.md").read_text()
         assert len(json.loads(Path("mine/index.json").read_text())["passages"]) == 2
         await pilot.press("shift+tab", "ctrl+u", *"nowhere", "enter")
-        await until(pilot, lambda: "no such file" in shown(pilot.app))
+        await until(pilot, lambda: "file or directory not found" in shown(pilot.app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, GoalStep))
 

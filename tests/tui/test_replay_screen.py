@@ -39,7 +39,7 @@ async def test_it_plays_to_the_end_and_then_shows_the_run_as_it_is(
     async with app(run=h200).run_test(size=SMALL) as pilot:
         screen = await replayed(pilot)
         await until(pilot, lambda: "step 0" in shown(pilot.app) and "paused" in foot(pilot.app))
-        assert "replayed" in shown(pilot.app).splitlines()[0]
+        assert "replay" in shown(pilot.app).splitlines()[0]
         await pilot.press(*["plus"] * 6, "space")
         await until(pilot, lambda: "replay finished" in foot(pilot.app))
         await until(pilot, lambda: "done" in shown(pilot.app).splitlines()[0])
@@ -78,7 +78,7 @@ async def test_its_charts_play_along(app: Callable[..., TuneApp], h200: RunDir) 
         assert screen.replay is not None
         screen.go_to(33.5)
         await pilot.press("v")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "replayed" in shown(pilot.app))
+        await until(pilot, lambda: isinstance(pilot.app.screen, Charts) and "replay" in shown(pilot.app))
         await until(pilot, lambda: "step 10 " in shown(pilot.app))
         screen.replay.speed = 10
         await pilot.press("space")

@@ -24,9 +24,11 @@ HEAVY = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "ac
 WALK = """
 import asyncio, sys
 from tuiftune.tui.app import TuneApp
+from tuiftune.wizard.draft import Draft
 
 async def walk():
-    async with TuneApp(wizard=True).run_test(size=(80, 24)) as pilot:
+    app = TuneApp(wizard=True, draft=Draft(data=("builtin:tickets",)))
+    async with app.run_test(size=(80, 24)) as pilot:
         for key in ("enter", "s", "enter"):
             await pilot.press(key)
             await pilot.pause(0.3)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import paths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
@@ -170,23 +168,13 @@ def checked_with(draft: Draft) -> tuple[int, float | str, int]:
 def clone(run: RunDir, root: Path) -> Draft:
     """Return a draft that edits a run's preset, under a name that is unused in `root`.
 
-    Relative data paths that do not exist here are resolved from where the run was started. Raises UserError
-    if the run has no preset.
+    The paths in a run's preset are absolute. Raises UserError if the run has no preset.
     """
     from tuiftune.runs.store.directory import free_name
 
     draft = Draft.of(run.preset)
-    home = run.path.parent.parent  # by default, runs/ is in the directory where the run was started
-    data = tuple(_found(source, home) for source in draft.data)
     name = free_name(root, run.preset.name)
-    return draft.with_(data=data, name=free_name(root, f"{name}-2") if name == run.preset.name else name)
-
-
-def _found(source: str, home: Path) -> str:
-    path = Path(os.path.expanduser(source))
-    if path.is_absolute() or paths.exists(path) or not paths.exists(home / path):
-        return source
-    return paths.from_here(home / path)
+    return draft.with_(name=free_name(root, f"{name}-2") if name == run.preset.name else name)
 
 
 def _put(values: Mapping[str, Value], key: str, value: Value | None) -> dict[str, Value]:

@@ -103,15 +103,14 @@ def _method(draft: Draft, facts: DataFacts, plan: Plan) -> Line:
 def _cost(draft: Draft, plan: Plan) -> Line:
     capacity = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
     kind = "RAM" if plan.gpu.get("kind") == "cpu" else "GPU memory"
-    parts = [plural(plan.steps, "step")]
+    parts = [f"on {cards(draft.card)}, not on this machine"] if draft.card else []
+    parts.append(plural(plan.steps, "step"))
     parts.append(
         f"{roughly(plan.seconds)} predicted" if plan.seconds else "time unknown before the first steps"
     )
     if plan.usd is not None:
         parts.append(money(plan.usd))
     parts.append(f"{size(plan.memory.needs)} of {size(capacity)} {kind}")
-    if draft.card:
-        parts.append(f"on {cards(draft.card)}, not this machine")
     level = "error" if not plan.fits else "warning" if plan.near_limit or draft.card else ""
     return Line("cost", ", ".join(parts), level)
 

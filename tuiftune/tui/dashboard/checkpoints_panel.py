@@ -50,7 +50,7 @@ class Saves(Canvas):
             star = self.glyphs.best if one.step == best else ""
             line = Line(f"{one.step:>8,} ", "strong").add(star, "accent").to(11)
             line.add(f"{age:>5} {size(one.bytes):>9}  ", "strong")
-            line.add(f"{real(losses.get(one.step)):<8} ", "soft")
+            line.add(f"{real(losses.get(one.step)):<7} ", "soft")
             if one.fault:
                 line.add(f"{self.glyphs.error} {one.fault}", "error")
             else:
