@@ -88,7 +88,7 @@ async def test_a_run_is_cloned_into_the_wizard_with_everything_kept(
         await until(pilot, lambda: isinstance(pilot.app.screen, MachineStep))
         made = pilot.app.draft.preset()  # type: ignore[attr-defined]
         assert made.name == "tone-2"
-        assert made.model_copy(update={"name": "tone"}) == preset
+        assert made.model_copy(update={"name": "tone"}) == absolute(preset)
 
 
 def test_a_clone_finds_the_data_of_a_run_that_was_started_elsewhere(

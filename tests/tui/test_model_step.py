@@ -13,6 +13,7 @@ from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
 from tuiftune.hardware.cards import CARDS
 from tuiftune.preset import method
+from tuiftune.stages.options import BETA
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.tui.wizard.model.gpus import Cards
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -113,7 +114,6 @@ async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp])
         await until(pilot, lambda: "not in this machine" in shown(pilot.app))
         await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["source"] == "--gpu")
         assert screen.plan.gpu["count"] == 2
-        assert "each of 2 copies" in shown(pilot.app)
         assert pilot.app.draft.card.endswith(":2")  # type: ignore[attr-defined]
         assert pilot.app.draft.preset().hardware.gpus == "auto", "The preset stays portable"  # type: ignore[attr-defined]
         await pilot.press("g")
@@ -236,7 +236,10 @@ def test_the_options_of_the_chosen_technique_alone_are_offered() -> None:
         assert every.keys() & offered(technique).keys() == every.keys() & own, technique
     assert "method.rank" in offered("auto")
     assert "method.rank" not in offered("full")
+    stages_own = {f"method.{BETA.key}"}  # each stage names its own value and its source
     for key, option in every.items():
+        if key in stages_own:
+            continue
         around = Circumstances(techniques.find("lora"), 8 * 10**9)
         judged = [quality(key, choice, around) for choice in option.choices if choice not in ("auto", None)]
         assert all(found is not None and found.source for found in judged), key

@@ -95,8 +95,8 @@ async def test_a_checkpoint_that_is_not_whole_is_marked(app: Callable[..., TuneA
     async with app(run=working.run).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "spent" in shown(pilot.app))
         await pilot.press("9")
-        await until(pilot, lambda: "✗ model.safetensors has another size" in shown(pilot.app))
-        assert "✗ not sealed" in shown(pilot.app)
+        await until(pilot, lambda: "✗ the size of model.safetensors has" in shown(pilot.app))
+        assert "✗ incomplete: it does not have a manifest" in shown(pilot.app)
 
 
 async def test_all_panels_stand_together_on_a_large_screen(app: Callable[..., TuneApp], working: Log) -> None:
@@ -110,7 +110,7 @@ async def test_all_panels_stand_together_on_a_large_screen(app: Callable[..., Tu
             "memory and disk",
             "checkpoints",
             "log",
-            "before and after",
+            "scores before and after",
         ):
             assert f"─ {title} ─" in text
         assert "→ raise data.max_length" in text
@@ -123,9 +123,7 @@ async def test_every_number_answers_why(app: Callable[..., TuneApp], working: Lo
         await until(pilot, lambda: "spent" in shown(pilot.app))
         await pilot.press("3", "w")
         await until(pilot, lambda: isinstance(pilot.app.screen, Why))
-        assert "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C" in shown(pilot.app), (
-            "at the panel's own numbers"
-        )
+        assert "93% busy, 71.0 GiB of 141 GiB, 612 W, 61 °C" in shown(pilot.app), "at the panel's own numbers"
         assert "It is not throttled" in shown(pilot.app)
         await pilot.press("w")
         assert isinstance(pilot.app.screen, Dashboard)
