@@ -13,7 +13,6 @@ from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
 from tuiftune.hardware.cards import CARDS
 from tuiftune.preset import method
-from tuiftune.stages.options import BETA
 from tuiftune.tui.wizard.model.gpu_list import CardList
 from tuiftune.tui.wizard.model.gpus import Cards
 from tuiftune.tui.wizard.model.model import ModelStep
@@ -236,10 +235,9 @@ def test_the_options_of_the_chosen_technique_alone_are_offered() -> None:
         assert every.keys() & offered(technique).keys() == every.keys() & own, technique
     assert "method.rank" in offered("auto")
     assert "method.rank" not in offered("full")
-    stages_own = {f"method.{BETA.key}"}  # each stage names its own value and its source
-    for key, option in every.items():
-        if key in stages_own:
-            continue
+    of_techniques = {f"method.{option.key}" for one in techniques.every().values() for option in one.options}
+    for key in every.keys() & of_techniques:  # a stage names the source of its own values itself
+        option = every[key]
         around = Circumstances(techniques.find("lora"), 8 * 10**9)
         judged = [quality(key, choice, around) for choice in option.choices if choice not in ("auto", None)]
         assert all(found is not None and found.source for found in judged), key
