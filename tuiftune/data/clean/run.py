@@ -57,7 +57,7 @@ class Settings:
 class Account:
     """Summary of a cleaning: dropped rows by reason, changed rows, files written with rows and SHA-256.
 
-    `about` is the manifest's content; the manifest and the changes become files only next to a regular output.
+    `about` is the manifest's content; manifest and changes become files only next to a regular output.
     """
 
     rows: int
