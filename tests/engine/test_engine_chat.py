@@ -9,6 +9,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 import talking
 import tiny
@@ -22,6 +23,7 @@ from tuiftune.cli import chat_lines
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 from tuiftune.runs.store.directory import RunDir, create
+from tuiftune.schemas import registry
 from tuiftune.tui.app import TuneApp
 
 if TYPE_CHECKING:
@@ -190,6 +192,7 @@ def test_a_prompt_from_a_pipe(
     assert answered(scored["prompt"] + "\n", tuned) == scored["after"] + "\n"
     assert answered(scored["prompt"], tuned, tuned.base).splitlines()[-1] != scored["after"]
     document = json.loads(answered(scored["prompt"], tuned, as_json=True))
+    jsonschema.validate(document, registry.json_schema("chat"))
     assert document["answers"][0]["answer"] == scored["after"]
     assert document["messages"][0] == {"role": "system", "content": "Be short."}
     with pytest.raises(UserError, match="the prompt is empty"):

@@ -11,10 +11,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from tuiftune.runs.reports.bundle import bundle
 from tuiftune.runs.store.directory import RunDir
+from tuiftune.schemas import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +87,8 @@ def test_the_command(run: RunDir, tmp_path: Path) -> None:
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "exists already" in again.stderr
     (run.path / "engine.log").unlink()
-    assert tuiftune("tone", "-o", str(Path("out.zip")), "--json").returncode == 0
+    listed = tuiftune("tone", "-o", str(Path("out.zip")), "--json")
+    assert listed.returncode == 0
+    jsonschema.validate(json.loads(listed.stdout), registry.json_schema("bundle"))
     assert zipfile.is_zipfile(tmp_path / "out.zip")
     assert tuiftune("none").returncode == 2
