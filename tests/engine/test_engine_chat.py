@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,17 @@ def test_what_cannot_be_asked_is_told(run: RunDir, begin: Callable[..., Session]
         session.rows(3)
         assert "only a run" in session.event()["message"]
         assert asked(session, Conversation().ask("Which?"))
+    changed = tmp_path / "base"
+    shutil.copytree(json.loads((run.path / "plan.json").read_text())["resolved"]["model"]["base"], changed)
+    copied = tmp_path / "copied"
+    shutil.copytree(run.path, copied)
+    plan = json.loads((copied / "plan.json").read_text())
+    plan["resolved"]["model"]["base"] = str(changed)
+    (copied / "plan.json").write_text(json.dumps(plan))
+    config = json.loads((changed / "config.json").read_text())
+    (changed / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.5}))
+    with pytest.raises(UserError, match="changed since the run was trained"):
+        begin(source(str(copied)))
     moved = json.loads((run.result_path / "model" / "adapter_config.json").read_text())
     moved["base_model_name_or_path"] = str(tmp_path / "gone")
     (tmp_path / "adapter_config.json").write_text(json.dumps(moved))
@@ -167,7 +179,7 @@ def test_names(run: RunDir, tmp_path: Path, make_run: Callable[..., Path]) -> No
         (str(make_run()), "no result yet"),
         (str(tmp_path / "x.bin"), "is a file, not a model"),
         (str(tmp_path), "neither a run nor a model"),
-        ("nothing-here", "no such run"),
+        ("nothing-here", "run not found"),
     ):
         with pytest.raises(UserError, match=said):
             source(name)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.data.chat.answer import Stripped
     from tuiftune.engine.evaluation.loaded import Loaded
     from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.runs.store.directory import RunDir
 
 EVERY = 0.05  # seconds between two looks at the text so far
 TORN = "\ufffd"  # how the first bytes of a character are decoded
@@ -151,6 +152,23 @@ class Talking:
             "first": None if made.first is None else round(made.first, 3),
             "ended": made.ended,
         }
+
+
+def of_run(run: RunDir) -> Loaded:
+    """A run's base model and result. UserError where the base model is gone or was changed."""
+    from tuiftune.engine.evaluation import loaded
+    from tuiftune.engine.export.opened import refuse_another_base
+    from tuiftune.engine.model.base import files_of
+
+    found = loaded.of_run(run)
+    directory = files_of(found.base)
+    if directory is not None:
+        try:
+            refuse_another_base(run, directory)
+        except UserError as fault:
+            remedy = "put back the base model that it was trained on"
+            raise UserError(fault.message, place=fault.place, remedy=remedy) from None
+    return found
 
 
 def so_far(ids: list[int], tokeniser: Tokeniser) -> tuple[str, bool]:

@@ -166,15 +166,18 @@ def open_result(run: RunDir, base: Path | None, options: Mapping[str, str]) -> O
 
 def refuse_changed(opened: Opened) -> None:
     """UserError where the base model's files are not those that the run was trained on."""
-    known = trained_on(opened.run)
+    refuse_another_base(opened.run, opened.base_files)
+
+
+def refuse_another_base(run: RunDir, directory: Path) -> None:
+    """UserError where a directory does not hold the base model that a run was trained on."""
+    known = trained_on(run)
     if not known:
         return
-    now = of_base(opened.base_files)
+    now = of_base(directory)
     for key, name in DIGESTS.items():
         if key in known and known[key] != now[name]:
-            raise UserError(
-                f"{name} changed since the run was trained", place=str(opened.base_files), remedy=AGAIN
-            )
+            raise UserError(f"{name} changed since the run was trained", place=str(directory), remedy=AGAIN)
 
 
 def trained_on(run: RunDir) -> dict[str, str]:

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import traceback
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -57,13 +58,13 @@ class Voice(NamedTuple):
 
 def main(given: argparse.Namespace) -> ExitCode:
     """Answer until nobody asks any more. UserError where a model can't be loaded."""
-    line = Lines()
-    line.say("loading", detail="libraries")
-    voices = _voices(given.models, line)
-    asks = Asks()
-    line.say("ready", longest=[one.talker.context for one in voices], device=voices[0].talker.device)
-    for request in asks:
-        _carry_out(request, voices, line, asks)
+    with closing(Lines()) as line:  # left open, a warning of it would be the last that is said
+        line.say("loading", detail="libraries")
+        voices = _voices(given.models, line)
+        asks = Asks()
+        line.say("ready", longest=[one.talker.context for one in voices], device=voices[0].talker.device)
+        for request in asks:
+            _carry_out(request, voices, line, asks)
     return ExitCode.DONE
 
 
@@ -86,10 +87,10 @@ def _voices(given: Sequence[str], line: Lines) -> list[Voice]:
 
         with libraries.quickly():
             from tuiftune.engine.evaluation import loaded
+            from tuiftune.engine.evaluation.streaming import Talking, of_run
 
             if where not in opened:
-                opened[where] = loaded.of_run(run) if run else loaded.of_model(where, None)
-            from tuiftune.engine.evaluation.streaming import Talking
+                opened[where] = of_run(run) if run else loaded.of_model(where, None)
         line.say("loading", detail="weights")
         name = loaded.TUNED if kind in ("run", "adapter") else loaded.BASE
         found.append(Voice(Talking(opened[where], name), run))
@@ -104,6 +105,11 @@ class Lines:
         self._file = os.fdopen(os.dup(1), "w", encoding="ascii")
         os.dup2(2, 1)
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Nothing more is said."""
+        with suppress(OSError):
+            self._file.close()
 
     def say(self, event: str, **payload: Any) -> None:
         with self._lock:

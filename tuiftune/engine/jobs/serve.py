@@ -21,7 +21,7 @@ def main(given: argparse.Namespace) -> ExitCode:
     """Serve until the process is asked to end. UserError for what cannot be loaded."""
     from tuiftune.engine.serving.transformers_server import Place
 
-    out = os.fdopen(os.dup(1), "w")
+    out = os.dup(1)
     os.dup2(2, 1)  # what libraries print must not look like the line below
     key = os.environ.get(given.key_from, "") if given.key_from else ""
     if given.key_from and not key:
@@ -29,8 +29,7 @@ def main(given: argparse.Namespace) -> ExitCode:
     place = Place(given.host, given.port, key)
 
     def ready() -> None:
-        out.write('{"ready": true}\n')
-        out.flush()
+        os.write(out, b'{"ready": true}\n')
 
     name, _, first = given.models[0].partition("=")
     if first.startswith("gguf:"):

@@ -92,6 +92,7 @@ def load(given: Sequence[str]) -> dict[str, Named]:
     cannot be loaded, and for a name that is given twice.
     """
     from tuiftune.engine.evaluation import loaded as loading
+    from tuiftune.engine.evaluation.streaming import of_run
     from tuiftune.runs.store.directory import RunDir
 
     found: dict[str, Named] = {}
@@ -102,7 +103,7 @@ def load(given: Sequence[str]) -> dict[str, Named]:
         if name in found:
             raise UserError("the name is given twice", place=name, remedy="rename one with NAME=MODEL")
         run = RunDir.open(Path(where)) if kind in ("run", "base") else None
-        opened = loading.of_run(run) if run else loading.of_model(where, None)
+        opened = of_run(run) if run else loading.of_model(where, None)
         adapter = "" if kind in ("base", "model") else _adapter_of(run, where)
         held = opened.settings
         key = (opened.base.source, opened.base.revision, held.held_in, held.traits.base)
