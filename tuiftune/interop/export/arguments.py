@@ -110,8 +110,18 @@ def early_stopping(out: Outward, to: str = "") -> None:
         out.leave("training.early_stopping", f"{out.tool} does not stop early by itself")
 
 
-def model(out: Outward, name: str, revision: str, dtype: str = "", trust: str = "trust_remote_code") -> None:
-    """The base model, its revision, its precision, and whether its own code is run."""
+def model(
+    out: Outward,
+    name: str,
+    revision: str,
+    dtype: str = "",
+    trust: str = "trust_remote_code",
+    *,
+    attention: bool = True,
+) -> None:
+    """The base model, its revision, its precision, whether its own code is run, and the kernel if it is left
+    to the tool. `attention` False: the kernel is told elsewhere.
+    """
     out.carry("model.base", name)
     out.rename({"model.revision": revision})
     if "model.trust_remote_code" not in out.left:
@@ -124,6 +134,8 @@ def model(out: Outward, name: str, revision: str, dtype: str = "", trust: str = 
         out.leave("model.dtype", "auto: bfloat16 where the GPU has it", "not needed")
     elif dtype:
         out.carry("model.dtype", dtype)
+    if not attention:
+        return
     if out.get("model.attention") == "auto":
         out.leave("model.attention", PLANNED, "not needed")
     elif out.get("model.attention") == "varlen":

@@ -29,7 +29,7 @@ MORE = {
 
 def write(out: Outward) -> None:
     """Fill in Axolotl's document."""
-    arguments.model(out, "base_model", "revision_of_model")
+    arguments.model(out, "base_model", "revision_of_model", attention=False)
     techniques.write(out, FORMS, back={"pissa": "lora"})
     arguments.adapters(out, "lora_r", "lora_alpha", "lora_dropout")
     techniques.targets(out, "lora_target_modules", all_linear=("lora_target_linear", True))
@@ -37,6 +37,7 @@ def write(out: Outward) -> None:
         {"method.modules_to_save": "lora_modules_to_save", "method.loraplus_lr_ratio": "loraplus_lr_ratio"}
     )
     datasets(out)
+    _attention(out)
     out.carry("data.max_length", "sequence_len")
     out.put("excess_length_strategy", "truncate")
     if out.get("data.packing") == "auto":
@@ -61,7 +62,6 @@ def write(out: Outward) -> None:
     if "model.dtype" in out.left:
         out.note("model.dtype", "bf16, fp16", why=f"{out.preset.model.dtype} by a switch")
     arguments.quantization(out)
-    attention(out)
     if "wandb" in out.preset.run.report_to:
         out.put("wandb_project", out.preset.name)
         left = [name for name in out.preset.run.report_to if name != "wandb"]
@@ -89,11 +89,14 @@ def told_loss(out: Outward) -> dict[str, Any]:
     return {}
 
 
-def attention(out: Outward) -> None:
-    """The attention kernel."""
-    if "model.attention" in out.left:
-        value = out.preset.model.attention
-        out.carry("model.attention", "attn_implementation", why=f"{value}", back=None)
+def _attention(out: Outward) -> None:
+    """The attention kernel. Only some keep packed rows apart, and Axolotl chooses none by itself."""
+    value, packed = out.preset.model.attention, out.preset.data.packing is not False
+    why = f"{value} by its name"
+    if value in ("auto", "varlen") and packed:
+        value, why = "flash_attention_2", "it keeps packed rows apart, and needs flash-attn"
+    if value not in ("auto", "varlen"):
+        out.carry("model.attention", "attn_implementation", value, why=why)
 
 
 TOOL = Tool(
