@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--before", type=int, default=300)
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     options = parser.parse_args()
     named = {"gguf_file": options.model.name} if options.model.suffix == ".gguf" else {}
     place = options.model.parent if named else options.model
@@ -145,7 +146,7 @@ def main() -> None:
     options.out.write_text(
         json.dumps({**told, "steps": options.before, "rows": ROWS, "device": DEVICE}) + "\n"
     )
-    for seed in range(1, options.seeds + 1):
+    for seed in range(options.first, options.first + options.seeds):
         for kind in ("none", "fp8", "nf4"):
             began = time.monotonic()
             torch.manual_seed(seed)
