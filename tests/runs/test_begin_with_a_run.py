@@ -53,6 +53,7 @@ def test_a_whole_model_is_begun_with_and_an_adapter_has_to_be_merged(first: RunD
     shutil.copytree(assets.BASE, adapter)
     found = resolve("run:first")
     assert (found.path, found.parameters) == (adapter, resolve("builtin:tiny").parameters)
+    assert resolve(f"run:{first.path}").path == adapter, "as a chain names it"
     with pytest.raises(UserError, match="other"):
         resolve("run:other")
 

@@ -89,10 +89,14 @@ def _checked(name: str, without: tuple[str, ...]) -> dict[str, Any]:
         path = str(found)
         faults = file.check(found)
         if not faults:
-            preset = file.load(found, say=say)
-            if inputs.WEIGHTS not in without:
-                _check_model(preset)
-            left_out = inputs.look_through(preset, without=without)
+            names: set[str] = set()
+            for preset in file.load_each(found, say=say):
+                earlier = preset.model.base.removeprefix("run:") in names  # of the same chain
+                skipped = (*without, inputs.WEIGHTS) if earlier else without
+                if inputs.WEIGHTS not in skipped:
+                    _check_model(preset)
+                left_out = inputs.look_through(preset, without=skipped)
+                names.add(preset.name)
     except UserError as fault:
         faults = [Fault(fault.place or path, fault.message, fault.remedy)]
     return {

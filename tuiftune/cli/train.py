@@ -77,9 +77,15 @@ def train(
     from tuiftune.jobs.prepare import prepare
     from tuiftune.preset import file, shipped
 
-    wanted = file.load(shipped.find(preset), say=terminal.say)
+    chain = file.load_each(shipped.find(preset), say=terminal.say)
     if set_:
-        wanted = file.override(wanted, set_)
+        chain = [file.override(one, set_) for one in chain]
+    if len(chain) > 1:
+        from tuiftune.cli import chain as chains
+
+        chains.check(chain, name=name, detach=detach, dry_run=dry_run, json=json)
+        raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
+    wanted = chain[0]
     if dry_run:
         _dry_run(wanted, runs, name, json=json)
         return

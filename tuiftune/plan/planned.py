@@ -14,6 +14,7 @@ from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
+    from tuiftune.stages.base import Stage
 
 NOT_SPEED = ("method.", "model.", "--gpu", "data.max_length")  # changes that are about more than speed
 MEASURED: Mapping[str, Any] = {"allocated": NUMBER, "reserved": NUMBER, "device": NUMBER, "needs": NUMBER}
@@ -150,10 +151,19 @@ class Planned:
     @property
     def rollouts(self) -> bool:
         """Return True if the run trains on answers that it samples, so that its loss is no measure."""
+        stage = self._stage()
+        return stage is not None and stage.rollouts
+
+    @property
+    def compares_answers(self) -> bool:
+        """Return True if the rows have reference answers that generated ones can be compared with."""
+        stage = self._stage()
+        return stage is None or stage.answers
+
+    def _stage(self) -> Stage | None:
         from tuiftune import stages
 
-        stage = stages.every().get(_text(_part(self.resolved, "method"), "stage"))
-        return stage is not None and stage.rollouts
+        return stages.every().get(_text(_part(self.resolved, "method"), "stage"))
 
     @property
     def resolved(self) -> Mapping[str, Any]:

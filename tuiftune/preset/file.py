@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["check", "dump", "dump_for", "load", "loads", "override", "placed", "save"]
+__all__ = ["check", "dump", "dump_for", "load", "load_each", "loads", "override", "placed", "save"]
 
 _MOST_BYTES = 1_000_000
 
@@ -33,7 +34,36 @@ def load(path: Path, *, say: Callable[[str], None] | None = None) -> Preset:
 
     Relative paths in it start at its own directory; in the preset that is returned, at the working directory.
     """
-    return placed(loads(_read(path), printable(str(path))), path, say=say)
+    text, place = _read(path), printable(str(path))
+    if (several := len(_documents(text))) > 1:
+        raise UserError(
+            f"the file holds {several} presets, a chain, and one is wanted here",
+            place=place,
+            remedy="write each into a file of its own; `tuiftune train` and `preset check` take a chain",
+        )
+    return placed(loads(text, place), path, say=say)
+
+
+def load_each(path: Path, *, say: Callable[[str], None] | None = None) -> list[Preset]:
+    """Read a file of one preset or of several, in documents that `---` parts; see `load`."""
+    place = printable(str(path))
+    return [placed(loads(text, place), path, say=say) for text in _documents(_read(path))]
+
+
+def _documents(text: str) -> list[str]:
+    """The documents of a file. Lines before one are blank, so that a fault names the line of the file."""
+    lines = text.splitlines()
+    starts = [0, *(number for number, line in enumerate(lines) if line.rstrip() == "---"), len(lines)]
+    parts = [(start, lines[start:end]) for start, end in pairwise(starts)]
+    filled = [(start, part) for start, part in parts if any(_says(line) for line in part)]
+    if len(filled) < 2:
+        return [text]
+    return ["\n" * start + "\n".join(part) + "\n" for start, part in filled]
+
+
+def _says(line: str) -> bool:
+    """Whether a line holds more than a comment or the end of a document."""
+    return line.partition("#")[0].strip() not in ("", "---")
 
 
 def placed(preset: Preset, path: Path, *, say: Callable[[str], None] | None = None) -> Preset:
@@ -59,9 +89,12 @@ def loads(text: str, place: str) -> Preset:
 
 
 def check(path: Path) -> list[Fault]:
-    """Every fault of a readable preset at once, in the order of the lines; empty when it is sound."""
-    place = printable(str(path))
-    document = _document(_read(path), place)
+    """Every fault of readable presets at once, in the order of the lines; empty when they are sound."""
+    return [fault for text in _documents(_read(path)) for fault in _check(text, printable(str(path)))]
+
+
+def _check(text: str, place: str) -> list[Fault]:
+    document = _document(text, place)
     try:
         Preset.model_validate(document.values)
     except ValidationError as error:

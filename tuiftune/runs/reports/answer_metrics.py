@@ -24,6 +24,8 @@ def measured(run: RunDir) -> tuple[Task, Evaluation, Evaluation, list[str]] | No
     Returns:
         None if the run has no rows with both answers and a reference.
     """
+    if not run.planned().compares_answers:
+        return None
     rows = [row for row in result_rows(run) if row.before is not None and row.after is not None]
     questions = [Question(row.prompt, [], row.reference, row.row) for row in rows]
     try:

@@ -27,9 +27,8 @@ def model_of(name: str) -> Path:
         raise UserError(
             "the run has no result to begin with", place=_place(run), remedy=f"`tuiftune status {run.name}`"
         )
-    whole = run.result_path / "model"
-    if paths.is_file(whole / "config.json") and not paths.is_file(whole / "adapter_config.json"):
-        return whole
+    if is_whole(run):
+        return run.result_path / "model"
     merged = run.path.joinpath(*MERGED)
     if paths.is_file(merged / "config.json"):
         return merged
@@ -38,6 +37,12 @@ def model_of(name: str) -> Path:
         place=_place(run),
         remedy=f"merge it into its base model: tuiftune export {run.name} --to merged",
     )
+
+
+def is_whole(run: RunDir) -> bool:
+    """Return True if the run came to a whole model, not to an adapter."""
+    model = run.result_path / "model"
+    return paths.is_file(model / "config.json") and not paths.is_file(model / "adapter_config.json")
 
 
 def _place(run: RunDir) -> str:
