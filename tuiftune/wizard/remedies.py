@@ -31,6 +31,12 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "length-outliers": {"outliers": "drop"},
     "similar-labels": {"labels": "merge"},
 }
+TITLES = {
+    "mask": "redact",
+    "near": "near-duplicates",
+    "outliers": "length outliers",
+    "labels": "similar labels",
+}
 CUT = ("truncation", "nothing-to-train")
 
 
@@ -80,7 +86,7 @@ def remedy_of(check: Check, evaluation: Any) -> Remedy | None:
     if name in OPTIONS:
         (option, value), *_ = OPTIONS[name].items()
         word = {True: "drop", "all": "all", "secrets": "secrets"}.get(value, value)
-        return Remedy(f"opens cleaning with {option}: {word}", OPTIONS[name])
+        return Remedy(f"opens cleaning with {TITLES.get(option, option)}: {word}", OPTIONS[name])
     if name in DROPPABLE:
         return Remedy("opens cleaning, which drops these rows", {"drop": (name,)})
     return None
