@@ -62,7 +62,7 @@ async def test_a_check_leads_to_its_rows_and_to_its_remedy(
         await until(pilot, lambda: "f     opens cleaning" in shown(pilot.app))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, Help))
-        assert "learnt by heart" in " ".join(str(pilot.app.screen.text()).split())
+        assert "get memorized" in " ".join(str(pilot.app.screen.text()).split())
         await pilot.press("escape")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, Rows) and "row 121" in shown(pilot.app))

@@ -59,11 +59,11 @@ async def test_a_file_nobody_knows_is_mapped_and_read(
         await pilot.press(
             "right", "right", "right", "right"
         )  # instruction, chat, sharegpt, prompt-completion
-        await until(pilot, lambda: "no column for prompt and completion" in words(pilot.app))
+        await until(pilot, lambda: "column not found for prompt and completion" in words(pilot.app))
         await pilot.press("down", "1")
-        await until(pilot, lambda: "no column for completion" in words(pilot.app))
+        await until(pilot, lambda: "column not found for completion" in words(pilot.app))
         await pilot.press("1")
-        await until(pilot, lambda: "can't be both prompt and completion" in words(pilot.app))
+        await until(pilot, lambda: "cannot be both prompt and completion" in words(pilot.app))
         await pilot.press("k", "right")  # back from the context: the answer is the next column
         await until(pilot, lambda: "assistant Es ist 0." in words(pilot.app))
         await pilot.press("pagedown")
@@ -102,7 +102,7 @@ async def test_what_was_guessed_is_overruled(app: Callable[..., TuneApp]) -> Non
         await pilot.press("j", "j", "l")
         await until(pilot, lambda: "assistant S0" in words(pilot.app))
         await pilot.press("0")
-        await until(pilot, lambda: "no column for completion" in words(pilot.app))
+        await until(pilot, lambda: "column not found for completion" in words(pilot.app))
         await pilot.press("3")
         await until(pilot, lambda: "assistant S0" in words(pilot.app))
         await pilot.press("enter")

@@ -95,8 +95,8 @@ async def test_a_checkpoint_that_is_not_whole_is_marked(app: Callable[..., TuneA
     async with app(run=working.run).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "spent" in shown(pilot.app))
         await pilot.press("9")
-        await until(pilot, lambda: "✗ the size of model.safetensors has" in shown(pilot.app))
-        assert "✗ incomplete: it does not have a manifest" in shown(pilot.app)
+        await until(pilot, lambda: "✗ model.safetensors has changed in size" in shown(pilot.app))
+        assert "✗ incomplete: no manifest" in shown(pilot.app)
 
 
 async def test_all_panels_stand_together_on_a_large_screen(app: Callable[..., TuneApp], working: Log) -> None:

@@ -52,7 +52,7 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
 
 
 def card_line(gpu: GpuReading) -> str:
-    """ "93 % busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
+    """ "93% busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
     parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f}% busy"]
     if gpu.memory_used is not None:
         of = f" of {size(gpu.memory_total)}" if gpu.memory_total else ""

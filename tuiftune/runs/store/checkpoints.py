@@ -102,14 +102,14 @@ def _stored(step: int, path: Path) -> Stored:
             there = os.stat(path / name).st_size
             size += there
             if there != listed["size"]:
-                return Stored(step, size, sealed.st_mtime, f"the size of {name} has changed")
+                return Stored(step, size, sealed.st_mtime, f"{name} has changed in size")
     except FileNotFoundError as fault:
         missing = str(fault.filename).rpartition("/")[2]
         return Stored(
             step,
             size,
             0.0,
-            "incomplete: it does not have a manifest" if missing == MANIFEST else f"{missing} is missing",
+            "incomplete: no manifest" if missing == MANIFEST else f"{missing} is missing",
         )
     except UserError as fault:
         return Stored(step, size, 0.0, f"its manifest {fault.message}")
