@@ -76,6 +76,7 @@ class FactList(CursorList[Fact]):
     def paint(self, width: int, height: int) -> list[Line]:
         lines: list[Line] = []
         places: list[int | None] = []
+        names = min(22, width // 3, 1 + max(len(fact.name) for fact in self.rows))
         for at, fact in enumerate(self.rows):
             if not at or fact.group != self.rows[at - 1].group:
                 rule = self.glyphs.rule * max(0, width - len(HEADS[fact.group]) - 1)
@@ -83,7 +84,7 @@ class FactList(CursorList[Fact]):
                 places.append(None)
             here = at == self.at
             line = self.pointer(here)
-            line.spans += row(fact, width - 2, self.glyphs, "accent" if here else "strong").spans
+            line.spans += row(fact, width - 2, self.glyphs, "accent" if here else "strong", names).spans
             lines.append(line)
             places.append(at)
         top = max(0, min(places.index(self.at) - height // 2, len(lines) - height)) if height else 0
