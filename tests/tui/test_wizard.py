@@ -127,7 +127,7 @@ async def test_answers_move_the_verdict_in_the_open(app: Callable[..., TuneApp])
         await pilot.press("escape", "question_mark")
         await pilot.pause(0.2)
         assert "A vocabulary" not in shown(pilot.app)
-        assert "How far is your field's language" in shown(pilot.app), (
+        assert "How different is your field's language" in shown(pilot.app), (
             "help explains the question that is asked"
         )
 
@@ -370,7 +370,7 @@ async def test_a_runs_folder_that_cannot_be_written_to_is_told(
         pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: isinstance(pilot.app.screen, ReviewStep))
         await pilot.press("s")
-        await until(pilot, lambda: "--runs DIR" in shown(pilot.app))
+        await until(pilot, lambda: "writable directory" in shown(pilot.app))
 
 
 async def test_a_run_that_is_to_restart_is_left_to_a_supervisor(
