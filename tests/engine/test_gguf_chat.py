@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def export(engine: Engine, monkeypatch: pytest.MonkeyPatch, llama_cpp: Path) -> Exporter:
-    monkeypatch.setenv("TUIFTUNE_LLAMA_CPP", str(llama_cpp))
-    return Exporter(engine, monkeypatch)
+    exporter = Exporter(engine, monkeypatch)
+    exporter.options["llama_cpp"] = str(llama_cpp)
+    return exporter
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -281,7 +282,8 @@ class ChatScreen(FullScreen[None]):
         if self._asked is None or self._session is None:
             self.dismiss(None)
         else:
-            self._session.stop()
+            with suppress(UserError):  # it has ended by itself, which is told when that is heard
+                self._session.stop()
 
 
 def settings_of(text: str, settings: Settings) -> Settings:
