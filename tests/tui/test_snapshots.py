@@ -69,7 +69,7 @@ SCENES = (
     Scene("checks", SMALL, (*TO_DATA, "Negative ", "ctrl+g"), wizard=True),
     Scene("model", SMALL, TO_MODEL, wizard=True),
     Scene("model-card", WIDE, TO_MODEL, wizard=True, card=True),
-    Scene("review", SMALL, (*TO_MODEL, "enter", "steps, "), wizard=True),
+    Scene("review", SMALL, (*TO_MODEL, "enter", "no errors "), wizard=True),
     Scene("dashboard", SMALL, run="demo"),
     Scene("dashboard-wide", WIDE, run="h200-lora"),
     Scene("dashboard-huge", HUGE, run="h200-lora"),
