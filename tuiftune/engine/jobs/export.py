@@ -12,11 +12,12 @@ import os
 import resource
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tuiftune import documents
-from tuiftune.errors import ExitCode
+from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,13 @@ def main(given: argparse.Namespace) -> ExitCode:
     """Carry out a request. UserError where it cannot be."""
     asked = documents.read_json(Path(given.request))
     with _apart() as out:
-        said = export(asked, Told(out))
+        try:
+            said = export(asked, Told(out))
+        except UserError as fault:
+            traceback.clear_frames(
+                fault.__traceback__
+            )  # ends servers, which talk to the last: before the fault
+            raise
         out.write(json.dumps(said) + "\n")
     return ExitCode.DONE
 

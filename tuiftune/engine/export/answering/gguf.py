@@ -45,6 +45,7 @@ class Gguf:
         wanted.n_parallel = 1
         wanted.cpuparams.n_threads = os.cpu_count() or 1
         wanted.warmup = False
+        wanted.verbosity = -1  # it would write its log over the line that says what is wrong
         wanted.use_jinja = True
         if adapter is not None:
             lora = xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0)
@@ -97,7 +98,9 @@ class Gguf:
         return self._tokens / self._seconds if self._seconds else None
 
     def _next(self, tokens: list[int]) -> dict[int, float]:
-        said = self._complete(tokens, 1, n_probs=LIKELIEST)
+        # The server lists no probabilities next to a token that ends the answer; they are of the plain logits,
+        # whatever may be sampled.
+        said = self._complete(tokens, 1, n_probs=LIKELIEST, ignore_eos=True)
         return {
             int(one["id"]): float(one["logprob"])
             for one in said["completion_probabilities"][0]["top_logprobs"]
