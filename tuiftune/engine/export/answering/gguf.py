@@ -98,8 +98,8 @@ class Gguf:
         return self._tokens / self._seconds if self._seconds else None
 
     def _next(self, tokens: list[int]) -> dict[int, float]:
-        # The server lists no probabilities next to a token that ends the answer; they are of the plain logits,
-        # whatever may be sampled.
+        # None are listed next to a token that ends the answer, so none is sampled; what is listed are the
+        # probabilities of the plain logits all the same.
         said = self._complete(tokens, 1, n_probs=LIKELIEST, ignore_eos=True)
         return {
             int(one["id"]): float(one["logprob"])
