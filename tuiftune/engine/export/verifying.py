@@ -56,6 +56,8 @@ def verify(
     divergences = [kl for one, other in zip(expected, measured, strict=True) for kl in divergence(one, other)]
     mean = sum(divergences) / len(divergences) if divergences else None
     document["kl"] = {"mean": mean, "limit": limit, "rows": len(asked), "tokens": len(divergences)}
+    if asked and not divergences:
+        faults.append("no probabilities were told, so that nothing could be compared")
     if mean is not None and not mean <= limit:  # not a number fails too
         faults.append(f"mean KL divergence {mean:.4f} nats a token is above {limit:g}")
     written = artifact.answer(rows.questions, lambda done: tell("verifying", done, total))
@@ -90,6 +92,8 @@ def divergence(expected: Any, measured: Any) -> list[float]:
         return [float(one) for one in (first.exp() * (first - second)).sum(-1).clamp(min=0.0)]
     found = []
     for row, seen in zip(expected, measured, strict=True):
+        if not seen:  # nothing was told of this place
+            continue
         tokens = [token for token in seen if token < row.shape[-1]]
         first = row[torch.tensor(tokens)].double()
         second = torch.tensor([seen[token] for token in tokens], dtype=torch.float64)

@@ -98,12 +98,14 @@ class Gguf:
         return self._tokens / self._seconds if self._seconds else None
 
     def _next(self, tokens: list[int]) -> dict[int, float]:
-        # None are listed next to a token that ends the answer, so none is sampled; what is listed are the
-        # probabilities of the plain logits all the same.
-        said = self._complete(tokens, 1, n_probs=LIKELIEST, ignore_eos=True)
+        # The server lists none next to a token that is no text by itself (an end, a byte), so that the letter
+        # is sampled; what is listed are the probabilities of the plain logits all the same.
+        letter = self._tokeniser.backend.encode("a", add_special_tokens=False).ids[-1]
+        said = self._complete(tokens, 1, n_probs=LIKELIEST, logit_bias=[[letter, 1e4]])
+        places = said.get("completion_probabilities") or [{"top_logprobs": []}]
         return {
             int(one["id"]): float(one["logprob"])
-            for one in said["completion_probabilities"][0]["top_logprobs"]
+            for one in places[0]["top_logprobs"]
             if one["logprob"] is not None
         }
 
