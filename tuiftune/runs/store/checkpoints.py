@@ -142,7 +142,7 @@ def fault_of(checkpoint: Checkpoint) -> str | None:
             path = checkpoint.path / name
             if not _plain(path):
                 kind = "not a regular file" if os.path.lexists(path) else "missing"
-            return f"{printable(name)[:80]} is {kind}"
+                return f"{printable(name)[:80]} is {kind}"
             if not paths.followed(path).is_relative_to(paths.followed(checkpoint.path)):
                 return f"{printable(name)[:80]} is outside it"
             if paths.size(path) != listed["size"]:
