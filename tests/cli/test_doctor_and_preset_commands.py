@@ -25,7 +25,7 @@ def tuiftune(*args: str, cwd: Path | None = None, **environ: str) -> subprocess.
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=150,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environ},
     )
