@@ -113,7 +113,7 @@ class Conversation:
         line = self._process.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._ended()
-        document: dict[str, Any] = json.loads(line)
+        document: dict[str, Any] = json.loads(line)  # raw: the engine wrote it
         return document
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ def decide(
     if tuned is None and model is None and endpoint is None:
         raise UserError("names nothing to measure", place="decide", remedy="add --model, --endpoint or --run")
     url = None if endpoint is None else checked_url(endpoint)
-    own = None if prompt is None else files.read_text(prompt)
+    own = None if prompt is None else files.read_text(prompt)  # raw: reads through documents
     rates = _rates(tuned, usd_per_hour, usd_in, usd_out, per_month)
     caches: dict[str, AnswerCache] = {}
 

@@ -77,6 +77,6 @@ class AnswerCache:
 
 def _ended(path: Path) -> bool:
     """Return True if the last line is whole."""
-    with path.open("rb") as file:
+    with documents.opened(path) as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"

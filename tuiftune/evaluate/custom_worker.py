@@ -23,7 +23,7 @@ def main(path: str) -> int:
         return 1
     more = [name for name in ("prompt", "row") if name in wanted]
     for line in sys.stdin:
-        row = json.loads(line)
+        row = json.loads(line)  # raw: written by `evaluate.scorers.custom`
         try:
             value = score(row["answer"], row["reference"], **{name: row[name] for name in more})
         except BaseException as fault:

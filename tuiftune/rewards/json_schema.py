@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import paths
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.rewards.base import Reward, each
 
@@ -44,10 +43,8 @@ def _make(given: Mapping[str, Any], place: str) -> Score:
 
 
 def _read_schema(file: str, place: str) -> Any:
-    from tuiftune import documents
-
     try:
-        return json.loads(documents.read_text(paths.given(file)))
+        return documents.loads(documents.read_text(paths.given(file)))
     except ValueError as fault:
         raise UserError(
             f"the schema in {file} is not JSON: {fault}", place=place, remedy="correct it"
@@ -60,7 +57,7 @@ def _read(answer: str) -> tuple[Any] | None:
     if text.startswith("```"):
         text = text.partition("\n")[2].rpartition("```")[0]
     try:
-        return (json.loads(text),)
+        return (documents.loads(text),)
     except ValueError:
         return None
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import interpreter, paths
+from tuiftune import documents, interpreter, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.rewards.base import Reward
@@ -76,7 +76,7 @@ class PythonFile:
         if not answer:
             self.close()
             return {"fault": "its process ended"}
-        found = json.loads(answer)
+        found = documents.loads(answer)
         return found if isinstance(found, dict) else {"fault": "it printed to its answer"}
 
     def _line(self, process: subprocess.Popen[bytes], until: float) -> bytes:

@@ -23,7 +23,7 @@ def main(path: str) -> None:
         found: dict[str, object] = {"fault": fault}
         if callable(reward):
             try:
-                found = {"value": reward(**json.loads(line))}
+                found = {"value": reward(**json.loads(line))}  # raw: written by `rewards.python`
             except BaseException as error:
                 found = {"fault": f"{type(error).__name__}: {error}"}
         try:

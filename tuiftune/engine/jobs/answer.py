@@ -49,7 +49,7 @@ def main(given: argparse.Namespace) -> ExitCode:
     if given.requests == "-":
         serve(models, sys.stdin, out)
     else:
-        with Path(given.requests).open(encoding="utf-8") as lines:
+        with Path(given.requests).open(encoding="utf-8") as lines:  # raw: a file of ours
             serve(models, lines, out)
     return ExitCode.DONE
 
@@ -59,7 +59,7 @@ def serve(models: Loaded, lines: Iterable[str], out: TextIO) -> None:
     from tuiftune.engine.process.faults import ending_of
 
     for line in lines:
-        request = json.loads(line)
+        request = json.loads(line)  # raw: written by `evaluate.local_model`
         try:
             if "answer" in request:
                 _answer(models, request["answer"], out)

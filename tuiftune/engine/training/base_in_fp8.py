@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tuiftune import documents
+from tuiftune import documents, paths
 from tuiftune.engine.model import fp8, fp8_base, nf4
 from tuiftune.engine.training import optimizations, settings
 from tuiftune.errors import UserError
@@ -52,7 +52,7 @@ def _kept(run: Path, key: str) -> dict[str, Any]:
 def compares(wanted: settings.Settings, run: Path) -> bool:
     """Whether the comparison is still to come: of stages whose loss is the text's, without --no-preflight."""
     told = wanted.preflight is not False and wanted.stage.likelihood
-    return told and not (run / settings.BASE_IN_FP8).is_file()
+    return told and not paths.is_file(run / settings.BASE_IN_FP8)
 
 
 def compare(context: RunContext, trainer: RunTrainer) -> None:
