@@ -47,6 +47,6 @@ def test_the_demo_turns_prose_into_ticket_lines(tmp_path):
 
     assert "exact match" in ended.stdout
     assert f"{right} of {after['rows']}" in ended.stdout
-    assert sum(line.startswith("asked   ") for line in ended.stdout.splitlines()) == 3
+    assert sum(line.startswith("prompt  ") for line in ended.stdout.splitlines()) == 3
     assert "step " in ended.stderr
     assert "\x1b" not in ended.stdout + ended.stderr

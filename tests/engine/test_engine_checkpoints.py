@@ -239,10 +239,10 @@ BENT: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "outside": (lambda folder: relist(folder, "../outside", "optimizer.pt"), "../outside"),
     "a file beside": (lambda folder: (folder / "adapter_model.bin").touch(), "adapter_model.bin"),
-    "a link": (link_out, "optimizer.pt is no plain file"),
+    "a link": (link_out, "optimizer.pt is not a regular file"),
     "a pipe": (
         lambda folder: ((folder / "manifest.json").unlink(), os.mkfifo(folder / "manifest.json")),
-        "no plain file",
+        "not a regular file",
     ),
 }
 

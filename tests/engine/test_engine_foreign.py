@@ -124,7 +124,9 @@ def test_the_fence_changes_no_token(tmp_path: Path) -> None:
         asked = behind_fence(base, Tokeniser.rows, make, {"training": examples})
         assert isinstance(asked, Open) is (source == assets.BASE)
         made.append(
-            rows.prepare(examples, asked, Quiet(), lambda: None, which="training", max_length=60)  # type: ignore[arg-type]
+            rows.prepare(  # type: ignore[arg-type]
+                examples, asked, Quiet(), lambda: None, which="training", columns=("input_ids", "labels"), max_length=60
+            )
         )
         asked.close()
     assert made[0].digest == made[1].digest

@@ -306,7 +306,7 @@ def test_a_finished_or_busy_run_is_left_alone(engine: Engine, make_run: Callable
     job.wait_for_step(run, 1)
     code, said = engine.run("train", run)
     assert code == 2
-    assert "at work" in said
+    assert "already being trained" in said
     job.send(signal.SIGTERM)
     assert job.wait() == 4
     log = (run / "events.jsonl").read_bytes()

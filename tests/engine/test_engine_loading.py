@@ -67,8 +67,8 @@ def one_infinite(tensors: dict[str, Any]) -> dict[str, Any]:
         (headless, "model.layers.0.input_layernorm.weight, model.layers.0.post_attention_layernorm.weight"),
         (left_over, "score.weight belongs to no part of the model"),
         (reshaped, f"{UP} has shape 10 × 64, the model needs 192 × 64"),
-        (one_nan, f"NaN or infinite values: {UP} "),
-        (one_infinite, "NaN or infinite values: model.norm.weight "),
+        (one_nan, f"NaN or infinite values: {UP}"),
+        (one_infinite, "NaN or infinite values: model.norm.weight"),
     ],
 )
 def test_what_a_loader_mends_is_an_error(

@@ -60,7 +60,7 @@ run: {{save_every: 4}}
     assert (start["rows_train"], start["total_steps"]) == (79, plan["time"]["steps"])
     assert start["predicted_seconds"] == plan["time"]["seconds"] > 0
     report = markdown(prepared)
-    assert "general.jsonl × 1.5, 15 rows a pass" in report
+    assert "general.jsonl × 1.5, 15 rows per epoch" in report
     assert re.search(r"Preflight check on the longest rows: \d+ MiB device, [\d.]+ [MG]iB predicted", report)
     assert "general.jsonl × 1.5: 15 rows" in (prepared.path / "result" / "README.md").read_text()
 

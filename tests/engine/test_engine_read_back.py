@@ -49,7 +49,7 @@ def test_a_model_none_of_whose_adapters_can_be_read_back_gets_none() -> None:
     from tuiftune.preset.schema import Preset
     from tuiftune.techniques import find
 
-    with pytest.raises(UserError, match="no layer takes an adapter"):
+    with pytest.raises(UserError, match="cannot load adapters for any layer"):
         adapters.config(on_meta("unlimited_ocr"), "attention", [], r=2)
     config = tiny_families.config_of("unlimited_ocr").to_dict()
     found = describe(config)

@@ -90,7 +90,7 @@ def test_turns_that_are_rewritten_are_found_all_the_same() -> None:
 
 
 def test_a_template_that_hides_the_answer_is_refused() -> None:
-    with pytest.raises(UserError, match="can't be told"):
+    with pytest.raises(UserError, match="cannot be distinguished"):
         tokeniser(SHOUTS).rows([Example(CHAT)])
     assert tokeniser(SHOUTS, loss_on="all").rows([Example(CHAT)])[0].teaches
 

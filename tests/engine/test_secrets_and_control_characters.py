@@ -158,7 +158,7 @@ def test_what_a_hostile_name_puts_into_the_log_is_shown_as_text(tmp_path: Path) 
     )
     terminal.logfile_read = io.StringIO()
     terminal.expect("warned")
-    terminal.expect("died")
+    terminal.expect("crashed")
     terminal.close(force=True)
     drawn = terminal.logfile_read.getvalue()
     assert "]0;owned" in drawn or "owned" not in drawn

@@ -40,7 +40,7 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
         raise UserError(
             "PEFT cannot load adapters for any layer",
             place="method.technique",
-            remedy=automatic(tiny=True)[0].key,
+            remedy=f"use {automatic(tiny=True)[0].key}",
         )
     chosen = targets(model, wanted)
     left_out = [towers] if (towers := other_towers(model)) else []
