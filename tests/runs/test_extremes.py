@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tuiftune import metrics
 from tuiftune.runs.log import scan, stretch, thin
 from tuiftune.runs.log.columns import parsed
 from tuiftune.runs.log.reader import EventReader
@@ -33,7 +34,7 @@ OF_STEP = (
     "tokens_per_second",
     "entropy",
     "mean_token_accuracy",
-    "rewards/margins",  # that no file registers
+    "nobody/registers",
 )
 OF_CARD = ("utilisation", "memory_used", "power_w", "temperature_c")
 OF_HOST = ("cpu", "host_memory_used")
@@ -133,7 +134,7 @@ def curves(state: RunState) -> dict[str, Series]:
         "speed": state.curves["tokens_per_second"],
         "entropy": state.curves["entropy"],
         "accuracy": state.curves["mean_token_accuracy"],
-        "margins": state.curves["rewards/margins"],
+        "margins": state.curves["nobody/registers"],
         "eval": state.curves["eval_loss"],
         "cpu": state.time_curves["cpu"],
         "host": state.time_curves["host_memory_used"],
@@ -228,8 +229,13 @@ def layers_of(key: str, *states: RunState) -> tuple[Layer, ...]:
 
 @pytest.fixture(scope="module")
 def state() -> RunState:
+    """Every registered metric stands out once, those too that one run never has together."""
     state = RunState()
     for seq, event in enumerate(log_of(random.Random(3))):
+        kind = event["type"]
+        if kind in ("step", "eval"):
+            value = 500.25 if event["step"] == STEPS // 2 else 50.0
+            event = {**{metric.key: value for metric in metrics.of(kind)}, **event}
         state.fold({"seq": seq, "t": 1.7e9 + seq / 4, **event})
     return state
 

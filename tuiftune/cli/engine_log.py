@@ -35,6 +35,7 @@ NOISE = (
 TORCH = re.compile(r"W\d{4} [^\n]*/torch/utils/_pytree\.py:")  # of types that torchao registers
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 CHUNK = 1024 * 1024
+MOST_COUNTED = 4 * CHUNK  # bytes
 
 
 def show(run: RunDir, *, follow: bool, last: int | None, every: bool = False) -> None:
@@ -49,8 +50,11 @@ def show(run: RunDir, *, follow: bool, last: int | None, every: bool = False) ->
     with opened(run.log_path) as file:
         if last is not None:
             _seek_last(file, last if every else last + SPARE)
-            there = LINE.findall(sieve.of(file) + sieve.rest())
-            _print("".join(there[-last:] if last else ""))
+            if paths.size(run.log_path) - file.tell() > MOST_COUNTED:
+                _seek_last(file, last)  # lines too long to be counted in memory
+            else:
+                there = LINE.findall(sieve.of(file) + sieve.rest())
+                _print("".join(there[-last:] if last else ""))
         try:
             while True:
                 running = follow and status(run) == "running"
