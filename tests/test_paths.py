@@ -96,6 +96,8 @@ def test_whatever_is_named_is_found_or_refused_in_a_line(place: Path, text: str)
         lambda given: documents.read_json(paths.given(given)),
     )
     for ask in asks:
+        if text == "pipe" and ask in (shipped.find, expand):
+            continue  # presets and rows may come through one
         with pytest.raises(UserError) as caught:
             ask(text)
         assert caught.value.exit_code == ExitCode.USAGE

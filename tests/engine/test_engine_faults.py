@@ -216,7 +216,10 @@ def test_the_gpu_that_the_others_wait_for_is_named(monkeypatch: pytest.MonkeyPat
         ("CUDA error: uncorrectable ECC error encountered", "an uncorrectable memory error on the GPU"),
         ("CUDA error: an illegal memory access was encountered", "resume the run"),
         ("NCCL communicator was aborted on rank 1", "the connection between the processes failed"),
-        ("DataLoader worker (pid 7) is killed by signal: Bus error.", "a process that loads the data crashed"),
+        (
+            "DataLoader worker (pid 7) is killed by signal: Bus error.",
+            "a process that loads the data crashed",
+        ),
     ],
 )
 def test_a_card_or_a_loader_that_fails_is_named(

@@ -125,7 +125,13 @@ def test_the_fence_changes_no_token(tmp_path: Path) -> None:
         assert isinstance(asked, Open) is (source == assets.BASE)
         made.append(
             rows.prepare(  # type: ignore[arg-type]
-                examples, asked, Quiet(), lambda: None, which="training", columns=("input_ids", "labels"), max_length=60
+                examples,
+                asked,
+                Quiet(),
+                lambda: None,
+                which="training",
+                columns=("input_ids", "labels"),
+                max_length=60,
             )
         )
         asked.close()
