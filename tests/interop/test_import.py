@@ -252,8 +252,11 @@ JUNK: list[Any] = [
 ]  # fmt: skip
 
 
-def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2,000 documents with one to three values of any kind under keys that have rules."""
+@pytest.mark.parametrize(
+    "many", [300, pytest.param(4000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+)
+def test_whatever_stands_under_a_key_is_told(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents with one to three values of any kind under keys that have rules."""
     rng = random.Random(1)
     documents = {name: foreign._document(text, "", name)[1] for name, text in TEXTS.items()}
     words = [
@@ -272,7 +275,7 @@ def test_whatever_stands_under_a_key_is_told(monkeypatch: pytest.MonkeyPatch) ->
         "save_steps",
         "use_dora",
     ]
-    for _ in range(2000):
+    for _ in range(many):
         name = rng.choice(list(documents))
         changed = {
             **documents[name],
