@@ -50,7 +50,7 @@ def test_doctor_json_is_one_document_that_says_what_the_machine_has(tmp_path: Pa
     assert {finding["state"] for finding in document["findings"]} <= {"ok", "warn", "bad", "info"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_doctor_proves_that_a_step_is_trained_or_says_why_not(tmp_path: Path) -> None:
     state = {"XDG_STATE_HOME": str(tmp_path / "state"), "OMP_NUM_THREADS": "1"}
     run = tuiftune("doctor", "--prove", cwd=tmp_path, **state)

@@ -62,6 +62,7 @@ def test_a_grace_too_short_costs_one_interval(engine: Engine, make_run: Callable
     assert losses(broken) == losses(whole)
 
 
+@pytest.mark.long
 def test_the_clock_saves_where_the_interval_is_too_long(
     engine: Engine, make_run: Callable[..., Path]
 ) -> None:

@@ -120,6 +120,7 @@ def test_a_directory_that_is_made_read_only_ends_the_run(
     assert resumes(engine, run)
 
 
+@pytest.mark.long
 def test_nothing_can_be_saved_where_all_is_read_only(engine: Engine, make_run: Callable[..., Path]) -> None:
     run, job = started(engine, make_run, BOUND)
     (run / "checkpoints").chmod(0o555)

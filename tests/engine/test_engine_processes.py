@@ -273,6 +273,7 @@ def test_a_launcher_of_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert not any(name in os.environ for name in VARIABLES)
 
 
+@pytest.mark.long
 def test_ranks_that_a_backends_launcher_started_are_the_run(
     engine: Engine, make_run: Callable[..., Path]
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_run_that_dies_is_started_again_to_its_end(new_run: NewRun) -> None:
     assert numbers == sorted(set(numbers)), "one log, one story"
 
 
+@pytest.mark.long
 def test_three_restarts_without_a_new_checkpoint_are_enough(new_run: NewRun) -> None:
     run = new_run()
     process = keeper(run, "crash,crash,crash,crash,quick")

@@ -15,6 +15,7 @@ from textual.widgets import Input
 from tuiftune.chat.conversation import Conversation, Settings
 from tuiftune.chat.record import Record
 from tuiftune.chat.source import Source
+from tuiftune.errors import UserError
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.chat import chat as screens
 from tuiftune.tui.chat.chat import settings_of
@@ -45,7 +46,11 @@ class Recorded:
                 return
 
     def event(self) -> dict[str, Any]:
-        return self._heard.get(timeout=30)
+        event = self._heard.get(timeout=30)
+        if event["event"] == "closed":
+            self._heard.put(event)
+            raise UserError("the chat's process has ended")
+        return event
 
     def ask(self, messages: Any, settings: Settings, models: Sequence[int]) -> int:
         del models

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GOOD = json.dumps({"question": "What is tea?", "answer": "A drink."}) + "\n"
 BAD = {
-    "cut.jsonl.gz": "cut off",
+    "cut.jsonl.gz": "cut.jsonl.gz: the compressed file is truncated",
     "ragged.csv": "ragged.csv:3",
     "binary.jsonl": "binary.jsonl",
     "deep.jsonl": "deep.jsonl:1",
