@@ -44,7 +44,7 @@ TO_DATA: tuple[str | float, ...] = (0.5, "enter", "s", "in order: ")
 TO_MODEL: tuple[str | float, ...] = (*TO_DATA, "enter", "tokens/s predicted ")
 PICTURES = (
     Picture("home", SMALL, keys=("runs on this machine ", 1.0)),
-    Picture("machine", SMALL, wizard=True, keys=("processor ", 1.0)),
+    Picture("machine", SMALL, wizard=True, keys=("CPU ", 1.0)),
     Picture("goal", SMALL, wizard=True, keys=(0.5, "enter", "1", "1", "1", "1", "3", "3", 0.3)),
     Picture("data", SMALL, wizard=True, keys=TO_DATA),
     Picture("model", SMALL, wizard=True, keys=TO_MODEL),
