@@ -100,7 +100,7 @@ class Target:
         use: command lines that use it: (directory, facts, form).
         options: names of what it takes in addition, of `Wanted.options`.
         upload: sends the directory away: (directory, facts, options); returns its address, if it did.
-        library: what loads it, as the Hub's model cards name it.
+        loader: the library that loads it, as the Hub's model cards name it.
         share: bytes written at most while it is made, as a multiple of the whole model in 16 bits.
     """
 
@@ -119,7 +119,7 @@ class Target:
     finish: Callable[[Path, Facts, Form], None] = field(default=lambda directory, facts, form: None)
     options: tuple[str, ...] = ()
     upload: Callable[[Path, Facts, Mapping[str, str]], str | None] | None = None
-    library: str = "transformers"
+    loader: str = "transformers"
     share: float = 1.0
 
     def form(self, key: str | None) -> Form | None:

@@ -38,14 +38,14 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         *[printable(str(line)) for line in document.get("use") or ()],
         "```",
         "",
-        *_load(target.library, prepared.facts.architectures),
+        *_load(target.loader, prepared.facts.architectures),
         STATE[str(document["state"])],
         *(["", f"Not run by us: {target.not_run}."] if target.not_run else []),
         "",
         *[f"- {printable(line)}" for line in verified(document)],
         "",
     ]
-    own = LIBRARY.sub(f"library_name: {target.library}", own, count=1)
+    own = LIBRARY.sub(f"library_name: {target.loader}", own, count=1)
     body = USE.sub("", own).rstrip() + "\n\n" + "\n".join(section)
     if document["state"] != "failed":
         return body

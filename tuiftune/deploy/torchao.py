@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tuiftune.deploy.base import Facts, Form, Need
+from tuiftune.deploy.base import Facts, Form, Need, Target, merges
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NEEDS = (Need("torchao", "quantize", "it quantizes the weights"),)
+NOT_RUN = "vLLM, which loads these files where torchao is installed; they are verified with transformers"
 SHARE = 1.7  # the merged model in 16 bits and the quantized one lie on the disk together
 
 
@@ -19,3 +20,21 @@ def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     del form
     here = shlex.quote(str(directory))
     return [f"transformers serve {here}", f"vllm serve {here} --served-model-name {shlex.quote(facts.name)}"]
+
+
+def quantized(form: Form, order: int, does: str) -> Target:
+    """A target of one form: the whole model, merged and then quantized."""
+    return Target(
+        key=form.key,
+        name=form.does,
+        order=order,
+        does=does,
+        writer="torchao",
+        forms=(form,),
+        answers="whole",
+        use=use,
+        not_run=NOT_RUN,
+        needs=NEEDS,
+        refuses=merges,
+        share=SHARE,
+    )

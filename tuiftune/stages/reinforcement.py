@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tuiftune import rewards
+from tuiftune import rewards, sources
 from tuiftune.options import Option, PositiveInt, at_most
-from tuiftune.stages.base import Stage
+from tuiftune.stages.base import AdapterRate, Stage
+from tuiftune.stages.options import BETA
+from tuiftune.stages.sft import ANSWERED
+from tuiftune.techniques.base import Fact
 
 REWARDS = Option(
     "rewards",
@@ -41,6 +44,7 @@ TEMPERATURE = Option(
     label="temperature",
     choices=(0.7, 0.9, 1.0, 1.2),
 )
+ADVICE = "Rewards sharpen what a model can already do now and then: some of its answers have to be right."
 
 
 class Reinforcement(Stage):
@@ -50,3 +54,38 @@ class Reinforcement(Stage):
 
     def check_method(self, method: Any) -> None:
         rewards.made(method.rewards)
+
+
+def reinforcement(
+    key: str, name: str, order: int, *, does: str, beta: float, why_beta: str, source: sources.Source
+) -> Reinforcement:
+    """A stage that TRL trains on the rewards of sampled answers."""
+    return Reinforcement(
+        key=key,
+        name=name,
+        order=order,
+        does=does,
+        options=(BETA, REWARDS, GENERATIONS, MAX_COMPLETION_LENGTH, TEMPERATURE),
+        formats=ANSWERED,
+        needs="a prompt a row",
+        remedy="name the columns under data.columns, e.g. {prompt: question, completion: answer}",
+        defaults={
+            "training.epochs": 1.0,
+            "training.effective_batch": 64,
+            "training.schedule": "constant_with_warmup",
+            "training.divergence_patience": 0,
+            "training.early_stopping": 0,
+        },
+        values={"beta": Fact(beta, why_beta, source.short)},
+        adapter_rate=AdapterRate(
+            1e-5,
+            (5e-6, 4e-5),
+            "reinforcement learning moves little of a model, and breaks it at higher rates",
+            sources.together(sources.NO_REGRET, source),
+        ),
+        joins=False,
+        answers=False,
+        likelihood=False,
+        rollouts=True,
+        advice=ADVICE,
+    )

@@ -62,6 +62,6 @@ TARGET = Target(
     use=use,
     refuses=refuses,
     not_run="vLLM and SGLang pin another PyTorch; the adapter is verified with PEFT",
-    library="peft",
+    loader="peft",
     share=0.1,
 )

@@ -152,7 +152,7 @@ TARGET = Target(
     writer="gguf",
     forms=FORMS,
     answers="gguf",
-    library="gguf",
+    loader="gguf",
     use=use,
     not_run="there is no Ollama server on our machines; its GGUF file is verified with llama.cpp, and the "
     "template of the Modelfile by what it renders",
