@@ -30,11 +30,11 @@ class Frame:
 
 WIZARD = (
     Frame((0.5,), 1.8),
-    Frame(("n", "processor ", 0.5), 2.0),
+    Frame(("n", "CPU ", 0.5), 2.0),
     Frame(("enter", "1 of 9 "), 1.2),
     Frame(("1", "1", "1"), 1.2),
     Frame(("1", "3", "3", 0.3), 2.2),
-    Frame(("s", "in order: ", 0.5), 2.4),
+    Frame(("s", "Built-in support ", "down", "enter", "passed: ", 0.5), 2.4),
     Frame(("enter", "tokens/s predicted ", 0.5), 2.4),
     Frame(("enter", " steps, ", 0.5), 2.0),
 )

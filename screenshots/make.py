@@ -40,7 +40,7 @@ class Picture:
     keys: tuple[str | float, ...] = ()
 
 
-TO_DATA: tuple[str | float, ...] = (0.5, "enter", "s", "in order: ")
+TO_DATA: tuple[str | float, ...] = (0.5, "enter", "s", "Built-in support ", "down", "enter", "passed: ")
 TO_MODEL: tuple[str | float, ...] = (*TO_DATA, "enter", "tokens/s predicted ")
 PICTURES = (
     Picture("home", SMALL, keys=("runs on this machine ", 1.0)),

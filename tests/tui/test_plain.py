@@ -70,7 +70,7 @@ def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> No
     assert "unknown GPU `H1000`" in done.stderr
     assert "planned for H200:2, not for this machine" in done.stderr
     assert "2 × H200" in done.stderr
-    assert re.search(r"Fits: lora needs at least [\d.]+ GiB", done.stderr), "models are judged here too"
+    assert re.search(r"Fits: LoRA needs at least [\d.]+ GiB", done.stderr), "models are judged here too"
     assert "gpus: auto" in done.stderr, "The preset stays portable"
 
 

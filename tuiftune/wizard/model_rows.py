@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.errors import UserError
 from tuiftune.figures import size
 
@@ -49,7 +50,7 @@ class ModelRow:
         facts = [self.why]
         if fit is not None:
             says = "Fits" if fit.fits else "Does not fit"
-            facts.append(f"{says}: {fit.technique} needs at least {size(fit.needs)}")
+            facts.append(f"{says}: {techniques.find(fit.technique).name} needs at least {size(fit.needs)}")
         facts.append(f"License {self.licence}" if self.licence else "")
         facts.append("Gated: accept its terms on the Hugging Face Hub first" if self.gated else "")
         return ". ".join(fact for fact in facts if fact)

@@ -131,7 +131,7 @@ def _findings(draft: Draft, facts: DataFacts, plan: Plan, checks: Sequence[Check
         parts.append("max length is estimated, because the model's tokenizer is not on this machine")
         level = level or "warning"
     if checks is None:
-        return Line("open", "; ".join([*parts, "checking the data …"]), level)
+        return Line("checks", "; ".join([*parts, "checking the data …"]), level)
     errors = [check for check in checks if check.severity == "error"]
     warnings = [check for check in checks if check.severity == "warning"]
     if errors:
@@ -144,7 +144,7 @@ def _findings(draft: Draft, facts: DataFacts, plan: Plan, checks: Sequence[Check
         named = "" if errors else f": {', '.join(check.title for check in warnings[:NAMED])}"
         more = "" if errors or len(warnings) <= NAMED else " …"
         parts.append(f"{plural(len(warnings), 'warning')}{named}{more}")
-    return Line("open", "; ".join(parts) or "no errors or warnings", level)
+    return Line("checks", "; ".join(parts) or "no errors or warnings", level)
 
 
 def _named(check: Check) -> str:
