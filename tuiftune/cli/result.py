@@ -158,7 +158,7 @@ def _trained_adapters(result: dict[str, Any]) -> bool:
 
 
 def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
-    """Return the path of the model, and three next steps."""
+    """Return the path of the model, and what to do next."""
     model = str(result.get("model") or run.result_path / "model")
     here = paths.from_here(model)
     lines = [
@@ -174,6 +174,8 @@ def _next(run: RunDir, result: dict[str, Any]) -> list[Text]:
     lines.append(Text("Next steps", style="bold"))
     for command, why in (
         (f"tuiftune report {run.name}", "settings, loss curve and all scores"),
+        (f"tuiftune chat {run.name} --with base", "ask both models"),
+        (f"tuiftune export {run.name}", "merged weights, GGUF, Ollama, vLLM and more"),
         ("tuiftune data inspect FILE", "check your own data"),
         ("tuiftune new", "fine-tune a model on it"),
     ):
