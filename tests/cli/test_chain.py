@@ -59,7 +59,7 @@ def test_what_a_chain_cannot_be_started_with(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="is a chain") as caught:
             chain.check(presets, **{**nothing, option: value})
         assert f"--{option.replace('_', '-')}" in str(caught.value)
-    with pytest.raises(UserError, match="two presets of the chain are called task"):
+    with pytest.raises(UserError, match="two presets of the chain have the name task"):
         chain.check([presets[0], presets[0]], **nothing)
 
 

@@ -125,3 +125,29 @@ def test_the_result_is_written_in_the_types_of_its_base(
     rows = tiny.write_rows(tmp_path / "rows.jsonl", tiny.rows())
     again = held_out_loss(loaded, tokenizer, rows)
     assert again == pytest.approx(result_of(run)["after"]["loss"], rel=1e-5)
+
+
+def test_updates_that_rounding_undoes_are_told(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The built-in model is stored in bfloat16, whose spacing is larger than a few small steps."""
+    from tuiftune import assets
+
+    held_out = tiny.write_rows(tmp_path / "held-out.jsonl", tiny.rows()[:16])
+    values: dict[str, Any] = {
+        "method__technique": "full",
+        "data__eval": str(held_out),
+        "training__max_steps": 3,
+        "training__early_stopping": 0,
+        "evaluation__score": "none",
+        "evaluation__samples": 0,
+        "run__save_every": 3,
+    }
+    small = make_run(base=assets.BASE, **values, training__learning_rate=1e-5)
+    large = make_run(base=assets.BASE, **values, training__learning_rate=2e-3)
+    for job in [engine.start("train", run) for run in (small, large)]:
+        assert job.wait() == 0
+    told = [event for event in tiny.events(small, "warning") if event["code"] == "rounded"]
+    assert len(told) == 1
+    assert "rounding the weights to bfloat16 undid" in told[0]["message"]
+    assert not [event for event in tiny.events(large, "warning") if event["code"] == "rounded"]

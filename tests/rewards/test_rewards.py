@@ -106,3 +106,16 @@ def test_rewards_that_are_none(tmp_path: Path) -> None:
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps({"type": "nothing"}))
     assert "not a JSON Schema" in said({"reward": "json_schema", "path": str(schema)})
+
+
+def test_an_entry_without_a_reward_and_one_that_is_no_entry_are_told(tmp_path: Path) -> None:
+    from tuiftune.preset.file import loads
+
+    assert "entry 1: it has no key `reward`" in said({"python": "mine.py"})
+    text = (
+        "version: 1\nmodel: {base: 'builtin:tiny'}\ndata: {train: 'builtin:tickets'}\n"
+        "method: {stage: grpo, rewards: [mine.py]}\n"
+    )
+    with pytest.raises(UserError, match="value, …") as caught:
+        loads(text, "mine.yaml")
+    assert "whole number" not in str(caught.value)

@@ -149,6 +149,8 @@ def _served(text: str, root: Path | None) -> Served:
     name, equals, rest = text.partition("=")
     named = bool(equals) and "/" not in name
     model = rest if named else text
+    if not model.strip():
+        raise UserError("it names no model", place=text, remedy="write NAME=RUN")
     path = paths.given(model)
     if path.suffix == ".gguf":
         paths.require(path)

@@ -31,6 +31,8 @@ def bundle(
 
     found = find(run, runs)
     path = output or Path(f"{found.name}.tar.gz")
+    if str(path) != outputs.STANDARD and not path.name.endswith((".tar.gz", ".tgz", ".zip")):
+        raise UserError("a bundle is a .tar.gz or a .zip file", place=str(path), remedy="name it so")
     if as_json and str(path) == outputs.STANDARD:
         raise UserError("standard output takes the list or the archive", place="--json", remedy="use one")
     if str(path) != outputs.STANDARD and not outputs.is_stream(path):

@@ -29,7 +29,11 @@ def check(presets: Sequence[Preset], *, name: str | None, detach: bool, dry_run:
     names = [preset.name for preset in presets]
     again = next((one for one in names if names.count(one) > 1), None)
     if again is not None:
-        raise UserError(f"two presets of the chain are called {again}", place="name", remedy="rename one")
+        raise UserError(
+            f"two presets of the chain have the name {again}",
+            place="name",
+            remedy="give each preset of the file a name of its own",
+        )
 
 
 def train(presets: Sequence[Preset], root: Path | None, *, keep_alive: bool, preflight: bool | None) -> int:

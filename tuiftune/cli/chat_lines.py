@@ -41,6 +41,8 @@ COMMANDS = {
 def once(sources: Sequence[Source], settings: Settings, begun: Conversation, *, as_json: bool) -> int:
     """Answer the prompt on standard input. Returns the exit code."""
     prompt = sys.stdin.read(LONGEST + 1)
+    if any("\ud800" <= letter <= "\udfff" for letter in prompt):  # what Python makes of other bytes
+        raise UserError("it is not UTF-8 text", place="standard input", remedy="convert it: iconv -t UTF-8")
     if len(prompt) > LONGEST:
         raise UserError(f"the prompt has more than {LONGEST:,} characters", place="standard input")
     if not prompt.strip():

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import out, plain
-from tuiftune.evaluate.wording import value
+from tuiftune.evaluate.wording import value, why_main
 from tuiftune.figures import MISSING, count, duration, money, real
 from tuiftune.printable import printable
 
@@ -24,7 +24,7 @@ def show(outcome: Outcome) -> None:
     console.print(Text(printable(made.says), style="bold"), soft_wrap=True)
     console.print(Text(f"{rows} rows: {made.rows_used}.", style="dim"), soft_wrap=True)
     main = outcome.candidates[0].evaluation.main.scorer
-    why = f"Main metric: {main.name}, because {outcome.task.why}."
+    why = why_main(main, outcome.task)
     console.print(Text(why, style="dim"), soft_wrap=True)
     chosen = made.chosen.key if made.chosen is not None else ""
     if plain():

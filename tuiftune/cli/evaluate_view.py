@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune.cli.terminal import out, plain
-from tuiftune.evaluate.wording import amount, change, value
+from tuiftune.evaluate.wording import amount, change, value, why_main
 from tuiftune.figures import MISSING, real
 from tuiftune.printable import printable
 
@@ -26,7 +26,7 @@ def show(report: Report) -> None:
     console, first = out(), report.first
     rows = len(first.questions)
     head = f"{printable(first.name)} on {rows} rows: {printable(report.rows.source)}"
-    why = f"Main metric: {first.main.scorer.name}, because {report.task.why}."
+    why = why_main(first.main.scorer, report.task)
     console.print(Text(head, style="bold"), soft_wrap=True)
     console.print(Text(why, style="dim"), soft_wrap=True)
     if plain():

@@ -67,10 +67,14 @@ def export(
     from tuiftune.cli.terminal import say, write_json
     from tuiftune.deploy import exporting
     from tuiftune.deploy.request import Wanted
+    from tuiftune.errors import UserError
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
     if to is None:
+        for value, option in ((quantize, "--quantize"), (output, "--output"), (repo, "--repo")):
+            if value is not None:
+                raise UserError("no target is named", place=option, remedy="add --to TARGET")
         _list(found, base, as_json)
         return
     given = {
@@ -123,7 +127,7 @@ def _list(run: RunDir, base: Path | None, as_json: bool) -> None:
         return
     for line in lines:
         mark = sign("ok" if line["possible"] else "bad")
-        typer.echo(f"{mark} {line['target']:9} {line['writes']}")
+        typer.echo(f"{mark} {line['target']:12} {line['writes']}")
         if line["why"]:
             typer.echo(f"{'':12}{line['why']}")
         if len(line["quantize"]) > 1:  # type: ignore[arg-type]

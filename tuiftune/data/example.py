@@ -54,6 +54,12 @@ class Example:
             return self.messages[-1].content
         return self.text or ""
 
+    @property
+    def compares(self) -> bool:
+        """Return False for a comparison of two equal answers, which says of neither that it is better."""
+        equal = (self.chosen, self.chosen_turns) == (self.rejected, self.rejected_turns)
+        return self.chosen is None or not equal
+
     def sides(self) -> tuple[Example, Example]:
         """A comparison as two rows: the prompt with the chosen answer, and with the rejected one.
 

@@ -192,7 +192,8 @@ def forgetting(base: Probed, tuned: Probed) -> Forgetting:
     ]
     rows = base.questions.rows
     if worse:
-        says = f"Forgetting: {', '.join(worse)} ({rows} questions, more than chance gives)."
+        of = f"{rows} questions, {base.texts.rows} texts"
+        says = f"Forgetting: {', '.join(worse)} (more than chance gives; {of})."
     else:
         detect = (
             ""

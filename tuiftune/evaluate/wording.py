@@ -9,6 +9,7 @@ from tuiftune.figures import MISSING, real
 if TYPE_CHECKING:
     from tuiftune.evaluate.measured import Difference, Measured
     from tuiftune.evaluate.scorers.base import Scorer
+    from tuiftune.evaluate.task import Task
 
 
 def value(one: Measured) -> str:
@@ -48,3 +49,9 @@ def amount(given: float, scorer: Scorer) -> str:
 def signed(given: float, scorer: Scorer) -> str:
     """Return a difference with its sign."""
     return ("+" if given >= 0 else "-") + amount(given, scorer)
+
+
+def why_main(scorer: Scorer, task: Task) -> str:
+    """Return why a metric is the main one, as a sentence."""
+    why = f"because {task.why}" if task.kind in scorer.leads else "as --metric says"
+    return f"Main metric: {scorer.name}, {why}."

@@ -108,6 +108,12 @@ def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = N
     inputs = to_train(preset, root, tell)
     assert inputs.dataset is not None
     train, held = split(inputs.dataset, preset.data.eval, preset.training.seed)
+    if train and not any(one.compares for one in train):
+        raise UserError(
+            f"the chosen and the rejected answer are equal in all {len(train)} training rows",
+            place="data.train",
+            remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
+        )
     if mix := Mix.of(preset.data):
         train = mixed(train, held, mix, preset.training.seed).examples
     if words := leakage_told(twins(train, held).document()):

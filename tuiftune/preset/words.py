@@ -129,6 +129,8 @@ def _items(node: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in node:
         fields = definitions[node["$ref"].removeprefix("#/$defs/")]["properties"]
         return "{" + ", ".join(f"{name}: …" for name in fields) + "}"
+    if node.get("type") == "object":
+        return "{name: value, …}"
     return "names" if node.get("type") == "string" else "whole numbers" + _bounds(node)
 
 

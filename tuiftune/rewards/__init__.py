@@ -34,6 +34,9 @@ def made(listed: Sequence[Mapping[str, Any]]) -> tuple[Made, ...]:
     for number, one in enumerate(listed, 1):
         place = f"{PLACE}, entry {number}"
         name = one.get(NAME)
+        if name is None:
+            remedy = f"write {{{NAME}: exact_match}}, or another of {', '.join(every())}"
+            raise UserError(f"it has no key `{NAME}`", place=place, remedy=remedy)
         reward = every().get(str(name))
         if reward is None:
             raise UserError(f"{printable(str(name))} is not a reward", place=place, remedy=_meant(str(name)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 KEPT_SCORE = ".before.json"
+MOST_UNDONE = 0.1  # of the gain in eval loss, by rounding the weights, that isn't warned of
 
 
 def train(
@@ -68,10 +69,28 @@ def train(
     if not context.wanted.adapted:  # what is scored is what is written
         result.round_to(trainer.model, trainer.written_in)
     after = scorer.score(tuned, trainer.state.global_step)
+    if not context.wanted.adapted:
+        _tell_of_rounding(context, trainer, after)
     group.part()
     if samples is not None:
         samples.finish(after, trainer.state.global_step)
         conclude(context, trainer, scorer, before, after)
+
+
+def _tell_of_rounding(context: RunContext, trainer: RunTrainer, after: Score) -> None:
+    """Warn where writing the weights in the base model's type undid much of what training gained."""
+    progress = trainer.rhythm.progress
+    base, best, written = progress.base_loss, progress.best_loss, after.loss
+    if base is None or best is None or written is None or best >= base:
+        return
+    undone = (written - best) / (base - best)
+    if trainer.rhythm.result_step == progress.best_step and undone > MOST_UNDONE:
+        share = f"{min(undone, 1.0):.0%}"
+        context.report.warning(
+            "rounded",
+            f"rounding the weights to {trainer.written_in} undid {share} of the gain in eval loss",
+            "raise training.learning_rate, or train for more steps: updates were smaller than the rounding",
+        )
 
 
 def _score_before(context: RunContext, scorer: Scorer, base: ModelContender) -> Score:

@@ -9,7 +9,7 @@ from tuiftune.evaluate import evaluation, scorers
 from tuiftune.evaluate.contender import Answered, Question
 from tuiftune.evaluate.extras import INSTALL
 from tuiftune.evaluate.task import task_of
-from tuiftune.evaluate.wording import change, value
+from tuiftune.evaluate.wording import change, value, why_main
 from tuiftune.runs.store.result_rows import result_rows
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def section(run: RunDir) -> list[str]:
             "—" if changed is None else change(changed, one.scorer),
         ]
         lines.append(f"| {one.scorer.name} | {' | '.join(cells)} |")
-    words = [f"Main metric: {after.main.scorer.name}, because {task.why}."]
+    words = [why_main(after.main.scorer, task)]
     if missing:
         words.append(f"Left out, as their libraries are not installed: {', '.join(missing)} (`{INSTALL}`).")
     main = differences.get(next(iter(after.scores)))

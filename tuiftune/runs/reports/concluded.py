@@ -17,7 +17,7 @@ def section(run: RunDir) -> list[str]:
     if decision := _part(kept(run, "decision"), "decision"):
         lines.append(f"**Decision** ({_text(decision, 'rows_used')}): {_text(decision, 'says')}")
     if forgetting := _part(kept(run, "benchmark"), "forgetting"):
-        lines.append(f"**Forgetting** (built-in probe set): {_text(forgetting, 'says')}")
+        lines.append(f"**Benchmark** (built-in probe set): {_text(forgetting, 'says')}")
     ship = kept(run, "ship")
     if ship is not None:
         lines.append("**SHIP**" if ship.get("ship") is True else "**DON'T SHIP**")

@@ -79,13 +79,14 @@ NONE = Generations()
 
 
 def when(change: Change) -> str:
-    """Return "base model", "step 40", "40–120, 3×" or "result"."""
+    """Return "base model", "step 40", "steps 40–120", "step 40 to result" or "result"."""
     names = {"before": "base model", "after": "result"}
     first = names.get(change.first.when, f"step {change.first.step:,}")
     if change.times == 1:
         return first
-    last = names.get(change.last.when, f"{change.last.step:,}")
-    return f"{first.removeprefix('step ')}–{last}"
+    if first.startswith("step ") and change.last.when not in names:
+        return f"steps {first.removeprefix('step ')}–{change.last.step:,}"
+    return f"{first} to {names.get(change.last.when, f'step {change.last.step:,}')}"
 
 
 def append(path: Path, document: dict[str, Any]) -> None:
