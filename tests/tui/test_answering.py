@@ -52,14 +52,14 @@ async def test_each_rows_answers_are_shown_as_they_change(
         assert "Where is order 12?\\x1b[31m" in text
         assert "reference      delivery" in text
         assert "base model     ✗ Hello there, how are you …" in text
-        assert "10–20          ✗ It is in delivery" in text
+        assert "steps 10–20    ✗ It is in delivery" in text
         answering.steps(21, 30)
         written(answering, 30, "delivery", "billing")
         await until(pilot, lambda: "step 30        ✓ delivery" in shown(pilot.app))
         await pilot.press("l")
         await until(pilot, lambda: "row 2 of 2" in shown(pilot.app))
         assert "base model     ✗ (empty)" in shown(pilot.app)
-        assert "10–30          ✓ billing" in shown(pilot.app)
+        assert "steps 10–30    ✓ billing" in shown(pilot.app)
         for key, row in (
             ("right", 1),
             ("n", 2),
