@@ -37,6 +37,8 @@ IMPORTED = (
     "tuiftune.engine.training.trainer",
 )
 
+_ended: dict[int, int] = {}  # process id → exit code
+
 
 class Parent:
     """The warm parent, seen from outside. Several threads may ask it."""
@@ -84,7 +86,7 @@ class Parent:
         return directory
 
     def poll(self, pid: int) -> int | None:
-        """Its exit code, negative for a signal; None while it runs. To be asked once it is known no more."""
+        """Its exit code, negative for a signal; None while it runs."""
         code = self._ask({"pid": pid})["code"]
         return None if code is None else int(code)
 
@@ -129,6 +131,7 @@ def serve() -> None:
 
 def _start(request: dict[str, Any]) -> dict[str, int]:
     pid = os.fork()
+    _ended.pop(pid, None)
     if pid == 0:
         code = 1
         try:
@@ -159,8 +162,13 @@ def _start(request: dict[str, Any]) -> dict[str, int]:
 
 
 def _poll(pid: int) -> dict[str, int | None]:
-    done, status = os.waitpid(pid, os.WNOHANG)
-    return {"code": os.waitstatus_to_exitcode(status) if done else None}
+    """Its exit code; of one that has ended as often as it is asked, for two threads may ask at once."""
+    if pid not in _ended:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if not done:
+            return {"code": None}
+        _ended[pid] = os.waitstatus_to_exitcode(status)
+    return {"code": _ended[pid]}
 
 
 def _answer(document: dict[str, object]) -> None:
