@@ -227,7 +227,7 @@ MANY = ", ".join(f'"c{n}": 1' for n in range(20_000))
         ("a.jsonl", "{}\n{}\n", "the rows are empty", ""),
         ("a.json", "{}", "the rows are empty", ""),
         ("a.csv", "question,answer\na,b\na\n", "1 cell, but the header has 2", ":3"),
-        ("a.csv", 'question,answer\na,b\na,"b\n', "unexpected end", ":3"),
+        ("a.csv", 'question,answer\na,b\na,"b\n', "not closed", ":3"),
         ("a.csv", "question,answer\nq," + "word " * (4 << 20) + "\n", "16 million characters", ":2"),
         ("a.jsonl", GOOD * 2 + json.dumps({"answer": "word " * (4 << 20)}), "16 million characters", ":3"),
         ("a.txt", "word " * (4 << 20), "too long", ":1"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tiny
 
+from tuiftune.models import weights
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -145,9 +147,17 @@ def test_updates_that_rounding_undoes_are_told(
     }
     small = make_run(base=assets.BASE, **values, training__learning_rate=1e-5)
     large = make_run(base=assets.BASE, **values, training__learning_rate=2e-3)
-    for job in [engine.start("train", run) for run in (small, large)]:
+    exact = make_run(base=assets.BASE, **values, training__learning_rate=1e-5, method__result_dtype="float32")
+    for job in [engine.start("train", run) for run in (small, large, exact)]:
         assert job.wait() == 0
     told = [event for event in tiny.events(small, "warning") if event["code"] == "rounded"]
     assert len(told) == 1
     assert "rounding the weights to bfloat16 undid" in told[0]["message"]
-    assert not [event for event in tiny.events(large, "warning") if event["code"] == "rounded"]
+    assert "method.result_dtype to float32" in told[0]["remedy"]
+    for run in (large, exact):
+        assert not [event for event in tiny.events(run, "warning") if event["code"] == "rounded"]
+    best = min(event["loss"] for event in tiny.events(exact, "eval") if event["when"] == "during")
+    written = result_of(exact)["after"]["loss"]
+    assert written == pytest.approx(best, abs=1e-6)
+    assert weights.stored_dtype(exact / "result" / "model") == "float32"
+    assert weights.stored_dtype(small / "result" / "model") == "bfloat16"

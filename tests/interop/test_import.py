@@ -174,6 +174,55 @@ def test_command_lines() -> None:
     assert "acme/rows#500" in report["dataset"].why or report["dataset"].fate == "carried"
 
 
+PAIRS, CHATS = frozenset({"prompt", "completion"}), frozenset({"messages"})
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "wanted", "said"),
+    [
+        ("", CHATS, "all", "assistant_only_loss"),  # TRL's default: every token of a conversation
+        ("", None, "all", "assistant_only_loss"),
+        ("", PAIRS, "assistant", "completion_only_loss"),  # TRL's default: the completion alone
+        ("--assistant_only_loss", CHATS, "assistant", "assistant_only_loss"),
+        ("--assistant_only_loss true", PAIRS, "assistant", "assistant_only_loss"),
+        ("--assistant_only_loss false", CHATS, "all", "assistant_only_loss"),
+        ("--completion_only_loss false", PAIRS, "all", "completion_only_loss"),
+        ("--completion_only_loss true", PAIRS, "assistant", "completion_only_loss"),
+        ("--completion_only_loss maybe", CHATS, "all", "assistant_only_loss"),
+    ],
+)
+def test_the_loss_is_on_what_trl_trains_on(
+    options: str, columns: frozenset[str] | None, wanted: str, said: str
+) -> None:
+    keys, report = imported(f"{TRL.strip()} {options}", columns=lambda _: columns)
+    assert keys["data.loss_on"] == wanted
+    assert report[said].to == "data.loss_on"
+    assert set(report) >= {word.partition(" ")[0] for word in options.split("--")[1:]}
+    if not options:
+        assert "TRL's default" in report[said].why
+
+
+def test_an_unsloth_script_trains_on_answers_only_where_it_says_so() -> None:
+    assert imported(UNSLOTH)[0]["data.loss_on"] == "all"
+    told = f"{UNSLOTH}trainer = train_on_responses_only(trainer, instruction_part='a', response_part='b')\n"
+    assert imported(told)[0]["data.loss_on"] == "assistant"
+
+
+def test_the_command_looks_at_the_rows_where_they_are(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tuiftune.cli.main import build
+
+    (tmp_path / "a.sh").write_text(
+        "trl sft --model_name_or_path acme/qwen --dataset_name rows.jsonl --use_peft"
+    )
+    for row, wanted in (('{"prompt": "a", "completion": "b"}', "assistant"), ('{"text": "a"}', "all")):
+        (tmp_path / "rows.jsonl").write_text(row)
+        found = CliRunner().invoke(build(), ["import", str(tmp_path / "a.sh"), "--json"])
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.stdout)["preset"]["data"]["loss_on"] == wanted
+
+
 def test_soup() -> None:
     keys, report = imported(SOUP)
     assert keys["data.train"] == "rows.jsonl"

@@ -74,14 +74,28 @@ def test_what_is_beyond_chance_is_said_and_nothing_else(
     assert of({"verdict": found.document()}) == found
 
 
-def test_older_results_are_judged_from_their_scores() -> None:
+def test_a_verdict_needs_an_interval_that_excludes_zero() -> None:
+    """One row that both models answer, and losses of three: no number of them can tell."""
+    one = {"loss": 2.0, "exact_match": 1.0, "rows": 1, "pairs": 1, "pairs_ranked": 1}
+    other = {**one, "loss": 1.0}
+    for kept in ((), (*parts(random.Random(6), -1.0, 0.1, 3),)):
+        found = compare(one, other, parts=kept or ((), ()), pairs=[(True, True)], fix="Try it.")
+        assert found.better is None
+        assert found.says.startswith("Too few evaluation rows")
+        assert "exact match 100% before, 100% after (1 row)" in found.says
+        assert "pairs ranked right 100% before, 100% after (1 row)" in found.says
+        assert "data.eval" in found.fix
+        assert of({"verdict": found.document()}) == found
+    worse = compare(other, one, pairs=[(True, True)])
+    assert worse.better is None
+
+
+def test_of_older_results_only_the_scores_are_known() -> None:
     old = of({"before": scores(3.0, 0.1), "after": scores(1.0, 0.8)})
     assert old is not None
-    assert old.better is True
+    assert old.better is None
+    assert "kept no interval" in old.says
     assert "exact match 10% before, 80% after" in old.says.replace(" %", "%")
-    same = of({"before": scores(3.0), "after": scores(2.999)})
-    assert same is not None
-    assert same.better is False
     nothing = of({"before": scores(None), "after": scores(None)})
     assert nothing is not None
     assert nothing.better is None

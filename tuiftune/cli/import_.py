@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuiftune.interop.foreign import Imported
 
 SIGNS = {"carried": "ok", "changed": "info", "not needed": "info", "left out": "warn", "unknown": "bad"}
@@ -72,6 +74,7 @@ def import_(
         tool=tool,
         settings=given,
         datasets=lambda where: _datasets(file.parent, where),
+        columns=lambda files: _columns(file.parent, files),
     )
     if as_json:
         lines = [
@@ -110,6 +113,28 @@ def _datasets(parent: Path, directory: str) -> dict[str, Any]:
             document = documents.read_json(place / "dataset_info.json")
             return document if isinstance(document, dict) else {}
     return {}
+
+
+def _columns(parent: Path, files: Sequence[str]) -> frozenset[str] | None:
+    """Return the columns of training files, where they are here: next to the configuration or in the working
+    directory.
+    """
+    from tuiftune import paths
+    from tuiftune.data.read.file_rows import first_columns
+    from tuiftune.data.read.files import expand
+    from tuiftune.errors import UserError
+
+    found: list[str] = []
+    try:
+        for one in files:
+            place = next((place for place in (parent / one, paths.given(one)) if paths.exists(place)), None)
+            if place is None:
+                return None
+            found.append(str(place))
+        sources, _ = expand(found)
+        return frozenset().union(*map(first_columns, sources))
+    except UserError:
+        return None  # what is wrong with the files is told when they are planned with
 
 
 def _report(found: Imported) -> None:

@@ -19,6 +19,8 @@ from tuiftune.preset.schema import Preset
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.interop.trl import Columns
+
 TOOLS = {
     "axolotl": axolotl.TOOL,
     "llamafactory": llamafactory.TOOL,
@@ -30,10 +32,8 @@ TOOLS = {
 }
 _READERS = {
     "axolotl": axolotl.read,
-    "trl": trl.read,
     "swift": swift.read,
     "soup": soup.read,
-    "unsloth": unsloth.read,
     "openai": openai.read,
 }
 _NEEDED = {"model.base": "--set model.base=HUB_ID_OR_DIRECTORY", "data.train": "--set data.train=FILE"}
@@ -58,17 +58,22 @@ def read(
     tool: str | None = None,
     settings: dict[str, Any] | None = None,
     datasets: Callable[[str], dict[str, Any]] = lambda _: {},
+    columns: Columns = lambda _: None,
 ) -> Imported:
     """A preset out of a foreign configuration's text.
 
     `tool` is one of TOOLS, or None to recognize it; `settings` are dotted keys that the user adds; `datasets`
-    reads LLaMA-Factory's dataset_info.json of a directory. UserError where it is no such file, or where model
-    or data are missing.
+    reads LLaMA-Factory's dataset_info.json of a directory; `columns` are those of training files, None where
+    they are not here. UserError where it is no such file, or where model or data are missing.
     """
     tool, left = _document(text, place, tool)
     transfer = Transfer(TOOLS[tool], left)
     if tool == "llamafactory":
         llamafactory.read(transfer, datasets)
+    elif tool == "trl":
+        trl.read(transfer, columns)
+    elif tool == "unsloth":
+        unsloth.read(transfer, columns)
     else:
         _READERS[tool](transfer)
     for key, value in (settings or {}).items():

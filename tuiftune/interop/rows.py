@@ -25,17 +25,17 @@ class Source:
 
 def put(transfer: Transfer, sources: list[Source], to: str) -> None:
     """Set `data.train`, and the format and columns where all sources agree on them."""
-    paths: list[str] = []
+    named: list[str] = []
     for source in sources:
         found = source.path if isinstance(source.path, list) else [source.path]
-        paths += [str(path) for path in found if path]
+        named += [str(path) for path in found if path]
         if source.said:
             transfer.leave(source.key, shown(source.path), source.said)
         for name in source.left_out:
             transfer.leave(f"{source.key}.{name}", shown(source.path), "has no counterpart here")
-    if not paths:
+    if not named:
         return
-    value: str | list[str] = paths[0] if len(paths) == 1 else paths
+    value: str | list[str] = named[0] if len(named) == 1 else named
     transfer.carry(sources[0].key, value, to, value)
     formats = {source.format for source in sources}
     columns = [source.columns for source in sources if source.columns]
@@ -45,3 +45,9 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
         transfer.set("data.columns", columns[0])
     elif columns:
         transfer.leave(sources[0].key, columns[0], "the sources name different columns: they are detected")
+
+
+def paths(transfer: Transfer) -> list[str]:
+    """The files and names of `data.train`, as far as it is set."""
+    found = transfer.get("data.train")
+    return [found] if isinstance(found, str) else list(found or ())

@@ -19,12 +19,22 @@ from tuiftune.interop.mapping import (
     real,
     warmup,
 )
-from tuiftune.interop.rows import Source, put
+from tuiftune.interop.rows import Source, paths, put
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tuiftune.interop.mapping import Rules
 
+    Columns = Callable[[Sequence[str]], frozenset[str] | None]
+
 TOOL = "TRL"
+ASSISTANT, COMPLETION = "assistant_only_loss", "completion_only_loss"
+EVERY_TOKEN = "TRL's default: every token is trained on, prompts too. To train on answers only: assistant"
+EVERY_TOKEN_UNSEEN = (
+    "TRL's default for conversations and texts: every token is trained on, prompts too. If the rows have "
+    "prompt and completion, TRL trains on completions: set it to assistant"
+)
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 RULES: Rules = {
     "attn_implementation": To("model.attention", attention),
@@ -39,9 +49,7 @@ RULES: Rules = {
     "dataset_test_split": Moot("data.eval holds rows out, or names a file"),
     "loss_type": Cannot("tuiftune's loss is cross-entropy"),
     "activation_offloading": Moot(f"memory: {PLANNED}"),
-    "assistant_only_loss": To("data.loss_on", lambda value: "assistant" if flag(value) else "all"),
     "test_split_size": To("data.eval", real),
-    "completion_only_loss": Moot("the loss is on assistant tokens: data.loss_on"),
 }
 
 
@@ -80,8 +88,41 @@ def arguments(text: str) -> dict[str, Any] | None:
     return found
 
 
-def read(transfer: Transfer) -> None:
-    """Carry TRL's options over."""
+def loss(transfer: Transfer, columns: frozenset[str] | None) -> None:
+    """What the loss is on: unless told otherwise, TRL trains on the completions of rows with prompt and
+    completion, and on every token of others (`SFTTrainer` of TRL 1.16; `completion_only_loss` is None).
+
+    `columns`: of the training rows, where they are known.
+    """
+    given = {key: transfer.take(key) for key in (ASSISTANT, COMPLETION)}
+    wanted: dict[str, bool] = {}
+    for key, value in given.items():
+        try:
+            wanted[key] = value is not None and flag(value)
+        except ValueError as fault:
+            transfer.leave(key, value, str(fault))
+            wanted[key], given[key] = False, None
+    pairs = columns is not None and {"prompt", "completion"} <= columns
+    to = "data.loss_on"
+    if wanted[ASSISTANT]:
+        transfer.carry(ASSISTANT, given[ASSISTANT], to, "assistant")
+    elif wanted[COMPLETION]:
+        transfer.carry(
+            COMPLETION, given[COMPLETION], to, "assistant", "the completion of a row is its answer"
+        )
+    elif given[COMPLETION] is not None:
+        transfer.carry(COMPLETION, given[COMPLETION], to, "all", "every token of a row is trained on")
+    elif pairs:
+        transfer.carry(COMPLETION, None, to, "assistant", "TRL's default for rows with prompt and completion")
+    else:
+        transfer.carry(ASSISTANT, given[ASSISTANT], to, "all", EVERY_TOKEN if columns else EVERY_TOKEN_UNSEEN)
+    for key, value in given.items():
+        if value is not None and not any(line.key == key for line in transfer.lines):
+            transfer.leave(key, value, "follows from the other setting of the loss", "not needed")
+
+
+def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
+    """Carry TRL's options over. `columns`: of the rows of some files, None where they are not here."""
     stage = transfer.word("stage", "sft")
     transfer.carry("stage", stage, "method.stage", str(stage))
     peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
@@ -108,6 +149,8 @@ def read(transfer: Transfer) -> None:
         transfer.carry("dataset_text_field", field, "data.columns", {"text": field})
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
+    if transfer.get("method.stage") == "sft":
+        loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("trl")

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
+from tuiftune.interop import trl
 from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -18,12 +19,14 @@ from tuiftune.interop.mapping import (
     warmup,
     whole,
 )
-from tuiftune.interop.rows import Source, put
+from tuiftune.interop.rows import Source, paths, put
 
 if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
+    from tuiftune.interop.trl import Columns
 
 TOOL = "Unsloth"
+ANSWERS_ONLY = "train_on_responses_only"
 CALLS = (
     "from_pretrained",
     "get_peft_model",
@@ -93,6 +96,8 @@ def arguments(text: str, place: str) -> dict[str, Any]:
                 found.setdefault("dataset", []).append(files or kind)
             else:
                 found["load_dataset"] = Computed(ast.unparse(node.args[0]))
+        elif called == ANSWERS_ONLY:
+            found[ANSWERS_ONLY] = True
         elif called in CALLS:
             of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
             if called == "from_pretrained" and not of.endswith(MODELS):
@@ -106,8 +111,8 @@ def arguments(text: str, place: str) -> dict[str, Any]:
     return found
 
 
-def read(transfer: Transfer) -> None:
-    """Carry a script's arguments over."""
+def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
+    """Carry a script's arguments over. `columns`: of the rows of some files, None where they are not here."""
     for key, value in list(transfer.left.items()):
         if isinstance(value, Computed) and not isinstance(ARGUMENTS.get(key, RULES.get(key)), Moot):
             transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
@@ -133,6 +138,10 @@ def read(transfer: Transfer) -> None:
     )
     batch(transfer, "per_device_train_batch_size", "gradient_accumulation_steps")
     warmup(transfer)
+    if transfer.take(ANSWERS_ONLY):
+        transfer.carry(ANSWERS_ONLY, True, "data.loss_on", "assistant")
+    else:
+        trl.loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
     rate(transfer)
     transfer.finish("trl")

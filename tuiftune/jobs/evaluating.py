@@ -11,6 +11,7 @@ from tuiftune.evaluate.answer_cache import AnswerCache
 from tuiftune.evaluate.contender import questions_of
 from tuiftune.evaluate.extras import INSTALL
 from tuiftune.evaluate.task import task_of
+from tuiftune.runs.state.readings import part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,9 +97,22 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
             place=source,
             remedy="hold rows out with data.eval, or name a file with --data FILE",
         )
+    if run is not None and data is None and source != TEST:
+        notes += _fewer_scored(run, len(asked.questions))
     if asked.passed_over:
         notes.append(f"{asked.passed_over} rows without a prompt or a reference answer are left out.")
     return Rows(asked.questions, tuple(train), source, (*notes, *_leaked(train, examples)))
+
+
+def _fewer_scored(run: RunDir, rows: int) -> list[str]:
+    """Say that the run compared answers on fewer of its evaluation rows than are used here."""
+    scored = part(run.result() or {}, "after").get("rows")
+    if not isinstance(scored, int) or not 0 < scored < rows:
+        return []
+    return [
+        f"The run's own score compares the answers to {scored:,} of these {rows:,} rows (evaluation.rows), "
+        "so the two can differ."
+    ]
 
 
 def of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | None]:

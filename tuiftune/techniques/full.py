@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tuiftune.options import Quality
+from typing import Literal
+
+from tuiftune.options import Option, Quality
 from tuiftune.sources import FORGETS_LESS, GPT3, NO_REGRET, PRACTITIONERS
 from tuiftune.techniques.base import Allocator, Fact, Rates, Technique
 from tuiftune.techniques.lora import ADAPTER_OPTIONS
@@ -26,6 +28,15 @@ FULL = Technique(
         over_lora=Fact(0.1, "a tenth of LoRA's rate", NO_REGRET.short),
     ),
     forms="full",
+    options=(
+        Option(
+            "result_dtype",
+            Literal["base", "float32"],
+            "base",
+            "precision of the result's weights; base: the base model's, which rounds small updates away; "
+            "float32: as trained, at twice the size of 16 bit",
+        ),
+    ),
     allocator=Allocator(kept=(0.03, 0.10), recomputed=(0.06, 0.11)),
     unused=ADAPTER_OPTIONS,
     automatic=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.detect.names import KNOWN_NAMES
 from tuiftune.data.read.bytestream import HEAD, open_text
+from tuiftune.data.read.csv_records import Records
 from tuiftune.data.read.json_rows import BATCH_ROWS, LONGEST_ROW, MOST_COLUMNS, next_line, too_long, too_wide
 from tuiftune.errors import UserError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = ",\t;|"
 _SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*\r?\n')  # Excel's own first line
+SWALLOWED = "cells span many lines that read like rows of their own: a closing quote may be missing"
 _NAME = re.compile(r"[A-Za-z_][\w .\-]{0,39}")
 
 
@@ -65,71 +67,71 @@ def has_header(first: list[str]) -> bool:
 
 
 def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> Iterator[Batch]:
-    """Batches of (data row numbers from 1, rows); empty rows are counted in `lost`, ragged ones go to `bad`.
-    Raises UserError with the line of a cell that never ends.
+    """Batches of (data row numbers from 1, rows). Empty rows are counted in `lost`, malformed ones go to
+    `bad`.
     """
-    csv.field_size_limit(LONGEST_ROW)
     with open_text(path, newline="") as text:
         head = text.read(HEAD)
         text.seek(0)
         lines = _lines(text, path)
-        said, skipped = _SEPARATOR.match(head), 0
+        said = _SEPARATOR.match(head)
         if said:
             next(lines)
-            skipped = 1
         delimiter = said[1] if said else delimiter_of(head, path.suffix.lower())
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        try:
-            first = next(reader, None)
-            if first is None:
-                return
-            header, named = _header(first, path, skipped + 1)
-            names = [name or f"column_{at}" for at, name in enumerate(header, 1)]
-            unnamed = [name for name, given in zip(names, header, strict=True) if given is None]
-            number = 0
-            numbers: list[int] = []
-            rows: list[dict[str, Any]] = []
-            if not named:
-                number, numbers, rows = 1, [1], [dict(zip(names, first, strict=True))]
-            width = len(header)
-            empty = [""] * width
-            for record in reader:
-                if not record:
-                    continue
-                if len(record) > width and not any(cell.strip() for cell in record[width:]):
-                    del record[width:]
-                if len(record) != width:
-                    cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
-                    number += 1
-                    ragged = UserError(
-                        f"{cells}, but the header has {width} (data row {number})",
-                        place=f"{path}:{reader.line_num + skipped}",
-                        remedy="quote cells that contain a comma, a quote or a line break",
-                    )
-                    bad.add(ragged)
-                    continue
-                number += 1
-                if record == empty:
-                    if lost is not None:
-                        lost["empty rows are dropped"] += 1
-                    continue
-                numbers.append(number)
-                row = dict(zip(names, record, strict=True))
-                for name in unnamed:
-                    if not row[name].strip():
-                        del row[name]
-                rows.append(row)
-                if len(rows) == BATCH_ROWS:
-                    yield numbers, rows
-                    numbers, rows = [], []
-            if rows:
+        records = Records(lines, delimiter, line=1 if said else 0)
+        every = iter(records)
+        first = next(every, None)
+        if first is None:
+            return
+        if isinstance(first, str):
+            raise UserError(f"not CSV: {first}", place=f"{path}:{records.begun}", remedy="close the quote")
+        header, named = _header(first, path, records.begun)
+        names = [name or f"column_{at}" for at, name in enumerate(header, 1)]
+        unnamed = [name for name, given in zip(names, header, strict=True) if given is None]
+        number = 0
+        numbers: list[int] = []
+        rows: list[dict[str, Any]] = []
+        if not named:
+            number, numbers, rows = 1, [1], [dict(zip(names, first, strict=True))]
+        width = records.width = len(header)
+        empty = [""] * width
+        for record in every:
+            if not record:
+                continue
+            number += 1
+            if isinstance(record, str):
+                bad.add(_fault(record, path, records.begun, "close or double the quote"), records.spans)
+                continue
+            if len(record) > width and not any(cell.strip() for cell in record[width:]):
+                del record[width:]
+            if len(record) != width:
+                records.reread()
+                cells = "1 cell" if len(record) == 1 else f"{len(record)} cells"
+                words = f"{cells}, but the header has {width} (data row {number})"
+                remedy = "quote cells that contain a comma, a quote or a line break"
+                bad.add(_fault(words, path, records.begun, remedy), records.spans)
+                continue
+            if lost is not None and records.swallows:
+                lost[SWALLOWED] += 1
+            if record == empty:
+                if lost is not None:
+                    lost["empty rows are dropped"] += 1
+                continue
+            numbers.append(number)
+            row = dict(zip(names, record, strict=True))
+            for name in unnamed:
+                if not row[name].strip():
+                    del row[name]
+            rows.append(row)
+            if len(rows) == BATCH_ROWS:
                 yield numbers, rows
-        except csv.Error as fault:
-            raise UserError(
-                f"not CSV: {fault}",
-                place=f"{path}:{reader.line_num + skipped}",
-                remedy="quote the cell, or shorten it",
-            ) from None
+                numbers, rows = [], []
+        if rows:
+            yield numbers, rows
+
+
+def _fault(words: str, path: Path, line: int, remedy: str) -> UserError:
+    return UserError(words, place=f"{path}:{line}", remedy=remedy)
 
 
 def _header(first: list[str], path: Path, line: int) -> tuple[list[str | None], bool]:

@@ -11,7 +11,8 @@ from tuiftune.data.convert.threads import joining_of
 from tuiftune.data.detect.formats import SAMPLE, ColumnsError
 from tuiftune.data.mix.held_out import HeldOutRows
 from tuiftune.data.read.csv_rows import csv_rows
-from tuiftune.data.read.json_rows import json_document, json_lines
+from tuiftune.data.read.json_document import json_document
+from tuiftune.data.read.json_rows import json_lines
 from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import FRESH, ColumnsChangedError, Part, joined
 from tuiftune.data.read.table_rows import table_rows
@@ -205,3 +206,9 @@ def columns_of(source: SourceFile) -> frozenset[str]:
     """All columns of a file."""
     batches = batches_of(source, [], Counter(), Malformed())
     return frozenset(name for _, rows in batches for row in rows for name in row)
+
+
+def first_columns(source: SourceFile) -> frozenset[str]:
+    """The columns of a file's first rows."""
+    _, rows = next(batches_of(source, [], Counter(), Malformed()), ([], []))
+    return frozenset(name for row in rows for name in row)

@@ -18,9 +18,9 @@ class Malformed:
     count: int = 0
     first: list[UserError] = field(default_factory=list)
 
-    def add(self, fault: UserError) -> None:
-        """Count one more."""
-        self.count += 1
+    def add(self, fault: UserError, lines: int = 1) -> None:
+        """Count one more, of so many lines."""
+        self.count += lines
         if len(self.first) < KEPT:
             self.first.append(fault)
 

@@ -82,7 +82,9 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=context.tokeniser.tokenizer,
     )
-    trainer.written_in = None if wanted.adapted else bases.stored_dtype(base)
+    if not wanted.adapted:
+        whole = wanted.preset.method.result_dtype
+        trainer.written_in = bases.stored_dtype(base) if whole == "base" else whole
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     preflight = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 WEIGHTS, TOKENIZER = "the base model's weights", "the tokenizer's files"
+WRITTEN = ("result_dtype",)  # of `method`: how the result is written, which changes no step
 DIFFER = ("rows", WEIGHTS, TOKENIZER)  # digests, which tell nobody anything
 
 
@@ -49,7 +50,7 @@ def fingerprint(
         **{
             f"method.{key}": value
             for key, value in preset.method.model_dump(mode="json").items()
-            if key != "modules_to_save" or value  # runs begun before there was this key have none
+            if key not in WRITTEN and (key != "modules_to_save" or value)  # which older runs do not have
         },
         **{f"training.{key}": value for key, value in training.items()},
         # As planned: what was halved for want of memory isn't a change of the run.

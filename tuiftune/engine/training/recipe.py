@@ -89,7 +89,8 @@ def _tell_of_rounding(context: RunContext, trainer: RunTrainer, after: Score) ->
         context.report.warning(
             "rounded",
             f"rounding the weights to {trainer.written_in} undid {share} of the gain in eval loss",
-            "raise training.learning_rate, or train for more steps: updates were smaller than the rounding",
+            "set method.result_dtype to float32, which keeps every update (larger files); or raise "
+            "training.learning_rate, or train for more steps: updates were smaller than the rounding",
         )
 
 

@@ -8,11 +8,11 @@ The ratio estimate of a mean over groups of unequal size: W. G. Cochran, Samplin
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.statistics import Z_95, mcnemar
-from tuiftune.figures import percent
+from tuiftune.figures import percent, plural
 from tuiftune.runs.state.narrate import figure
 from tuiftune.runs.state.readings import number, part, text
 
@@ -25,8 +25,12 @@ GROUPS = 64  # of rows that are kept for a comparison
 FEWEST = 4  # groups; below, an interval is too wide to mean anything
 GAIN = 0.005  # of the base model's eval loss; less is no gain, however sure it is
 CHANCE = 0.05  # p below which a change of the answers is no chance
+SMALL = 20  # rows below which a share is told with their number
 UNMEASURED = "Nothing was evaluated, so nothing shows whether the model is better than its base model."
 HOLD_OUT = "Hold rows out with data.eval, such as 0.1."
+TOO_FEW = "Too few evaluation rows to tell whether the model is better than its base model"
+NO_INTERVAL = "An earlier version ran this and kept no interval, so whether the model is better is not known"
+HOLD_OUT_MORE = "Hold more rows out with data.eval: at least 30."
 SETTINGS = "Compare the settings with the plan's, and check the rows with `tuiftune data inspect`."
 
 
@@ -35,7 +39,7 @@ class Verdict:
     """How the result compares with the base model.
 
     Attributes:
-        better: None if nothing was measured.
+        better: None if nothing was measured, or on too few rows to tell.
         says: one sentence for a person.
         fix: what to try; "" if the result is better.
         change: eval loss after minus before; None if unknown.
@@ -108,13 +112,15 @@ def compare(
         return Verdict(False, f"Worse than the base model: {measured}.", fix or SETTINGS, change, sure)
     if loss > 0 or answers > 0:
         return Verdict(True, f"Better than the base model: {measured}.", "", change, sure)
+    if change is not None and sure is None:
+        return Verdict(None, f"{TOO_FEW}: {measured}.", HOLD_OUT_MORE, change)
     still = first is not None and change is not None and abs(change) <= GAIN * first
     says = f"Not better than the base model{'' if still else ' beyond chance'}: {measured}."
     return Verdict(False, says, fix or SETTINGS, change, sure)
 
 
 def of(result: Mapping[str, Any]) -> Verdict | None:
-    """Return the `Verdict` of a result.json; from its scores alone in an earlier version."""
+    """Return the `Verdict` of a result.json. An earlier version's has no interval, so it is not known."""
     kept = part(result, "verdict")
     if kept:
         better = kept.get("better")
@@ -127,14 +133,18 @@ def of(result: Mapping[str, Any]) -> Verdict | None:
             number(kept, "loss_change"),
             (float(bounds[0]), float(bounds[1])) if both and bounds else None,
         )
-    return compare(part(result, "before"), part(result, "after")) if result else None
+    if not result:
+        return None
+    found = compare(part(result, "before"), part(result, "after"))
+    unknown = found.better is None and found.change is not None
+    return replace(found, says=found.says.replace(TOO_FEW, NO_INTERVAL), fix="") if unknown else found
 
 
 def _sign_of_loss(first: float | None, change: float | None, sure: tuple[float, float] | None) -> int:
-    """Return 1 if the loss fell beyond its interval and by more than `GAIN`, -1 if it rose, else 0."""
-    if first is None or change is None or abs(change) <= GAIN * first:
+    """Return 1 if the loss fell by more than `GAIN` and its interval excludes zero, -1 if it rose, else 0."""
+    if first is None or change is None or sure is None or abs(change) <= GAIN * first:
         return 0
-    low, high = sure if sure is not None else (change, change)
+    low, high = sure
     return 1 if high < 0 else -1 if low > 0 else 0
 
 
@@ -156,7 +166,7 @@ def _match_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     first, second = number(before, "exact_match"), number(after, "exact_match")
     if first is None or second is None:
         return ""
-    return f"exact match {percent(first)} before, {percent(second)} after"
+    return f"exact match {percent(first)} before, {percent(second)} after{_of_few(number(after, 'rows'))}"
 
 
 def _rank_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -167,7 +177,12 @@ def _rank_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     ]
     if len(shares) < 2:
         return ""
-    return f"pairs ranked right {percent(shares[0])} before, {percent(shares[1])} after"
+    few = _of_few(number(after, "pairs"))
+    return f"pairs ranked right {percent(shares[0])} before, {percent(shares[1])} after{few}"
+
+
+def _of_few(rows: float | None) -> str:
+    return f" ({plural(int(rows), 'row')})" if rows is not None and rows < SMALL else ""
 
 
 def _t(degrees: int) -> float:
