@@ -59,6 +59,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("status", "status", "status"),
         ("logs", "runs", "logs"),
         ("web", "web", "web"),
+        ("track", "track", "track"),
     ),
     "Evaluate": (
         ("evaluate", "evaluate", "evaluate"),

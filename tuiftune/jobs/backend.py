@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuiftune import documents, paths
 from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
-from tuiftune.jobs import backends
+from tuiftune.jobs import backends, tracking
 from tuiftune.printable import printable
 from tuiftune.runs.store import checkpoints
 from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
@@ -89,7 +89,9 @@ def train(run: RunDir, *, force: bool = False, on: str = LOCAL) -> int:
             place=printable(str(note)),
             remedy="check the permissions of the run's directory",
         ) from None
-    return chosen.submit(training(run, force=force), run)
+    job = chosen.submit(training(run, force=force), run)
+    tracking.start(run)
+    return job
 
 
 def stop(run: RunDir, by: str, *, kill: bool = False) -> bool:

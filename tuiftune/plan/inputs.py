@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tuiftune import paths, spool, stages
+from tuiftune import paths, spool, stages, trackers
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import YOURS
 from tuiftune.printable import printable
@@ -94,6 +94,7 @@ def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str,
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require, require_reachable
 
+    trackers.known(preset.run.report_to)
     model = None
     if WEIGHTS not in without:
         model = resolve(preset.model.base, preset.model.revision)
@@ -128,6 +129,7 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     from tuiftune.models.weights import require
 
     _refuse_streams(preset)
+    trackers.check(preset.run.report_to)
     say(f"reading {_shown(preset.data.train)}")
     dataset = _load(preset)
     say(f"finding {printable(preset.model.base)}")

@@ -299,7 +299,7 @@ class RunSection(Section):
         "auto", description="optimizer steps between checkpoints; auto: at most 5 minutes of work can be lost"
     )
     report_to: list[Text] = Field(
-        default_factory=list, description="trackers, such as wandb, tensorboard or trackio"
+        default_factory=list, description="trackers: tensorboard, trackio, wandb, mlflow"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import trackers
 from tuiftune.engine.training import optimizations
 from tuiftune.errors import UserError
 
@@ -56,7 +57,8 @@ def arrange(context: RunContext) -> Any:
         "logging_nan_inf_filter": False,
         "save_strategy": "no",  # tuiftune.engine.training.callback decides
         "eval_strategy": "no",
-        "report_to": list(preset.run.report_to) or "none",
+        # Those of the registry are fed from the log (`jobs.tracking`); others are the Trainer's own.
+        "report_to": [name for name in preset.run.report_to if name not in trackers.every()] or "none",
         "disable_tqdm": True,
         "average_tokens_across_devices": True,  # every trained token counts the same, wherever it is
         "ddp_backend": "gloo" if device == "cpu" and processes > 1 else None,
