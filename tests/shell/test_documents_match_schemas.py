@@ -34,6 +34,7 @@ WITHOUT_A_RUN = {
     "preset-show": "tuiftune preset show p.yaml --resolved --json",
     "preset-export": "tuiftune preset export p.yaml --to trl --set model.base=acme/llama --json",
     "runs": "tuiftune runs --json",
+    "queue": "tuiftune queue --json",
     "help": "tuiftune help --json",
 }
 

@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 
-def check(presets: Sequence[Preset], *, name: str | None, detach: bool, dry_run: bool, json: bool) -> None:
+def check(
+    presets: Sequence[Preset],
+    *,
+    name: str | None,
+    detach: bool,
+    dry_run: bool,
+    json: bool,
+    queue: bool = False,
+) -> None:
     """UserError for what a chain can't be started with."""
-    for given, option in ((name, "--name"), (detach, "--detach"), (dry_run, "--dry-run"), (json, "--json")):
+    options = {"--name": name, "--detach": detach, "--queue": queue, "--dry-run": dry_run, "--json": json}
+    for option, given in options.items():
         if given:
             raise UserError(
                 f"a file of {len(presets)} presets is a chain, which waits for each of its runs",

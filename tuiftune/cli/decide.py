@@ -69,6 +69,10 @@ PriceOut = Annotated[
     float | None, typer.Option("--usd-out", min=0, help="Endpoint price per million generated tokens.")
 ]
 Month = Annotated[int | None, typer.Option("--per-month", min=1, help="Answers you expect a month.")]
+MoreRows = Annotated[
+    bool,
+    typer.Option("--more-data", help="Instead: train on 25, 50 and 100% of the rows. Would more rows help?"),
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the decision as JSON.")
 ]
@@ -94,6 +98,7 @@ def decide(
     usd_in: PriceIn = None,
     usd_out: PriceOut = None,
     per_month: Month = None,
+    more_data: MoreRows = False,
     output: Output = None,
     json: Json = False,
     runs: Runs = None,
@@ -103,6 +108,11 @@ def decide(
     Answers are kept, so the same command continues after an interruption. Exit codes: 0 done, 1 a model or an
     endpoint failed, 2 bad input.
     """
+    if more_data:
+        from tuiftune.cli import more_data as curve
+
+        curve.more_data(data, run, model, share=share, minutes=minutes, json=json, runs=runs)
+        return
     from tuiftune import documents as files
     from tuiftune.cli import decide_view, terminal
     from tuiftune.cli.data_progress import watching

@@ -43,6 +43,8 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Plan": (
         ("plan", "plan", "plan"),
+        ("probe", "probe", "probe"),
+        ("sweep", "sweep", "sweep"),
         ("preset check", "preset", "check"),
         ("preset show", "preset", "show"),
         ("preset schema", "preset", "schema"),
@@ -50,6 +52,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Train": (
         ("train", "train", "train"),
+        ("queue", "queue", "queue"),
         ("stop", "runs", "stop"),
         ("resume", "train", "resume"),
     ),

@@ -20,15 +20,18 @@ Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Direct
 
 def runs(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    studies: Annotated[
+        bool, typer.Option("--studies", help="List the runs of probes and sweeps instead.")
+    ] = False,
     runs: Runs = None,
 ) -> None:
     """List all runs on this machine, newest first; with --runs, those of that directory only."""
     from tuiftune.cli import terminal
     from tuiftune.runs.state.summary import summarise
-    from tuiftune.runs.store.find import runs_under
+    from tuiftune.runs.store.find import runs_under, study_runs
     from tuiftune.runs.store.registry import unreachable
 
-    seen = [summarise(run) for run in runs_under(runs)]
+    seen = [summarise(run) for run in (study_runs(runs) if studies else runs_under(runs))]
     for lost in unreachable() if runs is None else ():
         terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:

@@ -25,6 +25,7 @@ SIGNS: dict[str, Sign] = {
     "running": "info",
     "done": "ok",
     "new": "info",
+    "queued": "info",
     "stopped": "warn",
     "preempted": "warn",
     "killed": "warn",

@@ -30,7 +30,7 @@ def status(
 
     found = find(run, runs)
     document = standing(found)
-    while wait and document["state"] == "running":
+    while wait and document["state"] in ("running", "queued"):
         import time
 
         time.sleep(POLL_SECONDS)

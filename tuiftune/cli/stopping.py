@@ -10,6 +10,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend
 from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.summary import summarise
+from tuiftune.runs.store import queue
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -21,6 +22,9 @@ TELL_EVERY = 30.0
 def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
     """Request a stop; with `wait`, return when the run has ended. Returns the exit code of the command."""
     seen = vitals(run)
+    if seen.state == "queued" and queue.remove(run):
+        say(f"{run.name} is taken out of the queue. Start it: `tuiftune resume {run.name}`")
+        return int(ExitCode.DONE)
     if not seen.running:
         say(f"{run.name} is not running ({seen.state})")
         return int(ExitCode.DONE)

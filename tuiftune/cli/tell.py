@@ -95,6 +95,8 @@ def _ending(run: RunDir, seen: Vitals) -> int:
         sys.stderr.write(f"error: {run.name}: {seen.why}\n")
     elif seen.state == "new":
         sys.stderr.write(f"{run.name}: never started. Start it: `tuiftune resume {run.name}`\n")
+    elif seen.state == "queued":
+        sys.stderr.write(f"{run.name}: {seen.why}; it starts when the GPU is free\n")
     return seen.exit_code or 0
 
 

@@ -12,6 +12,7 @@ from tuiftune.cli.options import Quiet, Verbose  # noqa: TC001 - Typer reads the
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
+    from tuiftune.runs.store.directory import RunDir
 
 Runs = Annotated[
     Path | None,
@@ -59,6 +60,10 @@ def train(
             help="Run a preflight check on the longest rows before training. [default: on if there is a GPU]",
         ),
     ] = None,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Start when the GPU (or CPU) is free, after the runs queued before."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan; start nothing.")
     ] = False,
@@ -83,7 +88,7 @@ def train(
     if len(chain) > 1:
         from tuiftune.cli import chain as chains
 
-        chains.check(chain, name=name, detach=detach, dry_run=dry_run, json=json)
+        chains.check(chain, name=name, detach=detach, queue=queue, dry_run=dry_run, json=json)
         raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
     wanted = chain[0]
     if dry_run:
@@ -92,7 +97,27 @@ def train(
     run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say)
     for reason in run.planned().reasons if verbose else ():
         terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
+    if queue:
+        _queue(run, keep_alive=keep_alive, json=json)
+        return
     _run(run.path, detach, keep_alive=keep_alive, json=json)
+
+
+def _queue(run: RunDir, *, keep_alive: bool, json: bool) -> None:
+    """Put a run into the queue and return: the queue's own process starts it."""
+    from tuiftune.cli.terminal import say
+    from tuiftune.jobs import queueing
+
+    place = queueing.add(run, keep_alive=keep_alive)
+    about = f"List: `tuiftune queue`  Remove: `tuiftune stop {run.name}`"
+    say(f"{run.name} is number {place} in the queue. {about}")
+    if json:
+        from tuiftune.cli.status import standing
+        from tuiftune.cli.terminal import write_json
+
+        write_json(standing(run), "train")
+    else:
+        typer.echo(str(run.path))
 
 
 def _dry_run(preset: Preset, root: Path | None, name: str | None, *, json: bool) -> None:

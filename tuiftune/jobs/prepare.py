@@ -49,6 +49,7 @@ def prepare(
     say: Callable[[str], None] | None = None,
     approve: Callable[[Provenance], None] | None = None,
     reproduces: dict[str, Any] | None = None,
+    study: dict[str, Any] | None = None,
 ) -> RunDir:
     """Create and register a run directory that is ready to be launched.
 
@@ -58,6 +59,8 @@ def prepare(
         say: called with the current task.
         approve: called with the provenance before anything is written; it may raise.
         reproduces: the run that this one repeats, for plan.json.
+        study: the study that it is a part of, for plan.json; such a run is not registered, so that it is
+            listed with its study only.
 
     Raises:
         UserError: if preset, model, data, name or root is invalid; with exit code 3 if the run does not fit
@@ -71,10 +74,13 @@ def prepare(
     document["provenance"] = known = provenance.of_inputs(inputs)
     if reproduces is not None:
         document["reproduces"] = reproduces
+    if study is not None:
+        document["study"] = study
     if approve is not None:
         approve(known)
     run = create(root, name or free_name(root, preset.name), dump(absolute(preset)), document)
-    register(run)
+    if study is None:
+        register(run)
     return run
 
 

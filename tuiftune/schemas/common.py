@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 Share = Annotated[float, Field(ge=0, le=1)]
 State = Literal[
     "new",
+    "queued",
     "running",
     "done",
     "stopped",
@@ -55,3 +56,4 @@ class Score(TypedDict, total=False):
     stripped: dict[str, int]
     unended: int
     leakage: Object
+    loss_parts: list[list[float]]  # of groups of the evaluation rows: sum of the loss, tokens

@@ -37,6 +37,20 @@ class RunsDocument(Document):
     runs: list[RunSeen]
 
 
+class Queued(TypedDict):
+    name: str
+    path: str
+    position: int
+    keep_alive: bool
+
+
+class QueueDocument(Document):
+    """`tuiftune queue --json`. `served`: a process starts the next run when its GPU is free."""
+
+    waiting: list[Queued]
+    served: bool
+
+
 class StatusDocument(Document, RunSeen):
     """`tuiftune status RUN --json`. `resumable`: `tuiftune resume` can continue it."""
 

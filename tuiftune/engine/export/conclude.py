@@ -36,7 +36,11 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
     document = {
         "schema": "tuiftune/result@1",
         "before": scores[0],
-        "after": scores[1] | {"leakage": twins(examples.train, examples.held_out).document()},
+        "after": scores[1]
+        | {
+            "leakage": twins(examples.train, examples.held_out).document(),
+            "loss_parts": [list(part) for part in trainer.held_out_parts],
+        },
         "verdict": _verdict(context, trainer, scores, pairs).document(),
         "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
         "result_step": trainer.rhythm.result_step,

@@ -1,8 +1,8 @@
 """Whether a fine-tuned model is better than its base model, beyond what chance gives.
 
 The eval losses of both are compared on the same rows in the same groups, so the interval is that of paired
-differences; answers are compared by McNemar's exact test. Student's t: Abramowitz and Stegun 1964, 26.7.5.
-The ratio estimate of a mean over groups of unequal size: W. G. Cochran, Sampling Techniques, 1977, 6.4.
+differences; answers are compared by McNemar's exact test. The ratio estimate of a mean over groups of unequal
+size: W. G. Cochran, Sampling Techniques, 1977, 6.4.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.evaluate.statistics import Z_95, mcnemar
+from tuiftune.evaluate.statistics import mcnemar, student_t
 from tuiftune.figures import percent, plural
 from tuiftune.runs.state.narrate import figure
 from tuiftune.runs.state.readings import number, part, text
@@ -78,7 +78,7 @@ def interval(before: Sequence[Part], after: Sequence[Part]) -> tuple[float, floa
     changes = [(later - sooner, count) for (sooner, count), (later, _) in zip(before, after, strict=True)]
     mean = sum(change for change, _ in changes) / tokens
     spread = sum((change - mean * count) ** 2 for change, count in changes) * groups / (groups - 1)
-    half = _t(groups - 1) * math.sqrt(spread) / tokens
+    half = student_t(groups - 1) * math.sqrt(spread) / tokens
     return mean - half, mean + half
 
 
@@ -183,14 +183,3 @@ def _rank_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
 
 def _of_few(rows: float | None) -> str:
     return f" ({plural(int(rows), 'row')})" if rows is not None and rows < SMALL else ""
-
-
-def _t(degrees: int) -> float:
-    """Return the two-sided 95% quantile of Student's t; within 1% of it from 3 degrees of freedom on."""
-    z = Z_95
-    return (
-        z
-        + (z**3 + z) / (4 * degrees)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * degrees**3)
-    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
+from tuiftune.runs.store import queue
 from tuiftune.runs.store.holder import holds
 from tuiftune.runs.store.process import Identity
 
@@ -23,8 +24,8 @@ RESUMABLE = ("stopped", "preempted", "killed", "died", "failed", "nan", "oom", "
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """`state` is new (never launched), running, died (ended without a word), gone (as its directory is), or
-    one of `events.END_STATES`.
+    """`state` is new (never launched), queued, running, died (ended without a word), gone (as its directory
+    is), or one of `events.END_STATES`.
 
     `silent_for`: seconds since its last event, None before the first. `exit_code` is None while it runs.
     """
@@ -50,7 +51,7 @@ class Vitals:
 
 
 def status(run: RunDir) -> str:
-    """ "running", "new", "died", "gone", or one of `events.END_STATES`."""
+    """ "running", "new", "queued", "died", "gone", or one of `events.END_STATES`."""
     return vitals(run).state
 
 
@@ -65,7 +66,8 @@ def vitals(run: RunDir) -> Vitals:
             lost = paths.trouble(run.path)
             why = "was deleted or moved" if paths.gone(run.path) else f"cannot be read ({lost})"
             return Vitals("gone", f"its directory {why}: {run.path}", exit_code=1)
-        return Vitals("new")
+        place = queue.position(run)
+        return Vitals("new") if place is None else Vitals("queued", f"number {place} in the queue")
     if ended is not None and not _precedes_launch(run, engine):
         code = whole(ended, "exit_code")
         state = text(ended, "state")

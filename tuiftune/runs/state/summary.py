@@ -125,10 +125,12 @@ class Summaries:
         self._known: dict[Path, tuple[object, Summary]] = {}
 
     def of(self, run: RunDir) -> Summary:
-        """The summary of a run as it stands. One that runs is always read: its process may be gone."""
+        """The summary of a run as it stands. One that runs is always read, as its process may be gone, and
+        one that was never started, as it may be queued.
+        """
         stamp = _stamp(run)
         known = self._known.get(run.path)
-        if known is not None and known[0] == stamp and not known[1].vitals.running:
+        if known is not None and known[0] == stamp and known[1].status not in ("running", "new", "queued"):
             return known[1]
         seen = summarise(run)
         self._known[run.path] = (stamp, seen)

@@ -13,6 +13,8 @@ from tuiftune.runs.state.liveness import status
 from tuiftune.runs.store.directory import NAME, PLAN, RunDir, default_root, runs_in
 from tuiftune.runs.store.registry import known, removed
 
+STUDY = "study.json"  # in the directory of a study, next to its runs
+
 
 def runs_under(root: Path | None) -> list[RunDir]:
     """The runs of a directory that was named and of no other, most lately active first; else `all_runs`."""
@@ -30,6 +32,17 @@ def all_runs(root: Path | None = None) -> list[RunDir]:
             raise
         under = []
     found = {run.path: run for run in (*under, *known())}
+    return sorted(found.values(), key=last_active, reverse=True)
+
+
+def study_runs(root: Path | None = None) -> list[RunDir]:
+    """The runs of studies (directories with `study.json`) under `root`, or next to any known run.
+
+    Most lately active first. They are in no other list.
+    """
+    roots = {root or default_root()} if root else {default_root(), *(run.path.parent for run in known())}
+    studies = [path for one in roots for path in paths.entries(one) if paths.is_file(path / STUDY)]
+    found = {run.path: run for path in studies for run in runs_in(path)}
     return sorted(found.values(), key=last_active, reverse=True)
 
 

@@ -19,7 +19,7 @@ REMEDIES = {
     "preempted": RESUME,
     "killed": RESUME,
 }
-QUIET = ("", "new", "starting", "running", "replay", "done")
+QUIET = ("", "new", "queued", "starting", "running", "replay", "done")
 
 
 def told(name: str, status: str, why: str) -> Fact | None:

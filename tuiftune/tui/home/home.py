@@ -179,13 +179,13 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
         del parameters
         current = self.query_one(RunList).current if self.is_mounted else None
         if action == "delete":
-            return current is not None and current.status != "running"
+            return current is not None and current.status not in ("running", "queued")
         if action in {"mark", "clone", "compare", "charts", "order", "filter"}:
             return current is not None or (action in {"order", "filter"} and not self._empty)
         if action == "unfilter":
             return bool(self.query_one(FilterField).value)
         if action == "stop":
-            return current is not None and current.status == "running"
+            return current is not None and current.status in ("running", "queued")
         if action == "resume":
             return current is not None and current.vitals.resumable
         return True
@@ -222,6 +222,11 @@ class Home(SkipsPaintWhenHidden, ComparesMarked, DeletesRuns, StartsRuns):
 
         current = self.query_one(RunList).current
         if current is None:
+            return
+        if current.status == "queued":
+            from tuiftune.runs.store.queue import remove
+
+            self._try(partial(remove, current.run), f"{current.name}: taken out of the queue")
             return
         detail = f"{effect_of_stop(current.step)} Continue it with r, or `tuiftune resume {current.name}`."
         self.app.push_screen(

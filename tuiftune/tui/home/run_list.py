@@ -36,6 +36,7 @@ EXACT_FROM = 95  # cells from which exact match has a column
 SHORT = {
     "running": "running",
     "new": "not started",
+    "queued": "queued",
     "died": "crashed",
     "nan": "NaN loss",
     "diverged": "diverged",

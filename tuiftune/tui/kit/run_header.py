@@ -43,6 +43,7 @@ STANDINGS = {
     "disk": ("error", "error", "disk full"),
     "died": ("error", "error", "crashed"),
     "gone": ("error", "error", "directory deleted or moved"),
+    "queued": ("waiting", "second", "queued"),
     "new": ("waiting", "soft", "not started"),
 }
 
