@@ -207,8 +207,8 @@ def conclusion(points: Sequence[Point], base: float | None) -> tuple[bool | None
     certain = f"(95% CI {low:.3g} to {high:.3g})"
     if low > 0 and last.gained > GAIN * abs(base or 0.0):
         return True, (
-            f"{half}, eval loss fell by {last.gained:.3g} {certain}: more rows like these would help. As many "
-            "rows again gain about as much at best."
+            f"{half}, eval loss fell by {last.gained:.3g} {certain}: more rows like these would help. "
+            "As many rows again gain about as much at best."
         )
     if high < 0:
         rose = f"{half}, eval loss rose by {-last.gained:.3g} {certain}"
