@@ -2,15 +2,21 @@
 # Two data-parallel processes on two cards of one host: trained, stopped, signalled, both kinds of process killed, resumed
 # each time, and compared with the same run undisturbed and with one card. A person runs it by hand:
 #
-#     benchmarks/gpu/two-cards.sh OUT_FOLDER          two NVIDIA cards, a 1B-shape model with random weights, LoRA
-#     benchmarks/gpu/two-cards.sh OUT_FOLDER cpu      two processes on the processor, the embedded model: two minutes
+#     benchmarks/gpu/two-cards.sh OUT_FOLDER [cuda|cpu] [ddp|fsdp]
+#
+# cuda (without a word): two NVIDIA cards, a 1B-shape model with random weights, LoRA. cpu: two processes on the processor,
+# the embedded model, two minutes. ddp (without a word): a copy on each; fsdp: one model that both share (FSDP2), and on
+# cards then `sharded.sh` as well: full fine-tuning of larger shapes. All of FSDP2 on two cards in one command:
+#
+#     benchmarks/gpu/two-cards.sh OUT_FOLDER cuda fsdp
 #
 # On two H200s (November 2026) every check holds and the run that was stopped and killed four times is the same to the
 # last bit as the undisturbed one: `results/two-h200-checks.txt`. With `cpu` (gloo, not NCCL) the same.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-out=${1:?usage: two-cards.sh OUT_FOLDER [cpu]}
+out=${1:?usage: two-cards.sh OUT_FOLDER [cuda|cpu] [ddp|fsdp]}
 where=${2:-cuda}
+parallel=${3:-ddp}
 mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -37,9 +43,10 @@ fi
 settings=(--set "model.base=$base" --set "training.max_steps=$steps" --set run.save_every=10 --set evaluation.rows=8
     --set training.micro_batch=4 --set method.dropout=0.05 --runs "$work/runs")
 train() { # NAME PROCESSES OPTION…
-    local name=$1 processes=$2
+    local name=$1 processes=$2 how=none
     shift 2
-    tuiftune train benchmarks/gpu/one-billion.yaml "${settings[@]}" --set "hardware.processes=$processes" --name "$name" "$@" \
+    [ "$processes" = 1 ] || how=$parallel
+    tuiftune train benchmarks/gpu/one-billion.yaml "${settings[@]}" --set "hardware.processes=$processes" --set "hardware.parallel=$how" --name "$name" "$@" \
         >>"$out/said.txt" 2>&1
 }
 resume() { tuiftune resume broken --runs "$work/runs" "$@" >>"$out/said.txt" 2>&1; }
@@ -166,6 +173,7 @@ for run in ("one", "whole"):
     print(f"        {run}: {statistics.median(speeds):,.0f} tokens/s{memory}")
 sys.exit(wrong)
 PYTHON
+[ "$parallel" != fsdp ] || [ "$where" != cuda ] || benchmarks/gpu/sharded.sh "$out" || failed=1
 tar -C "$work/runs" -czf "$out/two-cards.tar.gz" --exclude checkpoints --exclude 'result/model' one whole broken
 [ "$failed" = 0 ] && echo "all of it holds" || echo "something does not hold: see above and $out"
 exit "$failed"

@@ -136,3 +136,11 @@ def bound_by_permissions(_: bool) -> None:
     for at in (0, 1):  # effective, permitted
         sets[at] &= ~((1 << 1) | (1 << 2))  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
     assert libc.capset(header, sets) == 0
+
+
+def has_no_room(really: bool) -> None:
+    """The second of the processes that share a model has no room for all of it."""
+    from tuiftune.engine.distributed import sharding
+
+    if really:
+        sharding._has_room = lambda model: os.environ.get("RANK") != "1"

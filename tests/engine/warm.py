@@ -140,6 +140,7 @@ def _start(request: dict[str, Any]) -> dict[str, int]:
             for target in (1, 2):
                 os.dup2(out, target)
             os.environ.update(request["environ"])
+            sys.modules["torch"].set_num_threads(1)  # see `ranks._renew_threads`
             if request["pipes"]:
                 os.dup2(os.open(request["pipes"][0], os.O_RDONLY), 0)
                 os.dup2(os.open(request["pipes"][1], os.O_WRONLY), 1)

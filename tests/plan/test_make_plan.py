@@ -293,7 +293,7 @@ def test_full_tuning_sharded_is_shown_as_predicted() -> None:
     assert made.sharded.memory.needs < made.memory.needs
     weights = made.sharded.memory.components["weights"]
     assert 32e9 / 8 < weights < 32e9 / 4, "its eighth in float32; two layers, embedding and head in 16 bit"
-    assert any("prediction only" in note for note in made.notes)
+    assert any("hardware.parallel: fsdp" in note for note in made.notes)
     assert document(made)["sharded"]["cards"] == 8
     assert plan(gpu="A100-80GB:8").sharded is None, "adapters are copied"
 

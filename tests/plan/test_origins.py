@@ -46,6 +46,7 @@ GIVEN = {
     "run.save_every": "9",
     "hardware.gpus": "1",
     "hardware.processes": "1",
+    "hardware.parallel": "none",
 }
 MINIMAL = "model: {base: 'builtin:tiny'}\ndata: {train: x.jsonl}\n"
 

@@ -316,4 +316,5 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.activation_checkpointing": _without_effect,
     "hardware.gpus": _without_effect,
     "hardware.processes": _without_effect,
+    "hardware.parallel": _rounding,
 }

@@ -78,9 +78,10 @@ def of(
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
     for rows in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
         vary({"training.micro_batch": rows}, micro_batch=rows)
-    if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles:
+    copies = chosen.shards == 1
+    if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles and copies:
         vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
-    others_by = [one for one in techniques.every().values() if one.compared]
+    others_by = [one for one in techniques.every().values() if one.compared and (copies or one.shares)]
     asked = preset.model.quantization != techniques.AUTO  # another technique may want another one
 
     def by(technique: Technique, **values: Any) -> None:
@@ -91,7 +92,7 @@ def of(
             **values,
         )
 
-    if device.kind == "cuda" and not model.quantization:
+    if device.kind == "cuda" and not model.quantization and copies:
         for changes in _bases(chosen, device):
             technique = changes.get("method.technique", chosen.technique)
             vary(changes, technique=technique, quantization=changes["model.quantization"])

@@ -56,6 +56,8 @@ def attempt(
     rank = hyperparameters.rank(preset, technique, facts, model.architecture)
     packing = hyperparameters.packs(preset, model.architecture)
     base = base_settings(preset, packing, device, lengths, technique, dtype.value, rank.value, copies)
+    if way.sharded:
+        base = replace(base, shards=copies, offload=way.parallel == parallelism.OFFLOADED)
     kernel = attention.kernel(preset, model.architecture, device, base.compute_bytes)
     base = replace(base, attention=kernel)
     space = search.space_of(preset, model.architecture, base, device, lengths)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import activations, static
+from tuiftune.plan import activations, shard, static
 from tuiftune.plan.model import Memory
 from tuiftune.preset.sizes import GIB
 
@@ -36,8 +37,11 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     """
     settings = settings.forward
     parts = static.components(arch, settings)
-    moving, exact = activations.components(arch, settings, gradients=parts["gradients"])
+    alone = settings if settings.shards == 1 else replace(settings, copies=1)  # no buckets are exchanged
+    moving, exact = activations.components(arch, alone, gradients=parts["gradients"])
     components = {**parts, **moving}
+    if settings.shards > 1:
+        components = shard.parts({**components, "gradients": parts["gradients"]}, arch, settings)
     if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
         components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
     allocated = sum(components.values())
@@ -50,7 +54,11 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     components["context"] = context
     doubt = 1.15 if not arch.known else 1.0 if exact else COMPILED_DOUBT if settings.compile else 1.06
     pieces = EXPANDABLE if settings.compile and settings.device == "cuda" else SEGMENTS[settings.device]
+    if settings.shards > 1:
+        doubt *= shard.DOUBT
     needs = int(allocated * (1 + high) * doubt) + pieces + context
+    if settings.shards > 1:
+        needs = max(needs, int(shard.while_loading(arch, settings) * shard.DOUBT) + pieces + context)
     if start := settings.traits.start_bytes:  # before the first step
         largest = max(into * out for _, into, out, _ in count.linear_shapes(arch))
         needs = max(needs, int(parts["weights"] + start * largest) + pieces + context)

@@ -60,7 +60,7 @@ class Larger:
 
 @dataclass(frozen=True, slots=True)
 class Sharded:
-    """Full fine-tuning with weights, gradients and states sharded over GPUs (FSDP2): predicted only."""
+    """Full fine-tuning where all GPUs share one model (FSDP2), next to a plan that does without."""
 
     cards: int
     fits: bool

@@ -9,8 +9,9 @@ from tuiftune.models import count
 from tuiftune.plan.device import near
 from tuiftune.plan.model import PRICE_NOTES
 from tuiftune.plan.model_size import larger_than_needed
+from tuiftune.plan.parallelism import SHARDED
 from tuiftune.plan.rates import FULL_SHARE, written
-from tuiftune.techniques.base import FP8
+from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
@@ -40,6 +41,7 @@ def of(
     sharded: Sharded | None,
     needs: int,
     usual: UsualRate,
+    parallel: str,
 ) -> tuple[str, ...]:
     """Return the notes: assumptions, lengths of the data, budget limits, prices."""
     notes = [*_near(needs, device), *_emulated(technique, device), *device.notes, *model.architecture.notes]
@@ -62,10 +64,16 @@ def of(
     if sharded is not None:
         fits = "it fits" if sharded.fits else "it does not fit"
         notes.append(
-            f"Full fine-tuning on {sharded.cards} GPUs with FSDP2 would need "
-            f"{size(sharded.memory.needs)} per GPU ({fits}), at "
-            f"{sharded.tokens_per_second:,.0f} tokens/s (prediction only: tuiftune supports DDP, not FSDP2)."
+            f"Full fine-tuning on {sharded.cards} GPUs that share the model (FSDP2) would need "
+            f"{size(sharded.memory.needs)} per GPU ({fits}), at {sharded.tokens_per_second:,.0f} tokens/s: "
+            "hardware.parallel: fsdp."
         )
+    if parallel in SHARDED and device.kind == "cuda":
+        notes.append(
+            "FSDP2 was tested on CPUs only: its memory and speed on GPUs are calculated, not measured."
+        )
+        if technique.base == NF4:
+            notes.append("QLoRA with a sharded base model was never run: train a few steps first.")
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
         notes.append(
             f"{lengths.rows:,} rows would train for {seconds / 86400:,.0f} days: set training.max_steps."

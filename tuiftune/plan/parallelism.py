@@ -1,4 +1,6 @@
-"""The number of GPUs and processes of a run: data parallel (DDP), each with its share of a step."""
+"""The number of GPUs and processes of a run, each with its share of a step: a copy of the model each (DDP),
+or one model that they share (FSDP2).
+"""
 
 from __future__ import annotations
 
@@ -9,30 +11,74 @@ from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.plan.device import BUSY
 from tuiftune.plan.model import Reason
+from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
+    from tuiftune.stages.base import Stage
+    from tuiftune.techniques.base import Technique
 
+NONE, DDP, FSDP, OFFLOADED = "none", "ddp", "fsdp", "fsdp_offload"  # values of hardware.parallel
+SHARDED = (FSDP, OFFLOADED)
+OPTIMIZERS = ("adamw_torch_fused", "adamw_torch")  # that update sharded parameters
 WORTH = 1.1  # more GPUs are used only if they are at least this many times as fast
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """So many copies, what each has of the device, and `hardware.gpus` to say so."""
+    """So many processes, what each has of the device, `hardware.gpus` to say so, and how they share."""
 
     copies: int
     device: Device
     gpus: int | list[int]
+    parallel: str = NONE
+
+    @property
+    def sharded(self) -> bool:
+        """Return True if the processes share one model."""
+        return self.parallel in SHARDED
 
 
 def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
     """The one that the preset asks for, or every number of idle GPUs that can share a step, fewest first.
 
-    UserError where GPUs and processes differ, or more are asked for than there are.
+    With `hardware.parallel` at auto, a copy of the model each. UserError where GPUs and processes differ, or
+    more are asked for than there are, or too few to share a model.
     """
+    asked = preset.hardware.parallel
+    found = _counted(preset, device)
+    if asked == OFFLOADED and device.kind == "cpu":
+        raise UserError(
+            "there is no GPU from which shards could be moved to RAM",
+            place="hardware.parallel",
+            remedy=f"use {FSDP}",
+        )
+    if asked == NONE:
+        found = tuple(way for way in found if way.copies == 1)
+    elif asked in SHARDED:
+        found = shared(found, asked)
+    if not found:
+        one = asked == NONE
+        raise UserError(
+            "several processes cannot train without sharing the work"
+            if one
+            else f"{asked} needs 2 or more processes",
+            place="hardware.parallel",
+            remedy=f"use auto, {DDP} or {FSDP}" if one else "set hardware.gpus or hardware.processes",
+        )
+    return found
+
+
+def shared(found: Sequence[Spread], parallel: str) -> tuple[Spread, ...]:
+    """The same GPUs with one model that they share, where there are several."""
+    return tuple(replace(way, parallel=parallel) for way in found if way.copies > 1)
+
+
+def _counted(preset: Preset, device: Device) -> tuple[Spread, ...]:
     gpus, processes = preset.hardware.gpus, preset.hardware.processes
     if device.kind == "cpu":
         return (_on_processor(device, 1 if processes == "auto" else processes),)
@@ -57,10 +103,16 @@ def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
     return (_on_cards(device, count, gpus if isinstance(gpus, list) else None),)
 
 
-def reasons(preset: Preset, device: Device, chosen: Spread, gain: float | None) -> tuple[Reason, Reason]:
-    """Return reasons for GPUs and processes. `gain`: speed relative to one GPU; None if not compared."""
+def reasons(
+    preset: Preset, device: Device, chosen: Spread, gain: float | None, missing: str = ""
+) -> tuple[Reason, ...]:
+    """Return reasons for GPUs, processes and how they share. `gain`: speed relative to one GPU; None if not
+    compared. `missing`: why a copy does not fit on each GPU.
+    """
     hardware, copies = preset.hardware, chosen.copies
     why = f"each of {copies} GPUs trains a full copy"
+    if chosen.sharded:
+        why = f"each of {copies} GPUs holds 1/{copies} of the model"
     if device.kind == "cpu":
         why = "No GPU found, so training runs on the CPU"
     elif copies == 1:
@@ -69,17 +121,69 @@ def reasons(preset: Preset, device: Device, chosen: Spread, gain: float | None) 
             if hardware.gpus == "auto" and device.count > 1
             else ""
         )
-    elif gain is not None:
+    elif gain is not None and not chosen.sharded:
         why += f": {gain:.1f}× faster than 1 GPU (predicted)"
     if isinstance(chosen.gpus, list) and not isinstance(hardware.gpus, list):
         why += "; other processes use memory of the remaining GPUs"
     rows = preset.training.effective_batch
     share = f"each with {rows // copies} of {rows} rows per step"
-    processes = "one process" if copies == 1 else f"data parallel (DDP), {share}"
+    kind = "FSDP2" if chosen.sharded else "DDP"
+    processes = "one process" if copies == 1 else f"data parallel ({kind}), {share}"
     return (
         Reason("hardware.gpus", chosen.gpus, why, _source(hardware.gpus)),
         Reason("hardware.processes", copies, processes, _source(hardware.processes)),
+        Reason("hardware.parallel", chosen.parallel, _why(chosen, missing), _source(hardware.parallel)),
     )
+
+
+def _why(chosen: Spread, missing: str) -> str:
+    if chosen.parallel == NONE:
+        return "one process has nothing to share"
+    if chosen.parallel == DDP:
+        return "a copy of the model fits on each GPU: only gradients are exchanged, once per step"
+    told = missing or "each process holds its share of parameters, gradients and optimizer states"
+    if chosen.parallel == OFFLOADED:
+        either = "; shards do not fit either" if missing else ""
+        return f"{told}{either}; they are kept in RAM between the steps, which is much slower"
+    return f"{told}; weights are gathered layer by layer"
+
+
+def check(
+    preset: Preset, model: BaseModel, technique: Technique, stage: Stage, device: Device, parallel: str
+) -> None:
+    """UserError where a run cannot share one model over its processes."""
+    if why := refusal(preset, model, technique, stage, device):
+        said, place, remedy = why
+        raise UserError(f"{said} ({parallel})", place=place, remedy=remedy)
+
+
+def refusal(
+    preset: Preset, model: BaseModel, technique: Technique, stage: Stage, device: Device
+) -> tuple[str, str, str] | None:
+    """Why one model cannot be shared (what, the key, the fix); None where it can."""
+    training, arch, place = preset.training, model.architecture, "hardware.parallel"
+    copies = f"{place}: {DDP}"
+    if not stage.shares:
+        return f"{stage.does} cannot train a sharded model", place, f"use {DDP}"
+    if not technique.shares or technique.base == FP8:
+        name = f"{technique.name} over FP8" if technique.base == FP8 else technique.name
+        return f"{name} cannot train a sharded model", place, f"use {DDP}, or LoRA"
+    lost = arch.kind.zeroes_padding and not technique.adapters  # the hook that keeps the padding's row
+    if model.quantization is not None or arch.num_experts or lost:
+        return f"{model.reference} cannot be sharded", place, f"use {DDP}"
+    if training.optimizer not in ("auto", *OPTIMIZERS):
+        said = f"{training.optimizer} cannot update a sharded model"
+        return said, "training.optimizer", f"use {OPTIMIZERS[0]}, or {copies}"
+    half = preset.model.dtype == "auto" and technique.adapters and device.kind == "cuda" and not device.bf16
+    if half or preset.model.dtype == "float16":
+        said = "float16 cannot train a sharded model"
+        return said, "model.dtype", f"use bfloat16 or float32, or {copies}"
+    if training.compile is True:
+        return "a sharded model is not compiled", "training.compile", f"set it to false, or {copies}"
+    if technique.adapters and preset.method.modules_to_save:
+        said = "modules trained in full with adapters cannot be sharded"
+        return said, "method.modules_to_save", f"remove them, or {copies}"
+    return None
 
 
 def _source(asked: int | list[int] | str) -> str:
@@ -110,13 +214,14 @@ def _on_processor(device: Device, copies: int) -> Spread:
         flops=device.flops / copies,
         bandwidth=device.bandwidth / copies,
     )
-    return Spread(copies, part, 1)
+    return Spread(copies, part, 1, DDP)
 
 
 def _on_cards(device: Device, count: int, asked: list[int] | None = None) -> Spread:
     """The fullest GPU decides what each may hold. Those in use come last, unless asked for."""
+    parallel = DDP if count > 1 else NONE
     if not device.free:
-        return Spread(count, device, asked or count)
+        return Spread(count, device, asked or count, parallel)
     there = dict(device.free)
     for index in asked or ():
         if index not in there:
@@ -133,4 +238,5 @@ def _on_cards(device: Device, count: int, asked: list[int] | None = None) -> Spr
         count,
         replace(device, capacity=min(device.limit, free)),
         asked or (count if cards == first else cards),
+        parallel,
     )

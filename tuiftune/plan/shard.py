@@ -1,88 +1,101 @@
-"""Full fine-tuning with weights, gradients and optimizer states sharded over GPUs (FSDP2): what it would
-need.
+"""What a GPU holds and exchanges where the GPUs share one model (FSDP2).
 
-A prediction only: this program trains a whole copy on each GPU. By PyTorch's documentation of fully_shard:
-every decoder layer is a unit, gathered for its own computation while the next one is fetched; what stands
-outside the layers (embedding, norm, head) stays gathered from forward to backward.
+By PyTorch's documentation of fully_shard: every decoder layer is a unit, gathered for its own computation
+while the next one is fetched; what stands outside the layers (embedding, norm, head) stays gathered from
+forward to backward. Gradients are scattered after each micro step. Not measured on GPUs yet, so the bound is
+widened.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuiftune.plan import memory, search, speed, static
-from tuiftune.plan.model import Sharded
+from tuiftune.models import count
+from tuiftune.plan import static
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
-    from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
-    from tuiftune.plan.model import Memory
-    from tuiftune.plan.padding import Lengths
-    from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
 
-GATHERED = 2  # layers at once: the one that computes, and the next
-SHARDED = ("weights", "gradients", "optimizer")
-DOUBT = 1.1  # on the bound: nothing of it was measured
+GATHERED = 3  # layers at once: the one that computes, the next, and the buffer that it arrives in
+SHARED = ("weights", "adapters", "gradients", "optimizer")
+DOUBT = 1.1  # on the bound
+REDUCED = 4  # bytes of a gradient while it is added up over the GPUs
+HOST_LINK = 2.0e10  # bytes a second from RAM to a GPU: what PCIe 4 sustains, as `hardware.cards` has it
+HOST_BANDWIDTH = 5.0e10  # of the RAM that the optimizer runs in, for all processes together (a rough guess)
+STATES = 8.0  # times the trained weights' bytes that an update reads and writes
 
 
-def of(model: BaseModel, device: Device, best: Candidate, lengths: Lengths, effective: int) -> Sharded | None:
-    """What full fine-tuning would be, sharded over all GPUs there are; None for adapters, or with one GPU."""
-    settings, cards, arch = best.settings, device.count, model.architecture
-    if settings.adapted or cards < 2 or device.kind != "cuda" or effective % cards:
-        return None
-    rows = max(d for d in search.divisors(effective // cards) if d <= settings.micro_batch)
-    settings = replace(settings, micro_batch=rows, accumulation=effective // (rows * cards), copies=1)
-    predicted = estimate(arch, settings, cards)
-    padded = lengths.mean if settings.padding_free else lengths.padded(rows)
-    step = step_seconds(arch, settings, device, padded, settings.accumulation, cards)
-    fits = predicted.needs <= device.capacity
-    return Sharded(cards, fits, predicted, effective * lengths.mean / step)
+def parts(whole: dict[str, int], arch: Architecture, settings: Settings) -> dict[str, int]:
+    """Bytes of one GPU by component, from those of a GPU that holds all of it."""
+    found, shards = dict(whole), settings.shards
+    for name in SHARED:
+        found[name] = 0 if settings.offload else -(-found.get(name, 0) // shards)
+    layer, outside = _weights(arch, settings)
+    trained_layer, trained_outside = _trained(arch, settings)
+    found["weights"] += int(GATHERED * layer + outside)
+    in_flight = settings.compute_bytes + REDUCED
+    found["gradients"] += int((trained_layer + trained_outside) * in_flight)
+    return found
 
 
-def estimate(arch: Architecture, settings: Settings, cards: int) -> Memory:
-    """One GPU's memory, `needs` widened; the settings are those of full fine-tuning with one copy."""
-    whole = memory.estimate(arch, replace(settings, copies=1))
-    layer, outside = _sizes(arch, settings)
-    parts = dict(whole.components)
-    for name in SHARDED:
-        parts[name] = -(-parts[name] // cards)
-    parts["weights"] += GATHERED * layer + outside
-    parts["gradients"] += layer + outside  # those of a layer before they are scattered, and of what stays
-    parts["context"] += memory.EXCHANGE
-    allocated = sum(size for name, size in parts.items() if name not in ("allocator", "context"))
-    share = whole.reserved / whole.allocated
-    parts["allocator"] = int(allocated * share) - allocated
-    reserved = allocated + parts["allocator"]
-    bound = (whole.needs - whole.components["context"]) / whole.allocated
-    needs = int(allocated * bound * DOUBT) + parts["context"]
-    return replace(
-        whole,
-        components=parts,
-        allocated=allocated,
-        reserved=reserved,
-        device=reserved + parts["context"],
-        needs=needs,
-    )
+def in_ram(arch: Architecture, settings: Settings) -> int:
+    """Bytes of RAM that all processes hold together where shards are kept there."""
+    if not settings.offload:
+        return 0
+    held = static.components(arch, settings)
+    return sum(held.get(name, 0) for name in SHARED)
 
 
-def step_seconds(
-    arch: Architecture, settings: Settings, device: Device, length: float, accumulation: int, cards: int
-) -> float:
-    """One optimizer step: a micro step gathers weights twice and scatters gradients, in addition to
-    computing.
+def while_loading(arch: Architecture, settings: Settings) -> int:
+    """Bytes of a GPU that holds all of a quantized base before it is sharded; else nothing."""
+    if not settings.four_bit:
+        return 0
+    held = static.components(arch, settings)
+    constants = held["quantisation constants"]  # words: ok (a key of plan --json)
+    return held["weights"] + constants + held["adapters"]
+
+
+def exchange_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
+    """Seconds of a micro step in which weights are gathered twice and gradients are scattered; computing goes
+    on meanwhile.
     """
-    moved = 3.0 * static.parameters(arch) * settings.compute_bytes * (cards - 1) / cards
-    computing = speed.step_seconds(arch, settings, device, length)
-    update = speed.update_seconds(arch, replace(settings, copies=1), device) / cards
-    return accumulation * max(computing, moved / device.exchange) + update
+    others = (settings.shards - 1) / settings.shards
+    layer, outside = _weights(arch, settings)
+    gathered = layer * arch.num_layers + outside
+    trained = static.trainable(arch, settings)
+    seconds = (2.0 * gathered + REDUCED * trained) * others / device.exchange
+    if settings.offload:
+        held = static.components(arch, settings)
+        moved = 2.0 * (held["weights"] + held["adapters"]) + held["gradients"]
+        seconds += moved / settings.shards / HOST_LINK
+    return seconds
 
 
-def _sizes(arch: Architecture, settings: Settings) -> tuple[int, int]:
-    """Bytes of one layer, and of what stands outside the layers."""
+def update_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
+    """Seconds of one update of this GPU's share."""
+    each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
+    moved = static.trainable(arch, settings) * each * STATES
+    return moved / HOST_BANDWIDTH if settings.offload else moved / settings.shards / device.bandwidth
+
+
+def _weights(arch: Architecture, settings: Settings) -> tuple[float, float]:
+    """Bytes of one gathered layer, and of what stands outside the layers, in the precision of products."""
     total = static.parameters(arch)
     outside = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2) + arch.hidden_size
-    each = settings.compute_bytes  # shards are cast before they are gathered (MixedPrecisionPolicy)
-    return (total - outside) * each // arch.num_layers, outside * each
+    each = float(settings.compute_bytes)
+    if settings.four_bit:
+        each = static.components(arch, settings)["weights"] / total  # what is gathered stays packed
+    adapters = static.trainable(arch, settings) * settings.compute_bytes if settings.adapted else 0
+    layers = max(1, arch.num_layers)
+    return (total - outside) * each / layers + adapters / layers, outside * settings.compute_bytes
+
+
+def _trained(arch: Architecture, settings: Settings) -> tuple[float, float]:
+    """Trained parameters of one layer, and of what stands outside the layers."""
+    layers = max(1, arch.num_layers)
+    if settings.adapted:
+        return count.adapter_parameters(arch, settings.rank, settings.targets) / layers, 0.0
+    outside = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2) + arch.hidden_size
+    return (static.parameters(arch) - outside) / layers, float(outside)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import static
+from tuiftune.plan import shard, static
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -91,7 +91,10 @@ def step_seconds(
     moved += traits.weight_traffic * quantisable * (1.0 + recompute)
     memory = moved / device.bandwidth
     if device.kind == "cpu":
-        return max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + again)) + 0.005
+        seconds = max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + again))
+        if settings.shards > 1:  # what exchanges is what computes
+            seconds += shard.exchange_seconds(arch, settings, device)
+        return seconds + 0.005
     forward, backward = OVERHEAD[kind]
     overhead = (forward * (1.0 + again) + backward) * arch.num_layers
     launch = (
@@ -101,7 +104,10 @@ def step_seconds(
     )
     if varying and settings.compile:
         launch *= VARYING
-    return max(compute + memory + overhead, launch) + 0.002
+    seconds = max(compute + memory + overhead, launch)
+    if settings.shards > 1:
+        seconds = max(seconds, shard.exchange_seconds(arch, settings, device))
+    return seconds + 0.002
 
 
 def _fp8_products(arch: Architecture, settings: Settings, tokens: float, again: float) -> float:
@@ -123,6 +129,10 @@ def generation_seconds(arch: Architecture, settings: Settings, device: Device) -
 
 def update_seconds(arch: Architecture, settings: Settings, device: Device) -> float:
     """Seconds of one optimizer step beyond its micro steps: states read and written, gradients exchanged."""
+    if settings.shards > 1:
+        return shard.update_seconds(arch, settings, device) + (
+            STEP_OVERHEAD if device.kind == "cuda" else 0.01
+        )
     trained = static.trainable(arch, settings)
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
     moved = trained * each * 8.0

@@ -260,10 +260,15 @@ class HardwareSection(Section):
     """The GPUs to use."""
 
     gpus: Auto | Cards | Annotated[list[CardIndex], Field(min_length=1)] = Field(
-        "auto", description="number of GPUs, or their indices; each trains a full copy of the model (DDP)"
+        "auto", description="number of GPUs, or their indices; see parallel for how they share the training"
     )
     processes: Auto | Cards = Field(
         "auto", description="data parallel processes, one per GPU; auto: 1 without a GPU"
+    )
+    parallel: Literal["auto", "none", "ddp", "fsdp", "fsdp_offload"] = Field(
+        "auto",
+        description="how processes share the training; ddp: one copy of the model per GPU; fsdp: the model "
+        "sharded over the GPUs (FSDP2); fsdp_offload: shards in RAM; auto: fsdp if copies do not fit",
     )
     memory_limit: str | None = Field(
         None,

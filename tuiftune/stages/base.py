@@ -45,6 +45,7 @@ class Stage:
         scores: the model answers a sequence with one number, and writes nothing.
         logits: its loss takes all logits of a batch, not a tile at a time.
         least: rows at once, at least.
+        shares: its trainer was seen to train one model over several processes (FSDP2).
         judged: its rows are judged good or bad, and both kinds are needed.
         rollouts: it trains on answers that the model writes itself, several to a row, by their rewards.
         reference: forward passes of the model as it began, with which it is compared.
@@ -76,6 +77,7 @@ class Stage:
     scores: bool = False
     logits: bool = False
     least: int = 1
+    shares: bool = False
     judged: bool = False
     rollouts: bool = False
     reference: float = 0.0

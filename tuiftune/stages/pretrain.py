@@ -17,6 +17,7 @@ PRETRAIN = Stage(
     rate=0.5,
     why_rate="half the rate for raw text, because every token is trained",
     packs=True,
+    shares=True,
     splits=True,
     answers=False,
 )

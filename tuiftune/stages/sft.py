@@ -13,6 +13,7 @@ SFT = Stage(
     does="supervised fine-tuning",
     formats=ANSWERED | {"text"},
     own=ANSWERED,
+    shares=True,
     needs="one answer per row",
     remedy="set method.stage: dpo for pairs or kto for judged answers, keep the chosen answers only, or name "
     "the columns under data.columns",

@@ -96,6 +96,7 @@ class Technique:
     alpha: Fact = Fact(2, "2 × rank: the adapter's scale, alpha / rank, is 2", DEFAULT)  # per unit of rank
     alpha_fixed: bool = False  # alpha is that at any rank
     compiles: bool = False  # its layers were seen to compile
+    shares: bool = False  # was seen to train one model over several processes (FSDP2)
     experts: bool = True  # may adapt the experts of a mixture, which are 3-D parameters
     magnitudes: bool = False  # trains a number for each output of a layer as well
     weight_gradients: float = 0.0  # of a forward pass's products, for gradients of the base's own weights

@@ -27,6 +27,7 @@ DORA = replace(
     nf4=None,
     fp8=None,
     compiles=False,
+    shares=False,
     experts=False,
     magnitudes=True,
     traffic=1.43,

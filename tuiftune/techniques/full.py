@@ -42,5 +42,6 @@ FULL = Technique(
     automatic=True,
     compared=True,
     compiles=True,
+    shares=True,
     weight_gradients=1.0,
 )

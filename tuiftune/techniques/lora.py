@@ -105,4 +105,5 @@ LORA = Technique(
     nf4=OVER_NF4,
     fp8=OVER_FP8,
     compiles=True,
+    shares=True,
 )

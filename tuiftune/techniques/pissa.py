@@ -50,6 +50,7 @@ PISSA = replace(
     compared=False,  # LoRA's memory and speed, once it has begun
     nf4=None,
     fp8=None,
+    shares=False,
     experts=False,
     # The weight in float32, both matrices of singular vectors, and the decomposition's own copies. A bound by
     # counting copies; not measured.

@@ -64,6 +64,7 @@ _OTHERS: tuple[Setting, ...] = (
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "GPUs", ("auto", 1, 2, 4, 8), "auto"),
     Setting("hardware.processes", "processes", ("auto", 1, 2, 4, 8), "auto"),
+    Setting("hardware.parallel", "data parallel", ("auto", "ddp", "fsdp", "fsdp_offload"), "auto"),
     Setting("budget.max_usd", "cost limit, $", (None, 1, 5, 10, 50, 100), None),
     Setting("budget.max_hours", "time limit, h", (None, 1, 4, 12, 24), None),
 )

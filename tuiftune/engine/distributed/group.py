@@ -39,8 +39,10 @@ class Group:
         """Whether this is rank 0, which alone writes the run's files and events."""
         return self.rank == 0
 
-    def join(self, device: str, meeting_place: Path) -> None:
+    def join(self, device: str, meeting_place: Path, *, offloaded: bool = False) -> None:
         """Meet the others at a file, or where a launcher says, and take a GPU: that of this rank's number.
+
+        `offloaded`: what is in RAM is exchanged as well.
 
         Nothing listens beyond this host. UserError where there are fewer GPUs than ranks.
         """
@@ -63,7 +65,7 @@ class Group:
                 os.environ.setdefault(name, LOOPBACK)
         launched = "MASTER_PORT" in os.environ
         dist.init_process_group(
-            "nccl" if device == "cuda" else "gloo",
+            ("cpu:gloo,cuda:nccl" if offloaded else "nccl") if device == "cuda" else "gloo",
             init_method="env://" if launched else None,
             store=None if launched else dist.FileStore(str(meeting_place), self.size),
             rank=self.rank,
@@ -102,6 +104,15 @@ class Group:
     def any(self, value: bool) -> bool:
         """Whether it holds for any rank."""
         return any(self.gather(value))
+
+    def all(self, value: bool) -> bool:
+        """Whether it holds for every rank."""
+        return all(self.gather(value))
+
+    @property
+    def talk(self) -> Any:
+        """torch's group that goes over the host's memory."""
+        return self._talk
 
 
 def is_broken_connection(fault: BaseException) -> bool:

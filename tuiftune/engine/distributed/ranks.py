@@ -104,6 +104,7 @@ class Ranks:
             if pid == 0:
                 os.close(ours)
                 _end_with(leader)
+                _renew_threads()
                 os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
                 return rank, theirs
             os.close(theirs)
@@ -211,6 +212,14 @@ def _given(name: str, slurm: str, else_: str) -> str:
     if not value.isdigit():
         raise UserError(f"{value!r} is not a valid number of processes", place=name)
     return value
+
+
+def _renew_threads() -> None:
+    """Let torch, if it is here already, replace its forked pool of threads while nobody else asks for it:
+    of two threads that ask at once, one finds none (torch 2.15, caffe2's pthreadpool).
+    """
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(torch.get_num_threads())
 
 
 def follow_launcher() -> None:

@@ -93,11 +93,15 @@ def generate(
     criteria: Sequence[Any] = (),
     told: Callable[[list[Told]], None] | None = None,
     size: int = BATCH,
+    together: bool = False,
+    device: Any = None,
 ) -> list[Stripped]:
     """One greedy answer a question, in their order, without reasoning and marks.
 
     Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
-    `told` is given each batch of answers as it is written; `size`: rows of a batch at first.
+    `told` is given each batch of answers as it is written; `size`: rows of a batch at first. `together`: all
+    processes of a run generate the same answers with a model that they share; `device`: where its layers
+    compute, if that is not where its weights are.
     """
     import torch
     from transformers import StoppingCriteriaList
@@ -120,14 +124,15 @@ def generate(
         try:
             with torch.no_grad(), autocast():
                 written = model.generate(
-                    input_ids=ids.to(model.device),
-                    attention_mask=mask.to(model.device),
+                    input_ids=ids.to(device or model.device),
+                    attention_mask=mask.to(device or model.device),
                     max_new_tokens=max_new_tokens,
                     **decoding,
                     stopping_criteria=StoppingCriteriaList(criteria),
+                    synced_gpus=together,
                 )
         except torch.OutOfMemoryError:
-            if size == 1:
+            if size == 1 or together:
                 raise
             size //= 2  # a run that trained must not fail for want of room to be scored in
             torch.cuda.empty_cache()

@@ -51,6 +51,15 @@ class ModelContender:
         """Of the same rows, if they are pairs: whether the chosen answer was the likelier one."""
         return list(self._trainer.ranked)
 
+    @property
+    def shared(self) -> bool:
+        """Whether the processes share one model."""
+        return self._trainer.shared
+
+    def answering(self) -> Any:
+        """A context for `write`, see `RunTrainer.answering`."""
+        return self._trainer.answering()
+
     def answer(self, rows: Sequence[Question]) -> list[Stripped]:
         """One answer a row; each process writes those to its share of them."""
         if not rows:
@@ -63,7 +72,10 @@ class ModelContender:
             context.report.phase(f"scoring_{self.key}", "answers", done=min(done * size, total), total=total)
 
         progress(0)
-        written = self.write(rows[rank::size], self._room, progress)
+        with self._trainer.answering() as alone:
+            if not alone:
+                return self.write(rows, self._room, lambda done: progress(done // size), together=True)
+            written = self.write(rows[rank::size], self._room, progress)
         every = [Stripped("")] * total
         for number, part in enumerate(context.group.gather(written)):
             every[number::size] = part
@@ -75,8 +87,11 @@ class ModelContender:
         room: int,
         progress: Callable[[int], None] = lambda done: None,
         criteria: Sequence[Any] = (),
+        together: bool = False,
     ) -> list[Stripped]:
-        """Answers by this process alone, of `room` tokens at most; `criteria` may end them before."""
+        """Answers by this process alone, or the same by all `together`, of `room` tokens at most; `criteria`
+        may end them before.
+        """
         trainer = self._trainer
         with optimizations.eager_layers(trainer.model):
             return answers.generate(
@@ -87,4 +102,6 @@ class ModelContender:
                 autocast=trainer.accelerator.autocast,
                 progress=progress,
                 criteria=criteria,
+                together=together,
+                device=trainer.args.device if trainer.shared else None,
             )

@@ -7,6 +7,7 @@ left alone, and what fails here only ends the samples.
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,7 @@ from tuiftune.engine.process.faults import ending_of
 from tuiftune.runs.store import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tuiftune.engine.evaluation.contenders import ModelContender
     from tuiftune.engine.evaluation.score import Score, Scorer
@@ -49,6 +50,7 @@ class Samples:
         self._questions = scorer.questions[: context.wanted.preset.evaluation.samples]
         self._tokeniser, self._report, self._asked = context.tokeniser, context.report, context.stopping.asked
         self._path, self._contender = context.run.path / samples.FILE, contender
+        self._group = context.group
         self._room = min(scorer.room, LONGEST + scorer.around)
         self._shown = min(max(scorer.room - scorer.around, 1), LONGEST)
         self._began, self._spent = time.monotonic(), 0.0
@@ -71,16 +73,34 @@ class Samples:
     def take(self, step: int) -> None:
         """Answer the questions with the weights as they are now, unless that would take too much time."""
         allowed = max(FREE_SECONDS, SHARE * (time.monotonic() - self._began))
-        if not self._questions or self._spent > allowed:
-            return
+        with self._together(bool(self._questions) and self._spent <= allowed) as alone:
+            if alone is not None and (self._group.leads or not alone):
+                self._answer(step, alone)
+
+    @contextmanager
+    def _together(self, wanted: bool) -> Iterator[bool | None]:
+        """Whether rank 0 answers by itself; None where nobody does."""
+        if not self._contender.shared:
+            yield True if wanted else None
+        elif not self._group.first(wanted):
+            yield None
+        else:
+            with self._contender.answering() as alone:
+                yield alone
+
+    def _answer(self, step: int, alone: bool) -> None:
         began = time.monotonic()
         bound = Bound(began + MOST_SECONDS, self._asked)
         total = len(self._questions)
         self._report.phase("evaluating", "answers", done=0, total=total)
         try:
             with torch.random.fork_rng(devices=[]):
-                written = self._contender.write(self._questions, self._room, criteria=[bound])
+                written = self._contender.write(
+                    self._questions, self._room, criteria=[bound], together=not alone
+                )
         except Exception as fault:  # what only the samples do must not be what a run is lost for
+            if not alone:
+                raise
             self._off(ending_of(fault).why)
             return
         seconds = time.monotonic() - began
@@ -125,6 +145,8 @@ class Samples:
         return list(self._tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
     def _write(self, document: dict[str, Any]) -> bool:
+        if not self._group.leads:
+            return True
         try:
             samples.append(self._path, document)
         except OSError as fault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import ExitCode, UserError
@@ -45,6 +46,10 @@ def scores(run: RunDir) -> dict[str, Any]:
     from tuiftune.engine.export.result import round_to
     from tuiftune.engine.training.assembly import assemble
 
+    sharded = context.wanted.sharded
+    if context.wanted.processes > 1:  # here it is one, and a sharded run's result is a whole model, as any
+        alone = context.wanted.preset.with_values({"hardware.parallel": "none", "hardware.processes": 1})
+        context = replace(context, wanted=replace(context.wanted, preset=alone))
     trainer, _ = assemble(context)
     scorer = Scorer(context)
 
@@ -55,7 +60,7 @@ def scores(run: RunDir) -> dict[str, Any]:
 
     before = score(BEFORE)
     try:
-        trainer.load_weights(_weights(context, result.get("result_step")))
+        trainer.load_weights(_weights(context, None if sharded else result.get("result_step")))
     except RuntimeError as fault:  # PiSSA's adapter is written as one of another rank
         raise UserError(
             "the checkpoint of its result is missing, and the model in result/ has another format",

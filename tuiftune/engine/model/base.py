@@ -197,7 +197,7 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     if section.attention != "auto":  # else the best that its class has
         extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
     if settings.four_bit:
-        extra["quantization_config"] = quantisation(dtype)
+        extra["quantization_config"] = quantisation(dtype, storage=dtype if settings.sharded else None)
     try:
         kind = class_of(config_of(base))
         if settings.stage.scores:
@@ -238,6 +238,35 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     if section.attention == VARLEN:
         keep_rows_apart(model)
     return model
+
+
+def empty_model(base: Base, settings: Settings) -> Any:
+    """The same model on torch's meta device: its shapes without its weights, which another process loads."""
+    import torch
+
+    section = settings.preset.model
+    extra: dict[str, Any] = {}
+    if section.attention != "auto":
+        extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
+    config = config_of(base)
+    with torch.device("meta"):
+        model = class_of(config).from_config(
+            config,
+            dtype=getattr(torch, settings.held_in),
+            trust_remote_code=base.remote_code,
+            **extra,
+        )
+    model.tie_weights()
+    model.eval()  # as a loaded one is
+    if section.attention == VARLEN:
+        keep_rows_apart(model)
+    return model
+
+
+def places_itself(model: Any) -> None:
+    """Tell the trainer that a model is neither to be moved to a device nor to be wrapped in DDP."""
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    core._is_distributed_loading_by_transformers = True
 
 
 def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: bool = True) -> None:
@@ -322,8 +351,11 @@ def hold_padding_row(model: Any) -> None:
         )
 
 
-def quantisation(dtype: Any) -> Any:
-    """NF4 with double quantization, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3)."""
+def quantisation(dtype: Any, storage: Any = None) -> Any:
+    """NF4 with double quantization, computing in `dtype` (QLoRA, arXiv:2305.14314, section 3).
+
+    `storage`: the type that the packed values lie in, a float where they are to be sharded.
+    """
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -331,6 +363,7 @@ def quantisation(dtype: Any) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        **({} if storage is None else {"bnb_4bit_quant_storage": storage}),
     )
 
 

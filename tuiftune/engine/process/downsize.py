@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.settings import Settings
 
-TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
+TRAINING = ("preflight", "training", "evaluating", "saving")  # phases whose memory the micro batch decides
 
 
 def smaller(micro: int, effective: int, least: int = 1) -> int | None:

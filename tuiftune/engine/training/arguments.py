@@ -35,7 +35,7 @@ def arrange(context: RunContext) -> Any:
             f"{among}; {used} rows per step are used",
             "choose a micro-batch size that divides it",
         )
-    precision = optimizations.autocast_dtype(settings)
+    precision = None if settings.sharded else optimizations.autocast_dtype(settings)  # FSDP2 has its own
     common = {
         "output_dir": str(context.store.directory),
         "per_device_train_batch_size": micro,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.training.opening import RunContext
+    from tuiftune.engine.training.settings import Settings
     from tuiftune.engine.training.trainer import RunTrainer
 
 EVAL_GROUPS = 8  # batches of a small evaluation set at least, from whose losses its interval is computed
@@ -45,10 +46,10 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     saved = {} if context.force else start.saved.get("fingerprint", {})
     place = str(start.checkpoint.path if start.checkpoint else "")
     if saved:
-        compare(saved, print_, place, but=wanted.changed)
+        compare(saved, print_, place, but=wanted.may_differ)
     report.phase("loading", "weights")
     set_seed(wanted.preset.training.seed)
-    model = bases.load_model(base, wanted, device)
+    model = _load(base, wanted, device, group)
     if wanted.fp8:
         run = store.directory.parent
         report.phase("loading", "weights in FP8")
@@ -56,7 +57,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         keep = base_in_fp8.compares(wanted, run)
         fp8_base.say(fp8_base.hold(model, base, device, again, keep=keep), report)
     if _know_base(print_, base, group) and saved:
-        compare(saved, print_, place, but=wanted.changed)
+        compare(saved, print_, place, but=wanted.may_differ)
     if warning := bases.check_fit(model, context.tokeniser.tokenizer, wanted, base):
         report.warning(
             "long_rows", warning, "the model may not use tokens beyond that; lower data.max_length"
@@ -71,7 +72,13 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     known = {key: value for key, value in start.saved.items() if key in Progress.__dataclass_fields__}
     rhythm = Rhythm(context, Progress(**known))
     report.phase("loading", "trainer")
-    trainer = over(context.stage.trainer())(
+    own: tuple[type, ...] = ()
+    if wanted.sharded:
+        from tuiftune.engine.training.sharded import ShardedTrainer
+
+        own = (ShardedTrainer,)
+        bases.places_itself(model)
+    trainer = over(context.stage.trainer(), *own)(
         context=context,
         rhythm=rhythm,
         fingerprint=print_,
@@ -92,9 +99,28 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
         rhythm.before_training = preflight.run
     technique.restore(trainer.model, wanted)
+    if wanted.sharded:
+        trainer.shard(wanted, device)
     if wanted.preset.training.compile is True:
         optimizations.compile_layers(trainer.model)
     return trainer, preflight
+
+
+def _load(base: Base, wanted: Settings, device: str, group: Group) -> Any:
+    """The base model on its device. Of one that is to be sharded, rank 0 has the weights, in RAM.
+
+    What is quantized on a GPU is loaded there by each process.
+    """
+    if not wanted.sharded or wanted.four_bit:
+        return bases.load_model(base, wanted, device)
+    return bases.load_model(base, wanted, "cpu") if group.leads else bases.empty_model(base, wanted)
+
+
+def plain_model(context: RunContext) -> Any:
+    """A sharded run's model as one process has it, without any weights."""
+    wanted = context.wanted
+    model = bases.empty_model(context.base, wanted)
+    return applied(wanted.technique).prepare(model, wanted, context.store.directory.parent)
 
 
 def _know_base(print_: dict[str, Any], base: Base, group: Group) -> bool:

@@ -46,6 +46,7 @@ def fingerprint(
         **({"data.mix": [source.describe() for source in mix.sources]} if mix else {}),
         **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
         "processes": world,
+        **({"hardware.parallel": preset.hardware.parallel} if settings.sharded else {}),
         "method.adapter_dtype": settings.adapter_dtype,
         **{
             f"method.{key}": value

@@ -107,7 +107,7 @@ def open_run(
 
     training, held_out = _prepared(base, half, make, examples, data.max_length, report, stopping)
     device = bases.choose_device(wanted)
-    group.join(device, run.control_path / MEETING_PLACE)
+    group.join(device, run.control_path / MEETING_PLACE, offloaded=wanted.offloaded)
     start = group.first(start)
     if device == "cuda":
         gpu.keep_within(wanted.preset.hardware.memory_limit_bytes)

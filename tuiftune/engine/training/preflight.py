@@ -63,6 +63,7 @@ class Preflight:
 
     def __init__(self, settings: Settings, report: Report, device: str, path: Path) -> None:
         self._settings, self._report, self._device, self._path = settings, report, device, path
+        self._shared = settings.sharded
         self._fitting: int | None = None  # rows that were measured to fit, while more of them are tried
 
     def run(self, trainer: RunTrainer) -> None:
@@ -107,6 +108,8 @@ class Preflight:
                 _evaluation(trainer)
             return Tried(gpu.memory_of(self._device))
         except Exception as fault:
+            if trainer.shared:  # the others wait for this process, which therefore has to end
+                raise
             end = ending_of(fault)
             least = self._settings.stage.least
             if end.state == "oom" and trainer.args.per_device_train_batch_size >= 2 * least:
@@ -152,7 +155,7 @@ class Preflight:
             self._settings.predicted["needs"],
             self._settings.capacity,
         )
-        if self._fitting is not None or larger is None or not (held and needs and limit):
+        if self._shared or self._fitting is not None or larger is None or not (held and needs and limit):
             return None
         planned = preflight_of(self._path).get("planned_micro_batch")
         expected = held * larger.needs / needs
@@ -290,6 +293,7 @@ def _evaluation(trainer: RunTrainer) -> None:
     trainer.model.eval()
     with torch.no_grad(), optimizations.eager_layers(trainer.model), trainer.accelerator.autocast():
         trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+    trainer.settle()
     trainer.model.train()
 
 
@@ -321,7 +325,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
     scaler = trainer.accelerator.scaler
     scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
     trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
-    weights = [one.detach().to("cpu", copy=True) for one in trained]
+    weights = [trainer.local(one.detach()).to("cpu", copy=True) for one in trained]
     counted = {name: copy.deepcopy(getattr(trainer, name)) for name in trainer.counters}
     for group in optimizer.param_groups:
         group["lr"] = 0.0
@@ -336,7 +340,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
         trainer.state.total_flos = state.total_flos
         with torch.no_grad():
             for one, weight in zip(trained, weights, strict=True):
-                one.copy_(weight)
+                trainer.local(one.detach()).copy_(weight)
         if scaler is not None:
             scaler.load_state_dict(scale)
         for name, value in counted.items():

@@ -41,9 +41,10 @@ def train(
     group = group or Group()
     context = open_run(run, report, stopping, group, resume=resume, force=force, ground=ground)
     with libraries.quickly():
-        from tuiftune.engine.training.assembly import assemble
+        from tuiftune.engine.training.assembly import assemble, plain_model
 
     trainer, preflight = assemble(context)
+    _say_processes(context)
     _say_start(context, trainer)
     stopping.check()
 
@@ -60,7 +61,7 @@ def train(
     before = _score_before(context, scorer, ModelContender(context, trainer, BEFORE, scorer.room))
     trainer.rhythm.progress.judge_base(before.loss, trainer.held_out_parts)
     samples = None
-    if group.leads:  # which has the whole model
+    if group.leads or trainer.shared:  # which has the whole model, or what all have to make the calls for
         samples = Samples(context, scorer, tuned)
         samples.begin(before)
         trainer.after_evaluation = samples.take
@@ -71,8 +72,12 @@ def train(
     after = scorer.score(tuned, trainer.state.global_step)
     if not context.wanted.adapted:
         _tell_of_rounding(context, trainer, after)
+    if trainer.shared:
+        report.phase("exporting", "gathering the model")
+        plain = plain_model(context) if group.leads else None
+        trainer.consolidate(plain, adapted=context.wanted.adapted)
     group.part()
-    if samples is not None:
+    if samples is not None and group.leads:
         samples.finish(after, trainer.state.global_step)
         conclude(context, trainer, scorer, before, after)
 
@@ -107,6 +112,19 @@ def _score_before(context: RunContext, scorer: Scorer, base: ModelContender) -> 
     if group.leads:
         score.save(before, path)
     return before
+
+
+def _say_processes(context: RunContext) -> None:
+    """Tell that a run goes on with another number of processes, which a resume has asked for."""
+    then = context.start.saved.get("fingerprint", {}).get("processes")
+    now = context.group.size
+    if then is not None and then != now:
+        context.report.warning(
+            "processes_changed",
+            f"the run continues with {now} processes instead of {then}: each step has the same rows, but "
+            "losses differ by rounding and by dropout",
+            "resume it with the same number to repeat it exactly",
+        )
 
 
 def _say_start(context: RunContext, trainer: RunTrainer) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune import documents, stages, techniques
 from tuiftune.errors import UserError
+from tuiftune.plan import parallelism
 from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ OWN_AUTOS = frozenset(
         "evaluation.score",
         "evaluation.max_new_tokens",
         "hardware.gpus",
+        "hardware.parallel",
         "hardware.processes",
         "method.adapter_dtype",
         "model.attention",
@@ -114,6 +116,21 @@ class Settings:
         if hardware.gpus == "auto" or self.gpu == "cpu":
             return 1
         return len(hardware.gpus) if isinstance(hardware.gpus, list) else hardware.gpus
+
+    @property
+    def may_differ(self) -> frozenset[str]:
+        """What of the fingerprint a resume has changed on purpose."""
+        return self.changed | ({"processes"} if "hardware.processes" in self.changed else set())
+
+    @property
+    def sharded(self) -> bool:
+        """Return True if its processes share one model (FSDP2) instead of holding a copy each."""
+        return self.preset.hardware.parallel in parallelism.SHARDED and self.processes > 1
+
+    @property
+    def offloaded(self) -> bool:
+        """Return True if the shards are in RAM between the steps."""
+        return self.sharded and self.preset.hardware.parallel == parallelism.OFFLOADED
 
     @property
     def checkpoint_every(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -38,6 +38,8 @@ OVERFLOWS = 20  # a float16 loss scale may be halved this often in a row before 
 
 class RunTrainer(Mixin):
     """What a run adds to the trainer of its stage, whose loop, resume and loss stay the libraries' own."""
+
+    shared = False  # one model over all processes, whose calls all of them have to make
 
     def __init__(
         self,
@@ -107,9 +109,17 @@ class RunTrainer(Mixin):
         self._not_finite = self._not_finite | ~torch.isfinite(loss)
         # Before the last micro step the other processes don't wait for this one, and would wait forever then.
         asked = self.group.size == 1 or self.accelerator.sync_gradients
-        if asked and self.group.any(bool(self._not_finite)):
-            raise NotANumberError("loss", self.state.global_step + 1)
+        if asked and any(found := self.group.gather(bool(self._not_finite))):
+            which = f" of process {found.index(True) + 1} of {len(found)}" if len(found) > 1 else ""
+            raise NotANumberError(f"loss{which}", self.state.global_step + 1)
         return loss
+
+    def answering(self) -> Any:
+        """A context in which a process can generate by itself; if it gives False, all have to together."""
+        return nullcontext(True)
+
+    def settle(self) -> None:
+        """Called after forward passes that no backward pass follows."""
 
     def plain_step(self, model: Any, inputs: dict[str, Any], weight: Any) -> Any:
         """Forward and backward as the stage's trainer does them, without what a run adds."""
@@ -162,14 +172,17 @@ class RunTrainer(Mixin):
                 parts.append((lacking, 1))
                 measured.append(told)
         with self._own_metrics():
-            for batch in self._reported(loader):
+            for batch, own in self.batches(self._reported(loader), len(loader)):
                 inputs = self._prepare_inputs(batch)
                 count = int(self.weight(inputs))
-                if not count:
+                if not count and not self.shared:
                     continue
                 with torch.no_grad(), self.accelerator.autocast():
-                    parts.append((float(self.compute_loss(self.model, inputs)) * count, count))
-                measured.append(self._take_measures())
+                    loss = float(self.compute_loss(self.model, inputs))
+                told = self._take_measures()
+                if own and count:
+                    parts.append((loss * count, count))
+                    measured.append(told)
         self._metrics["eval"].clear()
         every = self.group.gather(parts)
         self.measured = self._mean_measures(every, self.group.gather(measured))
@@ -208,6 +221,11 @@ class RunTrainer(Mixin):
         """Report how far something got while the trainer is made."""
         self._stop_check()
         self._report.phase("loading", what, done=done, total=total)
+
+    def batches(self, loader: Any, number: int) -> Iterator[tuple[Any, bool]]:
+        """The batches of an evaluation, `number` of them, and whether their loss counts."""
+        del number
+        return ((batch, True) for batch in loader)
 
     def _share_held_out(self) -> Any:
         """This process's evaluation rows. accelerate would repeat some to make the shares even."""
@@ -287,8 +305,8 @@ class RunTrainer(Mixin):
             path.rename(staged / path.name)
         nested.rmdir()
 
-    def _help_saving(self) -> None:
-        """Put this process's random numbers into the checkpoint that rank 0 writes."""
+    def _help_saving(self, read: Callable[[Path], None] | None = None) -> None:
+        """Put this process's part and random numbers into rank 0's checkpoint, and `read` it."""
         self._store.follow()
         self.group.meet()
         self._staged = self._store.staged
@@ -297,17 +315,22 @@ class RunTrainer(Mixin):
         finally:
             self._staged = None
         self.group.meet()
+        if read is not None:
+            self.group.meet()  # all files are in their places
+            read(self._store.staged)
         self.group.meet()
 
     def try_saving(self) -> int:
         """Write a checkpoint, verify it, load it as a resumed run would, and remove it. Returns its bytes."""
 
         def read(staged: Path) -> None:
+            if self.shared and self.group.leads:
+                self.group.meet()
             self._load_from_checkpoint(str(staged))
             self._load_optimizer_and_scheduler(str(staged))
 
         if not self.group.leads:
-            self._help_saving()
+            self._help_saving(read if self.shared else None)
             return 0
         progress = {**self.rhythm.snapshot(), "fingerprint": self._fingerprint}
         size = self._store.trial(self._write, progress, read)
@@ -316,8 +339,12 @@ class RunTrainer(Mixin):
 
     def _finite(self) -> bool:
         """Whether what is trained holds numbers only: an update can overflow where the gradient doesn't."""
-        trained = [one.detach() for one in self.model.parameters() if one.requires_grad]
+        trained = [self.local(one.detach()) for one in self.model.parameters() if one.requires_grad]
         return all(bool(torch.isfinite(one).all()) for one in trained)
+
+    def local(self, tensor: Any) -> Any:
+        """This process's part of a parameter."""
+        return tensor
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
@@ -332,7 +359,7 @@ class RunTrainer(Mixin):
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """The states of a checkpoint, with the learning rate and weight decay that are wanted now."""
-        super()._load_optimizer_and_scheduler(checkpoint)
+        self.load_states(checkpoint)
         if checkpoint is None or not self._settings.changed:
             return
         groups, scheduler = self.optimizer.param_groups, self.lr_scheduler
@@ -346,11 +373,15 @@ class RunTrainer(Mixin):
             if group["weight_decay"]:  # biases and norms have none
                 group["weight_decay"] = self.args.weight_decay
 
+    def load_states(self, checkpoint: str | None) -> None:
+        """The states of a checkpoint as they were."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+
     def load_weights(self, checkpoint: Path) -> None:
         """The weights of a checkpoint, without its optimizer: for the result, not for training on."""
         self._load_from_checkpoint(str(checkpoint))
 
 
-def over(trainer: type[StageTrainer]) -> type[RunTrainer]:
-    """A run's trainer over that of its stage."""
-    return type(RunTrainer.__name__, (RunTrainer, trainer), {})
+def over(trainer: type[StageTrainer], *before: type) -> type[RunTrainer]:
+    """A run's trainer over that of its stage; `before` it what is a run's own."""
+    return type(RunTrainer.__name__, (*before, RunTrainer, trainer), {})

@@ -24,6 +24,7 @@ MOOT = {
     "method.adapter_dtype": "the tool's own precision of adapters",
     "training.divergence_patience": "tuiftune watches for divergence",
     "hardware.processes": "given to the tool's launcher",
+    "hardware.parallel": "given to the tool's launcher",
     "hardware.memory_limit": "tuiftune's limit",
     **dict.fromkeys(("score", "rows", "max_new_tokens", "samples"), ""),
 }

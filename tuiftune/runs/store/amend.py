@@ -14,8 +14,10 @@ from tuiftune.runs.store.directory import digest_of, write_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
+PROCESSES = "hardware.processes"
 MAY_CHANGE = (
     "training.learning_rate",
     "training.schedule",
@@ -24,6 +26,7 @@ MAY_CHANGE = (
     "training.max_grad_norm",
     "training.early_stopping",
     "training.divergence_patience",
+    PROCESSES,
 )
 
 
@@ -51,11 +54,15 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     new = file.override(old, list(settings))
     if new.training.learning_rate == "auto":
         raise UserError("auto is resolved only when a run is planned", place=keys[0], remedy="set a number")
-    training = new.training.model_dump(mode="json")
+    values = new.model_dump(mode="json")
+    if PROCESSES in keys:
+        _check_processes(new)
+        if before.gpu != "cpu":
+            plan["resolved"]["hardware"]["gpus"] = new.hardware.processes
     for key in keys:
-        leaf = key.partition(".")[2]
-        plan["resolved"]["training"][leaf] = training[leaf]
-        _give_reason(plan, key, training[leaf])
+        section, _, leaf = key.partition(".")
+        plan["resolved"][section][leaf] = values[section][leaf]
+        _give_reason(plan, key, values[section][leaf])
     plan["changed"] = sorted({*(plan.get("changed") or ()), *keys})
     text = documents.read_text(run.preset_path)
     if before.preset_digest in ("", digest_of(text)):  # else it was edited, and is told of
@@ -67,6 +74,27 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
         raise UserError(f"cannot be written ({fault.strerror})", place=str(run.path)) from None
     run.write_plan(plan)
     return keys
+
+
+def _check_processes(preset: Preset) -> None:
+    """UserError where so many processes cannot take equal shares of a step."""
+    processes, rows = preset.hardware.processes, preset.training.effective_batch
+    if processes == "auto":
+        raise UserError("auto is resolved only when a run is planned", place=PROCESSES, remedy="set a number")
+    at_once = int(preset.training.micro_batch) * processes
+    if rows % at_once:
+        raise UserError(
+            f"{rows} rows per step cannot be divided among {processes} processes that take "
+            f"{preset.training.micro_batch} at once",
+            place=PROCESSES,
+            remedy="use a number of processes by which they can",
+        )
+    if processes == 1 and preset.hardware.parallel in ("fsdp", "fsdp_offload"):
+        raise UserError(
+            "one process cannot read the checkpoints of a sharded model",
+            place=PROCESSES,
+            remedy="use 2 or more",
+        )
 
 
 def give_budget(run: RunDir, *, max_usd: float | None = None, max_hours: float | None = None) -> None:

@@ -209,7 +209,7 @@ def _seal(directory: Path, step: int, processes: int) -> int:
         directory / MANIFEST, {"version": VERSION, "step": step, "processes": processes, "files": files}
     )
     _sync(directory)
-    return sum(paths.size(path) for path in paths.entries(directory) if paths.is_file(path))
+    return sum(paths.size(path) for path in paths.below(directory, ()))
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:

@@ -27,9 +27,14 @@ VERSION = 1
 PROGRESS = "progress.json"
 CHUNK = 8 * 1024 * 1024
 NEEDED = ("optimizer.pt", "scheduler.pt", "trainer_state.json", PROGRESS)
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "adapter_model.safetensors",
+    "sharded/.metadata",
+)
 # Further files in a checkpoint that a loader could take for its own; what else lies there is read by nobody.
-READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp")
+READ = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".safetensors", ".json", ".distcp", ".metadata")
 MOST_PROCESSES = 4096
 
 

@@ -1,0 +1,119 @@
+"""One GPU, a copy on each, or one model over all: what the plan chooses, with its reasons and its memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_make_plan import GIB, machine, plan
+
+from tuiftune.errors import UserError
+from tuiftune.models.resolve import resolve
+from tuiftune.plan import memory, shard, static
+from tuiftune.plan.settings import Settings
+
+LARGE = "meta-llama/Llama-3.1-70B"
+
+
+def reason(made: Any, key: str) -> Any:
+    return next(one for one in made.reasons if one.key == key)
+
+
+def test_gpus_share_a_model_only_where_no_copy_fits() -> None:
+    """What a plan chose before there was a choice stays, whatever sharing would be worth."""
+    one, copies = plan(gpu="H200"), plan(gpu="H200:4")
+    assert one.resolved.hardware.parallel == "none"
+    assert copies.resolved.hardware.parallel == "ddp"
+    shared = plan(LARGE, gpu="H100:8", method__technique="lora")
+    assert (shared.fits, shared.resolved.hardware.parallel) == (True, "fsdp")
+    assert shared.resolved.hardware.processes == 8
+    assert "a copy per GPU needs at least" in reason(shared, "hardware.parallel").why
+    assert "(FSDP2), each with 2 of 16 rows" in reason(shared, "hardware.processes").why
+    assert shared.resolved.training.optimizer == "adamw_torch_fused"
+    assert shared.resolved.training.compile is False
+    assert any("tested on CPUs only" in note for note in shared.notes)
+    assert not plan(LARGE, gpu="H100:8", method__technique="lora", hardware__parallel="ddp").fits
+
+
+def test_shards_go_to_ram_last() -> None:
+    made = plan(LARGE, gpu="RTX 4090:2")
+    assert (made.fits, made.resolved.hardware.parallel) == (True, "fsdp_offload")
+    assert "kept in RAM between the steps" in reason(made, "hardware.parallel").why
+    ram = shard.in_ram(resolve(LARGE).architecture, replaced(made, "fsdp_offload"))
+    assert 130 * GIB < ram < 150 * GIB, "the 16-bit weights and the adapters with their states"
+    shared = plan(LARGE, gpu="RTX A6000:8")
+    assert shared.resolved.hardware.parallel == "fsdp"
+    assert shared.speed.tokens_per_second > 2 * made.speed.tokens_per_second
+
+
+def replaced(made: Any, parallel: str) -> Settings:
+    method, training = made.resolved.method, made.resolved.training
+    return Settings(
+        technique=method.technique,
+        micro_batch=int(training.micro_batch),
+        length=2048,
+        rank=int(method.rank),
+        copies=int(made.resolved.hardware.processes),
+        shards=int(made.resolved.hardware.processes),
+        offload=parallel == "fsdp_offload",
+    )
+
+
+@pytest.mark.parametrize("technique", ["full", "lora", "qlora"])
+def test_a_gpu_holds_its_share_and_what_is_gathered(technique: str) -> None:
+    arch = resolve("meta-llama/Llama-3.1-8B").architecture
+    full = technique == "full"
+    alone = Settings(
+        technique=technique, micro_batch=1, length=1024, weight_bytes=4 if full else 2, autocast=full
+    )
+    held = static.components(arch, alone)
+    found = [
+        memory.estimate(arch, Settings(**{**fields(alone), "copies": n, "shards": n})) for n in (2, 4, 8)
+    ]
+    for one, shards in zip(found, (2, 4, 8), strict=True):
+        assert one.components["optimizer"] == -(-held["optimizer"] // shards)
+        gathered = one.components["weights"] - -(-held["weights"] // shards)
+        layer = 16e9 / 32 if technique != "qlora" else 5e9 / 32
+        assert 2 * 0.53e9 * 2 < gathered < 2 * 0.53e9 * 2 + 4 * layer, "head, embeddings and three layers"
+    assert found[0].device > found[1].device > found[2].device
+    loading = shard.while_loading(arch, alone)
+    assert (loading > 0) == (technique == "qlora"), "quantized on each GPU before it is sharded"
+    assert all(one.needs > loading for one in found)
+    assert found[2].needs < memory.estimate(arch, alone).needs
+
+
+def fields(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+
+
+@pytest.mark.parametrize(
+    ("values", "gpu", "says"),
+    [
+        ({}, "H100", r"hardware\.parallel: fsdp needs 2 or more processes"),
+        ({"method__technique": "pissa"}, "H100:2", r"PiSSA cannot train a sharded model"),
+        ({"method__technique": "dora"}, "H100:2", r"DoRA cannot train a sharded model"),
+        ({"method__stage": "dpo"}, "H100:2", r"cannot train a sharded model .*Use ddp"),
+        ({"model__quantization": "fp8"}, "H100:2", r"over FP8 cannot train a sharded model"),
+        ({"training__optimizer": "adamw_8bit"}, "H100:2", r"training\.optimizer: adamw_8bit cannot update"),
+        ({"training__compile": True}, "H100:2", r"training\.compile: a sharded model is not compiled"),
+        ({"model__dtype": "float16"}, "H100:2", r"model\.dtype: float16 cannot train a sharded model"),
+        ({"method__modules_to_save": ["lm_head"]}, "H100:2", r"method\.modules_to_save"),
+        ({"hardware__parallel": "fsdp_offload", "hardware__processes": 2}, None, r"no GPU from which"),
+        ({"hardware__parallel": "none", "hardware__gpus": 2}, "H100:2", r"without sharing the work"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_in_a_line(
+    values: dict[str, Any], gpu: str | None, says: str
+) -> None:
+    technique = {"method__technique": "lora", "hardware__parallel": "fsdp"}
+    with pytest.raises(UserError, match=says):
+        plan(gpu=gpu, **{**technique, **values})
+
+
+def test_processes_on_a_cpu_share_a_model_on_request() -> None:
+    asked = {"hardware__processes": 2, "hardware__parallel": "fsdp"}
+    made = plan("Qwen/Qwen2.5-0.5B", gpu=None, **asked)
+    copies = plan("Qwen/Qwen2.5-0.5B", gpu=None, hardware__processes=2)
+    assert copies.resolved.hardware.parallel == "ddp"
+    assert made.memory.components["weights"] < copies.memory.components["weights"]
+    assert machine().gpus == ()
