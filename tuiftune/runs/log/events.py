@@ -16,6 +16,7 @@ samples     step, when, file, count, seconds  (the rows themselves stay in sampl
 gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w, temperature_c, throttle}],
             cpu (percent), host_memory_used, host_memory_total, disk_free
 memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, preflight
+shards      parallel, parameter_bytes (what each process holds between steps, by rank)
 checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase
