@@ -150,7 +150,8 @@ def test_the_result_loads_in_plain_transformers(
     assert config.get("architectures", ["LlamaForCausalLM"]) == ["LlamaForCausalLM"]
     code, said = engine.run("score", shared)
     assert code == 0, said
-    assert json.loads(said.splitlines()[-1])["after"]["loss"] == pytest.approx(result(shared)["after"]["loss"], rel=1e-4)
+    again = json.loads(said.splitlines()[-1])
+    assert again["after"]["loss"] == pytest.approx(result(shared)["after"]["loss"], rel=1e-4)
 
 
 @pytest.mark.long
@@ -190,6 +191,22 @@ def test_stopped_and_killed_they_resume_to_the_bit(
     assert files(broken) == files(whole)
     for key in ("before", "after", "best_step", "steps", "tokens", "samples"):
         assert result(broken)[key] == result(whole)[key], key
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("technique", RESUMED)
+def test_products_in_16_bit_are_those_of_one_process_but_for_rounding(
+    technique: str, engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    """Parameters held as without sharding, gathered in bfloat16 in place of autocast."""
+    half = {**TECHNIQUES[technique], "model__dtype": "bfloat16"}
+    alone, shared = make_run(**ALONE, **half), make_run(**PAIR, **half)
+    assert engine.run("train", alone) == engine.run("train", shared) == (0, "")
+    assert losses(shared) == pytest.approx(losses(alone), rel=0.02)
+    (shards,) = tiny.events(shared, "shards")
+    start = tiny.events(shared, "start")[0]
+    held = 4 * start["parameters"] if technique == "full" else 2 * start["parameters"] + 4 * adapters(shared)
+    assert sum(shards["parameter_bytes"]) == held
 
 
 @pytest.mark.long

@@ -145,7 +145,9 @@ def _why(chosen: Spread, missing: str) -> str:
     if chosen.parallel == OFFLOADED:
         either = "; shards do not fit either" if missing else ""
         return f"{told}{either}; they are kept in RAM between the steps, which is much slower"
-    return f"{told}; weights are gathered layer by layer"
+    between = f"{chosen.device.exchange / 1e9:.0f} GB/s between GPUs"
+    link = "" if chosen.device.kind == "cpu" else f" ({between})"
+    return f"{told}; weights are gathered layer by layer{link}"
 
 
 def check(

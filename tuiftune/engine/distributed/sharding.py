@@ -29,7 +29,8 @@ SPARE = 1.1  # of the gathered model's bytes, for what answers are generated wit
 
 
 def shard(model: Any, settings: Settings, group: Group, device: str) -> None:
-    """Shard a model in place. Rank 0 has its weights in RAM; the others have it on the meta device.
+    """Shard a model in place. Rank 0 has its weights in RAM, the others have it on the meta device; one that
+    is quantized is on the device of each.
 
     Raises RuntimeError where the processes built different models, or something stayed whole.
     """
@@ -41,12 +42,11 @@ def shard(model: Any, settings: Settings, group: Group, device: str) -> None:
     layers = optimizations.decoder_layers(core)
     if not layers:
         raise RuntimeError(f"{type(core).__name__} does not show its decoder layers")
-    fill = _Filling(core, group, device)
-    for layer in layers:
-        fill.take(layer)
-        fully_shard(layer, reshard_after_forward=True, **options)
-    fill.take(core)
-    fully_shard(core, reshard_after_forward=False, **options)
+    fill = None if settings.four_bit else _Filling(core, group, device)
+    for unit in (*layers, core):
+        if fill is not None:
+            fill.take(unit)
+        fully_shard(unit, reshard_after_forward=unit is not core, **options)
     _check(model, group)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.training.settings import Settings
 
-TRAINING = ("preflight", "training", "evaluating", "saving")  # phases whose memory the micro batch decides
+TRAINING = ("training", "evaluating", "saving")  # phases whose memory the micro batch decides
 
 
 def smaller(micro: int, effective: int, least: int = 1) -> int | None:
@@ -48,7 +48,8 @@ def downsize(run: RunDir, settings: Settings, report: Report, others: int = 0) -
     planned, effective = settings.planned_micro_batch, int(training.effective_batch)
     now = int(training.micro_batch)
     rows = smaller(now, effective // processes, settings.stage.least)
-    if rows is None or report.phase_name not in TRAINING:
+    phases = (*TRAINING, "preflight") if settings.sharded else TRAINING  # whose check one process can't end
+    if rows is None or report.phase_name not in phases:
         return False
     document = {"micro_batch": rows, "planned": planned, "step": report.step}
     try:
