@@ -287,3 +287,53 @@ def test_a_model_that_no_device_holds_whole_answers_the_same(
     texts = [(run / "samples.jsonl").read_text() for run in (tight, roomy)]
     answers = [[json.loads(line).get("answers") for line in text.splitlines()] for text in texts]
     assert answers[0] == answers[1]
+
+
+SHARE = """
+import json, sys, torch
+import torch.distributed as dist
+from peft import LoraConfig, get_peft_model
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from transformers import AutoConfig, AutoModelForCausalLM
+from tuiftune.engine.distributed import sharding
+from tuiftune.engine.training.optimizations import decoder_layers
+from tuiftune.models import catalogue
+fields = dict(catalogue.find(sys.argv[1]).config)
+size, adapted = int(sys.argv[2]), sys.argv[3] == "lora"
+dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=size)
+with torch.device("meta"):
+    config = AutoConfig.for_model(fields.pop("model_type"), **fields)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if adapted else torch.float32)
+    if adapted:
+        model = get_peft_model(model, LoraConfig(r=16, target_modules="all-linear"))
+        for one in model.parameters():
+            if one.requires_grad:
+                one.data = one.data.float()
+core = sharding._core(model)
+mesh = init_device_mesh("cpu", (size,))
+for unit in (*decoder_layers(core), core):
+    fully_shard(unit, mesh=mesh)
+trained = sum(4 * sharding.local(one).numel() for one in model.parameters() if one.requires_grad)
+print(json.dumps([sharding.held_bytes(model), trained]))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("technique", RESUMED)
+@pytest.mark.parametrize(("shape", "size"), [("meta-llama/Llama-3.1-8B", 8), ("meta-llama/Llama-3.2-3B", 2)])
+def test_the_plan_knows_the_share_of_a_large_model(shape: str, size: int, technique: str) -> None:
+    """Counted without its weights: what `fully_shard` gives the first of so many processes."""
+    from tuiftune.models.resolve import resolve
+    from tuiftune.plan import static
+    from tuiftune.plan.settings import Settings
+
+    command = [sys.executable, "-c", SHARE, shape, str(size), technique]
+    held, trained = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    full = technique == "full"
+    settings = Settings(technique, 1, 1024, rank=16, weight_bytes=4 if full else 2, autocast=full)
+    whole = static.components(resolve(shape).architecture, settings)
+    assert held == pytest.approx((whole["weights"] + whole["adapters"]) / size, rel=2e-3)
+    assert trained == pytest.approx(whole["gradients"] / size, rel=2e-3)
+    assert 2 * trained == pytest.approx(whole["optimizer"] / size, rel=2e-3)

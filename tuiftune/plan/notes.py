@@ -42,6 +42,7 @@ def of(
     needs: int,
     usual: UsualRate,
     parallel: str,
+    ram: int,
 ) -> tuple[str, ...]:
     """Return the notes: assumptions, lengths of the data, budget limits, prices."""
     notes = [*_near(needs, device), *_emulated(technique, device), *device.notes, *model.architecture.notes]
@@ -67,6 +68,10 @@ def of(
             f"Full fine-tuning on {sharded.cards} GPUs that share the model (FSDP2) would need "
             f"{size(sharded.memory.needs)} per GPU ({fits}), at {sharded.tokens_per_second:,.0f} tokens/s: "
             "hardware.parallel: fsdp."
+        )
+    if ram:
+        notes.append(
+            f"{size(ram)} of RAM are needed to load the model before it is sharded, and to gather it."
         )
     if parallel in SHARDED and device.kind == "cuda":
         notes.append(

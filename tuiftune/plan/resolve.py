@@ -158,6 +158,7 @@ def make_plan(
             best.memory.needs,
             usual,
             chosen.way.parallel,
+            shard.in_ram(model.architecture, best.settings) if chosen.way.sharded else 0,
         ),
     )
 

@@ -41,11 +41,10 @@ def parts(whole: dict[str, int], arch: Architecture, settings: Settings) -> dict
 
 
 def in_ram(arch: Architecture, settings: Settings) -> int:
-    """Bytes of RAM that all processes hold together where shards are kept there."""
-    if not settings.offload:
-        return 0
+    """Bytes of RAM at most: the model, which rank 0 loads and gathers, and shards that are kept there."""
     held = static.components(arch, settings)
-    return sum(held.get(name, 0) for name in SHARED)
+    whole = held["adapters"] if settings.four_bit else held["weights"] + held["adapters"]
+    return whole + (sum(held.get(name, 0) for name in SHARED) if settings.offload else 0)
 
 
 def while_loading(arch: Architecture, settings: Settings) -> int:
