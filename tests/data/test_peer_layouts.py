@@ -202,7 +202,7 @@ CASES = [
             "prompt": "How far is Oslo?", "messages": ASKED + ANSWERED, "chosen": ASKED + ANSWERED,
             "rejected": [*ASKED, turn("assistant", "Far.")], "score_chosen": 8.0, "score_rejected": 3.0,
         }),
-        "preference", "dpo", N, ASK, ("score_chosen",), chosen="Three hours.",
+        "preference", "dpo", N, ASK, ("not used: prompt",), chosen="Three hours.",
     ),
     Case(
         "compared.jsonl",

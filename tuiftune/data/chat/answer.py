@@ -29,10 +29,12 @@ def strip(raw: str, plain: str, ending: Ending, special: Collection[str], *, end
     """By rule, for every answer alike: what follows the last of the template's own lead-ins, and of that what
     follows the thinking blocks at its beginning. `raw` has the special tokens, `plain` has not.
     """
-    lead, tail = ending.lead.strip(), ending.tail.strip()
+    lead, tail = ending.lead.strip(), ending.tail
+    places = (tail.find(token) for token in (*special, *ending.stops) if token)
+    suffix = tail[: min((place for place in places if place >= 0), default=len(tail))].strip()
     text = raw
-    if tail and tail not in special:  # an end that is written out, where the tokenizer doesn't know it
-        text = text.rstrip().removesuffix(tail)
+    if suffix:  # words of the template, or an end that the tokenizer does not know
+        text = text.rstrip().removesuffix(suffix)
     marked = bool(lead) and not CLOSED.search(lead) and lead in text
     bare = text.rpartition(lead)[2] if marked else text
     answer = without(bare) if CLOSED.search(bare) else bare

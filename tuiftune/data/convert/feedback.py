@@ -62,7 +62,7 @@ def _classes(sample: list[Row], answer: str, label: str) -> bool:
     """Whether a label is but another name of the answer, as a class and its number are."""
     pairs = {(str(row.get(answer)), str(row[label])) for row in sample if not is_missing(row.get(label))}
     answers, labels = {left for left, _ in pairs}, {right for _, right in pairs}
-    return len(pairs) == len(answers) == len(labels) and len(sample) >= max(8, 4 * len(pairs))
+    return 1 < len(pairs) == len(answers) == len(labels) and len(sample) >= max(8, 4 * len(pairs))
 
 
 def holds_answers(sample: list[Row], name: str) -> bool:
@@ -141,8 +141,10 @@ def kto_pairs(sample: list[Row], known: list[str]) -> Recognition | None:
 
 def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place: str) -> None:
     """ColumnsError where a column that isn't read says that some of these answers must not be learned."""
+    if found.format == "classification":
+        return _refuse_judged_labels(sample, known, found, place)
     if found.format not in ("chat", "sharegpt", "instruction", "prompt-completion"):
-        return
+        return None
     train = f"train on all of them with --format {found.format} (data.format in a preset)"
     for name in known:
         if name in found.columns.values():
@@ -163,7 +165,11 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
                 f"column label; {train}",
             )
         graded = thumbs.grades(values) or _two_words(values) or thumbs.grades_in_words(values)
-        if key in thumbs.GRADES and graded:
+        answer = found.columns.get("completion") or found.columns.get("output")
+        numbered = key in thumbs.LABELS and thumbs.grades(values)
+        if numbered and answer and _classes(sample, answer, name):
+            continue
+        if (key in thumbs.GRADES and graded) or numbered:
             few = ", ".join(sorted({printable(str(value))[:12] for value in values}))[:60]
             raise ColumnsError(
                 f'"{shown}" grades the answers ({few}), not used: the worst would be trained like the best',
@@ -175,6 +181,21 @@ def refuse_judged(sample: list[Row], known: list[str], found: Recognition, place
                 f'"{shown}" excludes answers from the loss, which is not supported in a separate column',
                 place=place,
                 remedy=f"write it into the messages as weight: 0, or drop such rows; {train}",
+            )
+    return None
+
+
+def _refuse_judged_labels(sample: list[Row], known: list[str], found: Recognition, place: str) -> None:
+    """ColumnsError where a column says in words (accept, reject) which of the labels are wrong."""
+    for name in known:
+        values = values_of(sample, name)
+        if name not in found.columns.values() and thumbs.judges(values):
+            few = ", ".join(sorted({printable(str(value))[:12] for value in values}))[:60]
+            raise ColumnsError(
+                f'"{printable(name)[:40]}" judges the labels ({few}), not used: wrong ones would be trained',
+                place=place,
+                remedy="drop the rows whose labels are wrong, and the column; train on all of them with "
+                "--format classification (data.format in a preset)",
             )
 
 
@@ -189,7 +210,9 @@ def _judged_inside(key: str, values: list[Any]) -> str | None:
     inside = any(isinstance(value, list | dict) for value in values) or held.keys() != {key}
     for inner, found in held.items():
         verdict = inner in thumbs.VERDICTS and any(thumbs.is_up(value, inner) is False for value in found)
-        several = inner in thumbs.LABELS and thumbs.thumbs_of_several_scales(found)
+        several = inner in thumbs.LABELS and (
+            thumbs.thumbs_of_several_scales(found) or (inside and _two_words(found))
+        )
         graded = inside and inner in thumbs.GRADES and (_two_words(found) or key in thumbs.VERDICTS)
         if verdict or several or thumbs.judges(found) or (graded and len({*map(str, found)}) > 1):
             few = ", ".join(sorted({printable(str(value))[:12] for value in found}))[:60]

@@ -337,10 +337,9 @@ class Converter:
             made["label"].append(None if up is None else str(up).lower())
             if up is None:
                 _add(faults, index, "missing:label")
-                if not is_missing(row.get(name)):
-                    self.lost[
-                        "rows whose label is neither a thumb up nor a thumb down are not trained on"
-                    ] += 1
+                missing = is_missing(row.get(name))
+                said = "without a label" if missing else "whose label is neither a thumb up nor a thumb down"
+                self.lost[f"rows {said} are not trained on"] += 1
         return made
 
 

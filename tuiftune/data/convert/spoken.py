@@ -53,7 +53,7 @@ DIALECTS = (
         r"(?:^|\n\s*)(SYSTEM|USER|ASSISTANT|FUNCTION RESPONSE|HUMAN|Human|User|Assistant|System|AI|Bot|GPT)"
         r": ?",
     ),
-    _dialect("USER: … ASSISTANT: on one line", r"(?:^|\s+)(USER|ASSISTANT): "),
+    _dialect("USER: … ASSISTANT: on one line", r"(?:^|\s+)(USER|ASSISTANT):(?: |\Z)"),
 )
 _LLAMA_SYSTEM = re.compile(r"\s*<<SYS>>\s*(.*?)\s*<</SYS>>\s*", re.DOTALL)
 
@@ -84,6 +84,12 @@ def turns_in(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> l
             turns.append({"role": role, "content": content})
     roles = {turn["role"] for turn in turns}
     return turns if {"user", "assistant"} <= roles else []
+
+
+def asks(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> list[dict[str, Any]]:
+    """The turns of a text that ends with the mark of an answer, without that; none of any other text."""
+    turns = turns_in(text, dialect, lost)
+    return turns[:-1] if turns and turns[-1] == {"role": "assistant", "content": ""} else []
 
 
 def dialect_of(texts: list[str], share: float = 0.9) -> Dialect | None:

@@ -12,6 +12,7 @@ from tuiftune.data.detect.format_detectors import (
     instruction_rows,
     pairs_rows,
     positional_rows,
+    refuse_choices,
     refuse_printed,
     text_rows,
 )
@@ -85,6 +86,7 @@ def recognise(
         if found:
             refuse_judged(sample, known, found, place)
             refuse_printed(sample, found, place)
+            refuse_choices(sample, found, place)
             return found
     raise ColumnsError(
         "the format was not detected",

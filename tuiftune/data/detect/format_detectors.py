@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tuiftune.data.read.json_rows import Row
 
 PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
+_OPTION = re.compile(r"(?:(?:option|choice|answer|opt)[ _-]?)?[a-e]|(?:option|choice|opt)[ _-]?[1-9]")
+_SIDES = (("completion", "output"), ("prompt", "instruction"))
+_POINTER = re.compile(r"\d|[A-J]")
 _ID = re.compile(r"(?:^|_)(?:id|ids|idx|index|uid|uuid|guid|no|nr|number|time|date|timestamp)$")
 
 
@@ -39,6 +42,8 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     if not found:
         return None
     name, style = found
+    if name.lower() in names.HISTORY and not _asks_itself(sample, known, name):
+        return None
     keys = "from and value" if style == "sharegpt" else "role and content"
     rest = [other for other in known if other != name]
     completion = named(rest, names.ANSWERS)
@@ -54,6 +59,13 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
     if verdict := verdict_of(sample, rest):
         return Recognition("kto", 0.95, (*evidence, verdict[1]), {**columns, "label": verdict[0]})
     return Recognition(style, round(0.5 + 0.5 * present(sample, name), 2), tuple(evidence), columns)
+
+
+def _asks_itself(sample: list[Row], known: list[str], name: str) -> bool:
+    """Whether a history holds the question: no other column than that of its answer says anything."""
+    rest = [other for other in known if other != name]
+    answer = named(rest, names.ANSWERS)
+    return not any(_says_more(sample, other) for other in rest if other != answer)
 
 
 def _open(sample: list[Row], name: str) -> bool:
@@ -146,7 +158,7 @@ def text_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         name = known[0]
     if name is None or not isinstance(first(sample, name), str):
         return None
-    if name.lower() in names.PROMPTS and name.lower() not in names.TEXT:
+    if name.lower() in names.PROMPTS and name.lower() not in (*names.TEXT, "message"):
         return None  # prompts without answers
     others = [other for other in known if other != name]
     if len(others) == 1 and _may_be_labels(sample, others[0]) and others[0].lower() not in names.ABOUT:
@@ -221,6 +233,38 @@ def refuse_printed(sample: list[Row], found: Recognition, place: str) -> None:
                 place=place,
                 remedy=f"write plain text; to train on them unchanged: --format {found.format}",
             )
+
+
+def refuse_choices(sample: list[Row], found: Recognition, place: str) -> None:
+    """ColumnsError where the answers only point (by number or letter) into options that no role reads."""
+    roles = found.columns
+    name, prompt = (next((roles[one] for one in both if one in roles), None) for both in _SIDES)
+    if name is None or prompt is None:
+        return
+    known = list(dict.fromkeys(key for row in sample for key in row if key not in roles.values()))
+    listed_so = named(known, names.CHOICES)
+    lettered = [key for key in known if _OPTION.fullmatch(key.lower())]
+    columns = [listed_so] if listed_so and isinstance(first(sample, listed_so), list | dict) else lettered
+    points = [str(row[name]).strip().strip("().").upper() for row in sample if row.get(name) is not None]
+    if not points or not all(_POINTER.fullmatch(point) for point in points) or columns == lettered[:1]:
+        return
+    row = next((row for row in sample if all(row.get(column) for column in columns)), {})
+    options = [text for column in columns for text in texts_in(row.get(column))]
+    if not options or all(text in str(row.get(prompt)) for text in options):
+        return
+    raise ColumnsError(
+        f'"{printable(name)}" only points (such as {points[0]}) into {listed(columns)}, not in the prompt',
+        place=place,
+        remedy="write the options into the prompt, or the text of the right one into the answer; to train on "
+        f"them unchanged: --format {found.format}",
+    )
+
+
+def texts_in(value: object) -> list[str]:
+    """The texts that a value holds, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [text for one in value for text in texts_in(one)] if isinstance(value, list) else [str(value)]
 
 
 def _json(text: str) -> bool:

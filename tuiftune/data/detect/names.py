@@ -6,7 +6,7 @@ MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dial
 SYSTEM = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 HISTORY = ("history", "chat_history", "conversation_history", "dialogue_history", "previous_turns")
 ROLE_KEYS = ("role", "from", "speaker", "author", "sender")  # who says a turn
-CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance")  # what is said
+CONTENT_KEYS = ("content", "value", "text", "parts", "message", "utterance", "refusal")  # what is said
 PAIRS = (
     ("prompt", "completion"),
     ("prompt", "response"),
@@ -32,6 +32,8 @@ PAIRS = (
     ("context", "response"),
     ("inputs", "targets"),
     ("input_text", "target_text"),
+    ("message", "response"),
+    ("message", "reply"),
     ("q", "a"),
 )
 INSTRUCTION = ("instruction", "instruct", "task")
@@ -92,6 +94,7 @@ PROMPTS = tuple(dict.fromkeys(left for left, _ in PAIRS)) + INSTRUCTION
 ANSWERS = tuple(dict.fromkeys(right for _, right in PAIRS))
 TOOLS = ("tools", "functions")
 CONTEXTS = ("context", "passage", "paragraph", "background", "evidence", "knowledge")
+CHOICES = ("choices", "options", "endings", "alternatives", "candidates", "distractors")  # to choose from
 ASKED = ("question", "query", "q")  # what a context may stand before
 SAID = frozenset((*ANSWERS, *INSTRUCTION_ANSWERS, *LABELS, "reply", "labels", *CHOSEN, *REJECTED)) - {
     "text"

@@ -41,7 +41,9 @@ SCALES = (
     ("-", "+"),
     ("👎", "👍"),
 )
-NEUTRAL = frozenset(("neutral", "none", "unknown", "n/a", "nan", "null", "", "tie"))
+NEUTRAL = frozenset(
+    ("neutral", "none", "unknown", "n/a", "nan", "null", "", "tie", "ignore", "ignored", "skip", "skipped")
+)
 # Column names that hold a rating of an answer. Those of `LABELS` may hold a class instead.
 LABELS = ("label", "labels")
 VERDICTS = (

@@ -30,7 +30,7 @@ def delimiter_of(head: str, suffix: str) -> str:
     """The delimiter that cuts the first records into the same number of cells, more than one;
     else a comma.
     """
-    if suffix == ".tsv":
+    if suffix == ".tsv" and "\t" in head:
         return "\t"
     best, best_score = ",", 0.0
     whole = head[: head.rfind("\n") + 1] or head
@@ -80,7 +80,7 @@ def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> It
         delimiter = said[1] if said else delimiter_of(head, path.suffix.lower())
         records = Records(lines, delimiter, line=1 if said else 0)
         every = iter(records)
-        first = next(every, None)
+        first = next((record for record in every if record), None)
         if first is None:
             return
         if isinstance(first, str):

@@ -63,6 +63,12 @@ def json_document(path: Path, bad: Malformed, notes: list[str] | None = None) ->
     try:
         document = DECODER.decode(buffer)
     except json.JSONDecodeError as fault:
+        if fault.msg == "Extra data":
+            raise UserError(
+                "another JSON value after the first",
+                place=f"{path}:{fault.lineno}",
+                remedy="write each row on one line (JSONL), or all in one array",
+            ) from None
         raise bad_json(path, fault.lineno, fault.msg, buffer, fault.pos) from None
     except RecursionError:
         raise UserError("nested too deeply", place=f"{path}:1", remedy="flatten it") from None

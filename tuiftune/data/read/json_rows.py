@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents
@@ -46,6 +47,12 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _real(digits: str) -> float | None:
+    """A number; None where it is larger than any: no value, as NaN is none."""
+    value = float(digits)
+    return None if math.isinf(value) else value
+
+
 def too_deep(text: str, value: Any) -> bool:
     """Whether a value is nested deeper than what walks through it follows."""
     return text.count("[") + text.count("{") > documents.DEEPEST and documents.deeper_than(value)
@@ -55,7 +62,9 @@ def _no_number(_: str) -> None:
     """NaN and Infinity are no JSON: such a value is missing."""
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole, parse_constant=_no_number)
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_whole, parse_float=_real, parse_constant=_no_number
+)
 scan: Callable[[str, int], tuple[Any, int]] = vars(DECODER)["scan_once"]
 
 
@@ -114,6 +123,7 @@ def next_line(text: io.TextIOWrapper, path: Path, number: int) -> str:
 
 
 def _parse(line: str, path: Path, number: int) -> Any:
+    line = line.removeprefix("\ufeff")  # of a file that was put after another
     try:
         value, end = scan(line, 0)
     except StopIteration:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.convert.compared import compared, ranked, rejected_beside, two_outputs
-from tuiftune.data.convert.spoken import dialect_of, turns_in
-from tuiftune.data.detect.names import ABOUT, SYSTEM
+from tuiftune.data.convert.scored import scored_sides
+from tuiftune.data.convert.spoken import asks, dialect_of, turns_in
+from tuiftune.data.detect.names import ABOUT, PAIRS, SYSTEM
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -37,8 +38,10 @@ def layout_of(sample: list[Row], named: str = "auto") -> Layout | None:
     if named == "text":
         return None
     first = next((row for row in sample if row), {})
-    for judge in (_feedback, _judged, _spoken, _patterns, _paragraphs, _several_answers):
+    for judge in (_feedback, _judged, _spoken, _asked_aloud, _patterns, _paragraphs, _several_answers):
         if judge is _judged and named in ("chat", "sharegpt"):
+            continue
+        if judge is _asked_aloud and named not in ("auto", "chat", "sharegpt"):
             continue
         if found := judge(sample, first):
             return found
@@ -74,7 +77,7 @@ def _feedback(_: list[Row], first: Row) -> Layout | None:
 
 def _judged(sample: list[Row], first: Row) -> Layout | None:
     """Answers that are compared with one another."""
-    for judge in (rejected_beside, compared, ranked, two_outputs):
+    for judge in (scored_sides, rejected_beside, compared, ranked, two_outputs):
         if found := judge(sample, first):
             return Layout(*found)
     return None
@@ -103,6 +106,36 @@ def _spoken(sample: list[Row], first: Row) -> Layout | None:
         return [made]
 
     return Layout(f'the texts of "{name}" are conversations written as {dialect.name}', rows)
+
+
+def _asked_aloud(sample: list[Row], first: Row) -> Layout | None:
+    """A prompt that is written as a conversation up to the mark of its answer ("Human: … Assistant:")."""
+    lowered = {name.lower().strip(): name for name in reversed(first)}
+    pairs = ((lowered.get(left), lowered.get(right)) for left, right in PAIRS)
+    found = next(((left, right) for left, right in pairs if left and right), None)
+    if found is None:
+        return None
+    prompt, answer = found
+    texts = [row[prompt] for row in sample if isinstance(row.get(prompt), str) and row[prompt].strip()]
+    dialect = dialect_of(texts)
+    if (
+        dialect is None
+        or dialect.preamble
+        or sum(bool(asks(text, dialect)) for text in texts) < 0.9 * len(texts)
+    ):
+        return None
+
+    def rows(row: Row, lost: Counter[str]) -> list[Row]:
+        text, said = row.get(prompt), row.get(answer)
+        turns = asks(text, dialect, lost) if isinstance(text, str) else []
+        if not turns or not isinstance(said, str):
+            return [row]
+        if said != said.strip():
+            lost["white space around the answers to a written conversation is dropped"] += 1
+        rest = {name: value for name, value in row.items() if name not in found}
+        return [{**rest, "messages": [*turns, {"role": "assistant", "content": said.strip()}]}]
+
+    return Layout(f'the texts of "{prompt}" are conversations written as {dialect.name}', rows)
 
 
 def _patterns(_: list[Row], first: Row) -> Layout | None:

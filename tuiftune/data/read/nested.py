@@ -78,7 +78,7 @@ def _by_column(document: dict[str, Any]) -> list[Any] | None:
     if not columns or not all(isinstance(column, dict) and column for column in columns):
         return None
     index = list(columns[0])
-    if not all(list(column) == index for column in columns[1:]):
+    if not all(column.keys() == columns[0].keys() for column in columns[1:]):
         return None
     numbered = all(name.isdigit() for name in index) and not all(name.isdigit() for name in document)
     known = any(name.lower() in KNOWN_NAMES for name in document) and not any(

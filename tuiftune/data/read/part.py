@@ -79,7 +79,10 @@ class Part:
         """Detect the format of a sample. A mapping by the user speaks of the columns as they are in the
         file.
         """
-        layout = None if wanted.columns else layout_of(sample, wanted.format)
+        try:
+            layout = None if wanted.columns else layout_of(sample, wanted.format)
+        except ColumnsError as error:
+            raise ColumnsError(error.message, place=place, remedy=error.remedy) from None
         looked = sample
         if layout is not None:
             looked = rewritten(layout, ([0] * len(sample), sample), Counter())[1]
