@@ -366,6 +366,32 @@ SHAPES = {
         IM[:1],
         THINK,
     ),
+    "words after an answer": Shape(
+        _each(
+            "<|im_start|>{{ m.role }}\n{{ m.content }}{{ ' [done]' if m.role == 'assistant' }}<|im_end|>\n",
+            "<|im_start|>assistant\n",
+        ),
+        "<|im_end|>",
+        IM[:1],
+    ),
+    "stripped, and its end twice": Shape(
+        _each(
+            "<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>"
+            "{{ eos_token * 2 if m.role == 'assistant' }}\n",
+            "<|im_start|>assistant\n",
+        ),
+        "</s>",
+        IM,
+    ),
+    "the end before the next question": Shape(
+        _each(
+            "{% if m.role == 'user' and not loop.first %}{{ eos_token }}{% endif %}"
+            "<|im_start|>{{ m.role }}\n{{ m.content }}\n",
+            "<|im_start|>assistant\n",
+        ),
+        "</s>",
+        IM,
+    ),
     "vision, parts only": Shape(
         "{{ bos_token }}{% for m in messages %}{{ m.role | capitalize }}:{% for part in m.content %}"
         "{% if part.type == 'text' %} {{ part.text }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
