@@ -44,12 +44,17 @@ class Output:
         self._staged = Path(staged)
         self.file = os.fdopen(handle, "wb")
 
-    def commit(self) -> None:
-        """Put the file in its place, or flush the stream."""
+    def settle(self) -> None:
+        """Bring all that was written to the disk, where it may not fit; the target is still unchanged."""
         self.file.flush()
         if self._staged is not None:
-            _keep_access(self.file.fileno(), self._target)
             os.fsync(self.file.fileno())
+
+    def commit(self) -> None:
+        """Put the file in its place, or flush the stream."""
+        self.settle()
+        if self._staged is not None:
+            _keep_access(self.file.fileno(), self._target)
         self.file.close()
         if self._staged is not None:
             os.replace(self._staged, self._target)

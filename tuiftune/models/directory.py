@@ -75,7 +75,8 @@ def base_model(
     inside = contents(path)
     notes = list(arch.notes)
     if inside.missing:
-        notes.append(f"{MISSING}: {', '.join(inside.missing[:3])}")
+        lacking = ", ".join(_lacking(path, name) for name in inside.missing[:3])
+        notes.append(f"{MISSING}: {lacking}")
     elif not inside.weights:
         notes.append("this directory does not have weights (model.safetensors)")
     if not inside.tokenizer:
@@ -95,6 +96,15 @@ def base_model(
         quantization=quantization(config),
         notes=tuple(notes),
     )
+
+
+def _lacking(path: Path, name: str) -> str:
+    """A weight file that can't be used, and why if it is there."""
+    if paths.is_file(path / name):
+        return f"{name} (names no files)"
+    if paths.gone(path / name):
+        return name
+    return f"{name} ({'a broken link' if os.path.islink(path / name) else 'not a regular file'})"
 
 
 def _check_companions(path: Path) -> None:

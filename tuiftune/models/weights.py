@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
 
 MISSING = "weight files are missing"
+TOKENIZERS = ("tokenizer*", "*.model", "vocab*", "*.tiktoken")  # what a tokenizer's files are called
 INDEX = "model.safetensors.index.json"
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
 WHOLE = 1 << 30  # bytes of weights that are hashed to the last; of more, three blocks of each tensor
@@ -189,8 +190,18 @@ def tokenizer_digest(directory: Path) -> str:
 
 
 def require(model: BaseModel) -> None:
-    """UserError where the user's directory lacks weights that its index names, or has none at all."""
-    if model.weights or model.source not in ("directory", "builtin") or model.path is None:
+    """UserError where the user's directory lacks weights that its index names, or has none at all; or has
+    nothing of a tokenizer.
+    """
+    if model.source not in ("directory", "builtin") or model.path is None:
+        return
+    if model.weights:
+        if not model.tokenizer and not any(paths.matching(model.path, one) for one in TOKENIZERS):
+            raise UserError(
+                "the model directory has no tokenizer",
+                place=printable(str(model.path)),
+                remedy="copy tokenizer.json and tokenizer_config.json of the model into it",
+            )
         return
     missing = next((note for note in model.notes if note.startswith(MISSING)), "")
     raise UserError(

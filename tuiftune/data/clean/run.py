@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from tuiftune.data.excerpt import excerpt
 from tuiftune.data.read.write import as_row, write_files
 from tuiftune.documents import opened
 from tuiftune.errors import UserError
-from tuiftune.outputs import is_stream
+from tuiftune.outputs import is_stream, unwritable
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def clean(
 
 
 def _check_name(output: Path, stream: bool, split: str | None) -> None:
+    if paths.is_dir(output):
+        raise unwritable(output, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     if stream and split:
         raise UserError(
             "several files cannot go to one stream", place="--split", remedy="name a file with -o FILE.jsonl"

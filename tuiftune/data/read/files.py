@@ -84,6 +84,8 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
         raise UserError(f"built-in dataset {part} not found", remedy=f"use {BUILTIN}")
     if looks_like_id(part):
         return _in_directory(fetch(part), notes)
+    if not part.strip():
+        raise UserError("no data file given", place='""', remedy="give a file, a glob or a directory")
     path = paths.given(part)
     if spool.is_stream(path):
         spool.regular(path)
@@ -126,6 +128,11 @@ def _matching(pattern: str) -> list[Path]:
 def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
     inside = paths.below(folder, (".", "_"))
     data = [path for path in inside if suffix_of(path) in DATA_SUFFIXES and not _left_over(path)]
+    own = {path for path in data if _account_of_cleaning(path)}
+    if own and len(own) < len(data):
+        listed = ", ".join(str(path.relative_to(folder)) for path in sorted(own))[:120]
+        notes.append(f"not rows but what `data clean` wrote of its changes: {listed}")
+        data = [path for path in data if path not in own]
     rows = [
         path for path in data if SUFFIX_KINDS[suffix_of(path)] != "text" and path.name.lower() not in NOT_ROWS
     ]
@@ -153,6 +160,15 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
 def _left_over(path: Path) -> bool:
     """Files that `datasets` caches in addition to the rows."""
     return path.name.startswith(("cache-", "tmp")) and paths.is_file(path.parent / "state.json")
+
+
+def _account_of_cleaning(path: Path) -> bool:
+    """The list of changes and the manifest that `data clean` writes next to its rows."""
+    for ending in (".changes.jsonl", ".manifest.json"):
+        stem = path.name.removesuffix(ending)
+        if stem != path.name:
+            return paths.is_file(path.with_name(f"{stem}.manifest.json"))
+    return False
 
 
 def _held_out(path: Path) -> bool:

@@ -69,6 +69,9 @@ def write_files(
             outputs.append(Output(manifest))
             document = json.dumps(describe(done), ensure_ascii=False, indent=2) + "\n"
             outputs[-1].file.write(document.encode("utf-8", "backslashreplace"))  # a name that is no text
+        for output in outputs:  # before the first is in its place: there may be no room for the others
+            target = output.path
+            output.settle()
         for output in outputs:
             target = output.path
             output.commit()

@@ -49,6 +49,14 @@ def bundle(run: RunDir, file: BinaryIO, *, zipped: bool = False) -> list[Part]:
     the run can't be read.
     """
     archive: _Archive = _Zip(file, run.name) if zipped else _Tar(file, run.name)
+    try:
+        return _fill(archive, run)
+    except BaseException:
+        archive.abandon()
+        raise
+
+
+def _fill(archive: _Archive, run: RunDir) -> list[Part]:
     parts = []
     digests = {}
     for name, what, write in _files(run):
@@ -144,6 +152,9 @@ class _Archive:
     def close(self) -> None:
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """Write nothing more."""
+
 
 class _Tar(_Archive):
     def __init__(self, file: BinaryIO, top: str) -> None:
@@ -176,6 +187,9 @@ class _Zip(_Archive):
 
     def close(self) -> None:
         self._zip.close()
+
+    def abandon(self) -> None:
+        self._zip.fp = None  # else it would write its directory when it is collected
 
 
 def refuse_to_overwrite(path: Path) -> None:

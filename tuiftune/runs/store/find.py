@@ -20,6 +20,12 @@ def runs_under(root: Path | None) -> list[RunDir]:
     """The runs of a directory that was named and of no other, most lately active first; else `all_runs`."""
     if root is None:
         return all_runs()
+    if not paths.gone(root) and not paths.is_dir(root):
+        raise UserError(
+            paths.trouble(root) or "is not a directory",
+            place=printable(str(root)),
+            remedy="name the directory that holds the runs",
+        )
     return sorted(runs_in(root), key=last_active, reverse=True)
 
 
