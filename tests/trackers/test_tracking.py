@@ -15,7 +15,7 @@ import pytest
 
 from tuiftune import trackers
 from tuiftune.errors import UserError
-from tuiftune.jobs import tracking
+from tuiftune.jobs import companion, tracking
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.store.directory import RunDir
 
@@ -109,7 +109,7 @@ def test_steps_that_a_resume_repeats_replace_the_first(run: RunDir) -> None:
 
 def test_a_live_run_is_followed_to_its_end(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(tracking, "DIED_AFTER", 20.0)
+    monkeypatch.setattr(companion, "DIED_AFTER", 20.0)
     thread = threading.Thread(target=tracking.send, args=(run, BOARD), kwargs={"follow": True})
     thread.start()
     for at in (1, 3):

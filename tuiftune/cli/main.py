@@ -55,6 +55,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("queue", "queue", "queue"),
         ("stop", "runs", "stop"),
         ("resume", "train", "resume"),
+        ("sync", "sync", "sync"),
     ),
     "Watch": (
         ("watch", "watch", "watch"),

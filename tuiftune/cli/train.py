@@ -138,8 +138,13 @@ def _dry_run(preset: Preset, root: Path | None, name: str | None, *, json: bool)
 
 def resume(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
-    ],
+        str | None,
+        typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Fetch a run first that `tuiftune sync` copied."),
+    ] = None,
     detach: Detach = False,
     keep_alive: KeepAlive = False,
     force: Annotated[
@@ -176,7 +181,14 @@ def resume(
     from tuiftune.runs.store.find import find
     from tuiftune.runs.store.registry import register
 
-    found = find(run, runs)
+    if from_ is not None:
+        from tuiftune.cli.sync import fetched
+
+        found = fetched(from_, run, runs)
+    elif run is None:
+        raise UserError("no run is named", place="resume", remedy="name one, or its copy: --from URL")
+    else:
+        found = find(run, runs)
     register(found)
     seen = vitals(found)
     if seen.state == "done":

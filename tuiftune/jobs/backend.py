@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from tuiftune import documents, paths
 from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
-from tuiftune.jobs import backends, tracking
+from tuiftune.jobs import backends, copies, tracking
 from tuiftune.printable import printable
 from tuiftune.runs.store import checkpoints
 from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
@@ -91,6 +91,7 @@ def train(run: RunDir, *, force: bool = False, on: str = LOCAL) -> int:
         ) from None
     job = chosen.submit(training(run, force=force), run)
     tracking.start(run)
+    copies.start(run)
     return job
 
 

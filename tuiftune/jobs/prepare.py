@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs import place
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
@@ -101,6 +102,7 @@ def ready(
     _check_fits(plan, inputs, root)
     _check_limit(plan)
     require_reachable(inputs.model)
+    place.check(preset.run.sync_to)
     return inputs, plan
 
 

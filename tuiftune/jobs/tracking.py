@@ -6,24 +6,22 @@ resumed run goes on as the same run there, and one that is over can be sent whol
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
-import os
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, interpreter, metrics, paths, trackers
+from tuiftune import documents, metrics, paths, trackers
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs import companion
 from tuiftune.printable import printable
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.readings import number, whole
-from tuiftune.runs.store.directory import DIRECTORY_MODE, FILE_MODE, write_text
+from tuiftune.runs.store.directory import DIRECTORY_MODE
 from tuiftune.secret_forms import without_secrets
 from tuiftune.trackers.base import Ended, Sending
 
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 DIRECTORY = "trackers"
 PROJECT = "tuiftune"
 POLL_SECONDS = 1.0
-DIED_AFTER = 15.0  # seconds without a process or a word, after which a run is over
-PAUSES = (5.0, 30.0, 120.0, 300.0)  # seconds before each new attempt at a tracker that fails
 MOST_BYTES = 64 * 1024
 GROUPS = {"step": "train", "eval": "eval", "score": "score", "memory": "memory", "gpu": "machine"}
 
@@ -65,14 +61,7 @@ def chosen(run: RunDir) -> list[Tracker]:
 def start(run: RunDir) -> None:
     """Start a process for each tracker of the run's preset, which ends after the run does."""
     for tracker in chosen(run):
-        place = _place(run)
-        place.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        log = os.open(place / f"{tracker.key}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
-        try:
-            words = interpreter.command("tuiftune", "track", str(run.path), "--to", tracker.key, "--follow")
-            interpreter.start(words, stdout=log, stderr=log, session=True)
-        finally:
-            os.close(log)
+        companion.start(run, _place(run), tracker.key, "track", "--to", tracker.key, "--follow")
 
 
 def sent(run: RunDir, tracker: Tracker) -> Sent | None:
@@ -98,7 +87,7 @@ def send(
     project: str = PROJECT,
     follow: bool = False,
     watch: Callable[[int], None] | None = None,
-    pauses: tuple[float, ...] = PAUSES,
+    pauses: tuple[float, ...] = companion.PAUSES,
 ) -> Sent:
     """Send what a tracker doesn't have of a run, and with `follow` what is still to come.
 
@@ -109,7 +98,8 @@ def send(
     Raises:
         UserError: if another process sends the run there, it has no metrics, or the tracker fails.
     """
-    with _alone(run, tracker, patient=follow):
+    doing = f"being sent to {tracker.title}"
+    with companion.alone(run, _place(run), tracker.key, doing, patient=follow):
         for pause in (*(pauses if follow else ()), None):
             sending = _Sending(run, tracker, project, watch)
             try:
@@ -117,9 +107,7 @@ def send(
             except UserError:
                 raise
             except Exception as fault:  # a tracker's library may raise anything
-                trouble = without_secrets(
-                    printable(str(fault).strip().split("\n")[0] or type(fault).__name__)
-                )
+                trouble = companion.line_of(fault)
                 sending.note(trouble)
                 if pause is None:
                     raise UserError(
@@ -176,7 +164,6 @@ class _Sending:
         sink: Sink | None = None
         step, quiet_since = self._sent.step, time.monotonic()
         while True:
-            over = not follow or not vitals(self._run).running
             events = self._reader.poll()
             for event in events:
                 self._events += 1
@@ -199,7 +186,7 @@ class _Sending:
                     sink.flush()
                     self.note()
                 continue
-            if over and (not follow or self._ended() or time.monotonic() - quiet_since > DIED_AFTER):
+            if not follow or companion.over(self._run, time.monotonic() - quiet_since):
                 break
             time.sleep(POLL_SECONDS)
         if not self._sent.values:
@@ -213,10 +200,7 @@ class _Sending:
     def note(self, trouble: str = "") -> None:
         """Write down what was sent."""
         self._sent = replace(self._sent, trouble=trouble or self._sent.trouble)
-        write_text(_place(self._run) / f"{self._tracker.key}.json", json.dumps(asdict(self._sent)) + "\n")
-
-    def _ended(self) -> bool:
-        return vitals(self._run).state not in ("running", "died", "new")
+        companion.note(_place(self._run), self._tracker.key, asdict(self._sent))
 
     def _conclusion(self) -> Ended | None:
         seen = vitals(self._run)
@@ -249,35 +233,3 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _place(run: RunDir) -> Path:
     return run.path / DIRECTORY
-
-
-@contextmanager
-def _alone(run: RunDir, tracker: Tracker, *, patient: bool) -> Iterator[None]:
-    """Only one process sends a run to a tracker; a patient one waits for the one of before a resume."""
-    place = _place(run)
-    try:
-        place.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        lock = os.open(place / f"{tracker.key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    except OSError as fault:
-        raise UserError(
-            f"cannot be written ({fault.strerror})",
-            place=printable(str(place)),
-            remedy="check the permissions of the run's directory",
-        ) from None
-    try:
-        until = time.monotonic() + (2 * DIED_AFTER if patient else 0)
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise UserError(
-                        f"is being sent to {tracker.title} already",
-                        place=run.name,
-                        remedy="wait until the run ends",
-                    ) from None
-                time.sleep(0.2)
-        yield
-    finally:
-        os.close(lock)

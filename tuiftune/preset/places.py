@@ -27,6 +27,7 @@ KEYS = (
     "data.test",
     "data.mix",
     "method.rewards",
+    "run.sync_to",
 )  # that may hold paths
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*:")  # builtin:, run:, hf:, https:
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -123,6 +124,8 @@ def _is_name(key: str, text: str, directory: Path) -> bool:
     """Whether it names something on the Hugging Face Hub rather than a path, where nothing of it is there."""
     if key == "model.base":
         return not (text.startswith(("./", "../")) or text.count("/") > 1)
+    if key == "run.sync_to":
+        return False
     in_hub = bool(_HUB_ID.fullmatch(text)) and not os.path.splitext(text)[1]
     return in_hub and not paths.is_dir(_joined(directory, os.path.dirname(text)))
 

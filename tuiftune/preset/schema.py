@@ -306,6 +306,10 @@ class RunSection(Section):
     report_to: list[Text] = Field(
         default_factory=list, description="trackers: tensorboard, trackio, wandb, mlflow"
     )
+    sync_to: Text | None = Field(
+        None,
+        description="directory, s3://, gs:// or hf:// that checkpoints, log and result are copied to",
+    )
 
 
 class BudgetSection(Section):

@@ -1,0 +1,247 @@
+"""A run's copy elsewhere: whole or not there, mirrored as it rotates, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.errors import UserError
+from tuiftune.jobs import companion, copies, place
+from tuiftune.runs.log.writer import EventWriter
+from tuiftune.runs.store.checkpoint_store import Store
+from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS
+from tuiftune.runs.store.directory import RunDir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    path = tmp_path / "runs" / "tone"
+    path.mkdir(parents=True)
+    resolved = {"name": "tone", "run": {"sync_to": str(tmp_path / "away")}}
+    (path / "plan.json").write_text(json.dumps({"resolved": resolved}))
+    (path / "preset.yaml").write_text("model: {base: builtin:tiny}\n")
+    writer = EventWriter(path / "events.jsonl")
+    writer.emit("step", step=1, loss=1.0)
+    writer.close()
+    return RunDir(path)
+
+
+def saved(run: RunDir, step: int, keep: int = 2) -> None:
+    def write(directory: Path) -> None:
+        for name in (*NEEDED, "rng_state.pth", "adapter_model.safetensors"):
+            if name != PROGRESS:
+                (directory / name).write_text(f"{name} of {step}")
+
+    run.checkpoints_path.mkdir(exist_ok=True)
+    Store(run.checkpoints_path, keep).save(step, write, {"step": step}, set())
+
+
+def there(tmp_path: Path, of: str = "away/tone/checkpoints") -> list[str]:
+    return sorted(one.name for one in (tmp_path / of).glob("*"))
+
+
+def test_checkpoints_are_copied_and_rotated_there_too(run: RunDir, tmp_path: Path) -> None:
+    for step in (2, 4):
+        saved(run, step)
+    assert copies.copy(run).steps == (2, 4)
+    saved(run, 6)
+    (run.result_path / "model").mkdir(parents=True)
+    (run.result_path / "model/adapter_model.safetensors").write_text("w")
+    copied = copies.copy(run)
+    assert copied.steps == (4, 6)
+    assert copied.result
+    assert there(tmp_path) == ["checkpoint-4", "checkpoint-6"]
+    assert (tmp_path / "away/tone/result/model/adapter_model.safetensors").read_text() == "w"
+    assert (tmp_path / "away/tone/events.jsonl").read_bytes() == run.events_path.read_bytes()
+
+
+def test_what_is_there_is_not_sent_again(run: RunDir) -> None:
+    saved(run, 2)
+    copies.copy(run)
+    sent: list[str] = []
+    copies.copy(run, watch=sent.append)
+    assert not [file for file in sent if file.startswith("checkpoints/")]
+
+
+def test_a_copy_comes_back_as_a_run(run: RunDir, tmp_path: Path) -> None:
+    saved(run, 2)
+    saved(run, 4)
+    copies.copy(run)
+    back = copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    assert back.path == tmp_path / "other/tone"
+    assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-4"]
+    assert back.events_path.read_bytes() == run.events_path.read_bytes()
+    with pytest.raises(UserError, match="is taken"):
+        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+
+
+@pytest.mark.parametrize("fault", ["cut off", "another byte"])
+def test_a_checkpoint_that_did_not_arrive_whole_is_passed_over(
+    run: RunDir, tmp_path: Path, fault: str
+) -> None:
+    saved(run, 2)
+    saved(run, 4)
+    copies.copy(run)
+    newest = tmp_path / "away/tone/checkpoints/checkpoint-4"
+    if fault == "cut off":
+        (newest / "manifest.json").unlink()
+    else:
+        (newest / "optimizer.pt").write_text("optimizer.pt of 5")
+    copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-2"]
+    (tmp_path / "away/tone/checkpoints/checkpoint-2/manifest.json").unlink()
+    with pytest.raises(UserError, match="no whole checkpoint"):
+        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "third")
+    assert there(tmp_path, "third") == []
+
+
+def test_an_upload_that_is_cut_off_is_not_taken_for_whole_and_continued(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(run, 2)
+    put = place.Place.put
+
+    def full(self: place.Place, source: Path, *parts: str) -> int:
+        if parts[-1] == "scheduler.pt":
+            raise OSError(28, "No space left on device")
+        return put(self, source, *parts)
+
+    monkeypatch.setattr(place.Place, "put", full)
+    with pytest.raises(UserError, match=r"failed: .*No space left.*tuiftune sync tone"):
+        copies.copy(run)
+    noted = copies.copied(run)
+    assert noted is not None
+    assert "No space left" in noted.trouble
+    with pytest.raises(UserError, match="is not a copy of a run"):
+        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    monkeypatch.setattr(place.Place, "put", put)
+    assert copies.copy(run).steps == (2,)
+
+
+def test_a_run_is_followed_to_its_end_through_a_lost_line(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "POLL_SECONDS", 0.02)
+    put, lost = place.Place.put, [True]
+
+    def line(self: place.Place, source: Path, *parts: str) -> int:
+        if lost:
+            raise ConnectionError("lost")
+        return put(self, source, *parts)
+
+    monkeypatch.setattr(place.Place, "put", line)
+    given: dict[str, Any] = {"follow": True, "pauses": (0.01,)}
+    thread = threading.Thread(target=copies.copy, args=(run,), kwargs=given)
+    thread.start()
+    saved(run, 2)
+    time.sleep(0.2)
+    assert there(tmp_path) == []
+    lost.clear()
+    saved(run, 4)
+    writer = EventWriter(run.events_path)
+    writer.emit("end", state="done", exit_code=0, why="")
+    writer.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert there(tmp_path) == ["checkpoint-2", "checkpoint-4"]
+    assert '"end"' in (tmp_path / "away/tone/events.jsonl").read_text()
+    assert companion.DIED_AFTER > 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftpx://host/runs", r"ftpx:// is not supported\. Use a directory, s3://"),
+        ("FILE/runs", "cannot be written to: .*Not a directory"),
+    ],
+)
+def test_a_place_that_takes_nothing_is_told_before_the_run(tmp_path: Path, url: str, said: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=said):
+        place.check(url.replace("FILE", str(tmp_path / "file")))
+
+
+def test_no_trace_of_the_check_is_left(tmp_path: Path) -> None:
+    place.check(str(tmp_path / "away"))
+    assert there(tmp_path, "away") == []
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """A bucket of an object store on this machine."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    pytest.importorskip("s3fs", reason="s3fs is not installed: uv sync --extra s3")
+    store = server.ThreadedMotoServer(port=0)
+    store.start()
+    host, port = store.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        import s3fs
+
+        s3fs.S3FileSystem(anon=False).mkdir("runs")
+        yield "s3://runs/all"
+    store.stop()
+
+
+@pytest.mark.long
+def test_an_object_store_takes_a_run_and_gives_it_back(run: RunDir, tmp_path: Path, bucket: str) -> None:
+    place.check(bucket)
+    with pytest.raises(UserError, match="cannot be written to"):
+        place.check("s3://nobodys-bucket/all")
+    for step in (2, 4):
+        saved(run, step)
+    copies.copy(run, bucket)
+    saved(run, 6)
+    assert copies.copy(run, bucket).steps == (4, 6)
+    copies.fetch(f"{bucket}/tone", tmp_path / "other")
+    assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-6"]
+
+
+@pytest.mark.long
+def test_a_run_that_lost_its_machine_continues_on_another(tmp_path: Path) -> None:
+    """Killed after a checkpoint, fetched elsewhere, resumed there: the loss of one that was left alone."""
+    (tmp_path / "p.yaml").write_text(
+        "name: tone\nmodel: {base: 'builtin:tiny'}\ndata: {train: 'builtin:tickets'}\n"
+        "training: {max_steps: 12}\nevaluation: {score: none}\n"
+        f"run: {{save_every: 4, checkpoints: 3, sync_to: {tmp_path / 'away'}}}\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_STATE_HOME": str(tmp_path / "state")}
+
+    def tuiftune(*words: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "tuiftune", *words], cwd=tmp_path, env=environment, check=True, timeout=300
+        )
+
+    tuiftune("train", "p.yaml")
+    until = time.monotonic() + 60
+    while not (tmp_path / "away/tone/result/model").is_dir() and time.monotonic() < until:
+        time.sleep(0.5)
+    for step in (8, 12):  # as if it had died after step 4
+        for file in (tmp_path / f"away/tone/checkpoints/checkpoint-{step}").glob("*"):
+            file.unlink()
+    tuiftune(
+        "resume",
+        "--from",
+        str(tmp_path / "away/tone"),
+        "--runs",
+        str(tmp_path / "other"),
+        "--set",
+        "run.sync_to=null",
+    )
+    results = [
+        json.loads((tmp_path / one / "tone/result/result.json").read_text()) for one in ("runs", "other")
+    ]
+    assert results[0]["after"]["loss"] == results[1]["after"]["loss"]

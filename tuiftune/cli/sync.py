@@ -1,0 +1,59 @@
+"""`tuiftune sync`: a run's copy in a directory or an object store."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuiftune.cli import complete
+
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+
+
+def sync(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="A directory, s3://, gs:// or hf://. [default: the preset's]",
+        ),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Continue until the run ends.")] = False,
+    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+) -> None:
+    """Copy a run's checkpoints, log and result elsewhere; `run.sync_to` in a preset does it live.
+
+    Only what is new is sent. `tuiftune resume --from URL/NAME` continues it on another machine. Exit codes:
+    0 copied, 1 the place failed, 2 bad input.
+    """
+    from tuiftune.cli.data_progress import watching
+    from tuiftune.cli.terminal import say
+    from tuiftune.figures import size
+    from tuiftune.jobs import copies
+    from tuiftune.runs.store.find import find
+
+    found = find(run, runs)
+    with watching() as watch:
+        copied = copies.copy(found, to, follow=follow, watch=lambda file: watch(f"sending {file}", None))
+    steps = ", ".join(str(step) for step in copied.steps) or "none"
+    say(f"Copied to {copied.url}: {size(copied.sent_bytes)} in all; checkpoints of steps: {steps}")
+
+
+def fetched(url: str, name: str | None, runs: Path | None) -> RunDir:
+    """Fetch a copied run into the directory of runs, for `tuiftune resume --from`."""
+    from tuiftune.cli.data_progress import watching
+    from tuiftune.cli.terminal import say
+    from tuiftune.jobs import copies
+    from tuiftune.runs.store.directory import default_root
+
+    with watching() as watch:
+        run = copies.fetch(url, runs or default_root(), name, lambda file: watch(f"fetching {file}", None))
+    say(f"Fetched {run.path}")
+    return run

@@ -1,0 +1,286 @@
+"""A run's copy elsewhere: its sealed checkpoints, log and result in a directory or an object store, and back.
+
+The place is a URL of fsspec: a directory, `s3://`, `gs://`, `hf://` and others. A checkpoint's manifest is
+uploaded last, after the sizes of its files were checked, so that one without is not whole. Its hashes are
+checked when it comes back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from tuiftune import documents, paths
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs import companion
+from tuiftune.jobs.place import Place, shown
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.store import checkpoints
+from tuiftune.runs.store.checkpoints import MANIFEST, NAME, Checkpoint
+from tuiftune.runs.store.directory import (
+    DIRECTORY_MODE,
+    PLAN,
+    STAGED,
+    RunDir,
+    check_free,
+    check_name,
+)
+from tuiftune.secret_forms import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Watch = Callable[[str], None]
+
+DIRECTORY = "copy"
+POLL_SECONDS = 2.0
+SMALL_EVERY = 60.0  # seconds between copies of the log, which an object store takes whole
+SMALL = (PLAN, "preset.yaml", "events.jsonl", "engine.log", "samples.jsonl")
+MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What is elsewhere: URL of its directory, steps of whole checkpoints, bytes sent, last failure."""
+
+    url: str
+    steps: tuple[int, ...] = ()
+    sent_bytes: int = 0
+    result: bool = False
+    trouble: str = ""
+
+
+def start(run: RunDir) -> None:
+    """Start the process that copies a run while it trains, if its preset asks for a copy."""
+    if _asked(run):
+        companion.start(run, run.path / DIRECTORY, "sync", "sync", "--follow")
+
+
+def copied(run: RunDir) -> Copied | None:
+    """Return what was copied so far; None if nothing was."""
+    path = run.path / DIRECTORY / "sync.json"
+    if paths.gone(path):
+        return None
+    noted = documents.read_json(path, MOST_BYTES)
+    steps = noted.get("steps")
+    return Copied(
+        str(noted.get("url") or ""),
+        tuple(step for step in (steps if isinstance(steps, list) else []) if type(step) is int),
+        int(noted.get("sent_bytes") or 0),
+        bool(noted.get("result")),
+        str(noted.get("trouble") or ""),
+    )
+
+
+def copy(
+    run: RunDir,
+    url: str | None = None,
+    *,
+    follow: bool = False,
+    watch: Watch | None = None,
+    pauses: tuple[float, ...] = companion.PAUSES,
+) -> Copied:
+    """Copy a run to `url`/NAME, and with `follow` what is still to come, until it ends.
+
+    Args:
+        url: where its copies go; None: the preset's `run.sync_to`.
+        watch: called with the name of each file before it is sent.
+        pauses: seconds before each new attempt where the place fails; with `follow` only. After the last,
+            attempts continue at that pace until the run ends.
+
+    Raises:
+        UserError: if no place is named, another process copies the run, or the place fails.
+    """
+    url = url or _asked(run)
+    if url is None:
+        raise UserError("no place to copy to", place=run.name, remedy="name one: --to URL")
+    with companion.alone(run, run.path / DIRECTORY, "sync", "being copied", patient=follow):
+        failed = 0
+        while True:
+            copying = _Copying(run, url, watch or _silent)
+            try:
+                return copying.to_end(follow=follow)
+            except UserError:
+                raise
+            except Exception as fault:  # a file system's library may raise anything
+                trouble = companion.line_of(fault)
+                copying.note(trouble)
+                last = failed >= len(pauses) and companion.over(run, companion.DIED_AFTER + 1)
+                if not follow or last or not pauses:
+                    raise UserError(
+                        f"{shown(url)} failed: {trouble}",
+                        place="copy",
+                        remedy=f"later: tuiftune sync {run.name} --to {shown(url)}",
+                    ) from fault
+                time.sleep(pauses[min(failed, len(pauses) - 1)])
+                failed += 1
+
+
+def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = None) -> RunDir:
+    """Bring a copied run back, with its newest whole checkpoint, as a run of this machine.
+
+    Args:
+        url: of the run's own directory, such as s3://bucket/runs/NAME.
+        root: directory of the runs.
+        name: of the run here; None: as there.
+        watch: called with the name of each file before it is fetched.
+
+    Raises:
+        UserError: if it is not a copy of a run, a run of that name exists, or no checkpoint is whole.
+    """
+    tell = watch or _silent
+    there = Place(url)
+    name = name or there.root.rpartition("/")[2]
+    check_name(name)
+    check_free(root, name)
+    staged = root / f"{STAGED}{name}-{os.getpid()}"
+    try:
+        if there.size(PLAN) is None:
+            raise UserError(f"is not a copy of a run (it has no {PLAN})", place=shown(url))
+        staged.mkdir(mode=DIRECTORY_MODE, parents=True)
+        for file in (file for file in SMALL if there.size(file) is not None):
+            tell(file)
+            there.get(staged / file, file)
+        _fetch_newest(there, staged, tell)
+        os.rename(staged, root / name)
+    except UserError:
+        raise
+    except Exception as fault:  # a file system's library may raise anything
+        raise UserError(
+            f"cannot be fetched: {companion.line_of(fault)}",
+            place=shown(url),
+            remedy="check the name, your rights and the free disk space",
+            exit_code=ExitCode.FAILED,
+        ) from fault
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return RunDir.open(root / name)
+
+
+def _fetch_newest(there: Place, staged: Path, tell: Watch) -> None:
+    """The newest checkpoint that arrives as it was sealed; UserError where none does."""
+    why = "none was copied"
+    for step in sorted(_whole(there), reverse=True):
+        directory = f"checkpoints/checkpoint-{step}"
+        for file in there.entries(directory):
+            tell(f"{directory}/{file}")
+            there.get(staged / directory / file, directory, file)
+        fault = checkpoints.fault_of(Checkpoint(step, staged / directory))
+        if fault is None:
+            return
+        why = f"checkpoint-{step}: {fault}"
+        shutil.rmtree(staged / directory)
+    raise UserError(f"has no whole checkpoint ({why})", place=shown(there.url))
+
+
+class _Copying:
+    """One attempt."""
+
+    def __init__(self, run: RunDir, url: str, tell: Watch) -> None:
+        self._run, self._tell = run, tell
+        self._there = Place(f"{url.rstrip('/')}/{run.name}")
+        before = copied(run)
+        known = before is not None and before.url == without_secrets(self._there.url)
+        self._copied = before if known and before else Copied(without_secrets(self._there.url))
+        self._small_at = 0.0
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def to_end(self, *, follow: bool) -> Copied:
+        alive = time.monotonic()
+        while True:
+            alive = time.monotonic() if vitals(self._run).running else alive
+            last = not follow or companion.over(self._run, time.monotonic() - alive)
+            fresh = self._checkpoints()
+            if fresh or last or time.monotonic() - self._small_at > SMALL_EVERY:
+                self._small()
+            if last:
+                self._result()
+                self.note()
+                return self._copied
+            self.note()
+            time.sleep(POLL_SECONDS)
+
+    def note(self, trouble: str = "") -> None:
+        """Write down what is there."""
+        self._copied = replace(self._copied, trouble=trouble)
+        companion.note(self._run.path / DIRECTORY, "sync", asdict(self._copied))
+
+    def _checkpoints(self) -> bool:
+        """Upload those that are not there, and remove there what was rotated here. True if one was sent."""
+        sent = False
+        for stored in self._whole_here():
+            if self._there.size("checkpoints", f"checkpoint-{stored}", MANIFEST) is not None:
+                continue
+            try:
+                self._upload(f"checkpoints/checkpoint-{stored}")
+            except FileNotFoundError as fault:
+                if not paths.gone(self._run.checkpoints_path / f"checkpoint-{stored}"):
+                    raise OSError(f"{fault.filename} is gone") from fault
+                self._there.remove("checkpoints", f"checkpoint-{stored}")  # rotated meanwhile
+                continue
+            sent = True
+        here = set(self._whole_here())
+        for step in _whole(self._there) if here else ():
+            if step not in here:
+                self._there.remove("checkpoints", f"checkpoint-{step}", MANIFEST)
+                self._there.remove("checkpoints", f"checkpoint-{step}")
+        self._copied = replace(self._copied, steps=tuple(sorted(here)))
+        return sent
+
+    def _whole_here(self) -> list[int]:
+        return [one.step for one in checkpoints.stored(self._run) if not one.fault]
+
+    def _upload(self, directory: str) -> None:
+        files = sorted(_files(self._run.path / directory))
+        for file in (*(one for one in files if one != MANIFEST), MANIFEST):
+            self._put(f"{directory}/{file}")
+
+    def _small(self) -> None:
+        self._small_at = time.monotonic()
+        for file in SMALL:
+            path = self._run.path / file
+            if paths.gone(path):
+                continue
+            seen = os.stat(path)
+            if self._seen.get(file) != (seen.st_size, seen.st_mtime_ns):
+                self._put(file)
+                self._seen[file] = (seen.st_size, seen.st_mtime_ns)
+
+    def _result(self) -> None:
+        for file in sorted(_files(self._run.result_path)):
+            if self._there.size("result", file) != os.stat(self._run.result_path / file).st_size:
+                self._put(f"result/{file}")
+        self._copied = replace(self._copied, result=paths.is_dir(self._run.result_path / "model"))
+
+    def _put(self, file: str) -> None:
+        self._tell(file)
+        sent = self._there.put(self._run.path / file, *file.split("/"))
+        self._copied = replace(self._copied, sent_bytes=self._copied.sent_bytes + sent)
+
+
+def _whole(there: Place) -> list[int]:
+    """Steps of the checkpoints there that have their manifest."""
+    names = (NAME.fullmatch(name) for name in there.entries("checkpoints"))
+    steps = (int(match[1]) for match in names if match)
+    return [step for step in steps if there.size("checkpoints", f"checkpoint-{step}", MANIFEST) is not None]
+
+
+def _files(directory: Path) -> Iterator[str]:
+    """Regular files below a directory, by their relative paths."""
+    for path in directory.rglob("*"):
+        if paths.is_file(path) and not path.is_symlink():
+            yield path.relative_to(directory).as_posix()
+
+
+def _asked(run: RunDir) -> str | None:
+    named = run.planned().resolved.get("run")
+    url = named.get("sync_to") if isinstance(named, dict) else None
+    return url if isinstance(url, str) and url else None
+
+
+def _silent(file: str) -> None:
+    del file

@@ -1,0 +1,128 @@
+"""A directory elsewhere, by a URL of fsspec: on a disk, `s3://`, `gs://`, `hf://` and others."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tuiftune import paths
+from tuiftune.errors import UserError
+from tuiftune.jobs import companion
+from tuiftune.printable import printable
+from tuiftune.runs.store.directory import DIRECTORY_MODE
+from tuiftune.secret_forms import without_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PRESET_KEY = "run.sync_to"
+PROBE = ".tuiftune-can-write"
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocols with an extra of ours
+
+
+class Place:
+    """A directory of fsspec. Its methods raise whatever the file system does."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.files, self.root = _opened(url)
+        self.root = self.root.rstrip("/")
+
+    def path(self, *parts: str) -> str:
+        return "/".join((self.root, *parts))
+
+    def entries(self, *parts: str) -> list[str]:
+        """Names in a directory; [] where there is none."""
+        self.files.invalidate_cache()
+        try:
+            found = self.files.ls(self.path(*parts), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
+
+    def size(self, *parts: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        try:
+            size = self.files.info(self.path(*parts))["size"]
+        except FileNotFoundError:
+            return None
+        return None if size is None else int(size)
+
+    def put(self, source: Path, *parts: str) -> int:
+        """Upload a file. Returns its bytes; OSError where what arrived has another size."""
+        target = self.path(*parts)
+        self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        size = os.stat(source).st_size
+        self.files.put_file(str(source), target)
+        self.files.invalidate_cache()
+        there = self.size(*parts)
+        if there is None or there < size:  # a log may have grown meanwhile
+            raise OSError(f"{parts[-1]} arrived with {there} of {size} bytes")
+        return size
+
+    def get(self, target: Path, *parts: str) -> None:
+        target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        self.files.get_file(self.path(*parts), str(target))
+
+    def remove(self, *parts: str) -> None:
+        with suppress(FileNotFoundError):
+            self.files.rm(self.path(*parts), recursive=True)
+
+
+def check(url: str | None, place: str = PRESET_KEY) -> None:
+    """Write and remove a small file there. Raises UserError if that cannot be done."""
+    if url is None:
+        return
+    try:
+        there = Place(url)
+        there.files.makedirs(there.root, exist_ok=True)
+        there.files.pipe_file(there.path(PROBE), b"")
+        there.remove(PROBE)
+    except UserError:
+        raise
+    except Exception as fault:  # a file system's library may raise anything
+        raise UserError(
+            f"{shown(url)} cannot be written to: {companion.line_of(fault)}",
+            place=place,
+            remedy="check the name, your rights and the credentials in the environment",
+        ) from fault
+
+
+def shown(url: str) -> str:
+    """Return a URL as it may be printed."""
+    return without_secrets(printable(url))
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """The file system of a URL and the path in it. UserError where its package is missing, or it is none."""
+    protocol = urlsplit(url).scheme if "://" in url else "file"
+    fsspec = import_module("fsspec")
+    try:
+        if protocol == "file":
+            url = str(paths.absolute(url.removeprefix("file://")))
+        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as fault:
+        extra = EXTRAS.get(protocol)
+        raise UserError(
+            f"the package for {protocol}:// is not installed",
+            place=shown(url),
+            remedy=f"install it: pip install 'tuiftune[{extra}]'" if extra else companion.line_of(fault),
+        ) from fault
+    except ValueError as fault:
+        raise UserError(
+            f"{printable(protocol)}:// is not supported",
+            place=shown(url),
+            remedy="use a directory, s3://, gs:// or hf://",
+        ) from fault
+    if protocol == "hf":
+        _made(root)
+    return files, str(root)
+
+
+def _made(root: str) -> None:
+    """A private repository on the Hugging Face Hub, where there is none of that name."""
+    name = "/".join(root.split("/")[:2])
+    import_module("huggingface_hub").create_repo(name, private=True, exist_ok=True)
