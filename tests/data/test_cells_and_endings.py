@@ -30,7 +30,21 @@ SOUND = [
 
 
 @pytest.mark.parametrize(
-    "word", ["nan", "NaN", "None", "null", "<noinput>", "<NA>", "#N/A", "N/A", "[No input]"]
+    "word",
+    [
+        "nan",
+        "NaN",
+        "None",
+        "null",
+        "<noinput>",
+        "<NA>",
+        "#N/A",
+        "N/A",
+        "[No input]",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NAME?",
+    ],
 )
 @pytest.mark.parametrize("column", ["input", "output", "instruction"])
 def test_words_that_stand_for_nothing(word: str, column: str, tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def said(dataset: Dataset) -> list[tuple[str, str]]:
             [("user", "How far?"), ("assistant", "I can't say.")],
         ),
         (
+            {"messages": {"role": ["user", "assistant"], "content": ["How far?", "3 hours."]}},
+            [("user", "How far?"), ("assistant", "3 hours.")],
+        ),
+        (
             {"prompt": "\n\nHuman: How far?\n\nAssistant:", "completion": " 3 hours."},
             [("user", "How far?"), ("assistant", "3 hours.")],
         ),

@@ -33,7 +33,10 @@ FAULT = f"{MOJIBAKE}|{LOST}|{CONTROL}"
 PLACEHOLDER = (
     r"\{\{ *[A-Za-z_]\w* *\}\}|\[(?:INSERT|YOUR|NAME|DATE|COMPANY)[ A-Z_]*\]|<(?:INSERT|YOUR)[ A-Z_]*>"
 )
-CERTAIN = r"(?i:nan|<na>|#n/a|<noinput>|<no input>|\[no ?input\]|noinput|undefined)"
+CERTAIN = (
+    r"(?i:nan|<na>|#n/a|#(?:value|ref|name|num|null|spill|calc)[!?]|#div/0!|<noinput>|<no input>|"
+    r"\[no ?input\]|noinput|undefined)"
+)
 NOTHING = CERTAIN + r"|(?i:null|n/a|none)"
 
 

@@ -288,6 +288,10 @@ def items_of(value: Any) -> list[Any] | None:
                 return list(value[name])
         if value and all(isinstance(turn, dict) for turn in value.values()):
             return list(value.values())
+        if isinstance(said := role_of(value), list) and all(
+            isinstance(column, list) and len(column) == len(said) for column in value.values()
+        ):  # a column of roles next to one of contents
+            return [dict(zip(value, turn, strict=True)) for turn in zip(*value.values(), strict=True)]
         return [value]
     return value if isinstance(value, list) else None
 
