@@ -188,20 +188,38 @@ def test_a_converter_that_is_missing_is_named_with_where_to_get_it(
     assert llama_cpp.converter({"llama_cpp": str(tmp_path)}) == script
 
 
+def test_a_family_that_the_converter_lacks_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    """By the converter's own list: a dictionary in newer versions, decorators in older ones."""
+    script = tmp_path / "convert_hf_to_gguf.py"
+    script.write_text('@ModelBase.register("LlamaForCausalLM", "MistralForCausalLM")\nclass A: ...\n')
+    llama_cpp.check_family(facts(), script)
+    with pytest.raises(UserError, match=r"does not know XLSTMForCausalLM.* newer llama\.cpp"):
+        llama_cpp.check_family(facts(architectures=("XLSTMForCausalLM",)), script)
+    (tmp_path / "conversion").mkdir()
+    listed = tmp_path / "conversion" / "__init__.py"
+    listed.write_text('TEXT_MODEL_MAP: dict[str, str] = {"XLSTMForCausalLM": "xlstm"}\n')
+    llama_cpp.check_family(facts(architectures=("XLSTMForCausalLM",)), script)
+    with pytest.raises(UserError, match="does not know LlamaForCausalLM"):
+        llama_cpp.check_family(facts(), script)
+    listed.write_text("made otherwise")  # a list of another form refuses nothing
+    script.write_text("")
+    llama_cpp.check_family(facts(), script)
+
+
 def test_an_upload_is_refused_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     form = hub.TARGET.forms[0]
     for name in hub.TOKENS:
         monkeypatch.delenv(name, raising=False)
-    hub.tools(form, {})
+    hub.tools(facts(), form, {})
     for options, words in (
         ({"upload": "yes"}, "no repository is named"),
         ({"upload": "yes", "repo": "me/it"}, "HF_TOKEN"),
         ({"repo": "only-a-name"}, "OWNER/NAME"),
     ):
         with pytest.raises(UserError, match=words):
-            hub.tools(form, options)
+            hub.tools(facts(), form, options)
     monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
-    hub.tools(form, {"upload": "yes", "repo": "me/it"})
+    hub.tools(facts(), form, {"upload": "yes", "repo": "me/it"})
     assert hub.refuses_public(facts(license=None), "me/it")
     assert "begins with Llama" in (hub.refuses_public(facts(license="llama3.1"), "me/it") or "")
     assert hub.refuses_public(facts(license="llama3.1"), "me/Llama-it") is None

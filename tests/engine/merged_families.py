@@ -162,28 +162,3 @@ def _resident() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
-
-
-def reference(path: str, kind: str) -> None:
-    """A tiny model with a tokenizer in `model`, and its log-probabilities after some tokens, as JSON."""
-    import traceback
-
-    import tiny_families
-    import torch
-
-    from tuiftune.engine.model.base import class_of
-
-    room = Path(path).parent
-    try:
-        tiny_families.make_model(room / "model", kind)
-        from transformers import AutoConfig
-
-        auto = class_of(AutoConfig.from_pretrained(room / "model"))
-        model = auto.from_pretrained(room / "model", dtype=torch.float32).eval()
-        ids = list(range(40, 64))
-        with torch.no_grad():
-            logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
-        found: dict[str, Any] = {"ids": ids, "rows": torch.log_softmax(logits.float(), -1).tolist()}
-    except Exception:
-        found = {"fault": traceback.format_exc()}
-    Path(path).write_text(json.dumps(found))

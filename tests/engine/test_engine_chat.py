@@ -276,3 +276,31 @@ async def test_the_screen(
         await pilot.press("enter")
         await until("reference")
         await pilot.press("escape")
+
+
+def test_a_run_that_was_planned_for_a_gpu_is_chatted_with_on_a_cpu(
+    run: RunDir, begin: Callable[..., Session], tmp_path: Path
+) -> None:
+    """In the precision that fits here, which is said; over NF4, which needs a GPU, over the base as it is."""
+    elsewhere = []
+    for name, method, quantization in (("half", "lora", "none"), ("four", "qlora", "nf4")):
+        path = tmp_path / name
+        shutil.copytree(run.path, path)
+        plan = json.loads((path / "plan.json").read_text())
+        plan["gpu"] = {"name": "NVIDIA H200"}
+        plan["resolved"]["method"]["technique"] = method
+        plan["resolved"]["model"] |= {
+            "dtype": "bfloat16",
+            "quantization": quantization,
+            "attention": "varlen",
+        }
+        (path / "plan.json").write_text(json.dumps(plan))
+        elsewhere.append(source(str(path)))
+    with begin(*elsewhere) as session:
+        assert session.device == "cpu"
+        first, second = session.notes
+        assert "in float32 (bfloat16 in the plan), on the CPU (NVIDIA H200 in the plan)" in first
+        assert "the base model is not quantized (nf4 in the plan)" in second
+        row = json.loads((run.result_path / "samples.jsonl").read_text().splitlines()[0])
+        talk = Conversation("Be short.").ask(row["prompt"])
+        assert [one.text for one in asked(session, talk)] == [row["after"]] * 2

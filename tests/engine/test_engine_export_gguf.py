@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import tiny
 from exports import Exporter, files
-from gguf import GGUFReader
 
 from tuiftune import assets
 from tuiftune.engine.export.pretokenizers import KNOWN, matching
@@ -83,38 +79,3 @@ def test_the_built_in_model_leaves_as_every_gguf(export: Exporter, tmp_path: Pat
     place = Path(document["directory"])
     assert {"Modelfile", "tickets-F16.gguf"} <= files(place)
     assert (place / "Modelfile").read_text().startswith("FROM ./tickets-F16.gguf\n")
-
-
-@pytest.mark.long
-def test_k_quants_by_llama_cpps_library(
-    export: Exporter, engine: Engine, data: Path, tmp_path: Path, llama_cpp: Path
-) -> None:
-    """A width of 256, as K-quants need it; the library comes from the package index of Node."""
-    library = fetch_library(tmp_path)
-    export.options["llama_cpp"] = f"{llama_cpp}:{library}"
-    base = tmp_path / "wide"
-    engine.wait_for("tiny:make_wide", str(base))
-    preset = tiny.resolved(base, data, training__max_steps=60, evaluation__rows=16)
-    run = tiny.make_run(tmp_path, "wide-run", preset)
-    assert engine.run("train", run) == (0, "")
-    sizes = {}
-    for form in ("q8_0", "q6_k", "q4_k_m"):
-        document = export(run, "gguf", quantize=form)
-        assert document["state"] == "verified", document["verified"]
-        sizes[form] = document["bytes"]
-    kinds = {
-        tensor.tensor_type.name
-        for tensor in GGUFReader(next(Path(document["directory"]).glob("*.gguf"))).tensors
-    }
-    assert "Q4_K" in kinds
-    assert sizes["q4_k_m"] < sizes["q6_k"] < sizes["q8_0"]
-
-
-def fetch_library(room: Path) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm, which has llama.cpp's library, is not here")
-    subprocess.run([npm, "pack", "-s", "@node-llama-cpp/linux-x64@3.22.1"], cwd=room, check=True)
-    with tarfile.open(next(room.glob("*.tgz"))) as packed:
-        packed.extractall(room, filter="data")
-    return room / "package" / "bins" / "linux-x64"

@@ -54,7 +54,9 @@ def server(
     port = free_port()
     os.environ["SERVED_KEY"] = KEY
     output = tmp_path_factory.mktemp("server") / "said"
-    found = serving([f"first={runs[0].path}", str(runs[1].path)], "127.0.0.1", port, "SERVED_KEY", "")
+    log = output.with_name("log.jsonl")
+    names = [f"first={runs[0].path}", str(runs[1].path)]
+    found = serving(names, "127.0.0.1", port, "SERVED_KEY", "", log=log)
     words = found.job().command()
     given = words[words.index("tuiftune.engine") + 1 :]
     job = Job(engine, engine.parent.start([given], output, environ={"SERVED_KEY": KEY}), output)
@@ -88,7 +90,8 @@ def asked(http: httpx.Client, model: str, prompt: str, **more: Any) -> dict[str,
 
 def test_each_adapter_answers_as_it_was_scored(server: tuple[Serving, Any], runs: list[RunDir]) -> None:
     with client(server[0]) as http:
-        assert [one["id"] for one in http.get("models").json()["data"]] == ["first", "two"]
+        listed = [(one["id"], one["max_model_len"]) for one in http.get("models").json()["data"]]
+        assert listed == [("first", 256), ("two", 256)]
         for name, run in (("first", runs[0]), ("two", runs[1]), ("first", runs[0])):
             row = scored(run)[0]
             answer = asked(http, name, row["prompt"], max_tokens=8)
@@ -113,6 +116,38 @@ def test_a_stream_is_the_same_answer(server: tuple[Serving, Any], runs: list[Run
             if line.startswith("data: {"):
                 text += json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
     assert text == row["after"]
+
+
+def test_the_context_ends_an_answer_and_refuses_a_prompt(
+    server: tuple[Serving, Any], runs: list[RunDir]
+) -> None:
+    prompt = "The door is red. " * 30
+    with client(server[0]) as http:
+        used = asked(http, "two", prompt[:500], temperature=9, max_tokens=5000)
+        tokens = used["usage"]
+        assert tokens["total_tokens"] <= 256
+        if tokens["total_tokens"] == 256:
+            assert used["choices"][0]["finish_reason"] == "length"
+        given = {"model": "two", "messages": [{"role": "user", "content": prompt * 9}]}
+        refused = http.post("chat/completions", json=given)
+        assert refused.status_code == 400
+        assert "and the context is 256" in refused.json()["error"]["message"]
+        with http.stream("POST", "chat/completions", json={**given, "stream": True}) as answer:
+            assert "and the context is 256" in "".join(answer.iter_text())
+
+
+def test_what_was_answered_is_logged_without_secrets(server: tuple[Serving, Any]) -> None:
+    token = "hf_" + "z9Y8" * 9
+    log = server[0].log
+    assert log is not None
+    with client(server[0]) as http:
+        said = asked(http, "two", f"Keep {token} safe.", max_tokens=4)
+    line = json.loads(log.read_text().splitlines()[-1])
+    assert [one["role"] for one in line["messages"]] == ["user", "assistant"]
+    assert line["messages"][0]["content"] == "Keep [secret] safe."
+    assert line["messages"][1]["content"] == said["choices"][0]["message"]["content"]
+    assert (line["model"], line["settings"]) == ("two", {"max_tokens": 4})
+    assert KEY not in log.read_text()
 
 
 def test_without_the_key_nothing_is_answered(server: tuple[Serving, Any]) -> None:
@@ -141,6 +176,8 @@ def test_what_cannot_be_served_is_one_line(
     for given, said in cases:
         with pytest.raises(UserError, match=said):
             serving(*given)
+    with pytest.raises(UserError, match="is a directory"):
+        serving([run], "127.0.0.1", port, "", "", log=tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()

@@ -53,7 +53,7 @@ def test_a_file_is_chatted_with_and_served(trained: Path, export: Exporter) -> N
     process = interpreter.start(found.job().command(), stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == {"ready": True}
+        assert json.loads(process.stdout.readline()) == {"ready": {"colors": {"context": 256, "note": ""}}}
         given = {"model": "colors", "messages": [{"role": "user", "content": scored[0]["prompt"]}]}
         text = ""
         with httpx.stream(

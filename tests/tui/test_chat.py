@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import snapshot
 from showing import shown, until
+from textual.events import Paste
 from textual.widgets import Input
 
 from tuiftune.chat.conversation import Conversation, Settings
@@ -19,6 +20,7 @@ from tuiftune.errors import UserError
 from tuiftune.tui.app import TuneApp
 from tuiftune.tui.chat import chat as screens
 from tuiftune.tui.chat.chat import settings_of
+from tuiftune.tui.chat.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +121,23 @@ async def test_keys(app: TuneApp, tmp_path: Path) -> None:
         await until(pilot, lambda: "Type a prompt" in shown(app))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, screens.ChatScreen))
+
+
+async def test_a_prompt_has_several_lines(app: TuneApp) -> None:
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        field = app.screen.query_one(Prompt)
+        await pilot.press("a", "ctrl+j", "b")
+        app.post_message(Paste("c\n  d"))
+        await until(pilot, lambda: field.text == "a\nbc\n  d")
+        await pilot.press("enter")
+        await until(pilot, lambda: "B tone (base model)" in shown(app))
+        assert Recorded.made.asked[-1][0][-1]["content"] == "a\nbc\n  d"
+        await pilot.press("up")
+        assert field.text == "a\nbc\n  d", "an empty prompt takes the last one back"
+        await pilot.press("up", "up", "home", "x")
+        assert field.text == "xa\nbc\n  d", "up moves in it"
+        assert not app.screen._shown.talk.turns  # type: ignore[attr-defined]
 
 
 async def test_a_finished_run_is_chatted_with(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.chat.source import Source
 
 DIRECTORY = "chat"
+PRIVATE = 0o600  # of what others wrote
 HISTORY, PREFERENCES = "history.jsonl", "preferences.jsonl"
 
 
@@ -63,13 +64,13 @@ class Record:
         return len(rows)
 
 
-def append(path: Path, rows: Sequence[Any]) -> None:
-    """Add lines in one write. UserError where that fails."""
+def append(path: Path, rows: Sequence[Any], mode: int = FILE_MODE) -> None:
+    """Add lines in one write, secrets redacted; `mode` of a new file. UserError where that fails."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     written = without_secrets(text).encode("utf-8", "replace")
     try:
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
         try:
             if os.write(descriptor, written) < len(written):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
+from tuiftune.chat.record import PRIVATE, append
 from tuiftune.chat.source import source
 from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TRANSFORMERS, LLAMA_CPP, VLLM = "transformers", "llama.cpp", "vllm"
 ENGINES = (TRANSFORMERS, LLAMA_CPP, VLLM)
+UNWRITTEN = "the request log cannot be written"  # begins what the server says of it
 NEEDS = {TRANSFORMERS: ("fastapi", "serve"), LLAMA_CPP: ("xllamacpp", "gguf")}
 
 
@@ -36,13 +38,16 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What is served where. `key_from`: the environment variable with the key of requests; "" for none."""
+    """What is served where. `key_from`: the environment variable with the key of requests; "" for none.
+    `log`: the file that answered requests are written to; None: none.
+    """
 
     models: tuple[Served, ...]
     engine: str
     host: str
     port: int
     key_from: str
+    log: Path | None = None
 
     @property
     def url(self) -> str:
@@ -55,6 +60,8 @@ class Serving:
         words = [f"--host={self.host}", f"--port={self.port}"]
         if self.key_from:
             words.append(f"--key-from={self.key_from}")
+        if self.log is not None:
+            words.append(f"--log={paths.absolute(self.log)}")
         return Job("serve", (*(f"{one.name}={one.given}" for one in self.models), *words))
 
     def curl(self) -> str:
@@ -78,10 +85,16 @@ class Serving:
 
 
 def serving(
-    names: Sequence[str], host: str, port: int, key_from: str, engine: str, root: Path | None = None
+    names: Sequence[str],
+    host: str,
+    port: int,
+    key_from: str,
+    engine: str,
+    root: Path | None = None,
+    log: Path | None = None,
 ) -> Serving:
     """Check what is to be served. UserError for a model that isn't there, a port that is taken, an address
-    beyond this machine without a key, and a package that is missing.
+    beyond this machine without a key, a package that is missing, and a log that cannot be written.
     """
     models = tuple(_served(name, root) for name in names)
     gguf = [one for one in models if one.given.startswith("gguf:")]
@@ -96,7 +109,9 @@ def serving(
     _check_package(engine)
     _check_key(host, key_from)
     _check_port(host, port)
-    return Serving(models, engine, host, port, key_from)
+    if log is not None:
+        _check_log(log, engine)
+    return Serving(models, engine, host, port, key_from, log)
 
 
 def vllm(found: Serving) -> list[str]:
@@ -175,6 +190,19 @@ def _check_package(engine: str) -> None:
             place="serve",
             remedy=f"pip install 'tuiftune[{extra}]'",
         )
+
+
+def _check_log(log: Path, engine: str) -> None:
+    """UserError where nothing can be written there, or answers do not pass through this program."""
+    if engine == VLLM:
+        raise UserError(
+            "vLLM answers its clients by itself, and keeps no answers",
+            place="--log-requests",
+            remedy="leave it out, or serve by another engine",
+        )
+    if engine == LLAMA_CPP:  # answers pass through a server of ours
+        _check_package(TRANSFORMERS)
+    append(log, [], PRIVATE)
 
 
 def _check_key(host: str, key_from: str) -> None:

@@ -67,7 +67,7 @@ class Session:
         """What is being loaded, until the models can be asked. UserError where they cannot be loaded."""
         while (event := self.event())["event"] != "ready":
             yield str(event.get("detail", ""))
-        self.device = str(event["device"])
+        self.device, self.notes = str(event["device"]), [str(one) for one in event.get("notes") or ()]
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

@@ -33,6 +33,7 @@ COMMANDS = {
     "/vote A": "keep answer A, and write a preference row",
     "/rows [N]": "list prompts of the evaluation set; with a number: ask one",
     "/clear": "start a new conversation",
+    "Ctrl+J": "start a new line (without an editor: end the line with \\); pasted text keeps its lines",
     "/help": "list the commands",
     "/quit": "end the chat (also Ctrl-D)",
 }
@@ -223,6 +224,8 @@ def _load(session: Session) -> None:
     with busy("loading"):
         for _ in session.ready():
             pass
+    for note in session.notes:
+        say(note)
 
 
 def _event(session: Session) -> dict[str, Any]:
@@ -294,22 +297,41 @@ class Written:
 
 
 def _reader() -> Callable[[str], str]:
-    """Reads a line; with history and editing where the terminal can move its cursor."""
+    """Reads a prompt of one or several lines; with history and editing where the terminal can move its
+    cursor: Enter sends, Ctrl+J or Alt+Enter starts a line, and pasted text keeps its lines.
+    """
     if os.environ.get("TERM", "") in {"", "dumb"} or not sys.stderr.isatty():
-        return _plain_line
+        return _plain_lines
     with suppress(ImportError):
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.key_binding import KeyBindings
         from prompt_toolkit.output import create_output
 
-        prompts: PromptSession[str] = PromptSession(output=create_output(stdout=sys.stderr))
+        keys = KeyBindings()
+        keys.add("enter")(lambda event: event.current_buffer.validate_and_handle())
+        for key in (("c-j",), ("escape", "enter")):
+            keys.add(*key)(lambda event: event.current_buffer.insert_text("\n"))
+        prompts: PromptSession[str] = PromptSession(
+            output=create_output(stdout=sys.stderr),
+            multiline=True,
+            key_bindings=keys,
+            prompt_continuation="  ",
+        )
         return lambda begun: prompts.prompt("> ", default=begun)
-    return _plain_line
+    return _plain_lines
 
 
-def _plain_line(begun: str) -> str:
+def _plain_lines(begun: str) -> str:
+    """A line, and the next ones as long as each ends with a backslash."""
     sys.stderr.write(f"{begun}\n> " if begun else "> ")
-    sys.stderr.flush()
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line.removesuffix("\n")
+    lines: list[str] = []
+    while True:
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line and not lines:
+            raise EOFError
+        line = line.removesuffix("\n")
+        lines.append(line.removesuffix("\\"))
+        if not line.endswith("\\"):
+            return "\n".join(lines)
+        sys.stderr.write("  ")

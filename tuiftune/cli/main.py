@@ -40,6 +40,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data tokens", "data", "tokens"),
         ("data generate", "data_generate", "generate"),
         ("data score", "data_generate", "score"),
+        ("data review", "data_review", "review"),
     ),
     "Plan": (
         ("plan", "plan", "plan"),

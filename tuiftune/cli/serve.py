@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - Typer reads it
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,16 +28,26 @@ def serve(
     engine: Annotated[
         str, typer.Option(help="transformers, llama.cpp or vllm. [default: what suits the model]")
     ] = "",
+    log_requests: Annotated[
+        Path | None,
+        typer.Option(
+            "--log-requests",
+            metavar="FILE",
+            help="Add chat requests with their answers to a file, as chat rows; secrets are redacted.",
+        ),
+    ] = None,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
 ) -> None:
     """Serve a model with an OpenAI-compatible API; needs `pip install 'tuiftune[serve]'`.
 
     Adapters of one base model share it, and are asked by name. Answers are greedy unless a request sets a
-    temperature. Press Ctrl-C to stop. Exit codes: 0 stopped, 1 failed, 2 bad input.
+    temperature, and end where the context does. Nothing is logged unless asked for; what was is reviewed
+    with `tuiftune data review FILE`. vLLM is not run by us. Press Ctrl-C to stop. Exit codes: 0 stopped,
+    1 failed, 2 bad input.
     """
     from tuiftune.chat import serving
 
-    found = serving.serving(models, host, port, api_key_env, engine, runs)
+    found = serving.serving(models, host, port, api_key_env, engine, runs, log_requests)
     raise typer.Exit(_vllm(found) if found.engine == serving.VLLM else _own(found))
 
 
@@ -46,7 +56,8 @@ def _own(found: Serving) -> int:
     import subprocess
     import tempfile
 
-    from tuiftune import interpreter
+    from tuiftune import documents, interpreter
+    from tuiftune.chat import serving
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
     from tuiftune.engine_call import refusal
@@ -61,15 +72,33 @@ def _own(found: Serving) -> int:
                 say(f"Serving {', '.join(one.name for one in found.models)} at {found.url}. Ctrl-C stops it.")
                 say(found.curl())
                 say(found.python())
+                _facts(found, documents.loads(ready)["ready"])
             code = process.wait()
         except KeyboardInterrupt:
             return _ended(process)
         finally:
             _ended(process)
+            said.seek(0)
+            for line in said.read().decode("utf-8", "replace").splitlines():
+                if line.startswith(serving.UNWRITTEN):
+                    say(line)
         said.seek(0)
         if code != 0:
             raise refusal(said.read().decode("utf-8", "replace"), code, "serve")
     return 0
+
+
+def _facts(found: Serving, ready: dict[str, dict[str, Any]]) -> None:
+    """Say how long a conversation may be, how a model is loaded otherwise than planned, what is logged."""
+    from tuiftune.cli.terminal import say
+
+    for name, told in ready.items():
+        if told["context"] is not None:
+            say(f"{name}: context of {told['context']:,} tokens, prompt and answer together")
+        if told["note"]:
+            say(f"{name}: {told['note']}")
+    if found.log is not None:
+        say(f"Requests and answers are added to {found.log}, secrets redacted.")
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:

@@ -95,7 +95,7 @@ class Target:
         not_run: what of it this project has not run, in words; "": everything is.
         needs: packages it uses.
         refuses: why a result cannot leave in it, and what to do; asked before anything is written.
-        tools: UserError where a program that it uses is not on this machine: (form, options).
+        tools: UserError where a program that it uses is not here, or cannot: (facts, form, options).
         finish: writes what goes with the weights: (directory, facts, form).
         use: command lines that use it: (directory, facts, form).
         options: names of what it takes in addition, of `Wanted.options`.
@@ -115,7 +115,7 @@ class Target:
     not_run: str = ""
     needs: tuple[Need, ...] = ()
     refuses: Callable[[Facts, Form], tuple[str, str] | None] = field(default=lambda facts, form: None)
-    tools: Callable[[Form, Mapping[str, str]], None] = field(default=lambda form, options: None)
+    tools: Callable[[Facts, Form, Mapping[str, str]], None] = field(default=lambda facts, form, options: None)
     finish: Callable[[Path, Facts, Form], None] = field(default=lambda directory, facts, form: None)
     options: tuple[str, ...] = ()
     upload: Callable[[Path, Facts, Mapping[str, str]], str | None] | None = None

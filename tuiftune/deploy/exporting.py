@@ -64,7 +64,7 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
                 place=f"--to {target.key}",
                 remedy=f"pip install 'tuiftune[{need.extra}]'",
             )
-    target.tools(form, dict(wanted.options))
+    target.tools(facts, form, dict(wanted.options))
     name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
     place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
     prepared = Prepared(run, wanted, target, form, facts, place)

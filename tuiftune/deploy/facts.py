@@ -49,7 +49,7 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         stored=weights.stored_dtype(whole) if whole is not None else None,
         quantization=model.quantization if model is not None else None,
         size=2 * parameters if parameters else sum(paths.size(path) for path in weights.files(result)),
-        architectures=tuple(str(one) for one in config.get("architectures") or ()),
+        architectures=_architectures(config),
         license=model.licence if model is not None else None,
         system=preset.data.system,
         context=preset.data.max_length,
@@ -80,6 +80,13 @@ def _positions(config: dict[str, Any]) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return None
+
+
+def _architectures(config: dict[str, Any]) -> tuple[str, ...]:
+    """The classes that a configuration names, and those that its text part does."""
+    inner = config.get("text_config")
+    found = [config.get("architectures"), inner.get("architectures") if isinstance(inner, dict) else None]
+    return tuple(str(name) for names in found if isinstance(names, list) for name in names)
 
 
 def _config(directory: Path | None) -> dict[str, Any]:

@@ -7,11 +7,13 @@ PATH, and in `llama.cpp` of this program's own state. Its own `gguf` is used: th
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -19,8 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tuiftune.deploy.base import Facts
+
 OPTION, VARIABLE = "llama_cpp", "TUIFTUNE_LLAMA_CPP"
 CONVERTER, ADAPTERS, QUANTIZER = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "llama-quantize"
+FAMILIES = "conversion/__init__.py"  # of newer versions: holds TEXT_MODEL_MAP, architecture to module
+REGISTERED = re.compile(r"^@Model(?:Base)?\.register\(([^)]*)\)", re.MULTILINE)  # of older ones
+LONGEST = 1 << 22  # characters of the converter's source
 LIBRARIES = ("libllama.so", "libllama.*.so", "libllama.dylib")
 BUILT = ("", "build/bin", "bin", "bins")
 GET = (
@@ -52,6 +59,44 @@ def converter(options: Mapping[str, str], script: str = CONVERTER) -> Path:
         place=printable(str(named)) if named else "--to gguf",
         remedy=GET,
     )
+
+
+def known(script: Path) -> frozenset[str]:
+    """The architectures that a converter has a conversion for, as config.json names them, by its own list.
+
+    It is read, not run. Empty where the list has another form.
+    """
+    listed = script.parent / FAMILIES
+    if paths.is_file(listed):
+        return _mapped(documents.read_text(listed, LONGEST))
+    found = REGISTERED.findall(documents.read_text(script, LONGEST))
+    return frozenset(name for given in found for name in re.findall(r'"([^"]+)"', given))
+
+
+def _mapped(source: str) -> frozenset[str]:
+    """The keys of TEXT_MODEL_MAP in a module's source."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return frozenset()
+    for node in body:
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.value, ast.Dict):
+            continue
+        if isinstance(node.target, ast.Name) and node.target.id == "TEXT_MODEL_MAP":
+            keys = [one.value for one in node.value.keys if isinstance(one, ast.Constant)]
+            return frozenset(key for key in keys if isinstance(key, str))
+    return frozenset()
+
+
+def check_family(facts: Facts, script: Path) -> None:
+    """UserError names the architecture that the converter does not know."""
+    there = known(script)
+    if there and facts.architectures and not there & set(facts.architectures):
+        raise UserError(
+            f"llama.cpp's converter does not know {printable(facts.architectures[0])}",
+            place="--to gguf",
+            remedy="export --to merged, or name a newer llama.cpp with --llama-cpp DIR",
+        )
 
 
 def quantizer(options: Mapping[str, str]) -> Path:

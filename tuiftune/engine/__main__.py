@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--key-from", default="", help="environment variable with the key of requests")
+    serve.add_argument("--log", default="", help="file that answered requests are written to")
     given = parser.parse_args(arguments)
     from tuiftune.engine.process import libraries
 

@@ -21,9 +21,9 @@ NEEDS = (
 SHARE = 2.1  # the merged model and a file of 16 bits lie on the disk together
 
 
-def tools(form: Form, options: Mapping[str, str]) -> None:
-    """UserError where llama.cpp's converter or quantizer is not on this machine."""
-    llama_cpp.converter(options)
+def tools(facts: Facts, form: Form, options: Mapping[str, str]) -> None:
+    """UserError where llama.cpp's converter or quantizer is not here, or does not know the architecture."""
+    llama_cpp.check_family(facts, llama_cpp.converter(options))
     if form.key in FTYPES:
         llama_cpp.quantizer(options)
 

@@ -30,10 +30,9 @@ def gguf_instead(remedy: str) -> str:
     return remedy.replace("--to merged", "--to gguf")
 
 
-def tools(form: Form, options: Mapping[str, str]) -> None:
-    """UserError where llama.cpp's converters are not on this machine."""
-    del form
-    llama_cpp.converter(options)
+def tools(facts: Facts, form: Form, options: Mapping[str, str]) -> None:
+    """UserError where llama.cpp's converters are not here, or do not know the architecture."""
+    gguf.tools(facts, form, options)
     llama_cpp.converter(options, llama_cpp.ADAPTERS)
 
 

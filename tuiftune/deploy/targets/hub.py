@@ -22,9 +22,9 @@ UPLOAD, REPO, PUBLIC = "upload", "repo", "public"
 NAMED = dict.fromkeys(("llama3", "llama3.1", "llama3.2", "llama3.3", "llama4"), "Llama")
 
 
-def tools(form: Form, options: Mapping[str, str]) -> None:
+def tools(facts: Facts, form: Form, options: Mapping[str, str]) -> None:
     """UserError where an upload is asked for and cannot be."""
-    del form
+    del facts, form
     repo = options.get(REPO)
     if repo is not None and not REPOSITORY.fullmatch(repo):
         raise UserError("is not the name of a repository", place=f"--repo {repo}", remedy="use OWNER/NAME")

@@ -110,9 +110,9 @@ def _parameters(facts: Facts) -> Mapping[str, Any]:
     return found
 
 
-def tools(form: Form, options: Mapping[str, str]) -> None:
+def tools(facts: Facts, form: Form, options: Mapping[str, str]) -> None:
     """UserError where llama.cpp's converter is not here, or Ollama, if it is to be run."""
-    gguf.tools(form, options)
+    gguf.tools(facts, form, options)
     if options.get(UPLOAD) and shutil.which(PROGRAM) is None:
         raise UserError(
             "Ollama is not installed on this machine",

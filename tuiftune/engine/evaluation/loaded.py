@@ -34,12 +34,20 @@ class Loaded:
     Attributes:
         names: `base`, and `tuned` if there is a fine-tuned model.
         `tokeniser`: renders, ends and strips answers, for both.
+        note: in words, how they are loaded otherwise than planned; "" where they are not.
     """
 
     def __init__(
-        self, base: Base, settings: Settings, tuned: Path | None, tokeniser: Tokeniser, device: str
+        self,
+        base: Base,
+        settings: Settings,
+        tuned: Path | None,
+        tokeniser: Tokeniser,
+        device: str,
+        note: str = "",
     ) -> None:
         self.base, self.settings, self.tokeniser, self.device = base, settings, tokeniser, device
+        self.note = note
         self.names = (BASE,) if tuned is None else (BASE, TUNED)
         self._tuned = tuned
         self._adapted = tuned is not None and paths.exists(tuned / ADAPTER)
@@ -97,8 +105,11 @@ class Loaded:
         return torch.autocast(self.device, dtype=dtype)
 
 
-def of_run(run: RunDir) -> Loaded:
-    """Return the base model and the result of a run. UserError if it has no result."""
+def of_run(run: RunDir, *, anywhere: bool = False) -> Loaded:
+    """Return the base model and the result of a run. UserError if it has no result, and on a machine without
+    the GPU of its plan unless it may be loaded `anywhere`, in the precision that fits there.
+    """
+    from tuiftune.engine.evaluation.on_this_machine import fitting
     from tuiftune.engine.training.opening import began
 
     tuned = run.result_path / "model"
@@ -106,7 +117,8 @@ def of_run(run: RunDir) -> Loaded:
         raise UserError("has no result yet", place=run.name, remedy=f"follow it: tuiftune watch {run.name}")
     wanted = plans.read(run)
     base = bases.find(wanted)
-    return _opened(base, wanted, tuned, began(run))
+    here, note = fitting(wanted, base) if anywhere else (wanted, "")
+    return _opened(base, here, tuned, began(run), note)
 
 
 def of_model(reference: str, revision: str | None) -> Loaded:
@@ -136,7 +148,7 @@ def _of_model(reference: str, revision: str | None, tuned: Path | None) -> Loade
     return _opened(bases.find(wanted), wanted, tuned, None)
 
 
-def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any) -> Loaded:
+def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any, note: str = "") -> Loaded:
     libraries.leave_out(wanted, base)
     libraries.quieten(base, data=False)
     from tuiftune.engine.model import tokenizer
@@ -156,7 +168,7 @@ def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any) -> Loade
 
     with closing(behind_fence(base, tokenizer.Tokeniser.rows, make, {})):
         pass  # it can be read and probed within its limits: only then is it used in this process
-    return Loaded(base, wanted, tuned, make(), bases.choose_device(wanted))
+    return Loaded(base, wanted, tuned, make(), bases.choose_device(wanted), note)
 
 
 def _whole(base: Base, directory: Path) -> Base:

@@ -122,7 +122,7 @@ class Talking:
     def __init__(self, loaded: Loaded, name: str) -> None:
         """Loads its weights. UserError where they cannot be loaded."""
         self._loaded, self._name = loaded, name
-        self.context, self.device = loaded.context, loaded.device
+        self.context, self.device, self.note = loaded.context, loaded.device, loaded.note
         with loaded.model(name):
             """Loaded, and kept."""
 
@@ -155,12 +155,14 @@ class Talking:
 
 
 def of_run(run: RunDir) -> Loaded:
-    """A run's base model and result. UserError where the base model is gone or was changed."""
+    """A run's base model and result, in the precision that fits this machine. UserError where the base model
+    is gone or was changed.
+    """
     from tuiftune.engine.evaluation import loaded
     from tuiftune.engine.export.opened import refuse_another_base
     from tuiftune.engine.model.base import files_of
 
-    found = loaded.of_run(run)
+    found = loaded.of_run(run, anywhere=True)
     directory = files_of(found.base)
     if directory is not None:
         try:

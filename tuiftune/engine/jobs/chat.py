@@ -32,13 +32,18 @@ FIELDS = ("temperature", "top_p", "seed", "max_new_tokens")
 
 
 class Talker(Protocol):
-    """A model that answers conversations; `context`: the tokens that it takes, None where it doesn't say."""
+    """A model that answers conversations; `context`: the tokens that it takes, None where it doesn't say;
+    `note`: how it is loaded otherwise than planned.
+    """
 
     @property
     def context(self) -> int | None: ...
 
     @property
     def device(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
 
     def answer(
         self,
@@ -62,7 +67,9 @@ def main(given: argparse.Namespace) -> ExitCode:
         line.say("loading", detail="libraries")
         voices = _voices(given.models, line)
         asks = Asks()
-        line.say("ready", longest=[one.talker.context for one in voices], device=voices[0].talker.device)
+        notes = list(dict.fromkeys(one.talker.note for one in voices if one.talker.note))
+        longest = [one.talker.context for one in voices]
+        line.say("ready", longest=longest, device=voices[0].talker.device, notes=notes)
         for request in asks:
             _carry_out(request, voices, line, asks)
     return ExitCode.DONE

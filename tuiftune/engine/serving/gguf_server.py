@@ -18,19 +18,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from tuiftune.engine.serving.transformers_server import Place
+    from tuiftune.engine.serving.place import Place
 
-CONTEXT = 8192  # tokens of prompt and answer at most
+CONTEXT = 8192  # tokens of prompt and answer at most: the memory for all of them is reserved
 SILENCE = 600.0  # seconds without a token
+
+
+def context_of(file: Path) -> int:
+    """Tokens of prompt and answer that a file is run with: those that it was made for, up to CONTEXT."""
+    from gguf import GGUFReader
+
+    try:
+        fields = GGUFReader(file).fields
+    except (OSError, ValueError, IndexError):  # llama.cpp says what is wrong with it
+        return CONTEXT
+    made_for = [
+        int(one.parts[one.data[0]][0]) for key, one in fields.items() if key.endswith(".context_length")
+    ]
+    return min([CONTEXT, *(length for length in made_for if length > 0)])
 
 
 def serve(name: str, file: Path, place: Place, ready: Callable[[], None]) -> None:
     """Answer requests until the process is asked to end. UserError where the file cannot be loaded."""
+    if place.log is not None:
+        _logged(name, file, place, place.log, ready)
+        return
     server = _started(name, file, place.host, place.port, place.key)
     ready()
     asked = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, asked)
     signal.sigwait(asked)
+    del server
+
+
+def _logged(name: str, file: Path, place: Place, log: Path, ready: Callable[[], None]) -> None:
+    """The same behind a relay that keeps what was answered: llama.cpp's own server keeps nothing."""
+    from tuiftune.engine.serving import listening
+    from tuiftune.engine.serving.relay import Relay
+    from tuiftune.engine.serving.request_log import Logged
+
+    server = _started(name, file, "127.0.0.1", 0, place.key)
+    listening.run(Logged(Relay(server.listening_address), log), place, ready)
     del server
 
 
@@ -41,7 +69,7 @@ def _started(name: str, file: Path, host: str, port: int, key: str) -> Any:
     wanted.model.path = str(file)
     wanted.model_alias = {name}
     wanted.hostnames, wanted.port = [host], port
-    wanted.n_ctx, wanted.n_parallel = CONTEXT, 1
+    wanted.n_ctx, wanted.n_parallel = context_of(file), 1
     wanted.cpuparams.n_threads = os.cpu_count() or 1
     wanted.use_jinja = True
     if key:
@@ -55,9 +83,10 @@ def _started(name: str, file: Path, host: str, port: int, key: str) -> Any:
 class Talking:
     """A GGUF file that answers conversations by llama.cpp's template and stops, as its clients get them."""
 
-    device, context = "cpu", CONTEXT
+    device, note = "cpu", ""
 
     def __init__(self, file: Path) -> None:
+        self.context = context_of(file)
         self._key = secrets.token_urlsafe(16)
         self._server = _started(file.stem, file, "127.0.0.1", 0, self._key)
         self._address = urlsplit(self._server.listening_address)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import hmac
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.engine.serving import listening
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,17 +20,13 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.evaluation.loaded import Loaded
     from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.serving.place import Place
 
 OPEN = ("/health",)  # paths that need no key
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the server listens, and the key that requests must have; "" for none."""
-
-    host: str
-    port: int
-    key: str
+class TooLong(Exception):  # noqa: N818  (it is a request that is refused)
+    """A prompt has more tokens than the model takes."""
 
 
 class Named:
@@ -46,6 +42,7 @@ class Named:
 
         self._model, self._adapter, self._lock, self._context = model, adapter, lock, context
         self.tokeniser: Tokeniser = loaded.tokeniser
+        self.context, self.note = loaded.context, loaded.note
         self._stops = self.tokeniser.stop_tokens()
         self.generation_config = GenerationConfig(**answers.greedy(model, self.tokeniser))
 
@@ -53,7 +50,10 @@ class Named:
         return getattr(self._model, name)
 
     def generate(self, **given: Any) -> Any:
-        """As the model does it, with this one's adapter; the token that ends the answer is left out."""
+        """As the model does it, with this one's adapter; the token that ends the answer is left out. It
+        ends where the context does. TooLong where the prompt leaves no room.
+        """
+        self._limit(int(given["input_ids"].shape[-1]), given["generation_config"])
         wanted = copy.deepcopy(given.pop("generation_config"))
         given.pop("token_type_ids", None)  # evaluation sends none, and some models take none
         sampled = bool(wanted.temperature) or (wanted.top_p is not None and wanted.top_p < 1)
@@ -70,6 +70,16 @@ class Named:
                 self._model.set_adapter(self._adapter)
             written = self._model.generate(generation_config=wanted, **given)
         return written[:, :-1] if int(written[0, -1]) in self._stops else written
+
+    def _limit(self, prompt: int, config: Any) -> None:
+        """Lower the request's own limit of new tokens, by which it is told that an answer reached it."""
+        if self.context is None:
+            return
+        room = self.context - prompt
+        if room < 1:
+            raise TooLong(f"the prompt has {prompt:,} tokens, and the context is {self.context:,}")
+        if config.max_new_tokens is None or config.max_new_tokens > room:
+            config.max_new_tokens = room
 
 
 class WithoutStops:
@@ -144,16 +154,7 @@ def _add(model: Any, directory: str, name: str) -> None:
 
 def serve(models: dict[str, Named], place: Place, ready: Callable[[], None]) -> None:
     """Answer requests until the process is asked to end; `ready` is called when it listens."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                ready()
-
-    config = uvicorn.Config(app(models, place), host=place.host, port=place.port, log_level="warning")
-    Server(config).run()
+    listening.run(app(models, place), place, ready)
 
 
 def app(models: dict[str, Named], place: Place) -> Any:
@@ -178,6 +179,12 @@ def app(models: dict[str, Named], place: Place) -> Any:
         state,
     )
 
+    async def refuse(_: Any, fault: Exception) -> Any:
+        said = {"message": str(fault), "type": "invalid_request_error", "code": "context_length_exceeded"}
+        return JSONResponse({"error": said}, 400)
+
+    made.exception_handler(TooLong)(refuse)
+
     async def guard(request: Any, call: Any) -> Any:
         if request.url.path not in OPEN and (why := refusal(request.headers, place)):
             code = 401 if place.key else 403
@@ -185,6 +192,10 @@ def app(models: dict[str, Named], place: Place) -> Any:
         return await call(request)
 
     made.middleware("http")(guard)
+    if place.log is not None:
+        from tuiftune.engine.serving.request_log import Logged
+
+        made.add_middleware(Logged, file=place.log)
     return made
 
 
@@ -223,7 +234,8 @@ def _manager(models: dict[str, Named]) -> Any:
             yield 'data: {"status": "ready"}\n\n'
 
         def list_models(self, cache_dir: str | None = None) -> list[dict[str, Any]]:
-            return [{"id": name, "object": "model", "created": 0, "owned_by": "tuiftune"} for name in models]
+            fixed = {"object": "model", "created": 0, "owned_by": "tuiftune"}
+            return [{"id": name, **fixed, "max_model_len": one.context} for name, one in models.items()]
 
         def shutdown(self) -> None:
             """They stay until the process ends."""

@@ -27,7 +27,7 @@ class Pissa(Lora):
 
         A run that goes on takes the parts it began with: decomposed again, they could differ in their bits.
         """
-        from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+        from peft import get_peft_model, get_peft_model_state_dict
 
         adapted = get_peft_model(model, self.config(model, settings))
         kept = run / START
@@ -37,7 +37,7 @@ class Pissa(Lora):
         if again:
             from safetensors.torch import load_file
 
-            set_peft_model_state_dict(adapted, load_file(kept))
+            _set(adapted, load_file(kept))
         count = settings.preset.method.pissa_iterations
         how = "pissa" if count is None else f"pissa_niter_{count}"
         for layer in adapted.modules():
@@ -122,17 +122,32 @@ def _keep(start: dict[str, Any], path: Path) -> None:
     partial_.replace(path)
 
 
-@contextmanager
-def _as_it_began(model: Any, start: dict[str, Any]) -> Iterator[None]:
-    """The base model, which is what it keeps and what the adapters began with, inside."""
+def _set(model: Any, tensors: dict[str, Any]) -> None:
+    """Set adapters by name. Modules that are trained whole stay as they are: PEFT asks for them as well."""
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
+    set_peft_model_state_dict(model, {**get_peft_model_state_dict(model), **tensors})
+
+
+@contextmanager
+def _as_it_began(model: Any, start: dict[str, Any]) -> Iterator[None]:
+    """The base model inside: what it keeps, what the adapters began with, and its own modules in place of
+    those that are trained whole.
+    """
+    from peft import get_peft_model_state_dict
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
     now = {name: one.detach().clone() for name, one in get_peft_model_state_dict(model).items()}
-    set_peft_model_state_dict(model, start)
+    trained = [one for one in model.modules() if isinstance(one, AuxiliaryTrainingWrapper)]
+    _set(model, start)
+    for one in trained:
+        one.enable_adapters(False)
     try:
         yield
     finally:
-        set_peft_model_state_dict(model, now)
+        for one in trained:
+            one.enable_adapters(True)
+        _set(model, now)
 
 
 APPLIED = Pissa()

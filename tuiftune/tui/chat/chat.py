@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.widgets import Input, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tuiftune.chat.conversation import LABELS, Answer, Conversation, Settings, again
 from tuiftune.chat.session import Session
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
+from tuiftune.tui.chat.prompt import Prompt
 from tuiftune.tui.chat.transcript import Shown, Transcript, Writing
 from tuiftune.tui.keys.scopes import CHAT, DIALOG, LIST
 from tuiftune.tui.kit.dialogs import Ask, ListDialog, described
@@ -97,11 +98,11 @@ class ChatScreen(FullScreen[None]):
         with VerticalScroll(id="talk") as box:
             box.can_focus = False
             yield Transcript(self._shown)
-        yield Input(placeholder="Your prompt", id="prompt")
+        yield Prompt()
         yield KeyBar(CHAT)
 
     def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        self.query_one(Prompt).focus()
         self._session = Session(self._sources)
         self.in_thread("chat", self._listen, self._session)
         self._say_settings()
@@ -129,6 +130,8 @@ class ChatScreen(FullScreen[None]):
             self._shown.status = f"loading: {event['detail']}"
         elif kind == "ready":
             self._ready, self._shown.status = True, ""
+            for note in event.get("notes") or ():
+                self.notify(note, timeout=10, markup=False)
         elif kind == "rows":
             self._rows = event["rows"]
             self._shown.status = ""
@@ -185,11 +188,14 @@ class ChatScreen(FullScreen[None]):
         return True
 
     def action_send(self) -> None:
-        field = self.query_one(Input)
-        text = field.value.strip()
+        field = self.query_one(Prompt)
+        text = field.text.strip()
         if text and self._ready and self._asked is None:
-            field.value = ""
+            field.put("")
             self._ask(self._shown.talk.ask(text))
+
+    def action_new_line(self) -> None:
+        self.query_one(Prompt).insert("\n")
 
     def _ask(self, talk: Conversation, settings: Settings | None = None) -> None:
         if self._session is None or not self._ready:
@@ -209,9 +215,7 @@ class ChatScreen(FullScreen[None]):
         """The last prompt into the field, to be asked in another way."""
         last = self._shown.talk.turns[-1]
         self._shown.talk = replace(self._shown.talk, turns=self._shown.talk.turns[:-1])
-        field = self.query_one(Input)
-        field.value = last.prompt
-        field.action_end()
+        self.query_one(Prompt).put(last.prompt)
         self._draw()
 
     def action_vote(self, label: str) -> None:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.evaluation import answers
+from tuiftune.engine.evaluation.on_this_machine import fits_in_float32
 from tuiftune.engine.model import base as bases
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from tuiftune.engine.export.opened import Opened, Rows
     from tuiftune.engine.model.tokenizer import Tokeniser
     from tuiftune.evaluate.contender import Question
-
-SHARE = 0.6  # of the free RAM that a model may take in float32
 
 
 class Whole:
@@ -110,12 +109,10 @@ def load(opened: Opened, directory: Path, adapter: Path | None = None, **more: A
 
 
 def _dtype(directory: Path, *, gpu: bool) -> Any:
-    import psutil
     import torch
 
     from tuiftune.models import weights
 
-    count = sum((one.end - one.begin) // 2 for one in weights.tensors(directory).values())
-    if not gpu and 4 * count < SHARE * psutil.virtual_memory().available:
+    if not gpu and fits_in_float32(directory):
         return torch.float32
     return getattr(torch, weights.stored_dtype(directory) or "bfloat16")
