@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from functools import lru_cache
 from itertools import compress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuiftune import metrics
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     Event = Mapping[str, Any]
 NUMBERS = {int, float}  # not bool
+_KIND = itemgetter("type")
 DAMAGED = ""  # the kind of a line that is no event
 
 
@@ -54,7 +56,10 @@ class Columns:
 
     def take(self, first: int, events: Sequence[Event]) -> None:
         """Take in the next events, the first of which has that place."""
-        kinds = [event.get("type", DAMAGED) for event in events]
+        try:
+            kinds = [*map(_KIND, events)]
+        except KeyError:
+            kinds = [event.get("type", DAMAGED) for event in events]
         for kind in set(kinds):
             chosen = [one == kind for one in kinds]
             places = [*compress(range(first, first + len(kinds)), chosen)]
@@ -82,7 +87,10 @@ class Columns:
 
     def _note(self, name: Name, places: Sequence[int], events: Sequence[Event]) -> bool:
         """Returns whether each of the events has a number of that name."""
-        values = [event.get(name.field) for event in events]
+        try:
+            values = [*map(itemgetter(name.field), events)]
+        except KeyError:
+            values = [event.get(name.field) for event in events]
         complete = {*map(type, values)} <= NUMBERS
         if not complete:
             chosen = [type(value) in NUMBERS for value in values]
@@ -137,7 +145,14 @@ def _aside(kind: str, events: Sequence[Event]) -> list[bool]:
     """Which of them are kept like rare ones: no sign of how things stand, or without a place on a curve."""
     if kind == "memory":
         return [is_preflight(event) for event in events]
-    return [type(event.get("step")) not in NUMBERS for event in events] if kind == "step" else []
+    if kind != "step":
+        return []
+    try:
+        if {*map(type, map(itemgetter("step"), events))} <= NUMBERS:
+            return []
+    except KeyError:
+        pass
+    return [type(event.get("step")) not in NUMBERS for event in events]
 
 
 def _drawn(kind: str, events: Sequence[Event]) -> Iterable[str]:
@@ -163,6 +178,8 @@ def _not_a_number(event: Event) -> bool:
 def cards_of(event: Event) -> list[Event]:
     """The entries of a `gpu` event that are any."""
     cards = event.get("gpus")
+    if type(cards) is list and len(cards) == 1 and type(cards[0]) is dict:
+        return cards
     return [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
 
 
