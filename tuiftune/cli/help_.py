@@ -23,6 +23,7 @@ EXIT_CODES = {
 ENVIRONMENT = {
     "TUIFTUNE_RUNS": "directory of runs; default: ./runs",
     "TUIFTUNE_ASCII": "set: signs and bars in ASCII",
+    "TUIFTUNE_PRICES": "a CSV of your GPU prices, for `plan --gpu any`",
     "TUIFTUNE_BACKEND": "set by a launcher such as Slurm: its processes are one run",
     "NO_COLOR": "set: no colors",
     "FORCE_COLOR": "set: colors in pipes too",

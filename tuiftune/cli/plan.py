@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune.cli import complete
 from tuiftune.cli.preset import Without, check_without
+
+if TYPE_CHECKING:
+    from tuiftune.plan.inputs import Inputs
+
+ANY = "any"
 
 
 def plan(
@@ -33,7 +39,16 @@ def plan(
             "--gpu",
             metavar="NAME[:COUNT]",
             autocompletion=complete.gpus,
-            help="Plan for this GPU instead of this machine's, such as H100 or H100:2.",
+            help="Plan for this GPU instead of this machine's, such as H100:2; any: rank all by cost.",
+        ),
+    ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            metavar="FILE",
+            envvar="TUIFTUNE_PRICES",
+            help="With --gpu any: a CSV of your prices (gpu, usd_per_hour, source, date).",
         ),
     ] = None,
     without: Without = None,
@@ -49,7 +64,10 @@ def plan(
     from tuiftune.plan.document import document
     from tuiftune.plan.inputs import of_named
 
-    made = of_named(preset, set_ or [], without=check_without(without), say=terminal.say).plan(gpu)
+    inputs = of_named(preset, set_ or [], without=check_without(without), say=terminal.say)
+    if gpu is not None and gpu.strip().lower().partition(":")[0] == ANY:
+        raise typer.Exit(_rank(inputs, gpu, prices, as_json=json))
+    made = inputs.plan(gpu)
     if json:
         terminal.write_json(document(made), "plan")
     else:
@@ -58,3 +76,23 @@ def plan(
         show(made, terminal.out(), linear=terminal.unwrapped() or None)
     if not made.fits:
         raise typer.Exit(int(ExitCode.DOES_NOT_FIT))
+
+
+def _rank(inputs: Inputs, gpu: str, prices: Path | None, *, as_json: bool) -> int:
+    """Print the GPUs by what the run costs on them. Returns the exit code: 3 where it fits on none."""
+    from tuiftune.cli import gpus_view, terminal
+    from tuiftune.cli.data_progress import busy
+    from tuiftune.errors import ExitCode
+    from tuiftune.hardware import prices as tables
+    from tuiftune.plan.device import parse_gpu
+    from tuiftune.plan.gpus import COUNTS, choices
+
+    count = parse_gpu(gpu)[1]
+    table = tables.known() if prices is None else tables.read(prices)
+    with busy("plans") as watch:
+        found = choices(inputs.plan, table, (count,) if count else COUNTS, watch)
+    if as_json:
+        terminal.write_json(gpus_view.document(found, table), "plan-gpus")
+    else:
+        gpus_view.show(found, table, terminal.out())
+    return int(ExitCode.DONE if any(one.fits for one in found) else ExitCode.DOES_NOT_FIT)

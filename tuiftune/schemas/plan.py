@@ -70,3 +70,30 @@ class RunPlanDocument(PlanDocument):
     provenance: Provenance
     changed: NotRequired[list[str]]
     reproduces: NotRequired[dict[str, Any]]
+
+
+class GpuChoice(TypedDict):
+    """A preset planned for some GPUs. Bytes of each, hours, US dollars; null where not known."""
+
+    gpu: str
+    count: int
+    fits: bool
+    technique: str
+    needs: int
+    memory_available: int
+    hours: float | None
+    usd_low: float | None
+    usd_high: float | None
+    per_hour_low: float | None
+    per_hour_high: float | None
+    provider: str | None
+    spot: bool
+    source: str | None
+    date: str | None
+
+
+class PlanGpusDocument(Document):
+    """`tuiftune plan --gpu any --json`: what fits first, the cheapest before the others."""
+
+    choices: list[GpuChoice]
+    notes: list[str]

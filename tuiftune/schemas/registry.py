@@ -21,6 +21,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "data-mix": ("data", "MixDocument"),
     "data-tokens": ("data", "TokensDocument"),
     "plan": ("plan", "PlanDocument"),
+    "plan-gpus": ("plan", "PlanGpusDocument"),
     "run-plan": ("plan", "RunPlanDocument"),
     "import": ("machine", "ImportDocument"),
     "preset-check": ("machine", "PresetCheckDocument"),
