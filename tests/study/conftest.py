@@ -54,6 +54,7 @@ def quick(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         return local.launch(run, [sys.executable, str(TRIAL), str(run.path), str(pause[0])])
 
     monkeypatch.setattr("tuiftune.jobs.backend.train", train)
+    monkeypatch.setattr("tuiftune.jobs.study.study.POLL_SECONDS", 0.02)
     yield pause
     for run in study_runs(root):
         with suppress(UserError):

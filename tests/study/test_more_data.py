@@ -37,6 +37,7 @@ def test_what_a_curve_says() -> None:
     )
 
 
+@pytest.mark.long
 def test_more_rows_help_until_they_are_enough(preset: Preset, root: Path) -> None:
     made = prepare_curve(preset, root, steps=8, seeds=1).run()
     assert [(point.share, point.rows) for point in made.points] == [(0.25, 8), (0.5, 15), (1.0, 30)]

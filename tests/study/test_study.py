@@ -74,7 +74,7 @@ def test_the_interval_is_over_rows_and_over_seeds() -> None:
 def test_the_middle_rate_is_chosen_and_the_others_end_early(
     preset: Preset, root: Path, quick: list[float]
 ) -> None:
-    quick[0] = 0.25
+    quick[0] = 0.12
     probing = prepare_probe(preset, root, rates=(5e-3, 1e-6, 1.0), seeds=1, steps=8)
     told: list[int] = []
     made = probing.run(lambda study: told.append(sum(one.state == DONE for one in study.trials)))

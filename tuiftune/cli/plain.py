@@ -10,7 +10,7 @@ from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.cli.prompts import Choice, Prompts, prompts, question
 from tuiftune.cli.terminal import err, say
 from tuiftune.errors import UserError
-from tuiftune.figures import count, duration, money, size
+from tuiftune.figures import count, duration, money, roughly, size
 from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.planning import Outcome, planned
 from tuiftune.wizard.proposals import (
@@ -396,6 +396,17 @@ class Plain:
         for line in dump(self.draft.preset(), header=header, notes=self._notes).splitlines():
             say(line)
 
+    def _offer_probe(self, path: Path) -> None:
+        """Name the command that measures the learning rate, where there is time for it."""
+        from tuiftune.wizard.probing import offer
+
+        assert self._outcome.plan is not None
+        facts = self._findings.facts(self.draft, self._findings.model_of(self.draft))
+        found = offer(self._outcome.plan, facts)
+        if found is not None and "training.learning_rate" not in self.draft.overrides:
+            minutes = roughly(60 * found.minutes)
+            say(f"  To measure the learning rate first ({minutes}): tuiftune probe {shlex.quote(str(path))}")
+
     def _save(self) -> None:
         from tuiftune.preset.file import save
 
@@ -409,6 +420,7 @@ class Plain:
         else:
             command = train_command_from_anywhere(str(path), self._root)
             say(f"  Saved. To start this run from a script: {command}")
+            self._offer_probe(path)
 
     def _start(self) -> int:
         import sys

@@ -40,13 +40,17 @@ def watching() -> Iterator[Callable[[Study], None]]:
                 told.add(trial.run)
                 say(_told(study, trial))
 
-    if console.quiet or not console.is_terminal or plain():
-        yield lines
-        return
-    from rich.live import Live
+    try:
+        if console.quiet or not console.is_terminal or plain():
+            yield lines
+            return
+        from rich.live import Live
 
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda study: live.update(_living(study))
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda study: live.update(_living(study))
+    except KeyboardInterrupt:
+        say("Stopped. The same command continues from here.")
+        raise
 
 
 def _told(study: Study, trial: Trial) -> str:

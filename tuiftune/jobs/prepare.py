@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.evaluate import best_by
 from tuiftune.jobs import place
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan.document import of_run
@@ -101,6 +102,7 @@ def ready(
     inputs, plan = resolve(preset, root, say=say)
     _check_fits(plan, inputs, root)
     _check_limit(plan)
+    best_by.resolve(plan.resolved, stages.every()[plan.resolved.method.stage])
     require_reachable(inputs.model)
     place.check(preset.run.sync_to)
     return inputs, plan

@@ -29,6 +29,7 @@ SEEDS = 2
 MINUTES = 10.0
 OWN = {
     "evaluation.score": "none",
+    "evaluation.best_by": "loss",
     "training.early_stopping": 0,
     "budget.max_hours": None,
     "budget.max_usd": None,
@@ -116,7 +117,9 @@ def prepare_probe(
     planned = float(plan.resolved.training.learning_rate)
     if len(rates) == 1 and not ranks:
         raise UserError("one rate cannot be compared", place="--rates", remedy="name two or more: 1e-4,3e-4")
-    asked = list(dict.fromkeys(rates)) or [rounded(planned * factor) for factor in FACTORS]
+    asked = list(dict.fromkeys(rates)) or [
+        planned if factor == 1 else rounded(planned * factor) for factor in FACTORS
+    ]
     asked = [one for one in asked if 0 < one <= 1] if not rates else asked
     several: list[dict[str, Any]] = [{RATE: one} for one in asked]
     if ranks:

@@ -232,7 +232,9 @@ class TrainingSection(Section):
         42, ge=0, lt=2**32, description="random seed: the same seed, data and machine give the same run"
     )
     early_stopping: CountOrNone = Field(
-        3, ge=0, description="stop after this many evaluations without a lower eval loss; 0: never"
+        3,
+        ge=0,
+        description="stop after this many evaluations without a gain (see evaluation.best_by); 0: never",
     )
     divergence_patience: Auto | CountOrNone = Field(
         "auto",
@@ -254,6 +256,14 @@ class EvaluationSection(Section):
         "auto", description="longest generated answer; auto: the longest reference answer, at most 256"
     )
     samples: CountOrNone = Field(3, description="sample answers generated at each evaluation; 0: none")
+    every: Auto | Steps = Field(
+        "auto", description="optimizer steps between evaluations; auto: at each checkpoint"
+    )
+    best_by: Text = Field(
+        "loss",
+        description="metric that chooses the best checkpoint and stops early: loss, or one of the answers, "
+        "generated at each evaluation, such as exact_match",
+    )
 
 
 class HardwareSection(Section):

@@ -88,6 +88,8 @@ class ResultDocument(Document):
     verdict: Verdict
     best_step: int | None
     result_step: int | None
+    best_by: NotRequired[str]  # where the best checkpoint was not chosen by eval loss
+    best_value: NotRequired[float | None]
     steps: int
     seconds: float
     tokens: int

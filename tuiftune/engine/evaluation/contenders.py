@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from tuiftune.data.chat.answer import Stripped
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.training import optimizations
@@ -78,6 +80,22 @@ class ModelContender:
             written = self.write(rows[rank::size], self._room, progress)
         every = [Stripped("")] * total
         for number, part in enumerate(context.group.gather(written)):
+            every[number::size] = part
+        return every
+
+    def during(self, rows: Sequence[Question]) -> list[str]:
+        """Answers while training, whose random numbers are left alone; each process writes its share."""
+        context, rank, size = self._context, self._context.group.rank, self._context.group.size
+        total = len(rows)
+
+        def progress(done: int) -> None:
+            context.report.phase("evaluating", "answers", done=min(done * size, total), total=total)
+
+        progress(0)
+        with torch.random.fork_rng(devices=[]):
+            written = self.write(rows[rank::size], self._room, progress)
+        every = [""] * total
+        for number, part in enumerate(context.group.gather([one.answer for one in written])):
             every[number::size] = part
         return every
 

@@ -10,6 +10,7 @@ from tuiftune import documents
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.engine.evaluation import answers
 from tuiftune.errors import UserError
+from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.statistics import perplexity, wilson
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ class Scorer:
                 final_number=None if score.final_number is None else score.final_number / len(compared),
             )
         return score
+
+    def pairs(self, answers: list[str]) -> list[Pair]:
+        """Answers next to what they are compared with."""
+        return [
+            Pair(answer, asked.reference, asked.text, asked.row)
+            for answer, asked in zip(answers, self.questions, strict=True)
+        ]
 
     def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
         """Every scored row: prompt, reference, both answers, and whether they match where they should."""

@@ -11,6 +11,7 @@ from tuiftune.engine.model import base as bases
 from tuiftune.engine.process.gpu import name_of
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import base_in_fp8, settings
+from tuiftune.evaluate.best_by import LOSS
 from tuiftune.runs import health, provenance
 from tuiftune.runs.reports.verdict import Verdict, compare
 from tuiftune.runs.state.follow import Follower
@@ -44,6 +45,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "verdict": _verdict(context, trainer, scores, pairs).document(),
         "best_step": progress.best_step if progress.beats_base or progress.best_step is None else 0,
         "result_step": trainer.rhythm.result_step,
+        **_best_by(context, trainer),
         "steps": trainer.state.global_step,
         "seconds": round(progress.seconds, 1),
         "tokens": progress.tokens,
@@ -90,6 +92,14 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         context.report.emit(
             "samples", step=trainer.state.global_step, when="after", file=str(path), count=len(side_by_side)
         )
+
+
+def _best_by(context: RunContext, trainer: RunTrainer) -> dict[str, Any]:
+    """The metric that the best checkpoint was chosen by, where that is not the eval loss."""
+    by, rank = context.best_by, trainer.rhythm.progress.best_rank
+    if by.key == LOSS:
+        return {}
+    return {"best_by": by.key, "best_value": None if rank is None else by.rank(rank)}
 
 
 def _verdict(

@@ -40,8 +40,10 @@ class FinishedError(Exception):
 class Progress:
     """State of a run in addition to the trainer's, saved with each checkpoint."""
 
-    best_step: int | None = None  # of the lowest eval loss while training
-    best_loss: float | None = None
+    best_step: int | None = None  # of the best evaluation while training
+    best_loss: float | None = None  # its eval loss
+    best_rank: float | None = None  # by another metric, lower is better; None: by eval loss
+    base_rank: float | None = None
     base_loss: float | None = None  # the base model's eval loss, the first evaluation of all
     base_parts: list[tuple[float, int]] = field(default_factory=list)  # (loss, tokens) of groups of its rows
     misses: int = 0  # evaluations in a row without gain
@@ -64,6 +66,8 @@ class Progress:
     @property
     def beats_base(self) -> bool:
         """Return True if an evaluation while training was better than the base model's."""
+        if self.best_rank is not None and self.base_rank is not None:
+            return self.best_rank < self.base_rank
         return self.best_loss is not None and (self.base_loss is None or self.best_loss < self.base_loss)
 
     @property
@@ -75,8 +79,12 @@ class Progress:
             return self.pending_step if recent else self.sound_step
         return self.best_step if self.beats_base else None
 
-    def judge_base(self, loss: float | None, parts: list[tuple[float, int]]) -> None:
+    def judge_base(
+        self, loss: float | None, parts: list[tuple[float, int]], rank: float | None = None
+    ) -> None:
         """Take in the base model's evaluation, with which every later one is compared."""
+        if self.base_rank is None:
+            self.base_rank = rank
         if loss is not None and self.base_loss is None:
             self.base_loss, self.base_parts = loss, parts
             self.divergence.evaluate(0, loss, before=True)
@@ -91,13 +99,20 @@ class Progress:
         kept = (self.best_step, self.sound_step, self.pending_step)
         return [one for one in kept if one is not None]
 
-    def judge(self, loss: float, step: int) -> None:
-        """Take in one evaluation while training."""
+    def judge(self, loss: float, step: int, rank: float | None = None) -> None:
+        """Take in one evaluation while training. Of equal ranks the lower loss is better, but no gain."""
         self.divergence.evaluate(step, loss)
-        if self.best_loss is None or loss < self.best_loss:
-            self.best_loss, self.best_step, self.misses = loss, step, 0
-        else:
-            self.misses += 1
+        gains = self.best_loss is None or rank != self.best_rank or rank is None
+        better = self.best_loss is None or self._better(loss, rank)
+        if better:
+            self.best_loss, self.best_rank, self.best_step = loss, rank, step
+        self.misses = 0 if better and gains else self.misses + 1
+
+    def _better(self, loss: float, rank: float | None) -> bool:
+        assert self.best_loss is not None
+        if rank is None or self.best_rank is None:
+            return loss < self.best_loss
+        return (rank, loss) < (self.best_rank, self.best_loss)
 
 
 class Rhythm(TrainerCallback):
@@ -117,6 +132,9 @@ class Rhythm(TrainerCallback):
         self.diverged: DivergedError | None = None
         self.result_step: int | None = None  # whose weights are the result
         self._every = int(settings.preset.run.save_every)
+        evaluations = settings.preset.evaluation.every
+        self._evaluate_every = self._every if evaluations == "auto" else evaluations
+        self.best_by = context.best_by
         self._compiles = settings.preset.training.compile is True
         self._predicted = settings.predictions
         self._report, self._stopping, self._group = context.report, context.stopping, context.group
@@ -175,8 +193,8 @@ class Rhythm(TrainerCallback):
         self.progress.tokens += sum(tokens for tokens, _, _ in every)
         self._speeds.append((time.monotonic() - self._paused, self.progress.tokens))
         last = step >= state.max_steps
-        due = last or step % self._every == 0
-        evaluates = self._evaluates and due
+        evaluates = self._evaluates and (last or step % self._evaluate_every == 0)
+        due = evaluates or last or step % self._every == 0  # the best weights must be there to go back to
         urgent = self.stop is not None and self.stop.state == "preempted"
         self.progress.evaluate_first = evaluates and urgent
         self.progress.finished = last and not self.progress.evaluate_first
@@ -192,20 +210,28 @@ class Rhythm(TrainerCallback):
     ) -> None:
         if self._patience and self.progress.misses >= self._patience and not self.progress.finished:
             self.progress.finished = True
-            best = f"{self.progress.best_loss:.4f} at step {self.progress.best_step}"
+            best = f"{self._written(self.progress.best_rank, self.progress.best_loss)} at step "
+            best += f"{self.progress.best_step}"
             if self.progress.beats_base:
                 said = f"the best was {best}"
                 fix = "the best checkpoint is the result; fewer epochs or a lower learning rate may do better"
             else:
-                said = f"none was better than the base model's {self.progress.base_loss:.4f} (lowest: {best})"
+                base = self._written(self.progress.base_rank, self.progress.base_loss)
+                extreme = "highest" if self.best_by.higher else "lowest"
+                said = f"none was better than the base model's {base} ({extreme}: {best})"
                 fix = "compare the settings with the plan's, and check the rows with `tuiftune data inspect`"
             self._report.warning(
                 "early_stop",
-                f"eval loss has not improved for {self.progress.misses} evaluations; {said}",
+                f"{self.best_by.name} has not improved for {self.progress.misses} evaluations; {said}",
                 fix,
             )
         if self.progress.finished:
             control.should_save = control.should_training_stop = True
+
+    def _written(self, rank: float | None, loss: float | None) -> str:
+        """The value of the metric that chooses the best checkpoint."""
+        value = loss if rank is None else self.best_by.rank(rank)
+        return "unknown" if value is None else f"{value:.4f}"
 
     def on_log(
         self,

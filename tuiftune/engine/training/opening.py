@@ -15,6 +15,7 @@ from tuiftune.engine.process import libraries
 from tuiftune.engine.stages.base import stage
 from tuiftune.engine.training import rows, settings
 from tuiftune.engine.training.resume import Resume, resume_point, say_changes
+from tuiftune.evaluate import best_by
 from tuiftune.runs.store.checkpoint_store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.stages.base import EngineStage
     from tuiftune.engine.training.rows import Examples, Prepared
     from tuiftune.engine.training.settings import Settings
+    from tuiftune.evaluate.best_by import BestBy
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -50,6 +52,7 @@ class RunContext:
     start: Resume
     force: bool
     device: str
+    best_by: BestBy
     tokeniser: Tokeniser
     examples: Examples
     training: Prepared
@@ -127,6 +130,7 @@ def open_run(
         start,
         force,
         device,
+        best_by.resolve(wanted.preset, wanted.stage),
         tokeniser,
         examples,
         training,

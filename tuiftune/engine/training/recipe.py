@@ -54,12 +54,17 @@ def train(
     from tuiftune.engine.export.conclude import conclude
     from tuiftune.engine.training import base_in_fp8
     from tuiftune.engine.training.fitting import fit, take_best
+    from tuiftune.evaluate.best_by import LOSS
 
     base_in_fp8.compare(context, trainer)
     scorer = Scorer(context)
     tuned = ModelContender(context, trainer, AFTER, scorer.room)
     before = _score_before(context, scorer, ModelContender(context, trainer, BEFORE, scorer.room))
-    trainer.rhythm.progress.judge_base(before.loss, trainer.held_out_parts)
+    by = context.best_by
+    value = by.of(before.measured, scorer.pairs(before.answers)) if by.key != LOSS else None
+    rank = None if value is None else by.rank(value)
+    trainer.rhythm.progress.judge_base(before.loss, trainer.held_out_parts, rank)
+    trainer.pairs = lambda: scorer.pairs(tuned.during(scorer.questions))
     samples = None
     if group.leads or trainer.shared:  # which has the whole model, or what all have to make the calls for
         samples = Samples(context, scorer, tuned)
@@ -148,5 +153,10 @@ def _say_start(context: RunContext, trainer: RunTrainer) -> None:
         processes=trainer.group.size,
         resumed_from=checkpoint.step if checkpoint else None,
         predicted_seconds=wanted.predicted_seconds,
+        **(
+            {"best_by": context.best_by.key, "best_higher": context.best_by.higher}
+            if context.best_by.scorer is not None or context.best_by.higher
+            else {}
+        ),
     )
     report.emit("memory", **memory_of(context.device), **wanted.predictions)

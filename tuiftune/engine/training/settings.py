@@ -32,6 +32,7 @@ OWN_AUTOS = frozenset(
         "data.format",
         "data.padding_free",
         "evaluation.score",
+        "evaluation.every",
         "evaluation.max_new_tokens",
         "hardware.gpus",
         "hardware.parallel",

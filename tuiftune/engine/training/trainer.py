@@ -17,6 +17,7 @@ from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
 from tuiftune.engine.training import optimizations
 from tuiftune.engine.training.fingerprint import TOKENIZER, WEIGHTS
+from tuiftune.evaluate.best_by import LOSS
 from tuiftune.evaluate.statistics import perplexity
 from tuiftune.runs.reports.verdict import grouped
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.callback import Rhythm
     from tuiftune.engine.training.opening import RunContext
+    from tuiftune.evaluate.scorers.base import Pair
 else:
     Mixin = object  # before a stage's trainer (see `over`), whose methods `super()` finds
 
@@ -65,6 +67,7 @@ class RunTrainer(Mixin):
         self.when = "before"
         self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
         self.measured: dict[str, float] = {}  # of the latest evaluation: what the stage tells of its rows
+        self.pairs: Callable[[], list[Pair]] | None = None  # answers and references, for the best checkpoint
         self.after_evaluation: Callable[[int], None] | None = None  # told the step, while training
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
@@ -148,16 +151,29 @@ class RunTrainer(Mixin):
             raise NotANumberError("eval loss", step)
         likelihood = {"perplexity": perplexity(loss)} if self._settings.stage.likelihood else {}
         told = {"loss": loss, **likelihood, **self.measured}
+        rank = self._rank(told) if self.is_in_train else None
         self._report.emit("eval", step=step, **told, when=self.when)
         if self.is_in_train and self.after_evaluation is not None:
             self.after_evaluation(step)
         metrics = {f"eval_{name}": value for name, value in told.items()}
         if self.is_in_train:
-            self.rhythm.progress.judge(loss, step)
+            self.rhythm.progress.judge(loss, step, rank)
             self.log(metrics)
             self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.rhythm.pause(time.monotonic() - began)
         return metrics
+
+    def _rank(self, told: dict[str, float]) -> float | None:
+        """The rank of this evaluation by the metric that chooses the best checkpoint, which is told too."""
+        by = self.rhythm.best_by
+        if by.key == LOSS:
+            return None
+        answers = self.pairs() if by.scorer is not None and self.pairs is not None else []
+        value = by.of(told, answers)
+        if value is None or not math.isfinite(value):
+            return None
+        told[by.key] = value
+        return by.rank(value)
 
     def _held_out_loss(self) -> float:
         loader: Any = ()

@@ -194,6 +194,7 @@ class Study:
             "training.max_steps": self.steps,
             "run.save_every": self.every,
             "run.report_to": [],
+            "evaluation.every": "auto",
             "evaluation.samples": 0,
             **self.own,
             **trial.variant.values,
@@ -240,9 +241,12 @@ class Study:
             watched = Watched(trial, RunDir.open(path))
             if vitals(watched.run).state == "new":
                 continue
-            if watched.settle():
+            ended = watched.settle()
+            if trial.state == FAILED:  # what failed then is tried again
+                trial.state, trial.why = WAITING, ""
+            elif ended:
                 self.resumed += 1
-                if trial.state != FAILED and not self.keeps:
+                if not self.keeps:
                     lighten(watched.run)
             elif trial.state == WAITING:
                 trial.tries = 0
@@ -258,8 +262,8 @@ class Study:
             time.sleep(POLL_SECONDS)
         for watched in left:
             watched.settle()
-            if watched.trial.state == RUNNING:
-                watched.trial.state = WAITING
+            if watched.trial.state in (RUNNING, FAILED):
+                watched.trial.state, watched.trial.why = WAITING, ""
         self._watched.clear()
 
     def _refuse_nothing(self) -> None:

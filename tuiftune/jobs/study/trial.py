@@ -22,7 +22,8 @@ DIVERGED, FAILED = "diverged", "failed"
 ENDED = (DONE, EARLY, DIVERGED, FAILED)
 RUNGS = (0.25, 0.5)  # shares of the steps after which a trial can be stopped early
 GAP = 120.0  # seconds between two events, from which on nothing ran
-TRIES = 2  # processes of a trial that end without a message
+TRIES = 2  # processes of a trial that end in one of
+AGAIN = ("died", "preempted")
 
 
 @dataclass(slots=True)
@@ -138,9 +139,7 @@ class Watched:
             return True
         if seen.state in ("nan", "diverged"):
             trial.state, trial.why = DIVERGED, seen.why
-        elif seen.state == "died" and trial.tries < TRIES:
-            trial.state = WAITING
-        elif seen.state in ("stopped", "preempted", "killed"):
+        elif seen.state in AGAIN and trial.tries < TRIES:
             trial.state, trial.why = WAITING, seen.why
         else:
             trial.state, trial.why = FAILED, seen.why or seen.state

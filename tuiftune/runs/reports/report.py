@@ -149,12 +149,24 @@ def _course(state: RunState, plot: str | None, preflight: Any) -> list[str]:
     if state.best is not None:
         base = state.best is state.eval_before
         where = "for the base model" if base else f"at step {state.best.step:,}"
-        lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
+        if state.best_words:
+            lines.append(f"The best checkpoint is that {where}: {state.best_words}.")
+            lines.append(_scores_by_step(state))
+        else:
+            lines.append(f"Eval loss was lowest {where}: {figure(state.best.loss)}.")
     if state.values.get("tokens_per_second"):
         lines.append(f"Speed at the end: {state.values.get('tokens_per_second'):,.0f} tokens/s.")
     if isinstance(preflight, dict) and (words := _preflight(preflight)):
         lines.append(words)
     return ["## Course", "\n\n".join(lines)]
+
+
+def _scores_by_step(state: RunState) -> str:
+    """The metric that chose the best checkpoint, at each evaluation."""
+    course = ", ".join(
+        f"{seen.step:,}: {figure(seen.value)}" for seen in state.evaluations if seen.value is not None
+    )
+    return f"{state.best_by.replace('_', ' ').capitalize()} by step: {course}."
 
 
 def _preflight(preflight: dict[str, Any]) -> str:

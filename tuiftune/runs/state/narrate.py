@@ -92,7 +92,11 @@ class Narrator:
         perplexity = number(event, "perplexity")
         if perplexity is not None:
             words += f", perplexity {figure(perplexity)}"
-        return words + (", the best so far" if not when and best is not None and best.loss == loss else "")
+        value = number(event, state.best_by) if state.best_by else None
+        if value is not None:
+            words += f", {state.best_by.replace('_', ' ')} {figure(value)}"
+        ahead = best is not None and (best.value, best.loss) == (value, loss)
+        return words + (", the best so far" if not when and ahead else "")
 
     def _score(self, event: Event, state: RunState) -> str:
         when = "before" if text(event, "when") == "before" else "after"

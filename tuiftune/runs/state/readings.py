@@ -28,12 +28,15 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Held-out loss. `when` is before, during or after; `perplexity` is exp(loss)."""
+    """Held-out loss. `when` is before, during or after; `perplexity` is exp(loss); `value`: of the metric
+    that chooses the best checkpoint, where that is another.
+    """
 
     step: int
     loss: float | None
     perplexity: float | None
     when: str
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tuiftune.figures import real
 from tuiftune.runs.log.columns import cards_of
 from tuiftune.runs.log.events import OLD_PHASES, is_preflight
 from tuiftune.runs.log.thin import CAUSES, PARTIAL
@@ -69,7 +70,9 @@ class RunState(Steps):
     phases: dict[str, float] = field(default_factory=dict)  # seconds spent in each, the first one first
 
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=KEPT))
-    best: Evaluation | None = None  # the lowest eval loss so far; the base model's is the first
+    best: Evaluation | None = None  # so far, by `best_by`; the base model's is the first
+    best_by: str = ""  # the metric that chooses the best checkpoint; "": eval loss
+    best_higher: bool = False
     eval_before: Evaluation | None = None
     eval_after: Evaluation | None = None
     score_before: Score | None = None
@@ -118,6 +121,13 @@ class RunState(Steps):
         return self.pace.eta(self.step, self.total_steps, self.phase.name, after, self.predicted_seconds)
 
     @property
+    def best_words(self) -> str:
+        """The best value of the metric that chooses the best checkpoint, with its name; "" for eval loss."""
+        if not self.best_by or self.best is None or self.best.value is None:
+            return ""
+        return f"{self.best_by.replace('_', ' ')} {real(self.best.value, 3)}"
+
+    @property
     def stopping(self) -> bool:
         """Whether a stop was asked for and is not carried out yet."""
         return self.end is None and any(what == "stop" for what, _ in self.controls)
@@ -162,6 +172,7 @@ class RunState(Steps):
         self.technique, self.device = text(event, "technique"), text(event, "device")
         self.total_steps, self.epochs = whole(event, "total_steps"), number(event, "epochs")
         self.predicted_seconds = number(event, "predicted_seconds")
+        self.best_by, self.best_higher = text(event, "best_by"), bool(event.get("best_higher"))
         self.rows_train, self.rows_eval = whole(event, "rows_train"), whole(event, "rows_eval")
         self.rows_leaked = whole(event, "rows_leaked")
         self.trainable, self.parameters = whole(event, "trainable"), whole(event, "parameters")
@@ -182,7 +193,12 @@ class RunState(Steps):
         self.evaluations = deque(kept, maxlen=KEPT)
         if self.best is not None and self.best.step > step:
             known = [seen for seen in kept if seen.loss is not None and seen.when != "after"]
-            self.best = min(known, key=lambda seen: seen.loss or 0.0, default=None)
+            self.best = min(known, key=self._rank, default=None)
+
+    def _rank(self, seen: Evaluation) -> tuple[bool, float, float]:
+        """What of two evaluations the better one has the lower of."""
+        value = 0.0 if seen.value is None else -seen.value if self.best_higher else seen.value
+        return seen.value is None, value, seen.loss or 0.0
 
     def _phase(self, event: Event) -> None:
         self.end = None  # a successor is at work
@@ -196,7 +212,11 @@ class RunState(Steps):
         step = whole(event, "step")
         step = self.step if step is None else step
         seen = Evaluation(
-            step, number(event, "loss"), number(event, "perplexity"), text(event, "when") or "during"
+            step,
+            number(event, "loss"),
+            number(event, "perplexity"),
+            text(event, "when") or "during",
+            number(event, self.best_by) if self.best_by else None,
         )
         self.evaluations.append(seen)
         if seen.when == "before":
@@ -210,7 +230,7 @@ class RunState(Steps):
         if seen.when != "after":
             self.divergence.evaluate(step, seen.loss, before=seen.when == "before")
         if seen.when != "after" and (
-            self.best is None or self.best.loss is None or seen.loss < self.best.loss
+            self.best is None or self.best.loss is None or self._rank(seen) < self._rank(self.best)
         ):
             self.best = seen
 

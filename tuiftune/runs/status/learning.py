@@ -41,11 +41,13 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
         base = state.best is state.eval_before
         where = "the base model" if base else f"step {state.best.step:,}"
         kept = "no checkpoint is better yet" if base else "its checkpoint is kept and becomes the result"
+        extreme = "the best by evaluation.best_by" if state.best_words else "the lowest eval loss"
         yield Fact(
             "learning",
             "best",
-            f"{figure(state.best.loss)} ({where}), perplexity {figure(state.best.perplexity)}",
-            f"the lowest eval loss so far, the base model's included; {kept}. Perplexity is exp(loss): "
+            f"{state.best_words or figure(state.best.loss)} ({where}), "
+            f"perplexity {figure(state.best.perplexity)}",
+            f"{extreme} so far, the base model's included; {kept}. Perplexity is exp(loss): "
             "the number of tokens that the model is undecided between",
         )
     if state.values.get("lr") is not None:

@@ -40,6 +40,8 @@ RESULT: Mapping[str, Any] = {
     "before": _SCORE,
     "after": _SCORE,
     "best_step": NUMBER,
+    "best_by": TEXT,
+    "best_value": NUMBER,
     "steps": NUMBER,
     "seconds": NUMBER,
     "tokens": NUMBER,

@@ -57,5 +57,7 @@ class Saves(Canvas):
                 line.add(f"{self.glyphs.ok} verified", "good")
             lines.append(line)
         if any(one.step == best for one in self._stored):
-            lines.append(Line(f"{self.glyphs.best} lowest eval loss so far", "faint"))
+            words = state.best_words
+            best_words = f"best so far: {words}" if words else "lowest eval loss so far"
+            lines.append(Line(f"{self.glyphs.best} {best_words}", "faint"))
         return lines

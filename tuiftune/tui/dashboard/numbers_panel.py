@@ -58,7 +58,7 @@ class Numbers(Canvas):
         if state.best is None:
             return real(None)
         where = "base model" if state.best is state.eval_before else f"step {state.best.step:,}"
-        return f"{real(state.best.loss)} {self.glyphs.best} {where}"
+        return f"{state.best_words or real(state.best.loss)} {self.glyphs.best} {where}"
 
     def _epoch(self, state: RunState) -> str:
         if state.values.get("epoch") is None:

@@ -128,7 +128,7 @@ class Changes(Canvas):
             f"{count(steps)} steps" if steps else "",
             duration(seconds) if seconds else "",
             f"{count(self._result.get('tokens'))} tokens" if self._result.get("tokens") else "",
-            f"best at step {self._result['best_step']:,}" if self._result.get("best_step") else "",
+            self._best(),
         ]
         dot = f" {self.glyphs.dot} "
         lines.append(Line("training".ljust(LABEL), "soft").add(dot.join(fact for fact in facts if fact)))
@@ -141,6 +141,17 @@ class Changes(Canvas):
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
         return [*lines, Line()]
+
+    def _best(self) -> str:
+        if not self._result.get("best_step"):
+            return ""
+        words = f"best at step {self._result['best_step']:,}"
+        by, value = self._result.get("best_by"), self._result.get("best_value")
+        return (
+            f"{words} by {str(by).replace('_', ' ')} ({real(value, 3)})"
+            if by and value is not None
+            else words
+        )
 
     def _judged(self, width: int) -> list[Line]:
         """Return whether the model is better than its base model, and what to try if it is not."""

@@ -109,6 +109,12 @@ EXPLANATIONS: dict[str, str] = {
         "Values left at `auto` are resolved by the plan on the machine that runs it, so the same file works "
         "on other machines. The command below starts the same run without the app."
     ),
+    "probe": (
+        "Short runs with five learning rates around the plan's, on your rows. A run that is clearly behind "
+        "after a quarter of its steps is stopped. The bar is the fall of the eval loss, as a share of the "
+        "best one. If the runs show no difference, the plan's rate is kept. `tuiftune probe` does the same, "
+        "with more seeds and with ranks."
+    ),
     "dashboard": (
         "A view of the run's event log. You can close and open it at any time; the run continues. The "
         "training loss (dots; line: smoothed) should fall. The eval loss (diamonds) is measured on the "

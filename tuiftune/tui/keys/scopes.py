@@ -24,6 +24,7 @@ MIX = "mix"
 MAPPING = "mapping"
 ROWS = "rows"
 CARDS = "cards"
+PROBE = "probe"
 PROMPTING = "prompting"
 RETRIEVAL = "retrieval"
 TOUR = "tour"
@@ -58,6 +59,7 @@ TITLES = {
     PROMPTING: "Prompt from your rows",
     RETRIEVAL: "Retrieval (RAG) test",
     "review": "Review",
+    PROBE: "Learning rate",
     DASHBOARD: "Dashboard",
     REPLAY: "Replay",
     CHARTS: "Charts",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.containers import Horizontal, VerticalScroll
@@ -14,11 +14,13 @@ from textual.widgets import Button, Input, Label
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.figures import cards
+from tuiftune.figures import cards, roughly
 from tuiftune.tui.kit.field import Field
+from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.wizard.review_views import CommandLine, SummaryView, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import proposals
+from tuiftune.wizard.probing import offer
 from tuiftune.wizard.proposals import suggested_name
 from tuiftune.wizard.summary import length_note, summary
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.wizard.probing import Offer
     from tuiftune.wizard.summary import Line as SummaryLine
 
 
@@ -43,6 +46,7 @@ class Summed(Message):
     lines: tuple[SummaryLine, ...]
     notes: dict[str, str]
     error: str = ""
+    offer: Offer | None = None  # a probe of the learning rate, where there is time for one
 
 
 @dataclass
@@ -73,6 +77,7 @@ class ReviewStep(WizardStep):
         self._starting = False
         self._restarts = False
         self._notes: dict[str, str] = {}
+        self._offer: Offer | None = None
 
     def body(self) -> ComposeResult:
         if not self.draft.name:
@@ -150,9 +155,10 @@ class ReviewStep(WizardStep):
             model = findings.model_of(draft)
             facts = findings.facts(draft, model)
             notes = length_note(draft, facts)
-            self.post_message(Summed(summary(draft, model, facts, plan, None), notes))
+            probe = None if "training.learning_rate" in draft.overrides else offer(plan, facts)
+            self.post_message(Summed(summary(draft, model, facts, plan, None), notes, offer=probe))
             checks = findings.checks(draft)
-            self.post_message(Summed(summary(draft, model, facts, plan, checks), notes))
+            self.post_message(Summed(summary(draft, model, facts, plan, checks), notes, offer=probe))
         except UserError as error:
             self.post_message(Summed((), {}, str(error)))
 
@@ -162,6 +168,11 @@ class ReviewStep(WizardStep):
             self.say(message.error, "error")
             return
         self.query_one(SummaryView).show(message.lines)
+        if message.offer is not None and message.offer != self._offer:
+            minutes = roughly(60 * message.offer.minutes)
+            self.say(f"There is time to measure the learning rate on your rows first: press p ({minutes}).")
+        self._offer = message.offer
+        self.query_one(KeyBar).redraw()
         if message.notes != self._notes:
             self._notes = message.notes
             self._show()
@@ -309,6 +320,26 @@ class ReviewStep(WizardStep):
             self._tell_user(message.error, "error")
             return
         self.app.leave_wizard(message.run)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return self._offer is not None if action == "probe" else True
+
+    def action_probe(self) -> None:
+        """Measure the learning rate by short runs."""
+        from tuiftune.tui.wizard.probe import ProbeScreen
+
+        if self._preset is not None and self._offer is not None:
+            self.app.push_screen(ProbeScreen(self._preset, self._offer), self._probed)
+
+    def _probed(self, values: dict[str, Any] | None) -> None:
+        for key, value in (values or {}).items():
+            self.draft = self.draft.override(key, value)
+        if values:
+            self._show()
+            rate = next(iter(values.values()))
+            self._tell_user(f"Learning rate {rate:g}, measured on your rows.", "ok")
+            self.in_thread("sum", self._sum)
 
     def action_forward(self) -> None:
         self.action_start()
