@@ -34,6 +34,7 @@ def test_the_best_checkpoint_is_that_of_the_best_answers(
     result = json.loads((run / "result" / "result.json").read_text())
     assert (result["best_step"], result["best_by"]) == (best["step"], "exact_match")
     assert result["best_value"] == best["exact_match"] == result["after"]["exact_match"]
+    assert result["course"] == [[event["step"], event["exact_match"]] for event in seen]
     assert {event["step"] for event in tiny.events(run, "checkpoint")} == {10, 20, 30, 40}
     follower = Follower(RunDir(run))
     follower.refresh()

@@ -90,6 +90,7 @@ class ResultDocument(Document):
     result_step: int | None
     best_by: NotRequired[str]  # where the best checkpoint was not chosen by eval loss
     best_value: NotRequired[float | None]
+    course: NotRequired[list[list[float]]]  # of that metric: step, value
     steps: int
     seconds: float
     tokens: int

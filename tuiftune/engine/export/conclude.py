@@ -99,7 +99,10 @@ def _best_by(context: RunContext, trainer: RunTrainer) -> dict[str, Any]:
     by, rank = context.best_by, trainer.rhythm.progress.best_rank
     if by.key == LOSS:
         return {}
-    return {"best_by": by.key, "best_value": None if rank is None else by.rank(rank)}
+    follower = Follower(context.run)
+    follower.refresh()
+    course = [[seen.step, seen.value] for seen in follower.state.evaluations if seen.value is not None]
+    return {"best_by": by.key, "best_value": None if rank is None else by.rank(rank), "course": course}
 
 
 def _verdict(

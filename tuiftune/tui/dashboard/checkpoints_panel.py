@@ -42,8 +42,11 @@ class Saves(Canvas):
         if not self._stored:
             lines.append(Line("No checkpoints yet", "faint"))
             return lines
-        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  eval loss", "faint"))
-        losses = {seen.step: seen.loss for seen in state.evaluations if seen.when == "during"}
+        by = state.best_by.replace("_", " ")
+        lines.append(Line(f"{'step':>8}   {'age':>5} {'size':>9}  {by or 'eval loss'}", "faint"))
+        losses = {
+            seen.step: seen.value if by else seen.loss for seen in state.evaluations if seen.when == "during"
+        }
         best = state.best.step if state.best is not None else None
         for one in self._stored:
             age = ago(max(0.0, time.time() - one.t)) if one.t else self.glyphs.missing

@@ -132,6 +132,7 @@ class Changes(Canvas):
         ]
         dot = f" {self.glyphs.dot} "
         lines.append(Line("training".ljust(LABEL), "soft").add(dot.join(fact for fact in facts if fact)))
+        lines += self._course()
         trainable, parameters = self._result.get("trainable"), self._result.get("parameters")
         if trainable and parameters:
             share = percent(trainable / parameters, 1)
@@ -141,6 +142,32 @@ class Changes(Canvas):
         if self._result.get("model"):
             lines.append(Line("saved in".ljust(LABEL), "soft").add(str(self._result["model"])))
         return [*lines, Line()]
+
+    def _course(self) -> list[Line]:
+        """The metric that chose the best checkpoint, at each evaluation; at most `MOST` of them."""
+        found = self._result.get("course")
+        points = [
+            (int(point[0]), float(point[1]))
+            for point in (found if isinstance(found, list) else ())
+            if isinstance(point, list)
+            and len(point) == 2
+            and all(isinstance(one, int | float) for one in point)
+        ]
+        if not points:
+            return []
+        name = str(self._result.get("best_by", "")).replace("_", " ")
+        every = -(-len(points) // MOST)
+        best = self._result.get("best_step")
+        shown = [point for at, point in enumerate(points) if at % every == 0 or point[0] == best]
+        most = max(abs(value) for _, value in points) or 1.0
+        lines = []
+        for at, (step, value) in enumerate(shown):
+            line = Line((name if not at else "").ljust(LABEL), "soft").add(f"step {step:>7,}  ", "soft")
+            line.bar(self.glyphs, abs(value) / most, 16, "good" if step == best else "c0")
+            lines.append(line.add(f"  {real(value, 3)}", "strong" if step == best else "soft"))
+            if step == best:
+                lines[-1].add(f" {self.glyphs.best}", "accent")
+        return lines
 
     def _best(self) -> str:
         if not self._result.get("best_step"):
