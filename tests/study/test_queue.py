@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -47,8 +48,11 @@ def span(run: RunDir) -> tuple[float, float]:
     return events[0]["t"], events[-1]["t"]
 
 
-def test_runs_start_in_order_one_after_another(new: Callable[[str], RunDir], quick: list[float]) -> None:
+def test_runs_start_in_order_one_after_another(
+    new: Callable[[str], RunDir], quick: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     quick[0] = 0.05
+    monkeypatch.setattr(queueing, "ANOTHER_WITHIN", 0.2)
     runs = [new(name) for name in ("b", "a", "c", "d")]
     assert [queue.add(run) for run in runs] == [1, 2, 3, 4]
     assert queue.add(runs[0]) == 1  # once
@@ -58,6 +62,11 @@ def test_runs_start_in_order_one_after_another(new: Callable[[str], RunDir], qui
     assert summaries.of(runs[3]).status == "queued"
     assert stop(runs[3], wait=True, kill=False) == 0
     assert summaries.of(runs[3]).status == "new"
+    held = queue.take_server()
+    assert held is not None
+    assert queue.take_server() is None
+    assert queueing.serve(poll=0.02) is False
+    os.close(held)
     servers = [threading.Thread(target=queueing.serve, kwargs={"poll": 0.02}) for _ in range(2)]
     for server in servers:
         server.start()

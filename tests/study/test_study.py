@@ -65,8 +65,8 @@ def test_the_interval_is_over_rows_and_over_seeds() -> None:
     assert (best.loss, other.difference, other.tied) == (2.0, 0.5, False)
     assert other.interval is not None
     assert other.interval[0] == pytest.approx(0.5 - 2.2 * 0.01 / 12**0.5 * (12 / 11) ** 0.5, abs=1e-3)
-    best, other = finished({1e-3: [2.0, 2.4], 1e-4: [2.6, 2.2]}, spread=0.01)
-    assert other.tied  # one seed says so, the other the opposite
+    best, other = finished({1e-3: [2.0, 2.2], 1e-4: [2.3, 2.3]}, spread=0.01)
+    assert other.tied  # by 0.3 with one seed and 0.1 with the other: too unlike, though all rows agree
     best, other = finished({1e-3: [2.0], 1e-4: [2.005]}, spread=0.0)
     assert other.tied  # surely different, but by less than matters
 
