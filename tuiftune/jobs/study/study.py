@@ -194,6 +194,7 @@ class Study:
             "training.max_steps": self.steps,
             "run.save_every": self.every,
             "run.report_to": [],
+            "run.sync_to": None,
             "evaluation.every": "auto",
             "evaluation.samples": 0,
             **self.own,
