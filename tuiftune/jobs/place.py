@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRESET_KEY = "run.sync_to"
+DIRECTORIES = {"file", "local", "sftp", "ssh", "smb", "ftp"}  # protocols of file systems that have some
 PROBE = ".tuiftune-can-write"
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocols with an extra of ours
 
@@ -33,6 +34,12 @@ class Place:
 
     def path(self, *parts: str) -> str:
         return "/".join((self.root, *parts))
+
+    def make(self, directory: str) -> None:
+        """Make a directory where there are some: an object store would make a bucket of a misspelled name."""
+        protocols = self.files.protocol
+        if DIRECTORIES.intersection([protocols] if isinstance(protocols, str) else protocols):
+            self.files.makedirs(directory, exist_ok=True)
 
     def entries(self, *parts: str) -> list[str]:
         """Names in a directory; [] where there is none."""
@@ -54,7 +61,7 @@ class Place:
     def put(self, source: Path, *parts: str) -> int:
         """Upload a file. Returns its bytes; OSError where what arrived has another size."""
         target = self.path(*parts)
-        self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        self.make(target.rpartition("/")[0])
         size = os.stat(source).st_size
         self.files.put_file(str(source), target)
         self.files.invalidate_cache()
@@ -78,7 +85,7 @@ def check(url: str | None, place: str = PRESET_KEY) -> None:
         return
     try:
         there = Place(url)
-        there.files.makedirs(there.root, exist_ok=True)
+        there.make(there.root)
         there.files.pipe_file(there.path(PROBE), b"")
         there.remove(PROBE)
     except UserError:
