@@ -56,6 +56,7 @@ def start(
     """
     return subprocess.Popen(
         list(words),
+        cwd=_place(),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
@@ -64,6 +65,15 @@ def start(
         pass_fds=keep,
         env={**environment(), **(extra or {})},
     )
+
+
+def _place() -> str | None:
+    """None, the working directory; if that was deleted the root, since libraries ask for it when loaded."""
+    try:
+        os.getcwd()
+    except OSError:
+        return os.sep
+    return None
 
 
 def leave_out_working_directory() -> None:

@@ -88,3 +88,16 @@ def test_the_command_run_as_a_module_imports_nothing_from_here(trapped: Path) ->
     )
     assert done.returncode == 0, done.stderr
     assert marks(trapped) == []
+
+
+def test_a_process_starts_although_the_working_directory_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries ask for it while they are imported."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    words = [sys.executable, "-c", "import os; print(os.getcwd())"]
+    process = interpreter.start(words, stdout=subprocess.PIPE)
+    assert process.communicate()[0] == b"/\n"
