@@ -45,6 +45,7 @@ def test_a_probe_is_offered_where_there_is_time(draft: Draft) -> None:
     assert probing.offer(replace(plan, seconds=None), facts) is None
 
 
+@pytest.mark.long
 async def test_bars_then_the_rate_in_the_preset(
     draft: Draft, root: Path, quick: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

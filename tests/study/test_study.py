@@ -189,6 +189,7 @@ def test_faults_are_told_in_a_line_before_anything_runs(preset: Preset, root: Pa
     assert replace(found[0], key="x").label == "target_modules all-linear, epochs 1"
 
 
+@pytest.mark.long
 def test_a_sweep_runs_every_combination_and_writes_the_best_preset(preset: Preset, root: Path) -> None:
     over = ["training.learning_rate=5e-3,1e-3"]
     sweeping = prepare_sweep(preset, over, root, steps=8, halves=False)

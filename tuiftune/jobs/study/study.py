@@ -219,8 +219,15 @@ class Study:
         for rung in reached:
             if why := halving.behind(trial, others, rung):
                 halving.stop(trial, why)
-                backend.stop(self._watched[trial.run][1].run, f"{self.kind}: {why}", kill=True)
+                self._kill(self._watched[trial.run][1].run, why)
                 return
+
+    def _kill(self, run: RunDir, why: str) -> None:
+        by = f"{self.kind}: {why}"
+        try:
+            backend.stop(run, by, kill=True)
+        except UserError:  # it is about to end by itself
+            backend.stop(run, by)
 
     def _ended(self, watched: Watched) -> None:
         if watched.trial.state != FAILED and not self.keeps:
