@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 ENGINE = "tuiftune.engine"
 Kind = Literal[
-    "train", "tokens", "tokenizer", "describe", "score", "answer", "chat", "serve", "export", "convert"
+    "train",
+    "tokens",
+    "tokenizer",
+    "describe",
+    "score",
+    "answer",
+    "chat",
+    "serve",
+    "export",
+    "convert",
+    "bertscore",
 ]
 POLL_SECONDS = 0.05
 LONGEST = 300  # characters of the engine's last line
@@ -117,14 +127,14 @@ class Conversation:
         return document
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, from any thread: one that waits in `receive` holds the pipe until it has ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
         self._said.close()
 
     def _ended(self) -> UserError:

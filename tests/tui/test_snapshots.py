@@ -57,6 +57,7 @@ class Scene:
 
 TO_DATA = ("CPU ", "enter", "1 of 9 ", "s", "Built-in ", "down", "enter", "passed ")
 TO_MODEL = (*TO_DATA, "enter", "tokens/s predicted ")
+BLIND = ("done ", "r", "after ", "b", "Who ", "enter", "row 1 ", "2", "0")
 SCENES = (
     Scene("home", SMALL, ("h200-qlora ",)),
     Scene("home-wide", WIDE, ("h200-qlora ",)),
@@ -79,6 +80,8 @@ SCENES = (
     Scene("charts-cursor", SMALL, ("done ", "v", "b"), run="demo"),
     Scene("compare", SMALL, ("h200-qlora ", "space", "space", "m", "Outcome ")),
     Scene("export", WIDE, ("done ", "r", "after ", "x", "gguf "), run="demo"),
+    Scene("blind", SMALL, BLIND, run="demo", environment=(("USER", "ann"),)),
+    Scene("blind-wide", WIDE, BLIND, run="demo", environment=(("USER", "ann"),)),
     Scene("result", WIDE, ("done ", "r", "after "), run="demo"),
     Scene("help", SMALL, ("question_mark",), run="demo"),
 )

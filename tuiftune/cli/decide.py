@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from tuiftune.evaluate.contender import Responder
-    from tuiftune.evaluate.prices import Rates
-    from tuiftune.jobs.approaches import Approaches
-    from tuiftune.jobs.contenders import Contenders
-    from tuiftune.runs.store.directory import RunDir
 
 Data = Annotated[
     str | None,
@@ -116,51 +109,31 @@ def decide(
     from tuiftune import documents as files
     from tuiftune.cli import decide_view, terminal
     from tuiftune.cli.data_progress import watching
-    from tuiftune.errors import UserError
-    from tuiftune.evaluate.answer_cache import AnswerCache, default_directory
     from tuiftune.evaluate.endpoint import checked_url
-    from tuiftune.jobs import deciding
-    from tuiftune.jobs.approaches import Approaches
+    from tuiftune.evaluate.prices import Rates
     from tuiftune.jobs.contenders import Contenders
-    from tuiftune.runs.store import conclusions
+    from tuiftune.jobs.decision_request import Wanted, carry_out
     from tuiftune.runs.store.find import find
 
-    tuned = None if run is None else find(run.removeprefix("run:"), runs)
-    if tuned is not None and data is not None:
-        raise UserError(
-            "stands next to a run, which has its own rows", place=data, remedy="leave one of them out"
-        )
-    if tuned is None and model is None and endpoint is None:
-        raise UserError("names nothing to measure", place="decide", remedy="add --model, --endpoint or --run")
-    url = None if endpoint is None else checked_url(endpoint)
-    own = None if prompt is None else files.read_text(prompt)  # raw: reads through documents
-    rates = _rates(tuned, usd_per_hour, usd_in, usd_out, per_month)
-    caches: dict[str, AnswerCache] = {}
-
-    def cache(responder: Responder) -> AnswerCache:
-        if responder.identity not in caches:
-            caches[responder.identity] = AnswerCache(default_directory(), responder.identity)
-        return caches[responder.identity]
-
+    wanted = Wanted(
+        data,
+        None if run is None else find(run.removeprefix("run:"), runs),
+        model,
+        None if endpoint is None else checked_url(endpoint),
+        endpoint_model,
+        documents,
+        None if prompt is None else files.read_text(prompt),  # raw: reads through documents
+        share,
+        test,
+        rows,
+        minutes,
+        tuple(metric or ()),
+        max_new_tokens,
+        Rates(usd_per_hour, usd_in, usd_out, answers_a_month=per_month),
+    )
     with watching() as watch, Contenders() as contenders:
-        watch("reading rows", None)
-        splits = deciding.splits_of(data, tuned, share=share, test=test, most=rows)
-        approaches = Approaches(splits.train, documents=documents, own_prompt=own)
-        _models(approaches, contenders, tuned, model, url, endpoint_model)
-        outcome = deciding.decide(
-            splits,
-            approaches,
-            metrics=metric or (),
-            rates=rates,
-            caches=cache,
-            minutes=minutes,
-            max_new_tokens=max_new_tokens,
-            progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
-            look=lambda: deciding.looked_at(default_directory().parent, splits.test),
-        )
+        outcome = carry_out(wanted, contenders, watch)
     document = outcome.document()
-    if tuned is not None:
-        conclusions.keep(tuned, "decision", document)
     if output is not None:
         _write(document, output)
     if json:
@@ -169,47 +142,6 @@ def decide(
         decide_view.show(outcome)
     if outcome.failed:
         raise typer.Exit(1)
-
-
-def _models(
-    approaches: Approaches,
-    contenders: Contenders,
-    run: RunDir | None,
-    model: str | None,
-    url: str | None,
-    endpoint_model: str | None,
-) -> None:
-    """Fill in what is asked: the run's models, or the model; and the endpoint."""
-    from tuiftune.evaluate.local_model import BASE, TUNED, Source
-    from tuiftune.jobs.contenders import Target, source_of
-
-    if run is not None:
-        source = source_of(Target(run.name, run=run))
-        approaches.tuned = contenders.local(source, TUNED)
-        approaches.base = contenders.local(source if model is None else Source(model), BASE)
-    elif model is not None:
-        approaches.base = contenders.local(Source(model), BASE)
-    if url is not None:
-        approaches.endpoint = contenders.responder(Target(url, url=url), endpoint_model)
-
-
-def _rates(
-    run: RunDir | None,
-    hour: float | None,
-    tokens_in: float | None,
-    tokens_out: float | None,
-    month: int | None,
-) -> Rates:
-    """Return the prices; what the run cost is its training time at the price of the machine."""
-    from tuiftune.evaluate.prices import Rates as Made
-
-    tuning = None
-    if run is not None:
-        hour = hour if hour is not None else run.planned().usd_per_hour
-        seconds = (run.result() or {}).get("seconds")
-        if hour is not None and isinstance(seconds, int | float):
-            tuning = seconds / 3600 * hour
-    return Made(hour, tokens_in, tokens_out, tuning, month)
 
 
 def _write(document: dict[str, object], output: Path) -> None:

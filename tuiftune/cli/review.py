@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from tuiftune.cli.prompts import Prompts
-    from tuiftune.evaluate.reviewing import Item, Side, Summary
+    from tuiftune.evaluate.reviewing import Item, Side
     from tuiftune.runs.store.directory import RunDir
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")]
@@ -22,6 +23,7 @@ ToRows = Annotated[
     Path | None,
     typer.Option("--preferences", metavar="FILE", help="Write the votes as preference rows to train on."),
 ]
+Plain = Annotated[bool, typer.Option("--plain", help="Questions line by line instead of the app.")]
 Only = Annotated[bool, typer.Option("--summary", help="Only show what was voted so far.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")]
 Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
@@ -33,6 +35,7 @@ def review(
     reviewer: Reviewer = None,
     quick: Quick = False,
     preferences: ToRows = None,
+    plain: Plain = False,
     summary: Only = False,
     json: Json = False,
     runs: Runs = None,
@@ -51,6 +54,10 @@ def review(
     samples = reviews.answers(found)
     if not (summary or json or preferences is not None):
         name = reviewer or os.environ.get("USER") or "reviewer"
+        if not (plain or quick or terminal.plain()) and sys.stdin.isatty():
+            from tuiftune.tui.app import review as app
+
+            raise typer.Exit(app(found, name))
         done = {one.row for one in reviews.votes(found) if one.reviewer == name}
         open_ = [item for item in reviewing.items(samples, name) if item.row not in done]
         _vote(found, open_, name, quick)
@@ -61,7 +68,7 @@ def review(
     if json:
         terminal.write_json(made.document(), "review")
     else:
-        for sentence in sentences(made):
+        for sentence in reviewing.sentences(made):
             terminal.out().print(sentence, soft_wrap=True, markup=False)
 
 
@@ -96,34 +103,6 @@ def _choice(asks: Prompts, item: Item, question: str) -> Side:
     choices = [Choice(key, says) for key, says in SIDES]
     why = "You are not told whose answer is which. Judge the text alone."
     return item.side(asks.choose(question, choices, "tie", why=why))
-
-
-def sentences(made: Summary) -> list[str]:
-    """Return what the votes say."""
-    from tuiftune.evaluate.statistics import in_words
-    from tuiftune.printable import printable
-
-    if not made.votes:
-        return ["No votes yet."]
-    who = ", ".join(printable(name) for name in made.reviewers)
-    told = [
-        f"The fine-tuned model wins {made.wins} votes, the base model {made.losses}, {made.ties} are ties: "
-        f"{in_words(made.p)}.",
-        f"{made.votes} votes on {made.rows} rows by {who}.",
-    ]
-    if made.win_rate is not None and made.interval is not None:
-        low, high = made.interval
-        told.append(
-            f"Win rate {made.win_rate:.1%}, ties counted half; "
-            f"{low:.0%} to {high:.0%} of the decided votes (95% CI)."
-        )
-    if made.alpha is not None:
-        told.append(
-            f"Agreement of the reviewers: Krippendorff's alpha {made.alpha:.2f} (1: full, 0: chance)."
-        )
-    for name, (wins, losses, ties) in made.criteria.items():
-        told.append(f"{name}: {wins} to {losses}, {ties} ties")
-    return told
 
 
 def _write(rows: list[dict[str, object]], output: Path) -> None:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.evaluate import extras
-from tuiftune.evaluate.statistics import mcnemar, wilson
+from tuiftune.evaluate.statistics import in_words, mcnemar, wilson
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -134,6 +135,31 @@ def summed(votes: Sequence[Vote]) -> Summary:
         agreement(last),
         criteria,
     )
+
+
+def sentences(made: Summary) -> list[str]:
+    """Return what the votes say."""
+    if not made.votes:
+        return ["No votes yet."]
+    who = ", ".join(printable(name) for name in made.reviewers)
+    told = [
+        f"The fine-tuned model wins {made.wins} votes, the base model {made.losses}, {made.ties} are ties: "
+        f"{in_words(made.p)}.",
+        f"{made.votes} votes on {made.rows} rows by {who}.",
+    ]
+    if made.win_rate is not None and made.interval is not None:
+        low, high = made.interval
+        told.append(
+            f"Win rate {made.win_rate:.1%}, ties counted half; "
+            f"{low:.0%} to {high:.0%} of the decided votes (95% CI)."
+        )
+    if made.alpha is not None:
+        told.append(
+            f"Agreement of the reviewers: Krippendorff's alpha {made.alpha:.2f} (1: full, 0: chance)."
+        )
+    for name, (wins, losses, ties) in made.criteria.items():
+        told.append(f"{name}: {wins} to {losses}, {ties} ties")
+    return told
 
 
 def agreement(votes: Sequence[Vote]) -> float | None:

@@ -73,6 +73,10 @@ class Contenders:
         return self
 
     def __exit__(self, *fault: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, from any thread: what waits for an answer gets a UserError."""
         self._stack.close()
 
     def responder(self, wanted: Target, endpoint_model: str | None = None) -> Responder:

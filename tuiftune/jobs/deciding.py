@@ -226,11 +226,13 @@ def decide(
     minutes: float | None = None,
     max_new_tokens: int | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    measured: Callable[[Candidate], None] = lambda one: None,
     look: Callable[[], str] = lambda: "",
 ) -> Outcome:
     """Measure every approach and decide.
 
-    `look` is called when the test rows are looked at, and says if that is not the first time.
+    `measured` gets each as soon as all evaluation rows are scored. `look` is called when the test rows are
+    looked at, and says if that is not the first time.
 
     Raises:
         UserError: if nothing could be measured.
@@ -251,6 +253,7 @@ def decide(
         try:
             best = deciding.best_of(choices)
             candidates.append((deciding.candidate(best, splits.evaluation), best))
+            measured(candidates[-1][0])
         except BudgetError:
             out_of_time = True
             skipped.append((key, f"the budget of {minutes:g} minutes was used up"))

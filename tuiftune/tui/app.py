@@ -65,6 +65,7 @@ class TuneApp(BaseApp):
         draft: Draft | None = None,
         wizard: bool = False,
         chat: tuple[Any, ...] = (),
+        blind: tuple[Any, ...] = (),
         runs_root: Path | None = None,
         collector: Collector | None = None,
     ) -> None:
@@ -74,6 +75,7 @@ class TuneApp(BaseApp):
         self._first_run = run
         self._first_wizard = wizard
         self._first_chat = chat
+        self._first_blind = blind
         self._tour: Tour | None = None
         self._repaint: Timer | None = None
         for theme in themes.OWN:
@@ -97,6 +99,8 @@ class TuneApp(BaseApp):
             self.open_wizard()
         elif self._first_chat:
             self.open("chat", *self._first_chat)
+        elif self._first_blind:
+            self.open("blind", *self._first_blind)
         self.app_resume_signal.subscribe(self, self._resumed)
         if self._collector is not None:
             self.call_after_refresh(self._collector.settled)
@@ -175,13 +179,20 @@ def run_app(
     draft: Draft | None = None,
     wizard: bool = False,
     chat: tuple[Any, ...] = (),
+    blind: tuple[Any, ...] = (),
     runs_root: Path | None = None,
 ) -> int:
     """Run the app in this terminal, then print its last line. Returns the exit code."""
     write_alike()
     with Collector() as collector:
         app = TuneApp(
-            run=run, draft=draft, wizard=wizard, chat=chat, runs_root=runs_root, collector=collector
+            run=run,
+            draft=draft,
+            wizard=wizard,
+            chat=chat,
+            blind=blind,
+            runs_root=runs_root,
+            collector=collector,
         )
         farewell = app.run()
     if farewell:
@@ -199,3 +210,8 @@ def watch(run: RunDir) -> int:
 def chat(*given: Any) -> int:
     """A chat: its sources, settings, how the conversation begins, and where it is kept."""
     return run_app(chat=given)
+
+
+def review(*given: Any) -> int:
+    """A blind review: its run and the reviewer."""
+    return run_app(blind=given)

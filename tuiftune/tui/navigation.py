@@ -19,6 +19,8 @@ SCREENS = {
     "replay": ("dashboard.replay", "ReplayScreen"),
     "result": ("dashboard.result", "ResultScreen"),
     "export": ("export.export", "Export"),
+    "decide": ("decide.decide", "Decide"),
+    "blind": ("blind.blind", "Blind"),
     "charts": ("charts.charts", "Charts"),
     "chat": ("chat.chat", "ChatScreen"),
     "compare": ("compare.compare", "Compare"),

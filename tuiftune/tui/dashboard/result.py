@@ -267,6 +267,14 @@ class ResultScreen(FullScreen[None]):
     def action_export(self) -> None:
         self.app.open("export", run=self.run)
 
+    def action_decide(self) -> None:
+        from tuiftune.jobs.decision_request import Wanted
+
+        self.app.open("decide", Wanted(run=self.run))
+
+    def action_blind(self) -> None:
+        self.app.open("blind", self.run)
+
     def action_quit(self) -> None:
         self.app.exit("", return_code=0)
 

@@ -159,6 +159,19 @@ EXPLANATIONS: dict[str, str] = {
         "that were given it; F1 is their harmonic mean. In the confusion matrix, a row is a reference label "
         "and a column is the label that the model answered, by its number; the diagonal is right."
     ),
+    "decide": (
+        "Every contender answers the same held-out rows: the model as it is, with few-shot examples, with "
+        "retrieved passages (RAG), classifiers where answers are labels, and the fine-tuned model of a run. "
+        "Bars are solid up to the low end of the 95% confidence interval, and a line up to its high end. The "
+        "decision is the simplest contender that the rows cannot tell from the best. `tuiftune decide` "
+        "measures the same, with documents, endpoints and prices."
+    ),
+    "blind": (
+        "Two answers to an evaluation row, one of the base model and one of the fine-tuned model, in "
+        "shuffled order. Which is which is never shown: judge the text alone. Each vote is kept at once, so "
+        "you can stop and continue at any row. `tuiftune review RUN --preferences FILE` writes the votes as "
+        "preference rows."
+    ),
     "export": (
         "Writes the model in the form that another program loads, then answers the evaluation rows from the "
         "written files and compares with the run: exact match, same answers, KL divergence, prompts and stop "

@@ -14,6 +14,8 @@ WRONG = "wrong"
 LABELS = "labels"
 CHAT = "chat"
 EXPORT = "export"
+DECIDE = "decide"
+BLIND = "blind"
 WHY = "why"
 ANSWERING = "answering"
 TOKENS = "tokens"
@@ -69,6 +71,8 @@ TITLES = {
     LABELS: "Labels",
     CHAT: "Chat",
     EXPORT: "Export the model",
+    DECIDE: "Decide by measuring",
+    BLIND: "Blind review",
     WHY: "Reasons",
     ANSWERING: "Sample answers",
     DIALOG: "Dialog",

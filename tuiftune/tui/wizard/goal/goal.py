@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +14,7 @@ from tuiftune.advice.approach import decide, swings
 from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.advice.signals import PROMPT, RAG, TUNE
 from tuiftune.errors import UserError
+from tuiftune.tui.kit.dialogs import Ask
 from tuiftune.tui.wizard.goal.question_view import QuestionView
 from tuiftune.tui.wizard.goal.verdict_view import VerdictView
 from tuiftune.tui.wizard.step_screen import WizardStep
@@ -147,6 +149,28 @@ class GoalStep(WizardStep):
 
     def action_skip_all(self) -> None:
         super().action_forward()
+
+    def action_measure(self) -> None:
+        """Ask for rows and a model, then measure what needs no training on them."""
+        from tuiftune.wizard.proposals import first_data
+
+        rows = shlex.join(self.draft.data) if self.draft.data else first_data() or "builtin:tickets"
+        hint = "Prompting, few-shot and RAG are measured on rows that are held out."
+        self.app.push_screen(Ask("Which rows?", rows, hint, files=True), self._measure_with)
+
+    def _measure_with(self, rows: str | None) -> None:
+        def measure(model: str | None) -> None:
+            if rows and model:
+                from tuiftune.jobs.decision_request import Wanted
+
+                self.app.open("decide", Wanted(rows, model=model))
+
+        if rows:
+            model = self.draft.model or "builtin:tiny"
+            self.app.push_screen(
+                Ask("Which model is prompted?", model, "A Hugging Face model ID or a directory.", files=True),
+                measure,
+            )
 
     def action_weighing(self) -> None:
         from tuiftune.tui.wizard.goal.recommendation import Weighing
