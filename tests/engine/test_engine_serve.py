@@ -214,3 +214,29 @@ def test_the_lines_that_are_printed_work(runs: list[RunDir], tmp_path: Path) -> 
     assert python.stdout.strip() == content.strip()
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
+
+
+def test_evaluate_scores_what_is_served_as_the_run_was_scored(
+    server: tuple[Serving, Any], runs: list[RunDir], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from tuiftune.cli.main import build
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    rows = scored(runs[1])
+    own = [{"prompt": row["prompt"], "completion": row["reference"]} for row in rows]
+    words = ["evaluate", server[0].url, "--endpoint-model", "two", "--data", str(tmp_path / "rows.jsonl")]
+    tiny.write_rows(tmp_path / "rows.jsonl", own)
+    found = CliRunner().invoke(
+        build(), [*words, "--max-new-tokens", "8", "--json", "--metric", "exact_match"]
+    )
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)["evaluation"]
+    after = json.loads((runs[1].result_path / "result.json").read_text())["after"]
+    assert (told["exact_match"], told["rows"]) == (after["exact_match"], len(rows))
+    assert told["usage"]["tokens_in"] > 0
+    kept = "".join(path.read_text() for path in (tmp_path / "state").rglob("*.jsonl"))
+    assert rows[0]["after"] in kept
+    assert KEY not in kept + found.output

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,6 @@ from tuiftune.errors import UserError
 from tuiftune.evaluate import labels, measured, scorers
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.task import KINDS, task_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def value(key: str, *pairs: tuple[str, str], argument: str = "") -> float | None:
@@ -198,3 +196,25 @@ def test_a_metric_file_that_fails_is_one_line(
         value("custom", ("a", "b"), argument=str(tmp_path / "own.py"))
     assert says in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def test_bertscore_asks_the_engine_with_directory_and_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.evaluate.scorers import bertscore
+
+    (tmp_path / "config.json").write_text("{}")
+    asked: list[Any] = []
+
+    def ask(job: Any, *, place: str) -> bytes:
+        asked.append(json.loads(Path(job.arguments[1]).read_text()))
+        return b'a line of a library\n{"f1": [0.5], "layer": 3}\n'
+
+    monkeypatch.setattr(bertscore, "ask", ask)
+    (one, argument) = scorers.named([f"bertscore={tmp_path}:3"])[0]
+    assert one.parts([Pair("a", "b")], argument) == [(0.5,)]
+    assert asked == [{"model": str(tmp_path), "layer": 3, "pairs": [["a", "b"]]}]
+    with pytest.raises(UserError, match="no model there"):
+        one.parts([Pair("a", "b")], str(tmp_path / "none"))
+    with pytest.raises(UserError, match="its argument is missing"):
+        scorers.named(["bertscore"])

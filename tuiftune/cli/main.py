@@ -41,6 +41,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data generate", "data_generate", "generate"),
         ("data score", "data_generate", "score"),
         ("data review", "data_review", "review"),
+        ("data agreement", "data_agreement", "agreement"),
     ),
     "Plan": (
         ("plan", "plan", "plan"),

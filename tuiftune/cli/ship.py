@@ -57,7 +57,7 @@ def ship(
     from tuiftune.evaluate.answer_cache import default_directory
     from tuiftune.jobs import deciding, shipping
     from tuiftune.jobs.contenders import Contenders, Target
-    from tuiftune.runs.store import conclusions
+    from tuiftune.runs.reports import concluded
     from tuiftune.runs.store.find import find
 
     found = find(run.removeprefix("run:"), runs)
@@ -75,7 +75,7 @@ def ship(
             look=lambda questions: deciding.looked_at(default_directory().parent, questions),
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,}", done / total),
         )
-    conclusions.keep(found, "ship", made.document())
+    concluded.keep(found, "ship", made.document())
     if json:
         terminal.write_json(made.document(), "ship")
     else:

@@ -45,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--request", required=True, metavar="FILE", help="what to write, as JSON")
     convert = jobs.add_parser("convert", help="run llama.cpp's converter or quantizer")
     convert.add_argument("--request", required=True, metavar="FILE", help="what to convert, as JSON")
+    bertscore = jobs.add_parser("bertscore", help="compare pairs of texts by token embeddings")
+    bertscore.add_argument("--request", required=True, metavar="FILE", help="model and pairs, as JSON")
     serve = jobs.add_parser("serve", help="serve models with an OpenAI-compatible API")
     serve.add_argument("models", nargs="+", metavar="NAME=KIND:WHERE", help="run, adapter, model or gguf")
     serve.add_argument("--host", default="127.0.0.1")
@@ -84,6 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
             from tuiftune.engine.jobs import chat as chatting
 
             return int(chatting.main(given))
+        if given.job == "bertscore":
+            from tuiftune.engine.jobs import bertscore as comparing
+
+            return int(comparing.main(given))
         if given.job == "serve":
             from tuiftune.engine.jobs import serve as serving
 

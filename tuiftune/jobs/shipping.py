@@ -10,7 +10,7 @@ from tuiftune.evaluate import prices
 from tuiftune.evaluate.wording import signed, value
 from tuiftune.figures import money
 from tuiftune.jobs import benchmarking, evaluating
-from tuiftune.runs.store import conclusions
+from tuiftune.runs.reports import concluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +121,8 @@ def ship(
         if limits.price is not None:
             conditions.append(_price(report, limits))
     if limits.forgetting is not None:
-        made = benchmarking.benchmark(contenders, wanted, progress=progress)
-        conclusions.keep(run, "benchmark", made.document())
+        made = benchmarking.benchmark(contenders, wanted, parts=("forgetting",), progress=progress)
+        concluded.keep(run, "benchmark", made.document())
         conditions.append(_forgetting(made, limits.forgetting))
     return Shipping(tuple(conditions), used, tuple(dict.fromkeys(notes)))
 

@@ -87,12 +87,17 @@ class DecideDocument(Document):
 
 
 class BenchmarkDocument(Document):
-    """`tuiftune benchmark --json`. `base` and `forgetting` are null for a model without a base model."""
+    """`tuiftune benchmark --json`. Null is what was not measured; a model without a base model has no `base`
+    and no `forgetting`.
+    """
 
     probe_set: str
-    model: Object
+    model: Object | None
     base: Object | None
     forgetting: Object | None
+    safety: Object | None
+    memorization: Object | None
+    tasks: Object | None
 
 
 class JudgedRow(TypedDict):
@@ -139,6 +144,18 @@ class ReviewDocument(Document):
     p: float
     alpha: float | None
     criteria: dict[str, list[int]]
+
+
+class AgreementDocument(Document):
+    """`tuiftune data agreement --json`. `alpha` is null if all labels are the same; rows count from 1."""
+
+    columns: list[str]
+    level: str
+    rows: int
+    alpha: float | None
+    share_agreed: Share
+    pairs: list[Object]
+    disputed_rows: list[int]
 
 
 class Condition(TypedDict):

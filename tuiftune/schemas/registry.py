@@ -44,6 +44,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "benchmark": ("evaluation", "BenchmarkDocument"),
     "judge": ("evaluation", "JudgeDocument"),
     "review": ("evaluation", "ReviewDocument"),
+    "agreement": ("evaluation", "AgreementDocument"),
     "ship": ("evaluation", "ShipDocument"),
     "export": ("export", "ExportDocument"),
     "export-targets": ("export", "ExportTargetsDocument"),
