@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from tuiftune import run_models
 from tuiftune.errors import UserError
+from tuiftune.hub import progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("plan", "plan", "plan"),
         ("probe", "probe", "probe"),
         ("sweep", "sweep", "sweep"),
+        ("download", "download", "download"),
         ("preset check", "preset", "check"),
         ("preset show", "preset", "show"),
         ("preset schema", "preset", "schema"),
@@ -149,10 +151,17 @@ def start(context: typer.Context, version: Version = False) -> None:
     yet.
     """
     run_models.look_up_by(_model_of_run)
+    progress.listen(_show_download)
     if context.invoked_subcommand is None:
         from tuiftune.cli import new
 
         new.app()
+
+
+def _show_download(state: progress.Progress) -> None:
+    from tuiftune.cli.fetching import shown
+
+    shown(state)
 
 
 def _model_of_run(name: str) -> Path:
@@ -214,8 +223,10 @@ def _ended() -> int | str | None:
             code = 0
         sys.stdout.flush()
     except UserError as error:
+        from tuiftune.cli.fetching import close
         from tuiftune.cli.terminal import say
 
+        close()
         with suppress(UserError, BrokenPipeError):
             sys.stdout.flush()
         say(f"error: {error}")

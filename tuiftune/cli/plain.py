@@ -12,7 +12,7 @@ from tuiftune.cli.terminal import err, say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, roughly, size
 from tuiftune.wizard.findings import Findings, trainable
-from tuiftune.wizard.planning import Outcome, planned
+from tuiftune.wizard.planning import Outcome, planned, settled
 from tuiftune.wizard.proposals import (
     data_offers,
     decide_command,
@@ -29,6 +29,7 @@ from tuiftune.wizard.summary import length_note, summary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiftune.models.download import Download
     from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.summary import Line
 
@@ -381,12 +382,20 @@ class Plain:
         from tuiftune.cli.data_progress import watching
 
         assert self._outcome.plan is not None
+        download: Download | UserError | None = None
+        try:
+            fresh = settled(self._findings, self.draft, say)
+            if fresh is not self.draft:
+                self._planned(fresh)
+            download = self._findings.download_of(self.draft)
+        except UserError as error:
+            download = error
         model = self._findings.model_of(self.draft)
         facts = self._findings.facts(self.draft, model)
         self._notes = length_note(self.draft, facts)
         with watching() as watch:
             checks = self._findings.checks(self.draft, watch)
-        return summary(self.draft, model, facts, self._outcome.plan, checks)
+        return summary(self.draft, model, facts, self._outcome.plan, checks, download)
 
     def _show(self) -> None:
         from tuiftune.preset.file import dump

@@ -5,12 +5,14 @@ All errors of the user are found here, before anything is written.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import best_by
 from tuiftune.jobs import place
+from tuiftune.models.download import check, planned, with_weights
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
@@ -71,6 +73,9 @@ def prepare(
     tell = say or _silent
     root = root or default_root()
     inputs, plan = ready(preset, root, name, say=say)
+    if not inputs.model.weights:
+        inputs = replace(inputs, model=with_weights(inputs.model, tell))
+        plan = inputs.plan()
     tell("hashing data and base model")
     document = {"schema": "tuiftune/run-plan@1", **of_run(plan, inputs, preflight)}
     document["provenance"] = known = provenance.of_inputs(inputs)
@@ -105,6 +110,7 @@ def ready(
     best_by.resolve(plan.resolved, stages.every()[plan.resolved.method.stage])
     require_reachable(inputs.model)
     place.check(preset.run.sync_to)
+    _check_download(plan, inputs, root, say or _silent)
     return inputs, plan
 
 
@@ -168,6 +174,19 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
             remedy="free some space, use another disk (--runs), or keep fewer checkpoints (run.checkpoints)",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
+
+
+def _check_download(plan: Plan, inputs: Inputs, root: Path, tell: Callable[[str], None]) -> None:
+    """Say what is to be downloaded first. UserError if there is no access to it, or no space for it."""
+    from tuiftune.hardware.disks import disk_of
+    from tuiftune.hub.cache import cache_root
+
+    download = planned(inputs.model)
+    if download is None:
+        return
+    tell(str(download))
+    same = disk_of(root).mount == disk_of(cache_root()).mount
+    check(download, _disk_needed(plan, inputs) if same else 0)
 
 
 def _check_limit(plan: Plan) -> None:

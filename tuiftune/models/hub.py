@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tuiftune.documents import loads
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.hub.remote import endpoint
 
 if TYPE_CHECKING:
     from http.client import HTTPMessage
@@ -24,12 +25,12 @@ _PLACE = "model.base"
 
 def fetch_config(hub_id: str, revision: str | None, suggestion: str) -> dict[str, Any]:
     """The parsed `config.json` of a hub id. UserError says in one line why there is none."""
-    from huggingface_hub import constants, get_token, hf_hub_url
+    from huggingface_hub import constants, get_token
 
     lost = f"'{hub_id}' is neither in the catalog nor in the cache"
     if constants.HF_HUB_OFFLINE:
         raise UserError(f"{lost}, and HF_HUB_OFFLINE is set", place=_PLACE, remedy=suggestion)
-    request = urllib.request.Request(hf_hub_url(hub_id, "config.json", revision=revision))
+    request = urllib.request.Request(_address(hub_id, revision))
     if token := get_token():
         request.add_header("Authorization", f"Bearer {token}")
     try:
@@ -59,11 +60,11 @@ def commit_of(hub_id: str, revision: str | None) -> str | None:
     """The commit that a revision (a branch, a tag; None: main) stands for now; None where the hub can't be
     asked.
     """
-    from huggingface_hub import constants, get_token, hf_hub_url
+    from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:
         return None
-    request = urllib.request.Request(hf_hub_url(hub_id, "config.json", revision=revision), method="HEAD")
+    request = urllib.request.Request(_address(hub_id, revision), method="HEAD")
     if token := get_token():
         request.add_header("Authorization", f"Bearer {token}")
     try:
@@ -74,6 +75,12 @@ def commit_of(hub_id: str, revision: str | None) -> str | None:
     except (OSError, ValueError):
         return None
     return str(found) if found else None
+
+
+def _address(hub_id: str, revision: str | None) -> str:
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(hub_id, "config.json", revision=revision, endpoint=endpoint())
 
 
 class _Stays(urllib.request.HTTPRedirectHandler):

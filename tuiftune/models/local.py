@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.errors import UserError
+from tuiftune.hub.cache import cache_root
 from tuiftune.models import directory
-from tuiftune.models.resolve import cache_root, cached_snapshot
+from tuiftune.models.resolve import cached_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

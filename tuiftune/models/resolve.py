@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuiftune import paths, run_models
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.hub.cache import cache_root
 from tuiftune.models import catalogue, directory
 from tuiftune.models.count import parameters
 from tuiftune.models.counted import architecture
@@ -140,16 +141,6 @@ def _suggestion(asked: str) -> str:
         if near
         else "use a model ID such as Qwen/Qwen2.5-0.5B-Instruct, a local directory, or builtin:tiny"
     )
-
-
-def cache_root() -> Path:
-    """Where the hub's cache is: as its library finds it, without importing that."""
-    if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return paths.given(cache)
-    if home := os.environ.get("HF_HOME"):
-        return paths.given(home) / "hub"
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return paths.given(base) / "huggingface" / "hub"
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,6 @@ Format: eight bytes of length, little-endian; so many bytes of JSON; the tensors
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
+from tuiftune.hub.faults import offline
 from tuiftune.models.count import linear_shapes
 from tuiftune.printable import printable
 
@@ -44,7 +44,6 @@ TOKENIZER = (
     "chat_template.json",
 )
 FLOATS = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
-OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 NAMED = 3  # tensors that a message names
 _LAYER = re.compile(r"^(?P<root>(?:[A-Za-z_]+\.)*)(?:layers|h)\.(?P<number>\d+)\.(?P<rest>.+)$")
 # What stands before a decoder's layers in files that transformers loads: its own names, those of a model
@@ -213,8 +212,7 @@ def require(model: BaseModel) -> None:
 
 def require_reachable(model: BaseModel) -> None:
     """UserError where weights would have to be downloaded, and HF_HUB_OFFLINE forbids it."""
-    offline = any(os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in OFFLINE)
-    if offline and not model.weights and model.source in ("catalogue", "cache", "hub"):
+    if offline() and not model.weights and model.source in ("catalogue", "cache", "hub"):
         raise UserError(
             "its weights are not on this machine, and HF_HUB_OFFLINE forbids to download them",
             place=printable(model.reference),

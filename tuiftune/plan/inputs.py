@@ -124,6 +124,7 @@ def checked(preset: Preset, *, without: Collection[str] = ()) -> Inputs:
 def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     """For a run under `root`: all of it is there, and can be trained with. UserError where it isn't."""
     from tuiftune.hardware.detect import detect
+    from tuiftune.models.download import with_tokenizer
     from tuiftune.models.pinned import pinned
     from tuiftune.models.resolve import resolve
     from tuiftune.models.weights import require
@@ -133,7 +134,7 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     say(f"reading {_shown(preset.data.train)}")
     dataset = _load(preset)
     say(f"finding {printable(preset.model.base)}")
-    model = pinned(resolve(preset.model.base, preset.model.revision))
+    model = pinned(with_tokenizer(resolve(preset.model.base, preset.model.revision), say))
     require(model)
     say(f"counting tokens of {dataset.rows:,} rows")
     facts = _measure(preset, dataset, model)

@@ -116,3 +116,36 @@ class TokensDocument(Document):
     training: str | None
     inference: str | None
     rejected: NotRequired[dict[str, Any]]  # of a comparison: the other side, with these keys
+
+
+class FileOfHub(TypedDict):
+    name: str
+    bytes: int
+
+
+class DownloadDocument(Document):
+    """`tuiftune download --json`. `directory` is null after a dry run, which downloads nothing."""
+
+    kind: Literal["model", "dataset"]
+    id: str
+    commit: str
+    licence: str | None
+    gated: bool
+    directory: str | None
+    files: list[FileOfHub]
+    bytes: int
+    bytes_to_download: int
+    bytes_downloaded: int
+    seconds: float
+
+
+class DownloadRowsDocument(Document):
+    """`tuiftune download hf:… --rows N -o FILE --json`."""
+
+    kind: Literal["dataset"]
+    id: str
+    commit: str
+    licence: str | None
+    gated: bool
+    output: str
+    rows: int

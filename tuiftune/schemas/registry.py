@@ -20,6 +20,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "data-clean": ("data", "CleanDocument"),
     "data-mix": ("data", "MixDocument"),
     "data-tokens": ("data", "TokensDocument"),
+    "download": ("data", "DownloadDocument"),
+    "download-rows": ("data", "DownloadRowsDocument"),
     "plan": ("plan", "PlanDocument"),
     "plan-gpus": ("plan", "PlanGpusDocument"),
     "run-plan": ("plan", "RunPlanDocument"),

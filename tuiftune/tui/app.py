@@ -11,7 +11,7 @@ from tuiftune.terminal import write_alike
 from tuiftune.tui import STYLES, navigation
 from tuiftune.tui.keys.actions import bindings
 from tuiftune.tui.keys.scopes import APP
-from tuiftune.tui.kit import themes
+from tuiftune.tui.kit import downloading, themes
 from tuiftune.tui.kit.base_app import BaseApp
 from tuiftune.tui.kit.glyphs import ASCII
 from tuiftune.tui.kit.idle_collector import LOOK_SECONDS, Collector
@@ -93,6 +93,7 @@ class TuneApp(BaseApp):
 
     def on_mount(self) -> None:
         self.set_class(self.glyphs is ASCII, "-ascii")
+        downloading.listen(self)
         if self._first_run is not None:
             self.open_run(self._first_run)
         elif self._first_wizard:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.data.facts import DataFacts
     from tuiftune.data.mix.sources import Mix
     from tuiftune.hardware.machine import Machine
+    from tuiftune.models.download import Download
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
@@ -88,6 +89,25 @@ class Findings:
         key = (reference, revision)
         model: BaseModel = self._once("model", key, lambda: resolve(reference, revision))
         return model
+
+    def download_of(self, draft: Draft) -> Download | None:
+        """Return what is to be downloaded for the draft's model; None if it is here. Asks the Hub, once."""
+        from tuiftune.models.download import planned
+
+        model = self.model_of(draft)
+        key = (model.reference, model.revision, model.path)
+        download: Download | None = self._once("download", key, lambda: planned(model))
+        return download
+
+    def bring_tokenizer(self, draft: Draft, say: Callable[[str], None]) -> bool:
+        """Download the tokenizer of the draft's model if it is not here. Returns True if it was not."""
+        from tuiftune.models.download import with_tokenizer
+
+        model = self.model_of(draft)
+        found = with_tokenizer(model, say)
+        revision = draft.value("model.revision")
+        self._known["model", (draft.model, None if revision is None else str(revision))] = found
+        return found is not model
 
     def model_of(self, draft: Draft) -> BaseModel:
         """Return the draft's model, of the revision to train; before one is chosen, the built-in model."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tuiftune.data.facts import DataFacts
     from tuiftune.plan.model import Plan, Reason
@@ -56,6 +56,21 @@ def planned(findings: Findings, draft: Draft) -> Outcome:
         return Outcome(advice=advice, error=str(error))
     alone = _alone(findings, advice.apply(draft.with_(overrides={}))) if draft.overrides else None
     return Outcome(plan, advice, "", alone, facts)
+
+
+def settled(findings: Findings, draft: Draft, say: Callable[[str], None]) -> Draft:
+    """Return the draft with recommendations from counted token lengths instead of estimated ones.
+
+    The model's tokenizer is downloaded for it. The draft stays as it is if nothing was estimated, or
+    downloads are forbidden. UserError if it cannot be had.
+    """
+    from tuiftune.wizard.summary import estimated_length
+
+    facts = findings.facts(draft, findings.model_of(draft))
+    if not estimated_length(draft, facts) or not findings.bring_tokenizer(draft, say):
+        return draft
+    advice = planned(findings, draft).advice
+    return draft if advice is None else advice.apply(draft)
 
 
 def fits_by_few(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[dict[str, Fit]]:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import techniques
+from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, plural, roughly, size
+from tuiftune.hub.fetch import free_bytes
+from tuiftune.models.download import roughly as roughly_bytes
 from tuiftune.wizard.settings import written
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.checks.check import Check
     from tuiftune.data.facts import DataFacts
+    from tuiftune.models.download import Download
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.model import Plan
     from tuiftune.wizard.draft import Draft
@@ -38,10 +42,13 @@ def summary(
     facts: DataFacts,
     plan: Plan,
     checks: Sequence[Check] | None,
+    download: Download | UserError | None = None,
 ) -> tuple[Line, ...]:
-    """Return the five lines. `checks` is None while they run."""
+    """Return the five lines. `checks` is None while they run; `download` until the Hub was asked, or is why
+    the model can't be had.
+    """
     return (
-        _model(model),
+        _model(model, download),
         _data(draft, facts),
         _method(draft, facts, plan),
         _cost(draft, plan),
@@ -62,17 +69,25 @@ def length_note(draft: Draft, facts: DataFacts) -> dict[str, str]:
     return {"data.max_length": "Estimated: the model's tokenizer was not on this machine. Check it there."}
 
 
-def _model(model: BaseModel) -> Line:
+def _model(model: BaseModel, download: Download | UserError | None) -> Line:
     parts = [f"{model.reference}, {count(model.parameters)} parameters"]
     if model.licence:
         parts.append(f"license {model.licence}")
     built_in = model.source == "builtin"
     if built_in or model.weights:
         return Line("model", ", ".join(parts))
-    parts.append("not on this machine: downloaded at the start")
-    if model.gated:
-        parts.append("gated: accept its terms on the Hugging Face Hub first")
-    return Line("model", ", ".join(parts), "warning")
+    if isinstance(download, UserError):
+        return Line("model", f"{', '.join(parts)}, not on this machine. {download}", "error")
+    if download is None:
+        parts.append(f"not on this machine: about {size(roughly_bytes(model))} to download at the start")
+        if model.gated:
+            parts.append("gated: accept its terms on the Hugging Face Hub first")
+        return Line("model", ", ".join(parts), "warning")
+    left, free = download.bytes_left, free_bytes()
+    parts.append(f"not on this machine: {size(left)} to download at the start, {size(free)} free")
+    if download.remote.gated:
+        parts.append("gated: your account has access")
+    return Line("model", ", ".join(parts), "error" if left > free else "warning")
 
 
 def _data(draft: Draft, facts: DataFacts) -> Line:

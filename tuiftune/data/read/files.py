@@ -12,31 +12,9 @@ from tuiftune import paths, spool
 from tuiftune.data.read.bytestream import ARROW_FILE, ARROW_STREAM, PARQUET, encoding_of, head_of
 from tuiftune.data.read.hub import fetch, looks_like_id
 from tuiftune.data.read.json_rows import is_json_lines
-from tuiftune.data.read.nested import HELD_OUT_KEYS
+from tuiftune.data.read.kinds import DATA_SUFFIXES, NOT_ROWS, SUFFIX_KINDS, is_held_out, suffix_of
 from tuiftune.errors import UserError
 
-SUFFIX_KINDS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "table",
-    ".pq": "table",
-    ".arrow": "table",
-    ".feather": "table",
-    ".ipc": "table",
-    ".txt": "text",
-    ".text": "text",
-    ".md": "text",
-    ".markdown": "text",
-    ".mdx": "text",
-}
-PACKED = (".gz", ".zst", ".zstd")
-DATA_SUFFIXES = frozenset(SUFFIX_KINDS)
-NOT_ROWS = frozenset(
-    ("dataset_info.json", "state.json", "dataset_dict.json", "dataset_infos.json", "readme.md")
-)
 NOT_DATA = (  # what stands where a download was meant to
     ("version https://git-lfs", "a Git LFS pointer", "git lfs pull"),
     ("<!doctype html", "a web page", "download the file itself, not the page that describes it"),
@@ -83,7 +61,7 @@ def _expand_one(part: str, notes: list[str]) -> list[Path]:
     if part.startswith("builtin:"):
         raise UserError(f"built-in dataset {part} not found", remedy=f"use {BUILTIN}")
     if looks_like_id(part):
-        return _in_directory(fetch(part), notes)
+        return fetch(part, notes)
     if not part.strip():
         raise UserError("no data file given", place='""', remedy="give a file, a glob or a directory")
     path = paths.given(part)
@@ -149,7 +127,7 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
     if len(kinds) > 1:
         others = len(rows) - len(chosen)
         notes.append(f"{others} files of other types in {folder} were ignored")
-    train = [path for path in chosen if not _held_out(path.relative_to(folder))]
+    train = [path for path in chosen if not is_held_out(path.relative_to(folder))]
     if train and len(train) < len(chosen):
         aside = ", ".join(str(path.relative_to(folder)) for path in chosen if path not in train)[:120]
         notes.append(f"not used for training because of their names: {aside}")
@@ -169,19 +147,6 @@ def _account_of_cleaning(path: Path) -> bool:
         if stem != path.name:
             return paths.is_file(path.with_name(f"{stem}.manifest.json"))
     return False
-
-
-def _held_out(path: Path) -> bool:
-    words = str(path).lower().replace("/", " ").replace("-", " ").replace("_", " ").replace(".", " ").split()
-    return any(word in HELD_OUT_KEYS for word in words)
-
-
-def suffix_of(path: Path) -> str:
-    """The suffix under any compression suffix, lower case."""
-    name = path.name.lower()
-    for packed in PACKED:
-        name = name.removesuffix(packed)
-    return Path(name).suffix
 
 
 def kind_of(path: Path) -> str:

@@ -20,6 +20,7 @@ from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.wizard.review_views import CommandLine, SummaryView, YamlView
 from tuiftune.tui.wizard.step_screen import WizardStep
 from tuiftune.wizard import proposals
+from tuiftune.wizard.planning import settled
 from tuiftune.wizard.probing import offer
 from tuiftune.wizard.proposals import suggested_name
 from tuiftune.wizard.summary import length_note, summary
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from tuiftune.data.checks.check import Check
+    from tuiftune.models.download import Download
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.probing import Offer
     from tuiftune.wizard.summary import Line as SummaryLine
 
@@ -47,6 +51,13 @@ class Summed(Message):
     notes: dict[str, str]
     error: str = ""
     offer: Offer | None = None  # a probe of the learning rate, where there is time for one
+
+
+@dataclass
+class Settled(Message):
+    """The draft with recommendations from counted token lengths, which were estimated before."""
+
+    draft: Draft
 
 
 @dataclass
@@ -150,17 +161,37 @@ class ReviewStep(WizardStep):
     def _sum(self) -> None:
         """In a thread: the plan first, then the checks, which may take some seconds."""
         findings, draft = self.app.findings, self.draft
-        try:
-            plan = findings.plan(draft)
+
+        def tell(checks: tuple[Check, ...] | None, download: Download | UserError | None) -> None:
             model = findings.model_of(draft)
             facts = findings.facts(draft, model)
-            notes = length_note(draft, facts)
+            plan = findings.plan(draft)
+            lines = summary(draft, model, facts, plan, checks, download)
             probe = None if "training.learning_rate" in draft.overrides else offer(plan, facts)
-            self.post_message(Summed(summary(draft, model, facts, plan, None), notes, offer=probe))
-            checks = findings.checks(draft)
-            self.post_message(Summed(summary(draft, model, facts, plan, checks), notes, offer=probe))
+            self.post_message(Summed(lines, length_note(draft, facts), offer=probe))
+
+        try:
+            tell(None, None)
+            download: Download | UserError | None
+            try:
+                fresh = settled(findings, draft, self._tell)
+                download = findings.download_of(fresh)
+            except UserError as error:
+                download = error
+            else:
+                if fresh is not draft:
+                    draft = fresh
+                    self.post_message(Settled(draft))
+            tell(findings.checks(draft), download)
         except UserError as error:
             self.post_message(Summed((), {}, str(error)))
+
+    @on(Settled)
+    def _settled(self, message: Settled) -> None:
+        self.draft = message.draft.with_(name=self.draft.name, save_as=self.draft.save_as)
+        self._show()
+        length = self.draft.value("data.max_length")
+        self.say(f"Max length {length:,}: counted with the model's tokenizer, no longer estimated.", "ok")
 
     @on(Summed)
     def _summed(self, message: Summed) -> None:

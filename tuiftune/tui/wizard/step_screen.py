@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
+
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import WIZARD
 from tuiftune.tui.kit.canvas import Canvas, Line
+from tuiftune.tui.kit.downloading import Downloading
 from tuiftune.tui.kit.headings import Lead
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -51,6 +54,12 @@ class WizardStep(FullScreen[None]):
     def say(self, text: str, severity: str = "info") -> None:
         """Show a message below the question of the step; "" removes it."""
         self.query_one(Lead).say(text, severity)
+
+    @on(Downloading)
+    def _downloading(self, message: Downloading) -> None:
+        """Show how far a download is, whatever of this step asked for it."""
+        end = "" if message.progress.over else ". Esc stops it; it continues the next time."
+        self.say(f"Downloading {message.progress.what}: {message.progress}{end}", "info")
 
     def help_topic(self) -> str:
         """Return what the help explains first."""
