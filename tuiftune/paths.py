@@ -240,6 +240,21 @@ def cannot(fault: OSError | ValueError, path: str | os.PathLike[str], verb: str)
     )
 
 
+def check_appendable(path: Path, mode: int = 0o777) -> None:
+    """Raise UserError unless lines can be added to the file, which need not exist yet.
+
+    `mode` is that of its directory, which is created.
+    """
+    there = os.path.lexists(path)
+    try:
+        path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        if not there:
+            os.unlink(path)
+    except (OSError, ValueError) as fault:
+        raise cannot(fault, path, "write") from None
+
+
 def _shown(path: str | os.PathLike[str]) -> str:
     text = printable(os.fspath(path))
     return text if len(text) <= 200 else f"{text[:120]}…{text[-60:]}"

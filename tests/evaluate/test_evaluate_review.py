@@ -118,3 +118,10 @@ def test_a_run_without_answers_is_one_line(run: Path) -> None:
     (run / "result" / "samples.jsonl").write_text("torn\n")
     found = review(run)
     assert "has no answers to review" in str(found.exception)
+
+
+def test_votes_that_cannot_be_kept_are_told_before_the_first(run: Path) -> None:
+    (run / "result" / "reviews.jsonl").mkdir()
+    found = review(run, "--quick", answers="1\n")
+    assert "reviews.jsonl: is a directory" in str(found.exception)
+    assert "rows to review" not in found.stderr

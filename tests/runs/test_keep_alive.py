@@ -12,6 +12,8 @@ import pytest
 from runs_kit import ENGINE
 from waiting import wait_until
 
+from tuiftune.cli.status import standing
+from tuiftune.cli.stopping import stop
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import status, vitals
 from tuiftune.runs.store import control
@@ -84,6 +86,26 @@ def test_three_restarts_without_a_new_checkpoint_are_enough(new_run: NewRun) -> 
     assert process.returncode == 1
     assert restarts(run) == 3
     assert "Giving up" in said
+
+
+@pytest.mark.parametrize("then", ["restarted", "stopped"])
+def test_between_two_processes_it_has_not_ended(new_run: NewRun, then: str) -> None:
+    run = new_run()
+    process = keeper(run, "crash,quick", 2.0 if then == "restarted" else 60.0)
+    assert process.stderr is not None
+    assert any("Restarting in" in line for line in process.stderr)
+    assert status(run) == "died"
+    told = standing(run)
+    assert (told["state"], told["exit_code"], told["why"]) == (
+        "running", None, "restarting (--keep-alive) after: died"
+    )  # fmt: skip
+    waiting = subprocess.Popen([sys.executable, "-m", "tuiftune", "status", str(run.path), "--wait"])
+    if then == "stopped":
+        assert stop(run, wait=True, kill=False) == 0
+    process.communicate(timeout=60)
+    assert waiting.wait(30) == process.returncode == (0 if then == "restarted" else 1)
+    assert standing(run)["state"] == ("done" if then == "restarted" else "died")
+    assert not (run.control_path / "keeper.json").exists()
 
 
 def test_progress_is_a_new_checkpoint(new_run: NewRun) -> None:

@@ -79,3 +79,26 @@ async def test_a_target_is_chosen_written_and_told_of(
         assert pilot.app.screen.query_one(Targets).current is not None
         await pilot.press("escape")
         await until(pilot, lambda: ": result" in shown(pilot.app))
+
+
+async def test_what_lacks_a_program_is_not_ticked(
+    run: Path, finished: Log, app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("TUIFTUNE_LLAMA_CPP", raising=False)
+    async with app(run=finished.run).run_test(size=SMALL) as pilot:
+        await until(pilot, lambda: "done" in shown(pilot.app))
+        await pilot.press("r")
+        await until(pilot, lambda: ": result" in shown(pilot.app))
+        await pilot.press("x")
+        await until(pilot, lambda: "merged" in shown(pilot.app))
+        listed = pilot.app.screen.query_one(Targets)
+        rows = {row.target.key: row for row in listed.rows}
+        assert all(rows["gguf"].lacking)
+        assert not any(rows["merged"].lacking)
+        while listed.current is not None and listed.current.target.key != "gguf":
+            await pilot.press("down")
+        await until(pilot, lambda: "GGUF files are written by" in shown(pilot.app))
+        here = next(line for line in shown(pilot.app).splitlines() if "gguf " in line)
+        assert pilot.app.glyphs.ok not in here
+        assert pilot.app.glyphs.warning in here

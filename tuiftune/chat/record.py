@@ -44,6 +44,11 @@ class Record:
         names = tuple(one.name for one in sources)
         return cls(place / HISTORY, votes or place / PREFERENCES, names)
 
+    def check(self) -> None:
+        """Raise UserError now, rather than at the first vote, if one of the files cannot be written."""
+        for path in (self.votes, self.history):
+            paths.check_appendable(path, DIRECTORY_MODE)
+
     def keep(self, conversation: Conversation) -> None:
         """Add the last turn, as it is now, to the history. UserError where it cannot be written."""
         last = conversation.turns[-1]

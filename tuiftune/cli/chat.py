@@ -48,6 +48,7 @@ def chat(
     from tuiftune.chat.record import Record
     from tuiftune.chat.source import BASE, source
     from tuiftune.cli import terminal
+    from tuiftune.errors import UserError
 
     first = source(model, runs)
     sources = [first, *(first.base if one == BASE else source(one, runs) for one in others or ())]
@@ -58,6 +59,12 @@ def chat(
 
         raise typer.Exit(once(sources, settings, begun, as_json=json))
     record = Record.of(sources, votes)
+    try:
+        record.check()
+    except UserError as fault:
+        if votes is not None:
+            raise
+        terminal.say(f"warning: this chat and its votes cannot be kept: {fault}")
     if plain or terminal.plain():
         from tuiftune.cli.chat_lines import talk
 

@@ -98,6 +98,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 COMMANDS = tuple(chain.from_iterable(PANELS.values()))
+USAGE: Any = typer.BadParameter.__bases__[0]  # what Typer raises for any misuse
 VARIABLES = """\b
 Environment (`tuiftune help` lists all):
   TUIFTUNE_RUNS         directory of runs; default: ./runs
@@ -212,15 +213,25 @@ def main() -> None:
     sys.exit(code)
 
 
+def _misused(fault: Any) -> UserError:
+    """Return the one line for options and arguments that a command does not take."""
+    words = fault.format_message().strip().removesuffix(".").replace("\n", " ")
+    path = fault.ctx.command_path if fault.ctx is not None else "tuiftune"
+    return UserError(words[:1].lower() + words[1:], place=path, remedy=f"see `{path} --help`")
+
+
 def _ended() -> int | str | None:
     """Run the command and flush its output. Returns its exit code."""
     try:
         try:
-            build()(prog_name="tuiftune")
+            code = build()(prog_name="tuiftune", standalone_mode=False) or 0
         except SystemExit as ended:
             code = ended.code
-        else:
-            code = 0
+        except USAGE as fault:
+            if type(fault).__name__ != "NoArgsIsHelpError":
+                raise _misused(fault) from None
+            fault.show()
+            code = fault.exit_code
         sys.stdout.flush()
     except UserError as error:
         from tuiftune.cli.fetching import close
@@ -233,6 +244,8 @@ def _ended() -> int | str | None:
         return int(error.exit_code)
     except KeyboardInterrupt:
         return 130
+    except typer.Abort:  # the end of the input where an answer was asked for
+        return 1
     except BrokenPipeError:  # the reader closed the pipe (`| head`): not an error
         return 1
     return code

@@ -53,6 +53,7 @@ def review(
     found = find(run.removeprefix("run:"), runs)
     samples = reviews.answers(found)
     if not (summary or json or preferences is not None):
+        reviews.check_writable(found)
         name = reviewer or os.environ.get("USER") or "reviewer"
         if not (plain or quick or terminal.plain()) and sys.stdin.isatty():
             from tuiftune.tui.app import review as app

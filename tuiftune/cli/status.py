@@ -47,9 +47,14 @@ def status(
 def standing(run: RunDir) -> dict[str, Any]:
     """Return a run at a glance, as `status`, `train` and `stop` give it with --json."""
     from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.store import keeper
 
     seen = summarise(run)
-    return {**seen.document(), "resumable": seen.vitals.resumable}
+    document = {**seen.document(), "resumable": seen.vitals.resumable}
+    if keeper.restarting(run, seen.vitals.state):  # between two processes it has not ended
+        again = {"state": "running", "exit_code": None, "resumable": False}
+        return document | again | {"why": f"restarting (--keep-alive) after: {seen.vitals.state}"}
+    return document
 
 
 def in_words(document: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend
 from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.summary import summarise
-from tuiftune.runs.store import queue
+from tuiftune.runs.store import control, keeper, queue
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -24,6 +24,12 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
     seen = vitals(run)
     if seen.state == "queued" and queue.remove(run):
         say(f"{run.name} is taken out of the queue. Start it: `tuiftune resume {run.name}`")
+        return int(ExitCode.DONE)
+    if not seen.running and keeper.restarting(run, seen.state):
+        control.request_stop(run, "tuiftune stop")
+        while wait and keeper.kept(run):
+            time.sleep(POLL_SECONDS)
+        say(f"{run.name}: will not be restarted ({seen.state}). Continue: `tuiftune resume {run.name}`")
         return int(ExitCode.DONE)
     if not seen.running:
         say(f"{run.name} is not running ({seen.state})")

@@ -25,9 +25,10 @@ from tuiftune.preset.sizes import format_size
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tuiftune.deploy.base import Facts, Form, Target
     from tuiftune.deploy.request import Wanted
     from tuiftune.runs.store.directory import RunDir
 
@@ -57,6 +58,17 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
     facts = facts_of(run, wanted.base)
     if (refused := target.refuses(facts, form)) is not None:
         raise UserError(refused[0], place=f"--to {target.key}", remedy=refused[1])
+    check_tools(target, facts, form, dict(wanted.options))
+    name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
+    place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
+    prepared = Prepared(run, wanted, target, form, facts, place)
+    _check_place(prepared)
+    _check_disk(prepared)
+    return prepared
+
+
+def check_tools(target: Target, facts: Facts, form: Form, options: Mapping[str, str]) -> None:
+    """UserError for a package or a program that a target needs and that is not on this machine."""
     for need in target.needs:
         if importlib.util.find_spec(need.module) is None:
             raise UserError(
@@ -64,13 +76,7 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
                 place=f"--to {target.key}",
                 remedy=f"pip install 'tuiftune[{need.extra}]'",
             )
-    target.tools(facts, form, dict(wanted.options))
-    name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
-    place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
-    prepared = Prepared(run, wanted, target, form, facts, place)
-    _check_place(prepared)
-    _check_disk(prepared)
-    return prepared
+    target.tools(facts, form, options)
 
 
 def export(prepared: Prepared, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from tuiftune import interpreter
 from tuiftune.jobs import backend
 from tuiftune.runs.log.writer import EventWriter
-from tuiftune.runs.store import checkpoints, control
+from tuiftune.runs.store import checkpoints, control, keeper
+from tuiftune.runs.store.keeper import RESTARTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuiftune.runs.store.directory import RunDir
 
-RESTARTABLE = ("died", "preempted", "oom")
 ENDS = {"died": "Crashed", "preempted": "Preempted", "oom": "Out of GPU memory"}
 PAUSES = (5.0, 30.0, 120.0)  # seconds before the first, second and third restart without progress
 LOOK_EVERY = 0.25
@@ -58,6 +58,18 @@ def supervise(
         pauses: seconds before each restart; after `len(pauses)` restarts in a row without a new checkpoint
             the supervisor gives up.
     """
+    with keeper.noted(run):
+        return _supervised(run, follow, say, asked_to_end, start, pauses)
+
+
+def _supervised(
+    run: RunDir,
+    follow: Callable[[int], Followed],
+    say: Callable[[str], None],
+    asked_to_end: Callable[[], bool],
+    start: Callable[[], int],
+    pauses: tuple[float, ...],
+) -> int:
     tried = 0
     while True:
         before = _newest(run)

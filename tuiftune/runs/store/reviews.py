@@ -40,6 +40,11 @@ def votes(run: RunDir) -> list[Vote]:
     return [one for one in found if one is not None]
 
 
+def check_writable(run: RunDir) -> None:
+    """UserError now, rather than at the first vote, if votes cannot be kept."""
+    paths.check_appendable(run.result_path / VOTES)
+
+
 def add(run: RunDir, vote: Vote) -> None:
     """Keep a vote at once. UserError if it cannot be written."""
     path = run.result_path / VOTES

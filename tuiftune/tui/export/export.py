@@ -9,7 +9,7 @@ from textual import on
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from tuiftune.errors import UserError
+from tuiftune.errors import UserError, with_fix
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import EXPORT
 from tuiftune.tui.kit.canvas import Canvas, Line
@@ -30,10 +30,14 @@ NAME = 14  # cells of a target's name
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A target as this run sees it. `refused`: why it cannot leave so; "" if it can."""
+    """A target as this run sees it. `refused`: why it cannot leave so; "" if it can.
+
+    `lacking`: for each precision, what has to be installed first; "" if nothing.
+    """
 
     target: Target
     refused: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass
@@ -58,6 +62,8 @@ class Targets(CursorList[Choice]):
 
     def line(self, row: Choice, here: bool, width: int) -> Line:
         sign, ink = (self.glyphs.error, "faint") if row.refused else (self.glyphs.ok, "good")
+        if row.lacking and all(row.lacking) and not row.refused:
+            sign, ink = self.glyphs.warning, "warning"
         line = (
             self.pointer(here).add(f"{sign} ", ink).add(row.target.key.ljust(NAME), "strong" if here else "")
         )
@@ -93,8 +99,10 @@ class Detail(Canvas):
             lines += [Line(part, "warning") for part in wrapped(choice.refused, width)]
         elif len(choice.target.forms) > 1:
             lines.append(
-                Line("precision ", "soft").choice(self.glyphs, form.key, True).add(form.does, "faint")
+                Line("precision ", "soft").choice(self.glyphs, form.key, True).add(f" {form.does}", "faint")
             )
+        if not choice.refused and (lacking := choice.lacking[choice.target.forms.index(form)]):
+            lines += [Line(part, "warning") for part in wrapped(lacking, width)]
         if choice.target.not_run:
             words = f"Not run by us: {choice.target.not_run}."
             lines += [Line(part, "faint") for part in wrapped(words, width)]
@@ -207,4 +215,15 @@ class Export(FullScreen[None]):
 
 def _choice(target: Target, facts: Facts) -> Choice:
     refused = target.refuses(facts, target.forms[0])
-    return Choice(target, "" if refused is None else f"{refused[0]}. {refused[1]}")
+    lacking = tuple(_lacking(target, facts, form) for form in target.forms)
+    return Choice(target, "" if refused is None else f"{refused[0]}. {refused[1]}", lacking)
+
+
+def _lacking(target: Target, facts: Facts, form: Form) -> str:
+    from tuiftune.deploy.exporting import check_tools
+
+    try:
+        check_tools(target, facts, form, {})
+    except UserError as fault:
+        return with_fix(fault.message, fault.remedy)
+    return ""
