@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, Field
 
+from tuiftune.sources import DEFAULT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,7 +53,7 @@ class Option:
     `kind` is its type with bounds, as pydantic takes it. Entries that share a key share one Option: where
     they want different defaults, the default is `auto` and the plan asks the entry. The wizard offers the
     options that have a `label`, in steps through `choices`, below the setting `after` (the option before
-    it, where that is empty).
+    it, where that is empty). `source` names who published the default, in `tuiftune.sources`' short form.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Option:
     choices: tuple[Any, ...] = ()
     after: str = ""
     allows: str = ""  # in words, where the type alone does not say it
+    source: str = DEFAULT
     quality: Callable[[Any], Quality] | None = None  # what a value of it does to the result
 
 

@@ -370,6 +370,13 @@ SIMPO = Source(
     "SimPO: Simple Preference Optimization with a Reference-Free Reward",
     arxiv("2405.14734"),
 )
+TRL_GRPO = Source(
+    "TRL GRPO trainer, 2025",
+    "Hugging Face",
+    2025,
+    "TRL documentation: GRPO Trainer (defaults of GRPOConfig)",
+    "https://huggingface.co/docs/trl/grpo_trainer",
+)
 GRPO = Source(
     "GRPO paper, 2024",
     "Shao et al.",

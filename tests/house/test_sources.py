@@ -75,6 +75,8 @@ def test_techniques_stages_and_signals_name_sound_sources() -> None:
         facts = (one.rates.tiny, one.rates.usual, one.rates.large, one.rates.over_lora)
         said += [fact.source for fact in facts if fact is not None]
     said += [one.adapter_rate.source for one in stages.every().values() if one.adapter_rate is not None]
+    entries = [*techniques.every().values(), *stages.every().values()]
+    said += [option.source for one in entries for option in one.options]
     assert [one for one in said if not sound(one)] == []
 
 

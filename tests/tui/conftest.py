@@ -31,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "NO_COLOR",
         "TUIFTUNE_RUNS",
         "TUIFTUNE_ASCII",
+        "TUIFTUNE_LLAMA_CPP",
         "SSH_CONNECTION",
         "TMUX",
         "CUDA_VISIBLE_DEVICES",

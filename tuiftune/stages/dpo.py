@@ -22,6 +22,7 @@ LOSS_TYPE = Option(
     "sigmoid_norm: log-probabilities per token, against long answers",
     label="loss type",
     choices=("sigmoid", "ipo", "hinge", "sigmoid_norm"),
+    source=sources.DPO.short,
 )
 
 DPO = Stage(

@@ -25,6 +25,7 @@ def _weight(of: str) -> Option:
         "desirable to undesirable is between 1:1 and 4:3",
         label=f"{of} weight",
         choices=(0.5, 1.0, 1.33, 2.0, 4.0),
+        source=sources.KTO.short,
     )
 
 

@@ -27,6 +27,7 @@ GENERATIONS = Option(
     "answers sampled for each prompt; the effective batch counts answers, and is a multiple of it",
     label="answers per prompt",
     choices=(4, 8, 16, 32),
+    source=sources.TRL_GRPO.short,
 )
 MAX_COMPLETION_LENGTH = Option(
     "max_completion_length",
@@ -43,6 +44,7 @@ TEMPERATURE = Option(
     "how varied the sampled answers are",
     label="temperature",
     choices=(0.7, 0.9, 1.0, 1.2),
+    source=sources.TRL_GRPO.short,
 )
 ADVICE = "Rewards sharpen what a model can already do now and then: some of its answers have to be right."
 

@@ -20,6 +20,7 @@ GAMMA_RATIO = Option(
     "margin that the chosen answer is to win by, over beta",
     label="margin over beta",
     choices=(0.0, 0.3, 0.5, 0.8, 1.0),
+    source=sources.SIMPO.short,
 )
 
 SIMPO = Stage(

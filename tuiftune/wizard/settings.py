@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages, techniques
 from tuiftune.preset.schema import MethodSection
+from tuiftune.sources import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ class Setting:
     name: str
     choices: tuple[Any, ...]
     default: Any  # the preset's
+    source: str = DEFAULT  # of the default
 
 
 _TECHNIQUE = "method.technique"
@@ -94,7 +96,7 @@ def _settings(stage: str, technique: str) -> tuple[Setting, ...]:
             before = option.after or before
             at = next(at for at, setting in enumerate(found, 1) if setting.key == before)
             before = f"method.{option.key}"
-            found.insert(at, Setting(before, option.label, option.choices, option.default))
+            found.insert(at, Setting(before, option.label, option.choices, option.default, option.source))
     return tuple(found)
 
 

@@ -37,7 +37,7 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
     if state.host.cpu is not None:
         yield Fact(
             "machine",
-            "processor",
+            "CPU",
             f"{state.host.cpu:.0f}%",
             "mean load of all CPU cores at the latest reading; the CPU loads data and writes checkpoints",
         )

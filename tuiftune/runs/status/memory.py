@@ -63,7 +63,7 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
         own = f"; {size(host.process_memory)} of it by the training process" if host.process_memory else ""
         yield Fact(
             "memory",
-            "host",
+            "RAM",
             f"{size(host.memory_used)} of {size(host.memory_total)}",
             f"RAM in use{own}",
         )

@@ -93,7 +93,7 @@ def layers(state: RunState, key: str, glyphs: Glyphs) -> list[Layer]:
 
 
 def load_history(state: RunState) -> tuple[str, list[Layer]]:
-    """Title and layers of the load over the run's seconds, in per cent: each card's, else the processor's."""
+    """Title and layers of the load over the run's seconds, in percent: each GPU's, else the CPU's."""
     if state.gpu_curves:
         cards = sorted(state.gpu_curves.items())
         title = "GPU load, %" if len(cards) == 1 else f"load of {len(cards)} GPUs, %"

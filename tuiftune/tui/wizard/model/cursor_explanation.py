@@ -59,7 +59,7 @@ class ExplainsCursor(WizardStep):
             from tuiftune.preset.words import keys
 
             known = keys().get(setting.key)
-            self._memory.explain(setting.name, known.does if known else "", "tuiftune default")
+            self._memory.explain(setting.name, known.does if known else "", setting.source)
 
     def help_topic(self) -> str:
         """Return the help on the step, or on the setting under the cursor."""
