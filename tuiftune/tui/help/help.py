@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual.containers import VerticalScroll
 
-from tuiftune.tui.help.texts import EXPLANATIONS
 from tuiftune.tui.keys.actions import actions
+from tuiftune.tui.keys.explanations import EXPLANATIONS
 from tuiftune.tui.keys.scopes import APP, HELP, READING, TITLES
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.screens import Dialog

@@ -39,6 +39,7 @@ class Suggested(Message):
 class MachineStep(WizardStep):
     KEY: ClassVar[str] = "machine"
     SCOPES = ("wizard", "machine")
+    EXPLAINED = True
 
     def body(self) -> ComposeResult:
         yield MachineView(classes="panel")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 
 from tuiftune.tui import STYLES
+from tuiftune.tui.keys.explanations import EXPLANATIONS
 from tuiftune.tui.keys.scopes import WIZARD
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.downloading import Downloading
+from tuiftune.tui.kit.explained import Explained
 from tuiftune.tui.kit.headings import Lead
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -27,16 +29,28 @@ class WizardStep(FullScreen[None]):
     KEY: ClassVar[str]
     CSS_PATH = f"{STYLES}/wizard.tcss"
     SCOPES: ClassVar[tuple[str, ...]] = (WIZARD,)
+    EXPLAINED: ClassVar[bool] = False  # a large screen has space that the step itself does not need
 
     def compose(self) -> ComposeResult:
         yield Stepper(self.KEY)
         yield Lead(self.step.asks)
         yield from self.body()
+        if self.EXPLAINED:
+            yield Explained(self.sections())
         yield KeyBar(*self.SCOPES)
 
     def body(self) -> ComposeResult:
         """Yield the widgets between the lead and the key bar."""
         raise NotImplementedError
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Return what a large screen explains: this step, then those that follow."""
+        keys = [step.key for step in STEPS]
+        later = STEPS[keys.index(self.KEY) + 1 :]
+        return [
+            ("About this step", EXPLANATIONS[self.KEY]),
+            *((f"Next: {one.title}", one.deeper) for one in later),
+        ]
 
     @property
     def step(self) -> Any:

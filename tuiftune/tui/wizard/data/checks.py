@@ -9,7 +9,9 @@ from textual.containers import Container, VerticalScroll
 
 from tuiftune.figures import plural
 from tuiftune.tui import STYLES
-from tuiftune.tui.keys.scopes import CHECKS
+from tuiftune.tui.keys.explanations import EXPLANATIONS
+from tuiftune.tui.keys.scopes import CHECKS, TITLES
+from tuiftune.tui.kit.explained import Explained
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -41,6 +43,7 @@ class Checks(FullScreen["Check | None"]):
             yield CheckPicker()
             with VerticalScroll(id="one-check", can_focus=False):
                 yield CheckDetail()
+                yield Explained(((TITLES[CHECKS], EXPLANATIONS[CHECKS]), ("Data", EXPLANATIONS["data"])))
         yield KeyBar(CHECKS)
 
     def on_mount(self) -> None:

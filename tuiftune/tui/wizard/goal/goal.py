@@ -35,6 +35,7 @@ class FromData(Message):
 class GoalStep(WizardStep):
     KEY: ClassVar[str] = "goal"
     SCOPES = ("wizard", "goal")
+    EXPLAINED = True
 
     def __init__(self) -> None:
         super().__init__()
