@@ -79,3 +79,29 @@ def test_the_built_in_model_leaves_as_every_gguf(export: Exporter, tmp_path: Pat
     place = Path(document["directory"])
     assert {"Modelfile", "tickets-F16.gguf"} <= files(place)
     assert (place / "Modelfile").read_text().startswith("FROM ./tickets-F16.gguf\n")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["f16", "f32"])
+def test_an_adapter_on_its_base_models_file_answers_as_the_run_did(
+    trained: Path, export: Exporter, form: str
+) -> None:
+    document = export(trained, "gguf-adapter", quantize=form)
+    found = document["verified"]
+    assert document["state"] == "verified", found
+    assert found["engine"].startswith("llama.cpp")
+    assert found["same_prompts"] == {"same": 16, "rows": 16}
+    assert found["same_answers"]["same"] >= 15
+    assert 0 <= found["kl"]["mean"] < 0.001
+    assert "adapter.gguf" in files(Path(document["directory"]))
+
+
+@pytest.mark.long
+def test_another_adapter_than_the_runs_fails(
+    trained: Path, export: Exporter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The check tells: with nothing of the adapter applied, the answers are the base model's."""
+    export.fault = {"module": "hindered", "leaves_the_adapter_out": True}
+    document = export(trained, "gguf-adapter", output=tmp_path / "out")
+    assert document["state"] == "failed"
+    assert "mean KL divergence" in " ".join(document["verified"]["faults"])

@@ -370,3 +370,89 @@ def test_the_command(tmp_path: Path) -> None:
 def test_stages_of_other_tools_are_carried(text: str, stage: str) -> None:
     keys, _ = imported(text)
     assert keys["method.stage"] == stage
+
+
+FACTORY_PAIRS = """
+model_name_or_path: acme/llama-8b
+stage: dpo
+pref_loss: simpo
+pref_beta: 2.0
+simpo_gamma: 1.0
+pref_ftx: 0.1
+finetuning_type: lora
+dataset: pairs
+template: llama3
+learning_rate: 5.0e-6
+"""
+
+
+def test_preferences_of_llamafactory() -> None:
+    info = {
+        "pairs": {
+            "file_name": "p.jsonl",
+            "ranking": True,
+            "formatting": "sharegpt",
+            "columns": {"messages": "talk", "chosen": "good", "rejected": "bad"},
+        }
+    }
+    keys, report = imported(FACTORY_PAIRS, datasets=lambda _: info)
+    assert (keys["method.stage"], keys["method.beta"], keys["method.gamma_ratio"]) == ("simpo", 2.0, 0.5)
+    assert (keys["data.format"], keys["data.train"]) == ("preference", "p.jsonl")
+    assert keys["data.columns"] == {"prompt": "talk", "chosen": "good", "rejected": "bad"}
+    assert keys["training.learning_rate"] == 5e-6, "a preference stage's own rate, with adapters too"
+    assert "adds no loss on chosen answers" in report["pref_ftx"].why
+    other = FACTORY_PAIRS.replace("simpo\n", "kto_pair\n").replace("simpo_gamma: 1.0\n", "")
+    keys, report = imported(other, datasets=lambda _: info)
+    assert keys["method.stage"] == "dpo"
+    assert "has no kto_pair loss: sigmoid is used" in report["pref_loss"].why
+
+
+def test_preferences_of_axolotl() -> None:
+    pairs = {
+        "base_model": "acme/llama",
+        "rl": "simpo",
+        "simpo_gamma": 0.2,
+        "sequence_len": 512,
+        "datasets": [
+            {"path": "p.jsonl", "type": "chat_template.default", "field_messages": "talk",
+             "field_chosen": "good", "field_rejected": "bad"}
+        ],
+    }  # fmt: skip
+    keys, report = imported(json.dumps(pairs))
+    assert (keys["method.beta"], keys["method.gamma_ratio"]) == (0.1, 2.0), "its own beta where none is given"
+    assert "adds this times the loss on chosen answers" in report["cpo_alpha"].why
+    assert keys["data.columns"] == {"prompt": "talk", "chosen": "good", "rejected": "bad"}
+    judged = {"base_model": "acme/llama", "rl": "kto", "rl_beta": 0.5, "kto_desirable_weight": 0.2}
+    judged |= {"datasets": [{"path": "k.jsonl", "type": "llama3.ultra"}]}
+    keys, _ = imported(json.dumps(judged))
+    assert (keys["method.stage"], keys["method.beta"], keys["method.desirable_weight"]) == ("kto", 0.5, 0.2)
+    texts = {"base_model": "acme/llama", "pretraining_dataset": [{"path": "acme/web", "text_column": "body"}]}
+    keys, _ = imported(json.dumps(texts | {"sequence_len": 512}))
+    assert (keys["method.stage"], keys["data.columns"]) == ("pretrain", {"text": "body"})
+    keys, _ = imported(
+        json.dumps({"base_model": "acme/llama", "reward_model": True, "datasets": ["p.jsonl"]})
+    )
+    assert keys["method.stage"] == "reward"
+
+
+def test_preferences_of_trl_and_swift() -> None:
+    """A TRL file names no stage: its keys do, or the command in front of it."""
+    head = "model_name_or_path: acme/qwen\ndataset_name: acme/pairs\n"
+    for more, stage in (
+        ("beta: 0.3\nloss_type: [ipo]\n", "dpo"),
+        ("desirable_weight: 1.2\n", "kto"),
+        ("center_rewards_coefficient: 0.01\n", "reward"),
+        ("reward_funcs: [accuracy_reward]\nmax_completion_length: 64\nscale_rewards: group\n", "grpo"),
+    ):
+        keys, report = imported(head + more)
+        assert keys["method.stage"] == stage
+        assert not [line for line in report.values() if line.fate == "unknown"], report
+    keys, _ = imported("# trl rloo --config trl.yaml\n" + head + "num_generations: 4\n")
+    assert (keys["method.stage"], keys["method.generations"]) == ("rloo", 4)
+    keys, report = imported(
+        "swift rlhf --rlhf_type simpo --model acme/qwen --dataset acme/pairs --train_type lora "
+        "--rpo_alpha 0.1 --vllm_mode colocate --made_up 1\n"
+    )
+    assert (keys["method.stage"], keys["method.gamma_ratio"]) == ("simpo", 0.5)
+    assert report["rpo_alpha"].fate == "left out"
+    assert [key for key, line in report.items() if line.fate == "unknown"] == ["made_up"]

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tuiftune import stages
+from tuiftune.data.example import Example, Message
+from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 from tuiftune.interop import foreign
 from tuiftune.interop.export.outward import DEFAULT, Files, flat
@@ -120,6 +123,105 @@ def test_a_round_trip_loses_only_what_the_report_says(tool: str) -> None:
             assert back[key] == expected, (tool, line, preset.model_dump(exclude_unset=True))
 
 
+STAGE_VALUES: dict[str, list[Any]] = {
+    "method.beta": [0.05, 0.5],
+    "method.loss_type": ["sigmoid", "ipo", "hinge", "sigmoid_norm"],
+    "method.desirable_weight": [1.33],
+    "method.undesirable_weight": [2.0],
+    "method.gamma_ratio": [0.3, 1.0],
+    "method.generations": [4],
+    "method.max_completion_length": [64],
+    "method.temperature": [0.7],
+    "data.format": ["auto"],
+    "data.columns": [{}],
+}
+STAGED = [(key, stage) for key in READ for stage in tools()[key].stages if stage != "sft"]
+
+
+def of_stage(stage: str, count: int, seed: int) -> Iterator[Preset]:
+    """Presets of another stage, with its options and rows."""
+    rng = random.Random(seed)
+    known = {f"method.{option.key}" for option in stages.every()[stage].options}
+    pairs = {"prompt": "asked", "chosen": "good", "rejected": "bad"}
+    for preset in presets(count, seed):
+        values = {key: rng.choice(found) for key, found in STAGE_VALUES.items() if rng.random() < 0.5}
+        values = {key: value for key, value in values.items() if key in known or key.startswith("data.")}
+        document = preset.model_dump(mode="json", exclude_unset=True)
+        document["method"] = {**document.get("method", {}), "stage": stage}
+        document["data"] = {
+            key: value
+            for key, value in document["data"].items()
+            if key not in ("format", "columns", "packing", "loss_on", "padding_free")
+        }
+        if stage in ("dpo", "simpo") and rng.random() < 0.5:
+            document["data"]["columns"] = pairs
+        for key, value in values.items():
+            if key.startswith("method."):
+                document["method"][key.removeprefix("method.")] = value
+        document["method"] = fitting(document["method"])
+        yield Preset.model_validate(document)
+
+
+@pytest.mark.parametrize(("tool", "stage"), STAGED)
+def test_other_stages_lose_only_what_the_report_says(tool: str, stage: str) -> None:
+    for number, preset in enumerate(of_stage(stage, 24, seed=len(tool) + len(stage))):
+        files = Files("train.jsonl", "eval.jsonl") if number % 3 == 0 else None
+        back, written = returned(preset, tool, files)
+        lines = {line.key: line for line in written.lines}
+        assert set(lines) == set(flat(preset)), set(lines) ^ set(flat(preset))
+        assert len(lines) == len(written.lines)
+        own = {"model": {"base": "x"}, "data": {"train": "y"}, "method": {"stage": back["method.stage"]}}
+        defaults = flat(Preset.model_validate(own))
+        for key, line in lines.items():
+            expected = line.back
+            if line.fate in ("not needed", "left out") or expected is DEFAULT:
+                expected = defaults.get(key, back.get(key))
+            if line.fate != "carried" and key not in back:
+                continue
+            assert back[key] == expected, (tool, line, preset.model_dump(exclude_unset=True))
+
+
+@pytest.mark.parametrize(("tool", "stage"), STAGED)
+def test_other_stages_have_only_keys_that_the_tool_knows(tool: str, stage: str) -> None:
+    known = known_to(f"trl-{stage}" if tool == "trl" and stage != "pretrain" else tools()[tool].reads)
+    for preset in of_stage(stage, 12, seed=5):
+        document = yaml.safe_load(next(iter(export(preset, tool).files.values())))
+        assert set(document) <= known | {"datasets", "test_split_size"}, set(document) - known
+
+
+ROWS = {
+    "preference": Example(
+        (Message("system", "Be short."), Message("user", "What?")), chosen="This.", rejected="That."
+    ),
+    "kto": Example((Message("user", "What?"), Message("assistant", "This.")), label="false"),
+    "text": Example(text="Once upon a time."),
+}
+
+
+@pytest.mark.parametrize(("tool", "stage"), [one for one in STAGED if one[1] not in ("grpo", "rloo")])
+def test_rows_that_are_written_are_read_back(tool: str, stage: str, tmp_path: Path) -> None:
+    """By what the configuration says of them, the rows are the same again."""
+    kind = next(iter(stages.every()[stage].formats))
+    example = ROWS[kind]
+    (tmp_path / "train.jsonl").write_text(json.dumps(tools()[tool].row(stage, example)) + "\n")
+    document = {"model": {"base": "acme/llama"}, "data": {"train": "rows.jsonl"}, "method": {"stage": stage}}
+    back = returned(Preset.model_validate(document), tool, Files("train.jsonl"))[0]
+    data = load(
+        str(tmp_path / "train.jsonl"), format=back["data.format"], columns=back["data.columns"] or None
+    )
+    if (tool, stage) in (("axolotl", "orpo"), ("axolotl", "reward"), ("swift", "pretrain")):
+        return  # layouts of their own, which no key names
+    read = data.head(1)[0]
+    assert data.format == kind
+    assert (read.messages, read.text, read.chosen, read.rejected, read.label) == (
+        example.messages,
+        example.text,
+        example.chosen,
+        example.rejected,
+        example.label,
+    )
+
+
 @pytest.mark.parametrize("tool", [key for key in READ if known_to(tools()[key].reads)])
 def test_only_keys_that_the_tool_knows(tool: str) -> None:
     known = known_to(tools()[tool].reads) | {"stage"}
@@ -177,5 +279,7 @@ def test_what_cannot_be_written_is_one_line() -> None:
     preset = Preset.model_validate({"model": {"base": "x"}, "data": {"train": "y"}})
     with pytest.raises(UserError, match="is not a known tool"):
         export(preset, "torchtune")
-    with pytest.raises(UserError, match="cannot be written for TRL yet"):
-        export(preset.with_values({"method.stage": "pretrain"}), "trl")
+    with pytest.raises(UserError, match="SimPO cannot be written for TRL yet"):
+        export(preset.with_values({"method.stage": "simpo"}), "trl")
+    with pytest.raises(UserError, match="KTO cannot be written for Axolotl yet"):
+        export(preset.with_values({"method.stage": "kto"}), "axolotl")

@@ -30,7 +30,7 @@ def export(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Also write the rows there, as chat JSONL."),
+        typer.Option("-o", "--output", metavar="DIR", help="Also write the rows there, in its layout."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -68,7 +68,7 @@ def export(
         found = written(chosen, to)
     else:
         written(chosen, to)  # what cannot be written is found before the rows are read
-        files = _rows(chosen, output)
+        files = _rows(chosen, output, to)
         found = written(chosen, to, Files(files.train, files.eval))
         _texts(found, output)
     if as_json:
@@ -84,17 +84,19 @@ def export(
     say(f"run it: {found.command}")
 
 
-def _rows(preset: Preset, directory: Path) -> Files:
-    """Write the rows of a preset, split and mixed as a run has them."""
+def _rows(preset: Preset, directory: Path, to: str) -> Files:
+    """Write the rows of a preset as a tool reads them, split and mixed as a run has them."""
+    import json
+
     from tuiftune import outputs, paths
     from tuiftune.cli.data_progress import busy
-    from tuiftune.data import chat_rows
     from tuiftune.data.mix.sources import Mix, mixed
     from tuiftune.data.mix.split import split
     from tuiftune.data.read.load import load
     from tuiftune.interop.export.outward import Files
+    from tuiftune.interop.export.preset import tools
 
-    data = preset.data
+    data, stage, tool = preset.data, preset.method.stage, tools()[to]
     with busy("reading the rows") as count:
         dataset = load(
             data.train, format=data.format, columns=data.columns or None, system=data.system, progress=count
@@ -110,7 +112,9 @@ def _rows(preset: Preset, directory: Path) -> Files:
             if rows:
                 _refuse_to_overwrite(directory / name)
                 with outputs.writing(directory / name) as file:
-                    chat_rows.write(rows, file)
+                    for row in rows:
+                        line = json.dumps(tool.row(stage, row), ensure_ascii=False)
+                        file.write(line.encode("utf-8", "replace") + b"\n")
     return Files(TRAIN, EVAL if held_out else None)
 
 

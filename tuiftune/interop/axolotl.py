@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.interop import objectives
 from tuiftune.interop.common import OWN_PLACE, PLANNED, RHYTHM, shared, steps
 from tuiftune.interop.mapping import (
     Cannot,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tuiftune.interop.mapping import Rules
 
 TOOL = "Axolotl"
+PAIRS = {"field_chosen": "chosen", "field_rejected": "rejected"}
 RATIO = "loraplus_lr_ratio"  # its key here, too
 TYPES = {
     "alpaca": "instruction",
@@ -36,6 +38,7 @@ TYPES = {
     "gpteacher": "instruction",
     "input_output": None,
     "context_qa": None,
+    "bradley_terry": "auto",
 }
 _KERNELS = """
     liger_rope liger_rms_norm liger_glu_activation liger_swiglu liger_layer_norm
@@ -131,7 +134,14 @@ def read(transfer: Transfer) -> None:
             transfer.carry("rl", kind, "method.stage", stage)
         if kind == "ipo":
             transfer.set("method.loss_type", "ipo")
-    if transfer.take("train_on_inputs"):
+    if transfer.word("reward_model"):
+        transfer.carry("reward_model", True, "method.stage", "reward")
+    objectives.read(transfer, objectives.AXOLOTL)
+    inputs = transfer.take("train_on_inputs")
+    if transfer.get("method.stage") is None and transfer.get("data.format") == "text":
+        why = "every token of a text is trained: continued pre-training"
+        transfer.carry("datasets.type", "completion", "method.stage", "pretrain", why)
+    elif inputs:
         transfer.carry("train_on_inputs", True, "data.loss_on", "all")
     _save(transfer)
     batch(transfer, "micro_batch_size", "gradient_accumulation_steps", 1)
@@ -203,7 +213,9 @@ def _source(key: str, row: dict[str, Any]) -> Source:
         form: str | None = "instruction" if columns else None
     else:
         form = TYPES.get((name or "chat_template").split(".")[0].split(":")[0])
-    if "field_messages" in row:
+    if pairs := {role: str(row[field]) for field, role in PAIRS.items() if row.get(field)}:
+        columns |= pairs | ({"prompt": str(row["field_messages"])} if row.get("field_messages") else {})
+    elif "field_messages" in row:
         columns["messages"] = str(row["field_messages"])
     if key == "pretraining_dataset" or name == "completion":
         form, field = "text", row.get("text_column") or row.get("field")

@@ -95,6 +95,9 @@ def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, A
     if not isinstance(document, dict):
         raise UserError(_NEITHER, place=place, remedy="name the tool with --from")
     document = {str(key): value for key, value in document.items()}
+    marked = trl.COMMANDED.search(text)
+    if marked and tool in (None, "trl") and trl.recognizes(document):
+        return "trl", {"stage": marked[1], **document}
     if tool is not None:
         return tool, document
     for name, room in (("openai", openai), ("axolotl", axolotl), ("llamafactory", llamafactory)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.interop import objectives
 from tuiftune.interop.common import PLANNED, RHYTHM, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TOOL = "LLaMA-Factory"
 STAGES = {"sft": "sft", "pt": "pretrain", "rm": "reward", "ppo": "ppo", "dpo": "dpo", "kto": "kto"}
+OTHERS = ("orpo", "simpo")  # losses of its stage dpo that are stages here
 TECHNIQUES = {
     "use_dora": "dora",
     "use_rslora": "rslora",
@@ -44,6 +46,7 @@ COLUMNS = {
     "tools": "tools",
     "chosen": "chosen",
     "rejected": "rejected",
+    "kto_tag": "label",
 }
 RULES: Rules = {
     "lora_target": To("method.target_modules", targets),
@@ -92,11 +95,15 @@ def recognizes(document: dict[str, Any]) -> bool:
 def read(transfer: Transfer, datasets: Callable[[str], dict[str, Any]]) -> None:
     """Carry a LLaMA-Factory document over. `datasets` reads a directory's dataset_info.json, {} without."""
     stage = transfer.word("stage", "sft")
-    named = STAGES.get(stage)
+    loss = transfer.left.get("pref_loss")
+    if stage == "dpo" and loss in OTHERS:
+        transfer.carry("pref_loss", transfer.take("pref_loss"), "method.stage", str(loss))
+    named = str(loss) if stage == "dpo" and loss in OTHERS else STAGES.get(stage)
     if named != "sft":
         transfer.carry("stage", stage, "method.stage", named or str(stage))
     else:
         transfer.carry("stage", stage, "method.stage", "sft")
+    objectives.read(transfer, objectives.LLAMAFACTORY)
     _technique(transfer)
     directory = transfer.word("dataset_dir")
     info = datasets(str(directory or "data"))
@@ -165,13 +172,21 @@ def _source(key: str, name: str, info: dict[str, Any]) -> Source:
     sharegpt = entry.get("formatting") == "sharegpt"
     ranking = bool(entry.get("ranking"))
     given = entry.get("columns")
-    columns = {
-        COLUMNS[role]: str(column)
-        for role, column in (given.items() if isinstance(given, dict) else ())
-        if role in COLUMNS and column
-    }
-    form = "preference" if ranking else "sharegpt" if sharegpt else "instruction"
+    named = dict(given) if isinstance(given, dict) else {}
+    judged = bool(named.get("kto_tag"))
+    roles = COLUMNS | ({"messages": "prompt", "prompt": "prompt"} if ranking else {})
+    if set(named) == {"prompt"} and not sharegpt:  # texts: nothing else is said of them
+        roles = {"prompt": "text"}
+    columns = {roles[role]: str(column) for role, column in named.items() if role in roles and column}
+    form = "preference" if ranking else "kto" if judged else "sharegpt" if sharegpt else "instruction"
     left = [
         part for part in ("tags", "subset", "split", "folder", "num_samples", "images") if entry.get(part)
     ]
-    return Source(key, path, "auto" if columns and not sharegpt else form, columns, None, left)
+    return Source(
+        key,
+        path,
+        "text" if "text" in columns else "auto" if columns and not sharegpt else form,
+        columns,
+        None,
+        left,
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuiftune import stages
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -162,9 +163,15 @@ def known_to(tool: str) -> frozenset[str]:
 
 
 def rate(transfer: Transfer) -> None:
-    """Leave a full fine-tuning rate to the plan where adapters train: they need about ten times as much."""
+    """Leave a full fine-tuning rate to the plan where adapters train: they need about ten times as much.
+
+    Preference stages have rates of their own, which are as low with adapters.
+    """
     value = transfer.get("training.learning_rate")
     if not isinstance(value, float) or transfer.get("method.technique") == "full" or value > FULL_RATE:
+        return
+    stage = stages.every().get(str(transfer.get("method.stage") or "sft"))
+    if stage is not None and stage.adapter_rate is not None:
         return
     transfer.set("training.learning_rate", "auto")
     transfer.lines = [

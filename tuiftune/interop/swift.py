@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.interop import objectives
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -54,9 +55,14 @@ def recognizes(document: dict[str, Any]) -> bool:
 
 def read(transfer: Transfer) -> None:
     """Carry ms-swift's options over."""
-    stage = transfer.word("stage", "sft")
+    stage = transfer.word("stage", "rlhf" if "rlhf_type" in transfer.left else "sft")
+    if stage == "sft" and transfer.left.get("use_chat_template") is False:
+        stage = "pt"
     wanted = transfer.word("rlhf_type", "dpo") if stage == "rlhf" else stage
     transfer.carry("stage", stage, "method.stage", STAGES.get(wanted, str(wanted)))
+    if stage == "pt":
+        transfer.leave("use_chat_template", transfer.take("use_chat_template"), "so are texts", "not needed")
+    objectives.read(transfer, objectives.SWIFT)
     key = "tuner_type" if "tuner_type" in transfer.left else "train_type"
     kind, bits = transfer.word(key, "lora"), transfer.word("quant_bits")
     marks = {
@@ -89,7 +95,7 @@ def read(transfer: Transfer) -> None:
     warmup(transfer)
     transfer.apply(shared() | RULES)
     rate(transfer)
-    transfer.finish("trl")
+    transfer.finish("swift")
 
 
 def _sources(transfer: Transfer, key: str) -> list[Source]:

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.interop import objectives
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
     Cannot,
@@ -15,6 +16,7 @@ from tuiftune.interop.mapping import (
     attention,
     batch,
     flag,
+    known_to,
     rate,
     real,
     warmup,
@@ -35,6 +37,8 @@ EVERY_TOKEN_UNSEEN = (
     "TRL's default for conversations and texts: every token is trained on, prompts too. If the rows have "
     "prompt and completion, TRL trains on completions: set it to assistant"
 )
+STAGES = ("dpo", "kto", "reward", "grpo", "rloo")  # of its command line, next to sft
+COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 RULES: Rules = {
     "attn_implementation": To("model.attention", attention),
@@ -121,10 +125,20 @@ def loss(transfer: Transfer, columns: frozenset[str] | None) -> None:
             transfer.leave(key, value, "follows from the other setting of the loss", "not needed")
 
 
+def _stage(document: dict[str, Any]) -> str:
+    """The stage that a configuration belongs to, by keys that only its trainer has; else sft."""
+    for stage in STAGES:
+        others = frozenset[str]().union(*(known_to(f"trl-{other}") for other in STAGES if other != stage))
+        if (known_to(f"trl-{stage}") - known_to("trl") - others) & set(document):
+            return stage
+    return "dpo" if "beta" in document else "sft"
+
+
 def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     """Carry TRL's options over. `columns`: of the rows of some files, None where they are not here."""
-    stage = transfer.word("stage", "sft")
-    transfer.carry("stage", stage, "method.stage", str(stage))
+    stage = str(transfer.word("stage", _stage(transfer.left)))
+    transfer.carry("stage", stage, "method.stage", stage)
+    objectives.read(transfer, objectives.TRL)
     peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
     marks = {"use_dora": "dora", "use_rslora": "rslora"}
     chosen = [key for key in marks if transfer.take(key)]
@@ -153,4 +167,4 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
     rate(transfer)
-    transfer.finish("trl")
+    transfer.finish(f"trl-{stage}" if stage in STAGES else "trl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
 from tuiftune.interop.export.outward import USUAL_OPTIMIZER, auto, batch, usual
 from tuiftune.interop.mapping import FULL_RATE
 
@@ -50,13 +51,16 @@ def training(
 
 def rate(out: Outward, to: str = "learning_rate") -> None:
     """The learning rate; one that reading it back takes for full fine-tuning's is told."""
-    value = out.get("training.learning_rate")
-    small = value != "auto" and value <= FULL_RATE and usual(out.preset).technique != "full"
-    if small:
-        why = "`tuiftune import` reads auto: it takes this for a rate of full fine-tuning"
-        out.carry("training.learning_rate", to, why=why, back="auto", same=True)
-    else:
-        auto(out, "training.learning_rate", to, usual(out.preset).rate)
+    value, known = out.get("training.learning_rate"), usual(out.preset)
+    made = known.rate if value == "auto" else value
+    own = stages.every()[out.preset.method.stage].adapter_rate is not None
+    if made > FULL_RATE or known.technique == "full" or own:
+        auto(out, "training.learning_rate", to, known.rate)
+        return
+    why = "`tuiftune import` reads auto: it takes this for a rate of full fine-tuning"
+    if value == "auto":
+        why = f"auto: {made:g} is the usual value; {why}"
+    out.carry("training.learning_rate", to, made, why=why, back="auto", same=value != "auto")
 
 
 def save_every(out: Outward, to: str = "save_steps", strategy: str = "save_strategy") -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.export import arguments, techniques
+from tuiftune.interop.export import arguments, layouts, objectives, techniques
 from tuiftune.interop.export.rows import axolotl as datasets
+from tuiftune.interop.export.rows import is_text
 from tuiftune.interop.export.tool import Tool, yaml
+from tuiftune.interop.objectives import AXOLOTL
 
 if TYPE_CHECKING:
     from tuiftune.interop.export.outward import Outward
@@ -36,16 +38,15 @@ def write(out: Outward) -> None:
     out.rename(
         {"method.modules_to_save": "lora_modules_to_save", "method.loraplus_lr_ratio": "loraplus_lr_ratio"}
     )
+    _stage(out)
+    objectives.write(out, AXOLOTL)
     datasets(out)
     _attention(out)
     out.carry("data.max_length", "sequence_len")
     out.put("excess_length_strategy", "truncate")
-    if out.get("data.packing") == "auto":
-        out.put("sample_packing", True)
-        out.note("data.packing", "sample_packing", why="auto: on", back=True)
-    else:
-        out.carry("data.packing", "sample_packing")
-    out.carry("data.loss_on", "train_on_inputs", out.preset.data.loss_on == "all", **told_loss(out))
+    if not objectives.compares(out):
+        _packing(out)
+        told_loss(out)
     arguments.training(
         out, epochs="num_epochs", schedule="lr_scheduler", warmup="warmup_ratio", optimizer="optimizer",
         rows="micro_batch_size",
@@ -82,11 +83,44 @@ def _early_stopping(out: Outward) -> None:
         out.leave("training.early_stopping", why)
 
 
-def told_loss(out: Outward) -> dict[str, Any]:
-    """Axolotl trains on answers, or on all tokens."""
-    if out.preset.data.loss_on == "completion":
-        return {"why": "every answer of a chat is trained on", "back": None}
-    return {}
+def _packing(out: Outward) -> None:
+    if out.get("data.packing") == "auto":
+        out.put("sample_packing", True)
+        out.note("data.packing", "sample_packing", why="auto: on", back=True)
+    else:
+        out.carry("data.packing", "sample_packing")
+
+
+def told_loss(out: Outward) -> None:
+    """Axolotl trains on answers, or on all tokens; of texts always on all."""
+    value = out.preset.data.loss_on
+    if is_text(out):
+        out.note("data.loss_on", "datasets.type", why="every token of a text is trained", back="all")
+    elif value == "completion":
+        out.carry(
+            "data.loss_on", "train_on_inputs", False, why="every answer of a chat is trained on", back=None
+        )
+    else:
+        out.carry("data.loss_on", "train_on_inputs", value == "all")
+
+
+def _stage(out: Outward) -> None:
+    """`rl`, or `reward_model`; texts by their type, which are read back as continued pre-training."""
+    stage = out.preset.method.stage
+    if stage == "reward":
+        out.put("reward_model", True)
+        out.note("method.stage", "reward_model")
+    elif stage == "dpo" and out.get("method.loss_type") == "ipo":
+        out.put("rl", "ipo")
+        out.note("method.stage", "rl")
+        out.note("method.loss_type", "rl")
+    elif stage in objectives.PAIRS:
+        out.put("rl", stage)
+        out.note("method.stage", "rl")
+    elif stage == "pretrain":
+        out.note("method.stage", "datasets.type")
+    elif is_text(out):
+        out.note("method.stage", "datasets.type", why="texts are continued pre-training", back="pretrain")
 
 
 def _attention(out: Outward) -> None:
@@ -107,4 +141,6 @@ TOOL = Tool(
     texts=lambda out: {FILE: yaml(out.document)},
     command=lambda out: f"axolotl train {FILE}",
     reads="axolotl",
+    stages=("sft", "pretrain", "dpo", "orpo", "simpo", "reward"),
+    row=layouts.axolotl,
 )

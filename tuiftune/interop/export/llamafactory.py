@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.export import arguments, rows, techniques
+from tuiftune.interop.export import arguments, layouts, objectives, rows, techniques
 from tuiftune.interop.export.tool import Tool, yaml
 from tuiftune.interop.export.trl import packing
+from tuiftune.interop.objectives import LLAMAFACTORY
 
 if TYPE_CHECKING:
     from tuiftune.interop.export.outward import Outward
 
 FILE, INFO = "llamafactory.yaml", "dataset_info.json"
+STAGES = {"pretrain": "pt", "reward": "rm", "orpo": "dpo", "simpo": "dpo"}
 LORA = {"finetuning_type": "lora"}
 FORMS: dict[str, dict[str, Any]] = {
     "full": {"finetuning_type": "full"},
@@ -34,7 +36,7 @@ TAGS = {
 
 def write(out: Outward) -> None:
     """Fill in LLaMA-Factory's document. Without a template it takes the tokenizer's own."""
-    out.put("stage", "sft")
+    _stage(out)
     out.put("do_train", True)
     arguments.model(out, "model_name_or_path", "model_revision")
     techniques.write(out, FORMS, back={})
@@ -42,6 +44,7 @@ def write(out: Outward) -> None:
     techniques.targets(out, "lora_target", all_linear=("lora_target", "all"), joined=",")
     if out.get("method.modules_to_save"):
         out.carry("method.modules_to_save", "additional_target", ",".join(out.get("method.modules_to_save")))
+    objectives.write(out, LLAMAFACTORY)
     out.rename({"method.loraplus_lr_ratio": "loraplus_lr_ratio"})
     if out.get("method.pissa_iterations") is not None:
         out.carry("method.pissa_iterations", "pissa_iter", why="set there, too", back=None)
@@ -49,12 +52,9 @@ def write(out: Outward) -> None:
         out.carry("method.pissa_iterations", "pissa_iter", -1, why="an exact decomposition", back=None)
     _data(out)
     out.carry("data.max_length", "cutoff_len")
-    packing(out)
-    value = out.preset.data.loss_on
-    if value == "completion":
-        out.carry("data.loss_on", "mask_history", True, why="the last answer alone is trained on", back=None)
-    else:
-        out.carry("data.loss_on", "train_on_prompt", value == "all")
+    if not objectives.compares(out):
+        packing(out)
+        _loss(out)
     arguments.training(out)
     arguments.early_stopping(out, "early_stopping_steps" if _evaluated(out) else "")
     _checkpointing(out)
@@ -69,6 +69,25 @@ def write(out: Outward) -> None:
     if out.preset.training.kernels == "liger":
         out.carry("training.kernels", "enable_liger_kernel", True, why="liger by a switch", back=None)
     out.put("output_dir", "outputs")
+
+
+def _loss(out: Outward) -> None:
+    value = out.preset.data.loss_on
+    if out.preset.method.stage == "pretrain":
+        out.leave("data.loss_on", "every token of a text is trained there", "not needed")
+    elif value == "completion":
+        out.carry("data.loss_on", "mask_history", True, why="the last answer alone is trained on", back=None)
+    else:
+        out.carry("data.loss_on", "train_on_prompt", value == "all")
+
+
+def _stage(out: Outward) -> None:
+    """Its stage; ORPO and SimPO are losses of dpo there."""
+    stage = out.preset.method.stage
+    out.put("stage", STAGES.get(stage, stage))
+    if stage in ("orpo", "simpo"):
+        out.put("pref_loss", stage)
+    out.note("method.stage", "stage")
 
 
 def _evaluated(out: Outward) -> bool:
@@ -104,12 +123,33 @@ def _data(out: Outward) -> None:
 
 def _layout(out: Outward) -> None:
     """How dataset_info.json says that rows are laid out: alpaca for instructions, else chats."""
+    stage = out.preset.method.stage
+    if stage == "pretrain":
+        out.note("data.format", INFO, why="texts", back="text")
+        out.note("data.columns", INFO, why="texts", back={"text": _column(out, "text")})
+        return
+    if stage in objectives.PAIRS:
+        names = {role: _column(out, role) for role in ("prompt", "chosen", "rejected")}
+        out.note("data.format", INFO, why="a conversation with two answers", back="preference")
+        out.note("data.columns", INFO, why="a conversation with two answers", back=names)
+        return
+    if stage in objectives.JUDGED:
+        names = {role: _column(out, role) for role in ("messages", "label")}
+        out.note("data.format", INFO, why="a conversation with its judgement", back="kto")
+        out.note("data.columns", INFO, why="a conversation with its judgement", back=names)
+        return
     if _alpaca(out):
         out.note("data.format", INFO)
         return
     column = "messages" if out.files is not None else out.preset.data.columns.get("messages", "messages")
     out.note("data.format", INFO, why="chat messages", back="sharegpt")
     out.note("data.columns", INFO, why="chat messages", back={"messages": column})
+
+
+def _column(out: Outward, role: str) -> str:
+    """The column of a role: of the rows that are written, or as the preset names it."""
+    own = "messages" if role == "prompt" else role
+    return own if out.files is not None else out.preset.data.columns.get(role, own)
 
 
 def _alpaca(out: Outward) -> bool:
@@ -119,15 +159,28 @@ def _alpaca(out: Outward) -> bool:
 def info(out: Outward) -> str:
     """The dataset_info.json."""
     files = out.files
-    named = {path: path for path in rows.paths(out)} if files is None else {"train": files.train}
+    places = {path: path for path in rows.paths(out)} if files is None else {"train": files.train}
     if files is not None and files.eval is not None:
-        named["eval"] = files.eval
+        places["eval"] = files.eval
     elif files is None and isinstance(out.preset.data.eval, str):
-        named[out.preset.data.eval] = out.preset.data.eval
+        places[out.preset.data.eval] = out.preset.data.eval
     column = "messages" if files is not None else out.preset.data.columns.get("messages", "messages")
     chats = {"formatting": "sharegpt", "columns": {"messages": column}, "tags": TAGS}
     entry: dict[str, Any] = {} if _alpaca(out) else chats
-    return json.dumps({name: {"file_name": path, **entry} for name, path in named.items()}, indent=2) + "\n"
+    stage = out.preset.method.stage
+    if stage == "pretrain":
+        entry = {"columns": {"prompt": _column(out, "text")}}
+    elif stage in objectives.PAIRS:
+        named = {"messages": _column(out, "prompt")} | {
+            role: _column(out, role) for role in ("chosen", "rejected")
+        }
+        entry = {"ranking": True, **chats, "columns": named}
+    elif stage in objectives.JUDGED:
+        entry = {
+            **chats,
+            "columns": {"messages": _column(out, "messages"), "kto_tag": _column(out, "label")},
+        }
+    return json.dumps({name: {"file_name": path, **entry} for name, path in places.items()}, indent=2) + "\n"
 
 
 TOOL = Tool(
@@ -138,4 +191,6 @@ TOOL = Tool(
     texts=lambda out: {FILE: yaml(out.document), INFO: info(out)},
     command=lambda out: f"llamafactory-cli train {FILE}",
     reads="llamafactory",
+    stages=("sft", "pretrain", "dpo", "kto", "orpo", "simpo", "reward"),
+    row=layouts.llamafactory,
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Fate = Literal["carried", "changed", "not needed", "left out"]
 USUAL_RANK = 16
+FULL_SHARE = 0.1  # of a stage's own rate, which is for adapters
 USUAL_OPTIMIZER = "adamw_torch_fused"
 _OWN = "tuiftune's own"
 MOOT = {
@@ -179,7 +180,11 @@ def usual(preset: Preset) -> Usual:
         alpha = known.alpha.value if known.alpha_fixed else known.alpha.value * rank
     rate = preset.training.learning_rate
     if rate == "auto":
-        rate = known.rates.usual.value * stages.every()[method.stage].rate
+        stage = stages.every()[method.stage]
+        own = stage.adapter_rate
+        rate = known.rates.usual.value * stage.rate
+        if own is not None:
+            rate = own.value * (1.0 if known.adapters else FULL_SHARE)
     return Usual(technique, rank, int(alpha), float(rate))
 
 

@@ -55,7 +55,8 @@ def export(preset: Preset, key: str, files: Files | None = None) -> Exported:
             remedy="name a model that the tool can load: --set model.base=MODEL_ID",
         )
     out = Outward(tool.name, preset, files)
-    out.note("method.stage", "the command")
     tool.write(out)
+    if "method.stage" in out.left:
+        out.note("method.stage", "the command")
     out.finish()
     return Exported(tool, tool.texts(out), tool.command(out), tuple(out.lines))

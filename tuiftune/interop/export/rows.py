@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,7 +60,12 @@ def held_out(out: Outward, share: str, file: str) -> None:
 def axolotl(out: Outward) -> None:
     """Axolotl's `datasets`, `val_set_size` and `test_datasets`."""
     form, columns = out.preset.data.format, dict(out.preset.data.columns)
-    chat = form in ("auto", "chat") or out.files is not None
+    if out.preset.method.stage in PAIRS:
+        _pairs(out)
+        return
+    if out.preset.method.stage == "pretrain":
+        form = "text"
+    chat = form in ("auto", "chat") or (out.files is not None and not is_text(out))
     more: dict[str, Any] = {"type": "chat_template"}
     if not chat and form in LAYOUTS:
         more = dict(LAYOUTS[form])
@@ -68,7 +74,9 @@ def axolotl(out: Outward) -> None:
         out.note("data.columns", "datasets.field_messages")
     out.put("datasets", [{"path": path, **more} for path in paths(out)])
     told(out, "datasets")
-    if out.files is None and form in ("instruction", "text"):
+    if is_text(out) and "data.format" in out.left:
+        out.note("data.format", "datasets.type", why="texts", back="text")
+    elif out.files is None and form in ("instruction", "text"):
         out.note("data.format", "datasets.type")
     elif out.files is None and form in ("chat", "sharegpt"):
         out.note(
@@ -77,6 +85,39 @@ def axolotl(out: Outward) -> None:
     if out.files is None and form == "sharegpt":
         there = {"messages": "conversations"}
         out.note("data.columns", "datasets.field_messages", why="ShareGPT's own", back=there)
+    _held_out(out, more)
+
+
+def is_text(out: Outward) -> bool:
+    """Whether rows are texts, of which every token is trained."""
+    stage = out.preset.method.stage
+    return stage == "pretrain" or (stage == "sft" and out.files is None and out.preset.data.format == "text")
+
+
+def _pairs(out: Outward) -> None:
+    """Axolotl's datasets of two answers to a prompt. Only those of DPO and SimPO name their columns."""
+    stage, columns = out.preset.method.stage, out.preset.data.columns if out.files is None else {}
+    named = {role: columns.get(role, role) for role in ("prompt", "chosen", "rejected")}
+    more: dict[str, Any] = {"type": TYPES[stage]}
+    if stage in ("dpo", "simpo"):
+        fields = dict(zip(("field_messages", "field_chosen", "field_rejected"), named.values(), strict=True))
+        more |= fields
+    out.put("datasets", [{"path": path, **more} for path in paths(out)])
+    told(out, "datasets")
+    if stage in ("dpo", "simpo"):
+        if "data.columns" in out.left:
+            out.note("data.columns", "datasets.field_*", why="by name", back=named, same=True)
+        else:
+            last = next(at for at, line in enumerate(out.lines) if line.key == "data.columns")
+            out.lines[last] = replace(out.lines[last], back=named)
+    elif "data.columns" in out.left and out.get("data.columns"):
+        out.leave(
+            "data.columns", f"{TYPES[stage]} reads columns of its own names: write the rows with --output"
+        )
+    _held_out(out, more)
+
+
+def _held_out(out: Outward, more: dict[str, Any]) -> None:
     value = out.preset.data.eval
     if out.files is None and isinstance(value, str):
         out.put("test_datasets", [{"path": value, **more}])
@@ -91,6 +132,13 @@ def axolotl(out: Outward) -> None:
         out.carry("data.eval", "val_set_size")
 
 
+PAIRS = ("dpo", "orpo", "simpo", "reward")
+TYPES = {  # of its prompt strategies
+    "dpo": "chat_template.default",
+    "simpo": "chat_template.default",
+    "orpo": "chat_template.argilla",
+    "reward": "bradley_terry.chat_template",
+}
 LAYOUTS: dict[str, dict[str, Any]] = {
     "instruction": {"type": "alpaca"},
     "text": {"type": "completion"},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.export import arguments, rows, techniques
+from tuiftune.interop.export import arguments, layouts, objectives, rows, techniques
 from tuiftune.interop.export.tool import Tool, yaml
 from tuiftune.interop.export.trl import packing
+from tuiftune.interop.objectives import SWIFT
 
 if TYPE_CHECKING:
     from tuiftune.interop.export.outward import Outward
@@ -33,6 +34,8 @@ def write(out: Outward) -> None:
     arguments.adapters(out, "lora_rank", "lora_alpha", "lora_dropout")
     techniques.targets(out, "target_modules", all_linear=("target_modules", ["all-linear"]))
     out.rename({"method.modules_to_save": "modules_to_save", "method.loraplus_lr_ratio": "lorap_lr_ratio"})
+    objectives.write(out, SWIFT)
+    _stage(out)
     found = rows.paths(out)
     out.put("dataset", found)
     rows.told(out, "dataset")
@@ -45,10 +48,11 @@ def write(out: Outward) -> None:
         out.carry("data.system", "system")
     out.carry("data.max_length", "max_length")
     out.put("truncation_strategy", "right")
-    packing(out)
-    value = out.preset.data.loss_on
-    scale = {"assistant": "default", "completion": "last_round", "all": "all"}[value]
-    out.carry("data.loss_on", "loss_scale", scale)
+    if not objectives.compares(out):
+        packing(out)
+        value = out.preset.data.loss_on
+        scale = {"assistant": "default", "completion": "last_round", "all": "all"}[value]
+        out.carry("data.loss_on", "loss_scale", scale)
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
@@ -63,12 +67,31 @@ def write(out: Outward) -> None:
     out.put("output_dir", "outputs")
 
 
+def _stage(out: Outward) -> None:
+    """The kind of human feedback, or texts without a chat template; else the command says it."""
+    stage = out.preset.method.stage
+    if stage == "pretrain":
+        out.put("use_chat_template", False)
+        out.note("method.stage", "use_chat_template")
+    elif stage != "sft":
+        out.put("rlhf_type", "rm" if stage == "reward" else stage)
+        out.note("method.stage", "rlhf_type")
+
+
+def command(out: Outward) -> str:
+    """The command of a stage."""
+    kind = {"sft": "sft", "pretrain": "pt"}.get(out.preset.method.stage, "rlhf")
+    return f"swift {kind} --config {FILE}"
+
+
 TOOL = Tool(
     key="swift",
     name="ms-swift",
     order=50,
     write=write,
     texts=lambda out: {FILE: yaml(out.document)},
-    command=lambda out: f"swift sft --config {FILE}",
+    command=command,
     reads="swift",
+    stages=("sft", "pretrain", "dpo", "kto", "orpo", "simpo", "reward", "grpo"),
+    row=layouts.swift,
 )

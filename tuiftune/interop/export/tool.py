@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import RoundTripRepresenter
 
+from tuiftune.interop.export import layouts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.data.example import Example
     from tuiftune.interop.export.outward import Outward
 
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 class Tool:
     """`write` fills in its document, `texts` are its files by name, the configuration first, and `command`
     runs it. `reads`: the name under which `tuiftune import` reads it back. `service`: its request's published
-    shape and version, for a managed one.
+    shape and version, for a managed one. `row`: a row of a stage as it reads it.
     """
 
     key: str
@@ -31,6 +34,7 @@ class Tool:
     reads: str = ""
     service: str = ""
     stages: tuple[str, ...] = ("sft",)
+    row: Callable[[str, Example], dict[str, Any]] = layouts.plain
 
 
 class _Representer(RoundTripRepresenter):

@@ -1,11 +1,12 @@
-"""TRL's YAML for `trl sft --config` (1.15 and later, with transformers 5)."""
+"""TRL's YAML for `trl sft --config` and its other stages (1.15 and later, with transformers 5)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.interop.export import arguments, rows, techniques
+from tuiftune.interop.export import arguments, objectives, rows, techniques
 from tuiftune.interop.export.tool import Tool, yaml
+from tuiftune.interop.objectives import REINFORCED, TRL
 
 if TYPE_CHECKING:
     from tuiftune.interop.export.outward import Outward
@@ -28,10 +29,12 @@ def write(out: Outward) -> None:
     arguments.adapters(out, "lora_r", "lora_alpha", "lora_dropout")
     techniques.targets(out, "lora_target_modules", all_linear=("lora_target_modules", "all-linear"))
     out.rename({"method.modules_to_save": "lora_modules_to_save"})
+    objectives.write(out, TRL)
     _data(out)
-    out.carry("data.max_length", "max_length")
-    packing(out)
-    loss(out)
+    _longest(out)
+    if not objectives.compares(out):
+        packing(out)
+        loss(out)
     arguments.training(out)
     arguments.early_stopping(out)
     arguments.checkpointing(out)
@@ -44,6 +47,14 @@ def write(out: Outward) -> None:
         out.carry("training.kernels", "use_liger_kernel", True, why="liger by a switch", back=None)
     out.put("bf16", out.preset.model.dtype in ("auto", "bfloat16"))
     out.put("output_dir", "outputs")
+
+
+def _longest(out: Outward) -> None:
+    """Of prompt and answer; stages that sample answers limit those alone."""
+    if out.preset.method.stage in REINFORCED:
+        out.leave("data.max_length", "answers are limited there: max_completion_length")
+    else:
+        out.carry("data.max_length", "max_length")
 
 
 def packing(out: Outward, to: str = "packing") -> None:
@@ -72,6 +83,14 @@ def _data(out: Outward) -> None:
     else:
         out.put("datasets", [{"path": path} for path in found])
     rows.told(out, "datasets")
+    if out.preset.method.stage == "pretrain":
+        column = "text" if out.files is not None else out.preset.data.columns.get("text", "text")
+        out.put("dataset_text_field", column)
+        why = "`trl sft` trains on a column of texts, and reads back so"
+        out.note("method.stage", "dataset_text_field", why=why, back="sft")
+        if "data.columns" in out.left:
+            back = {"text": column} if column != "text" else {}
+            out.note("data.columns", "dataset_text_field", why="the column of texts", back=back)
     if out.files is not None:
         why = f"evaluate {out.files.eval} by yourself: TRL splits the training rows only"
         out.leave("data.eval", why if out.files.eval else "no evaluation rows")
@@ -84,12 +103,19 @@ def _data(out: Outward) -> None:
         out.leave("data.eval", "no evaluation rows")
 
 
+def command(out: Outward) -> str:
+    """The command of a stage, which the file begins with: `tuiftune import` reads the stage there."""
+    stage = out.preset.method.stage
+    return f"trl {'sft' if stage == 'pretrain' else stage} --config {FILE}"
+
+
 TOOL = Tool(
     key="trl",
     name="TRL",
     order=30,
     write=write,
-    texts=lambda out: {FILE: yaml(out.document)},
-    command=lambda out: f"trl sft --config {FILE}",
+    texts=lambda out: {FILE: f"# {command(out)}\n{yaml(out.document)}"},
+    command=command,
     reads="trl",
+    stages=("sft", "pretrain", "dpo", "kto", "reward", *REINFORCED),
 )
