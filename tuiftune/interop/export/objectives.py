@@ -59,7 +59,7 @@ def _loss(out: Outward, keys: Keys) -> None:
 def _margin(out: Outward, keys: Keys) -> None:
     """SimPO's margin, which these tools give times beta; they would add a loss on the chosen answers."""
     ratio = float(out.get("method.gamma_ratio"))
-    beta = out.preset.method.beta  # type: ignore[attr-defined]  # an option of the stage
+    beta = out.preset.method.beta
     beta = usual_beta("simpo") if beta == "auto" else float(beta)
     gamma = round(ratio * beta, 10)
     back = round(gamma / beta, MARGIN) if beta else ratio
