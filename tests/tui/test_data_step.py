@@ -156,3 +156,17 @@ async def test_the_key_bar_names_what_a_newcomer_needs_at_80_columns(app: Callab
         assert " ".join(bar.split()) == (
             "Enter Next Esc Back ^t Files ^g Checks ^r Clean ^y Tokens ^s Map ? Help"
         )
+
+
+async def test_malformed_lines_are_left_out_by_enter(app: Callable[..., TuneApp]) -> None:
+    Path("tickets.csv").write_text("text,label\n" + "where is it,ship\nrefund me,bill\n" * 20 + "a,b,c\n")
+    async with app(wizard=True, draft=Draft(model="builtin:tiny")).run_test(size=SMALL) as pilot:
+        await pilot.press("enter", "s")
+        await until(pilot, lambda: "Press Enter to" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "- 1 malformed line" in shown(pilot.app))
+        assert "tickets.csv:42" in shown(pilot.app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "rows of classification" in shown(pilot.app))
+        assert pilot.app.draft.data == ("tickets.clean.jsonl",)  # type: ignore[attr-defined]
+        assert Path("tickets.csv").read_text().endswith("a,b,c\n")

@@ -11,6 +11,10 @@ KEPT = 50
 REMEDY = "fix it, or drop it: tuiftune data clean FILE -o CLEANED.jsonl"
 
 
+class MalformedError(UserError):
+    """Lines that are no rows. Reading the rest, or cleaning, drops them."""
+
+
 @dataclass
 class Malformed:
     """`count` lines in all; `first` are the errors of the first 50, each with its file and line."""
@@ -33,4 +37,4 @@ class Malformed:
         """Raise UserError that names the first line and how many there are, next to `rows` good ones."""
         fault = self.first[0]
         more = "" if self.count == 1 else f" (the first of {self.count:,} malformed lines; {rows:,} are rows)"
-        raise UserError(fault.message + more, place=fault.place, remedy=REMEDY) from None
+        raise MalformedError(fault.message + more, place=fault.place, remedy=REMEDY) from None

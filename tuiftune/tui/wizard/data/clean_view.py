@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuiftune.data.excerpt import excerpt
-from tuiftune.figures import percent
+from tuiftune.figures import percent, plural
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.text_diff import differences
@@ -110,6 +110,11 @@ class RepairChanges(Canvas):
                 f"{name} {rows:,} ({percent(rows / whole)})" for name, rows in found.parts
             )
             lines.append(Line("split  ", "soft").add(parts, "strong"))
+        broken = found.dataset.malformed
+        if broken.count:
+            lines.append(Line(f"- {plural(broken.count, 'malformed line')}", "error"))
+            for fault in broken.first[:EACH]:
+                lines.append(Line(f"    {fault.place}: {fault.message}"[:width], "soft"))
         for removal in found.removed:
             lines += self._removal(removal, found, width)
         tally = Counter(what for change in found.changes for what in change.done)
@@ -119,7 +124,7 @@ class RepairChanges(Canvas):
             for change in of_kind[:EACH]:
                 row = found.mended.frame["row"][change.index]
                 lines += flowing([(f"    {row}: ", "faint"), *_shortened(change)], width)
-        if not found.removed and not found.changes:
+        if not found.removed and not found.changes and not broken.count:
             lines.append(Line(f"{self.glyphs.ok} Nothing to clean", "good"))
         return lines
 

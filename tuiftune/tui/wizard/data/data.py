@@ -13,7 +13,8 @@ from textual.worker import get_current_worker
 
 from tuiftune import paths
 from tuiftune.data.detect.formats import ColumnsError
-from tuiftune.errors import UserError
+from tuiftune.data.read.malformed import MalformedError
+from tuiftune.errors import UserError, with_fix
 from tuiftune.printable import printable
 from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.path_completion import PathSuggester
@@ -26,6 +27,7 @@ from tuiftune.tui.wizard.data.messages import (
     Mixed,
     Read,
     Reading,
+    Salvaged,
     Unreadable,
 )
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
@@ -54,6 +56,7 @@ class DataStep(WizardStep):
         self._ready: tuple[str, ...] | None = None  # the sources that were read and can be trained on
         self._read_data: Dataset | None = None
         self._seen: Dataset | None = None  # the last dataset that was read, even if it cannot be trained on
+        self._malformed = False  # some lines of the sources are no rows
         self._found = ""  # a summary of it in one line
         self._reading_now = 0  # the number of the read that is shown
         self._go_on = False
@@ -137,6 +140,9 @@ class DataStep(WizardStep):
 
     def action_forward(self) -> None:
         given = self._given()
+        if self._malformed and given == self.draft.data:
+            self.action_repair()
+            return
         if not given:
             self._choose()
             return
@@ -152,6 +158,7 @@ class DataStep(WizardStep):
 
     def _inspect(self, given: tuple[str, ...]) -> None:
         self._ready = self._seen = None
+        self._malformed = False
         self._reading_now += 1
         for view in (self.query_one(DataFactsView), self.query_one(CheckList)):
             view.clear()
@@ -204,6 +211,9 @@ class DataStep(WizardStep):
             return
         except ColumnsError as error:
             self.post_message(Unreadable(about, f"{error} Ctrl+S shows the columns."))
+        except MalformedError as error:
+            says = with_fix(f"{error.place}: {error.message}", "press Enter to clean: it leaves them out")
+            self.post_message(Unreadable(about, says, malformed=True))
         except UserError as error:
             self.post_message(Unreadable(about, str(error)))
 
@@ -276,6 +286,7 @@ class DataStep(WizardStep):
     def _unreadable(self, message: Unreadable) -> None:
         if message.about == self._reading_now:
             self._go_on = False
+            self._malformed = message.malformed
             self.query_one(DataFactsView).clear()
             self.query_one(CheckList).doing("")
             self.say(message.error, "error")
@@ -369,9 +380,44 @@ class DataStep(WizardStep):
     def action_repair(self) -> None:
         from tuiftune.tui.wizard.data.clean import Repair
 
+        if self._malformed and self._given() == self.draft.data:
+            self.say("Reading the other rows …")
+            self.in_thread("salvage", self._salvage, self._reading_now, self.draft, exclusive=True)
+            return
         dataset = self._dataset()
         if dataset is not None:
             self.app.push_screen(Repair(self.draft, dataset), self._take_repaired)
+
+    def _salvage(self, about: int, draft: Draft) -> None:
+        """In a thread: read what can be read."""
+        from tuiftune.data.read.load import load
+
+        try:
+            dataset = load(
+                list(draft.data),
+                format=draft.format,
+                columns=dict(draft.columns) or None,
+                system=draft.system,
+                keep_going=True,
+            )
+        except UserError as error:
+            self.post_message(Salvaged(about, None, str(error)))
+        else:
+            self.post_message(Salvaged(about, dataset))
+
+    @on(Salvaged)
+    def _salvaged(self, message: Salvaged) -> None:
+        from tuiftune.tui.wizard.data.clean import Repair
+
+        if message.about != self._reading_now:
+            return
+        if message.dataset is None:
+            self.say(message.error, "error")
+            return
+        if not message.dataset.malformed.count:  # the file was fixed in the meantime
+            self._inspect(self._given())
+            return
+        self.app.push_screen(Repair(self.draft, message.dataset), self._take_repaired)
 
     def _take_repaired(self, files: list[Path] | None) -> None:
         if not files:

@@ -62,5 +62,17 @@ class Mixed(Message):
 
 @dataclass
 class Unreadable(Message):
+    """Why there are no rows. `malformed`: only some lines are none, and cleaning drops them."""
+
     about: int
     error: str
+    malformed: bool = False
+
+
+@dataclass
+class Salvaged(Message):
+    """The rows of data with malformed lines, to be cleaned; or why there are none."""
+
+    about: int
+    dataset: Dataset | None
+    error: str = ""
