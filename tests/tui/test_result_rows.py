@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from showing import SMALL, shown, until
 
-from tuiftune.runs.store.result_rows import result_rows
+from tuiftune.runs.store.result_rows import ResultRow, result_rows
 from tuiftune.tui.dashboard.label_scores import LabelScores
 from tuiftune.tui.dashboard.result import ResultScreen
 from tuiftune.tui.dashboard.wrong_rows import WrongRows
@@ -91,6 +91,14 @@ async def test_labels_have_their_scores_and_the_matrix_of_their_confusions(
         assert ["billing", "10", "0.90", "0.90", "0.90", "1.00"] in table
         assert ["1", "billing", "9", "1", "·", "·"] in table
         assert ["1", "billing", "→", "login"] in table
+
+
+async def test_labels_that_are_only_alike_are_told(app: Callable[..., TuneApp], scored: Log) -> None:
+    rows = [ResultRow(n, f"ticket {n}", "LOGIN", "", "login", False, False) for n in range(3)]
+    rows += [ResultRow(n, f"ticket {n}", "LOGIN", "", "LOGIN", False, True) for n in range(3, 9)]
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.push_screen(LabelScores("tone", rows))
+        await until(pilot, lambda: "3 answers differ from the label only in case" in shown(pilot.app))
 
 
 async def test_a_result_without_rows_offers_neither(app: Callable[..., TuneApp], finished: Log) -> None:

@@ -16,6 +16,7 @@ from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
+from tuiftune.tui.kit.wrap import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,12 +40,22 @@ def scores(rows: Sequence[ResultRow], *, after: bool) -> Labels | None:
     return labels.of(pairs) if pairs else None
 
 
+def alike(rows: Sequence[ResultRow]) -> int:
+    """Return how many answers are their label but for case or punctuation: right here, no exact match."""
+    return sum(
+        row.after is not None
+        and not row.right_after
+        and labels.as_label(row.after) == labels.as_label(row.reference)
+        for row in rows
+    )
+
+
 class LabelTable(Canvas):
     """Precision, recall and F1 per label, frequent mistakes, and the confusion matrix."""
 
-    def __init__(self, before: Labels | None, after: Labels) -> None:
+    def __init__(self, before: Labels | None, after: Labels, only_alike: int = 0) -> None:
         super().__init__()
-        self._before, self._after = before, after
+        self._before, self._after, self._only_alike = before, after, only_alike
 
     def paint(self, width: int, height: int) -> list[Line]:
         del height
@@ -61,6 +72,12 @@ class LabelTable(Canvas):
             better = (one.f1 or 0.0) >= (was.get(one.label) or 0.0)
             line.add(_share(one.f1).rjust(8), "good" if better else "warning")
             lines.append(line.add(_share(was.get(one.label)).rjust(12), "soft"))
+        if self._only_alike:
+            words = (
+                f"{plural(self._only_alike, 'answer')} differ from the label only in case or punctuation: "
+                "right here, but no exact match. Merge such labels in the data (Clean, similar labels)."
+            )
+            lines += [Line(), *(Line(part, "warning") for part in wrapped(words, width))]
         mistakes = self._after.confused(MISTAKES)
         lines += [Line(), Line("most frequent mistakes", "title")]
         lines += [
@@ -100,12 +117,13 @@ class LabelScores(FullScreen[None]):
         super().__init__()
         self._run_name = name
         self._before, self._after = scores(rows, after=False), scores(rows, after=True)
+        self._only_alike = alike(rows)
 
     def compose(self) -> ComposeResult:
         yield TitleBar(f"{self._run_name}: labels")
         with VerticalScroll(id="result"):
             if self._after is not None:
-                yield LabelTable(self._before, self._after)
+                yield LabelTable(self._before, self._after, self._only_alike)
         yield KeyBar(LABELS)
 
     def on_mount(self) -> None:
