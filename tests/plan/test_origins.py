@@ -44,6 +44,7 @@ GIVEN = {
     "evaluation.score": "none",
     "evaluation.max_new_tokens": "7",
     "run.save_every": "9",
+    "evaluation.every": "8",
     "hardware.gpus": "1",
     "hardware.processes": "1",
     "hardware.parallel": "none",

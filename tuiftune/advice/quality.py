@@ -223,6 +223,21 @@ def _early_stopping(value: Any, around: Circumstances) -> Quality:
     return Quality("same", "stops when the eval loss no longer falls", sources.DEFAULT)
 
 
+def _best_by(value: Any, around: Circumstances) -> Quality:
+    del around
+    if value == "loss":
+        return Quality("same", "the checkpoint with the lowest eval loss is the result", sources.DEFAULT)
+    says = (
+        f"the checkpoint with the best {str(value).replace('_', ' ')} is the result; evaluations take longer"
+    )
+    return Quality("unsure", says, sources.DEFAULT)
+
+
+def _evaluations(value: Any, around: Circumstances) -> Quality:
+    del value, around
+    return Quality("same", "how often the best checkpoint is looked for", sources.DEFAULT)
+
+
 def _divergence(value: Any, around: Circumstances) -> Quality:
     del around
     if value == 0:
@@ -304,6 +319,8 @@ _ABOUT: dict[str, Callable[[Any, Circumstances], Quality | None]] = {
     "training.schedule": _schedule,
     "training.early_stopping": _early_stopping,
     "training.divergence_patience": _divergence,
+    "evaluation.best_by": _best_by,
+    "evaluation.every": _evaluations,
     "training.weight_decay": _decay,
     "training.kernels": _rounding,
     "training.compile": _rounding,

@@ -262,6 +262,9 @@ def _reasons(
         if settings.compile
         else _why_no_compile(device)
     )
+    evaluated = preset.evaluation.every
+    saved = every[0] if preset.run.save_every == "auto" else preset.run.save_every
+    evaluated = saved if evaluated == "auto" else evaluated
     reasons = [
         technique,
         hyperparameters.quantization(preset, chosen.technique),
@@ -282,12 +285,8 @@ def _reasons(
         hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),
-        lever(
-            "run.save_every",
-            preset.run.save_every,
-            every[0] if preset.run.save_every == "auto" else preset.run.save_every,
-            every[1],
-        ),
+        lever("run.save_every", preset.run.save_every, saved, every[1]),
+        lever("evaluation.every", preset.evaluation.every, evaluated, "at each checkpoint"),
     ]
     form = hyperparameters.data_format(preset, facts)
     return reasons if form is None else [*reasons, form]

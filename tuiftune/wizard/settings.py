@@ -63,6 +63,8 @@ _OTHERS: tuple[Setting, ...] = (
     Setting("model.dtype", "precision", ("auto", "bfloat16", "float16", "float32"), "auto"),
     Setting("model.quantization", "quantization", ("auto", "none", "fp8", "nf4"), "auto"),
     Setting("model.attention", "attention", ("auto", "sdpa", "varlen", "eager", "flash_attention_2"), "auto"),
+    Setting("evaluation.best_by", "best by", ("loss", "exact_match"), "loss"),
+    Setting("evaluation.every", "evaluate every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "GPUs", ("auto", 1, 2, 4, 8), "auto"),
     Setting("hardware.processes", "processes", ("auto", 1, 2, 4, 8), "auto"),
