@@ -29,13 +29,14 @@ ENDS_WITHIN = 60.0  # seconds to wait for an engine whose directory was deleted
 CHECK_SECONDS = 1.0  # between two checks of the process
 
 
-def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False) -> int:
+def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False, on: str | None = None) -> int:
     """Start the engine and follow it to its end. Returns the exit code; 0 if detached."""
     follower = Follower(run)
     follower.refresh()  # events of an earlier process are not printed again
-    pid = backend.train(run, force=force)
+    pid = backend.train(run, force=force, on=on)
     if detach:
-        say(f"Running in the background (process {pid}). Watch it: `tuiftune watch {run.name}`")
+        what = f"Submitted to {on} (job {pid})" if on else f"Running in the background (process {pid})"
+        say(f"{what}. Watch it: `tuiftune watch {run.name}`")
         return int(ExitCode.DONE)
     return Following(run, follower, pid, Asked(interactive=interactive())).to_end()
 
@@ -82,6 +83,7 @@ class Following:
         self.asked_to_stop = False
         self.left = False  # detached: the run continues
         self._silence_told = False
+        self._waits = ""
 
     def to_end(self) -> int:
         """Print the run's progress until it ends or is detached. Returns the exit code."""
@@ -111,9 +113,10 @@ class Following:
                 if ended or time.monotonic() >= until:
                     break
                 time.sleep(POLL_SECONDS)
-            backend.of(self.run).returned(self.pid)
-            seen = self._follower.vitals()
-            if seen.running:
+            chosen = backend.of(self.run)
+            chosen.returned(self.pid)
+            seen = chosen.status(self.run)
+            if seen.running or seen.state == "queued":
                 self._mention_silence(seen)
                 return False
             self._tell()
@@ -136,6 +139,9 @@ class Following:
 
     def _mention_silence(self, seen: Vitals) -> None:
         """Report once that the heartbeat of a running engine has stopped."""
+        if seen.state == "queued" and seen.why != self._waits:
+            say(f"Waiting: {seen.why}")
+        self._waits = seen.why
         if seen.silent and not self._silence_told:
             silent = f"No heartbeat for {seen.silent_for or 0:.0f} s; training may be stuck."
             say(f"{silent} See `tuiftune logs {self.run.name}`.")
@@ -177,7 +183,7 @@ class Following:
             self._bar = None
 
     def _outcome(self) -> int:
-        vitals = self._follower.vitals()
+        vitals = backend.of(self.run).status(self.run)
         if vitals.state == "died":
             say(f"error: {self.run.name}: the training process crashed: {died_of(self.run, self.pid)}")
             say(f"Log: {self.run.log_path}. Continue from a checkpoint: `tuiftune resume {self.run.name}`")

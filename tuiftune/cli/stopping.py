@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend
-from tuiftune.runs.state.liveness import Vitals, vitals
 from tuiftune.runs.state.summary import summarise
 from tuiftune.runs.store import control, keeper, queue
 
 if TYPE_CHECKING:
+    from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.25
@@ -21,8 +21,8 @@ TELL_EVERY = 30.0
 
 def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
     """Request a stop; with `wait`, return when the run has ended. Returns the exit code of the command."""
-    seen = vitals(run)
-    if seen.state == "queued" and queue.remove(run):
+    seen = backend.of(run).status(run)
+    if seen.state == "queued" and (queue.remove(run) or backend.stop(run, "tuiftune stop")):
         say(f"{run.name} is taken out of the queue. Start it: `tuiftune resume {run.name}`")
         return int(ExitCode.DONE)
     if not seen.running and keeper.restarting(run, seen.state):
@@ -55,7 +55,7 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
 
 def _wait(run: RunDir) -> Vitals:
     told = time.monotonic()
-    while (seen := vitals(run)).running:
+    while (seen := backend.of(run).status(run)).running:
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
             say(f"Still finishing the current step. Stop without saving: `tuiftune stop --kill {run.name}`")

@@ -64,6 +64,20 @@ def train(
         bool,
         typer.Option("--queue", help="Start when the GPU (or CPU) is free, after the runs queued before."),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="slurm[:PARTITION]", help="Train as a job of a Slurm cluster."),
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(
+            "--gpu",
+            metavar="NAME[:COUNT]",
+            help="With --on: its GPU, where Slurm doesn't say; COUNT over all nodes.",
+            autocompletion=complete.gpus,
+        ),
+    ] = None,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="With --on: number of nodes.")] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan; start nothing.")
     ] = False,
@@ -79,6 +93,7 @@ def train(
     is an error (exit 2).
     """
     from tuiftune.cli import terminal
+    from tuiftune.cli.elsewhere import elsewhere
     from tuiftune.jobs.prepare import prepare
     from tuiftune.preset import file, shipped
 
@@ -91,16 +106,20 @@ def train(
         chains.check(chain, name=name, detach=detach, queue=queue, dry_run=dry_run, json=json)
         raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
     wanted = chain[0]
+    place = elsewhere(on, gpu, nodes, keep_alive=keep_alive or queue)
+    for_gpu = None if place is None else place.gpu
     if dry_run:
-        _dry_run(wanted, runs, name, json=json)
+        _dry_run(wanted, runs, name, for_gpu, json=json)
         return
-    run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say)
+    run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say, gpu=for_gpu)
+    if place is not None:
+        place.note(run)
     for reason in run.planned().reasons if verbose else ():
         terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
     if queue:
         _queue(run, keep_alive=keep_alive, json=json)
         return
-    _run(run.path, detach, keep_alive=keep_alive, json=json)
+    _run(run.path, detach, keep_alive=keep_alive, json=json, on=None if place is None else place.backend)
 
 
 def _queue(run: RunDir, *, keep_alive: bool, json: bool) -> None:
@@ -120,13 +139,13 @@ def _queue(run: RunDir, *, keep_alive: bool, json: bool) -> None:
         typer.echo(str(run.path))
 
 
-def _dry_run(preset: Preset, root: Path | None, name: str | None, *, json: bool) -> None:
+def _dry_run(preset: Preset, root: Path | None, name: str | None, gpu: str | None, *, json: bool) -> None:
     """Print the plan of a run that could start now. UserError for whatever would keep it from starting."""
     from tuiftune.cli import terminal
     from tuiftune.jobs.prepare import ready
     from tuiftune.plan.document import document
 
-    plan = ready(preset, root, name, say=terminal.say)[1]
+    plan = ready(preset, root, name, say=terminal.say, gpu=gpu)[1]
     if json:
         terminal.write_json(document(plan), "plan")
         return
@@ -225,7 +244,13 @@ def resume(
 
 
 def _run(
-    path: Path, detach: bool, force: bool = False, *, keep_alive: bool = False, json: bool = False
+    path: Path,
+    detach: bool,
+    force: bool = False,
+    *,
+    keep_alive: bool = False,
+    json: bool = False,
+    on: str | None = None,
 ) -> None:
     from tuiftune.cli.follow import closing, train_and_follow
     from tuiftune.cli.follow import keep_alive as follow_alive
@@ -246,7 +271,7 @@ def _run(
     elif keep_alive:
         code = follow_alive(run, force=force)
     else:
-        code = train_and_follow(run, detach=detach, force=force)
+        code = train_and_follow(run, detach=detach, force=force, on=on)
     if not detach and status(run) == "done":
         for line in closing(run):
             say(line)

@@ -73,14 +73,17 @@ def training(run: RunDir, *, force: bool = False) -> Job:
     return Job("train", (*resume, *(("--force",) if force else ())), run.path)
 
 
-def train(run: RunDir, *, force: bool = False, on: str = LOCAL) -> int:
-    """Start or resume training a run on a backend. Returns the ID of its job."""
-    chosen = backend(on)
+def train(run: RunDir, *, force: bool = False, on: str | None = None) -> int:
+    """Start or resume training a run on a backend. Returns the ID of its job.
+
+    `on`: None for the one that it was last submitted to.
+    """
+    chosen = of(run) if on is None else backend(on)
     note = _note(run)
     try:
         if on == LOCAL:
             note.unlink(missing_ok=True)
-        else:
+        elif on is not None:
             note.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             write_text(note, on + "\n")
     except OSError as fault:

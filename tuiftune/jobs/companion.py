@@ -72,7 +72,7 @@ def alone(run: RunDir, place: Path, name: str, doing: str, *, patient: bool) -> 
 def over(run: RunDir, quiet_seconds: float) -> bool:
     """Return True if a run has said that it ended, or has had no process for `quiet_seconds` and longer."""
     state = vitals(run).state
-    if state in ("running", "new"):
+    if state in ("running", "queued", "new"):
         return state == "new" and quiet_seconds > DIED_AFTER
     return state != "died" or quiet_seconds > DIED_AFTER
 

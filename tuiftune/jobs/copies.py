@@ -17,6 +17,8 @@ from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import companion
 from tuiftune.jobs.place import Place, shown
+from tuiftune.runs.log.events import END_STATES
+from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store import checkpoints
 from tuiftune.runs.store.checkpoints import MANIFEST, NAME, Checkpoint
@@ -146,6 +148,7 @@ def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = N
             tell(file)
             there.get(staged / file, file)
         _fetch_newest(there, staged, tell)
+        _conclude(RunDir(staged), shown(url))
         os.rename(staged, root / name)
     except UserError:
         raise
@@ -159,6 +162,16 @@ def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = N
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return RunDir.open(root / name)
+
+
+def _conclude(run: RunDir, url: str) -> None:
+    """End the log of a run that was cut off, or it would be taken for one that runs elsewhere."""
+    if vitals(run).state not in END_STATES:
+        writer = EventWriter(run.events_path)
+        writer.emit("control", what="fetch", by=f"tuiftune resume --from {url}")
+        why = "its copy was fetched to continue it on another machine"
+        writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=why)
+        writer.close()
 
 
 def _fetch_newest(there: Place, staged: Path, tell: Watch) -> None:

@@ -54,6 +54,7 @@ def prepare(
     approve: Callable[[Provenance], None] | None = None,
     reproduces: dict[str, Any] | None = None,
     study: dict[str, Any] | None = None,
+    gpu: str | None = None,
 ) -> RunDir:
     """Create and register a run directory that is ready to be launched.
 
@@ -63,6 +64,7 @@ def prepare(
         say: called with the current task.
         approve: called with the provenance before anything is written; it may raise.
         reproduces: the run that this one repeats, for plan.json.
+        gpu: what it is planned for, where it runs on another machine.
         study: the study that it is a part of, for plan.json; such a run is not registered, so that it is
             listed with its study only.
 
@@ -72,10 +74,10 @@ def prepare(
     """
     tell = say or _silent
     root = root or default_root()
-    inputs, plan = ready(preset, root, name, say=say)
+    inputs, plan = ready(preset, root, name, say=say, gpu=gpu)
     if not inputs.model.weights:
         inputs = replace(inputs, model=with_weights(inputs.model, tell))
-        plan = inputs.plan()
+        plan = inputs.plan(gpu)
     tell("hashing data and base model")
     document = {"schema": "tuiftune/run-plan@1", **of_run(plan, inputs, preflight)}
     document["provenance"] = known = provenance.of_inputs(inputs)
@@ -92,7 +94,12 @@ def prepare(
 
 
 def ready(
-    preset: Preset, root: Path | None, name: str | None = None, *, say: Callable[[str], None] | None = None
+    preset: Preset,
+    root: Path | None,
+    name: str | None = None,
+    *,
+    say: Callable[[str], None] | None = None,
+    gpu: str | None = None,
 ) -> tuple[Inputs, Plan]:
     """Look at all that a run needs, and plan it. Nothing is written.
 
@@ -104,7 +111,7 @@ def ready(
         check_name(name)
         check_free(root, name)
     check_root(root)
-    inputs, plan = resolve(preset, root, say=say)
+    inputs, plan = resolve(preset, root, say=say, gpu=gpu)
     _check_fits(plan, inputs, root)
     _check_limit(plan)
     best_by.resolve(plan.resolved, stages.every()[plan.resolved.method.stage])
@@ -114,8 +121,13 @@ def ready(
     return inputs, plan
 
 
-def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = None) -> tuple[Inputs, Plan]:
-    """Read machine, model and data, and make a plan. Raises UserError if training is impossible with one."""
+def resolve(
+    preset: Preset, root: Path, *, say: Callable[[str], None] | None = None, gpu: str | None = None
+) -> tuple[Inputs, Plan]:
+    """Read machine, model and data, and make a plan. Raises UserError if training is impossible with one.
+
+    `gpu`: plan for this one instead of the machine's.
+    """
     from tuiftune.data.mix.sources import Mix, mixed
     from tuiftune.data.mix.split import split
     from tuiftune.data.similar.twins import leakage_told, twins
@@ -135,7 +147,7 @@ def resolve(preset: Preset, root: Path, *, say: Callable[[str], None] | None = N
     if words := leakage_told(twins(train, held).document()):
         tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")
-    return inputs, inputs.plan()
+    return inputs, inputs.plan(gpu)
 
 
 def check_inputs(run: RunDir) -> None:

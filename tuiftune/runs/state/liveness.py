@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
-from tuiftune.runs.store import queue
+from tuiftune.runs.store import control, queue
 from tuiftune.runs.store.holder import holds
 from tuiftune.runs.store.process import Identity
 
@@ -61,6 +61,8 @@ def vitals(run: RunDir) -> Vitals:
     last, ended = _last_words(run)
     t = None if last is None else number(last, "t")
     silent_for = None if t is None else max(0.0, time.time() - t)
+    if engine is None and (waits := control.submitted(run)) is not None:
+        return Vitals("queued", waits, None, silent_for)
     if engine is None and last is None:
         if not paths.is_dir(run.path):
             lost = paths.trouble(run.path)

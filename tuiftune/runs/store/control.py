@@ -14,6 +14,7 @@ from tuiftune.printable import printable
 from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
 from tuiftune.runs.store.holder import signal_engine
 
+SUBMITTED = "submitted"
 MOST_BYTES = 64 * 1024  # of what is left for the engine
 
 if TYPE_CHECKING:
@@ -52,6 +53,28 @@ def stop_requested(run: RunDir) -> str | None:
 def clear(run: RunDir) -> None:
     """Forget earlier requests; done at every launch."""
     _stop(run).unlink(missing_ok=True)
+
+
+def note_submitted(run: RunDir, what: str | None) -> None:
+    """Remember that a scheduler has the run, such as "job 17 of Slurm"; None: it has it no longer."""
+    path = run.control_path / SUBMITTED
+    if what is None:
+        path.unlink(missing_ok=True)
+        return
+    run.control_path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    write_text(path, what + "\n")
+
+
+def submitted(run: RunDir) -> str | None:
+    """What a scheduler has the run as, if nothing was logged since it was submitted."""
+    path = run.control_path / SUBMITTED
+    noted = paths.modified(path)
+    if noted is None or (paths.modified(run.events_path) or 0.0) > noted:
+        return None
+    try:
+        return printable(documents.read_text(path, MOST_BYTES).strip())
+    except UserError:
+        return None
 
 
 def note_memory_kills(run: RunDir) -> None:

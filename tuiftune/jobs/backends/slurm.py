@@ -1,0 +1,323 @@
+"""The Slurm backend: the engine as a batch job, followed over the directory that the cluster's nodes share.
+
+The batch script is kept in the run's directory. Slurm's time limit and preemption end a run with a
+checkpoint; the job is then requeued and continues, unless it was asked to stop. Account, quality of service,
+constraints and a time limit come from sbatch's own variables (SBATCH_ACCOUNT, SBATCH_TIMELIMIT …).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuiftune import documents, paths
+from tuiftune.errors import UserError
+from tuiftune.interpreter import command, environment
+from tuiftune.jobs.backends.local import BACKEND as LOCAL
+from tuiftune.printable import printable
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.state.liveness import Vitals, vitals
+from tuiftune.runs.store import control
+from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.engine_call import Job
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.store.directory import RunDir
+
+POLL_SECONDS = 1.0
+ASK_SECONDS = 60.0  # longest wait for an answer of Slurm's
+NOTICE_SECONDS = 120  # before the time limit, in which a checkpoint is saved
+SPARE_MINUTES = 15  # of the time limit beyond the run's own limit, for loading and scoring
+WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED")
+OVER = (
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"
+)  # fmt: skip
+MOST_BYTES = 64 * 1024
+STALE_SECONDS = 2.0  # a controller serves many users
+_answers: dict[int, tuple[float, tuple[str, str]]] = {}
+SCRIPT, NOTE = "slurm.sh", "slurm.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to ask Slurm for: a partition (its default where empty), nodes, tasks, and GPUs of a type.
+
+    `gpus` is per node, None for none; `gpu` is the type as the cluster calls it, "" for any.
+    """
+
+    partition: str = ""
+    nodes: int = 1
+    gpu: str = ""
+    gpus: int | None = None
+
+    def document(self) -> dict[str, object]:
+        return {"partition": self.partition, "nodes": self.nodes, "gpu": self.gpu, "gpus": self.gpus}
+
+
+class Slurm:
+    """Submits, asks and cancels by Slurm's own commands."""
+
+    def submit(self, job: Job, run: RunDir) -> int:
+        if (waiting := _job_of(run)) is not None and _state(waiting)[0] not in (*OVER, ""):
+            raise UserError(
+                f"the run is job {waiting} of Slurm already",
+                place=run.name,
+                remedy=f"stop it first: `tuiftune stop {run.name}`",
+            )
+        control.clear(run)
+        run.pid_path.unlink(missing_ok=True)
+        place = run.control_path
+        place.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        wanted = _wanted(run)
+        write_text(place / SCRIPT, script(run, job, wanted))
+        said = _ask("sbatch", "--parsable", str(place / SCRIPT)).strip()
+        number = said.partition(";")[0]
+        if not number.isdigit():
+            raise UserError(f"sbatch answered {printable(said)!r}", place="sbatch")
+        write_text(place / NOTE, json.dumps({**wanted.document(), "job": int(number)}) + "\n")
+        control.note_submitted(run, f"job {number} of Slurm")
+        return int(number)
+
+    def status(self, run: RunDir) -> Vitals:
+        number = _job_of(run)
+        if number is None:
+            return vitals(run)
+        state, why = _state(number)
+        if state in WAITING:
+            return Vitals("queued", f"job {number} of Slurm: {why.lower() or state.lower()}")
+        seen = vitals(run)
+        if state in ("RUNNING", "COMPLETING"):
+            return seen if seen.running or state == "COMPLETING" else _starting(seen, number)
+        if seen.state == "queued":
+            control.note_submitted(run, None)
+        if seen.running or seen.state in ("new", "queued"):  # by its last word; Slurm knows better
+            ended = state.lower().replace("_", " ") or "no longer known to Slurm"
+            return Vitals("died", f"job {number} is {ended}; see engine.log", None, seen.silent_for, 1)
+        return seen
+
+    def stop(self, run: RunDir, by: str, *, kill: bool = False) -> bool:
+        number = _job_of(run)
+        if number is None:
+            return LOCAL.stop(run, by, kill=kill)
+        state = _state(number)[0]
+        if state in (*OVER, ""):
+            return False
+        if kill or state in WAITING:
+            _ask("scancel", str(number))
+            _answers.pop(number, None)
+            control.note_submitted(run, None)
+            return True
+        control.request_stop(run, by)
+        return True
+
+    def returned(self, job: int) -> int | None:
+        """Slurm tells exit codes to its accounting only; the run's log has its own."""
+        del job
+        return None
+
+    def stream(self, run: RunDir) -> Iterator[list[Event]]:
+        reader = EventReader(run.events_path)
+        running = True
+        while running:
+            seen = self.status(run)
+            running = seen.running or seen.state == "queued"
+            while events := reader.poll():
+                yield events
+            if running:
+                time.sleep(POLL_SECONDS)
+
+
+BACKEND = Slurm()
+
+
+def want(run: RunDir, wanted: Wanted) -> None:
+    """Note what a run is to ask for. Raises UserError if it cannot be written."""
+    run.control_path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    write_text(run.control_path / NOTE, json.dumps(wanted.document()) + "\n")
+
+
+def check() -> None:
+    """Raise UserError if this machine cannot submit to Slurm."""
+    for program in ("sbatch", "squeue", "scancel"):
+        if shutil.which(program) is None:
+            raise UserError(
+                f"{program} is not installed", place="--on slurm", remedy="run it on the cluster's login node"
+            )
+
+
+def gpus_of(partition: str) -> list[tuple[str, int]]:
+    """Return the types of GPU in a partition with their number per node; the type is "" where it has none.
+
+    Raises UserError for an unknown partition.
+    """
+    where = ["-p", partition] if partition else []
+    found: dict[str, int] = {}
+    lines = [line for line in _ask("sinfo", "-h", "-o", "%P %G", *where).splitlines() if line.strip()]
+    if partition and not lines:
+        names = sorted({line.split()[0].rstrip("*") for line in _ask("sinfo", "-h", "-o", "%P").splitlines()})
+        raise UserError(
+            f"the cluster has no partition {printable(partition)}",
+            place="--on",
+            remedy=f"use one of: {', '.join(names)}",
+        )
+    default = next((line.split()[0] for line in lines if line.split()[0].endswith("*")), "")
+    for line in lines:
+        name, _, resources = line.partition(" ")
+        if not partition and default and name != default:
+            continue
+        for one in resources.split(","):
+            kind, *rest = one.split("(")[0].split(":")
+            if kind == "gpu" and rest and rest[-1].isdigit():
+                gpu = rest[0] if len(rest) > 1 else ""
+                found[gpu] = max(found.get(gpu, 0), int(rest[-1]))
+    return sorted(found.items())
+
+
+def script(run: RunDir, job: Job, wanted: Wanted) -> str:
+    """Return the batch script of a run."""
+    planned = run.planned()
+    processes = _processes(run)
+    if processes % wanted.nodes:
+        raise UserError(
+            f"{processes} processes cannot be spread evenly over {wanted.nodes} nodes",
+            place="--nodes",
+            remedy="set hardware.processes to a multiple of it",
+        )
+    tasks = processes // wanted.nodes
+    options = {
+        "job-name": f"tuiftune-{run.name}",
+        "nodes": str(wanted.nodes),
+        "ntasks-per-node": str(tasks),
+        "output": "control/slurm.log",  # from the run's directory on, as a path may have a %
+        "open-mode": "append",
+        "signal": f"TERM@{NOTICE_SECONDS}",  # to the engine itself, which saves a checkpoint
+        "chdir": str(run.path),
+    }
+    if wanted.partition:
+        options["partition"] = wanted.partition
+    if wanted.gpus:
+        options["gres"] = ":".join(filter(None, ("gpu", wanted.gpu, str(tasks))))
+    if (seconds := planned.limit_seconds) is not None:
+        options["time"] = str(math.ceil(seconds / 60) + SPARE_MINUTES)
+    engine = [word for word in job.command() if word != "--resume"]
+    found = environment().get("PYTHONPATH")
+    after = "from tuiftune.jobs.backends.slurm import after; import sys; after(sys.argv[1])"
+    lines = [
+        "#!/bin/bash",
+        *(f"#SBATCH --{name}={value}" for name, value in options.items()),
+        "#SBATCH --requeue",
+        "# Written by tuiftune at every start of this run.",
+        f"run={shlex.quote(str(run.path))}",
+        "export PYTHONSAFEPATH=1 TUIFTUNE_BACKEND=slurm",
+        *([f"export PYTHONPATH={shlex.quote(found)}"] if found else []),
+        'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        "export MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
+        "resume=",
+        'compgen -G "$run/checkpoints/checkpoint-*" >/dev/null && resume=--resume',
+        "srun --kill-on-bad-exit=0 --output=engine.log --open-mode=append \\",
+        f"    {shlex.join(engine)} $resume",
+        "code=$?",
+        f'{shlex.join(command("x")[:2])} -c {shlex.quote(after)} "$run"',
+        "exit $code",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def after(path: str) -> None:
+    """Requeue the job that this is called in, if its run was preempted and nobody asked it to stop."""
+    from pathlib import Path
+
+    from tuiftune.runs.store.directory import RunDir
+
+    run = RunDir.open(Path(path))
+    number = os.environ.get("SLURM_JOB_ID")
+    if number and vitals(run).state == "preempted" and control.stop_requested(run) is None:
+        control.note_submitted(run, f"job {number} of Slurm, requeued")
+        _ask("scontrol", "requeue", number)
+
+
+def _starting(seen: Vitals, number: int) -> Vitals:
+    """What a job is whose engine has said nothing yet: before its first word, or after a requeue."""
+    if seen.state in ("new", "queued", "died", "preempted"):
+        return Vitals("running", f"job {number} of Slurm is starting", None, None)
+    return seen
+
+
+def _processes(run: RunDir) -> int:
+    hardware = run.planned().resolved.get("hardware") or {}
+    count = hardware.get("processes")
+    return count if isinstance(count, int) else 1
+
+
+def _wanted(run: RunDir) -> Wanted:
+    noted = _noted(run)
+    partition, gpu, gpus, nodes = (noted.get(key) for key in ("partition", "gpu", "gpus", "nodes"))
+    return Wanted(
+        str(partition or ""),
+        nodes if isinstance(nodes, int) and nodes > 0 else 1,
+        str(gpu or ""),
+        gpus if isinstance(gpus, int) else None,
+    )
+
+
+def _job_of(run: RunDir) -> int | None:
+    number = _noted(run).get("job")
+    return number if isinstance(number, int) else None
+
+
+def _noted(run: RunDir) -> dict[str, object]:
+    path = run.control_path / NOTE
+    return {} if paths.gone(path) else documents.read_json(path, MOST_BYTES)
+
+
+def _state(number: int) -> tuple[str, str]:
+    """A job's state and the reason that it waits for; "" once Slurm has forgotten it. Asked now and then."""
+    asked, answer = _answers.get(number, (-math.inf, ("", "")))
+    if time.monotonic() - asked > STALE_SECONDS:
+        answer = _state_now(number)
+        _answers[number] = (time.monotonic(), answer)
+    return answer
+
+
+def _state_now(number: int) -> tuple[str, str]:
+    try:
+        said = _ask("squeue", "-h", "-t", "all", "-j", str(number), "-o", "%T|%r").strip()
+    except UserError as fault:
+        if "Invalid job id" in fault.message:
+            return "", ""
+        raise
+    state, _, why = said.partition("|")
+    return state, "" if why == "None" else printable(why)
+
+
+def _ask(*words: str) -> str:
+    """What a command of Slurm's says. UserError, with its last line, where it fails."""
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=ASK_SECONDS, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        raise UserError(
+            f"{words[0]} is not installed", place="Slurm", remedy="run it on the cluster's login node"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{words[0]} has not answered for {ASK_SECONDS:g} s", place="Slurm", remedy="try again later"
+        ) from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UserError(printable(lines[-1].strip() if lines else f"{words[0]} failed"), place="Slurm")
+    return done.stdout
+
+
+__all__ = ["BACKEND", "Wanted", "after", "check", "gpus_of", "script", "want"]
