@@ -125,6 +125,20 @@ IA3 = Source(
     "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning",
     arxiv("2205.05638"),
 )
+LN_TUNING = Source(
+    "Tuning LayerNorm, 2023",
+    "Zhao et al.",
+    2023,
+    "Tuning LayerNorm in Attention: Towards Efficient Multi-Modal LLM Finetuning",
+    arxiv("2312.11420"),
+)
+FREEZING = Source(
+    "Freezing Layers, 2019",
+    "Lee et al.",
+    2019,
+    "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning",
+    arxiv("1911.03090"),
+)
 VARIANTS = Source(
     "Learning Rate Matters, 2026",
     "Lee et al.",

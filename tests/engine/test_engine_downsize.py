@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
+from test_engine_stages import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,25 +21,39 @@ if TYPE_CHECKING:
 # An engine whose card has room for two rows at once.
 SMALL_CARD = """
 import torch
-from trl import SFTTrainer
-step = SFTTrainer.training_step
+from trl import {trainer}
+loss = {trainer}.compute_loss
 def small(self, model, inputs, *args, **kwargs):
-    if self.state.global_step >= {after} and len(inputs["input_ids"]) > {room}:
+    if self.model.training and self.state.global_step >= {after} and len(inputs["{column}"]) > {room}:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-    return step(self, model, inputs, *args, **kwargs)
-SFTTrainer.training_step = small
+    return loss(self, model, inputs, *args, **kwargs)
+{trainer}.compute_loss = small
 from tuiftune.engine.process import gpu
 gpu.held_by_others = lambda: 123 << 30
 """
 
 
-def small_card(path: Path, *, after: int, room: int) -> None:
+SAMPLED = {"method__generations": 4, "method__max_completion_length": 4, "training__divergence_patience": 0}
+STAGES: dict[
+    str, tuple[str, str, int, dict[str, Any]]
+] = {  # trainer, a column of its batches, room, settings
+    "sft": ("SFTTrainer", "input_ids", 2, {}),
+    "dpo": ("DPOTrainer", "input_ids", 4, {"method__beta": 0.1}),
+    "grpo": (
+        "GRPOTrainer",
+        "completion_ids",
+        2,
+        SAMPLED | {"method__beta": 0.0, "method__rewards": [{"reward": "regex", "pattern": "e"}]},
+    ),
+}
+
+
+def small_card(path: Path, *, after: int, room: int, trainer: str, column: str) -> None:
     """Any Python started from here on has a card with that little room, restarted engines too."""
+    given = {"after": after, "room": room, "trainer": trainer, "column": column}
     path.mkdir()
     hook = "import sys\nif any('tuiftune.engine' in word for word in sys.orig_argv):\n"
-    text = hook + "".join(
-        f"    {line}\n" for line in SMALL_CARD.format(after=after, room=room).strip().splitlines()
-    )
+    text = hook + "".join(f"    {line}\n" for line in SMALL_CARD.format(**given).strip().splitlines())
     (path / "sitecustomize.py").write_text(text)
 
 
@@ -57,14 +72,18 @@ def start(run: Path, hook: Path) -> int:
 
 @pytest.mark.long
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_full_card_costs_a_restart_and_nothing_else(
-    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+    stage: str, engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Room for two rows: 4 × 2 becomes 2 × 4 from the last checkpoint on, in the same process id."""
-    changes = {"training__max_steps": 12, "run__save_every": 4}
+    trainer, column, room, settings = STAGES[stage]
+    rows = tiny.write_rows(tmp_path / "rows.jsonl", pairs() if stage == "dpo" else tiny.rows())
+    changes: dict[str, Any] = {"rows": rows, "method__stage": stage, "training__max_steps": 12}
+    changes |= {"run__save_every": 4, "evaluation__score": "none"} | settings
     whole, broken = make_run(**changes), make_run(**changes)
     assert engine.train(whole) == 0
-    small_card(tmp_path / "card", after=6, room=2)
+    small_card(tmp_path / "card", after=6, room=room, trainer=trainer, column=column)
     assert start(broken, tmp_path / "card") == 0
 
     (warning,) = [event for event in tiny.events(broken, "warning") if event["code"] == "micro_batch_halved"]

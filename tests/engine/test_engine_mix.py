@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 import tiny
 
 from tuiftune.data.mix.split import split
@@ -13,12 +14,12 @@ from tuiftune.data.read.load import load
 from tuiftune.jobs.prepare import prepare
 from tuiftune.preset.file import loads
 from tuiftune.runs.reports.report import markdown
+from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from conftest import Engine
 
 
@@ -78,3 +79,38 @@ def test_another_mixture_is_another_run(
     (run / "plan.json").write_text(json.dumps(plan))
     assert engine.train(run, "--resume") == 2
     assert "general.jsonl × 1, is" in tiny.events(run, "end")[-1]["why"].replace("['", "").replace("']", "")
+
+
+@pytest.mark.long
+def test_each_source_is_evaluated_by_itself(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Rows of another kind are held out, never trained on, and told before, during and after."""
+    rows = [{"prompt": f"Say {number}.", "completion": f"Here: {number}."} for number in range(24)]
+    general = tiny.write_rows(tmp_path / "general.jsonl", rows)
+    changes = {"training__max_steps": 24, "run__save_every": 12, "evaluation__rows": 8}
+    replayed, alone = (
+        make_run(data__mix=[{"path": str(general), "weight": weight}], data__mix_eval=8, **changes)
+        for weight in (2.0, 0.07)
+    )
+    found = []
+    for run in (replayed, alone):
+        assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
+        result = json.loads((run / "result" / "result.json").read_text())
+        ((name, before),) = result["before"]["sources"].items()
+        after = result["after"]["sources"][name]
+        assert name == str(general)
+        assert 0 <= after["exact_match"] <= 1
+        told = [event["sources"][name] for event in tiny.events(run, "eval")]
+        assert (told[0], told[-1]) == (before["loss"], after["loss"])
+        assert f"{general}: loss" in markdown(RunDir.open(run))
+        found.append((before["loss"], after["loss"]))
+    assert tiny.events(replayed, "start")[0]["rows_train"] == 64 + 2 * 16
+    assert tiny.events(alone, "start")[0]["rows_train"] == 64 + 1
+    assert found[0][0] == found[1][0]
+    assert found[0][1] < found[1][1], "replay keeps what the other rows would take away"
+    for key, said in (("data__eval", "there are none"), ("data__mix_eval", "it has 24")):
+        bad = {"data__mix_eval": 8, key: 0.0 if key == "data__eval" else 24}
+        run = make_run(data__mix=[{"path": str(general), "weight": 1.0}], **bad)
+        assert engine.train(run) == 2
+        assert said in tiny.events(run, "end")[-1]["why"]

@@ -14,6 +14,7 @@ import tiny
 import trl_itself
 from rich.console import Console
 from test_engine_interrupted import last_weights, steps_of
+from test_engine_techniques import merged
 
 from tuiftune.cli.data_tokens import render
 
@@ -90,7 +91,12 @@ for _key, _beta in (("grpo", 0.0), ("rloo", 0.05)):
     CASES[_key] = Case(
         tiny.rows, SAMPLED | {"method__beta": _beta}, ("reward", "completions/mean_length"), ("reward",)
     )
-COUSINS = ("simpo", "rloo")  # which share their code with another stage
+CASES["distill"] = Case(
+    tiny.rows,
+    {"method__max_completion_length": 4, "training__divergence_patience": 0},
+    ("entropy", "completions/mean_length"),
+)
+SEEDS = (42, 7, 11)
 SHORT: dict[str, Any] = {
     "training__max_steps": 4,
     "training__warmup_ratio": 0.25,
@@ -100,12 +106,24 @@ SHORT: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session")
+def teacher(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with the tiny one's tokenizer."""
+    directory = tmp_path_factory.mktemp("teacher") / "wider"
+    engine.wait_for("tiny:make_teacher", str(directory))
+    return directory
+
+
 @pytest.fixture
-def run_of(make_run: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+def run_of(
+    make_run: Callable[..., Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[..., Path]:
     """A run of a stage's case."""
 
     def make(key: str, **changes: Any) -> Path:
         case = CASES[key]
+        if key == "distill" and "method__teacher" not in changes:
+            changes["method__teacher"] = str(request.getfixturevalue("teacher"))
         rows = tiny.write_rows(tmp_path / f"{key}.jsonl", case.rows())
         return make_run(rows=rows, method__stage=key, **(SHORT | case.settings | changes))
 
@@ -122,16 +140,16 @@ def of_trl(engine: Engine, run: Path, output: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "key", [pytest.param(key, marks=[pytest.mark.long] if key in COUSINS else []) for key in CASES]
-)
+@pytest.mark.parametrize("key", CASES)
+@pytest.mark.parametrize("steps", [4, pytest.param(20, marks=pytest.mark.long)])
 def test_a_stage_trains_as_trls_own_trainer(
-    engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str, steps: int
 ) -> None:
-    run = run_of(key)
+    run = run_of(key, training__max_steps=steps, training__warmup_ratio=1 / steps, run__save_every=steps)
     assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
     theirs = of_trl(engine, run, tmp_path / "trl.json")
     ours = tiny.events(run, "step")
+    assert len(ours) == len(theirs) == steps
     assert [step["loss"] for step in ours] == pytest.approx(
         [log["loss"] for log in theirs], rel=1e-4, abs=1e-6
     )
@@ -143,7 +161,7 @@ def test_a_stage_trains_as_trls_own_trainer(
     assert "perplexity" not in after
     result = json.loads((run / "result" / "result.json").read_text())
     assert result["after"]["perplexity"] is None
-    assert set(result["after"]["measured"]) >= set(CASES[key].evaluations)
+    assert set(result["after"].get("measured", ())) >= set(CASES[key].evaluations)
     if "ranking_accuracy" in CASES[key].evaluations:
         assert result["after"]["pairs"] == result["after"]["rows_held_out"]
 
@@ -183,6 +201,20 @@ def test_a_stopped_run_of_a_stage_resumes_to_the_bit(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("key", ["grpo", "rloo", "distill"])
+def test_a_preflight_of_sampled_answers_leaves_nothing_behind(
+    engine: Engine, run_of: Callable[..., Path], key: str
+) -> None:
+    plain, checked = run_of(key), run_of(key, plan={"preflight": True})
+    assert engine.train(plain) == engine.train(checked) == 0
+    (memory,) = [event for event in tiny.events(checked, "memory") if event.get("preflight")]
+    assert memory["device"] > 50e6
+    assert not [one for one in tiny.events(checked, "warning") if one["code"] == "preflight_failed"]
+    assert steps_of(checked) == steps_of(plain)
+    assert last_weights(checked, 4) == last_weights(plain, 4)
+
+
+@pytest.mark.long
 def test_all_weights_are_compared_with_the_model_they_were(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -199,10 +231,11 @@ def test_all_weights_are_compared_with_the_model_they_were(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_reward_model_ranks_pairs_it_has_not_seen_and_reloads(
-    engine: Engine, run_of: Callable[..., Path]
+    engine: Engine, run_of: Callable[..., Path], seed: int
 ) -> None:
-    run = run_of("reward", training__max_steps=80, run__save_every=40)
+    run = run_of("reward", training__max_steps=80, run__save_every=40, training__seed=seed)
     assert engine.train(run) == 0
     result = json.loads((run / "result" / "result.json").read_text())
     assert result["after"]["measured"]["ranking_accuracy"] > 0.95
@@ -231,11 +264,12 @@ def test_a_reward_model_ranks_pairs_it_has_not_seen_and_reloads(
 
 @pytest.mark.long
 @pytest.mark.parametrize("key", ["kto", "orpo", "simpo"])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_other_stages_learn_the_preference_too(
-    engine: Engine, run_of: Callable[..., Path], key: str
+    engine: Engine, run_of: Callable[..., Path], key: str, seed: int
 ) -> None:
     more = {"method__beta": 1.0} if key == "orpo" else {}  # next to its loss on the chosen answers
-    run = run_of(key, training__max_steps=80, run__save_every=40, **more)
+    run = run_of(key, training__max_steps=80, run__save_every=40, training__seed=seed, **more)
     assert engine.train(run) == 0
     _, *_, after = tiny.events(run, "eval")
     assert after["rewards/margins"] > 0.1
@@ -244,9 +278,11 @@ def test_the_other_stages_learn_the_preference_too(
 
 @pytest.mark.long
 @pytest.mark.parametrize("key", ["grpo", "rloo"])
-def test_a_checkable_reward_rises(engine: Engine, run_of: Callable[..., Path], key: str) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_checkable_reward_rises(engine: Engine, run_of: Callable[..., Path], key: str, seed: int) -> None:
     run = run_of(
         key,
+        training__seed=seed,
         method__generations=8,
         training__effective_batch=32,
         training__micro_batch=32,
@@ -297,9 +333,124 @@ def test_a_reward_file_that_fails_ends_the_run_with_one_line(
 
 
 @pytest.mark.long
-def test_pairs_make_the_chosen_answers_likelier(engine: Engine, run_of: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_student_closes_half_the_gap_to_its_teacher(
+    engine: Engine, run_of: Callable[..., Path], make_run: Callable[..., Path], seed: int
+) -> None:
+    """The teacher has learned the task; the student sees no answer but its own."""
+    changes = {"evaluation__score": "exact_match", "evaluation__rows": 16, "training__seed": seed}
+    first = make_run(
+        method__technique="full",
+        training__max_steps=120,
+        training__learning_rate=0.003,
+        run__save_every=60,
+        **changes,
+    )
+    assert engine.train(first) == 0
+    run = run_of(
+        "distill",
+        method__teacher=str(first / "result" / "model"),
+        method__divergence="forward_kl",
+        method__max_completion_length=8,
+        training__max_steps=120,
+        training__effective_batch=16,
+        training__micro_batch=16,
+        training__learning_rate=0.01,
+        run__save_every=60,
+        **changes,
+    )
+    assert engine.train(run) == 0
+    taught, student = (json.loads((one / "result" / "result.json").read_text()) for one in (first, run))
+    base, reached, most = (
+        student["before"]["exact_match"],
+        student["after"]["exact_match"],
+        taught["after"]["exact_match"],
+    )
+    assert most > 0.9
+    assert base < 0.1
+    assert reached - base >= (most - base) / 2
+    assert student["after"]["loss"] < student["before"]["loss"] / 2
+
+
+@pytest.mark.long
+def test_a_teacher_with_another_tokenizer_is_refused(
+    engine: Engine, run_of: Callable[..., Path], teacher: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(teacher, other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    first, second = list(tokenizer["model"]["vocab"])[20:22]
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    run = run_of("distill", method__teacher=str(other))
+    assert engine.train(run) == 2
+    why = tiny.events(run, "end")[-1]["why"]
+    assert "another tokenizer" in why
+    assert "\n" not in why
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("technique", ["ia3", "ln_tuning", "last_layers"])
+@pytest.mark.parametrize("key", CASES)
+def test_techniques_without_a_rank_take_every_stage(
+    engine: Engine, run_of: Callable[..., Path], key: str, technique: str
+) -> None:
+    changes = {"method__trained_layers": 1} if technique == "last_layers" else {}
+    run = run_of(key, method__technique=technique, training__learning_rate=0.01, **changes)
+    assert engine.train(run) == 0, tiny.events(run, "end")[-1]["why"]
+    before, *_, after = tiny.events(run, "eval")
+    assert before["loss"] != after["loss"] or key in ("grpo", "rloo")
+    norms = [step["grad_norm"] for step in tiny.events(run, "step")]
+    assert any(norms) or key in ("grpo", "rloo")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("key", ["dpo", "kto"])
+def test_modules_trained_in_full_learn_next_to_a_reference(
+    engine: Engine, run_of: Callable[..., Path], model: Path, key: str
+) -> None:
+    from safetensors.torch import load_file
+
+    run = run_of(key, method__modules_to_save=["embeddings"], training__learning_rate=0.01)
+    assert engine.train(run) == 0
+    weights = load_file(run / "result" / "model" / "adapter_model.safetensors")
+    (saved,) = [one for name, one in weights.items() if "embed_tokens" in name]
+    base = load_file(model / "model.safetensors")
+    assert not saved.equal(base["model.embed_tokens.weight"])
+
+
+@pytest.mark.long
+def test_a_policy_that_begins_with_a_run_is_its_own_reference(
+    engine: Engine, run_of: Callable[..., Path], trained: Path, model: Path, tmp_path: Path
+) -> None:
+    """The first run's adapter, merged into its base, is what the second run's is compared with."""
+    shutil.copytree(trained / "result" / "model", tmp_path / "result")
+    run = run_of("dpo", base=merged(model, tmp_path), training__max_steps=12)
+    assert engine.train(run) == 0
+    before, *_, after = tiny.events(run, "eval")
+    assert before["loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert tiny.events(run, "step")[0]["loss"] == pytest.approx(0.6931, abs=1e-3)
+    plain = run_of("dpo", training__max_steps=1)
+    assert engine.train(plain) == 0
+    first = tiny.events(plain, "eval")[0]
+    assert before["logps/chosen"] > first["logps/chosen"] + 1, "it begins with what the first run learned"
+    assert after["loss"] < before["loss"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pairs_make_the_chosen_answers_likelier(
+    engine: Engine, run_of: Callable[..., Path], seed: int
+) -> None:
     for technique in ("lora", "pissa"):
-        run = run_of("dpo", training__max_steps=60, run__save_every=30, method__technique=technique)
+        run = run_of(
+            "dpo",
+            training__max_steps=60,
+            run__save_every=30,
+            method__technique=technique,
+            training__seed=seed,
+        )
         assert engine.train(run) == 0
         before, *_, after = tiny.events(run, "eval")
         assert before["loss"] == pytest.approx(0.6931, abs=1e-3)

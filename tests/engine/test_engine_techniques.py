@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +16,30 @@ from test_engine_interrupted import STEPS, last_weights, steps_of
 from test_engine_train import held_out_loss, result_of
 
 from tuiftune import techniques
+from tuiftune.deploy.base import Facts, merges
+from tuiftune.deploy.targets import adapter
+from tuiftune.engine.model import virtual_tokens
+from tuiftune.engine.training.settings import Settings
+from tuiftune.errors import UserError
+from tuiftune.preset.schema import Preset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Engine
 
 # Without a GPU nothing is quantized; LoRA and full fine-tuning are interrupted in a test of their own.
 HERE = [key for key, one in techniques.every().items() if not (one.quantized or one.automatic)]
+OWN = [key for key, one in techniques.every().items() if one.counts]  # without a rank: PEFT keeps them alike
+OPTIONS: dict[str, dict[str, Any]] = {
+    "last_layers": {"trained_layers": 1},
+    "prefix_tuning": {"virtual_tokens": 5},
+    "prompt_tuning": {"virtual_tokens": 5},
+    "trainable_tokens": {"tokens": ["<|user|>", "<|assistant|>", "It"]},
+}
+SPECIAL = ("loraplus", "pissa")  # with groups of their own, and a start of their own
+FACTS = Facts("run", Path("result"), {}, "base", None, None, None, 0)
+RATES = {"ia3": 0.02, "prefix_tuning": 0.02, "prompt_tuning": 0.05}
 
 
 def reloaded(run: Path) -> tuple[Any, Any]:
@@ -31,11 +50,15 @@ def reloaded(run: Path) -> tuple[Any, Any]:
     return AutoPeftModelForCausalLM.from_pretrained(where).eval(), AutoTokenizer.from_pretrained(where)
 
 
-@pytest.mark.parametrize("technique", HERE)
+@pytest.mark.parametrize(
+    "technique", [pytest.param(key, marks=[] if key in SPECIAL else [pytest.mark.long]) for key in HERE]
+)
 def test_it_trains_resumes_and_reloads(
     technique: str, engine: Engine, make_run: Callable[..., Path], data: Path
 ) -> None:
     changes = {"method__technique": technique, "training__max_steps": STEPS, "run__save_every": 4}
+    changes |= {f"method__{key}": value for key, value in OPTIONS.get(technique, {}).items()}
+    changes |= {"training__learning_rate": RATES.get(technique, 0.005)}
     whole, broken = make_run(**changes), make_run(**changes)
     assert engine.run("train", whole) == (0, "")
 
@@ -83,6 +106,95 @@ def base(model: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(model).eval()
+
+
+@pytest.mark.parametrize("technique", OWN)
+def test_what_it_saves_is_what_it_answers(
+    technique: str, engine: Engine, model: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+
+    from tuiftune.engine.techniques import applied
+    from tuiftune.models import count
+    from tuiftune.models.resolve import resolve
+
+    preset = Preset.model_validate({"model": {"base": str(model)}, "data": {"train": "rows.jsonl"}})
+    options = {f"method.{key}": value for key, value in OPTIONS.get(technique, {}).items()}
+    preset = preset.with_values({"method.technique": technique, "model.dtype": "float32", **options})
+    wanted, way, known = Settings(preset, {}, None, None, "float32"), applied(technique), techniques.every()
+    ids = torch.arange(40)[None]
+    torch.manual_seed(0)
+    with torch.no_grad():
+        untouched = base(model)(ids).logits
+        adapted = way.prepare(base(model), wanted, tmp_path)
+        trained = {name: one for name, one in adapted.named_parameters() if one.requires_grad}
+        counted = count.trained_by(
+            resolve(str(model)).architecture, known[technique], OPTIONS.get(technique, {})
+        )
+        assert sum(one.numel() for one in trained.values()) == counted
+        for one in trained.values():
+            one.add_(0.1 * torch.randn_like(one))
+        tuned = adapted(ids).logits[:, -40:]
+        assert not torch.allclose(tuned, untouched, atol=0.1)
+        with adapted.disable_adapter():
+            assert torch.equal(adapted(ids).logits, untouched)
+        way.save(adapted, tmp_path / "result")
+        loaded = PeftModel.from_pretrained(base(model), tmp_path / "result").eval()
+        assert torch.allclose(loaded(ids).logits[:, -40:], tuned, atol=1e-5)
+        facts = replace(FACTS, adapter=json.loads((tmp_path / "result" / "adapter_config.json").read_text()))
+        facts = replace(facts, technique=known[technique].name, mergeable=known[technique].merges)
+        assert adapter.refuses(facts, adapter.TARGET.forms[0]) is not None
+        if not known[technique].merges:
+            assert "virtual tokens" in str(merges(facts, adapter.TARGET.forms[0]))
+            virtual_tokens.generating(loaded)
+            padded = torch.cat([torch.zeros(1, 9, dtype=torch.long), ids[:, 9:]], dim=1)
+            written = loaded.generate(
+                torch.cat([ids, padded]),
+                (torch.cat([ids, padded]) > 0) | (torch.arange(40) > 8),
+                max_new_tokens=6,
+                min_new_tokens=6,
+                do_sample=False,
+            )
+            for row, start in ((0, 1), (1, 9)):
+                for place in range(40, 46):  # as without a cache, and without padding
+                    given = written[row : row + 1, start:place]
+                    assert written[row, place] == loaded(given).logits[0, -1].argmax()
+            return
+        assert merges(facts, adapter.TARGET.forms[0]) is None
+        assert torch.allclose(base(merged(model, tmp_path))(ids).logits, tuned, atol=1e-4)
+
+
+def merged(model: Path, room: Path) -> Path:
+    """The model with the adapter in `room`/result merged in, as an export writes it."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tuiftune.engine.export import merging
+
+    config = AutoConfig.from_pretrained(model)
+    made = [merging.empty(config, AutoModelForCausalLM, remote_code=False) for _ in range(2)]
+    merge = merging.Merge(model, made[0], merging.adapt(made[1], room / "result"))
+    shutil.copytree(model, room / "merged")
+    stored = load_file(model / "model.safetensors")
+    for name in stored:
+        changed = merge.tensor(name)
+        stored[name] = stored[name] if changed is None else changed.to(torch.float32).contiguous()
+    merge.finish()
+    save_file(stored, room / "merged" / "model.safetensors", metadata={"format": "pt"})
+    return room / "merged"
+
+
+def test_a_token_that_the_model_lacks_is_named(model: Path, tmp_path: Path) -> None:
+    from tuiftune.engine.techniques import applied
+
+    preset = Preset.model_validate({"model": {"base": str(model)}, "data": {"train": "rows.jsonl"}})
+    preset = preset.with_values({"method.technique": "trainable_tokens", "method.tokens": ["<|usr|>"]})
+    with pytest.raises(UserError, match=r"is not a token of the base model.*<\|user\|>"):
+        applied("trainable_tokens").prepare(
+            base(model), Settings(preset, {}, None, None, "float32"), tmp_path
+        )
 
 
 def test_loraplus_gives_b_a_multiple_of_the_rate(model: Path, tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ def make_wide(directory: str) -> None:
     make_model(Path(directory), width=256)
 
 
+def make_teacher(directory: str) -> None:
+    """A wider model with other weights and the same tokenizer."""
+    from pathlib import Path
+
+    make_model(Path(directory), width=96)
+
+
 def make_model(directory: Path, size: str = "50GB", width: int = 64) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

@@ -192,6 +192,28 @@ def rloo(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: 
     return RLOOTrainer(model, processing_class=tokenizer, **given)
 
 
+def distill(preset: dict[str, Any], common: dict[str, Any], model: Any, tokenizer: Any) -> Any:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+    from trl import DistillationConfig, DistillationTrainer
+
+    method = preset["method"]
+    config = DistillationConfig(
+        **common,
+        beta={"reverse_kl": 1.0, "jensen_shannon": 0.5, "forward_kl": 0.0}[method["divergence"]],
+        max_completion_length=method["max_completion_length"],
+        temperature=method["temperature"],
+        disable_dropout=True,
+    )
+    return DistillationTrainer(
+        model,
+        AutoModelForCausalLM.from_pretrained(method["teacher"], dtype="float32"),
+        args=config,
+        train_dataset=Dataset.from_list([{"prompt": said(row.prompt)} for row in rows_of(preset)]),
+        processing_class=tokenizer,
+    )
+
+
 STAGES: dict[str, Callable[..., Any]] = {
     "dpo": dpo,
     "reward": reward,
@@ -200,6 +222,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "simpo": simpo,
     "grpo": grpo,
     "rloo": rloo,
+    "distill": distill,
 }
 
 

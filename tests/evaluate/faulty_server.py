@@ -19,6 +19,7 @@ class Server:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.paid = 0  # answers that a provider would charge for
+        self.fail_after: int | None = None  # requests after which every one is answered with 500
         left, lock, mine = list(faults), threading.Lock(), self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,6 +34,9 @@ class Server:
                     mine.requests.append(asked)
                     mine.keys.append(self.headers.get("Authorization"))
                     fault = left.pop(0) if left else ""
+                    if mine.fail_after is not None:
+                        mine.fail_after -= 1
+                        fault = "500" if mine.fail_after < 0 else fault
                 if fault == "429":
                     return self._send(429, b'{"error": {"message": "slow down"}}', {"Retry-After": "0.01"})
                 if fault == "401":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from tuiftune.errors import UserError  # noqa: E402
 from tuiftune.models import catalogue, count  # noqa: E402
 from tuiftune.models.config import architecture_of  # noqa: E402
 
@@ -225,6 +227,44 @@ def test_adapters_agree_with_peft(title: str, targets: str, dora: bool) -> None:
     two_layers = architecture_of(shallow(config))
     assert count.adapter_parameters(two_layers, 16, targets, dora) == trainable
     assert count.adapter_parameters(arch, 16, targets, dora) == trainable * arch.num_layers // 2
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "ia3": {},
+    "ln_tuning": {},
+    "last_layers": {"trained_layers": 2},
+    "prefix_tuning": {"virtual_tokens": 7},
+}
+
+
+REFUSED = {
+    "ln_tuning": {"olmo"},
+    "last_layers": {"Qwen3 30B-A3B", "Mixtral 8x7B", "granitemoe", *(name for name in ODD if "_moe" in name)},
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("title", [*ADAPTED, *ODD])
+def test_techniques_without_a_rank_train_what_is_counted(title: str) -> None:
+    peft = pytest.importorskip("peft")
+    from tuiftune import techniques
+    from tuiftune.engine.techniques import applied
+
+    config = ODD.get(title) or shallow(named(title))
+    for key, options in OPTIONS.items():
+        technique = techniques.every()[key]
+        try:
+            counted = count.trained_by(architecture_of(config), technique, options)
+        except UserError:
+            assert title in REFUSED.get(key, ())
+            continue
+        model = on_meta(config)
+        preset = SimpleNamespace(method=SimpleNamespace(**options))
+        made = applied(key).config(model, SimpleNamespace(preset=preset))
+        with torch.device("meta"):
+            adapted = peft.get_peft_model(model, made, autocast_adapter_dtype=False)
+        trainable = sum(one.numel() for one in adapted.parameters() if one.requires_grad)
+        assert counted == trainable, key
 
 
 MIXTURES = ("qwen2_moe", "qwen3_moe, first layer dense", "granitemoe")

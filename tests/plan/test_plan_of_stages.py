@@ -8,6 +8,7 @@ import pytest
 from test_make_plan import FACTS, plan
 
 from tuiftune.errors import UserError
+from tuiftune.plan.bar import segments
 from tuiftune.plan.padding import as_trained
 
 DOCUMENTS = replace(
@@ -129,3 +130,29 @@ def test_sampled_answers_are_planned_with_their_keys_and_values_and_their_time()
         plan(**grpo, training__effective_batch=36)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="exact_mach is not a reward"):
         plan(**grpo, method__rewards=[{"reward": "exact_mach"}])  # type: ignore[arg-type]
+
+
+TAUGHT = {"method__stage": "distill", "method__technique": "lora", "method__teacher": "Qwen/Qwen3-8B"}
+
+
+def test_a_teacher_is_planned_next_to_the_model_that_learns_from_it() -> None:
+    small = {"model__base": "Qwen/Qwen3-1.7B", "method__max_completion_length": 128}
+    made, larger = (
+        plan(**TAUGHT | small | more)  # type: ignore[arg-type]
+        for more in ({}, {"method__teacher": "Qwen/Qwen3-14B"})
+    )
+    parts = made.memory.components
+    assert parts["teacher"] == 2 * 8_190_735_360
+    assert larger.memory.needs - made.memory.needs > larger.memory.components["teacher"] - parts["teacher"]
+    assert (larger.seconds or 0) > (made.seconds or 0)
+    shown = {one.name for one in segments(made.memory, 1 << 40)}
+    assert {"teacher", "generation"} <= shown | ({"generation"} if not parts["generation"] else set())
+    assert sum(one.bytes for one in segments(made.memory, 0)) == made.memory.needs
+    assert made.tokens
+
+
+def test_a_teacher_of_another_vocabulary_or_none_is_refused() -> None:
+    with pytest.raises(UserError, match=r"vocabulary of 152,064 tokens.*one of 151,936"):
+        plan(**TAUGHT | {"model__base": "Qwen/Qwen3-1.7B", "method__teacher": "Qwen/Qwen2.5-7B"})  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="on-policy distillation needs a model to learn from"):
+        plan(**TAUGHT | {"method__teacher": ""})  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from test_make_plan import FACTS, machine
@@ -13,9 +13,9 @@ from tuiftune.errors import UserError
 from tuiftune.models.resolve import resolve
 from tuiftune.plan import static
 from tuiftune.plan.memory import estimate
-from tuiftune.plan.resolve import make_plan
+from tuiftune.plan.resolve import make_plan, trainable_parameters
 from tuiftune.plan.settings import Settings
-from tuiftune.preset.file import loads
+from tuiftune.preset.file import loads, override
 
 if TYPE_CHECKING:
     from tuiftune.plan.model import Plan
@@ -58,6 +58,84 @@ def test_what_computes_as_lora_is_planned_as_lora(technique: str) -> None:
         lora.seconds,
     )
     assert made.fits == lora.fits
+
+
+@pytest.mark.parametrize(
+    ("technique", "options", "trained"),
+    [
+        ("ia3", {}, 36 * (2 * 1024 + 12_288)),
+        ("ln_tuning", {}, 36 * (2 * 4096 + 2 * 128) + 4096),
+        (
+            "last_layers",
+            {"trained_layers": 2},
+            2 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 12_288 + 8448),
+        ),
+        ("prefix_tuning", {"virtual_tokens": 30}, 30 * 2 * 36 * 1024),
+        ("prompt_tuning", {"virtual_tokens": 30}, 30 * 4096),
+        ("trainable_tokens", {"tokens": "[a, b, a]"}, 2 * 4096),
+    ],
+)
+def test_techniques_without_a_rank_are_planned_by_their_own_count(
+    technique: str, options: dict[str, Any], trained: int
+) -> None:
+    made, lora = plan(technique, **options), plan("lora")
+    assert made.memory.components["adapters"] == 4 * trained <= made.memory.components["gradients"]
+    assert made.memory.components["optimizer"] == 8 * trained
+    assert trainable_parameters(made, resolve("Qwen/Qwen3-8B")) == trained
+    reasons = {one.key: one.why for one in made.reasons}
+    assert "does not have a rank" in reasons["method.rank"]
+    assert made.resolved.training.learning_rate != lora.resolved.training.learning_rate
+    assert (made.speed.tokens_per_second or 0) > 0
+
+
+def test_the_last_layers_alone_keep_activations() -> None:
+    arch = resolve("Qwen/Qwen3-8B").architecture
+    four = Settings("last_layers", 1, 1024, options=(("trained_layers", 4),), checkpointing=False)
+    eight = replace(four, options=(("trained_layers", 8),))
+    kept = [estimate(arch, one).components["activations kept"] for one in (four, eight)]
+    assert kept[1] == pytest.approx(2 * kept[0], rel=0.1)
+    lora = estimate(arch, Settings("lora", 1, 1024, checkpointing=False)).components["activations kept"]
+    assert kept[0] < lora / 8
+
+
+def test_virtual_tokens_are_planned_before_each_row() -> None:
+    made = plan("prefix_tuning", virtual_tokens=30)
+    assert made.resolved.training.activation_checkpointing is False
+    assert made.resolved.data.padding_free is False
+    few, many = (plan("prompt_tuning", virtual_tokens=number) for number in (1, 500))
+    assert many.memory.allocated > few.memory.allocated
+    assert (many.seconds or 0) > (few.seconds or 0)
+
+
+def planned(values: dict[str, Any]) -> None:
+    method = ", ".join(f"{key}: {value}" for key, value in values.items() if "." not in key)
+    preset = loads(f"model: {{base: Qwen/Qwen3-8B}}\ndata: {{train: x}}\nmethod: {{{method}}}\n", "x")
+    preset = override(preset, [f"{key}={value}" for key, value in values.items() if "." in key])
+    make_plan(preset, machine(), resolve("Qwen/Qwen3-8B"), FACTS, gpu="RTX 4090")
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "said"),
+    [
+        ({"technique": "loftq"}, "method.technique", "LoftQ needs a GPU"),
+        ({"technique": "adalora"}, "method.technique", "cannot be loaded again"),
+        ({"technique": "last_layers", "trained_layers": 99}, "method.technique", "the model has 36"),
+        ({"technique": "trainable_tokens"}, "method.technique", "none is named there"),
+        ({"stage": "dpo", "technique": "prompt_tuning"}, "method.technique", "that of the next token"),
+        (
+            {"technique": "prefix_tuning", "training.activation_checkpointing": "true"},
+            "training.activation_checkpointing",
+            "does not work with activation checkpointing",
+        ),
+        ({"technique": "prompt_tuning", "data.packing": "true"}, "data.packing", "virtual tokens"),
+        ({"technique": "prompt_tuning", "data.max_length": "40950"}, "method.virtual_tokens", "40,960"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(values: dict[str, Any], place: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as refused:
+        planned(values)
+    assert place in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_what_a_technique_makes_of_auto_is_its_own() -> None:

@@ -257,6 +257,9 @@ def tokens(
         str, typer.Option(help="Tokens used in the loss: assistant, completion or all.")
     ] = "assistant",
     system: Annotated[str | None, typer.Option(help="System message for rows without one.")] = None,
+    reasoning: Annotated[
+        str, typer.Option(help="Reasoning in answers: keep, mask, drop or last, as data.reasoning.")
+    ] = "keep",
     json: Json = False,
     format_: Format = "auto",
     column: Columns = None,
@@ -272,6 +275,7 @@ def tokens(
     arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
     arguments += [f"--system={system}"] if system else []
+    arguments += [] if reasoning == "keep" else ["--reasoning", reasoning]
     job = engine_call.Job("tokens", (*arguments, "--", *map(_kept, files)))
     document = documents.loads(engine_call.ask(job) or b"{}")
     if json:

@@ -39,7 +39,9 @@ def _side(document: dict[str, Any], console: Console, *, color: bool, unicode: b
     console.print(Text(head, "bold"))
     how = printable(str(document["mask_from"]))
     own = "" if document["own_template"] else "; the model has no chat template, so a plain one is used"
-    console.print(Text(f"trained tokens: {document['loss_on']}, found by {how}{own}", "dim"))
+    thought = document.get("reasoning", "keep")
+    treated = "" if thought == "keep" else f", reasoning: {thought}"
+    console.print(Text(f"trained tokens: {document['loss_on']}{treated}, found by {how}{own}", "dim"))
     if masked := document["masked_answers"]:
         answers = "1 answer is" if masked == 1 else f"{masked:,} answers are"
         console.print(Text(f"{answers} masked: the data gives them weight 0", "cyan"))

@@ -31,4 +31,5 @@ class DataFacts:
     longest_answer: int | None = None  # tokens of the longest held-out answer; None: nothing has one
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too
+    reward: str = ""  # that could check the reference answers; "" if none
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

@@ -6,12 +6,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuiftune import rewards
 from tuiftune.data.facts import DataFacts
 from tuiftune.data.tokens import BYTES_PER_TOKEN, Counter, estimated, has_tokenizer, lengths
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tuiftune.data.tokens import Lengths, LocalModel
 
 COUNTED_ANSWERS = 2_000
+LOOKED_AT = 200  # reference answers, to tell how they could be checked
 LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
 
 
@@ -33,6 +35,7 @@ def measure(
     mix: Mix | None = None,
     seed: int = 42,
     watch: Callable[[int], None] | None = None,
+    reasoning: str = "keep",
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
@@ -62,20 +65,23 @@ def measure(
         )
     folder = Path(model.path) if model is not None and model.path is not None else None
     name = model.reference if model else ""
-    found = lengths(dataset, folder, watch=watch, name=name, strict=True)
+    found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
     if mix:
         portions = _portions(dataset, eval_spec, mix, seed)
-        counted += _mixed_in(portions[1:], folder, name, watch)
+        counted += _mixed_in(portions[1:], folder, name, watch, reasoning)
     totals = np.concatenate([total for total, _ in counted])
     weights = np.concatenate([np.full(len(total), rows / len(total)) for total, rows in counted])
     order = np.argsort(totals, kind="stable")
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
     labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
-    longest_answer, around = _longest_answer(asked, folder)
-    longest = () if mix else _longest_rows(dataset, found, folder)  # a mixture may repeat its longest
+    examples = list(asked)
+    longest_answer, around = _longest_answer(examples, folder, reasoning)
+    longest = (
+        () if mix else _longest_rows(dataset, found, folder, reasoning)
+    )  # a mixture may repeat its longest
     return DataFacts(
         rows=sum(rows for _, rows in counted),
         rows_eval=held_rows,
@@ -89,10 +95,17 @@ def measure(
         longest_answer=longest_answer,
         around_answer=around,
         longest_rows=longest,
+        reward=_reward(examples),
     )
 
 
-def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None) -> tuple[int, ...]:
+def _reward(examples: Sequence[Example]) -> str:
+    """The reward that could check the reference answers, by the first of them."""
+    answered = [one.reference for one in examples[:LOOKED_AT] if one.messages and one.chosen is None]
+    return rewards.suiting([reference for reference in answered if reference])
+
+
+def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None, reasoning: str) -> tuple[int, ...]:
     """Lengths of the longest rows. Where only a sample was counted, those with the most bytes are, too."""
     import numpy as np
 
@@ -102,13 +115,15 @@ def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None) -> tupl
         sizes = estimated(dataset, usable).total
         most = usable[np.argsort(-sizes, kind="stable")[:LONGEST_ROWS]]
         more = np.setdiff1d(most, found.indices)
-        found_more = Counter(folder).lengths(dataset.at(more))
+        found_more = Counter(folder, reasoning=reasoning).lengths(dataset.at(more))
         counted = np.fromiter((total for total, _ in found_more), dtype=np.int64, count=len(more))
         totals = np.concatenate([totals, counted])
     return tuple(int(total) for total in np.sort(totals)[::-1][:LONGEST_ROWS])
 
 
-def _longest_answer(examples: Iterator[Example], folder: Path | None) -> tuple[int | None, int]:
+def _longest_answer(
+    examples: Sequence[Example], folder: Path | None, reasoning: str
+) -> tuple[int | None, int]:
     """Tokens of the longest reference, and most tokens around one (reasoning, marks); by the tokenizer where
     it is here, else from bytes, a third more.
 
@@ -121,7 +136,7 @@ def _longest_answer(examples: Iterator[Example], folder: Path | None) -> tuple[i
         longest = max(len(example.reference.encode()) for example in asked)
         return math.ceil(longest / BYTES_PER_TOKEN * 4 / 3), 0
     asked = sorted(asked, key=lambda example: -len(example.reference.encode()))[:COUNTED_ANSWERS]
-    lengths = Counter(folder).completion_lengths(asked)
+    lengths = Counter(folder, reasoning=reasoning).completion_lengths(asked)
     return max(size for size, _ in lengths), max(around for _, around in lengths) - 1
 
 
@@ -138,7 +153,11 @@ def _sources(mix: Mix) -> str:
 
 
 def _mixed_in(
-    portions: Sequence[Portion], folder: Path | None, name: str, watch: Callable[[int], None] | None
+    portions: Sequence[Portion],
+    folder: Path | None,
+    name: str,
+    watch: Callable[[int], None] | None,
+    reasoning: str,
 ) -> list[tuple[NDArray[np.int64], int]]:
     """(lengths, rows seen in an epoch) of each further source that is seen at all."""
     from tuiftune.data.read.load import load
@@ -146,6 +165,7 @@ def _mixed_in(
     found = []
     for portion in portions:
         if portion.seen:
-            measured = lengths(load(portion.source), folder, watch=watch, name=name, strict=True)
+            rows = load(portion.source)
+            measured = lengths(rows, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
             found.append((measured.total, portion.seen))
     return [(total, seen) for total, seen in found if len(total)]

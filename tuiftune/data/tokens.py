@@ -82,8 +82,10 @@ def name_of(folder: Path) -> str:
 class Counter:
     """Counts tokens of examples as the trainer does, with a local tokenizer and chat template."""
 
-    def __init__(self, folder: Path, name: str = "", loss_on: str = "assistant") -> None:
-        self._asked = tokeniser(folder, loss_on)
+    def __init__(
+        self, folder: Path, name: str = "", loss_on: str = "assistant", reasoning: str = "keep"
+    ) -> None:
+        self._asked = tokeniser(folder, loss_on, reasoning)
         self.name = name or name_of(folder)
         self.refusals: list[Refusal] = []  # of rows of which the bare text is counted
         self.dropped = 0  # rows whose answers the template leaves out
@@ -137,6 +139,7 @@ def lengths(
     watch: Callable[[int], None] | None = None,
     name: str = "",
     strict: bool = False,
+    reasoning: str = "keep",
 ) -> Lengths:
     """Lengths of the usable rows: an even sample of at most `limit` is counted, or all are estimated from
     bytes. With `strict` UserError where the template refuses a row, or no row has anything to learn.
@@ -149,7 +152,7 @@ def lengths(
     picked = (
         usable if len(usable) <= limit else usable[np.linspace(0, len(usable) - 1, limit).astype(np.intp)]
     )
-    counter = Counter(folder, name)
+    counter = Counter(folder, name, reasoning=reasoning)
     counts = np.array(list(counter.lengths(dataset.at(picked), watch)), dtype=np.int64).reshape(-1, 2)
     total, learnt = counts[:, 0], counts[:, 1]
     rows = (

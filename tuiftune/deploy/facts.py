@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import documents, paths, stages
+from tuiftune import documents, paths, stages, techniques
 from tuiftune.deploy.base import Facts
 from tuiftune.errors import UserError
 from tuiftune.models import weights
@@ -35,6 +35,7 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
     paths.require(result / "config.json" if not paths.is_file(result / ADAPTER) else result)
     adapter = documents.read_json(result / ADAPTER) if paths.is_file(result / ADAPTER) else {}
     preset = run.plan().preset(str(run.plan_path))
+    technique = techniques.every()[preset.method.technique]
     model = _base(preset.model.base, preset.model.revision, base, needed=bool(adapter))
     source = model.path if model is not None and model.weights else None
     whole = source if adapter else result
@@ -54,6 +55,8 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         system=preset.data.system,
         context=preset.data.max_length,
         positions=_positions(config),
+        technique=technique.name,
+        mergeable=technique.merges,
         scores=stages.every()[preset.method.stage].scores,
     )
 

@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     tokens.add_argument("--revision")
     tokens.add_argument("--row", type=int, action="append", help="number of a usable row, from 1; repeatable")
     tokens.add_argument("--max-length", type=int, default=2048)
+    tokens.add_argument("--reasoning", choices=("keep", "mask", "drop", "last"), default="keep")
     tokens.add_argument("--loss-on", choices=("assistant", "completion", "all"), default="assistant")
     tokens.add_argument("--format", default="auto")
     tokens.add_argument("--column", action="append", default=[], metavar="ROLE=NAME")

@@ -14,6 +14,7 @@ from tuiftune.evaluate import best_by
 from tuiftune.jobs import place
 from tuiftune.models.download import check, planned, with_weights
 from tuiftune.models.weights import require_reachable
+from tuiftune.plan import teacher
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
@@ -161,6 +162,8 @@ def check_inputs(run: RunDir) -> None:
     preset = run.plan().preset(printable(str(run.plan_path)))
     provenance.files_of(preset)
     require(resolve(preset.model.base, preset.model.revision))
+    if (taught := teacher.of(preset)) is not None:
+        require(taught)
 
 
 def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import techniques
 from tuiftune.errors import UserError
 from tuiftune.models.families import FAMILIES, LLAMA
 from tuiftune.printable import printable
+from tuiftune.techniques.base import Sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tuiftune.models.architecture import Architecture
+    from tuiftune.techniques.base import Technique
 
 Linear = tuple[str, int, int, int]  # name, in features, out features, how many in the model
 
@@ -27,20 +30,56 @@ def parameters(arch: Architecture) -> int:
     if arch.counted:
         return arch.counted.parameters
     embeddings = arch.vocab_size * arch.hidden_size * (1 if arch.tie_embeddings else 2)
-    norm = arch.hidden_size * (2 if arch.norm_bias else 1)
-    norms = norm * (arch.norms_per_layer * arch.num_layers + (1 if arch.final_norm else 0))
     linears = sum(into * out * many for _, into, out, many in linear_shapes(arch))
     router = arch.moe_layers * arch.num_experts * arch.hidden_size
     return (
         embeddings
-        + norms
-        + arch.num_layers * arch.qk_norm
+        + _norms(arch)
         + linears
         + _biases(arch)
         + router
         + arch.expert_parameters
         + arch.extra_parameters
     )
+
+
+def _norms(arch: Architecture) -> int:
+    """Parameters of all norms: those of the layers, of queries and keys, and the last one."""
+    norm = arch.hidden_size * (2 if arch.norm_bias else 1)
+    norms = norm * (arch.norms_per_layer * arch.num_layers + (1 if arch.final_norm else 0))
+    return norms + arch.num_layers * arch.qk_norm
+
+
+def sizes(arch: Architecture) -> Sizes:
+    """What techniques that aren't low-rank count their parameters from."""
+    norms = layer = None
+    if not arch.counted:
+        norms = _norms(arch)
+        if not arch.num_experts:
+            last = arch.hidden_size * (2 if arch.norm_bias else 1) if arch.final_norm else 0
+            linears = sum(into * out * many for _, into, out, many in linear_shapes(arch))
+            layer = (linears + _biases(arch) + norms - last) // arch.num_layers
+    return Sizes(
+        layers=arch.num_layers,
+        hidden=arch.hidden_size,
+        keys=arch.kv_size,
+        norms=norms,
+        layer=layer,
+        linears=tuple(linear_shapes(arch)),
+        experts=arch.num_experts > 0,
+    )
+
+
+def trained_by(arch: Architecture, technique: Technique, options: Mapping[str, object]) -> int:
+    """Parameters that a technique which isn't low-rank trains. UserError where it can have none."""
+    assert technique.counts is not None
+    try:
+        return technique.counts(sizes(arch), options)
+    except ValueError as fault:
+        usual = techniques.automatic(tiny=False, over=False)[0]
+        raise UserError(
+            f"{technique.name} {fault}", place="method.technique", remedy=f"use {usual.key}"
+        ) from fault
 
 
 def active_parameters(arch: Architecture) -> int:

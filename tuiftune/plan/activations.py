@@ -87,6 +87,8 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
             found[HEAD] += _head_casts(arch, settings, values)
         if settings.accumulation > 1 or settings.copies > 1:
             found[GRADIENTS] = gradients + _new_gradients(form, arch, settings, values)
+        elif settings.traits.bounded:  # the forms' gradients are those of another technique
+            found[GRADIENTS] = max(found[GRADIENTS], gradients)
         # With adapters not measured where the head is the peak: bounded, as for what was counted only.
         everywhere = settings.adapted or arch.counted or form.holds(SCORED)
         beside = _masks(arch, settings, masked if everywhere else 0) if masked else (0, 0)
@@ -117,10 +119,24 @@ def components(arch: Architecture, settings: Settings, gradients: int) -> tuple[
     if settings.fp8:
         exact = False
         parts["kernel scratch"] += _fp8_scratch(arch, settings)
+    if settings.teacher is not None:
+        exact = False
+        _add_teacher(parts, settings.teacher, settings, values)
     if settings.attention == "eager" and family != "gemma2":
         exact = False
         _add_scores(parts, arch, settings)
     return parts, exact and _variant(settings, settings.targets_group) in _known(family)
+
+
+def _add_teacher(parts: dict[str, int], teacher: Architecture, settings: Settings, values: Monomials) -> None:
+    """A layer of a forward pass that keeps nothing, and its tile of logits next to the model's own.
+
+    A bound by counting tensors: not measured.
+    """
+    width = max(teacher.intermediate_size, teacher.experts_per_token * teacher.moe_intermediate_size)
+    layer = 3 * width + 4 * teacher.hidden_size + teacher.query_size + 2 * teacher.kv_size
+    parts["activations peak"] += settings.tokens * settings.compute_bytes * layer
+    parts["head and loss"] += int(2 * 4 * values["tile"])
 
 
 def _fp8_scratch(arch: Architecture, settings: Settings) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
-from tuiftune.plan import attention, cost, hyperparameters, parallelism, search
+from tuiftune.plan import attention, cost, hyperparameters, parallelism, search, teacher
 from tuiftune.plan.model import Larger
 from tuiftune.plan.settings import Settings
 
@@ -85,18 +85,21 @@ def base_settings(
     stage = stages.every()[preset.method.stage]
     # All weights are trained in float32: 16 bits round most of an update away.
     weight_bytes = _DTYPE_BYTES[dtype if technique.adapters else "float32"]
+    own, taught = options_of(preset, technique), teacher.of(preset)
+    virtual = int(dict(own).get(technique.virtual, 0))
     return Settings(
         technique=technique.key,
         quantization=technique.base,
         micro_batch=1,
-        length=preset.data.max_length if packing else lengths.bound,
+        length=(preset.data.max_length if packing else lengths.bound) + virtual,
         rank=rank,
         targets=targets if isinstance(targets, str) else tuple(targets),
-        dropout=preset.method.dropout,
+        dropout=preset.method.dropout if technique.counts is None else 0.0,
         packing=packing,
         weight_bytes=weight_bytes,
         autocast=weight_bytes > _DTYPE_BYTES[dtype],
-        saved=tuple(preset.method.modules_to_save) if technique.adapters else (),
+        saved=tuple(preset.method.modules_to_save) if technique.ranked else (),
+        options=own,
         adapter_bytes=_DTYPE_BYTES[hyperparameters.adapter_dtype(preset, technique).value],
         device=device.kind,
         copies=copies,
@@ -104,8 +107,17 @@ def base_settings(
         reference=_reference(stage, technique, preset),
         scores=stage.scores,
         logits=stage.logits,
-        rollouts=preset.method.max_completion_length if stage.rollouts else 0,
+        rollouts=preset.method.max_completion_length if stage.writes else 0,
+        teacher=None if taught is None else taught.architecture,
     )
+
+
+def options_of(preset: Preset, technique: Technique) -> tuple[tuple[str, Any], ...]:
+    """The options that a technique counts its own parameters from."""
+    if technique.counts is None:
+        return ()
+    values = ((option.key, getattr(preset.method, option.key)) for option in technique.options)
+    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in values)
 
 
 def _reference(stage: Stage, technique: Technique, preset: Preset) -> float:

@@ -13,12 +13,14 @@ LABELS = {
     "quantisation constants": "quantization constants",  # words: ok (a key of plan --json)
     "activations kept": "saved activations",
     "activations peak": "peak activations",
+    "generation": "sampling answers",
     "margin": "safety margin",
 }
 # name → (color, sign drawn without color)
 LOOKS: dict[str, tuple[str, str]] = {
     "weights": ("blue", "W"),
     "quantisation constants": ("bright_blue", "q"),  # words: ok (a key of plan --json)
+    "teacher": ("bright_cyan", "T"),
     "adapters": ("cyan", "A"),
     "gradients": ("magenta", "G"),
     "optimizer": ("bright_magenta", "O"),
@@ -26,6 +28,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     "activations peak": ("bright_green", "P"),
     "head and loss": ("yellow", "H"),
     "kernel scratch": ("bright_yellow", "S"),
+    "generation": ("bright_red", "R"),
     "allocator": ("bright_black", "a"),
     "context": ("white", "c"),
     "margin": ("red", "m"),

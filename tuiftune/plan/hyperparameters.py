@@ -34,6 +34,7 @@ FORMATS = frozenset(
     {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
 )
 _NO_ADAPTERS = "not used: full fine-tuning does not have adapters"
+_NO_RANK = "not used: {} does not have a rank"
 
 
 def _stage(preset: Preset) -> Stage:
@@ -115,6 +116,8 @@ def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Ar
         return Reason(key, preset.method.rank, "set in the preset", YOURS)
     if not technique.adapters:
         return Reason(key, RANK, _NO_ADAPTERS, "technique")
+    if not technique.ranked:
+        return Reason(key, RANK, _NO_RANK.format(technique.name), "technique")
     if _stage(preset).rollouts:
         return Reason(
             key, RANK, "a reward is little to learn from: ranks of 1 to 32 do", sources.NO_REGRET.short
@@ -166,6 +169,9 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
     usual = technique.alpha
     if not technique.adapters:
         return Reason("method.alpha", int(usual.value * rank_value), _NO_ADAPTERS, "technique")
+    if not technique.ranked:
+        why = _NO_RANK.format(technique.name)
+        return Reason("method.alpha", int(usual.value * rank_value), why, "technique")
     value = int(usual.value * (1 if technique.alpha_fixed else rank_value))
     return Reason("method.alpha", value, usual.why, usual.source)
 
@@ -173,6 +179,8 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
 def packs(preset: Preset, arch: Architecture) -> bool:
     """Return True if rows share a sequence: as set, or if the stage packs and the model keeps rows apart."""
     asked = preset.data.packing
+    if preset.method.technique in techniques.every() and techniques.find(preset.method.technique).virtual:
+        return False  # each row has its own virtual tokens before it
     return asked is True or (asked == "auto" and _stage(preset).packs and arch.kind.apart)
 
 

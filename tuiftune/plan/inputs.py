@@ -182,7 +182,9 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
     from tuiftune.data.mix.sources import Mix
 
     data = preset.data
-    facts = measure(dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed)
+    facts = measure(
+        dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed, reasoning=data.reasoning
+    )
     return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))
 
 

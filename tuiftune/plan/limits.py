@@ -8,7 +8,8 @@ from tuiftune import stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
-from tuiftune.plan import attention, static
+from tuiftune.plan import attention, static, teacher
+from tuiftune.plan.attempt import options_of
 from tuiftune.printable import printable
 from tuiftune.techniques.base import FP8, NF4
 
@@ -42,6 +43,7 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
         )
     stage = stages.every()[preset.method.stage]
     stage.check_method(preset.method)
+    teacher.check(preset, model)
     if stage.rollouts and preset.training.effective_batch % preset.method.generations:
         raise UserError(
             f"{preset.training.effective_batch} answers a step are not a multiple of the "
@@ -68,8 +70,11 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             place="model.base",
             remedy="if you trust the code in its repository, set model.trust_remote_code and a revision",
         )
-    count.target_names(arch, _targets(preset))
-    count.saved_parameters(arch, preset.method.modules_to_save)
+    if technique.counts is not None:
+        _check_own(preset, arch, technique)
+    else:
+        count.target_names(arch, _targets(preset))
+        count.saved_parameters(arch, preset.method.modules_to_save)
     if preset.training.activation_checkpointing not in (False, "auto") and not _recomputes(arch):
         raise UserError(
             f"the layers of {arch.kind.name} cannot recompute their activations",
@@ -118,6 +123,36 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             f"{technique.name} needs an NVIDIA GPU: 4-bit weights cannot be trained on the CPU",
             place="method.technique" if asked else "model.quantization",
             remedy=f"use {instead.key if asked else instead.base}, or plan for a GPU with --gpu NAME",
+        )
+
+
+def _check_own(preset: Preset, arch: Architecture, technique: Technique) -> None:
+    """UserError for what a technique without a rank can't be applied to, or be run with."""
+    options = dict(options_of(preset, technique))
+    count.trained_by(arch, technique, options)
+    recomputed = preset.training.activation_checkpointing not in (False, "auto")
+    if recomputed and not technique.recomputes:
+        raise UserError(
+            f"{technique.name} does not work with activation checkpointing, which drops its keys and values",
+            place="training.activation_checkpointing",
+            remedy="set it to false or auto, or use another technique",
+        )
+    if not technique.virtual:
+        return
+    for key, asked in (("packing", preset.data.packing), ("padding_free", preset.data.padding_free)):
+        if asked is True:
+            raise UserError(
+                f"rows in one sequence cannot each have the virtual tokens of {technique.name} before them",
+                place=f"data.{key}",
+                remedy="set it to false or auto",
+            )
+    longest, virtual = preset.data.max_length, int(options[technique.virtual])
+    if arch.max_length and longest + virtual > arch.max_length:
+        raise UserError(
+            f"{longest:,} tokens and {virtual:,} virtual ones are more than the model supports "
+            f"({arch.max_length:,})",
+            place=f"method.{technique.virtual}",
+            remedy=f"lower it, or set data.max_length: {arch.max_length - virtual}",
         )
 
 

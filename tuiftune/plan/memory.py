@@ -38,12 +38,22 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     settings = settings.forward
     parts = static.components(arch, settings)
     alone = settings if settings.shards == 1 else replace(settings, copies=1)  # no buckets are exchanged
-    moving, exact = activations.components(arch, alone, gradients=parts["gradients"])
+    passed = arch
+    if reached := settings.option(settings.traits.depth):  # the layers before keep nothing
+        passed = replace(arch, num_layers=min(reached, arch.num_layers))
+    moving, exact = activations.components(passed, alone, gradients=parts["gradients"])
+    exact = exact and not settings.traits.bounded
+    if settings.traits.copies:  # cast for each product
+        moving["activations peak"] += settings.compute_bytes * static.trainable(arch, settings)
     components = {**parts, **moving}
     if settings.shards > 1:
         components = shard.parts({**components, "gradients": parts["gradients"]}, arch, settings)
     if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
         components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
+    if tables := settings.traits.tables:
+        places = 2 if arch.tie_embeddings else 1
+        each = arch.vocab_size * arch.hidden_size * settings.weight_bytes
+        components["activations peak"] += int(tables * places * each)
     allocated = sum(components.values())
     low, high = _allocator_share(settings)
     context = HOST_CONTEXT if settings.device == "cpu" else CONTEXT

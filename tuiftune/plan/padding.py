@@ -70,7 +70,7 @@ class Lengths:
 def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:
     """The facts of the rows that the stage makes of the data: long ones may become several."""
     limit = preset.data.max_length
-    if facts is not None and stages.every()[preset.method.stage].rollouts:
+    if facts is not None and stages.every()[preset.method.stage].writes:
         return _answered(facts, preset)
     if facts is None or not stages.every()[preset.method.stage].splits or facts.longest <= limit:
         return facts
@@ -93,7 +93,8 @@ def as_trained(facts: DataFacts | None, preset: Preset) -> DataFacts | None:
 
 def _answered(facts: DataFacts, preset: Preset) -> DataFacts:
     """The facts of answers that are sampled: each as long as it may be, several to a prompt."""
-    most, several = preset.method.max_completion_length, preset.method.generations
+    most, rollouts = preset.method.max_completion_length, stages.every()[preset.method.stage].rollouts
+    several = preset.method.generations if rollouts else 1
     limit = preset.data.max_length + most
     return replace(
         facts,
@@ -107,7 +108,7 @@ def _answered(facts: DataFacts, preset: Preset) -> DataFacts:
 
 def window(preset: Preset) -> int:
     """Tokens that a sequence may have: those of a row, and of an answer that is sampled to it."""
-    more = preset.method.max_completion_length if stages.every()[preset.method.stage].rollouts else 0
+    more = preset.method.max_completion_length if stages.every()[preset.method.stage].writes else 0
     return int(preset.data.max_length + more)
 
 

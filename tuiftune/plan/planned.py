@@ -155,6 +155,12 @@ class Planned:
         return stage is not None and stage.rollouts
 
     @property
+    def samples(self) -> bool:
+        """Return True if the run trains on answers that it samples, and is evaluated on others."""
+        stage = self._stage()
+        return stage is not None and stage.writes
+
+    @property
     def compares_answers(self) -> bool:
         """Return True if the rows have reference answers that generated ones can be compared with."""
         stage = self._stage()

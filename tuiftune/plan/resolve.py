@@ -18,8 +18,9 @@ from tuiftune.plan import (
     parallelism,
     search,
     shard,
+    teacher,
 )
-from tuiftune.plan.attempt import attempt, fastest, gain, larger_of
+from tuiftune.plan.attempt import attempt, fastest, gain, larger_of, options_of
 from tuiftune.plan.device import device_of, near
 from tuiftune.plan.model import Plan, Reason, Sharded, Speed
 from tuiftune.plan.padding import as_trained, lengths_of, window
@@ -282,6 +283,7 @@ def _reasons(
         hyperparameters.packing(preset, model.architecture),
         attention.padding_reason(preset, settings, lengths),
         *hyperparameters.of_stage(preset),
+        *teacher.reason(preset),
         hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),
@@ -334,6 +336,8 @@ def trainable_parameters(plan: Plan, model: BaseModel) -> int:
     technique = techniques.find(method.technique)
     if not technique.adapters:
         return model.parameters
+    if technique.counts is not None:
+        return count.trained_by(model.architecture, technique, dict(options_of(plan.resolved, technique)))
     return count.adapter_parameters(
         model.architecture, int(method.rank), method.target_modules, technique.magnitudes
     )

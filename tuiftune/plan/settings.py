@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
 from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
+    from tuiftune.models.architecture import Architecture
     from tuiftune.techniques.base import Technique
 
 ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
@@ -50,6 +51,8 @@ class Settings:
     scores: bool = False  # the head answers with one number
     rollouts: int = 0  # tokens of an answer that is sampled, at most; 0: none is
     logits: bool = False  # the loss takes all logits at once
+    teacher: Architecture | None = None  # of a second model, whose forward pass runs with each trained one
+    options: tuple[tuple[str, Any], ...] = ()  # of a technique that counts its own parameters
     masked: bool = False  # attention needs a mask of length²; rows that are only padded need none
 
     @property
@@ -73,6 +76,15 @@ class Settings:
         if asked <= {"q_proj", "v_proj"}:
             return "qv"
         return "attention" if asked <= ATTENTION else "all-linear"
+
+    def option(self, key: str) -> int:
+        """The value of an option of the technique; 0 without a key."""
+        return int(dict(self.options).get(key, 0)) if key else 0
+
+    @property
+    def virtual(self) -> int:
+        """Virtual tokens before each row."""
+        return self.option(self.traits.virtual)
 
     @property
     def adapted(self) -> bool:

@@ -67,10 +67,16 @@ def step_seconds(
         attention *= 2.0 * (settings.micro_batch if settings.padding_free else 1)
     traits = settings.traits
     work = (products + attention) * (2.0 + again) + traits.weight_gradients * products + attention
+    if reached := settings.option(traits.depth):  # nothing is passed back through the layers before
+        share = min(1.0, reached / arch.num_layers)
+        back = (products + attention) * (1.0 + recompute) + traits.weight_gradients * products + attention
+        work = (products + attention) * (1.0 + settings.reference) + share * back
     # autocast doesn't reach experts' grouped products (transformers 5.24): float32 where they are trained
     slow = settings.compute_bytes == 4 or (settings.autocast and arch.num_experts)
     rate = device.flops * (1.0 if device.kind == "cpu" else MATMUL_SHARE * (0.5 if slow else 1.0))
     compute = work / rate
+    if settings.teacher is not None:
+        compute += 2.0 * count.active_parameters(settings.teacher) * tokens / rate
     if settings.fp8:
         compute += _fp8_products(arch, settings, tokens, again) / rate
 
@@ -102,6 +108,8 @@ def step_seconds(
         * arch.num_layers
         * (2.0 + RELAUNCH * recompute + settings.reference)
     )
+    if settings.teacher is not None:
+        launch += LAUNCH["plain"][1] * settings.teacher.num_layers
     if varying and settings.compile:
         launch *= VARYING
     seconds = max(compute + memory + overhead, launch)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
 from tuiftune.models import count
 
 if TYPE_CHECKING:
@@ -39,7 +40,14 @@ def parameters(arch: Architecture) -> int:
     return _counts(arch, 1, "all-linear", False)[0]
 
 
+@lru_cache(maxsize=512)
+def _own(arch: Architecture, technique: str, options: tuple[tuple[str, Any], ...]) -> int:
+    return count.trained_by(arch, techniques.every()[technique], dict(options))
+
+
 def trainable(arch: Architecture, settings: Settings) -> int:
+    if settings.traits.counts:
+        return _own(arch, settings.technique, settings.options)
     total, _, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     if settings.adapted:
         return adapters + count.saved_parameters(arch, settings.saved)
@@ -48,18 +56,21 @@ def trainable(arch: Architecture, settings: Settings) -> int:
 
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     """Return bytes per GPU of weights, quantization constants, adapters, gradients and optimizer."""
-    total, quantisable, adapters = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
+    total, quantisable, _ = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     if settings.scores and not arch.tie_embeddings:  # the head that writes is not loaded
         total -= arch.vocab_size * arch.hidden_size
-    adapters += count.saved_parameters(arch, settings.saved)
     packed, constants = _quantized(arch, settings, quantisable)
     weights = int((total - packed.parameters) * settings.weight_bytes + packed.bytes)
-    adapter_bytes = adapters * settings.adapter_bytes if settings.adapted else 0
     trained = trainable(arch, settings)
+    adapter_bytes = trained * settings.adapter_bytes if settings.adapted else 0
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
+    held = {}
+    if settings.teacher is not None:  # in the precision that products run in
+        held = {"teacher": parameters(settings.teacher) * settings.compute_bytes}
     return {
         "weights": weights,
         "quantisation constants": constants,  # words: ok (a key of plan --json)
+        **held,
         "adapters": adapter_bytes,
         "gradients": trained * each,
         "optimizer": optimizer_bytes(arch, settings, trained, each),

@@ -64,6 +64,7 @@ def section(base: type[BaseModel], does: str) -> type[BaseModel]:
         fields[option.key] = (option.kind, field)
     checks: dict[str, Any] = {
         "_stage_that_is_gone": field_validator("stage", mode="before")(_stage_that_is_gone),
+        "_technique_that_is_gone": field_validator("technique", mode="before")(_technique_that_is_gone),
         "_technique_of_the_stage": field_validator("technique")(_technique_of_the_stage),
         "_own": model_serializer(mode="wrap")(_own),
     }
@@ -115,8 +116,16 @@ def _technique_of_the_stage(value: str, info: ValidationInfo) -> str:
 
 
 def _stage_that_is_gone(value: Any) -> Any:
-    if isinstance(value, str) and value in stages.GONE:
-        why, remedy = stages.GONE[value]
+    return _not_gone(value, stages.GONE)
+
+
+def _technique_that_is_gone(value: Any) -> Any:
+    return _not_gone(value, techniques.GONE)
+
+
+def _not_gone(value: Any, gone: Mapping[str, tuple[str, str]]) -> Any:
+    if isinstance(value, str) and value in gone:
+        why, remedy = gone[value]
         raise PydanticCustomError("refused", "{why}", {"why": f"is {value}: {why}", "remedy": remedy})
     return value
 

@@ -28,6 +28,7 @@ KEYS = (
     "data.mix",
     "method.rewards",
     "run.sync_to",
+    "method.teacher",
 )  # that may hold paths
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]*:")  # builtin:, run:, hf:, https:
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -122,7 +123,7 @@ def _relative(text: str) -> bool:
 
 def _is_name(key: str, text: str, directory: Path) -> bool:
     """Whether it names something on the Hugging Face Hub rather than a path, where nothing of it is there."""
-    if key == "model.base":
+    if key in ("model.base", "method.teacher"):
         return not (text.startswith(("./", "../")) or text.count("/") > 1)
     if key == "run.sync_to":
         return False

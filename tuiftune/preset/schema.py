@@ -135,12 +135,23 @@ class DataSection(Section):
     loss_on: Literal["assistant", "completion", "all"] = Field(
         "assistant", description="tokens used in the loss: assistant messages, completions, or all"
     )
+    reasoning: Literal["keep", "mask", "drop", "last"] = Field(
+        "keep",
+        description="reasoning in answers (such as <think>…</think>): keep: trained; mask: read, but not "
+        "trained; drop: removed; last: kept in the last answer, removed from earlier ones",
+    )
     mix: list[MixSource] = Field(
         default_factory=list, description="other data sources, each with a weight or a share"
     )
     mix_temperature: Annotated[float, Field(ge=1)] | None = Field(
         None,
         description="instead of weights: shares proportional to rows^(1/T); 1: by size, large: equal shares",
+    )
+
+    mix_eval: CountOrNone = Field(
+        0,
+        description="rows of each source in data.mix that are held out, and evaluated by themselves before, "
+        "during and after training; 0: none",
     )
 
     @field_validator("mix")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PLACE = "method.rewards"
 NAME, WEIGHT = "reward", "weight"
+NEARLY_ALL = 0.9
 
 
 @functools.cache
@@ -57,6 +58,16 @@ def made(listed: Sequence[Mapping[str, Any]]) -> tuple[Made, ...]:
 def compares(listed: Sequence[Mapping[str, Any]]) -> bool:
     """Return True if a reward of the list compares with reference answers."""
     return any(every()[str(one[NAME])].compares for one in listed if one.get(NAME) in every())
+
+
+def suiting(references: Sequence[str]) -> str:
+    """Return the first reward that can check nearly all of these reference answers; "" if none can."""
+    for key, reward in sorted(every().items(), key=lambda pair: -pair[1].order):
+        if references and reward.suits is not None:
+            fitting = sum(map(reward.suits, references))
+            if fitting >= NEARLY_ALL * len(references):
+                return key
+    return ""
 
 
 def _meant(name: str) -> str:

@@ -40,6 +40,7 @@ class Reward:
     takes: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     compares: bool = False  # with the reference answer of the row
+    suits: Callable[[str], bool] | None = None  # whether a reference answer is one that it can check
 
 
 @dataclass(frozen=True, slots=True)

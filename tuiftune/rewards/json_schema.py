@@ -68,4 +68,5 @@ JSON_SCHEMA = Reward(
     "1 if the answer is JSON, and fits the schema if one is given; else 0",
     _make,
     {"schema": "a JSON Schema", "path": "a file that holds one"},
+    suits=lambda reference: reference.lstrip().startswith(("{", "[")) and _read(reference) is not None,
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tuiftune.rewards.base import Asked, Score
 
+ENDS_IN_A_NUMBER = re.compile(r"\d[^\w]{0,3}$")
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 
 
@@ -41,4 +42,5 @@ NUMERIC_MATCH = Reward(
     _make,
     {"tolerance": "how far the numbers may be apart (0)"},
     compares=True,
+    suits=lambda reference: ENDS_IN_A_NUMBER.search(reference) is not None,
 )

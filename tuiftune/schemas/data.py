@@ -108,6 +108,7 @@ class TokensDocument(Document):
     truncated: bool
     lost: int
     loss_on: str
+    reasoning: str
     masked_answers: int
     mask_from: str
     own_template: bool

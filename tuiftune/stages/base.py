@@ -48,6 +48,8 @@ class Stage:
         shares: its trainer was seen to train one model over several processes (FSDP2).
         judged: its rows are judged good or bad, and both kinds are needed.
         rollouts: it trains on answers that the model writes itself, several to a row, by their rewards.
+        samples: it trains on an answer that the model writes itself, one to a row.
+        teacher: the option that names a second model, whose distribution is learned.
         reference: forward passes of the model as it began, with which it is compared.
         again: forward passes more of the model itself.
         advice: what is worth knowing before it, in one sentence.
@@ -80,14 +82,22 @@ class Stage:
     shares: bool = False
     judged: bool = False
     rollouts: bool = False
+    samples: bool = False
+    teacher: str = ""
     reference: float = 0.0
     again: float = 0.0
     advice: str = ""
     experimental: str = ""
 
+    @property
+    def writes(self) -> bool:
+        """Return True if it trains on answers that the model writes itself."""
+        return self.rollouts or self.samples
+
     def refuses(self, technique: Technique) -> str | None:
         """Why it cannot run with a technique, in words that follow its name; None where it can."""
-        del technique
+        if technique.next_token and not self.likelihood:
+            return "it is for stages whose loss is that of the next token, sft and pretrain"
         return None
 
     def check_method(self, method: Any) -> None:

@@ -19,6 +19,8 @@ REWARDS = Option(
     [{"reward": "exact_match"}],
     "what an answer is worth: rewards with their weights and parameters, such as "
     "{reward: numeric_match, weight: 1.0}; one of " + ", ".join(rewards.every()),
+    label="rewards",
+    choices=tuple([{rewards.NAME: key}] for key, one in rewards.every().items() if one.suits is not None),
 )
 GENERATIONS = Option(
     "generations",

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AUTO = "auto"
+# What people ask for that can't be had, and what to take instead.
+GONE = {
+    "loftq": (
+        "LoftQ needs a GPU, and its adapter belongs to a changed base model that only this run has",
+        "use qlora, or pissa over 16-bit weights",
+    ),
+    "adalora": (
+        "adapters of AdaLoRA cannot be loaded again once it has pruned their ranks",
+        "use lora, or rslora for high ranks",
+    ),
+}
 
 
 @functools.cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiftune.sources import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from tuiftune.options import Option, Quality
 
 NONE, FP8, NF4 = "none", "fp8", "nf4"  # what a base model is quantized to
@@ -65,6 +67,27 @@ class Over:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a technique that isn't low-rank counts its parameters from, in elements.
+
+    Attributes:
+        keys: width of the keys of a layer, and of its values.
+        norms: parameters of all norms; None if they were not counted.
+        layer: parameters of each layer; None if layers differ, or hold experts.
+        linears: (name, in, out, how many) of the linear layers inside the layers.
+        experts: the layers hold a mixture of experts.
+    """
+
+    layers: int
+    hidden: int
+    keys: int
+    norms: int | None
+    layer: int | None
+    linears: tuple[tuple[str, int, int, int], ...]
+    experts: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Technique:
     """One way to change a base model's weights.
 
@@ -103,11 +126,29 @@ class Technique:
     traffic: float = 1.0  # elementwise memory traffic, as a multiple of LoRA's
     weight_traffic: float = 0.0  # bytes moved for an adapted weight and forward pass, beyond LoRA's
     start_bytes: float = 0.0  # for an element of the largest adapted weight, while adapters are initialized
+    # Parameters it trains of a model, with its options; ValueError, in words that follow its name, where it
+    # can have none. None: low-rank adapters, or all.
+    counts: Callable[[Sizes, Mapping[str, Any]], int] | None = None
+    bounded: bool = False  # its activations are bounded by its forms, which are another's
+    virtual: str = ""  # the option that says how many virtual tokens stand before each row
+    depth: str = ""  # the option that says how many of the last layers are trained, and only they
+    copies: bool = False  # trains copies of the base's own weights, which are cast for each product
+    tables: float = (
+        0.0  # copies of the embeddings in memory at the peak, for each place that they are read in
+    )
+    recomputes: bool = True  # activation checkpointing works with it
+    merges: bool = True  # its result can be merged into the base model's weights
+    next_token: bool = False  # only for stages whose loss is the mean over the next tokens
 
     @property
     def accepted(self) -> tuple[Option, ...]:
         """The options that may stand with it in a preset."""
         return (*self.options, *self.unused)
+
+    @property
+    def ranked(self) -> bool:
+        """Its adapters have a rank."""
+        return any(option.key == "rank" for option in self.options)
 
     @property
     def quantized(self) -> bool:

@@ -62,6 +62,12 @@ ADAPTER_OPTIONS = (
     ),
 )
 
+
+def without(*keys: str) -> tuple[Option, ...]:
+    """The options of low-rank adapters but these: what a technique accepts and makes no use of."""
+    return tuple(one for one in ADAPTER_OPTIONS if one.key not in keys)
+
+
 TINY_RATE = Fact(2e-3, "adapters take about ten times the rate of full fine-tuning", NO_REGRET.short)
 SAME_AS_LORA = Fact(1, "LoRA's rate", NO_REGRET.short)
 RATES = Rates(

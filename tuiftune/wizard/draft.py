@@ -122,6 +122,18 @@ class Draft:
             name="" if preset.name == "untitled" else preset.name,
         )
 
+    def _recommended(self) -> dict[str, Value]:
+        """What was recommended for the stage of the rows, without what another one has a default of its own
+        for.
+        """
+        from tuiftune import stages
+
+        chosen = stages.every().get(str(self.overrides.get("method.stage", "")))
+        if chosen is None or chosen.key == self.recommended.get("method.stage", stages.usual().key):
+            return dict(self.recommended)
+        own = {*chosen.defaults, *(() if chosen.answers else ("evaluation.score",))}
+        return {key: value for key, value in self.recommended.items() if key not in own}
+
     def _document(self) -> dict[str, Any]:
         from tuiftune.preset import method
         from tuiftune.preset.explain import unknown_key
@@ -139,7 +151,7 @@ class Draft:
         }
         if self.name:
             document["name"] = self.name
-        for dotted, value in {**self.recommended, **self.overrides}.items():
+        for dotted, value in {**self._recommended(), **self.overrides}.items():
             section, _, key = dotted.partition(".")
             if not key or dotted not in keys():
                 message, remedy = unknown_key(tuple(dotted.split(".")))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import stages, techniques
+from tuiftune import rewards, stages, techniques
 from tuiftune.preset.schema import MethodSection
 from tuiftune.sources import DEFAULT
 
@@ -27,6 +27,7 @@ class Setting:
 
 
 _TECHNIQUE = "method.technique"
+CHECKED = "method.rewards"
 _OTHERS: tuple[Setting, ...] = (
     Setting("data.max_length", "max length", (128, 256, 512, 1024, 2048, 4096, 8192), 2048),
     Setting("training.effective_batch", "eff. batch", (4, 8, 16, 32, 64, 128), 16),
@@ -77,20 +78,45 @@ _OTHERS: tuple[Setting, ...] = (
 def settings_of(draft: Draft) -> tuple[Setting, ...]:
     """Return the settings for a draft, including the options of its stage and its technique."""
     section = MethodSection.model_fields
-    stage = draft.value("method.stage") or section["stage"].default
-    return _settings(str(stage), str(draft.value(_TECHNIQUE) or techniques.AUTO))
+    stage = str(draft.value("method.stage") or section["stage"].default)
+    offered = CHECKED in draft.recommended  # answers that a reward can check
+    found = _settings(stage, str(draft.value(_TECHNIQUE) or techniques.AUTO), offered)
+    if key := stages.every()[stage].teacher:
+        larger = ("", *larger_models(draft.model))
+        return tuple(replace(one, choices=larger) if one.key == f"method.{key}" else one for one in found)
+    return found
+
+
+def larger_models(base: str) -> tuple[str, ...]:
+    """Return the models of the catalog that could teach a base model: larger, with the same vocabulary."""
+    from tuiftune.models import catalogue
+
+    entry = catalogue.find(base.strip()) if base.strip() else None
+    if entry is None:
+        return ()
+    own, family = entry.architecture, entry.id.partition("/")[0]
+    return tuple(
+        one.id
+        for one in sorted(catalogue.entries(), key=lambda one: one.parameters)
+        if one.id.startswith(f"{family}/")
+        and one.parameters > entry.parameters
+        and one.architecture.vocab_size == own.vocab_size
+        and one.architecture.family.partition("_")[0] == own.family.partition("_")[0]
+        and one.instruct == entry.instruct
+    )
 
 
 @functools.cache
-def _settings(stage: str, technique: str) -> tuple[Setting, ...]:
+def _settings(stage: str, technique: str, offered: bool) -> tuple[Setting, ...]:
     every = sorted(techniques.every().values(), key=lambda one: not one.adapters)  # the smallest step first
     choices = (techniques.AUTO, *(one.key for one in every))
     found = [Setting(_TECHNIQUE, "technique", choices, techniques.AUTO), *_OTHERS]
     chosen = techniques.every().get(technique)
     own = techniques.options_of(technique) if chosen is None else chosen.options
     kind = stages.every()[stage]
-    if kind is not stages.usual():  # what else such rows can be trained by
-        alike = tuple(key for key, one in stages.every().items() if one.formats & kind.formats)
+    if offered or kind is not stages.usual():  # what else such rows can be trained by
+        rows = kind.own or kind.formats
+        alike = tuple(key for key, one in stages.every().items() if one.formats & rows)
         found.insert(0, Setting("method.stage", "stage", alike, stages.usual().key))
     before = _TECHNIQUE
     for option in (*stages.every()[stage].options, *own):
@@ -156,6 +182,8 @@ def written(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(str(one.get(rewards.NAME)) if isinstance(one, dict) else str(one) for one in value)
     if isinstance(value, float):
         return f"{value:g}".replace("e-0", "e-")
     return str(value)

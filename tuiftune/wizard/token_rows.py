@@ -33,6 +33,7 @@ def _options(draft: Draft, model: str, rows: Sequence[int]) -> list[str]:
     options = [f"--revision={revision}"] if (revision := draft.value("model.revision")) else []
     options += ["--model", model, "--max-length", str(draft.value("data.max_length") or 2048)]
     options += ["--loss-on", str(draft.value("data.loss_on") or "assistant"), "--format", draft.format]
+    options += ["--reasoning", str(draft.value("data.reasoning") or "keep")]
     options += [f"--column={role}={name}" for role, name in draft.columns.items()]
     options += [f"--row={row}" for row in rows]
     if draft.system:

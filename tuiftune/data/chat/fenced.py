@@ -37,17 +37,17 @@ _warm: dict[Key, Asked | UserError] = {}
 _lock = threading.Lock()
 
 
-def tokeniser(folder: Path, loss_on: str = "assistant") -> Asked:
+def tokeniser(folder: Path, loss_on: str = "assistant", reasoning: str = "keep") -> Asked:
     """Return what answers questions about the tokenizer of a local model directory.
 
     UserError in one line when its files can't be read within the limits; the same again, at once, for as long
     as they stay as they are.
     """
-    key = (str(folder), loss_on, _signature(folder))
+    key = (str(folder), f"{loss_on} {reasoning}", _signature(folder))
     with _lock:
         known = _warm.pop(key, None)
         if known is None:
-            known = _made(folder, loss_on)
+            known = _made(folder, loss_on, reasoning)
             for old in list(_warm)[: max(0, len(_warm) + 1 - KEPT)]:
                 gone = _warm.pop(old)
                 if not isinstance(gone, UserError):
@@ -67,23 +67,23 @@ def forget() -> None:
         _warm.clear()
 
 
-def _made(folder: Path, loss_on: str) -> Asked | UserError:
+def _made(folder: Path, loss_on: str, reasoning: str) -> Asked | UserError:
     if folder == assets.BASE:
-        return Open(_read(folder, loss_on))
+        return Open(_read(folder, loss_on, reasoning))
     size = sum(size for _, size in _signature(folder))
     allowed = Allowance.of(size=size)
     allowed = Allowance(allowed.seconds, allowed.memory + BYTES_A_BYTE // 4 * size)
     try:
         ask_engine(folder)
-        return Fence(_read, folder, loss_on, place=str(folder), allowed=allowed)
+        return Fence(_read, folder, loss_on, reasoning, place=str(folder), allowed=allowed)
     except UserError as fault:
         return fault
 
 
-def _read(folder: Path, loss_on: str) -> Tokeniser:
+def _read(folder: Path, loss_on: str, reasoning: str) -> Tokeniser:
     from tuiftune.data.chat.local import read_tokeniser
 
-    return read_tokeniser(folder, max_length=UNCUT, loss_on=loss_on)
+    return read_tokeniser(folder, max_length=UNCUT, loss_on=loss_on, reasoning=reasoning)
 
 
 def _signature(folder: Path) -> tuple[tuple[int, int], ...]:

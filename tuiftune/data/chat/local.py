@@ -38,7 +38,9 @@ def read_document(path: Path) -> dict[str, Any]:
     return documents.read_json(path, remedy="download the model's files again")
 
 
-def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant") -> Tokeniser:
+def read_tokeniser(
+    folder: Path, *, max_length: int, loss_on: str = "assistant", reasoning: str = "keep"
+) -> Tokeniser:
     """Return the tokenizer of a local model directory, with the plain template if it does not have one: as
     the engine loads it, where it has been asked, else as the files are.
     """
@@ -64,6 +66,7 @@ def read_tokeniser(folder: Path, *, max_length: int, loss_on: str = "assistant")
         loss_on=loss_on,
         own_template=source is not None,
         base_stops=stops,
+        reasoning=reasoning,
     )
 
 

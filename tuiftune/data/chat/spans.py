@@ -8,11 +8,12 @@ mark answers with `{% generation %}` are believed where the marks take in all th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.data.chat.ending import Marks, find_ending
-from tuiftune.data.chat.reasoning import CLOSED, Thought, opened, thought
+from tuiftune.data.chat.reasoning import CLOSED, Thought, opened, thought, without
 from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.example import Message
 from tuiftune.errors import UserError
@@ -55,12 +56,16 @@ class Chat:
         self._stops = self.ending.stops
         self.method = "generation marks" if self._marks_suffice() else "prefixes"
 
-    def learnt(self, messages: Sequence[Message], loss_on: str) -> Rendered:
+    def learnt(self, messages: Sequence[Message], loss_on: str, reasoning: str = "keep") -> Rendered:
         """The conversation with the spans to learn: every `assistant` turn, or the last one for `completion`.
 
-        Turns whose source gave them weight 0 are left out. UserError where the spans can't be found with
-        certainty.
+        Turns whose source gave them weight 0 are left out. `reasoning`: what becomes of it, as
+        `data.reasoning` says. UserError where the spans can't be found with certainty.
         """
+        found = self._learnt(_without_reasoning(messages, reasoning), loss_on)
+        return _masked(found, messages) if reasoning == "mask" else found
+
+    def _learnt(self, messages: Sequence[Message], loss_on: str) -> Rendered:
         last = len(messages) - 1
         prompt = None
         if last > 0 and messages[last].role == "assistant":
@@ -204,6 +209,47 @@ def _wanted(messages: Sequence[Message], loss_on: str) -> list[int]:
     turns = [index for index, message in enumerate(messages) if message.role == "assistant"]
     chosen = turns if loss_on == "assistant" else turns[-1:]
     return [index for index in chosen if messages[index].weight != 0]
+
+
+def _without_reasoning(messages: Sequence[Message], reasoning: str) -> Sequence[Message]:
+    """The conversation as it is trained: with all reasoning, with none, or with that of the last answer."""
+    if reasoning not in ("drop", "last"):
+        return messages
+    last = len(messages) - 1
+    return [
+        replace(one, content=without(one.content).lstrip("\n"))
+        if one.role == "assistant" and (reasoning == "drop" or index != last)
+        else one
+        for index, one in enumerate(messages)
+    ]
+
+
+def _masked(found: Rendered, messages: Sequence[Message]) -> Rendered:
+    """The same, with the reasoning of each answer, its tags included, outside of what is learned."""
+    hidden: list[Span] = []
+    at = 0
+    for message in messages:
+        part = _thought(message.content) if message.role == "assistant" else None
+        if part is None:
+            continue
+        whole = re.compile(rf"{re.escape(part.reasoning)}\s*{re.escape(part.close)}")
+        seen = whole.search(found.text, at)
+        if seen is None:
+            continue  # the template left it out
+        start, at = seen.span()
+        opening = found.text.rfind(part.open, 0, start)
+        between = found.text[opening + len(part.open) : start] if opening >= 0 else "x"
+        hidden.append((opening if not between.strip() else start, at))
+    spans: list[Span] = []
+    for begin, end in found.spans:
+        for first, last in hidden:
+            if begin < last and first < end:
+                if begin < first:
+                    spans.append((begin, first))
+                begin = last
+        if begin < end:
+            spans.append((begin, end))
+    return replace(found, spans=tuple(spans))
 
 
 def _thought(content: str) -> Thought | None:

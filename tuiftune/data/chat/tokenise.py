@@ -99,12 +99,16 @@ class Tokeniser:
         loss_on: str,
         own_template: bool = True,
         base_stops: Sequence[int] = (),
+        reasoning: str = "keep",
     ) -> None:
-        """`base_stops`: the token ids at which the base model's own generation settings stop."""
+        """`base_stops`: the token ids at which the base model's own generation settings stop; `reasoning`: as
+        `data.reasoning` says.
+        """
         backend.no_truncation()
         backend.no_padding()
         self.backend, self.template = backend, template
         self.max_length, self.loss_on, self.own_template = max_length, loss_on, own_template
+        self.reasoning = reasoning
         added = backend.get_added_tokens_decoder()
         self.eos = template.special.get("eos_token", "")
         self._special = {token.content for token in added.values() if token.special} | {self.eos} - {""}
@@ -133,7 +137,7 @@ class Tokeniser:
         at(Stage.TEMPLATE, example.row)
         if example.messages is not None:
             messages = example.messages if example.chosen is None else example.sides()[0].messages
-            return self.chat.learnt(messages or (), loss_on or self.loss_on)
+            return self.chat.learnt(messages or (), loss_on or self.loss_on, self.reasoning)
         text = example.text or ""
         if not text.endswith(self.eos):
             text += self.eos

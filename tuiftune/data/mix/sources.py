@@ -56,11 +56,13 @@ class Mix:
 
     sources: tuple[Source, ...] = ()
     temperature: float | None = None
+    held: int = 0  # rows of each source that are not trained on, but evaluated by themselves
 
     @classmethod
     def of(cls, data: DataSection) -> Mix:
         """As a preset says it."""
-        return cls(tuple(Source(one.path, one.weight, one.share) for one in data.mix), data.mix_temperature)
+        sources = tuple(Source(one.path, one.weight, one.share) for one in data.mix)
+        return cls(sources, data.mix_temperature, data.mix_eval)
 
     def values(self) -> dict[str, Any]:
         """As the preset's `data` says it, keys that are at their default left out."""
@@ -71,6 +73,8 @@ class Mix:
             return {"weight": source.weight} if source.share is None else {"share": source.share}
 
         values: dict[str, Any] = {"mix": [{"path": source.path, **amount(source)} for source in self.sources]}
+        if self.held:
+            values["mix_eval"] = self.held
         return values if self.temperature is None else {**values, "mix_temperature": self.temperature}
 
     def __bool__(self) -> bool:
@@ -122,10 +126,14 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """The rows of an epoch (repeats are repeated) and what each source contributes, the main one first."""
+    """The rows of an epoch (repeats are repeated) and what each source contributes, the main one first.
+
+    `held`: the rows of each source, by its path, that are held out to evaluate it by itself.
+    """
 
     examples: list[Example]
     portions: tuple[Portion, ...]
+    held: dict[str, list[Example]]
 
     def share(self, portion: Portion) -> float:
         """A source's part of all rows seen."""
@@ -141,11 +149,37 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
     """
     held = {prompt_of(example) for example in held_out}
     read = [fresh_rows(source.path, held, train[0] if train else None) for source in mix.sources]
-    found = portions(name, len(train), [(rows, len(fresh)) for rows, fresh in read], mix)
+    parts = [
+        _parted(fresh, mix.held, seed, source.path)
+        for (_, fresh), source in zip(read, mix.sources, strict=True)
+    ]
+    sizes = [(rows - len(kept), len(fresh)) for (rows, _), (kept, fresh) in zip(read, parts, strict=True)]
+    found = portions(name, len(train), sizes, mix)
     examples = list(train)
-    for portion, (_, fresh) in zip(found[1:], read, strict=True):
+    for portion, (_, fresh) in zip(found[1:], parts, strict=True):
         examples += sample(fresh, portion.weight, seed)
-    return Mixture(examples, found)
+    own = {source.path: kept for source, (kept, _) in zip(mix.sources, parts, strict=True) if kept}
+    return Mixture(examples, found, own)
+
+
+def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[Example], list[Example]]:
+    """The rows of a source that are held out (by content and seed), and the others. UserError if none is
+    left.
+    """
+    if not held:
+        return [], rows
+    if held >= len(rows):
+        raise UserError(
+            f"{held:,} rows are to be held out, and it has {len(rows):,}",
+            place=path,
+            remedy="lower data.mix_eval",
+        )
+    order = sorted(range(len(rows)), key=lambda index: (_key(rows[index], seed), index))
+    kept = {prompt_of(rows[index]) for index in order[:held]}  # equal prompts stay together
+    return (
+        [row for row in rows if prompt_of(row) in kept],
+        [row for row in rows if prompt_of(row) not in kept],
+    )
 
 
 def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, list[Example]]:

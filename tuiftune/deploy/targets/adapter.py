@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # What vLLM takes as --max-lora-rank, and what it refuses of an adapter: vllm/config/lora.py and
 # vllm/lora/peft_helper.py (vLLM 0.11, October 2025).
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+LOW_RANK = "LORA"  # PEFT's name of them
 MERGE = "export the whole model: --to merged"
 
 
@@ -22,6 +23,15 @@ def refuses(facts: Facts, form: Form) -> tuple[str, str] | None:
     adapter = facts.adapter
     if not adapter:
         return "the result is a whole model and has no adapter", MERGE
+    if not facts.mergeable:
+        return (
+            f"servers take adapters of weights, and {facts.technique} has virtual tokens",
+            "use them with the base model: tuiftune chat RUN, or result/model with transformers and PEFT",
+        )
+    if adapter.get("trainable_token_indices"):
+        return "servers refuse adapters with trained embeddings in them", MERGE
+    if adapter.get("peft_type", LOW_RANK) != LOW_RANK:
+        return f"servers take low-rank adapters only, and this is {facts.technique}", MERGE
     if adapter.get("use_dora"):
         return "servers refuse DoRA adapters: their magnitudes have no place in vLLM or SGLang", MERGE
     if saved := adapter.get("modules_to_save"):

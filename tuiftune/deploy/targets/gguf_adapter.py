@@ -22,6 +22,7 @@ def refuses(facts: Facts, form: Form) -> tuple[str, str] | None:
     if refused is None:
         return None
     what = refused[0].replace("servers refuse", "llama.cpp refuses").replace("servers do", "llama.cpp does")
+    what = what.replace("servers take", "llama.cpp takes")
     return what.replace(": their magnitudes have no place in vLLM or SGLang", ""), gguf_instead(refused[1])
 
 

@@ -49,6 +49,11 @@ class ModelContender:
         return dict(self._trainer.measured)
 
     @property
+    def sources(self) -> dict[str, float]:
+        """Loss on the held-out rows of each source, measured with `loss`."""
+        return dict(self._trainer.source_losses)
+
+    @property
     def ranked(self) -> list[bool]:
         """Of the same rows, if they are pairs: whether the chosen answer was the likelier one."""
         return list(self._trainer.ranked)

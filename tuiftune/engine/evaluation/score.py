@@ -36,6 +36,7 @@ class Score:
     unended: int = 0
     measured: dict[str, float] = field(default_factory=dict)  # what the stage tells of the held-out rows
     ranked: list[bool] = field(default_factory=list)  # a pair: whether its chosen answer was the likelier one
+    sources: dict[str, dict[str, float]] = field(default_factory=dict)  # loss and exact match of each source
     likelihood: bool = True  # whether the loss is a token's, of which a perplexity can be told
 
     def document(self, held_out: int) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class Score:
             "stripped": self.stripped,
             "unended": self.unended,
             **({"measured": self.measured} if self.measured else {}),
+            **({"sources": self.sources} if self.sources else {}),
             **({"pairs": len(self.ranked), "pairs_ranked": sum(self.ranked)} if self.ranked else {}),
         }
 
@@ -71,12 +73,17 @@ class Scorer:
         self.compares = compared and wanted.score != "none"
         rows = wanted.rows if self.compares else 0 if compared else wanted.samples
         self.questions = context.stage.questions(examples, context.tokeniser, rows)
+        self.asked_of = {
+            name: context.stage.questions(given, context.tokeniser, rows)
+            for name, given in context.examples.sources.items()
+        }
 
     def score(self, contender: ModelContender, step: int) -> Score:
         """Measure a model as it is now."""
         with contender:
             loss = contender.loss() if self._held_out else None
             written = contender.answer(self.questions)
+            sources = self._by_source(contender)
         pairs = [(one.answer, asked) for one, asked in zip(written, self.questions, strict=True)]
         compared = pairs if self.compares else []
         matched = sum(matches(answer, asked.reference) for answer, asked in compared) if compared else None
@@ -95,6 +102,7 @@ class Scorer:
             sum(not one.ended for one in written),
             contender.measured if self._held_out else {},
             contender.ranked if self._held_out else [],
+            sources,
             self._likelihood,
         )
         if compared:
@@ -115,6 +123,18 @@ class Scorer:
             Pair(answer, asked.reference, asked.text, asked.row)
             for answer, asked in zip(answers, self.questions, strict=True)
         ]
+
+    def _by_source(self, contender: ModelContender) -> dict[str, dict[str, float]]:
+        """Loss of each source, and the share of its answers that match if answers are compared."""
+        found = {name: {"loss": loss} for name, loss in contender.sources.items()} if self._held_out else {}
+        for name, asked in self.asked_of.items() if self.compares else ():
+            written = contender.answer(asked)
+            right = sum(
+                matches(one.answer, question.reference) for one, question in zip(written, asked, strict=True)
+            )
+            if asked:
+                found.setdefault(name, {})["exact_match"] = right / len(asked)
+        return found
 
     def side_by_side(self, before: Score, after: Score) -> list[dict[str, Any]]:
         """Every scored row: prompt, reference, both answers, and whether they match where they should."""

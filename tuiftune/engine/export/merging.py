@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tuiftune.models.weights import Stored
 
 NAMED = 3  # modules that a message names
+SAVED = ".modules_to_save."
+TRAINED = ("lora_", "ia3_l", "trainable_tokens_delta", SAVED)  # in the names of what an adapter's file holds
 
 
 @dataclass
@@ -186,16 +188,46 @@ class Adapted:
         import torch
 
         holder = self._layers[0].get_base_layer()
-        empty = holder._parameters[self._parameter]
+        empty, bias = holder._parameters[self._parameter], holder._parameters.get("bias")
         holder._parameters[self._parameter] = torch.nn.Parameter(weight, requires_grad=False)
+        if self._parameter != "bias" and bias is not None:
+            holder._parameters["bias"] = None  # merged by itself: here it has no values
         try:
             for layer in self._layers:
                 layer.merge(safe_merge=True)
             return holder._parameters[self._parameter].data
         finally:
             holder._parameters[self._parameter] = empty
+            if bias is not None:
+                holder._parameters["bias"] = bias
             for layer in self._layers:
                 layer.merged_adapters.clear()
+
+
+class Rows:
+    """Embeddings of which some rows were trained."""
+
+    def __init__(self, rows: list[int], trained: Any) -> None:
+        self._rows, self._trained = rows, trained
+
+    def merged(self, weight: Any) -> Any:
+        """The weight, in float32, with the trained rows."""
+        import torch
+
+        made = weight.clone()
+        made[torch.tensor(self._rows)] = self._trained.detach().to(weight)
+        return made
+
+
+class Scaled:
+    """A bias that is scaled with the outputs it is added to."""
+
+    def __init__(self, scales: Any) -> None:
+        self._scales = scales
+
+    def merged(self, bias: Any) -> Any:
+        """The bias, in float32."""
+        return bias * self._scales.detach().to(bias).reshape(bias.shape)
 
 
 class Replaced:
@@ -210,6 +242,9 @@ class Replaced:
 
         del weight
         return self._weight.detach().to(torch.float32)
+
+
+Changed = Adapted | Replaced | Rows | Scaled
 
 
 def empty(config: Any, auto: Any, *, remote_code: bool) -> Any:
@@ -234,9 +269,7 @@ def adapt(model: Any, adapter: Path) -> Any:
             layer._move_adapter_to_device_of_base_layer = _stay
     set_peft_model_state_dict(made, load_peft_weights(adapter, device="cpu"), low_cpu_mem_usage=True)
     lost = [
-        name
-        for name, one in made.named_parameters()
-        if one.is_meta and ("lora_" in name or ".modules_to_save." in name)
+        name for name, one in made.named_parameters() if one.is_meta and any(part in name for part in TRAINED)
     ]
     if lost:
         raise UserError(
@@ -245,7 +278,7 @@ def adapt(model: Any, adapter: Path) -> Any:
             remedy="copy the run again",
         )
     for name, one in made.named_parameters():
-        if "lora_" in name:
+        if any(part in name for part in TRAINED if part != SAVED):
             one.data = one.data.to(torch.float32)
     return made
 
@@ -254,20 +287,31 @@ def _stay(*given: Any, **more: Any) -> None:
     """Leave an adapter where it is."""
 
 
-def _adapted(model: Any) -> dict[str, Adapted | Replaced]:
+def _adapted(model: Any) -> dict[str, Changed]:
     """What changes each weight, by the weight's name in the base model."""
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils import ModulesToSaveWrapper
+    from peft.utils.other import TrainableTokensWrapper
 
     prefix = "base_model.model."
-    found: dict[str, Adapted | Replaced] = {}
+    found: dict[str, Changed] = {}
     around: dict[tuple[int, str], tuple[str, list[Any]]] = {}
     for path, module in model.named_modules():
         name = path.removeprefix(prefix)
         if isinstance(module, ModulesToSaveWrapper):
             for key, one in module.modules_to_save[module.active_adapters[0]].named_parameters():
                 found[f"{name}.{key}"] = Replaced(one)
+        elif isinstance(module, TrainableTokensWrapper):
+            key, token = module.active_adapters[0], module.token_adapter
+            if token.tied_adapter is None:
+                rows, trained = token.token_indices[key], token.trainable_tokens_delta[key]
+                found[f"{name}.weight"] = Rows(list(rows), trained)
+        elif path.endswith(".token_adapter"):
+            continue
         elif isinstance(module, BaseTunerLayer) and path:
+            scales = getattr(module, "ia3_l", None)
+            if scales and not module.is_feedforward and module.get_base_layer().bias is not None:
+                found[f"{name}.bias"] = Scaled(next(iter(scales.values())))
             parameter = getattr(module, "parameter_name", None) or "weight"
             plain = name.replace(".base_layer", "")
             # Wrappers around wrappers come outermost first: those of one parameter are merged inside out.

@@ -108,6 +108,7 @@ class Opened:
             loaded,
             max_length=data.max_length,
             loss_on=data.loss_on,
+            reasoning=data.reasoning,
             place=place or self.base.reference,
             base_stops=stops,
             now=began(self.run),

@@ -194,6 +194,10 @@ def _scores(document: dict[str, Any]) -> list[str]:
     verdict = document.get("verdict") or {}
     if verdict.get("says"):
         lines += ["", f"**{_shown(verdict['says'])}** {_shown(verdict['fix'])}".rstrip()]
+    for name, scores in (after.get("sources") or {}).items():
+        first = (before.get("sources") or {}).get(name, {})
+        parts = [f"{key.replace('_', ' ')} {first.get(key, 0):.4g} → {scores[key]:.4g}" for key in scores]
+        lines += ["", f"{_shown(name)}, evaluated by itself: {', '.join(parts)}."]
     if losses := document.get("base_losses"):
         shown = ", ".join(f"{losses[key]:.4f} in {name}" for key, name in BASES.items() if key in losses)
         lines += ["", f"Trained on the base model in FP8. Loss of the base model alone: {shown}."]
@@ -229,7 +233,7 @@ def _settings(settings: Settings) -> list[tuple[str, Any]]:
         rows += [
             (key, value)
             for key, value in preset.method.model_dump().items()
-            if key != "stage" and value != []
+            if key not in {"stage", *(option.key for option in settings.traits.unused)} and value != []
         ]
     else:
         rows.append(("technique", settings.technique))

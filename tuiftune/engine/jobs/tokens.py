@@ -69,6 +69,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
             load_tokenizer(base),
             max_length=given.max_length,
             loss_on=given.loss_on,
+            reasoning=given.reasoning,
             place=given.model,
             base_stops=stop_ids(base),
         )
@@ -139,6 +140,7 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
         "truncated": row.truncated,
         "lost": row.lost,
         "loss_on": tokeniser.loss_on,
+        "reasoning": tokeniser.reasoning,
         "masked_answers": sum(
             turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()
         ),

@@ -49,7 +49,7 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
         left_out += sorted({rf".*\.{path}" for path in passed_by(model).values()})
     saved = modules_to_save(model, whole)
     return LoraConfig(
-        task_type="SEQ_CLS" if hasattr(model, SCORES) else "CAUSAL_LM",
+        task_type=task_of(model),
         target_modules=chosen,
         target_parameters=expert_parameters(model, unread) if chosen == "all-linear" else None,
         exclude_modules="|".join(left_out) if left_out else None,
@@ -58,6 +58,32 @@ def config(model: Any, wanted: str | list[str], whole: list[str], **options: Any
         bias="none",
         **options,
     )
+
+
+def task_of(model: Any) -> str:
+    """PEFT's name of what the model answers with: a number, or text."""
+    return "SEQ_CLS" if hasattr(model, SCORES) else "CAUSAL_LM"
+
+
+def in_full(model: Any, **parts: Any) -> Any:
+    """PEFT's configuration of a model with no low-rank adapter, but `parts` that are trained in full."""
+    from peft import LoraConfig
+    from peft.utils.constants import DUMMY_TARGET_MODULES
+
+    return LoraConfig(task_type=task_of(model), r=1, target_modules=DUMMY_TARGET_MODULES, **parts)
+
+
+def holders(model: Any) -> dict[str, Any]:
+    """The modules that hold weights themselves, by path: all that text passes, but embeddings and head."""
+    towers = other_towers(model)
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    return {
+        path: module
+        for path, module in model.named_modules()
+        if any(True for _ in module.parameters(recurse=False))
+        and not any(module is end for end in ends)
+        and not (towers and re.fullmatch(towers, path))
+    }
 
 
 def targets(model: Any, wanted: str | list[str]) -> str | list[str]:
@@ -291,5 +317,7 @@ def _tied(model: Any) -> bool:
 def are_off(model: Any) -> bool:
     """Return True if the model's adapters are switched off."""
     from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
 
-    return any(isinstance(one, BaseTunerLayer) and one.disable_adapters for one in model.modules())
+    kinds = (BaseTunerLayer, AuxiliaryTrainingWrapper)
+    return any(isinstance(one, kinds) and one.disable_adapters for one in model.modules())

@@ -25,6 +25,7 @@ class Tokeniser(Shared):
         place: str = "",
         base_stops: Sequence[int] = (),
         now: datetime | None = None,
+        reasoning: str = "keep",
     ) -> None:
         """`now` is the date that the template may write."""
         if not getattr(tokenizer, "is_fast", False):
@@ -49,6 +50,7 @@ class Tokeniser(Shared):
             loss_on=loss_on,
             own_template=own,
             base_stops=base_stops,
+            reasoning=reasoning,
         )
 
 

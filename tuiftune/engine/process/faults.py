@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tuiftune.engine.process.stopping import StoppedError
+from tuiftune.engine.process.stopping import PausedError, StoppedError
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import size
 from tuiftune.hardware.driver_faults import of_message
@@ -60,6 +60,8 @@ def ending_of(fault: BaseException) -> Ending:
     if isinstance(fault, StoppedError):
         code = ExitCode.FAILED if fault.stop.state == "failed" else ExitCode.STOPPED
         return Ending(fault.stop.state, code, fault.stop.why)
+    if isinstance(fault, PausedError):
+        return Ending("stopped", ExitCode.STOPPED, f"paused: {printable(str(fault))}")
     if isinstance(fault, NotANumberError):
         why = f"{fault}; lower the learning rate, or check the rows of that step"
         return Ending("nan", ExitCode.NOT_A_NUMBER, why)

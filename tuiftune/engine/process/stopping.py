@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -37,6 +39,10 @@ class StoppedError(Exception):
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
         super().__init__(stop.why)
+
+
+class PausedError(UserError):
+    """What the run needs of others is not to be had now: it ends resumable, and says what to do."""
 
 
 class Stopping:

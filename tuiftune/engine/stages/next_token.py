@@ -11,6 +11,7 @@ from typing import Any
 
 from trl import SFTTrainer
 
+from tuiftune.engine.model import virtual_tokens
 from tuiftune.engine.training import attention
 from tuiftune.models import kinds
 
@@ -33,7 +34,7 @@ class NextTokenTrainer(SFTTrainer):
         peft = hasattr(self.model, "get_base_model")
         core = self.model.get_base_model() if peft else self.model
         self._own_head = self.aux_loss_enabled or not fused(core)
-        self._takes_positions = takes_positions(core)
+        self._takes_positions = takes_positions(core) and not virtual_tokens.present(self.model)
         without_router_logits(core)
 
     def tokens(self, inputs: dict[str, Any]) -> Any:
@@ -103,7 +104,8 @@ def loss(model: Any, inputs: dict[str, Any], items: Any, router: bool) -> tuple[
     wanted = inputs.pop("labels")[:, 1:]
     output = model(**inputs)
     learnt = wanted != IGNORED
-    chosen = output.logits[:, :-1][learnt].float()
+    logits = output.logits[:, -wanted.shape[1] - 1 :]  # without those of virtual tokens
+    chosen = logits[:, :-1][learnt].float()
     total = cross_entropy(chosen, wanted[learnt].to(chosen.device), reduction="sum")
     count = learnt.sum() if items is None else items
     return total / max(1, int(count)), output.aux_loss if router else None

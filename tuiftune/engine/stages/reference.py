@@ -39,6 +39,7 @@ class AgainstReference(Mixin):
         self.precompute_ref_logps = True  # every batch brings those of the reference, see `compute_loss`
         if "ref" in getattr(model, "peft_config", {}):
             model.delete_adapter("ref")  # a copy of fresh adapters, which are the base model
+            model.set_adapter("default")  # modules trained in full are left without one
         without_router_logits(core)
 
     def progress(self, what: str, done: int, total: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tuiftune.errors import UserError
+from tuiftune.rewards.judge import ByJudge
 from tuiftune.rewards.model import OfModel
 
 if TYPE_CHECKING:
@@ -70,9 +71,13 @@ class RewardModel:
 
 
 def loaded(made: Made, tokenizer: Any, device: Any, dtype: Any) -> Made:
-    """A reward with its model loaded; any other as it is."""
+    """A reward with its model loaded, or its judge reached; any other as it is."""
     from dataclasses import replace
 
+    if isinstance(made.score, ByJudge):
+        from tuiftune.engine.stages.judge import Judge
+
+        return replace(made, score=Judge(made.score))
     if not isinstance(made.score, OfModel):
         return made
     return replace(made, score=RewardModel(made.score, tokenizer, device, dtype))

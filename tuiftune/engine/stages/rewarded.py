@@ -10,6 +10,7 @@ from trl import GRPOTrainer, RLOOTrainer
 from tuiftune import rewards
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.stages.reward_model import loaded
+from tuiftune.engine.stages.sampled import COUNTERS, Sampled, check_reach
 from tuiftune.errors import UserError
 from tuiftune.evaluate.contender import Question
 from tuiftune.rewards.base import Asked, Made
@@ -17,27 +18,18 @@ from tuiftune.rewards.base import Asked, Made
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from trl import GRPOTrainer as Mixin
-else:
-    Mixin = object  # before one of TRL's trainers
-
 REWARD = "reward"
 
 
-class Rewarded(Mixin):
-    """Answers are sampled by transformers, and end where the template's answers end.
-
-    The evaluation is of greedy answers to the held-out prompts. Its loss is what they lack of the most that
-    the rewards give.
+class Rewarded(Sampled):
+    """The evaluation is of greedy answers to the held-out prompts. Its loss is what they lack of the most
+    that the rewards give.
     """
 
-    counters = ("_metrics", "_logs", "_pending_extra_logs", "_pending_metrics")
-    lengths = ("prompt_ids",)
-    against_base = ()
+    counters = (*COUNTERS, "_logs", "_pending_extra_logs", "_pending_metrics")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.ranked: list[bool] = []
-        self._seen: int | None = None
+        self.begin(kwargs["model"])
         preset = self._settings.preset
         device, dtype = kwargs["args"].device, getattr(torch, preset.model.dtype)
         self._made = tuple(
@@ -48,19 +40,22 @@ class Rewarded(Mixin):
         self.measures = (REWARD, *(f"rewards/{name}/mean" for name in _names(self._made)))
         rows, model, arguments = kwargs["train_dataset"], kwargs["model"], kwargs["args"]
         _check_sizes(rows, model, arguments)
-        self._prompts = rows["prompt_ids"]
-        kwargs["train_dataset"] = rows.add_column("prompt", [str(number) for number in range(len(rows))])
-        model.generation_config.eos_token_id = self.tokeniser.stop_tokens()
+        kwargs["train_dataset"] = self.named(rows, "")
         kwargs["reward_funcs"] = [
             self._function(name, one) for name, one in zip(_names(self._made), self._made, strict=True)
         ]
         super().__init__(*args, **kwargs)
 
-    def tokens(self, inputs: Any) -> int:
-        """Tokens of prompts and answers since last asked: those of a step are known when it is done."""
-        seen = int(self.state.num_input_tokens_seen)
-        before, self._seen = self._seen, seen
-        return 0 if before is None else max(0, seen - before)
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        self.before_answers = torch.get_rng_state(), gpus, self.state.num_input_tokens_seen
+        return super()._generate_and_score_completions(inputs)
+
+    def _calculate_rewards(self, inputs: Any, prompts: Any, *given: Any) -> Any:
+        if not self.rehearses:
+            return super()._calculate_rewards(inputs, prompts, *given)
+        ones = torch.arange(len(prompts) * len(self._made), device=self.args.device) % 2
+        return ones.reshape(len(prompts), -1).float()
 
     def weight(self, inputs: Any) -> Any:
         """Prompts of a batch."""
@@ -114,9 +109,6 @@ class Rewarded(Mixin):
         scored.__name__ = name
         return scored
 
-    def _tokenize_prompts(self, prompts: list[str]) -> Any:
-        return [list(self._prompts[int(number)]) for number in prompts], None, {}
-
 
 class GroupTrainer(Rewarded, GRPOTrainer):
     """TRL's group relative policy optimization."""
@@ -148,12 +140,4 @@ def _check_sizes(rows: Any, model: Any, arguments: Any) -> None:
             place="training.effective_batch",
             remedy=f"{len(rows) * arguments.num_generations} at most, or give more rows",
         )
-    longest = max(map(len, rows["prompt_ids"]))
-    reach = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if reach and longest + arguments.max_completion_length > reach:
-        raise UserError(
-            f"the longest prompt has {longest} tokens, and the model reads {reach}: an answer of "
-            f"{arguments.max_completion_length} has no place",
-            place="method.max_completion_length",
-            remedy=f"{reach - longest} at most, or lower data.max_length so that long prompts are left out",
-        )
+    check_reach(rows, model, arguments)

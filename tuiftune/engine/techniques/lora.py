@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.model import adapters
-from tuiftune.engine.techniques.base import Applied
+from tuiftune.engine.techniques.base import Adapter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tuiftune.engine.training.settings import Settings
 
 
-class Lora(Applied):
+class Lora(Adapter):
     """Fresh adapters, which leave the model's answers unchanged until they are trained.
 
     `more`: what PEFT's configuration has beyond LoRA's.
@@ -21,13 +19,6 @@ class Lora(Applied):
 
     def __init__(self, **more: Any) -> None:
         self.more = more
-
-    def prepare(self, model: Any, settings: Settings, run: Path) -> Any:
-        from peft import get_peft_model
-
-        adapted = get_peft_model(model, self.config(model, settings))
-        self.restore(adapted, settings)
-        return adapted
 
     def config(self, model: Any, settings: Settings, **more: Any) -> Any:
         method = settings.preset.method
@@ -41,10 +32,6 @@ class Lora(Applied):
             **self.more,
             **more,
         )
-
-    def restore(self, model: Any, settings: Settings) -> None:
-        """Bring the adapters to their precision, since PEFT raises them to float32."""
-        adapters.cast(model, settings)
 
 
 APPLIED = Lora()

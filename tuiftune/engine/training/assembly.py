@@ -89,13 +89,15 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=context.tokeniser.tokenizer,
     )
+    trainer.sources = {name: one.dataset for name, one in context.sources.items()}
     if not wanted.adapted:
         whole = wanted.preset.method.result_dtype
         trainer.written_in = bases.stored_dtype(base) if whole == "base" else whole
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     preflight = None
-    if wanted_here and start.checkpoint is None and not wanted.stage.rollouts:
+    alone = group.size == 1 or not wanted.stage.writes  # sampling waits for the other processes
+    if wanted_here and start.checkpoint is None and alone:
         preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
         rhythm.before_training = preflight.run
     technique.restore(trainer.model, wanted)

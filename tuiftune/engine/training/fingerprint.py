@@ -45,6 +45,7 @@ def fingerprint(
         "rows held out": held_out.digest if held_out else None,
         **({"data.mix": [source.describe() for source in mix.sources]} if mix else {}),
         **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
+        **({"data.mix_eval": mix.held} if mix.held else {}),
         "processes": world,
         **({"hardware.parallel": preset.hardware.parallel} if settings.sharded else {}),
         "method.adapter_dtype": settings.adapter_dtype,

@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.process.gpu import forget_peaks
-from tuiftune.engine.process.stopping import StoppedError
+from tuiftune.engine.process.stopping import PausedError, StoppedError
 from tuiftune.engine.training.callback import FinishedError
 from tuiftune.engine.training.preflight import ResizeError
 from tuiftune.runs.store.checkpoints import fault_of
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 
 def fit(context: RunContext, trainer: RunTrainer, preflight: Preflight | None) -> None:
-    """Train. Raises StoppedError, DivergedError (noted in the run) or NotANumberError."""
+    """Train. Raises StoppedError, DivergedError (noted in the run), PausedError or
+    NotANumberError.
+    """
     rhythm = trainer.rhythm
     try:
         _fit(context, trainer, preflight)
     except NotANumberError as fault:
         if rhythm.explained(fault) is fault:
             raise
+    except PausedError:
+        if context.group.size == 1:
+            trainer.save_before_pause()
+        raise
     if rhythm.diverged is not None:
         if context.group.leads:
             note(context.run, Noted(rhythm.progress.go_on_from, str(rhythm.diverged)))

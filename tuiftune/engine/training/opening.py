@@ -19,7 +19,7 @@ from tuiftune.evaluate import best_by
 from tuiftune.runs.store.checkpoint_store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
@@ -57,6 +57,7 @@ class RunContext:
     examples: Examples
     training: Prepared
     held_out: Prepared | None
+    sources: Mapping[str, Prepared]  # held-out rows of what is mixed in, by source
 
     @property
     def rows_held_out(self) -> int:
@@ -103,12 +104,13 @@ def open_run(
             bases.load_tokenizer(base),
             max_length=data.max_length,
             loss_on=data.loss_on,
+            reasoning=data.reasoning,
             place=base.reference,
             base_stops=bases.stop_ids(base),
             now=began(run),
         )
 
-    training, held_out = _prepared(base, half, make, examples, data.max_length, report, stopping)
+    training, held_out, sources = _prepared(base, half, make, examples, data.max_length, report, stopping)
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE, offloaded=wanted.offloaded)
     start = group.first(start)
@@ -135,6 +137,7 @@ def open_run(
         examples,
         training,
         held_out,
+        sources,
     )
 
 
@@ -146,10 +149,11 @@ def _prepared(
     max_length: int,
     report: Report,
     stopping: Stopping,
-) -> tuple[Prepared, Prepared | None]:
-    """The rows for training and the held-out ones, tokenized behind the fence."""
+) -> tuple[Prepared, Prepared | None, dict[str, Prepared]]:
+    """The rows for training, the held-out ones, and those of sources, tokenized behind the fence."""
     report.phase("loading", "tokenizer")
     named = {"training": examples.train, "held-out": examples.held_out}
+    named |= {f"held-out {name}": rows for name, rows in examples.sources.items()}
     with closing(foreign.behind_fence(base, half.rows, make, named)) as asked:
 
         def prepare(which: str) -> Prepared | None:
@@ -158,11 +162,13 @@ def _prepared(
             return made(which=which, columns=half.columns, max_length=max_length) if given else None
 
         training, held_out = prepare("training"), prepare("held-out")
-        for start in range(0, len(examples.held_out), rows.BATCH):
-            stopping.check()
-            foreign.tried(asked, "held-out", examples.held_out, start, start + rows.BATCH)
+        sources = {name: prepare(f"held-out {name}") for name in examples.sources}
+        for which, given in named.items():
+            for start in range(0, len(given) if which != "training" else 0, rows.BATCH):
+                stopping.check()
+                foreign.tried(asked, which, given, start, start + rows.BATCH)
     assert training is not None  # `rows.load` refuses data without
-    return training, held_out
+    return training, held_out, {name: one for name, one in sources.items() if one is not None}
 
 
 def _say_template(tokeniser: Tokeniser, report: Report) -> None:

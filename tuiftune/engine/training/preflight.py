@@ -25,7 +25,7 @@ from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tuiftune.engine.process.report import Report
@@ -105,7 +105,8 @@ class Preflight:
         try:
             with trainer.by_itself():
                 _updates(trainer, paged="paged" in self._settings.preset.training.optimizer)
-                _evaluation(trainer)
+                if not self._settings.stage.writes:
+                    _evaluation(trainer)
             return Tried(gpu.memory_of(self._device))
         except Exception as fault:
             if trainer.shared:  # the others wait for this process, which therefore has to end
@@ -207,6 +208,8 @@ class Preflight:
         planned = preflight_of(self._path).get("planned_micro_batch", before)
         args.gradient_accumulation_steps = args.gradient_accumulation_steps * before // rows
         args.per_device_train_batch_size = args.per_device_eval_batch_size = rows
+        if hasattr(args, "steps_per_generation"):
+            args.steps_per_generation = args.gradient_accumulation_steps
         _begin_again(trainer)
         trainer._fingerprint["training.micro_batch"] = rows
         gc.collect()
@@ -260,18 +263,41 @@ def _updates(trainer: RunTrainer, *, paged: bool) -> None:
 
     Paged states are excluded: they are in RAM, and cannot be restored.
     """
-    batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
     model, optimizer = trainer.model_wrapped, trainer.optimizer
     steps = min(trainer.args.gradient_accumulation_steps, MICRO_STEPS)
+    step = _sampled(trainer, steps) if trainer._settings.stage.writes else _collated(trainer, steps)
     for _ in range(UPDATES):
         for _ in range(steps):
             trainer.current_gradient_accumulation_steps = steps
-            weight = steps * trainer.group.size * trainer.weight(batch)
-            trainer.plain_step(model, dict(batch), weight.to(trainer.args.device))
+            step()
         norm = trainer._clip(model.parameters(), trainer.args.max_grad_norm)
         if not paged and math.isfinite(float(norm)):  # else a rate of 0 would still leave NaN in the weights
             optimizer.step()
         model.zero_grad(set_to_none=True)
+
+
+def _collated(trainer: RunTrainer, steps: int) -> Callable[[], Any]:
+    """A micro step on the longest rows."""
+    batch = _longest(trainer, trainer.train_dataset, trainer.args.per_device_train_batch_size)
+    weight = (steps * trainer.group.size * trainer.weight(batch)).to(trainer.args.device)
+    return lambda: trainer.plain_step(trainer.model_wrapped, dict(batch), weight)
+
+
+def _sampled(trainer: RunTrainer, steps: int) -> Callable[[], Any]:
+    """A micro step on answers as long as they may be, to the longest prompts: as many as a step samples."""
+    args = trainer.args
+    wanted = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    several = getattr(args, "num_generations", 1)
+    rows = trainer.train_dataset
+    order = sorted(range(len(rows)), key=lambda place: -len(rows["prompt_ids"][place]))
+    chosen = [order[number % len(order)] for number in range(max(1, wanted // several))]
+    prompts = [rows[place] for place in chosen for _ in range(several)]
+
+    def step() -> None:
+        with trainer.longest_answers():
+            trainer.plain_step(trainer.model_wrapped, prompts, None)
+
+    return step
 
 
 def _begin_again(trainer: RunTrainer) -> None:
@@ -322,6 +348,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
     optimizer: Any = trainer.optimizer
     rates = [group["lr"] for group in optimizer.param_groups]
     state = copy.deepcopy(trainer.state)
+    sampled = trainer.state.num_input_tokens_seen
     scaler = trainer.accelerator.scaler
     scale = copy.deepcopy(scaler.state_dict()) if scaler is not None else None
     trained = [one for one in trainer.model.parameters() if one.requires_grad] if adapted else []
@@ -338,6 +365,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
             group["lr"] = rate
         trainer.state.stateful_callbacks = state.stateful_callbacks
         trainer.state.total_flos = state.total_flos
+        trainer.state.num_input_tokens_seen = sampled
         with torch.no_grad():
             for one, weight in zip(trained, weights, strict=True):
                 trainer.local(one.detach()).copy_(weight)

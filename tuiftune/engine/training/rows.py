@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
@@ -51,6 +51,7 @@ class Examples:
     held_out: list[Example]
     format: str
     files: list[str]
+    sources: dict[str, list[Example]] = field(default_factory=dict)  # evaluated by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,26 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     if stage.judged:
         check_both_kinds(dataset, place)
     files = [str(file) for file in dataset.files]
+    sources: dict[str, list[Example]] = {}
     if data.mix:
         report.phase("loading", "data mixed in")
         mixture = mixed(train, held_out, Mix.of(data), preset.training.seed, place)
         check()
-        train = mixture.examples
+        train, sources = mixture.examples, mixture.held
+        if sources and not held_out:
+            raise UserError(
+                "sources are evaluated with the evaluation rows, and there are none",
+                place="data.mix_eval",
+                remedy="set data.eval, or data.mix_eval: 0",
+            )
+        if sources and not stage.likelihood:
+            raise UserError(
+                f"sources cannot be evaluated by themselves in {stage.does}",
+                place="data.mix_eval",
+                remedy="set it to 0",
+            )
         files += [portion.describe() for portion in mixture.portions[1:]]
-    return Examples(train, held_out, str(dataset.format), files)
+    return Examples(train, held_out, str(dataset.format), files, sources)
 
 
 def prepare(

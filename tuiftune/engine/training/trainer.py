@@ -68,6 +68,10 @@ class RunTrainer(Mixin):
         self.held_out_parts: list[tuple[float, int]] = []  # of the latest evaluation, see `verdict.grouped`
         self.measured: dict[str, float] = {}  # of the latest evaluation: what the stage tells of its rows
         self.pairs: Callable[[], list[Pair]] | None = None  # answers and references, for the best checkpoint
+        self.sources: dict[str, Any] = {}  # datasets that are evaluated by themselves
+        self.source_losses: dict[str, float] = {}
+        self.before_answers: tuple[Any, Any, Any] | None = None  # random numbers, before the latest sampling
+        self.evaluating = False
         self.after_evaluation: Callable[[int], None] | None = None  # told the step, while training
         super().__init__(callbacks=[rhythm], **kwargs)
         if not settings.adapted:  # or every weight lies in memory twice, through the whole forward pass
@@ -124,7 +128,7 @@ class RunTrainer(Mixin):
     def settle(self) -> None:
         """Called after forward passes that no backward pass follows."""
 
-    def plain_step(self, model: Any, inputs: dict[str, Any], weight: Any) -> Any:
+    def plain_step(self, model: Any, inputs: Any, weight: Any) -> Any:
         """Forward and backward as the stage's trainer does them, without what a run adds."""
         return super().training_step(model, inputs, weight)
 
@@ -144,15 +148,19 @@ class RunTrainer(Mixin):
         Leaves random numbers alone.
         """
         began = time.monotonic()
+        self.evaluating = self.is_in_train
         with torch.random.fork_rng(devices=[]), optimizations.eager_layers(self.model):
             loss = self._held_out_loss()
+            self.source_losses = {name: self._mean_loss(rows) for name, rows in self.sources.items()}
+        self.evaluating = False
         step = self.state.global_step
         if not math.isfinite(loss):
             raise NotANumberError("eval loss", step)
         likelihood = {"perplexity": perplexity(loss)} if self._settings.stage.likelihood else {}
         told = {"loss": loss, **likelihood, **self.measured}
         rank = self._rank(told) if self.is_in_train else None
-        self._report.emit("eval", step=step, **told, when=self.when)
+        by_source = {"sources": self.source_losses} if self.source_losses else {}
+        self._report.emit("eval", step=step, **told, **by_source, when=self.when)
         if self.is_in_train and self.after_evaluation is not None:
             self.after_evaluation(step)
         metrics = {f"eval_{name}": value for name, value in told.items()}
@@ -207,6 +215,24 @@ class RunTrainer(Mixin):
         totals = [(sum(loss for loss, _ in share), sum(count for _, count in share)) for share in every]
         return sum(loss for loss, _ in totals) / max(sum(count for _, count in totals), 1)
 
+    def _mean_loss(self, rows: Any) -> float:
+        """Mean loss over the trained tokens of rows that are evaluated by themselves."""
+        totals = [0.0, 0]
+        loader = self._share(rows)
+        with self._own_metrics(), torch.no_grad(), self.accelerator.autocast():
+            for batch, own in self.batches(loader, len(loader)):
+                inputs = self._prepare_inputs(batch)
+                count = int(self.weight(inputs))
+                if not count and not self.shared:
+                    continue
+                loss = float(self.compute_loss(self.model, inputs))
+                if own and count:
+                    totals[0] += loss * count
+                    totals[1] += count
+        self._metrics["eval"].clear()
+        every = self.group.gather(totals)
+        return float(sum(loss for loss, _ in every) / max(1, sum(count for _, count in every)))
+
     def _say_answers(self, done: int, total: int) -> None:
         if not self.is_in_train:
             self._stop_check()
@@ -245,7 +271,10 @@ class RunTrainer(Mixin):
 
     def _share_held_out(self) -> Any:
         """This process's evaluation rows. accelerate would repeat some to make the shares even."""
-        rows = self._remove_unused_columns(self.eval_dataset, description="evaluation")
+        return self._share(self.eval_dataset)
+
+    def _share(self, dataset: Any) -> Any:
+        rows = self._remove_unused_columns(dataset, description="evaluation")
         share = rows.shard(num_shards=self.group.size, index=self.group.rank, contiguous=False)
         return torch.utils.data.DataLoader(
             share, batch_size=self.args.eval_batch_size, collate_fn=self.data_collator
@@ -306,6 +335,19 @@ class RunTrainer(Mixin):
         self._report.emit(
             "checkpoint", step=step, path=str(saved.path), bytes=saved.bytes, seconds=round(seconds, 3)
         )
+
+    def save_before_pause(self) -> None:
+        """Save the run as it was after its last step: answers sampled since then are sampled again."""
+        step = self.state.global_step
+        if not step or any(one.step == step for one in self._store.all()):
+            return
+        if self.before_answers is not None:
+            random, gpus, self.state.num_input_tokens_seen = self.before_answers
+            torch.set_rng_state(random)
+            if gpus:
+                torch.cuda.set_rng_state_all(gpus)
+        self.rhythm.progress.evaluate_first = self.evaluating
+        self._save_checkpoint(self.model, None)
 
     def _write(self, staged: Path) -> None:
         """The trainer's own checkpoint, in `staged` rather than in a directory it names itself."""

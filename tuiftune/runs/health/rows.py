@@ -48,7 +48,7 @@ def _leaked(state: RunState, planned: Planned) -> Iterator[Remark]:
 
 def _unlike(state: RunState, planned: Planned) -> Iterator[Remark]:
     seen = courses.of(state, planned)
-    if seen.base is None or planned.rollouts or not seen.unlike:
+    if seen.base is None or planned.samples or not seen.unlike:
         return
     easier, train = seen.base < seen.first, seen.first
     yield Remark(

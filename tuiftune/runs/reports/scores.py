@@ -34,6 +34,7 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
                 _line(name, percent(first, 1), percent(second, 1))
                 for name, first, second in measured(before, after)
             ),
+            *_by_source(before, after),
         )
         if line
     ]
@@ -52,6 +53,19 @@ def section(state: RunState, result: dict[str, Any], rows: list[dict[str, Any]])
             f"{counted} rows were answered: enough to detect a large change, but not one of a few points."
         )
     return "\n\n".join(lines)
+
+
+def _by_source(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The lines of what is mixed in: each source's own rows, which show what training on the others costs."""
+    first, second = part(before, "sources"), part(after, "sources")
+    lines = []
+    for name in second:
+        old, new = part(first, name), part(second, name)
+        lines.append(_line(f"{name}: loss", figure(old.get("loss")), figure(new.get("loss"))))
+        if "exact_match" in new:
+            shares = percent(old.get("exact_match", 0.0), 1), percent(new["exact_match"], 1)
+            lines.append(_line(f"{name}: exact match", *shares))
+    return lines
 
 
 def measured(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, float, float]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INKS = {
     "weights": "c0",
     "quantisation constants": "c6",  # words: ok (key of plan --json)
+    "teacher": "cut",
     "adapters": "c1",
     "gradients": "c2",
     "optimizer": "c4",
@@ -24,6 +25,7 @@ INKS = {
     "activations peak": "second",
     "head and loss": "warning",
     "kernel scratch": "raw",
+    "generation": "accent",
     "allocator": "c7",
     "context": "soft",
     "margin": "error",
