@@ -65,6 +65,7 @@ IA3 = replace(
     nf4=None,
     fp8=None,
     compiles=False,
+    shares=False,
     counts=parameters,
     bounded=True,
 )

@@ -142,9 +142,10 @@ class Findings:
         mix = mix_of(draft)
         seed: Any = draft.value("training.seed")
         seed = 42 if seed is None else seed
-        key = (_data_key(draft), tokenizer, share, mix, seed)
+        reasoning = str(draft.value("data.reasoning") or "keep")
+        key = (_data_key(draft), tokenizer, share, mix, seed, reasoning)
         facts: DataFacts = self._once(
-            "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed)
+            "facts", key, lambda: measure(dataset, model, share, mix=mix, seed=seed, reasoning=reasoning)
         )
         return facts
 
@@ -197,6 +198,7 @@ def mix_of(draft: Draft) -> Mix:
             for source in sources
         ),
         temperature,
+        int(draft.value("data.mix_eval") or 0),
     )
 
 

@@ -151,7 +151,7 @@ class Mixing(FullScreen[Mix | None]):
         sources = self._mix.sources
         if temperature is not None:  # a temperature replaces the amounts
             sources = tuple(Source(source.path) for source in sources)
-        self._mix = Mix(sources, temperature)
+        self._mix = replace(self._mix, sources=sources, temperature=temperature)
         self._error = ""
         self._show()
 
