@@ -63,6 +63,18 @@ def merges_nothing(really: bool) -> None:
         merging.Adapted.merged = lambda layers, weight: weight
 
 
+def leaves_the_adapter_out(really: bool) -> None:
+    """llama.cpp answers from the base model's file alone."""
+    from tuiftune.engine.export.answering import gguf
+
+    original = gguf.Gguf.__init__
+
+    def without(found: Any, file: Any, tokeniser: Any, rows: Any, adapter: Any = None) -> None:
+        original(found, file, tokeniser, rows, None if really else adapter)
+
+    gguf.Gguf.__init__ = without  # type: ignore[method-assign]
+
+
 def cannot_hold(rows: int) -> None:
     """The second of two processes runs out of memory in the preflight check of so many rows, or more."""
     import torch

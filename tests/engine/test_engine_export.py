@@ -202,6 +202,7 @@ def test_the_command_says_what_came_of_it(
     jsonschema.validate(json.loads(told.stdout), registry.json_schema("export-targets"))
     targets = {one["target"]: one for one in json.loads(told.stdout)["targets"]}
     assert targets["merged"]["possible"]
+    assert targets["int8"]["possible"]
     out = str(tmp_path / "out")
     done = call(build(), ["export", str(trained), "--to", "merged", "-o", out, "--no-verify", "--json"])
     assert (done.exit_code, json.loads(done.stdout)["state"]) == (0, "not verified")
@@ -210,6 +211,19 @@ def test_the_command_says_what_came_of_it(
     done = call(build(), ["export", str(trained), "--to", "merged", "-o", out])
     assert done.exit_code == 1
     assert "Verification FAILED" in done.stdout
+
+
+@pytest.mark.long
+def test_eight_bits_are_read_back_and_answer_as_the_run_did(trained: Path, export: Exporter) -> None:
+    document = export(trained, "int8")
+    found = document["verified"]
+    assert document["state"] == "verified", found
+    assert found["engine"].startswith("transformers")
+    assert found["same_prompts"] == {"same": 16, "rows": 16}
+    assert found["same_answers"]["same"] >= 14
+    assert 0 < found["kl"]["mean"] < 0.02, "quantized, and not far from it"
+    config = json.loads((Path(document["directory"]) / "config.json").read_text())
+    assert config["quantization_config"]["quant_method"] == "torchao"
 
 
 @pytest.mark.long

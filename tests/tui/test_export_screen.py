@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from showing import SMALL, shown, until
+from typer.testing import CliRunner
 
 from tuiftune import engine_call
+from tuiftune.cli.main import build
+from tuiftune.deploy import needs_gpu
 from tuiftune.errors import UserError
 from tuiftune.tui.export.export import Export, Targets
 
@@ -42,6 +45,34 @@ def run(finished: Log) -> Path:
     plan["resolved"]["model"]["base"] = "builtin:tiny"
     (path / "plan.json").write_text(json.dumps(plan))
     return path
+
+
+def test_the_list_names_what_this_machine_can_write(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the run, by the packages and programs that are here, and by the GPU."""
+    config = run / "result" / "model" / "adapter_config.json"
+    config.write_text(json.dumps({"peft_type": "LORA", "r": 8}))
+    monkeypatch.setattr(needs_gpu, "visible", lambda *_: ())
+    llama_cpp = tmp_path / "convert_hf_to_gguf.py"
+    llama_cpp.write_text('@ModelBase.register("LlamaForCausalLM")\n')
+    told = CliRunner().invoke(build(), ["export", str(run), "--llama-cpp", str(tmp_path), "--json"])
+    targets = {one["target"]: one for one in json.loads(told.stdout)["targets"]}
+    assert {"merged", "adapter", "int8", "gguf"} <= {key for key, one in targets.items() if one["possible"]}
+    assert targets["gguf"]["quantize"] == ["q8_0", "f16", "bf16"], "nothing here quantizes below 8 bits"
+    assert "llama-quantize" in targets["gguf"]["why"]
+    for name in ("fp8", "int4", "gptq"):
+        assert (targets[name]["possible"], "computed on a GPU" in targets[name]["why"]) == (False, True)
+        assert targets[name]["not_run"]
+    llama_cpp.write_text('@ModelBase.register("OtherForCausalLM")\n')
+    shown_ = CliRunner().invoke(build(), ["export", str(run), "--llama-cpp", str(tmp_path)]).stdout
+    assert "does not know LlamaForCausalLM" in shown_
+    monkeypatch.setattr(needs_gpu, "visible", lambda *_: ("a GPU",))
+    told = CliRunner().invoke(build(), ["export", str(run), "--json"])
+    why = {one["target"]: one["why"] for one in json.loads(told.stdout)["targets"]}
+    assert why["gptq"] == (
+        "GPTQ needs the package gptqmodel. Install what it needs: pip install gptqmodel optimum."
+    )
 
 
 async def test_a_target_is_chosen_written_and_told_of(

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuiftune.deploy.base import Facts, Form, Target
     from tuiftune.runs.store.directory import RunDir
 
 PHASES = {
@@ -75,7 +76,7 @@ def export(
         for value, option in ((quantize, "--quantize"), (output, "--output"), (repo, "--repo")):
             if value is not None:
                 raise UserError("no target is named", place=option, remedy="add --to TARGET")
-        _list(found, base, as_json)
+        _list(found, base, {} if llama_cpp is None else {"llama_cpp": str(llama_cpp)}, as_json)
         return
     given = {
         "llama_cpp": None if llama_cpp is None else str(llama_cpp),
@@ -102,23 +103,24 @@ def export(
         raise typer.Exit(1)
 
 
-def _list(run: RunDir, base: Path | None, as_json: bool) -> None:
-    """Print every target, and why this run cannot leave in one."""
+def _list(run: RunDir, base: Path | None, options: dict[str, str], as_json: bool) -> None:
+    """Print every target in the precisions that this machine can write, and why not in the others."""
     from tuiftune.cli.terminal import say, sign, write_json
     from tuiftune.deploy import every
     from tuiftune.deploy.facts import facts_of
 
     facts = facts_of(run, base)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for target in every().values():
-        refused = target.refuses(facts, target.forms[0])
+        lacking = {form.key: _lacking(target, facts, form, options) for form in target.forms}
+        able = [key for key, why in lacking.items() if not why]
         lines.append(
             {
                 "target": target.key,
                 "writes": target.does,
-                "quantize": [form.key for form in target.forms],
-                "possible": refused is None,
-                "why": None if refused is None else f"{refused[0]}. {refused[1]}",
+                "quantize": able or list(lacking),
+                "possible": bool(able),
+                "why": next((why for why in lacking.values() if why), None),
                 "not_run": target.not_run or None,
             }
         )
@@ -126,15 +128,28 @@ def _list(run: RunDir, base: Path | None, as_json: bool) -> None:
         write_json({"run": run.name, "targets": lines}, "export-targets")
         return
     for line in lines:
-        mark = sign("ok" if line["possible"] else "bad")
-        typer.echo(f"{mark} {line['target']:12} {line['writes']}")
+        typer.echo(f"{sign('ok' if line['possible'] else 'bad')} {line['target']:12} {line['writes']}")
+        if line["possible"] and len(line["quantize"]) > 1:
+            typer.echo(f"{'':15}--quantize {'|'.join(line['quantize'])}")
         if line["why"]:
-            typer.echo(f"{'':12}{line['why']}")
-        if len(line["quantize"]) > 1:  # type: ignore[arg-type]
-            typer.echo(f"{'':12}--quantize {'|'.join(line['quantize'])}")  # type: ignore[arg-type]
+            typer.echo(f"{'':15}{'others: ' if line['possible'] else ''}{line['why']}")
         if line["not_run"]:
-            typer.echo(f"{'':12}not run by us: {line['not_run']}")
+            typer.echo(f"{'':15}not run by us: {line['not_run']}")
     say(f"write one with `tuiftune export {run.name} --to TARGET`")
+
+
+def _lacking(target: Target, facts: Facts, form: Form, options: dict[str, str]) -> str:
+    """What keeps a run from leaving in a form here, and what to do; "" where nothing does."""
+    from tuiftune.deploy.exporting import check_tools
+    from tuiftune.errors import UserError, with_fix
+
+    if (refused := target.refuses(facts, form)) is not None:
+        return with_fix(*refused)
+    try:
+        check_tools(target, facts, form, options)
+    except UserError as fault:
+        return with_fix(fault.message, fault.remedy)
+    return ""
 
 
 class _progress:  # noqa: N801  (read as a noun)

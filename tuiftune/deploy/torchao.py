@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from tuiftune.deploy import needs_gpu
 from tuiftune.deploy.base import Facts, Form, Need, Target, merges
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NEEDS = (Need("torchao", "quantize", "it quantizes the weights"),)
 NOT_RUN = "vLLM, which loads these files where torchao is installed; they are verified with transformers"
+NOT_READ = "reading them back: they were written on an H200, and no GPU was there to answer rows from them"
 SHARE = 1.7  # the merged model in 16 bits and the quantized one lie on the disk together
 
 
@@ -22,8 +25,12 @@ def use(directory: Path, facts: Facts, form: Form) -> list[str]:
     return [f"transformers serve {here}", f"vllm serve {here} --served-model-name {shlex.quote(facts.name)}"]
 
 
-def quantized(form: Form, order: int, does: str) -> Target:
-    """A target of one form: the whole model, merged and then quantized."""
+def nothing(facts: Facts, form: Form, options: Mapping[str, str]) -> None:
+    """No program is needed."""
+
+
+def quantized(form: Form, order: int, does: str, *, gpu: bool = False) -> Target:
+    """A target of one form: the whole model, merged and then quantized. `gpu`: it is computed on one."""
     return Target(
         key=form.key,
         name=form.does,
@@ -33,8 +40,9 @@ def quantized(form: Form, order: int, does: str) -> Target:
         forms=(form,),
         answers="whole",
         use=use,
-        not_run=NOT_RUN,
+        not_run=NOT_READ if gpu else NOT_RUN,
         needs=NEEDS,
         refuses=merges,
+        tools=needs_gpu.tools if gpu else nothing,
         share=SHARE,
     )

@@ -9,4 +9,5 @@ TARGET = quantized(
     Form("fp8", 8, "8-bit floats"),
     120,
     "the whole model with weights and activations in FP8 (torchao, scaled by row)",
+    gpu=True,
 )

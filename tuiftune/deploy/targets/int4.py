@@ -9,4 +9,5 @@ TARGET = quantized(
     Form("int4", 4, "4-bit integers"),
     110,
     "the whole model with weights in 4 bits (torchao, int4 in groups of 128)",
+    gpu=True,
 )
