@@ -22,6 +22,8 @@ EXIT_CODES = {
 }
 ENVIRONMENT = {
     "TUIFTUNE_RUNS": "directory of runs; default: ./runs",
+    "TUIFTUNE_CACHE": "where read and tokenized rows are kept; default: ~/.cache/tuiftune/rows",
+    "TUIFTUNE_CACHE_LIMIT": "the most they may take, such as 20GiB; default: 50GiB; 0: keep none",
     "TUIFTUNE_ASCII": "set: signs and bars in ASCII",
     "TUIFTUNE_PRICES": "a CSV of your GPU prices, for `plan --gpu any`",
     "TUIFTUNE_BACKEND": "set by a launcher such as Slurm: its processes are one run",

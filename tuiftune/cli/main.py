@@ -43,6 +43,8 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data score", "data_generate", "score"),
         ("data review", "data_review", "review"),
         ("data agreement", "data_agreement", "agreement"),
+        ("cache show", "cache", "show"),
+        ("cache clear", "cache", "clear"),
     ),
     "Plan": (
         ("plan", "plan", "plan"),
@@ -106,6 +108,7 @@ Environment (`tuiftune help` lists all):
   NO_COLOR, FORCE_COLOR set: no colors, or colors in pipes too"""
 GROUPS = {
     "data": "Inspect, clean, mix and generate datasets, and show the exact training tokens.",
+    "cache": "Show and remove the rows that were read and tokenized.",
     "preset": "Check, show, list and export presets.",
 }
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tuiftune.data.detect.detect_format import Recognition
 
+AT_ONCE = 4096
+SPAN = 1 << 18  # rows of a frame that a piece is taken from
+
 # Faults after which a row has nothing sound to train on. Others (a repeated role, a number) still train.
 FATAL = (
     r"(^| )(missing:(answer|completion|output|label|text|chosen|rejected|messages|turns|prompt|instruction)"
@@ -37,6 +40,7 @@ class Dataset:
     lost: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     malformed: Malformed = field(default_factory=Malformed)  # lines that are no rows, left out of `frame`
+    kept: str = ""  # the key of its entry in the cache, where it is there
 
     @property
     def format(self) -> str:
@@ -92,37 +96,55 @@ class Dataset:
     def at(self, indices: Any) -> Iterator[Example]:
         """The rows at these positions of the frame, as examples."""
         names = [str(path) for path in self.files]
-        picked = self.frame[indices]
-        for piece in picked.iter_slices(4096):
+        for piece in self.pieces(indices):
             for row in piece.iter_rows(named=True):
-                yield self._example(row, names)
+                yield example_of(row, self.format, names)
 
-    def _example(self, row: dict[str, Any], names: list[str]) -> Example:
-        where = {"row": row["row"], "file": names[row["file"]]}
-        if self.format == "text":
-            return Example(text=row["answer"], **where)
-        messages = [Message("system", row["system"])] if row["system"] else []
-        if row["messages"] is not None:
-            messages += _turns(row["messages"]) or ()
-        else:
-            messages.append(Message("user", row["prompt"] or ""))
-            if self.format != "preference":
-                messages.append(Message("assistant", row["answer"] or ""))
-        if self.format == "preference":
-            return Example(
-                tuple(messages),
-                chosen=row["answer"],
-                rejected=row["rejected"],
-                chosen_turns=_turns(row["answer_turns"]),
-                rejected_turns=_turns(row["rejected_turns"]),
-                **where,
-            )
-        return Example(tuple(messages), label=row["label"], **where)
+    def pieces(self, indices: Any) -> Iterator[pl.DataFrame]:
+        """The rows at these positions, at most 4,096 at once, from no more of the frame than they lie in: of
+        a frame of many pieces polars would copy whole columns.
+        """
+        import numpy as np
+
+        chosen = np.asarray(indices, dtype=np.int64)
+        for start in range(0, len(chosen), AT_ONCE):
+            window = chosen[start : start + AT_ONCE]
+            while len(window):
+                low = int(window.min())
+                inside = int(np.argmax(window >= low + SPAN)) if window.max() >= low + SPAN else len(window)
+                inside = inside or len(window)  # the first lies beyond: they are in no order
+                part, window = window[:inside], window[inside:]
+                low = int(part.min())
+                yield self.frame.slice(low, int(part.max()) - low + 1)[part - low]
 
     def place(self, index: int) -> str:
         """file:row of a position in the frame."""
         row = self.frame.row(index, named=True)
         return f"{self.files[row['file']]}:{row['row']}"
+
+
+def example_of(row: dict[str, Any], format: str, names: list[str]) -> Example:  # noqa: A002 - as in `load`
+    """A row of a frame as an example; `names` are the files."""
+    where = {"row": row["row"], "file": names[row["file"]]}
+    if format == "text":
+        return Example(text=row["answer"], **where)
+    messages = [Message("system", row["system"])] if row["system"] else []
+    if row["messages"] is not None:
+        messages += _turns(row["messages"]) or ()
+    else:
+        messages.append(Message("user", row["prompt"] or ""))
+        if format != "preference":
+            messages.append(Message("assistant", row["answer"] or ""))
+    if format == "preference":
+        return Example(
+            tuple(messages),
+            chosen=row["answer"],
+            rejected=row["rejected"],
+            chosen_turns=_turns(row["answer_turns"]),
+            rejected_turns=_turns(row["rejected_turns"]),
+            **where,
+        )
+    return Example(tuple(messages), label=row["label"], **where)
 
 
 def _turns(held: list[dict[str, Any]] | None) -> tuple[Message, ...] | None:

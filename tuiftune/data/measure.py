@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +46,7 @@ def measure(
     """
     import numpy as np
 
-    from tuiftune.data.mix.split import as_share, held_out_file, split_indices
+    from tuiftune.data.mix.split import as_share, held_out_file, indices
 
     share = as_share(eval_spec)
     if share is None:
@@ -54,7 +55,7 @@ def measure(
         train_rows = int(dataset.usable.sum())
         asked = evaluation.examples()
     else:
-        train, held = split_indices(dataset, share, seed)
+        train, held = indices(dataset, share, seed)
         train_rows, held_rows = len(train), len(held)
         asked = dataset.at(held if len(held) else train)
     if not train_rows:
@@ -129,13 +130,16 @@ def _longest_answer(
 
     Of many rows those with the most bytes are counted.
     """
-    asked = [example for example in examples if example.messages]
+    asked = heapq.nlargest(
+        COUNTED_ANSWERS,
+        (example for example in examples if example.messages),
+        key=lambda example: len(example.reference.encode()),
+    )
     if not asked:
         return None, 0
     if folder is None or not has_tokenizer(folder):
-        longest = max(len(example.reference.encode()) for example in asked)
+        longest = len(asked[0].reference.encode())
         return math.ceil(longest / BYTES_PER_TOKEN * 4 / 3), 0
-    asked = sorted(asked, key=lambda example: -len(example.reference.encode()))[:COUNTED_ANSWERS]
     lengths = Counter(folder, reasoning=reasoning).completion_lengths(asked)
     return max(size for size, _ in lengths), max(around for _, around in lengths) - 1
 

@@ -209,11 +209,11 @@ def estimated(dataset: Dataset, indices: NDArray[np.intp]) -> Lengths:
         return pl.col(name).str.len_bytes().fill_null(0).cast(pl.Int64)
 
     turns = pl.when(pl.col("messages").is_not_null()).then(pl.col("messages").list.len()).otherwise(2)
-    frame = dataset.frame[indices].select(
+    frame = dataset.frame.select(
         bytes=size("system") + size("prompt") + pl.max_horizontal(size("answer"), size("rejected")),
         answer=(size("answer") + size("rejected") - _switched_off()).clip(0),
         turns=turns.cast(pl.Int64) + (size("system") > 0).cast(pl.Int64),
-    )
+    )[indices]
     overhead = 0 if dataset.format == "text" else TEMPLATE_TOKENS
     total = (
         np.ceil(frame["bytes"].to_numpy() / BYTES_PER_TOKEN).astype(np.int64)

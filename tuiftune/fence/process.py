@@ -65,10 +65,15 @@ class Fence:
     """
 
     def __init__(
-        self, make: Callable[..., Any], *given: Any, place: str, allowed: Allowance | None = None
+        self,
+        make: Callable[..., Any],
+        *given: Any,
+        place: str,
+        allowed: Allowance | None = None,
+        wait: bool = True,
     ) -> None:
-        """Starts the process, and returns when the thing is made. UserError as `ask` has it; `place` is the
-        model's name or directory.
+        """Starts the process, and returns when the thing is made, unless `wait` is called later. UserError as
+        `ask` has it; `place` is the model's name or directory.
         """
         self._place = place
         self._lock = threading.Lock()
@@ -80,6 +85,11 @@ class Fence:
         self._process: _Child = self._start((make, given, allowed))
         self._finalizer = weakref.finalize(self, _end, self._process, self._marks, self._said)
         self._baseline = 0
+        if wait:
+            self.wait(allowed)
+
+    def wait(self, allowed: Allowance) -> None:
+        """Return when the thing is made. UserError as `ask` has it."""
         try:
             self._wait(Allowance(limits.IMPORT_SECONDS, limits.GIB))
             now = limits.usage(self._process.pid)

@@ -34,9 +34,10 @@ from tuiftune.runs.store.directory import (
 from tuiftune.runs.store.registry import register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tuiftune.data.example import Example
     from tuiftune.plan.inputs import Inputs
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
@@ -130,13 +131,14 @@ def resolve(
     `gpu`: plan for this one instead of the machine's.
     """
     from tuiftune.data.mix.sources import Mix, mixed
-    from tuiftune.data.mix.split import split
+    from tuiftune.data.mix.split import picked
     from tuiftune.data.similar.twins import leakage_told, twins
 
     tell = say or _silent
     inputs = to_train(preset, root, tell)
     assert inputs.dataset is not None
-    train, held = split(inputs.dataset, preset.data.eval, preset.training.seed)
+    train: Sequence[Example]
+    train, held = picked(inputs.dataset, preset.data.eval, preset.training.seed)
     if train and not any(one.compares for one in train):
         raise UserError(
             f"the chosen and the rejected answer are equal in all {len(train)} training rows",
@@ -144,7 +146,7 @@ def resolve(
             remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
         )
     if mix := Mix.of(preset.data):
-        train = mixed(train, held, mix, preset.training.seed).examples
+        train = mixed(list(train), list(held), mix, preset.training.seed).examples
     if words := leakage_told(twins(train, held).document()):
         tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")

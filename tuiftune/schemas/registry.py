@@ -22,6 +22,8 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "data-tokens": ("data", "TokensDocument"),
     "download": ("data", "DownloadDocument"),
     "download-rows": ("data", "DownloadRowsDocument"),
+    "cache-show": ("cache", "CacheDocument"),
+    "cache-clear": ("cache", "CacheClearDocument"),
     "plan": ("plan", "PlanDocument"),
     "plan-gpus": ("plan", "PlanGpusDocument"),
     "run-plan": ("plan", "RunPlanDocument"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Private-use characters around what `{% generation %}` renders; taken out again after rendering.
 BEGIN, END = "\ue0f0\ue0f1", "\ue0f1\ue0f0"
 
+DATED = "strftime_now"  # what a template that writes the date calls
+
 marking: ContextVar[bool] = ContextVar("marking", default=False)
 clock: ContextVar[datetime | None] = ContextVar("clock", default=None)
 
@@ -106,12 +108,14 @@ def _compiled(source: str) -> jinja2.Template:
     environment.filters |= {"tojson": _tojson, "random": _random}
     environment.globals |= {
         "raise_exception": _raise,
-        "strftime_now": _now,
+        DATED: _now,
         "dict": _Dict(),
         "namespace": _Namespace,
         "lipsum": _random,
     }
-    return environment.from_string(source)
+    made = environment.from_string(source)
+    made.globals = dict(made.globals)  # of a ChainMap every rendering would ask for each name in Python
+    return made
 
 
 def compile_template(source: str, place: str) -> jinja2.Template:

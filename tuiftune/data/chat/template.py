@@ -50,7 +50,7 @@ class Template:
         self.special = {key: value for key, value in special.items() if isinstance(value, str)}
         self.marks_answers = bool(GENERATION.search(source))
         self._compiled = compile_template(source, place)
-        self._now = now
+        self.now = now
         self._parts = self._fields = False
         self._parts = self._wants_parts()
         self._fields = self._wants_fields()
@@ -63,7 +63,7 @@ class Template:
         """
         at(Stage.TEMPLATE)
         turns = self.turns(messages)
-        pinned = clock.set(self._now)
+        pinned = clock.set(self.now)
         try:
             text = self._compiled.render(
                 messages=turns,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example, Message
 
 
+IGNORED = -100  # label of a token that is not trained
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """One row as the trainer sees it.
@@ -60,12 +63,12 @@ class Tokens:
     @property
     def lost(self) -> int:
         """Trained tokens lost by truncation."""
-        return self.learnt - sum(self.mask)
+        return self.learnt - sum(self.mask) if self.beyond else 0
 
     @property
     def teaches(self) -> bool:
         """Whether anything is left to learn. The first token is never predicted, so it doesn't count."""
-        return any(self.mask[1:])
+        return 1 in self.mask[1:]
 
     @property
     def trained(self) -> int:
@@ -74,7 +77,12 @@ class Tokens:
 
     @property
     def labels(self) -> list[int]:
-        return [token if learnt else -100 for token, learnt in zip(self.ids, self.mask, strict=True)]
+        ids, mask, labels, end = self.ids, self.mask, [IGNORED] * len(self.ids), 0
+        while 1 in mask[end:]:
+            start = mask.index(1, end)
+            end = mask.index(0, start) if 0 in mask[start:] else len(mask)
+            labels[start:end] = ids[start:end]
+        return labels
 
     @property
     def parts(self) -> tuple[list[int], ...]:

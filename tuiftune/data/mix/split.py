@@ -8,6 +8,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
+from tuiftune.data.picked import Picked
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
+
+SIDES = ("training.npy", "held-out.npy")
 
 
 def split(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[list[Example], list[Example]]:
@@ -26,12 +29,42 @@ def split(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[lis
     keeps each label's share. Anything else is a file (or glob, directory) of its own in the same format.
     Raises UserError for a bad share or file.
     """
+    train, held_out = picked(dataset, eval_spec, seed)
+    return list(train), list(held_out)
+
+
+def picked(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[Picked, Picked]:
+    """The same, each row made when it is asked for."""
+    import numpy as np
+
     share = as_share(eval_spec)
     if share is None:
         held_out = held_out_file(dataset, str(eval_spec))
-        return list(dataset.examples()), list(held_out.examples())
-    train, held = split_indices(dataset, share, seed)
-    return list(dataset.at(train)), list(dataset.at(held))
+        found = ((one, one.usable.arg_true().to_numpy().astype(np.intp)) for one in (dataset, held_out))
+        training, evaluation = (Picked(one, indices) for one, indices in found)
+        return training, evaluation
+    train, held = indices(dataset, share, seed)
+    return Picked(dataset, train), Picked(dataset, held)
+
+
+def indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """`split_indices`, of rows in the cache once."""
+    import numpy as np
+
+    from tuiftune.data.read.kept import held_by
+
+    entry = held_by(dataset, "split", share, seed)
+    if entry is None:
+        return split_indices(dataset, share, seed)
+    try:
+        if entry.document() is None:
+            for name, made in zip(SIDES, split_indices(dataset, share, seed), strict=True):
+                np.save(entry.path / name, made.astype(np.int64))
+            entry.seal({}, SIDES)
+        train, held = (np.load(entry.path / name).astype(np.intp) for name in SIDES)
+        return train, held
+    finally:
+        entry.close()
 
 
 def as_share(eval_spec: float | str) -> float | None:
@@ -99,16 +132,16 @@ def prompt_keys(dataset: Dataset, indices: NDArray[np.intp], seed: int) -> NDArr
     import polars as pl
 
     column = "answer" if dataset.format == "text" else "prompt"
-    prompts = dataset.frame.select(
+    normalized = (
         pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-    ).to_series()
+    )
     salt = str(seed).encode()[:16]
     digest = hashlib.blake2b
-    raw = b"".join(
-        digest(text.encode("utf-8"), digest_size=8, salt=salt).digest()
-        for text in prompts.gather(indices).to_list()
-    )
-    return np.frombuffer(raw, dtype="<u8")
+    raw = bytearray()
+    for piece in dataset.pieces(indices):
+        for text in piece.select(normalized).to_series().to_list():
+            raw += digest(text.encode("utf-8"), digest_size=8, salt=salt).digest()
+    return np.frombuffer(bytes(raw), dtype="<u8")
 
 
 def choose(keys: NDArray[np.uint64], share: float, strata: list[str] | None) -> NDArray[np.bool_]:

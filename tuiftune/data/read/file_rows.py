@@ -13,6 +13,7 @@ from tuiftune.data.mix.held_out import HeldOutRows
 from tuiftune.data.read.csv_rows import csv_rows
 from tuiftune.data.read.json_document import json_document
 from tuiftune.data.read.json_rows import json_lines
+from tuiftune.data.read.kept import FILE_BYTES
 from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import FRESH, ColumnsChangedError, Part, joined
 from tuiftune.data.read.table_rows import table_rows
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.read.files import SourceFile
     from tuiftune.data.read.json_rows import Batch, Row
+    from tuiftune.data.read.kept import Keeping
     from tuiftune.data.read.part import Wanted
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -39,6 +41,22 @@ class FileRows:
     lost: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     malformed: Malformed = field(default_factory=Malformed)
+    _held: list[pl.DataFrame] = field(default_factory=list)
+    _bytes: int = 0
+
+    def add(self, frame: pl.DataFrame, keep: Keeping | None) -> None:
+        """Take the next frame."""
+        self._held.append(frame)
+        if keep is not None:
+            self._bytes += int(frame.estimated_size())
+            if self._bytes >= FILE_BYTES:
+                self.settle(keep)
+
+    def settle(self, keep: Keeping | None) -> None:
+        """Write what is held, where it is to be."""
+        if self._held:
+            self.frames += self._held if keep is None else [keep.put(self._held)]
+        self._held, self._bytes = [], 0
 
 
 def read_file(
@@ -47,16 +65,18 @@ def read_file(
     wanted: Wanted,
     before: list[Part],
     progress: Callable[[pl.DataFrame, int], None],
+    keep: Keeping | None = None,
 ) -> FileRows:
     """Read a file, twice where its later rows turn out to speak for another format than its first.
 
-    `before` are the parts of the files before it. `progress` is told of each frame and its rows.
+    `before` are the parts of the files before it. `progress` is told of each frame and its rows; with `keep`
+    they go to files.
     """
     try:
-        return _read(source, index, wanted, before, progress, None)
+        return _read(source, index, wanted, before, progress, None, keep)
     except ColumnsChangedError as changed:
         sample = [*changed.sample, *_shows(source)]
-    return _read(source, index, wanted, before, progress, sample)
+    return _read(source, index, wanted, before, progress, sample, keep)
 
 
 def _read(
@@ -66,6 +86,7 @@ def _read(
     before: list[Part],
     progress: Callable[[pl.DataFrame, int], None],
     known: list[Row] | None,
+    keep: Keeping | None,
 ) -> FileRows:
     """`known` are rows that show all columns, from an earlier reading."""
     made = FileRows()
@@ -88,7 +109,8 @@ def _read(
     for numbers, rows in aside.of(chain(held, batches)) if aside else chain(held, batches):
         frame = _frame(made, part, index, numbers, rows)
         progress(frame, len(rows))
-        made.frames.append(frame)
+        made.add(frame, keep)
+    made.settle(keep)
     if aside:
         aside.say(made.notes)
     return made

@@ -12,6 +12,7 @@ from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.data.detect.judging import counted, judging
 from tuiftune.data.read.file_rows import FileRows, columns_of, read_file
 from tuiftune.data.read.files import expand
+from tuiftune.data.read.kept import keeping
 from tuiftune.data.read.malformed import Malformed
 from tuiftune.data.read.part import Part, Wanted
 from tuiftune.errors import UserError
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tuiftune.data.detect.formats import Recognition
+    from tuiftune.data.read.files import SourceFile
     from tuiftune.data.read.json_rows import Row
+    from tuiftune.data.read.kept import Keeping
 
 LISTED = 20  # columns named one by one
 
@@ -44,17 +47,41 @@ def load(
     Raises UserError with file and row for anything that can't be read; with `keep_going`, lines that are no
     rows are left to the dataset's `malformed` instead.
     """
+    sources, notes = expand(train)
+    wanted = Wanted(format, columns, system)
+    keep = keeping(sources, wanted, lambda: progress(0) if progress else None)
+    if keep is None:
+        return _load(sources, notes, wanted, progress, None, keep_going=keep_going)
+    if (known := keep.found()) is not None:
+        if progress:
+            progress(known.rows)
+        return known
+    try:
+        return _load(sources, notes, wanted, progress, keep, keep_going=keep_going)
+    except BaseException:
+        keep.drop()
+        raise
+
+
+def _load(
+    sources: list[SourceFile],
+    notes: list[str],
+    wanted: Wanted,
+    progress: Callable[[int], None] | None,
+    keep: Keeping | None,
+    *,
+    keep_going: bool,
+) -> Dataset:
     import polars as pl
 
-    sources, notes = expand(train)
     place = str(sources[0].path) if len(sources) == 1 else f"{len(sources)} files"
     memory = _Memory(place)
-    wanted = Wanted(format, columns, system)
     done = 0
 
     def told(frame: pl.DataFrame, rows: int) -> None:
         nonlocal done
-        memory.add(int(frame.estimated_size()))
+        if keep is None:
+            memory.add(int(frame.estimated_size()))
         done += rows
         if progress:
             progress(done)
@@ -63,12 +90,12 @@ def load(
     made: list[FileRows] = []
     for index, source in enumerate(sources):
         try:
-            read = read_file(source, index, wanted, parts, told)
+            read = read_file(source, index, wanted, parts, told, keep)
         except ColumnsError:
-            if not columns or wanted.elsewhere:
+            if not wanted.columns or wanted.elsewhere:
                 raise
             wanted = replace(wanted, elsewhere=frozenset().union(*map(columns_of, sources)))
-            read = read_file(source, index, wanted, parts, told)
+            read = read_file(source, index, wanted, parts, told, keep)
         made.append(read)
         parts += read.parts
     malformed = Malformed()
@@ -90,7 +117,8 @@ def load(
         said.append("columns not used: " + unused)
     kinds = kinds_of([row for part in parts for row in part.sample])
     files = [source.path for source in sources]
-    return Dataset(_together(parts), frame, files, kinds, said, notes, malformed)
+    dataset = Dataset(_together(parts), frame, files, kinds, said, notes, malformed)
+    return dataset if keep is None else keep.seal(dataset, frames)
 
 
 def _together(parts: list[Part]) -> Recognition:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from tuiftune.data.example import Example
 
@@ -41,6 +46,10 @@ def twins(training: Iterable[Example], held_out: Sequence[Example]) -> Twins:
 
     from tuiftune.data.similar.near import near_pairs
 
+    if isinstance(training, Sequence) and len(training) > MOST_ROWS:
+        found = _equal_of_many(training, held_out)
+        if found is not None:
+            return found
     seen = {_text(example): None for example in training}
     held = [_text(example) for example in held_out]
     equal = sum(text in seen for text in held)
@@ -52,6 +61,28 @@ def twins(training: Iterable[Example], held_out: Sequence[Example]) -> Twins:
     texts = pl.Series([*seen, *others], dtype=pl.String)
     close = {texts[int(max(pair))] for pair in near_pairs(texts).pairs if min(pair) < len(seen) <= max(pair)}
     return Twins(len(held), equal, sum(text in close for text in held), "equal and near rows")
+
+
+def _equal_of_many(training: Iterable[Example], held_out: Iterable[Example]) -> Twins | None:
+    """`twins` by a hash of each text; None where too few of them differ for equal ones alone to be found."""
+    import numpy as np
+
+    seen, held = _hashes(training), _hashes(held_out)
+    distinct = np.unique(seen)
+    known = np.isin(held, distinct)
+    if len(distinct) + len(np.unique(held[~known])) <= MOST_ROWS or not len(held):
+        return None
+    equal = int(known.sum())
+    return Twins(len(held), equal, 0, f"equal rows alone, as there are more than {MOST_ROWS:,}")
+
+
+def _hashes(examples: Iterable[Example]) -> NDArray[np.uint64]:
+    import numpy as np
+
+    raw = bytearray()
+    for example in examples:
+        raw += hashlib.blake2b(_text(example).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return np.frombuffer(bytes(raw), dtype=np.uint64)
 
 
 def leakage_told(found: Mapping[str, Any]) -> str:

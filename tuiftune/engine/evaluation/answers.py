@@ -22,6 +22,7 @@ BATCH = 16
 MOST_AT_ONCE = 256  # rows of a batch where the GPU has the memory
 LONGEST = 256  # new tokens of an answer, where the preset leaves it open
 MARGIN = 4
+COUNTED_AT_ONCE = 1024  # rows: what a tokenizer makes of one takes 100 KiB and more
 # Plainly greedy, whatever the base model's generation_config asks for: a penalty on repetition makes a model
 # that knows its answers look wrong.
 GREEDY: dict[str, Any] = {
@@ -75,11 +76,14 @@ def room(examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
     """New tokens that the longest reference answer and its end need, at most 256, and those that stand around
     an answer: the template's marks, and the reasoning of the references.
     """
-    lengths = tokeniser.completion_lengths([example for example in examples if example.messages])
-    if not lengths:
+    longest = around = 0
+    for start in range(0, len(examples), COUNTED_AT_ONCE):
+        chats = [example for example in examples[start : start + COUNTED_AT_ONCE] if example.messages]
+        for size, beside in tokeniser.completion_lengths(chats):
+            longest, around = max(longest, size), max(around, beside)
+    if not around:  # which is 1 at least for every answer
         return 1, 0
-    answer = min(max(size for size, _ in lengths) + MARGIN, LONGEST)
-    return answer, min(max(around for _, around in lengths) - 1, tokeniser.max_length)
+    return min(longest + MARGIN, LONGEST), min(around - 1, tokeniser.max_length)
 
 
 def generate(

@@ -65,7 +65,8 @@ class Scorer:
     def __init__(self, context: RunContext) -> None:
         wanted, examples = context.wanted.preset.evaluation, context.examples.held_out
         self._report, self._held_out = context.report, bool(examples)
-        answer, self.around = context.stage.room(examples, context.tokeniser)
+        known = context.held_out.room if context.held_out else None
+        answer, self.around = known or context.stage.room(examples, context.tokeniser)
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         compared = context.wanted.stage.answers  # else what is generated is only shown

@@ -5,14 +5,18 @@ Only then does this process use them itself.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
-from contextlib import suppress
+from collections import Counter
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuiftune import assets
+from tuiftune.data.chat.environment import DATED
 from tuiftune.data.chat.fenced import text_of
+from tuiftune.data.picked import examples_of
 from tuiftune.fence.forked import ForkedFence
 from tuiftune.fence.limits import GIB, Allowance
 from tuiftune.fence.process import Asked, Open
@@ -22,13 +26,16 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.spans import Rendered
     from tuiftune.data.example import Example
+    from tuiftune.data.picked import Sent
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.model.tokenizer import Tokeniser
     from tuiftune.engine.stages.base import TrainedRow
 
     Rows = Callable[[Tokeniser, Sequence[Example]], Sequence[TrainedRow]]
+    Room = Callable[[Sequence[Example], Tokeniser], tuple[int, int]]
 
 READING = Allowance(30.0, 2 * GIB)  # transformers imports more on the way
+NUMBER = 8  # bytes
 SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 
 
@@ -43,6 +50,23 @@ class Row(NamedTuple):
     truncated: bool
     teaches: bool
     told: tuple[str, ...]
+
+
+class Packed(NamedTuple):
+    """Some tokenized rows together, those left out that teach nothing.
+
+    `stream` is what is digested of them (see `training/shards.py`), `sizes` how long each row's columns are,
+    `keys` a hash of each row's tokens: 8 bytes a number. `told` counts what the template did.
+    """
+
+    stream: bytes
+    sizes: bytes
+    keys: bytes
+    examples: int
+    rows: int
+    cut: int
+    lost: int
+    told: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,33 @@ def behind_fence(
     return ForkedFence(made, place=base.reference, allowed=READING)
 
 
+def members(base: Base, rows: Rows, make: Callable[[], Tokeniser], count: int) -> list[Asked]:
+    """The same as processes that are sent their rows, each of which computes with one thread.
+
+    UserError as in `behind_fence`, and to be called as that is.
+    """
+
+    def made() -> Foreign:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        tokeniser = make()
+        tokeniser.stop_tokens()
+        return Foreign(tokeniser, rows, {})
+
+    _fetch(base)
+    import transformers.models.auto.tokenization_auto  # noqa: F401  (not on the fenced process's time)
+
+    with ExitStack() as begun:
+        fences = []
+        for _ in range(count):
+            fences.append(ForkedFence(made, place=base.reference, allowed=READING, wait=False))
+            begun.callback(fences[-1].close)
+        for one in fences:
+            one.wait(READING)
+        begun.pop_all()
+    return list(fences)
+
+
 def tokenised(asked: Asked, which: str, examples: Sequence[Example], start: int, stop: int) -> list[Row]:
     """Some of the rows. UserError where the trained tokens of one can't be told."""
     batch = examples[start:stop]
@@ -87,6 +138,61 @@ def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, sto
     batch = examples[start:stop]
     size = sum(text_of(example) for example in batch)
     asked.ask(_tried, which, start, stop, rows=2 * len(batch), size=2 * size)
+
+
+def packed(foreign: Foreign, sent: Sent) -> Packed:
+    """Rows that were sent, tokenized. Asked behind the fence."""
+    pieces: list[bytes] = []
+    sizes, keys, told = array("q"), array("q"), Counter[str]()
+    kept = cut = lost = 0
+    examples = examples_of(sent)
+    for row in foreign.rows(foreign.tokeniser, examples):
+        cut += row.truncated
+        lost += row.lost
+        for code in {code for side in row.sides for code in _told(side.rendered)}:
+            told[code] += 1
+        if not row.teaches:
+            continue
+        kept += 1
+        before, hashed = -1, hashlib.blake2b(digest_size=NUMBER)
+        for place, numbers in enumerate(row.parts):
+            part = array("q", numbers)
+            if len(part) != before:  # a row's labels are as many as its tokens
+                before = len(part)
+                pieces.append(array("q", (before,)).tobytes())
+            pieces.append(part.tobytes())
+            sizes.append(len(part))
+            if place % 2 == 0:  # every other part is their labels
+                hashed.update(part)
+        keys.frombytes(hashed.digest())
+    stream = b"".join(pieces)
+    return Packed(stream, sizes.tobytes(), keys.tobytes(), len(examples), kept, cut, lost, dict(told))
+
+
+def identity(foreign: Foreign) -> str:
+    """A digest of all that decides how a row is rendered and tokenized. Asked behind the fence."""
+    tokeniser, template = foreign.tokeniser, foreign.tokeniser.template
+    backend = tokeniser.backend
+    now = template.now.date().isoformat() if template.now and DATED in template.source else None
+    settings = (tokeniser.max_length, tokeniser.loss_on, tokeniser.own_template, tokeniser.base_stops)
+    known = (template.source, sorted(template.special.items()), now, bool(backend.encode_special_tokens))
+    digest = hashlib.sha256(backend.to_str().encode("utf-8", "surrogatepass"))
+    digest.update(repr((settings, known)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def try_sent(foreign: Foreign, room: Room, sent: Sent) -> tuple[int, int]:
+    """Do what scoring will do with rows, and return the room that their answers take. Asked behind the
+    fence.
+    """
+    examples = examples_of(sent)
+    _try(foreign.tokeniser, [example for example in examples if example.messages])
+    return room(examples, foreign.tokeniser)
+
+
+def measure_sent(foreign: Foreign, room: Room, sent: Sent) -> tuple[int, int]:
+    """Return the room alone. Asked behind the fence."""
+    return room(examples_of(sent), foreign.tokeniser)
 
 
 def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]:
@@ -113,8 +219,10 @@ def _told(rendered: Rendered) -> Iterator[str]:
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:
-    tokeniser = foreign.tokeniser
-    chats = [example for example in foreign.examples[which][start:stop] if example.messages]
+    _try(foreign.tokeniser, [example for example in foreign.examples[which][start:stop] if example.messages])
+
+
+def _try(tokeniser: Tokeniser, chats: Sequence[Example]) -> None:
     tokeniser.completion_lengths(chats)
     for example in chats:
         tokeniser.answer(tokeniser.prompt(example.prompt))

@@ -93,7 +93,7 @@ def open_run(
         from tuiftune.engine.distributed.ranks import MEETING_PLACE
         from tuiftune.engine.model import tokenizer
         from tuiftune.engine.process import gpu
-        from tuiftune.engine.training import optimizations
+        from tuiftune.engine.training import kept, optimizations
 
         gpu.show_only(wanted.preset.hardware.gpus, wanted.processes)
         libraries.quieten(base)
@@ -110,7 +110,11 @@ def open_run(
             now=began(run),
         )
 
-    training, held_out, sources = _prepared(base, half, make, examples, data.max_length, report, stopping)
+    if examples.content:
+        made = kept.prepared(base, half, make, examples, wanted, report, stopping.check)
+    else:
+        made = _prepared(base, half, make, examples, data.max_length, report, stopping)
+    training, held_out, sources = made
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE, offloaded=wanted.offloaded)
     start = group.first(start)

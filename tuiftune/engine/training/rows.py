@@ -13,7 +13,7 @@ from tuiftune.engine.model.foreign import tokenised
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tuiftune.data.example import Example
     from tuiftune.engine.model.foreign import Row
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
 
 BATCH = 256
+MANY_BYTES = 8 << 20  # of the files: from then on rows are tokenized by several processes, and kept
 NUMBER = 8  # bytes
 REWRITTEN = {
     "reasoning_kept": (
@@ -44,14 +45,16 @@ REWRITTEN = {
 class Examples:
     """The rows as messages or text, split the way `data.split` does.
 
-    `train` holds what is mixed in, too. `format` is what the data was recognized as.
+    `train` holds what is mixed in, too. `format` is what the data was recognized as. Many rows are made from
+    the frame whenever they are asked for.
     """
 
-    train: list[Example]
-    held_out: list[Example]
+    train: Sequence[Example]
+    held_out: Sequence[Example]
     format: str
     files: list[str]
     sources: dict[str, list[Example]] = field(default_factory=dict)  # evaluated by themselves
+    content: tuple[str, ...] = ()  # digests of the files of many rows, in the order they are read; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,15 @@ class Prepared:
     dataset: Any
     rows: int
     digest: str
-    keys: array[int]  # a hash of the tokens of each row, the same in this process only
+    keys: Any  # a hash of the tokens of each row in 8 bytes, the same among rows prepared together only
+    room: tuple[int, int] | None = None  # what the stage's `room` says of the rows, where it is known
 
 
 def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
     from tuiftune.data.checks.judgments import check_both_kinds
     from tuiftune.data.mix.sources import Mix, mixed
-    from tuiftune.data.mix.split import split
+    from tuiftune.data.mix.split import picked, split
     from tuiftune.data.read.load import load as load_data
 
     data = preset.data
@@ -78,10 +82,16 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
         check()
         report.phase("loading", "data", done=done)
 
+    content = _content(preset)
     dataset = load_data(
         data.train, format=data.format, columns=data.columns or None, system=data.system, progress=progress
     )
-    train, held_out = split(dataset, data.eval, preset.training.seed)
+    train: Sequence[Example]
+    held_out: Sequence[Example]
+    if content and not data.mix:
+        train, held_out = picked(dataset, data.eval, preset.training.seed)
+    else:
+        train, held_out = split(dataset, data.eval, preset.training.seed)
     place = ", ".join(str(file) for file in dataset.files)
     if not train:
         raise UserError(
@@ -95,7 +105,7 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     sources: dict[str, list[Example]] = {}
     if data.mix:
         report.phase("loading", "data mixed in")
-        mixture = mixed(train, held_out, Mix.of(data), preset.training.seed, place)
+        mixture = mixed(list(train), list(held_out), Mix.of(data), preset.training.seed, place)
         check()
         train, sources = mixture.examples, mixture.held
         if sources and not held_out:
@@ -111,7 +121,26 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
                 remedy="set it to 0",
             )
         files += [portion.describe() for portion in mixture.portions[1:]]
-    return Examples(train, held_out, str(dataset.format), files, sources)
+    if content and _content(preset) != content:
+        content = ()  # written while it was read
+    return Examples(train, held_out, str(dataset.format), files, sources, content)
+
+
+def _content(preset: Preset) -> tuple[str, ...]:
+    """The kind and digest of every file that rows come from; empty where all of it is little."""
+    from tuiftune.cache import content
+    from tuiftune.data.mix.split import as_share
+    from tuiftune.data.read.files import expand
+
+    data = preset.data
+    specs = [data.train, *([str(data.eval)] if as_share(data.eval) is None else [])]
+    sources = [source for spec in (*specs, *(one.path for one in data.mix)) for source in expand(spec)[0]]
+    if content.sizes(source.path for source in sources) < MANY_BYTES:
+        return ()
+    try:
+        return tuple(f"{source.kind} {content.of_file(source.path)}" for source in sources)
+    except OSError:  # what is wrong with it is said where it is read
+        return ()
 
 
 def prepare(
@@ -148,38 +177,59 @@ def prepare(
             if size != before:  # a row's labels are as many as its tokens
                 digest.update(size.to_bytes(8, sys.byteorder))
             digest.update(part)
+    say(report, which, len(examples), max_length, cut=cut, lost=lost, dropped=dropped, told=told)
+    if examples and not len(keys):
+        raise nothing_left(which, len(examples))
+    return Prepared(_dataset(table), len(keys), digest.hexdigest(), keys)
+
+
+def say(
+    report: Report,
+    which: str,
+    examples: int,
+    max_length: int,
+    *,
+    cut: int,
+    lost: int,
+    dropped: int,
+    told: Mapping[str, int],
+) -> None:
+    """Warn of what tokenizing did to rows."""
     if cut:
         report.warning(
             "rows_cut",
-            f"{cut} of {len(examples)} {which} rows exceeded {max_length} tokens and were truncated, "
+            f"{cut} of {examples} {which} rows exceeded {max_length} tokens and were truncated, "
             f"losing {lost} trained tokens",
             "raise data.max_length, or shorten the rows",
         )
     if dropped:
         report.warning(
             "rows_dropped",
-            f"{dropped} of {len(examples)} {which} rows have no trained tokens and were dropped",
+            f"{dropped} of {examples} {which} rows have no trained tokens and were dropped",
             "raise data.max_length if their answers were truncated, or add answers",
         )
-    for code, count in told.items():
-        if count:
-            message, remedy = REWRITTEN[code]
-            report.warning(code, f"{count} of {len(examples)} {which} rows: {message}", remedy)
-    if examples and not len(keys):
-        raise UserError(
-            f"none of the {len(examples)} {which} rows has trained tokens",
-            place="data",
-            remedy="raise data.max_length, or check data.loss_on and the columns",
-        )
-    return Prepared(_dataset(table), len(keys), digest.hexdigest(), keys)
+    for code, (message, remedy) in REWRITTEN.items():
+        if count := told.get(code):
+            report.warning(code, f"{count} of {examples} {which} rows: {message}", remedy)
+
+
+def nothing_left(which: str, examples: int) -> UserError:
+    """For rows none of which teaches anything."""
+    return UserError(
+        f"none of the {examples} {which} rows has trained tokens",
+        place="data",
+        remedy="raise data.max_length, or check data.loss_on and the columns",
+    )
 
 
 def leaked(training: Prepared, held_out: Prepared | None) -> int:
     """Return how many evaluation rows are training rows too, token for token."""
     if held_out is None:
         return 0
-    seen = set(training.keys)
-    return sum(key in seen for key in held_out.keys)
+    import numpy as np
+
+    seen, asked = (np.asarray(one.keys, dtype=np.int64) for one in (training, held_out))
+    return int(np.isin(asked, seen).sum())
 
 
 def _tokenised(
