@@ -18,6 +18,13 @@ def environment(values: dict[str, str]) -> None:
     os.environ.update(values)
 
 
+def many_from(size: int) -> None:
+    """Rows of so many bytes are tokenized by several processes, and kept."""
+    from tuiftune.engine.training import rows
+
+    rows.MANY_BYTES = size
+
+
 def slow_steps(seconds: float) -> None:
     _in_training(lambda step: time.sleep(seconds))
 

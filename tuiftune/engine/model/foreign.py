@@ -56,7 +56,8 @@ class Packed(NamedTuple):
     """Some tokenized rows together, those left out that teach nothing.
 
     `stream` is what is digested of them (see `training/shards.py`), `sizes` how long each row's columns are,
-    `keys` a hash of each row's tokens: 8 bytes a number. `told` counts what the template did.
+    `keys` a hash of each row's tokens: 8 bytes a number. They are made of so many `examples`; `told` counts
+    what the template did.
     """
 
     stream: bytes
@@ -66,6 +67,7 @@ class Packed(NamedTuple):
     rows: int
     cut: int
     lost: int
+    dropped: int
     told: dict[str, int]
 
 
@@ -144,7 +146,7 @@ def packed(foreign: Foreign, sent: Sent) -> Packed:
     """Rows that were sent, tokenized. Asked behind the fence."""
     pieces: list[bytes] = []
     sizes, keys, told = array("q"), array("q"), Counter[str]()
-    kept = cut = lost = 0
+    kept = cut = lost = dropped = 0
     examples = examples_of(sent)
     for row in foreign.rows(foreign.tokeniser, examples):
         cut += row.truncated
@@ -152,11 +154,12 @@ def packed(foreign: Foreign, sent: Sent) -> Packed:
         for code in {code for side in row.sides for code in _told(side.rendered)}:
             told[code] += 1
         if not row.teaches:
+            dropped += 1
             continue
         kept += 1
         before, hashed = -1, hashlib.blake2b(digest_size=NUMBER)
-        for place, numbers in enumerate(row.parts):
-            part = array("q", numbers)
+        for place, column in enumerate(row.parts):
+            part = array("q", column)
             if len(part) != before:  # a row's labels are as many as its tokens
                 before = len(part)
                 pieces.append(array("q", (before,)).tobytes())
@@ -166,7 +169,9 @@ def packed(foreign: Foreign, sent: Sent) -> Packed:
                 hashed.update(part)
         keys.frombytes(hashed.digest())
     stream = b"".join(pieces)
-    return Packed(stream, sizes.tobytes(), keys.tobytes(), len(examples), kept, cut, lost, dict(told))
+    return Packed(
+        stream, sizes.tobytes(), keys.tobytes(), len(examples), kept, cut, lost, dropped, dict(told)
+    )
 
 
 def identity(foreign: Foreign) -> str:

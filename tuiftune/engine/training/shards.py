@@ -48,7 +48,7 @@ class Tally:
         self.rows += batch.rows
         self.cut += batch.cut
         self.lost += batch.lost
-        self.dropped += batch.examples - batch.rows
+        self.dropped += batch.dropped
         self.told.update(batch.told)
 
     def document(self) -> dict[str, Any]:
