@@ -90,7 +90,7 @@ def inspect(
 
     With --fail-on, exit code 1 means that a check found something; 2, that the files cannot be read.
     """
-    from tuiftune.cli.data_progress import watching
+    from tuiftune.cli.data_progress import rows_read, watching
     from tuiftune.cli.terminal import out, write_json
     from tuiftune.data.inspect import inspect as judge
     from tuiftune.data.read.load import load
@@ -109,7 +109,7 @@ def inspect(
             files,
             format=format_,
             columns=_columns(column),
-            progress=lambda rows: watch(f"{rows:,} rows read", None),
+            progress=rows_read(watch),
             keep_going=True,
         )
         found = judge(
@@ -193,7 +193,7 @@ def clean(
     """Clean a dataset into a new file, and list every change."""
     from typing import get_args
 
-    from tuiftune.cli.data_progress import watching
+    from tuiftune.cli.data_progress import rows_read, watching
     from tuiftune.cli.terminal import err, write_json
     from tuiftune.data.clean.labels import Labels
     from tuiftune.data.clean.merge import Duplicates
@@ -228,7 +228,7 @@ def clean(
             files,
             format=format_,
             columns=_columns(column),
-            progress=lambda rows: watch(f"{rows:,} rows read", None),
+            progress=rows_read(watch),
             keep_going=True,
         )
         done = repair(dataset, output, settings, watch, dry_run=dry_run)

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EVERY = 0.1  # seconds between redrawings
+TOLD_FROM = 0.02  # share of the work after which the remaining time is told
 LATE = 1.0  # seconds before progress is shown for work that is usually faster
 
 
 @contextmanager
 def watching() -> Iterator[Callable[[str, float | None], None]]:
-    """Yield a callback (task, share done or None) that draws on a terminal and does nothing elsewhere."""
+    """Yield a callback (task, share done or None) that draws on a terminal and does nothing elsewhere.
+
+    The remaining time is told as long as the share grows.
+    """
     from tuiftune.cli.terminal import err
     from tuiftune.printable import printable
 
@@ -27,16 +31,39 @@ def watching() -> Iterator[Callable[[str, float | None], None]]:
         yield lambda what, done: None
         return
     last = 0.0
+    since, begun = time.monotonic(), 0.0  # when the share was last `begun` anew
     with console.status("reading", spinner="line") as status:
 
         def watch(what: str, done: float | None) -> None:
-            nonlocal last
+            nonlocal last, since, begun
             now = time.monotonic()
+            if done is None or done < begun:
+                since, begun = now, done or 0.0
             if now - last >= EVERY:
                 last = now
-                status.update(printable(what) + ("" if done is None else f" {percent(done)}"))
+                status.update(printable(what) + _share(done, begun, now - since))
 
         yield watch
+
+
+def rows_read(watch: Callable[[str, float | None], None]) -> Callable[[int], None]:
+    """A callback for the rows read so far, which tells their number and rate."""
+    began = time.monotonic()
+
+    def count(rows: int) -> None:
+        rate = rows / max(time.monotonic() - began, 1e-3)
+        watch(f"{rows:,} rows read, {rate:,.0f} rows/s", None)
+
+    return count
+
+
+def _share(done: float | None, begun: float, seconds: float) -> str:
+    """The share that is done, and the time that is left once it can be told."""
+    if done is None:
+        return ""
+    if seconds < LATE or done - begun < TOLD_FROM:
+        return f" {percent(done)}"
+    return f" {percent(done)}, {duration(seconds * (1 - done) / (done - begun))} left"
 
 
 @contextmanager

@@ -99,18 +99,12 @@ class _Work:
 
     def rows(self, which: str, examples: Sequence[Example], key: str) -> Prepared:
         entry = self._entry(which, content.key_of(key))
-        document = entry.document() if entry else None
-        if document is None:
-            shards = Shards(entry.path if entry else None, self._half.columns)
-            document = self._tokenise(which, examples, shards, entry)
-            if entry is None:
-                dataset, keys = shards.in_memory()
-            else:
-                entry.seal(document, shards.names)
-                trim(place.limit())
-        if entry is not None:
-            dataset, keys = mapped(entry.path, document["names"])
-            entry.share()
+        try:
+            document, dataset, keys = self._made(which, examples, entry)
+        except BaseException:
+            if entry is not None:
+                entry.close()
+            raise
         tally = Tally.of(document["tally"])
         rows.say(
             self._report,
@@ -124,6 +118,23 @@ class _Work:
         )
         room = document["room"]
         return Prepared(dataset, tally.rows, document["digest"], keys, tuple(room) if room else None)
+
+    def _made(
+        self, which: str, examples: Sequence[Example], entry: Entry | None
+    ) -> tuple[dict[str, Any], Any, Any]:
+        """What is sealed of the rows, the rows, and the hash of each."""
+        document = entry.document() if entry else None
+        if document is None:
+            shards = Shards(entry.path if entry else None, self._half.columns)
+            document = self._tokenise(which, examples, shards, entry)
+            if entry is None:
+                return document, *shards.in_memory()
+            entry.seal(document, shards.names)
+            trim(place.limit())
+        assert entry is not None
+        dataset, keys = mapped(entry.path, document["names"])
+        entry.share()
+        return document, dataset, keys
 
     def _entry(self, which: str, key: str) -> Entry | None:
         """Where the rows are or will be kept; None where nothing is to be, or can be."""
