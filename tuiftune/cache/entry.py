@@ -115,7 +115,7 @@ def hold(kind: str, key: str, waiting: Callable[[], None] = lambda: None) -> Ent
             if not entry.shared or entry.document() is not None:
                 return entry
             entry.close()
-            key += "-"  # damaged while others use it: made anew beside it
+            key += "-"  # damaged while others use it: made again under another key
     except OSError as fault:
         raise UserError(
             f"the cache of rows cannot be written ({fault.strerror})",

@@ -31,7 +31,7 @@ def watching() -> Iterator[Callable[[str, float | None], None]]:
         yield lambda what, done: None
         return
     last = 0.0
-    since, begun = time.monotonic(), 0.0  # when the share was last `begun` anew
+    since, begun = time.monotonic(), 0.0  # when the share was last `begun`
     with console.status("reading", spinner="line") as status:
 
         def watch(what: str, done: float | None) -> None:

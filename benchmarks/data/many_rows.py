@@ -1,0 +1,173 @@
+"""What rows cost before the first step, from ten thousand to a million: read, split, tokenized; then again.
+
+    python benchmarks/data/many_rows.py [--rows 10000 100000 1000000] [--processes N] [--folder DIR]
+
+The corpus and the tokenizer are those of `tokenising.py`. Every job runs in a process of its own: the first
+start with an empty cache, then a second one. Memory is sampled over the process and those it started; what is
+mapped from files counts as resident while it is in use, and is given back when others need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from corpus import write
+from tokenising import make_tokenizer
+
+
+class Quiet:
+    """A report that keeps when how many training rows were tokenized."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, int]] = []
+
+    def phase(
+        self, name: str, detail: str = "", *, done: int | None = None, total: int | None = None
+    ) -> None:
+        if name == "tokenising" and detail.startswith("training rows") and done:
+            self.rows.append((time.monotonic(), done))
+
+    def warning(self, *said: str) -> None:
+        print("warning:", *said, file=sys.stderr)
+
+    def rate(self) -> float | None:
+        """Rows a second, once the processes are there."""
+        if len(self.rows) < 2:
+            return None
+        (began, first), (ended, last) = self.rows[0], self.rows[-1]
+        return (last - first) / (ended - began)
+
+
+class Memory:
+    """The most that this process and its children had resident, in MB: private, and with mapped files."""
+
+    def __init__(self) -> None:
+        self.private = self.resident = 0
+        self._over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        import psutil
+
+        own = psutil.Process()
+        while not self._over.wait(0.1):
+            private = resident = 0
+            for one in (own, *own.children(recursive=True)):
+                try:
+                    told = Path(f"/proc/{one.pid}/status").read_text().splitlines()
+                    fields = dict(line.split(":", 1) for line in told)
+                    private += int(fields["RssAnon"].split()[0]) >> 10
+                    resident += int(fields["VmRSS"].split()[0]) >> 10
+                except (OSError, KeyError, ValueError):
+                    continue
+            self.private, self.resident = max(self.private, private), max(self.resident, resident)
+
+    def end(self) -> dict[str, int]:
+        self._over.set()
+        return {"private MB": self.private, "resident MB": self.resident}
+
+
+def start(folder: Path, path: Path, processes: int | None) -> dict[str, Any]:
+    """What a run does with its rows up to its trainer."""
+    from tuiftune.engine.process import libraries
+
+    libraries.environment()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import datasets
+    from transformers import AutoTokenizer
+
+    from tuiftune.engine.model.base import Base
+    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.stages.base import stage
+    from tuiftune.engine.training import kept, rows
+    from tuiftune.preset.schema import Preset
+
+    datasets.disable_caching()
+    rows.MANY_BYTES = 1
+    if processes:
+        kept.processes = lambda: processes
+    values = {"model": {"base": str(folder)}, "data": {"train": str(path), "max_length": 2048}}
+    wanted: Any = SimpleNamespace(preset=Preset.model_validate(values))
+    base = Base(str(folder), str(folder), None, None, remote_code=False)
+    report: Any = Quiet()
+
+    def make() -> Tokeniser:
+        return Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
+
+    memory, cpu, began = Memory(), _cpu(), time.monotonic()
+    examples = rows.load(wanted.preset, report, lambda: None)
+    read = time.monotonic()
+    training, held_out = kept.prepared(base, stage("sft"), make, examples, wanted, report, lambda: None)
+    leaked = rows.leaked(training, held_out)
+    ended = time.monotonic()
+    training.dataset[training.rows // 2]
+    rate = report.rate()
+    return {
+        "rows": training.rows + (held_out.rows if held_out else 0),
+        "read s": round(read - began, 2),
+        "tokenize s": round(ended - read, 2),
+        "CPU s": round(_cpu() - cpu, 2),
+        "rows a second": rate and round(rate),
+        "leaked": leaked,
+        **memory.end(),
+        "digest": training.digest[:16],
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument(
+        "--processes", type=int, help="that tokenize; as many as there are cores if not given"
+    )
+    parser.add_argument("--folder", type=Path, help="keep corpus and tokenizer here, and use them again")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(start(given.folder / "chatml", given.child, given.processes)), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        cache = folder / "cache"
+        words = [sys.executable, __file__, "--folder", str(folder)]
+        if given.processes:
+            words += ["--processes", str(given.processes)]
+        for count in given.rows:
+            path = folder / f"rows-{count}.jsonl"
+            if not path.exists():
+                write(path, count)
+            if not (folder / "chatml").exists():
+                make_tokenizer(folder, path, 32_000)
+            shutil.rmtree(cache, ignore_errors=True)
+            for _ in range(2):
+                environment = {**os.environ, "TUIFTUNE_CACHE": str(cache)}
+                subprocess.run([*words, "--child", str(path)], check=True, env=environment)
+            shutil.rmtree(cache, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
