@@ -95,3 +95,28 @@ def test_an_interrupted_reading_is_begun_again(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         load(str(file), progress=stop)
     assert load(str(file)).rows == 20_000
+
+
+def test_equal_rows_of_many_are_counted_by_hash_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.data.similar import twins
+
+    file = tmp_path / "rows.jsonl"
+    rows = ({"prompt": f"P {n % 900}", "completion": f"c{n % 450}"} for n in range(1000))
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    other = tmp_path / "other.jsonl"
+    other.write_text(
+        "".join(json.dumps({"prompt": f"p  {n}", "completion": f"C{n}"}) + "\n" for n in range(500))
+    )
+    train, _ = picked(load(str(file)), 0.1, 7)
+    held = list(load(str(other)).examples())
+    monkeypatch.setattr(twins, "MOST_ROWS", 800)
+    expected = twins.twins(iter(train), held)  # no sequence: by the texts themselves
+    assert expected.equal > 300
+    assert twins.twins(train, held) == expected
+
+    train, within = picked(load(str(file)), 0.1, 7)
+    found = twins.twins(train, within)
+    monkeypatch.setattr(twins, "_hashes", lambda _: pytest.fail("looked again"))
+    assert twins.twins(*picked(load(str(file)), 0.1, 7)) == found

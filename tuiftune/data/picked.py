@@ -37,10 +37,13 @@ class Portion(NamedTuple):
 
 
 class Picked(Sequence["Example"]):
-    """A sequence of examples that takes the memory of its positions alone."""
+    """A sequence of examples that takes the memory of its positions alone.
 
-    def __init__(self, dataset: Dataset, indices: NDArray[np.intp]) -> None:
-        self.dataset, self.indices = dataset, indices
+    `side` says which they are of a dataset in the cache, the same for the same positions; empty elsewhere.
+    """
+
+    def __init__(self, dataset: Dataset, indices: NDArray[np.intp], side: str = "") -> None:
+        self.dataset, self.indices, self.side = dataset, indices, side
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -44,7 +44,8 @@ def picked(dataset: Dataset, eval_spec: float | str, seed: int = 42) -> tuple[Pi
         training, evaluation = (Picked(one, indices) for one, indices in found)
         return training, evaluation
     train, held = indices(dataset, share, seed)
-    return Picked(dataset, train), Picked(dataset, held)
+    names = [f"{side} {share} {seed}" if dataset.kept else "" for side in SIDES]
+    return Picked(dataset, train, names[0]), Picked(dataset, held, names[1])
 
 
 def indices(dataset: Dataset, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -47,7 +47,7 @@ def twins(training: Iterable[Example], held_out: Sequence[Example]) -> Twins:
     from tuiftune.data.similar.near import near_pairs
 
     if isinstance(training, Sequence) and len(training) > MOST_ROWS:
-        found = _equal_of_many(training, held_out)
+        found = _equal_of_many_once(training, held_out)
         if found is not None:
             return found
     seen = {_text(example): None for example in training}
@@ -61,6 +61,28 @@ def twins(training: Iterable[Example], held_out: Sequence[Example]) -> Twins:
     texts = pl.Series([*seen, *others], dtype=pl.String)
     close = {texts[int(max(pair))] for pair in near_pairs(texts).pairs if min(pair) < len(seen) <= max(pair)}
     return Twins(len(held), equal, sum(text in close for text in held), "equal and near rows")
+
+
+def _equal_of_many_once(training: Sequence[Example], held_out: Sequence[Example]) -> Twins | None:
+    """`_equal_of_many`, of rows in the cache once."""
+    from tuiftune.data.picked import Picked
+    from tuiftune.data.read.kept import held_by
+
+    entry = None
+    if isinstance(training, Picked) and isinstance(held_out, Picked) and training.side and held_out.side:
+        entry = held_by(training.dataset, "twins", training.side, held_out.side, held_out.dataset.kept)
+    if entry is None:
+        return _equal_of_many(training, held_out)
+    try:
+        document = entry.document()
+        if document is not None:
+            return Twins(**document)
+        found = _equal_of_many(training, held_out)
+        if found is not None:
+            entry.seal(found.document(), [])
+        return found
+    finally:
+        entry.close()
 
 
 def _equal_of_many(training: Iterable[Example], held_out: Iterable[Example]) -> Twins | None:
