@@ -76,7 +76,7 @@ class Rows:
     def __init__(self, model: Path, key: str) -> None:
         self.base = Base(str(model), str(model), None, None, remote_code=False)
         self.half, made = stage(key), examples_for(key)
-        self.examples = rows.Examples(made[:70], made[60:], "chat", [], ("jsonl some digest",))
+        self.examples = rows.Examples(made[:70], made[60:], "chat", [], content=("jsonl some digest",))
         values = {"model": {"base": str(model)}, "data": {"train": "rows.jsonl", "max_length": LENGTH}}
         self.wanted = SimpleNamespace(preset=Preset.model_validate({**values, "method": {"stage": key}}))
         self.said = Said()
@@ -111,8 +111,9 @@ class Rows:
             self.said,
             check,  # type: ignore[arg-type]
         )
-        assert made[1] is not None
-        return list(made)  # type: ignore[arg-type]
+        training, held_out, _ = made
+        assert held_out is not None
+        return [training, held_out]  # type: ignore[arg-type]
 
 
 def alike(some: list[rows.Prepared], others: list[rows.Prepared]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.cache import content, place
 from tuiftune.cache.clearing import trim
 from tuiftune.cache.entry import hold
+from tuiftune.data.mix.split import as_share
 from tuiftune.data.picked import portions
 from tuiftune.engine.model import foreign
 from tuiftune.engine.training import rows
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.settings import Settings
 
 KIND = "tokens"
+UNRELATED = {"train", "test", "packing", "padding_free"}  # of `data`: they change neither rows nor tokens
 CODE = ("data", "engine/model/foreign.py", "engine/model/tokenizer.py", "engine/stages", "engine/evaluation")
 LIBRARIES = ("tokenizers", "transformers", "jinja2", "polars", "pyarrow")
 BATCH = 256  # rows that are sent at once …
@@ -50,34 +52,36 @@ def prepared(
     wanted: Settings,
     report: Report,
     check: Callable[[], None],
-) -> tuple[Prepared, Prepared | None]:
-    """The rows for training and the held-out ones, tokenized behind fences. UserError as `rows.prepare`."""
+) -> tuple[Prepared, Prepared | None, dict[str, Prepared]]:
+    """The rows for training, the held-out ones, and those of sources, tokenized behind fences.
+
+    UserError as `rows.prepare`.
+    """
     report.phase("loading", "tokenizer")
     crew = Crew(foreign.members(base, half.rows, make, 1))
     try:
         known = _key(crew.first.ask(foreign.identity), examples, wanted)
         work = _Work(base, half, make, wanted.preset.data.max_length, crew, report, check)
-        training = work.rows(TRAINING, examples.train, f"{known} {TRAINING}")
-        held_out = None
-        if len(examples.held_out):
-            held_out = work.rows(HELD_OUT, examples.held_out, f"{known} {HELD_OUT}")
+        named = {TRAINING: examples.train, HELD_OUT: examples.held_out}
+        named |= {f"{HELD_OUT} {name}": rows for name, rows in examples.sources.items()}
+        made = {
+            which: work.rows(which, rows, f"{known} {which}") for which, rows in named.items() if len(rows)
+        }
     finally:
         crew.close()
-    return training, held_out
+    sources = {name: made[which] for name in examples.sources if (which := f"{HELD_OUT} {name}") in made}
+    return made[TRAINING], made.get(HELD_OUT), sources
 
 
 def _key(identity: str, examples: Examples, wanted: Settings) -> str:
     """All that decides the tokens and the loss mask of every row, and which rows there are."""
-    data = wanted.preset.data.model_dump(mode="json")
-    settings = {
-        name: data[name] for name in ("eval", "format", "columns", "system", "mix", "mix_temperature")
-    }
-    if isinstance(settings["eval"], str):
-        settings["eval"] = "file"  # its content is known
-    settings["mix"] = [{**source, "path": ""} for source in settings["mix"]]
+    data = wanted.preset.data.model_dump(mode="json", exclude=UNRELATED)
+    if as_share(wanted.preset.data.eval) is None:
+        data["eval"] = "file"  # its content is known, and that of the sources
+    data["mix"] = [{**source, "path": ""} for source in data["mix"]]
     libraries = [version(name) for name in LIBRARIES]
     seed, stage = wanted.preset.training.seed, wanted.preset.method.stage
-    return content.key_of(content.of_code(CODE), libraries, identity, examples.content, settings, seed, stage)
+    return content.key_of(content.of_code(CODE), libraries, identity, examples.content, data, seed, stage)
 
 
 class _Work:
@@ -176,7 +180,7 @@ class _Work:
             ) from fault
         if not shards.tally.rows:
             raise rows.nothing_left(which, len(examples))
-        room = self._tried(examples) if which == HELD_OUT else None
+        room = None if which == TRAINING else self._tried(examples)
         return {
             "digest": shards.digest,
             "tally": shards.tally.document(),
