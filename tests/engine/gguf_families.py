@@ -9,8 +9,10 @@ from typing import Any
 PLACES = (0, 5, 11, 17, 23)  # of the tokens, whose next ones are compared
 
 
-def reference(path: str, kind: str) -> None:
-    """The model in `model`, and its log-probabilities after some tokens in reference.json; or the fault."""
+def reference(path: str, kind: str, known: list[str]) -> None:
+    """The model in `model`, and its log-probabilities after some tokens in reference.json; or the fault.
+    Nothing is made of one whose architecture is not known.
+    """
     import traceback
 
     import tiny_families
@@ -20,6 +22,11 @@ def reference(path: str, kind: str) -> None:
 
     room = Path(path)
     try:
+        config = tiny_families.config_of(kind)
+        name = class_of(config)._model_mapping[type(config)].__name__
+        if name not in known:
+            (room / "reference.json").write_text(json.dumps({"refused": name}))
+            return
         tiny_families.make_model(room / "model", kind)
         from transformers import AutoConfig
 
@@ -29,9 +36,7 @@ def reference(path: str, kind: str) -> None:
         with torch.no_grad():
             logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
         rows = torch.log_softmax(logits.float(), -1)[list(PLACES)]
-        inner = getattr(config, "text_config", None)
-        named = [*(config.architectures or ()), *(getattr(inner, "architectures", None) or ())]
-        found: dict[str, Any] = {"ids": ids, "rows": rows.tolist(), "architectures": named}
+        found: dict[str, Any] = {"ids": ids, "rows": rows.tolist()}
     except Exception:
         found = {"fault": traceback.format_exc()}
     (room / "reference.json").write_text(json.dumps(found))
