@@ -95,6 +95,7 @@ def test_a_place_of_runs_that_is_none_is_told(tmp_path: Path) -> None:
         ("pipe", "not a regular file"),
         ("link", "a broken link"),
         ("tokenizer", "has no tokenizer"),
+        ("pickle", "not safetensors"),
     ],
 )
 def test_what_a_model_lacks_is_told_when_planning(fault: str, why: str, tmp_path: Path) -> None:
@@ -108,6 +109,9 @@ def test_what_a_model_lacks_is_told_when_planning(fault: str, why: str, tmp_path
         (model / "model.safetensors.index.json").write_text('{"weight_map": []}')
     else:
         weights.unlink()
-        os.mkfifo(weights) if fault == "pipe" else weights.symlink_to("nowhere")
+        if fault == "pickle":
+            (model / "pytorch_model.bin").write_bytes(b"PK")
+        else:
+            os.mkfifo(weights) if fault == "pipe" else weights.symlink_to("nowhere")
     code, words = said("plan", "demo", "--set", f"model.base={model}")
     assert (code, why in words) == (2, True), words

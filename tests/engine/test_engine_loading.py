@@ -59,6 +59,11 @@ def one_infinite(tensors: dict[str, Any]) -> dict[str, Any]:
     return {**tensors, "model.norm.weight": torch.full((64,), float("inf"))}
 
 
+def never_filled(tensors: dict[str, Any]) -> dict[str, Any]:
+    """As a download leaves them that reserved its place on the disk and got no further."""
+    return {name: torch.zeros_like(one) for name, one in tensors.items()}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -69,6 +74,7 @@ def one_infinite(tensors: dict[str, Any]) -> dict[str, Any]:
         (reshaped, f"{UP} has shape 10 × 64, the model needs 192 × 64"),
         (one_nan, f"NaN or infinite values: {UP}"),
         (one_infinite, "NaN or infinite values: model.norm.weight"),
+        (never_filled, "the weights are zeros: model.embed_tokens.weight and "),
     ],
 )
 def test_what_a_loader_mends_is_an_error(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tuiftune.models.reference import BaseModel
 
 MISSING = "weight files are missing"
+SAFE_WEIGHTS = ("*.safetensors",)
+UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
 TOKENIZERS = ("tokenizer*", "*.model", "vocab*", "*.tiktoken")  # what a tokenizer's files are called
 INDEX = "model.safetensors.index.json"
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
@@ -63,7 +65,7 @@ _ROOTS = frozenset(
     }
 )
 # What wrappers of training put before every name, which no loader takes off.
-_TABLES = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
+TABLES = ("embed_tokens.weight", "wte.weight", "word_embeddings.weight", "embed_in.weight")
 _TRAINERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.", "_forward_module.")
 
 
@@ -195,6 +197,7 @@ def require(model: BaseModel) -> None:
     if model.source not in ("directory", "builtin") or model.path is None:
         return
     if model.weights:
+        check_format(model.path)
         if not model.tokenizer and not any(paths.matching(model.path, one) for one in TOKENIZERS):
             raise UserError(
                 "the model directory has no tokenizer",
@@ -207,6 +210,24 @@ def require(model: BaseModel) -> None:
         missing or "the model directory has no weights",
         place=printable(str(model.path)),
         remedy="model.safetensors (or all of its parts) must be in it: download what is missing",
+    )
+
+
+def check_format(directory: Path) -> None:
+    """UserError unless the directory has weights in safetensors; pickled ones are never opened."""
+    if any(paths.matching(directory, pattern) for pattern in SAFE_WEIGHTS):
+        return
+    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in paths.matching(directory, pattern)), None)
+    if unsafe is not None:
+        raise UserError(
+            f"the weights ({unsafe.name}) are not safetensors, and other formats can run code when opened",
+            place=printable(str(directory)),
+            remedy="convert them to safetensors",
+        )
+    raise UserError(
+        "the model directory has no weights (no .safetensors file)",
+        place=printable(str(directory)),
+        remedy="download the complete model, or name another directory",
     )
 
 
@@ -247,7 +268,7 @@ def check(model: BaseModel) -> None:
             elif all(shape not in ((out, into), (into, out)) for shape in shapes):
                 mismatched.append((f"layers.{number}.….{name}.weight", shapes[0], (out, into)))
     for name, one in found.items():
-        if name.endswith(_TABLES) and len(one.shape) == 2 and one.shape[0] != arch.vocab_size:
+        if name.endswith(TABLES) and len(one.shape) == 2 and one.shape[0] != arch.vocab_size:
             mismatched.append((name, one.shape, (arch.vocab_size, one.shape[1])))
     beyond = [f"layers.{number}.…" for number in sorted(layers) if number >= arch.num_layers]
     if missing or mismatched or beyond:

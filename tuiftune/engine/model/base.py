@@ -29,8 +29,6 @@ _LEFT_OUT = re.compile(
     r"vision|visual|image|audio|speech|projector|connector|resampler|aligner|(^|\.)(mtp|mm_\w+|vit)\b|nextn"
     r"|rotary_emb\.inv_freq|masked_bias$|(^|\.)att(ention|n)\.bias$|position_ids$|_scale(_inv)?$"
 )
-SAFE_WEIGHTS = ("*.safetensors",)
-UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def find(settings: Settings) -> Base:
     partly = model.source == "cache" and not model.weights  # what is missing is downloaded, of this revision
     path = None if partly else model.path
     if path is not None:
-        check_weights(path)
+        weights.check_format(path)
     return Base(
         reference=section.base,
         source=str(path) if path is not None else section.base,
@@ -66,24 +64,6 @@ def find(settings: Settings) -> Base:
         licence=model.licence,
         remote_code=section.trust_remote_code,
         quantised=model.quantization is not None,
-    )
-
-
-def check_weights(directory: Path) -> None:
-    """UserError unless the directory has weights in safetensors; pickled ones are never opened."""
-    if any(paths.matching(directory, pattern) for pattern in SAFE_WEIGHTS):
-        return
-    unsafe = next((path for pattern in UNSAFE_WEIGHTS for path in paths.matching(directory, pattern)), None)
-    if unsafe is not None:
-        raise UserError(
-            f"the weights ({unsafe.name}) are not safetensors, and other formats can run code when opened",
-            place=str(directory),
-            remedy="convert them to safetensors",
-        )
-    raise UserError(
-        "the model directory has no weights (no .safetensors file)",
-        place=str(directory),
-        remedy="download the complete model, or name another directory",
     )
 
 
@@ -284,7 +264,7 @@ def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: boo
 
 
 def check_numbers(model: Any, base: Base) -> None:
-    """UserError where a weight, or a scale of a quantized one, is NaN or infinite: by name."""
+    """UserError where a weight, or a scale of a quantized one, is NaN or infinite, or most are 0: by name."""
     import torch
 
     broken = [name for name, one in _numbers(model) if not bool(torch.isfinite(one).all())]
@@ -295,6 +275,20 @@ def check_numbers(model: Any, base: Base) -> None:
             place=base.reference,
             remedy="download the model again; if it was trained here, go back to an earlier checkpoint",
         )
+    matrices = [(name, one) for name, one in _numbers(model) if one.dim() > 1]
+    zeros = [name for name, one in matrices if _is_zero(one)]
+    if len(zeros) > len(matrices) / 2 or any(name.endswith(weights.TABLES) for name in zeros):
+        more = f" and {len(zeros) - 1} more" if len(zeros) > 1 else ""
+        raise UserError(
+            f"the weights are zeros: {zeros[0]}{more}",
+            place=base.reference,
+            remedy="download the model again: its file has the right length, but was never filled",
+        )
+
+
+def _is_zero(one: Any) -> bool:
+    """Whether all of a matrix is 0. One that isn't mostly shows it in its first rows."""
+    return not bool(one[:8].any()) and not bool(one.any())
 
 
 def _numbers(model: Any) -> Iterator[tuple[str, Any]]:
