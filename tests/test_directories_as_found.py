@@ -96,6 +96,7 @@ def test_a_place_of_runs_that_is_none_is_told(tmp_path: Path) -> None:
         ("link", "a broken link"),
         ("tokenizer", "has no tokenizer"),
         ("pickle", "not safetensors"),
+        ("parts", "weight files are missing: model.safetensors.index.json"),
     ],
 )
 def test_what_a_model_lacks_is_told_when_planning(fault: str, why: str, tmp_path: Path) -> None:
@@ -105,6 +106,8 @@ def test_what_a_model_lacks_is_told_when_planning(fault: str, why: str, tmp_path
     if fault == "tokenizer":
         for name in ("tokenizer.json", "tokenizer_config.json"):
             (model / name).unlink()
+    elif fault == "parts":
+        weights.rename(model / "model-00001-of-00001.safetensors")
     elif fault == "index":
         (model / "model.safetensors.index.json").write_text('{"weight_map": []}')
     else:

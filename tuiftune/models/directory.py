@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tuiftune.models.reference import BaseModel
 from tuiftune.models.weights import MISSING
 
 COMPANIONS = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
+_PART = re.compile(r"-\d+-of-\d+\.safetensors$")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
@@ -48,6 +50,12 @@ def contents(path: Path) -> Contents:
             for pattern in ("model*.safetensors", "pytorch_model*.bin")
             for file in paths.matching(path, pattern)
         }
+        if (
+            wanted
+            and _INDEXES[0].removesuffix(".index.json") not in wanted
+            and any(map(_PART.search, wanted))
+        ):
+            missing.append(_INDEXES[0])  # without which no loader knows the parts
     missing += sorted(name for name in wanted if not paths.is_file(path / name))
     size = sum(paths.size(path / name) for name in wanted)
     return Contents(
