@@ -62,9 +62,17 @@ def fewer_tokens(header: dict[str, Any]) -> dict[str, Any]:
     return {**header, name: {**header[name], "shape": [rows // 2, 2 * width]}}
 
 
+def whole_numbers(header: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {**one, "dtype": "I8", "shape": [2 * one["shape"][0], *one["shape"][1:]]}
+        for name, one in header.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (whole_numbers, "whole numbers (I8)"),
         (renamed, "module.model.embed_tokens.weight"),
         (without, "layers.1.….down_proj.weight, layers.1.….gate_proj.weight, layers.1.….up_proj.weight are"),
         (bent, "layers.1.….up_proj.weight has shape"),

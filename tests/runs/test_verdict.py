@@ -100,3 +100,15 @@ def test_of_older_results_only_the_scores_are_known() -> None:
     assert nothing is not None
     assert nothing.better is None
     assert of({}) is None
+
+
+@pytest.mark.parametrize("loss", [None, 0.5, 34.0, 45.0, 561.0, 1e6])
+def test_a_result_can_be_read_however_bad_the_model_is(loss: float | None) -> None:
+    """exp(561) is more than any document's number may be."""
+    from tuiftune import documents
+    from tuiftune.evaluate.statistics import perplexity_told
+    from tuiftune.runs.store.directory import RESULT
+
+    score = {"loss": loss, "perplexity": perplexity_told(loss)}
+    assert documents.checked({"before": score, "after": score}, RESULT, "there")["after"] == score
+    assert (score["perplexity"] is None) is (loss is None or loss > 40)

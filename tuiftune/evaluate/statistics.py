@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 
+MOST_TOLD = 1e15  # a perplexity beyond says no more than its loss
 Z_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal
 
 
 def perplexity(loss: float) -> float:
     """exp of the mean loss a token, in nats."""
     return math.exp(loss) if loss < 700 else math.inf
+
+
+def perplexity_told(loss: float | None) -> float | None:
+    """The same for a document; None where it is beyond what a reader takes for a number."""
+    value = math.inf if loss is None else perplexity(loss)
+    return value if value <= MOST_TOLD else None
 
 
 def wilson(matched: int, rows: int, z: float = Z_95) -> tuple[float, float]:

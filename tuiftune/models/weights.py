@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
 
+INTEGERS = frozenset(("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL"))
 MISSING = "weight files are missing"
 SAFE_WEIGHTS = ("*.safetensors",)
 UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
@@ -251,6 +252,14 @@ def check(model: BaseModel) -> None:
         return
     found = tensors(model.path)
     arch = model.architecture
+    whole = [name for name, one in found.items() if one.dtype in INTEGERS and len(one.shape) == 2]
+    if model.quantization is None and len(whole) > len(found) / 4:
+        raise UserError(
+            f"the weights are whole numbers ({found[whole[0]].dtype}), and config.json does not say how they "
+            "are quantized",
+            place=printable(str(model.path)),
+            remedy="name the original, unquantized model",
+        )
     if not found or not arch.known or arch.num_experts or model.quantization is not None:
         return
     layers = _by_layer(found)

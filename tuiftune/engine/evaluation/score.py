@@ -11,7 +11,7 @@ from tuiftune.data.chat.reasoning import matches
 from tuiftune.engine.evaluation import answers
 from tuiftune.errors import UserError
 from tuiftune.evaluate.scorers.base import Pair
-from tuiftune.evaluate.statistics import perplexity, wilson
+from tuiftune.evaluate.statistics import perplexity_told, wilson
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ class Score:
         share = self.matched / rows if rows and self.matched is not None else None
         return {
             "loss": self.loss,
-            "perplexity": perplexity(self.loss) if self.likelihood and self.loss is not None else None,
+            "perplexity": perplexity_told(self.loss) if self.likelihood else None,
             "exact_match": share,
             "interval": wilson(self.matched, rows) if rows and self.matched is not None else None,
             "final_number": self.final_number / rows if rows and self.final_number is not None else None,

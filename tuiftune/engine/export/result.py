@@ -184,7 +184,7 @@ def _scores(document: dict[str, Any]) -> list[str]:
         f"| {'loss' if after['perplexity'] is None else 'loss a token'} "
         f"| {before['loss']:.4f} | {after['loss']:.4f} |",
     ]
-    if after["perplexity"] is not None:
+    if before["perplexity"] is not None and after["perplexity"] is not None:
         lines.append(f"| perplexity | {before['perplexity']:.3f} | {after['perplexity']:.3f} |")
     lines += [f"| {name} | {first:.1%} | {second:.1%} |" for name, first, second in measured(before, after)]
     if after["exact_match"] is not None:

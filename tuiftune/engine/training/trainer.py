@@ -18,7 +18,7 @@ from tuiftune.engine.techniques.base import RATIO
 from tuiftune.engine.training import optimizations
 from tuiftune.engine.training.fingerprint import TOKENIZER, WEIGHTS
 from tuiftune.evaluate.best_by import LOSS
-from tuiftune.evaluate.statistics import perplexity
+from tuiftune.evaluate.statistics import perplexity_told
 from tuiftune.runs.reports.verdict import grouped
 
 if TYPE_CHECKING:
@@ -156,8 +156,9 @@ class RunTrainer(Mixin):
         step = self.state.global_step
         if not math.isfinite(loss):
             raise NotANumberError("eval loss", step)
-        likelihood = {"perplexity": perplexity(loss)} if self._settings.stage.likelihood else {}
-        told = {"loss": loss, **likelihood, **self.measured}
+        told = {"loss": loss, **self.measured}
+        if self._settings.stage.likelihood and (value := perplexity_told(loss)) is not None:
+            told["perplexity"] = value
         rank = self._rank(told) if self.is_in_train else None
         by_source = {"sources": self.source_losses} if self.source_losses else {}
         self._report.emit("eval", step=step, **told, **by_source, when=self.when)
