@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Told = tuple[int, Stripped, int]  # position of the question, its answer, tokens generated
 
-BATCH = 16
-MOST_AT_ONCE = 256  # rows of a batch where the GPU has the memory
 LONGEST = 256  # new tokens of an answer, where the preset leaves it open
 MARGIN = 4
 COUNTED_AT_ONCE = 1024  # rows: what a tokenizer makes of one takes 100 KiB and more
@@ -96,54 +94,59 @@ def generate(
     progress: Callable[[int], None],
     criteria: Sequence[Any] = (),
     told: Callable[[list[Told]], None] | None = None,
-    size: int = BATCH,
     together: bool = False,
     device: Any = None,
+    within: int | None = None,
 ) -> list[Stripped]:
     """One greedy answer a question, in their order, without reasoning and marks.
 
     Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
-    `told` is given each batch of answers as it is written; `size`: rows of a batch at first. `together`: all
-    processes of a run generate the same answers with a model that they share; `device`: where its layers
-    compute, if that is not where its weights are.
+    `told` is given each batch of answers as it is written. `together`: all processes of a run generate the
+    same answers with a model that they share; `device`: where its layers compute, if that is not where its
+    weights are; `within`: bytes of the GPU that may be held.
     """
     import torch
-    from transformers import StoppingCriteriaList
 
     from tuiftune.data.chat.answer import Stripped
+    from tuiftune.engine.evaluation.batching import FEWEST, rows_at_once
+    from tuiftune.engine.evaluation.decoding import SharedPrefix, decode
 
-    tokenizer = tokeniser.tokenizer
     decoding = greedy(model, tokeniser)
     answers: list[Stripped] = [Stripped("")] * len(asked)
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
     kind = kinds.kind_of(model.config.to_dict())
+    # Processes that answer together must take equal steps, whatever memory each has left.
+    size = FEWEST if together else rows_at_once(model, asked, max_new_tokens, within)
     model.eval()
+    with torch.no_grad(), autocast():
+        alike = [] if kind.sees_padding or together else [question.tokens for question in asked]
+        prefix = SharedPrefix(model, alike, decoding)
     done = 0
     while done < len(order):
         chosen = order[done : done + size]
         if kind.sees_padding:
             shortest = len(asked[chosen[0]].tokens)
             chosen = [index for index in chosen if len(asked[index].tokens) == shortest]
-        ids, mask = _padded([asked[index].tokens for index in chosen], tokenizer.pad_token_id)
         try:
             with torch.no_grad(), autocast():
-                written = model.generate(
-                    input_ids=ids.to(device or model.device),
-                    attention_mask=mask.to(device or model.device),
+                written = decode(
+                    model,
+                    [asked[index].tokens for index in chosen],
+                    prefix,
+                    decoding,
                     max_new_tokens=max_new_tokens,
-                    **decoding,
-                    stopping_criteria=StoppingCriteriaList(criteria),
-                    synced_gpus=together,
+                    criteria=criteria,
+                    together=together,
+                    device=device,
                 )
         except torch.OutOfMemoryError:
-            if size == 1 or together:
+            if len(chosen) == 1 or together:
                 raise
-            size //= 2  # a run that trained must not fail for want of room to be scored in
+            size = len(chosen) // 2  # a run that trained must not fail for want of room to be scored in
             torch.cuda.empty_cache()
             continue
         batch: list[Told] = []
-        for line, index in enumerate(chosen):
-            new = written[line, ids.shape[1] :].tolist()
+        for index, new in zip(chosen, written, strict=True):
             answers[index] = tokeniser.answer(new)
             ended = next(
                 (place + 1 for place, token in enumerate(new) if token in decoding["eos_token_id"]), len(new)
@@ -156,29 +159,6 @@ def generate(
     return answers
 
 
-def batch_that_fits(model: Any, asked: Sequence[Question], max_new_tokens: int) -> int:
-    """Return the rows of a batch whose keys and values take at most half of the free GPU memory, 16 to 256.
-
-    On an H200 256 rows at once are 3 times as fast as 16 at 1B and 8B; on a CPU more than 16 gain nothing.
-    """
-    import torch
-
-    if model.device.type != "cuda" or not asked:
-        return BATCH
-    config = model.config.get_text_config()
-    layers, hidden, every = (
-        getattr(config, name, None) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads")
-    )
-    if not (layers and hidden and every):  # no attention that is known: nothing to calculate with
-        return BATCH
-    heads = getattr(config, "num_key_value_heads", None) or every
-    width = getattr(config, "head_dim", None) or hidden // every
-    token = 2 * layers * heads * width * 2
-    longest = max(len(question.tokens) for question in asked) + max_new_tokens
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return max(BATCH, min(MOST_AT_ONCE, int(free / 2 / (token * longest))))
-
-
 def greedy(model: Any, tokeniser: Tokeniser) -> dict[str, Any]:
     """Return the generation settings of every answer: greedy, ending at the end-of-turn tokens."""
     return GREEDY | {
@@ -186,19 +166,6 @@ def greedy(model: Any, tokeniser: Tokeniser) -> dict[str, Any]:
         "pad_token_id": tokeniser.tokenizer.pad_token_id,
         "eos_token_id": tokeniser.stop_tokens(),
     }
-
-
-def _padded(rows: Sequence[Sequence[int]], padding: int) -> tuple[Any, Any]:
-    """Token ids and attention mask, padded on the left to the longest row."""
-    import torch
-
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), padding)
-    mask = torch.zeros_like(ids)
-    for line, row in enumerate(rows):
-        ids[line, longest - len(row) :] = torch.tensor(row)
-        mask[line, longest - len(row) :] = 1
-    return ids, mask
 
 
 def final_numbers_match(answer: str, reference: str) -> bool | None:

@@ -127,4 +127,11 @@ class ModelContender:
                 criteria=criteria,
                 together=together,
                 device=trainer.args.device if trainer.shared else None,
+                within=self._within,
             )
+
+    @property
+    def _within(self) -> int | None:
+        """Bytes that the plan counts on for training: scoring before and after it takes no more."""
+        needs = self._context.wanted.predicted.get("needs")
+        return None if needs is None else int(needs)

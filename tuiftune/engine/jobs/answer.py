@@ -126,7 +126,6 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
             max_new_tokens=room,
             progress=lambda done: None,
             told=told,
-            size=answers.batch_that_fits(model, questions, room),
         )
 
 

@@ -1,0 +1,139 @@
+"""How fast rows are answered for a score: the engine's way, beside `generate` for 16 rows at once.
+
+    python benchmarks/answers.py [--shape LAYERSxWIDTH] [--rows N] [--new N] [--prompt SHARED+OWN]
+                                 [--stops SHARE]
+
+Without a shape, the built-in model and dataset, with `--shots` rows as examples before each. With one,
+random weights and tokens: SHARED are the same in all rows (few-shot examples, a system message), OWN of
+varied length are not; with `--stops`, that share of all tokens ends an answer. On a CPU in float32 both must
+write the same answers. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from typing import Any
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--shape", default="")
+    given.add_argument("--rows", type=int, default=256)
+    given.add_argument("--new", type=int, default=32)
+    given.add_argument("--prompt", default="20+40")
+    given.add_argument("--stops", type=float, default=0.0)
+    given.add_argument("--shots", type=int, default=0)
+    given.add_argument("--sizes", default="", help="rows at once to try, such as 16,32,64")
+    asked = given.parse_args()
+    import torch
+
+    torch.manual_seed(1)
+    torch.set_grad_enabled(False)
+    if asked.shape:
+        model = made(*map(int, asked.shape.split("x")))
+        vocabulary = model.config.vocab_size
+        prompts = rows(asked.rows, *map(int, asked.prompt.split("+")), vocabulary)
+        stops = [2, *random.Random(3).sample(range(3, vocabulary), int(vocabulary * asked.stops))]
+    else:
+        model, prompts, stops = built_in(asked.rows, asked.shots)
+        asked.prompt = f"{len(prompts[0])} tokens, {asked.shots} examples"
+    from tuiftune.engine.evaluation import answers, batching
+
+    decoding = answers.GREEDY | {"use_cache": True, "pad_token_id": 0, "eos_token_id": stops}
+    both = {"16 rows, generate": lambda: plain(model, prompts, decoding, asked.new)}
+    for size in [int(one) for one in asked.sizes.split(",") if one] or [batching.ON_CPU]:
+        both[f"{size} rows, engine"] = lambda size=size: engine(model, prompts, decoding, asked.new, size)
+    found: dict[str, Any] = {"shape": asked.shape or "built-in", "rows": asked.rows, "prompt": asked.prompt}
+    found |= {"new": asked.new, "stops": asked.stops, "threads": torch.get_num_threads()}
+    answers_of: list[Any] = []
+    for name, write in both.items():
+        began = time.perf_counter()
+        written = write()
+        seconds = time.perf_counter() - began
+        answers_of.append([ended(one, stops) for one in written])
+        found[name] = {"seconds": round(seconds, 2), "rows_s": round(asked.rows / seconds, 1)}
+    found["same"] = [sum(a == b for a, b in zip(answers_of[0], one, strict=True)) for one in answers_of]
+    found["tokens"] = sum(map(len, answers_of[0]))
+    print(json.dumps(found))
+
+
+def ended(tokens: list[int], stops: list[int]) -> list[int]:
+    """The tokens up to the first that ends the answer."""
+    return tokens[: next((at + 1 for at, one in enumerate(tokens) if one in stops), len(tokens))]
+
+
+def plain(model: Any, prompts: list[list[int]], decoding: dict[str, Any], new: int) -> list[list[int]]:
+    from tuiftune.engine.evaluation.decoding import padded
+
+    written: list[list[int]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+    for start in range(0, len(order), 16):
+        chosen = order[start : start + 16]
+        ids, mask = padded([prompts[at] for at in chosen], 0)
+        found = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=new, **decoding)
+        for at, line in zip(chosen, found[:, ids.shape[1] :].tolist(), strict=True):
+            written[at] = line
+    return written
+
+
+def engine(
+    model: Any, prompts: list[list[int]], decoding: dict[str, Any], new: int, size: int
+) -> list[list[int]]:
+    from tuiftune.engine.evaluation.decoding import SharedPrefix, decode
+
+    prefix = SharedPrefix(model, prompts, decoding)
+    written: list[list[int]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        found = decode(model, [prompts[at] for at in chosen], prefix, decoding, max_new_tokens=new)
+        for at, line in zip(chosen, found, strict=True):
+            written[at] = line
+    return written
+
+
+def rows(count: int, shared: int, own: int, vocabulary: int) -> list[list[int]]:
+    rng = random.Random(5)
+    head = [rng.randrange(3, vocabulary) for _ in range(shared)]
+    return [
+        head + [rng.randrange(3, vocabulary) for _ in range(rng.randint(max(1, own // 2), own * 3 // 2))]
+        for _ in range(count)
+    ]
+
+
+def built_in(count: int, shots: int) -> tuple[Any, list[list[int]], list[int]]:
+    """The model, the prompts of the dataset's first rows, and what ends an answer."""
+    from tuiftune.data.read.load import load
+    from tuiftune.engine.evaluation import loaded
+    from tuiftune.evaluate.contender import questions_of
+    from tuiftune.evaluate.prompting import FewShot
+
+    models = loaded.of_model("builtin:tiny", None)
+    asked = questions_of(list(load("builtin:tickets").examples()), count + shots).questions
+    way = FewShot(asked[count:])
+    with models.model("base") as model:
+        model = model.float()
+    prompts = [models.tokeniser.prompt(one) for one in way.messages(asked[:count])]
+    return model, prompts, models.tokeniser.stop_tokens()
+
+
+def made(layers: int, width: int) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=16_000,
+        hidden_size=width,
+        intermediate_size=width * 8 // 3 // 64 * 64,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        num_key_value_heads=max(1, width // 192),
+        initializer_range=0.08,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Answers written together are those of each row alone, and take less to compute."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import decoded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Engine
+
+
+def test_answers_are_those_of_each_row_alone(engine: Engine, model: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    engine.wait_for("decoded:write", str(told), str(model))
+    found: dict[str, Any] = json.loads(told.read_text())
+    assert set(found) == {"llama", "adapter", "window", "state"}
+    for name, one in found.items():
+        assert one["same"], name
+        ended = [length for length in one["lengths"] if length < decoded.NEW]
+        assert len(ended) >= 5, f"{name}: the case is one in which rows end at their own time"
+    for name in ("llama", "adapter"):
+        one = found[name]
+        assert one["prefix"] == decoded.PREFIX
+        assert one["passes"][0] == [1, decoded.PREFIX], "what all share is computed for one"
+        assert one["passes"][1][0] == decoded.ROWS
+        assert one["passes"][1][1] <= 30, "and only what is their own for each"
+    assert found["window"]["prefix"] == found["state"]["prefix"] == 0
+    for name in ("llama", "adapter", "window"):
+        rows = [rows for rows, _ in found[name]["passes"][1:]]
+        assert rows[-1] < 0.8 * max(rows), f"{name}: rows that ended leave the batch"
+
+
+def test_a_batch_is_what_the_memory_holds() -> None:
+    from tuiftune.engine.evaluation.batching import bytes_of_row
+
+    text = SimpleNamespace(
+        num_hidden_layers=32,
+        hidden_size=4096,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        head_dim=128,
+        intermediate_size=14336,
+    )
+    config = SimpleNamespace(get_text_config=lambda: text)
+    row = bytes_of_row(config, 328)
+    assert row is not None
+    # 256 rows of 328 tokens took 11.2 GiB beside the weights on an H200 (measured): never less is counted on.
+    assert 11.2 * 2**30 < 256 * row < 3 * 11.2 * 2**30
+    del text.num_attention_heads
+    assert bytes_of_row(config, 328) is None
