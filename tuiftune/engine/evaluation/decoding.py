@@ -129,8 +129,9 @@ def decode(
 ) -> list[list[int]]:
     """Return the new tokens of each prompt, with whatever padding follows its end.
 
-    Rows are padded on the left; `decoding`: settings of `generate`, with a list of `eos_token_id`. `together`:
-    other processes answer the same rows with a model that they share; `device`: where its layers compute.
+    Rows are padded on the left; `decoding`: settings of `generate`, with a list of `eos_token_id`.
+    `together`: other processes answer the same rows with a model that they share; `device`: where its layers
+    compute.
     """
     ids, mask = padded(prompts, decoding["pad_token_id"])
     device = device or model.device
@@ -139,7 +140,9 @@ def decode(
     written: list[list[int]] = [[] for _ in prompts]
     open_, left = list(range(len(prompts))), max_new_tokens
     known: Any = prefix.cache_of(mask)
-    thinning = not together and decoding["use_cache"] and bool(kinds := _layers(model)) and kinds <= SELECTABLE
+    thinning = (
+        not together and decoding["use_cache"] and bool(kinds := _layers(model)) and kinds <= SELECTABLE
+    )
     while True:
         others = [_Remembered(one) for one in criteria]
         enough = _EnoughEnded(len(open_), stops)
