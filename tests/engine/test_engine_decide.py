@@ -1,4 +1,6 @@
-"""A decision with real models: a tiny base model, what was fine-tuned from it, and the engine."""
+"""Decisions with real models whose truth is constructed: a tiny base model that reads and repeats forms, what
+was fine-tuned from it, and the engine.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,12 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import reading_model as reading
+import tiny
+from conftest import Job
+from talking import starting
+
+from tuiftune import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,53 +22,103 @@ if TYPE_CHECKING:
 
     from conftest import Engine
 
-import tiny
+Rows = list[tuple[str, str]]
+TRAINING: dict[str, Any] = {
+    "data__eval": 0.4,
+    "data__max_length": 128,
+    "training__max_steps": 200,
+    "training__learning_rate": 0.01,
+    "training__effective_batch": 16,
+    "training__micro_batch": 16,
+    "method__rank": 16,
+    "method__alpha": 32,
+    "evaluation__rows": 8,
+    "evaluation__max_new_tokens": 8,
+}
 
-ASKED = [(thing, color, n) for n in range(3) for thing in tiny.THINGS for color in tiny.COLOURS]
+
+def lookup(rng: random.Random) -> tuple[Rows, list[str]]:
+    """What each item has stands in documents alone."""
+    has = {key: rng.choice(reading.VALUES) for key in reading.KEYS}
+    rows = [(reading.asks(key), reading.told(key, value)) for key, value in has.items()]
+    return rows, [reading.fact(key, value) for key, value in has.items()]
 
 
-def style(rng: random.Random) -> list[tuple[str, str]]:
-    """The house's word for each color: nothing that a base model could know."""
-    house = dict(zip(tiny.COLOURS, rng.sample(tiny.THINGS, len(tiny.COLOURS)), strict=True))
-    return [
-        (f"The {thing} is {color}{'.' * n}", f"It is {house[color]}. What {thing}?")
-        for thing, color, n in ASKED
-        if n < 2  # so that the answers do not repeat as labels do
-    ]
+def form(rng: random.Random) -> tuple[Rows, list[str]]:
+    """The answer is the question's word, in a form that examples show."""
+    begin, end = rng.choice(reading.OPENS), rng.choice(reading.CLOSES)
+    return [(f"Show {one}", f"{begin} {one} {end}") for one in reading.KEYS + reading.VALUES], []
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_truth_is_found_with_trained_models(
-    seed: int,
-    engine: Engine,
-    make_run: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def style(rng: random.Random) -> tuple[Rows, list[str]]:
+    """Each word has another word in the house's style: it can be learned, and is too much for a prompt."""
+    house = dict(zip(reading.VALUES, rng.sample(reading.HOUSE, len(reading.VALUES)), strict=True))
+    rows = []
+    for _ in range(240):
+        words = rng.sample(reading.VALUES, 3)
+        rows.append((f"Say {' '.join(words)}", " ".join(house[one] for one in words)))
+    return rows, []
+
+
+def noise(rng: random.Random) -> tuple[Rows, list[str]]:
+    """Labels by chance."""
+    return [(f"note {one}", rng.choice(reading.LABELS)) for one in reading.KEYS + reading.VALUES], []
+
+
+CASES = {
+    "lookup": (lookup, {"retrieval"}),
+    "form": (form, {"prompt", "few-shot"}),
+    "style": (style, {"tuned"}),
+    "noise": (noise, {"nothing"}),
+}
+
+
+@pytest.fixture(scope="session")
+def reader(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base model, trained for a minute or two."""
+    place = tmp_path_factory.mktemp("reader")
+    output = place / "said"
+    pid = engine.parent.start([str(place / "model")], output, call="reading_model:make")
+    assert Job(engine, pid, output).wait(600) == 0, output.read_text()
+    return place / "model"
+
+
+def decided(words: list[str]) -> dict[str, Any]:
     from typer.testing import CliRunner
 
     from tuiftune.cli.main import build
 
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    rows = style(random.Random(seed))
-    data = tiny.write_rows(
-        tmp_path / "rows.jsonl",
-        [
-            {"messages": [{"role": "user", "content": a}, {"role": "assistant", "content": b}]}
-            for a, b in rows
-        ],
-    )
-    changes: dict[str, Any] = {
-        "training__max_steps": 150,
-        "training__learning_rate": 0.01,
-        "method__rank": 16,
-    }
-    run = make_run(rows=data, evaluation__max_new_tokens=16, **changes)
-    assert engine.train(run) == 0
-    found = CliRunner().invoke(build(), ["decide", "--run", str(run), "--rows", "40", "--json"])
+    found = CliRunner().invoke(build(), ["decide", *words, "--rows", "40", "--max-new-tokens", "8", "--json"])
     assert found.exit_code == 0, found.output
-    document = json.loads(found.stdout)
-    assert document["decision"]["action"] == "tuned", document["decision"]["says"]
-    keys = {one["key"] for one in document["candidates"]}
-    assert {"zero-shot", "tuned", "few-shot", "nearest", "rag", "tuned-few-shot"} <= keys
+    document: dict[str, Any] = json.loads(found.stdout)
+    return document
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_the_truth_is_found_with_trained_models(
+    case: str,
+    seed: int,
+    engine: Engine,
+    reader: Path,
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made, truth = CASES[case]
+    rows, documents = made(random.Random(seed))
+    data = tiny.write_rows(tmp_path / "rows.jsonl", [{"prompt": a, "completion": b} for a, b in rows])
+    run = make_run(base=reader, rows=data, **TRAINING)
+    assert engine.train(run) == 0
+    words = ["--run", str(run)]
+    if documents:
+        texts = tiny.write_rows(tmp_path / "documents.jsonl", [{"text": one} for one in documents])
+        words += ["--documents", str(texts)]
+    monkeypatch.setattr(interpreter, "start", starting(engine, tmp_path))
+    document = decided(words)
+    scores = {one["key"]: one["exact_match"] for one in document["candidates"]}
+    assert document["decision"]["action"] in truth, (document["decision"]["says"], scores)
+    assert {"zero-shot", "tuned", "few-shot", "nearest", "rag", "tuned-few-shot"} <= set(scores)
