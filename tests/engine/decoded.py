@@ -12,7 +12,7 @@ PREFIX, ROWS, NEW = 24, 40, 20
 
 def write(path: str, base: str) -> None:
     """What was computed and written, by the name of a model."""
-    Path(path).write_text(json.dumps({name: compared(model) for name, model in models(base)}))
+    Path(path).write_text(json.dumps({name: compared(name, model) for name, model in models(base)}))
 
 
 def models(base: str) -> Any:
@@ -49,7 +49,7 @@ def models(base: str) -> Any:
         yield name, model.eval()
 
 
-def compared(model: Any) -> dict[str, Any]:
+def compared(name: str, model: Any) -> dict[str, Any]:
     import torch
 
     from tuiftune.engine.evaluation import answers
@@ -82,10 +82,43 @@ def compared(model: Any) -> dict[str, Any]:
             for one in together
         ]
     return {
+        "static": _static(model, prompts, prefix, decoding, found) if name in ("llama", "window") else None,
         "prefix": prefix.length,
         "passes": passes,
         "same": [_ended(one, stops) for one in found] == [_ended(one, stops) for one in alone],
         "lengths": [len(_ended(one, stops)) for one in alone],
+    }
+
+
+def _static(
+    model: Any, prompts: list[list[int]], prefix: Any, decoding: dict[str, Any], known: list[list[int]]
+) -> dict[str, Any]:
+    """Two batches over a static cache, the first of which must find it equal; and one that must not."""
+    import torch
+
+    from tuiftune.engine.evaluation import compiled
+
+    def written(state: Any, some: list[list[int]]) -> list[list[int]]:
+        sizes = {"size": 24, "longest": max(map(len, prompts))}
+        with torch.no_grad():
+            found = state.decode(model, some, prefix, decoding, max_new_tokens=NEW, **sizes)
+        return [_ended(one, decoding["eos_token_id"]) for one in found]
+
+    state = compiled.StaticDecoding(worth=0.0)
+    found = written(state, prompts[:24]) + written(state, prompts[24:])
+    honest, other = compiled._static, compiled.StaticDecoding(worth=0.0)
+    compiled._static = lambda *given: [[one + 1 for one in row] for row in honest(*given)]
+    try:
+        kept = written(other, prompts[:24]) + written(other, prompts[24:])
+    finally:
+        compiled._static = honest
+    wanted = [_ended(one, decoding["eos_token_id"]) for one in known]
+    return {
+        "equal": state.equal,
+        "same": found == wanted,
+        "lies": other.equal,
+        "why": other.why,
+        "same_without": kept == wanted,
     }
 
 

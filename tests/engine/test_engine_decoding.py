@@ -34,6 +34,14 @@ def test_answers_are_those_of_each_row_alone(engine: Engine, model: Path, tmp_pa
         rows = [rows for rows, _ in found[name]["passes"][1:]]
         assert rows[-1] < 0.8 * max(rows), f"{name}: rows that ended leave the batch"
 
+    for name in ("llama", "window"):
+        static = found[name]["static"]
+        assert static["equal"], name
+        assert static["same"], name
+        assert static["lies"] is False
+        assert "answers differ" in static["why"]
+        assert static["same_without"], "what is found to differ is not used"
+
 
 def test_a_batch_is_what_the_memory_holds() -> None:
     from tuiftune.engine.evaluation.batching import bytes_of_row

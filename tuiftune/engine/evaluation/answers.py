@@ -97,17 +97,20 @@ def generate(
     together: bool = False,
     device: Any = None,
     within: int | None = None,
+    compiled: bool = False,
 ) -> list[Stripped]:
     """One greedy answer a question, in their order, without reasoning and marks.
 
     Questions of similar length share a batch, padded on the left. `criteria` may end it before its time.
     `told` is given each batch of answers as it is written. `together`: all processes of a run generate the
     same answers with a model that they share; `device`: where its layers compute, if that is not where its
-    weights are; `within`: bytes of the GPU that may be held.
+    weights are; `within`: bytes of the GPU that may be held; `compiled`: a GPU's memory
+    may be kept for compiled batches, where that is faster.
     """
     import torch
 
     from tuiftune.data.chat.answer import Stripped
+    from tuiftune.engine.evaluation import compiled as static
     from tuiftune.engine.evaluation.batching import FEWEST, rows_at_once
     from tuiftune.engine.evaluation.decoding import SharedPrefix, decode
 
@@ -121,6 +124,8 @@ def generate(
     with torch.no_grad(), autocast():
         alike = [] if kind.sees_padding or together else [question.tokens for question in asked]
         prefix = SharedPrefix(model, alike, decoding)
+    compiled = compiled and not (kind.sees_padding or criteria or together) and static.suits(model, decoding)
+    longest = max((len(one.tokens) for one in asked), default=0)
     done = 0
     while done < len(order):
         chosen = order[done : done + size]
@@ -129,16 +134,28 @@ def generate(
             chosen = [index for index in chosen if len(asked[index].tokens) == shortest]
         try:
             with torch.no_grad(), autocast():
-                written = decode(
-                    model,
-                    [asked[index].tokens for index in chosen],
-                    prefix,
-                    decoding,
-                    max_new_tokens=max_new_tokens,
-                    criteria=criteria,
-                    together=together,
-                    device=device,
-                )
+                prompts = [asked[index].tokens for index in chosen]
+                if compiled:
+                    written = static.of(model).decode(
+                        model,
+                        prompts,
+                        prefix,
+                        decoding,
+                        max_new_tokens=max_new_tokens,
+                        size=size,
+                        longest=longest,
+                    )
+                else:
+                    written = decode(
+                        model,
+                        prompts,
+                        prefix,
+                        decoding,
+                        max_new_tokens=max_new_tokens,
+                        criteria=criteria,
+                        together=together,
+                        device=device,
+                    )
         except torch.OutOfMemoryError:
             if len(chosen) == 1 or together:
                 raise

@@ -60,7 +60,7 @@ class SharedPrefix:
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], decoding: dict[str, Any]) -> None:
         length = common(prompts)
         shared = length >= SHORTEST_PREFIX and len(prompts) > 1 and decoding["use_cache"]
-        self.length = length if shared and _layers(model) == {DynamicLayer} else 0
+        self.length = length if shared and layers_of(model) == {DynamicLayer} else 0
         self._states: list[tuple[Any, Any]] = []
         if not self.length:
             return
@@ -108,7 +108,7 @@ def common(prompts: Sequence[Sequence[int]]) -> int:
     return max(0, min(shortest - 1, shortest if shared is None else shared))
 
 
-def _layers(model: Any) -> set[type]:
+def layers_of(model: Any) -> set[type]:
     """Return the kinds of layers that generation keeps for a model; none if it can't begin from kept ones."""
     active = getattr(model, "active_peft_config", None)
     if getattr(active, "is_prompt_learning", False):
@@ -141,7 +141,7 @@ def decode(
     open_, left = list(range(len(prompts))), max_new_tokens
     known: Any = prefix.cache_of(mask)
     thinning = (
-        not together and decoding["use_cache"] and bool(kinds := _layers(model)) and kinds <= SELECTABLE
+        not together and decoding["use_cache"] and bool(kinds := layers_of(model)) and kinds <= SELECTABLE
     )
     while True:
         others = [_Remembered(one) for one in criteria]

@@ -126,6 +126,7 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
             max_new_tokens=room,
             progress=lambda done: None,
             told=told,
+            compiled=True,
         )
 
 
