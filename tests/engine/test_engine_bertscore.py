@@ -35,8 +35,8 @@ def test_it_is_what_its_definition_says(engine: Engine, tmp_path: Path) -> None:
     assert found["f1"][0] == pytest.approx(1.0)
     assert found["f1"][4] == 0.0
     assert found["f1"][2] == pytest.approx(found["f1"][3], abs=1e-5), "answer and reference may change places"
-    assert max(found["f1"][1], found["f1"][5]) < 0.95
+    assert max(found["f1"][1], found["f1"][5]) < found["f1"][0]
     request.write_text(json.dumps({"model": str(model), "layer": 9, "pairs": PAIRS}))
-    assert engine.run("bertscore", "--request", request)[1].strip().endswith("has 4 layers. Name 1 to 4.")
+    assert engine.run("bertscore", "--request", request)[1].count("has 4 layers. Name 1 to 4.") == 1
     request.write_text(json.dumps({"model": str(tmp_path), "layer": None, "pairs": PAIRS}))
     assert "cannot be loaded" in engine.run("bertscore", "--request", request)[1]
