@@ -51,7 +51,7 @@ def test_answers_give_one_json_document() -> None:
 def test_a_person_reads_verdict_weights_dispute_and_next_step() -> None:
     done = advise("task=format", "volume=high", "examples=thousands", "tried=nothing")
     assert done.returncode == 0
-    for part in ("Prompting (close)", "Reasons", "sources disagree", "$ tuiftune advise --data"):
+    for part in ("Prompting (a close call)", "Reasons", "sources disagree", "$ tuiftune advise --data"):
         assert part in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 

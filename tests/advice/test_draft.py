@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiftune.errors import UserError
+from tuiftune.preset.file import loads
 from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.steps import STEPS
 
@@ -77,3 +78,15 @@ def test_an_illegal_name_is_refused() -> None:
 
 def test_the_steps_are_walked_in_order() -> None:
     assert [step.key for step in STEPS] == ["machine", "goal", "data", "model", "review"]
+
+
+def test_what_the_stage_brings_is_not_called_the_users_own() -> None:
+    preset = loads(
+        "version: 1\nmodel: {base: 'builtin:tiny'}\ndata: {train: pairs.jsonl}\n"
+        "method: {stage: dpo, rank: 8}\ntraining: {max_steps: 60}\n",
+        "dpo.yaml",
+    )
+    assert preset.training.epochs == 1  # DPO's default
+    draft = Draft.of(preset)
+    assert dict(draft.overrides) == {"method.stage": "dpo", "method.rank": 8, "training.max_steps": 60}
+    assert draft.preset() == preset

@@ -51,7 +51,7 @@ def test_the_shell_completes_presets_keys_values_and_gpus(shell: Shell) -> None:
 
 
 @pytest.mark.long
-def test_it_works_from_cron_in_the_c_locale_and_as_another_user(shell: Shell) -> None:
+def test_it_works_from_cron_in_the_c_locale(shell: Shell) -> None:
     """Cron sets HOME, PATH and SHELL, and nothing else."""
     shell.write("rows.jsonl", [{"prompt": f"größer {one}", "completion": "→ ja"} for one in range(12)])
     cron = 'env -i HOME="$HOME" PATH="$PATH" SHELL=/bin/sh'
@@ -64,12 +64,6 @@ def test_it_works_from_cron_in_the_c_locale_and_as_another_user(shell: Shell) ->
     assert told.out.startswith("12\n")
     report = (shell.work / "report.txt").read_text("utf-8")
     assert "12 rows" in report
-    if shell("id -u").out.strip() == "0":
-        other = shell(
-            "cd / && setpriv --reuid=65534 --regid=65534 --clear-groups "
-            f"{cron} HOME=/nonexistent tuiftune preset list >/dev/null"
-        )
-        assert other.code in (0, 126), other.err  # 126: the interpreter is not to be run by others here
 
 
 def test_closed_and_full_streams_end_with_their_code_and_one_line(shell: Shell) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BAR = 24
 _COLOURS = {"prompt": "cyan", "rag": "magenta", "fine-tune": "green"}
+CONFIDENCE = {"clear": "clear", "likely": "likely", "close": "a close call"}
 _SHOWN = 500  # characters of a passage
 
 
@@ -118,7 +119,7 @@ def show(
 ) -> None:
     """Print the recommendation: scores as bars, reasons, disagreeing sources, and next steps."""
     console = console or out()
-    _line(console, f"{verdict.title} ({verdict.confidence})", style="bold")
+    _line(console, f"{verdict.title} ({CONFIDENCE[verdict.confidence]})", style="bold")
     _line(console, verdict.summary)
     console.print()
     most = max(1.0, *(abs(score) for score in verdict.scores.values()))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuiftune.hardware.diagnosis import Finding
     from tuiftune.hardware.machine import Machine
 
-_TITLES = {
+TITLES = {
     "machine": "Machine",
     "cards": "GPUs",
     "libraries": "Libraries",
@@ -130,7 +130,7 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
     from tuiftune.hardware.diagnosis import stands
 
     console = out()
-    for topic, title in _TITLES.items():
+    for topic, title in TITLES.items():
         if topic == "proof" and not any(found.topic == topic for found in findings):
             continue
         console.print(Text(title, style="bold"))

@@ -119,11 +119,12 @@ class Plain:
         return self._asks.choose(asks, options, default, why=WHY[why])
 
     def _machine(self) -> None:
+        from tuiftune.cli.doctor import TITLES
         from tuiftune.hardware.diagnosis import diagnose
         from tuiftune.runs.store.directory import default_root
 
         for found in diagnose(self._findings.machine(), (), None, self._root or default_root()):
-            say(f"  {found.topic}: {found.what}")
+            say(f"  {TITLES[found.topic]}: {found.what}")
 
     def _goal(self) -> None:
         weigh = "Check first whether you need fine-tuning, retrieval (RAG) or a prompt? (a few questions)"
@@ -142,6 +143,8 @@ class Plain:
         verdict = decide(self.draft.answers)
         advise_view.show(verdict, known, shlex.join(self.draft.data), [], None, err())
         if all(known.get(key) == option for key, option in self.draft.answers.items()):
+            if not self.draft.answers:
+                say("  Nothing was answered. The next steps are those of fine-tuning.")
             return
         begun = {way.key: f"{way.title}. {way.says}" for way in ways(verdict.approach)}
         while (chosen := self._choose("Next step?", begun, next(iter(begun)), "way")) != TUNE:
@@ -362,7 +365,8 @@ class Plain:
             name = self._text("Name of the run", suggested_name(self.draft), "name")
             self.draft = self.draft.with_(name=name)
         for line in self._summary():
-            say(f"  {line.name}: {SEVERITIES[line.level]}{line.text}")
+            sign = "" if line.name == "checks" else SEVERITIES[line.level]  # the checks say it themselves
+            say(f"  {line.name}: {sign}{line.text}")
         preset = self.draft.preset()
         for section, values in preset.model_dump(mode="json", exclude_defaults=True).items():
             for key, value in values.items() if isinstance(values, dict) else [("", values)]:

@@ -102,11 +102,13 @@ class Draft:
         for section, key in (("model", "base"), ("data", "train"), ("data", "format"), ("data", "columns")):
             document.get(section, {}).pop(key, None)
         document.get("data", {}).pop("system", None)
+        given = set(preset.given())
         overrides = {
             f"{section}.{key}": value
             for section, values in document.items()
             if isinstance(values, dict)
             for key, value in values.items()
+            if f"{section}.{key}" in given  # others are defaults of the stage, which it brings again
         }
         others = preset.others()
         taken = {key: value for key, value in overrides.items() if key in others}

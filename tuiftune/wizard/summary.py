@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuiftune import techniques
+from tuiftune import stages, techniques
 from tuiftune.errors import UserError
 from tuiftune.figures import cards, count, money, plural, roughly, size
 from tuiftune.hub.fetch import free_bytes
@@ -101,15 +101,19 @@ def _data(draft: Draft, facts: DataFacts) -> Line:
 def _method(draft: Draft, facts: DataFacts, plan: Plan) -> Line:
     resolved = plan.resolved
     technique = techniques.every()[resolved.method.technique]
-    parts = [technique.name]
+    stage = stages.every()[resolved.method.stage]
+    parts = [technique.name] if stage is stages.usual() else [f"{stage.name} with {technique.name}"]
     rank = getattr(resolved.method, "rank", None)
     if technique.adapters and isinstance(rank, int):
         parts.append(f"rank {rank}")
     training = resolved.training
     parts.append(f"learning rate {written(training.learning_rate)}")
-    parts.append(
-        plural(int(training.epochs), "epoch") if training.epochs % 1 == 0 else f"{training.epochs:g} epochs"
-    )
+    if training.max_steps is not None:  # epochs do not count then
+        parts.append(plural(training.max_steps, "step"))
+    elif training.epochs % 1 == 0:
+        parts.append(plural(int(training.epochs), "epoch"))
+    else:
+        parts.append(f"{training.epochs:g} epochs")
     guess = " (estimated)" if estimated_length(draft, facts) else ""
     parts.append(f"max length {resolved.data.max_length:,}{guess}")
     return Line("method", ", ".join(parts))
