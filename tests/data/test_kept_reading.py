@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,8 @@ def test_the_second_reading_is_the_first(tmp_path: Path, monkeypatch: pytest.Mon
     assert train[5] == expected[0][5]
     assert held[3:9] == expected[1][3:9]
     assert {one.kind for one in clearing.held()} == {"read", "split"}
+    fewer = replace(second, frame=second.frame.filter(second.frame["row"] % 2 == 0))
+    assert split(fewer, 0.1, 7) == split(replace(plain, frame=fewer.frame), 0.1, 7)
 
 
 def test_other_content_and_other_settings_are_read_anew(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The cache entry of a reading belongs to its files' content and places, to what w
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import spool
@@ -65,8 +65,8 @@ class Keeping:
             document["source_columns"],
             document["lost"],
             document["notes"],
-            kept=self._key,
         )
+        vars(made)["kept"] = self._key
         vars(made)["usable"] = _mapped(self._entry.path / USABLE).to_series()
         self._entry.share()
         return made
@@ -115,8 +115,8 @@ class Keeping:
         self._entry.seal(document, [*names, USABLE])
         self._entry.share()
         trim(place.limit())
-        vars(made := replace(dataset, kept=self._key))["usable"] = dataset.usable
-        return made
+        vars(dataset)["kept"] = self._key
+        return dataset
 
     def drop(self) -> None:
         """Keep nothing."""
