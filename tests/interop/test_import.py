@@ -407,6 +407,46 @@ def test_preferences_of_llamafactory() -> None:
     assert "has no kto_pair loss: sigmoid is used" in report["pref_loss"].why
 
 
+FACTORY_V1 = """
+model: acme/qwen
+model_class: llm
+peft_config: {name: lora, r: 16, lora_alpha: 32, target_modules: all, made_up: 1}
+quant_config: {name: bnb, quantization_bit: 4}
+dist_config: {name: fsdp2}
+train_dataset: data/described.yaml
+micro_batch_size: 2
+global_batch_size: 32
+cutoff_len: 512
+learning_rate: 1.0e-4
+max_steps: 10
+sample_backend: hf
+other: 1
+"""
+
+
+def test_llamafactorys_new_layout() -> None:
+    with pytest.raises(UserError, match=r"data\.train is not in it.*--set data\.train=FILE"):
+        imported(FACTORY_V1)
+    keys, report = imported(FACTORY_V1, settings={"data.train": "rows.jsonl"})
+    assert keys == {
+        "model.base": "acme/qwen",
+        "data.train": "rows.jsonl",
+        "data.max_length": 512,
+        "method.technique": "qlora",
+        "method.rank": 16,
+        "method.alpha": 32,
+        "method.target_modules": "all-linear",
+        "training.effective_batch": 32,
+        "training.learning_rate": 1e-4,
+        "training.max_steps": 10,
+    }
+    assert "describes datasets in a file of its own" in report["train_dataset"].why
+    assert report["peft_config.made_up"].fate == report["dist_config"].fate == "left out"
+    assert report["other"].fate == "unknown"
+    simpo = FACTORY_V1 + "pref_loss: simpo\npref_beta: 2.0\n"
+    assert imported(simpo, settings={"data.train": "rows.jsonl"})[0]["method.stage"] == "simpo"
+
+
 def test_preferences_of_axolotl() -> None:
     pairs = {
         "base_model": "acme/llama",

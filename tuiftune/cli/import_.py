@@ -24,7 +24,9 @@ def import_(
     tool: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="TOOL", help="axolotl, llamafactory, trl, swift, soup, unsloth, openai."
+            "--from",
+            metavar="TOOL",
+            help="axolotl, llamafactory, llamafactory-v1, trl, swift, soup, unsloth, openai.",
         ),
     ] = None,
     settings: Annotated[

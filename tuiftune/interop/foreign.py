@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from tuiftune.errors import UserError
-from tuiftune.interop import axolotl, llamafactory, openai, soup, swift, trl, unsloth
+from tuiftune.interop import axolotl, llamafactory, llamafactory_v1, openai, soup, swift, trl, unsloth
 from tuiftune.interop.mapping import Line, Transfer, shown
 from tuiftune.preset.explain import faults
 from tuiftune.preset.parse import parse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TOOLS = {
     "axolotl": axolotl.TOOL,
     "llamafactory": llamafactory.TOOL,
+    "llamafactory-v1": llamafactory_v1.TOOL,
     "trl": trl.TOOL,
     "swift": swift.TOOL,
     "soup": soup.TOOL,
@@ -32,6 +33,7 @@ TOOLS = {
 }
 _READERS = {
     "axolotl": axolotl.read,
+    "llamafactory-v1": llamafactory_v1.read,
     "swift": swift.read,
     "soup": soup.read,
     "openai": openai.read,
@@ -100,7 +102,8 @@ def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, A
         return "trl", {"stage": marked[1], **document}
     if tool is not None:
         return tool, document
-    for name, room in (("openai", openai), ("axolotl", axolotl), ("llamafactory", llamafactory)):
+    rooms = {"openai": openai, "axolotl": axolotl, "llamafactory": llamafactory}
+    for name, room in (rooms | {"llamafactory-v1": llamafactory_v1}).items():
         if room.recognizes(document):
             return name, document
     for name, recognizes in (("trl", trl.recognizes), ("soup", soup.recognizes)):
