@@ -69,14 +69,22 @@ class ModelContender:
 
     def answer(self, rows: Sequence[Question]) -> list[Stripped]:
         """One answer a row; each process writes those to its share of them."""
+        return self._answers(rows, f"scoring_{self.key}", self._context.stopping.check)
+
+    def during(self, rows: Sequence[Question]) -> list[str]:
+        """The same while training, whose random numbers are left alone and which a stop ends at its step."""
+        with torch.random.fork_rng(devices=[]):
+            return [one.answer for one in self._answers(rows, "evaluating", lambda: None)]
+
+    def _answers(self, rows: Sequence[Question], phase: str, check: Callable[[], None]) -> list[Stripped]:
         if not rows:
             return []
         context, total = self._context, len(rows)
         rank, size = context.group.rank, context.group.size
 
         def progress(done: int) -> None:
-            context.stopping.check()
-            context.report.phase(f"scoring_{self.key}", "answers", done=min(done * size, total), total=total)
+            check()
+            context.report.phase(phase, "answers", done=min(done * size, total), total=total)
 
         progress(0)
         with self._trainer.answering() as alone:
@@ -85,22 +93,6 @@ class ModelContender:
             written = self.write(rows[rank::size], self._room, progress)
         every = [Stripped("")] * total
         for number, part in enumerate(context.group.gather(written)):
-            every[number::size] = part
-        return every
-
-    def during(self, rows: Sequence[Question]) -> list[str]:
-        """Answers while training, whose random numbers are left alone; each process writes its share."""
-        context, rank, size = self._context, self._context.group.rank, self._context.group.size
-        total = len(rows)
-
-        def progress(done: int) -> None:
-            context.report.phase("evaluating", "answers", done=min(done * size, total), total=total)
-
-        progress(0)
-        with torch.random.fork_rng(devices=[]):
-            written = self.write(rows[rank::size], self._room, progress)
-        every = [""] * total
-        for number, part in enumerate(context.group.gather([one.answer for one in written])):
             every[number::size] = part
         return every
 
