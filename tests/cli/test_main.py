@@ -186,3 +186,24 @@ def test_a_terminal_of_little_encoding_is_served(encoding: str) -> None:
     assert plain.returncode == 0
     assert "Traceback" not in plain.stderr
     assert json.loads(tuiftune("doctor", "--json", **environ).stdout)["tuiftune"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("train", "--bogus"), "tuiftune train: no such option: --bogus"),
+        (("chat", "x", "--seed", "many"), "tuiftune chat: invalid value for '--seed'"),
+        (("nosuch",), "tuiftune: no such command 'nosuch'. See `tuiftune --help`"),
+    ],
+)
+def test_a_misused_command_is_one_line(words: tuple[str, ...], says: str) -> None:
+    done = tuiftune(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert says in one_line(done)
+
+
+def test_a_group_alone_prints_its_help() -> None:
+    done = tuiftune("data")
+    assert done.returncode == 2
+    assert "inspect" in done.stderr + done.stdout

@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "the GPUs that may be used",
     "HF_HUB_OFFLINE": "1: download nothing",
     "HF_HOME": "where models are cached",
+    "HF_ENDPOINT": "address of another Hugging Face Hub",
     "HF_TOKEN": "for models that need an account",
     "XDG_STATE_HOME": "where tuiftune remembers runs; default: ~/.local/state",
     "TMPDIR": "where rows from pipes are kept while they are read",
