@@ -61,6 +61,7 @@ def plan(
     """
     from tuiftune.cli import terminal
     from tuiftune.errors import ExitCode
+    from tuiftune.models.download import to_download
     from tuiftune.plan.document import document
     from tuiftune.plan.inputs import of_named
 
@@ -68,6 +69,8 @@ def plan(
     if gpu is not None and gpu.strip().lower().partition(":")[0] == ANY:
         raise typer.Exit(_rank(inputs, gpu, prices, as_json=json))
     made = inputs.plan(gpu)
+    if words := to_download(inputs.model):
+        terminal.say(words)
     if json:
         terminal.write_json(document(made), "plan")
     else:

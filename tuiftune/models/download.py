@@ -125,6 +125,17 @@ def roughly(model: BaseModel) -> int:
     return model.parameters * BYTES_A_PARAMETER
 
 
+def to_download(model: BaseModel) -> str:
+    """Return that a model has to be downloaded, and its likely size, without asking the Hub; "" if not."""
+    if model.source not in BY_NAME or model.weights:
+        return ""
+    gate = "; gated: accept its terms on the Hugging Face Hub first" if model.gated else ""
+    return (
+        f"{model.reference} is not on this machine: about {size(roughly(model))} to download first{gate}. "
+        f"Do it now: `tuiftune download {model.reference}`"
+    )
+
+
 def _found_again(model: BaseModel) -> BaseModel:
     from tuiftune.models.resolve import resolve
 
