@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WORTH = 30.0  # seconds of generating
 NEAR = 0.05  # gap of two logits, below which 16 bits decide by rounding
-ROUND = 256  # tokens that the cache's length is rounded up to: each length is compiled anew
+ROUND = 256  # tokens that the cache's length is rounded up to: each length is compiled again
 
 
 class StaticDecoding:
