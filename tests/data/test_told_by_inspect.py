@@ -82,3 +82,29 @@ def test_each_of_several_files_is_said_with_its_own_columns(tmp_path: Path) -> N
     assert evidence[0].startswith(f"{first}: columns")
     assert any(str(second) in one and '"question"' in one for one in evidence[1:])
     assert load(first).evidence[0].startswith("columns")
+
+
+def test_a_tool_result_that_the_template_leaves_out_is_told(tmp_path: Path) -> None:
+    """As those of Phi-3 and Gemma 4 do: the answer would be trained as if nobody had looked it up."""
+    import shutil
+
+    from tuiftune.assets import BASE
+
+    shutil.copytree(BASE, tmp_path / "model")
+    written_by = (
+        "{% for m in messages %}{% if m.role in ROLES %}<|{{ m.role }}|>{{ m.content | trim }}<|end|>"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    said = [
+        ("user", "Fare to Oslo? "),
+        ("assistant", "I look."),
+        ("tool", " 12\n kr"),
+        ("assistant", "12 kr."),
+    ]
+    row = {"messages": [{"role": role, "content": text} for role, text in said]}
+    (tmp_path / "rows.jsonl").write_text((json.dumps(row) + "\n") * 6)
+    for roles, dropped in (("['user', 'assistant']", 6), ("['user', 'assistant', 'tool']", 0)):
+        (tmp_path / "model" / "chat_template.jinja").write_text(written_by.replace("ROLES", roles))
+        report = inspect(load(str(tmp_path / "rows.jsonl")), tokenizer=tmp_path / "model")
+        found = {check.check: check for check in report.checks}
+        assert (found["messages-dropped"].count, found["answers-rewritten"].count) == (dropped, 0)

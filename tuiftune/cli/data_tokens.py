@@ -69,6 +69,8 @@ def _of_the_template(document: dict[str, Any]) -> list[str]:
         found.append("the chat template removes the reasoning from the last answer; it was put back")
     if removed := document.get("reasoning_cut"):
         found.append(f"the chat template removes the reasoning from earlier answers ({removed})")
+    if dropped := document.get("messages_dropped"):
+        found.append(f"the chat template leaves out messages before an answer ({dropped})")
     return found
 
 

@@ -137,6 +137,8 @@ def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str
         yield "reasoning-cut"
     if row.rendered.rewritten:
         yield "answers-rewritten"
+    if row.rendered.dropped:
+        yield "messages-dropped"
 
 
 def _ended(row: Tokens, stops: set[int]) -> bool:

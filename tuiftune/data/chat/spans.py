@@ -30,7 +30,7 @@ class Rendered:
 
     `start` is where the inference prompt ends (None: the last message is no answer). `kept`: the reasoning of
     the last answer, which the template would cut out, was put back. `cut` counts answers that lose theirs,
-    `rewritten` answers whose words aren't in their span.
+    `rewritten` answers whose words aren't in their span, `dropped` other messages whose words are nowhere.
     """
 
     text: str
@@ -39,6 +39,7 @@ class Rendered:
     kept: bool = False
     cut: int = 0
     rewritten: int = 0
+    dropped: int = 0
 
 
 class Chat:
@@ -63,6 +64,10 @@ class Chat:
         `data.reasoning` says. UserError where the spans can't be found with certainty.
         """
         found = self._learnt(_without_reasoning(messages, reasoning), loss_on)
+        context = (message.content for message in messages if message.role != "assistant")
+        before = found.text[: found.start]  # an answer often repeats what a tool told it
+        if dropped := sum(not _holds(before, said) for said in context):
+            found = replace(found, dropped=dropped)
         return _masked(found, messages) if reasoning == "mask" else found
 
     def _learnt(self, messages: Sequence[Message], loss_on: str) -> Rendered:

@@ -106,6 +106,14 @@ FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
         "The trained text does not contain the words of the answer.",
         "see a row with tuiftune data tokens FILE --model M --row N",
     ),
+    (
+        "messages-dropped",
+        "Messages left out by the chat template",
+        "warning",
+        "The template writes nothing of a message before the answer, such as a tool result: the answer would "
+        "be trained as if nobody had said it.",
+        "write such messages as user messages, or use a model whose template has their role",
+    ),
 )
 
 

@@ -150,6 +150,7 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
         "template": [remark.message for remark in remarks(tokeniser)],
         "reasoning_kept": row.rendered.kept,
         "reasoning_cut": row.rendered.cut,
+        "messages_dropped": row.rendered.dropped,
         "training": training,
         "inference": inference,
     }

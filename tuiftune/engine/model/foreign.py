@@ -221,6 +221,8 @@ def _told(rendered: Rendered) -> Iterator[str]:
         yield "reasoning_cut"
     if rendered.rewritten:
         yield "answers_rewritten"
+    if rendered.dropped:
+        yield "messages_dropped"
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:

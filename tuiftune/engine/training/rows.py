@@ -38,6 +38,11 @@ REWRITTEN = {
         "the chat template changes the words of an answer; its version is trained",
         "see a row as it is trained: `tuiftune data tokens`",
     ),
+    "messages_dropped": (
+        "the chat template leaves out messages before an answer (such as tool results), so the answer is "
+        "trained without them",
+        "write them as user messages, or use a model whose template has their role",
+    ),
 }
 
 
