@@ -28,10 +28,10 @@ def sync(
     follow: Annotated[bool, typer.Option("--follow", help="Continue until the run ends.")] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
-    """Copy a run's checkpoints, log and result elsewhere; `run.sync_to` in a preset does it live.
+    """Copy a run's checkpoints, log and result to a directory or an object store.
 
-    Only what is new is sent. `tuiftune resume --from URL/NAME` continues it on another machine. Exit codes:
-    0 copied, 1 the place failed, 2 bad input.
+    `run.sync_to` in a preset does it while the run trains. Only what is new is sent. `tuiftune resume --from
+    URL/NAME` continues it on another machine. Exit codes: 0 copied, 1 the place failed, 2 bad input.
     """
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import say

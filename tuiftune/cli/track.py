@@ -23,9 +23,10 @@ def track(
     ] = "tuiftune",
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
-    """Send a run's metrics to a tracker, of a finished run too; `run.report_to` in a preset does it live.
+    """Send a run's metrics to TensorBoard, Trackio, Weights & Biases or MLflow.
 
-    Sent again, only what is new is sent. Exit codes: 0 sent, 1 the tracker failed, 2 bad input.
+    `run.report_to` in a preset does it while the run trains. Sent again, only what is new is sent. Exit
+    codes: 0 sent, 1 the tracker failed, 2 bad input.
     """
     from tuiftune import trackers
     from tuiftune.cli.data_progress import busy

@@ -220,7 +220,9 @@ def script(run: RunDir, job: Job, wanted: Wanted) -> str:
         f"run={shlex.quote(str(run.path))}",
         "export PYTHONSAFEPATH=1 TUIFTUNE_BACKEND=slurm",
         *([f"export PYTHONPATH={shlex.quote(found)}"] if found else []),
-        'export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        # The address by which Slurm itself reaches the node, whose name may not be a host's.
+        "export MASTER_ADDR=$(scontrol show node \"$first\" | sed -n 's/.*NodeAddr=\\([^ ]*\\).*/\\1/p')",
         "export MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
         "resume=",
         'compgen -G "$run/checkpoints/checkpoint-*" >/dev/null && resume=--resume',
