@@ -141,8 +141,9 @@ def test_it_is_stopped_with_a_checkpoint_and_resumed_as_a_job(desk: Desk) -> Non
     desk.wait(lambda: desk.events("step")[-1]["step"] > stopped + 3)
     assert desk.events("start")[-1]["resumed_from"] == stopped
     desk("stop", "tone", "--kill")
-    desk.wait(lambda: desk.status()["state"] != "running")
-    assert desk.status()["state"] in ("died", "killed")
+    assert desk.status()["state"] == "killed"
+    assert "tuiftune stop --kill" in desk.events("end")[-1]["why"]
+    assert not desk.cluster.ask("squeue", "-h", "-t", "pending,running,completing").strip()
 
 
 def test_a_time_limit_ends_in_a_checkpoint_and_a_requeue_that_continues(desk: Desk) -> None:

@@ -69,12 +69,17 @@ def _killed(run: RunDir, by: str) -> bool:
     if not control.kill(run):
         return False
     if vitals(run).state == "died":
-        who = f"{by} ({_user()})"
-        writer = EventWriter(run.events_path)
-        writer.emit("control", what="kill", by=who)
-        writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=f"killed by {who}")
-        writer.close()
+        note_killed(run, by)
     return True
+
+
+def note_killed(run: RunDir, by: str) -> None:
+    """End the log of a killed run."""
+    who = f"{by} ({_user()})"
+    writer = EventWriter(run.events_path)
+    writer.emit("control", what="kill", by=who)
+    writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=f"killed by {who}")
+    writer.close()
 
 
 def _user() -> str:

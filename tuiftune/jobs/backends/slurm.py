@@ -21,6 +21,7 @@ from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.interpreter import command, environment
 from tuiftune.jobs.backends.local import BACKEND as LOCAL
+from tuiftune.jobs.backends.local import note_killed
 from tuiftune.printable import printable
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.liveness import Vitals, vitals
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 1.0
+ENDS_WITHIN = 30.0  # seconds that a canceled job is waited for
 ASK_SECONDS = 60.0  # longest wait for an answer of Slurm's
 NOTICE_SECONDS = 120  # before the time limit, in which a checkpoint is saved
 SPARE_MINUTES = 15  # of the time limit beyond the run's own limit, for loading and scoring
@@ -112,12 +114,16 @@ class Slurm:
         state = _state(number)[0]
         if state in (*OVER, ""):
             return False
-        if kill or state in WAITING:
-            _ask("scancel", str(number))
-            _answers.pop(number, None)
+        if state in WAITING:
+            _cancel(number)
             control.note_submitted(run, None)
-            return True
-        control.request_stop(run, by)
+        elif kill:
+            _ask("scancel", "--full", "--signal=KILL", str(number))
+            _cancel(number)
+            if vitals(run).running:
+                note_killed(run, by)
+        else:
+            control.request_stop(run, by)
         return True
 
     def returned(self, job: int) -> int | None:
@@ -246,6 +252,15 @@ def after(path: str) -> None:
     if number and vitals(run).state == "preempted" and control.stop_requested(run) is None:
         control.note_submitted(run, f"job {number} of Slurm, requeued")
         _ask("scontrol", "requeue", number)
+
+
+def _cancel(number: int) -> None:
+    """Return once the job is over, or Slurm takes too long to say so."""
+    _ask("scancel", str(number))
+    until = time.monotonic() + ENDS_WITHIN
+    while _state_now(number)[0] not in (*OVER, "") and time.monotonic() < until:
+        time.sleep(POLL_SECONDS / 2)
+    _answers.pop(number, None)
 
 
 def _starting(seen: Vitals, number: int) -> Vitals:
