@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.interop.export import arguments, layouts, objectives, techniques
+from tuiftune.interop.export.outward import DEFAULT
 from tuiftune.interop.export.rows import axolotl as datasets
 from tuiftune.interop.export.rows import is_text
 from tuiftune.interop.export.tool import Tool, yaml
@@ -52,6 +54,8 @@ def write(out: Outward) -> None:
         rows="micro_batch_size",
     )  # fmt: skip
     out.document.pop("save_strategy", None)
+    if out.preset.method.stage == "simpo":
+        _warmup(out)
     if "save_steps" not in out.document:
         out.put("saves_per_epoch", 1)
     _early_stopping(out)
@@ -83,6 +87,21 @@ def _early_stopping(out: Outward) -> None:
         out.leave("training.early_stopping", why)
 
 
+def _warmup(out: Outward) -> None:
+    """Its SimPO trainer takes warmup as steps alone, which are known where the number of steps is."""
+    del out.document["warmup_ratio"]
+    place = next(at for at, line in enumerate(out.lines) if line.key == "training.warmup_ratio")
+    line, most = out.lines[place], out.preset.training.max_steps
+    if most is None:
+        why = "its SimPO trainer takes warmup as steps: set training.max_steps"
+        out.lines[place] = replace(line, fate="left out", to="", why=why, back=DEFAULT)
+        return
+    steps = round(float(line.value) * most)
+    out.put("warmup_steps", steps)
+    back = round(steps / most, 4)
+    out.lines[place] = replace(line, fate="changed", to="warmup_steps", why=f"{steps} steps", back=back)
+
+
 def _packing(out: Outward) -> None:
     if out.get("data.packing") == "auto":
         out.put("sample_packing", True)
@@ -110,10 +129,6 @@ def _stage(out: Outward) -> None:
     if stage == "reward":
         out.put("reward_model", True)
         out.note("method.stage", "reward_model")
-    elif stage == "dpo" and out.get("method.loss_type") == "ipo":
-        out.put("rl", "ipo")
-        out.note("method.stage", "rl")
-        out.note("method.loss_type", "rl")
     elif stage in objectives.PAIRS:
         out.put("rl", stage)
         out.note("method.stage", "rl")

@@ -39,14 +39,17 @@ def write(out: Outward) -> None:
     _stage(out)
     out.put("do_train", True)
     arguments.model(out, "model_name_or_path", "model_revision")
-    techniques.write(out, FORMS, back={})
+    techniques.write(out, _forms(out), back={})
     arguments.adapters(out, "lora_rank", "lora_alpha", "lora_dropout")
     techniques.targets(out, "lora_target", all_linear=("lora_target", "all"), joined=",")
     if out.get("method.modules_to_save"):
         out.carry("method.modules_to_save", "additional_target", ",".join(out.get("method.modules_to_save")))
     objectives.write(out, LLAMAFACTORY)
     out.rename({"method.loraplus_lr_ratio": "loraplus_lr_ratio"})
-    if out.get("method.pissa_iterations") is not None:
+    if "pissa_init" not in out.document:
+        if "method.pissa_iterations" in out.left:
+            out.leave("method.pissa_iterations", "LoRA in place of PiSSA")
+    elif out.get("method.pissa_iterations") is not None:
         out.carry("method.pissa_iterations", "pissa_iter", why="set there, too", back=None)
     elif "method.pissa_iterations" in out.left:
         out.carry("method.pissa_iterations", "pissa_iter", -1, why="an exact decomposition", back=None)
@@ -69,6 +72,12 @@ def write(out: Outward) -> None:
     if out.preset.training.kernels == "liger":
         out.carry("training.kernels", "enable_liger_kernel", True, why="liger by a switch", back=None)
     out.put("output_dir", "outputs")
+
+
+def _forms(out: Outward) -> dict[str, dict[str, Any]]:
+    """Its techniques. It refuses PiSSA where the model is compared with a reference, which that changes."""
+    compared = out.preset.method.stage in ("dpo", "kto")
+    return {key: form for key, form in FORMS.items() if not (compared and key == "pissa")}
 
 
 def _loss(out: Outward) -> None:
