@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -126,6 +127,31 @@ def test_a_killed_process_loses_nothing(hub: StandIn, tmp_path: Path) -> None:
     assert "downloaded and verified" in again.stderr
     assert hub.asked("/model.safetensors") == [f"bytes={there}-"]
     assert (Path(again.stdout.strip()) / "model.safetensors").read_bytes() == BIG
+
+
+def test_the_command_prints_documents_of_their_schemas(
+    hub: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import jsonschema
+
+    from tuiftune.cli.download import download as command
+    from tuiftune.schemas import registry
+
+    hub.model(MODEL, files())
+    hub.dataset("acme/rows", {"train.jsonl": b'{"prompt": "a", "completion": "b"}\n' * 9})
+    whole = {"revision": None, "rows": None, "output": None, "dry_run": False, "quiet": False, "json": True}
+    part = whole | {"rows": 4, "output": tmp_path / "part.jsonl"}
+    for name, options, schema in (
+        (MODEL, whole | {"dry_run": True}, "download"),
+        (MODEL, whole, "download"),
+        ("hf:acme/rows", whole, "download"),
+        ("hf:acme/rows", part, "download-rows"),
+    ):
+        command(name, **options)
+        document = json.loads(capsys.readouterr().out)
+        jsonschema.validate(document, registry.json_schema(schema))
+        assert document["id"] == name.removeprefix("hf:")
+    assert len((tmp_path / "part.jsonl").read_text().splitlines()) == document["rows"] == 4
 
 
 @pytest.mark.parametrize(

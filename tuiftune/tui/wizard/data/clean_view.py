@@ -39,6 +39,9 @@ class Survey:
     parts: list[tuple[str, int]] = field(default_factory=list)  # of a split: name and rows
 
 
+MEANS = {"no trained tokens": ": no answer, no prompt, or nothing that can be read as one"}
+
+
 class ChoiceRow(NamedTuple):
     """One line of the options. `typed`: a value can be typed."""
 
@@ -130,6 +133,7 @@ class RepairChanges(Canvas):
 
     def _removal(self, removal: Removal, found: Survey, width: int) -> list[Line]:
         lines = [Line(f"- {len(removal.indices):,} ", "error").add(removal.why, "strong")]
+        lines[0].add(MEANS.get(removal.why, ""), "soft")
         for place, index in enumerate(removal.indices[:EACH].tolist()):
             row = found.mended.frame.row(index, named=True)
             text = " | ".join(row[name] for name in ("prompt", "answer") if row[name]) or "(empty)"
