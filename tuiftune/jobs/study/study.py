@@ -22,7 +22,6 @@ from tuiftune.jobs.study.trial import (
     EARLY,
     ENDED,
     FAILED,
-    RUNGS,
     RUNNING,
     WAITING,
     Trial,
@@ -31,7 +30,6 @@ from tuiftune.jobs.study.trial import (
 )
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store.directory import PLAN, RunDir
-from tuiftune.runs.store.find import STUDY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -256,8 +254,10 @@ class Study:
                 self.resumed += 1
                 if not self.keeps:
                     lighten(watched.run)
-            elif trial.state == WAITING:
-                trial.tries = 0
+            elif vitals(watched.run).running:
+                trial.state = RUNNING
+                gpus = (watched.run.planned().resolved.get("hardware") or {}).get("gpus")
+                self._watched[trial.run] = (tuple(gpus) if isinstance(gpus, list) else None, watched)
 
     def _leave(self) -> None:
         """Stop what still runs, with a checkpoint, so that the next process goes on from it."""
@@ -295,6 +295,3 @@ class Study:
 def every(steps: int) -> int:
     """Return the steps between the evaluations of a trial, so that its rungs are evaluated."""
     return max(1, steps // EVALUATIONS)
-
-
-__all__ = ["RUNGS", "STUDY", "Study", "every"]

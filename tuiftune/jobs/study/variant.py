@@ -31,7 +31,9 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """Return its values in words, such as `learning_rate 0.0002, rank 16`."""
+        """Return its values in words, such as `learning_rate 0.0002, rank 16`; its key if it has none."""
+        if not self.values:
+            return self.key
         return ", ".join(f"{key.partition('.')[2]} {shown(value)}" for key, value in self.values.items())
 
 
