@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -123,6 +124,22 @@ def test_a_killed_server_leaves_the_queue_to_the_next(new: Callable[[str], RunDi
     for run in (first, second):
         span(run)  # started once
     assert json.loads(first.plan_path.read_text())["gpu"] == {"name": "cpu"}
+
+
+def test_a_run_between_two_restarts_keeps_its_place(
+    new: Callable[[str], RunDir], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, after = new("kept"), new("after")
+    queue.add(kept, keep_alive=True)
+    queue.add(after)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    monkeypatch.setattr("tuiftune.jobs.supervisor.detach", lambda run: process.pid)
+    queueing._start(queue.waiting()[0], ())
+    assert [entry.run.name for entry in queue.waiting()] == ["after"]
+    assert status(kept) == "new"  # as before its first process, and after a crash
+    assert queueing.place_for(after) is None
+    process.communicate(b"\n")
+    assert queueing.place_for(after) == ()
 
 
 def _no_gpus() -> object:

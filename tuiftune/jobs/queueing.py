@@ -15,11 +15,13 @@ from tuiftune.errors import UserError
 from tuiftune.jobs import backend, supervisor
 from tuiftune.runs.state.liveness import status
 from tuiftune.runs.store import queue
+from tuiftune.runs.store.directory import write_text
 from tuiftune.runs.store.find import all_runs, study_runs
-from tuiftune.runs.store.process import Identity
+from tuiftune.runs.store.process import Identity, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from tuiftune.hardware.machine import Gpu
     from tuiftune.runs.store.directory import RunDir
@@ -29,6 +31,7 @@ POLL_SECONDS = 1.0
 ANOTHER_WITHIN = 5.0  # seconds that a server which is about to end is waited for
 STARTS_WITHIN = 30.0
 CPU = "cpu"
+SUPERVISOR = "supervisor"  # in a run's `control`: the process that restarts it
 
 
 def add(run: RunDir, *, keep_alive: bool = False) -> int:
@@ -97,9 +100,9 @@ def place_for(run: RunDir) -> tuple[int, ...] | None:
 
 
 def running(runs: Iterable[RunDir] | None = None) -> list[RunDir]:
-    """Return the runs of this user that have a live process on this host, those of studies too."""
+    """Return this user's runs, studies' too, that have a live process or a supervisor on this host."""
     known = [*all_runs(), *study_runs()] if runs is None else runs
-    return [run for run in known if (engine := Identity.load(run.pid_path)) is not None and engine.alive]
+    return [run for run in known if _alive(run.pid_path) or _alive(run.control_path / SUPERVISOR)]
 
 
 def cards_of(run: RunDir) -> tuple[int, ...]:
@@ -112,6 +115,11 @@ def cards_of(run: RunDir) -> tuple[int, ...]:
     if isinstance(named, list):
         return tuple(named)
     return tuple(range(named if isinstance(named, int) else _processes(wanted)))
+
+
+def _alive(path: Path) -> bool:
+    found = Identity.load(path)
+    return found is not None and found.alive
 
 
 def _processes(wanted: dict[str, object]) -> int:
@@ -147,8 +155,10 @@ def _start(entry: Entry, gpus: tuple[int, ...]) -> None:
     if gpus and not isinstance(hardware.get("gpus"), list) and gpus != tuple(range(len(gpus))):
         hardware["gpus"] = list(gpus)
         run.write_plan(document)
-    if entry.keep_alive:
-        supervisor.detach(run)
+    if entry.keep_alive:  # between two of its processes, its GPU is not free either
+        supervising = identify(supervisor.detach(run))
+        if supervising is not None:
+            write_text(run.control_path / SUPERVISOR, supervising.dump())
     else:
         backend.train(run)
     queue.remove(run)
