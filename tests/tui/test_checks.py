@@ -18,7 +18,7 @@ from tuiftune.tui.wizard.data.checks import Checks
 from tuiftune.tui.wizard.data.clean import Repair
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.data.flagged_rows import Rows
-from tuiftune.tui.wizard.data.max_length import Cut
+from tuiftune.tui.wizard.data.max_length import MaxLengthScreen
 from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.remedies import remedy_of
 
@@ -98,7 +98,7 @@ async def test_the_remedy_comes_with_its_option_set(app: Callable[..., TuneApp])
             await until(pilot, lambda: isinstance(pilot.app.screen, Checks))
         await mark(pilot, "truncation")
         await pilot.press("f")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Cut))
+        await until(pilot, lambda: isinstance(pilot.app.screen, MaxLengthScreen))
 
 
 def test_every_remedy_is_a_setting_of_a_clean_run() -> None:

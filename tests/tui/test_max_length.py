@@ -11,7 +11,7 @@ import pytest
 from showing import SMALL, shown, until
 
 from tuiftune.tui.wizard.data.data import DataStep
-from tuiftune.tui.wizard.data.max_length import Cut, places
+from tuiftune.tui.wizard.data.max_length import MaxLengthScreen, places
 from tuiftune.tui.wizard.data.max_length_view import CutView
 from tuiftune.wizard.draft import Draft
 
@@ -58,7 +58,7 @@ async def test_all_four_move_with_the_slider(app: Callable[..., TuneApp], size: 
         pilot.app.open("data")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
         await pilot.press("ctrl+l")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Cut))
+        await until(pilot, lambda: isinstance(pilot.app.screen, MaxLengthScreen))
         assert pilot.app.screen._at == 2048
         whole = await settled(pilot)
         assert whole[:2] == ["✓ 0 rows", "✓ 0.0%"]

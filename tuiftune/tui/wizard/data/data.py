@@ -332,14 +332,14 @@ class DataStep(WizardStep):
     def _mend(self, check: Check | None) -> None:
         """Open the fix of a check, with its option set."""
         from tuiftune.tui.wizard.data.clean import Repair
-        from tuiftune.tui.wizard.data.max_length import Cut
+        from tuiftune.tui.wizard.data.max_length import MaxLengthScreen
         from tuiftune.wizard.remedies import remedy_of
 
         remedy = remedy_of(check, self.draft.value("data.eval")) if check else None
         if remedy is None or self._seen is None:
             return
         if remedy.cut:
-            self.app.push_screen(Cut(self.draft, self._seen), self._take_length)
+            self.app.push_screen(MaxLengthScreen(self.draft, self._seen), self._take_length)
         else:
             self.app.push_screen(Repair(self.draft, self._seen, remedy.chosen), self._take_repaired)
 
@@ -366,11 +366,11 @@ class DataStep(WizardStep):
             self.app.push_screen(TokenRows(self.draft, int(dataset.usable.sum()), self._row()))
 
     def action_cut(self) -> None:
-        from tuiftune.tui.wizard.data.max_length import Cut
+        from tuiftune.tui.wizard.data.max_length import MaxLengthScreen
 
         dataset = self._dataset()
         if dataset is not None:
-            self.app.push_screen(Cut(self.draft, dataset), self._take_length)
+            self.app.push_screen(MaxLengthScreen(self.draft, dataset), self._take_length)
 
     def _take_length(self, max_length: int | None) -> None:
         if max_length is not None:

@@ -72,7 +72,7 @@ def places(longest: int, context: int, now: int) -> list[int]:
     return sorted(found)
 
 
-class Cut(FullScreen[int | None]):
+class MaxLengthScreen(FullScreen[int | None]):
     """The screen. Dismissed with the chosen max_length, or None."""
 
     SCOPES = (CUT,)
