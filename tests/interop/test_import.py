@@ -475,6 +475,19 @@ def test_preferences_of_axolotl() -> None:
     assert keys["method.stage"] == "reward"
 
 
+def test_the_scripts_that_trl_comes_with() -> None:
+    command = (
+        "accelerate launch --num_processes 2 {} --model_name_or_path acme/qwen --dataset_name acme/pairs \\\n"
+        "  --beta 0.3 --use_peft --no_remove_unused_columns --learning_rate 5.0e-6\n"
+    )
+    for script, stage in (("trl/scripts/dpo.py", "dpo"), ("kto.py", "kto"), ("scripts/grpo_vlm.py", "grpo")):
+        keys, report = imported(command.format(script))
+        assert keys["method.stage"] == stage
+        assert (keys["method.beta"], keys["method.technique"]) == (0.3, "lora")
+        assert keys["training.learning_rate"] == 5e-6
+        assert report["remove_unused_columns"].fate == "not needed"
+
+
 def test_preferences_of_trl_and_swift() -> None:
     """A TRL file names no stage: its keys do, or the command in front of it."""
     head = "model_name_or_path: acme/qwen\ndataset_name: acme/pairs\n"

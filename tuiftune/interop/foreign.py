@@ -89,7 +89,7 @@ def _document(text: str, place: str, tool: str | None) -> tuple[str, dict[str, A
         return "unsloth", unsloth.arguments(text, place)
     for name, first in (("trl", "trl"), ("swift", "swift")):
         command = re.search(rf"(^|[\s/]){first}\s+\w", text)
-        if tool in (None, name) and (command or (name == "trl" and "sft.py" in text)):
+        if tool in (None, name) and (command or (name == "trl" and trl.SCRIPT.search(text))):
             found = trl.arguments(text if name == "trl" else re.sub(r"\bswift(?=\s)", "trl", text, count=1))
             if found:
                 return name, found

@@ -38,6 +38,7 @@ EVERY_TOKEN_UNSEEN = (
     "prompt and completion, TRL trains on completions: set it to assistant"
 )
 STAGES = ("dpo", "kto", "reward", "grpo", "rloo")  # of its command line, next to sft
+SCRIPT = re.compile(r"(?:\S*/)?(?:sft|dpo|kto|reward|grpo|rloo)(?:_\w+)?\.py\b")  # that it comes with
 COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 RULES: Rules = {
@@ -62,24 +63,26 @@ def recognizes(document: dict[str, Any]) -> bool:
     return "model_name_or_path" in document and ("dataset_name" in document or "datasets" in document)
 
 
+def _program(word: str) -> str:
+    return word.rsplit("/", 1)[-1]
+
+
 def arguments(text: str) -> dict[str, Any] | None:
     """The options of a `trl STAGE --key value …` command; None where the text is no such command."""
     try:
         words = shlex.split(_COMMENT.sub("", text).replace("\\\n", " "))
     except ValueError:
         return None
-    places = [
-        place for place, word in enumerate(words) if word.rsplit("/", 1)[-1] in ("trl", "sft.py", "dpo.py")
-    ]
+    places = [place for place, word in enumerate(words) if SCRIPT.fullmatch(word) or _program(word) == "trl"]
     if not places:
         return None
     rest = words[places[0] + 1 :]
     found: dict[str, Any] = {}
-    script = words[places[0]].rsplit("/", 1)[-1]
+    script = _program(words[places[0]])
     if rest and not rest[0].startswith("-"):
         found["stage"] = rest.pop(0)
     elif script.endswith(".py"):
-        found["stage"] = script.removesuffix(".py")
+        found["stage"] = script.removesuffix(".py").partition("_")[0]
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
@@ -88,7 +91,11 @@ def arguments(text: str) -> dict[str, Any] | None:
         values = [value] if equals else []
         while not equals and rest and not rest[0].startswith("--"):
             values.append(rest.pop(0))
-        found[name.replace("-", "_")] = True if not values else values[0] if len(values) == 1 else values
+        name = name.replace("-", "_")
+        if not values and name.startswith("no_"):  # how its switches are turned off
+            found[name.removeprefix("no_")] = False
+            continue
+        found[name] = True if not values else values[0] if len(values) == 1 else values
     return found
 
 
