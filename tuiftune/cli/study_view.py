@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.jobs.study.study import Study
     from tuiftune.jobs.study.trial import Trial
 
-CELLS = 24
+CELLS = 12
 SIGNS = {DONE: "ok", EARLY: "info", RUNNING: "to do", "waiting": "info"}
 
 
@@ -46,7 +46,7 @@ def watching() -> Iterator[Callable[[Study], None]]:
             return
         from rich.live import Live
 
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
+        with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False) as live:
             yield lambda study: live.update(_living(study))
     except KeyboardInterrupt:
         say("Stopped. The same command continues from here.")
@@ -95,17 +95,13 @@ def show(
             )
     else:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in (
-            "",
-            "gain over the base model",
-            "eval loss",
-            "to the best (95% CI)",
-            "time and cost",
-            "",
-        ):
+        table.add_column("", no_wrap=True)
+        table.add_column("gain", no_wrap=True)
+        for heading in ("eval loss", "to the best (95% CI)", "time and cost", ""):
             table.add_column(heading, overflow="fold")
         for one in found:
-            table.add_row(*_cells(study, one, usd_per_hour), style="bold" if one is chosen else "")
+            label, *rest = _cells(study, one, usd_per_hour)
+            table.add_row(str(label).replace(", ", "\n"), *rest, style="bold" if one is chosen else "")
         console.print(table)
     spent = f", {money(usd)}" if usd is not None else ""
     seeds = plural(len(study.seeds), "seed")
@@ -129,7 +125,7 @@ def _cells(study: Study, one: Standing, usd_per_hour: float | None = None) -> tu
         low, high = one.interval
         to = "–" if unicode(sys.stdout) and low >= 0 else " to "
         change = f"{one.difference:+.3g} ({low:.3g}{to}{high:.3g})"
-        change += ", no difference shown" if one.tied else ""
+        change += " tied" if one.tied else ""
     elif one.difference is not None:
         change = "the best" if one.difference == 0 else f"{one.difference:+.3g}"
     match = "" if one.exact_match is None else f"; exact match {percent(one.exact_match)}"
