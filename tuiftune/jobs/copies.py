@@ -24,6 +24,7 @@ from tuiftune.runs.store import checkpoints
 from tuiftune.runs.store.checkpoints import MANIFEST, NAME, Checkpoint
 from tuiftune.runs.store.directory import (
     DIRECTORY_MODE,
+    INSIDE,
     PLAN,
     STAGED,
     RunDir,
@@ -144,6 +145,8 @@ def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = N
         if there.size(PLAN) is None:
             raise UserError(f"is not a copy of a run (it has no {PLAN})", place=shown(url))
         staged.mkdir(mode=DIRECTORY_MODE, parents=True)
+        for directory in INSIDE:
+            (staged / directory).mkdir(mode=DIRECTORY_MODE)
         for file in (file for file in SMALL if there.size(file) is not None):
             tell(file)
             there.get(staged / file, file)

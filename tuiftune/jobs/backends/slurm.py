@@ -118,7 +118,7 @@ class Slurm:
             _cancel(number)
             control.note_submitted(run, None)
         elif kill:
-            _ask("scancel", "--full", "--signal=KILL", str(number))
+            _ask("scancel", "--signal=KILL", str(number))
             _cancel(number)
             if vitals(run).running:
                 note_killed(run, by)

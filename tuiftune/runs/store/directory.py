@@ -56,6 +56,7 @@ RESULT: Mapping[str, Any] = {
 }
 PLAN = "plan.json"
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+INSIDE = ("control", "checkpoints", "result")  # directories of every run
 STAGED = ".staged-"
 _NO_RUN = "is not a run directory (it has no plan.json)"
 _KNOWN = "list your runs: `tuiftune runs`"
@@ -254,8 +255,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _fill(staged: Path, preset_text: str, plan: dict[str, Any]) -> None:
-    for directory in (staged, staged / "control", staged / "checkpoints", staged / "result"):
-        directory.mkdir(mode=DIRECTORY_MODE)
+    for directory in ("", *INSIDE):
+        (staged / directory).mkdir(mode=DIRECTORY_MODE)
     write_text(staged / "preset.yaml", preset_text)
     document = {**plan, "preset_digest": digest_of(preset_text)}
     write_text(staged / PLAN, json.dumps(document, indent=2, default=str) + "\n")
