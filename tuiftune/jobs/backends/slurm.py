@@ -118,9 +118,8 @@ class Slurm:
             _cancel(number)
             control.note_submitted(run, None)
         elif kill:
-            _ask("scancel", "--signal=KILL", str(number))
-            _cancel(number)
-            if vitals(run).running:
+            _cancel(number)  # Slurm sends SIGTERM before SIGKILL, so there may be time for a checkpoint
+            if vitals(run).state in ("running", "died", "preempted"):
                 note_killed(run, by)
         else:
             control.request_stop(run, by)
