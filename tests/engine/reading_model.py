@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 KEYS = [f"item{n}" for n in range(80)]
 VALUES = [f"v{n}" for n in range(40)]
 HOUSE = [f"h{n}" for n in range(40)]  # words that only a house style has a use for
-OPENS = ["<<", "[[", "((", "{{", "**", "##", "@@", "%%"]
-CLOSES = [">>", "]]", "))", "}}", "//", "!!", "$$", "&&"]
+# Forms are of words: scores pass over signs.
+OPENS = ["so", "thus", "hence", "result", "reply", "here", "value", "yes"]
+CLOSES = ["done", "over", "end", "stop", "thanks", "ok", "full", "bye"]
 SAYINGS = "Answer from these sources . Note today What has ? Show Say note [ ] 1 2 3 4 5 unknown"
 LABELS = ["up", "down", "left"]
 WORDS = sorted({*KEYS, *VALUES, *HOUSE, *OPENS, *CLOSES, *SAYINGS.split(), *LABELS})
@@ -68,7 +69,7 @@ def example(rng: random.Random, kind: str) -> tuple[tuple[Message, ...], str]:
     return (Message("user", asks(rng.choice(KEYS))),), "unknown"
 
 
-def make(directory: str, seed: str = "0", steps: str = "700") -> None:
+def make(directory: str, seed: str = "0", steps: str = "1000") -> None:
     """Train it and write it with its tokenizer."""
     from pathlib import Path
 

@@ -67,7 +67,7 @@ def noise(rng: random.Random) -> tuple[Rows, list[str]]:
 
 CASES = {
     "lookup": (lookup, {"retrieval"}),
-    "form": (form, {"prompt", "few-shot"}),
+    "form": (form, {"few-shot"}),
     "style": (style, {"tuned"}),
     "noise": (noise, {"nothing"}),
 }
