@@ -113,3 +113,17 @@ def test_a_library_that_the_weights_need_is_not_blamed_on_attention(model: Path,
     with pytest.raises(UserError, match="optimum") as fault:
         load(packed)
     assert (fault.value.exit_code, fault.value.place) == (2, str(packed))
+
+
+@pytest.mark.parametrize(
+    "change", [{"rope_scaling": {"rope_type": "zorp", "factor": 2.0}}, {"hidden_act": "zorp"}]
+)
+def test_a_config_that_its_code_cannot_build_is_one_line(
+    change: dict[str, Any], model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match="zorp") as caught:
+        load(tmp_path / "model")
+    assert caught.value.exit_code == 2

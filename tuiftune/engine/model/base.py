@@ -209,6 +209,12 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are complete and of a causal language model",
         ) from fault
+    except (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) as fault:
+        raise UserError(  # what its code makes of values that it does not expect
+            f"the model cannot be built from its config.json: {type(fault).__name__}: {_first_line(fault)}",
+            place=base.reference,
+            remedy="use the config.json that came with the model's weights",
+        ) from fault
     if settings.stage.scores:  # whose head is new, in place of the one that writes
         loaded = loaded | {
             "missing_keys": [name for name in loaded["missing_keys"] if not name.startswith(SCORE)],
