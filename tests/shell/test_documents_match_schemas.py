@@ -27,6 +27,8 @@ WITHOUT_A_RUN = {
     "data-inspect": "tuiftune data inspect rows.jsonl --json",
     "data-clean": "tuiftune data clean rows.jsonl -o clean.jsonl --json",
     "data-mix": "tuiftune data mix rows.jsonl --with more.jsonl=0.5 --json",
+    "cache-show": "TUIFTUNE_CACHE=kept tuiftune cache show --json",
+    "cache-clear": "TUIFTUNE_CACHE=kept tuiftune cache clear --json",
     "plan": "tuiftune plan p.yaml --json",
     "import": "tuiftune import axolotl.yaml --json",
     "preset-check": "tuiftune preset check p.yaml nosuch.yaml --json",

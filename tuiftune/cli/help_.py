@@ -146,7 +146,7 @@ def _schema_of(name: str, one: Any) -> str | None:
 
     if not any("--json" in each.opts for each in one.params):
         return None
-    same = {"resume": "train", "watch": "event"}
+    same = {"resume": "train", "watch": "event", "data agreement": "agreement"}
     key = same.get(name, name.replace(" ", "-"))
     return registry.named(key) if key in registry.names() else None
 
