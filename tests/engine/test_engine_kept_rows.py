@@ -238,3 +238,19 @@ def test_a_strangers_template_is_fenced_in_every_process(
     (end,) = tiny.events(run, "end")
     assert (end["state"], end["exit_code"]) == ("failed", 2)
     assert "the chat template takes more than 1.0 GiB of memory at row 80" in end["why"]
+
+
+def test_an_answer_that_comes_while_it_is_given_up_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine an answer may come between the end of the waiting and the look at it."""
+    from concurrent.futures import Future
+
+    from tuiftune.engine.training import crew
+
+    late: Future[int] = Future()
+
+    def waited(futures: list[Future[int]], seconds: float) -> None:
+        assert futures == [late]
+        late.set_result(7)
+
+    monkeypatch.setattr(crew, "wait", waited)
+    assert crew._answer(late, lambda: None) == 7

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from tuiftune.fence import worker
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.fence.marks import Marks
 
 PR_SET_PDEATHSIG = 1
+PIPE_BYTES = 1 << 20  # what Linux lets any user ask for
 OURS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 ENDED_WRONG = 70
 
@@ -35,6 +38,8 @@ class _Forked:
     def __init__(self, marks: Marks, said: IO[bytes], first: Any) -> None:
         requests, self.requests = os.pipe()
         self.answers, answers = os.pipe()
+        for pipe in (requests, answers):
+            _widen(pipe)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         self._code: int | None = None
@@ -56,6 +61,12 @@ class _Forked:
             self.ended()
         os.close(self.requests)
         os.close(self.answers)
+
+
+def _widen(pipe: int) -> None:
+    """Let a pipe hold what is usually written at once: else each 64 KiB wait until they are read."""
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _become(requests: int, answers: int, marks: Marks, said: int, first: Any) -> NoReturn:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as LateError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,13 +87,11 @@ class Crew:
 
 
 def _answer(future: Future[T], check: Callable[[], None]) -> T:
-    while True:
+    while not future.done():
         check()
-        try:
-            return future.result(LOOK_EVERY)
-        except LateError:
-            if future.done():  # it is the question that ended so
-                raise
+        wait([future], LOOK_EVERY)
+    check()
+    return future.result()
 
 
 def processes() -> int:
