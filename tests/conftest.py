@@ -1,7 +1,6 @@
 """The order of the suite: files with slow tests first, then the app's: no worker ends long after others.
 And a cache of rows of its own.
 """
-"""
 
 from __future__ import annotations
 
