@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuiftune.rewards.base import Reward, each
 
-SHORT = 5  # words of an answer that has one right form
+SHORT = 8  # words of an answer that has one right form
 
 EXACT_MATCH = Reward(
     "exact_match",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tuiftune.rewards.base import Asked, Score
 
-ENDS_IN_A_NUMBER = re.compile(r"\d[^\w]{0,3}$")
+ENDS_IN_A_NUMBER = re.compile(r"(?:^|####|=|:|\bis)\s*[$€£]?-?[\d,.]*\d\W{0,3}$")  # as a result is given
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 
 

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import sources, stages
+from tuiftune import rewards, sources, stages
 from tuiftune.plan import passes
 from tuiftune.plan.model import Reason
+from tuiftune.wizard.settings import CHECKED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,8 @@ def recommend(
             Reason("method.stage", stage.key, f"the rows are {facts.format}: {stage.does}", "data")
         )
     values = {reason.key: reason.value for reason in reasons}
+    if facts.reward and stage is stages.usual():  # for who chooses a stage with rewards
+        values[CHECKED] = [{rewards.NAME: facts.reward}]
     return Recommendation(values, tuple(reasons), _advice(task, facts, stage, model))
 
 
@@ -207,6 +210,12 @@ def _advice(task: str, facts: DataFacts, stage: Stage | None, model: BaseModel |
         )
     if stage is not None and stage.advice:
         found.append(stage.advice)
+    if facts.reward and stage is stages.usual():
+        able = " or ".join(key for key, one in stages.every().items() if one.rollouts)
+        found.append(
+            f"Each answer can be checked ({facts.reward}): once the model is right now and then, a run with "
+            f"method.stage: {able} can raise that further."
+        )
     if model is not None and model.instruct is False and facts.format != "text":
         found.append(
             f"{model.reference} has no chat template. Its chat variant needs fewer rows to learn your format."

@@ -117,7 +117,8 @@ def _settings(stage: str, technique: str, offered: bool) -> tuple[Setting, ...]:
     if offered or kind is not stages.usual():  # what else such rows can be trained by
         rows = kind.own or kind.formats
         alike = tuple(key for key, one in stages.every().items() if one.formats & rows)
-        found.insert(0, Setting("method.stage", "stage", alike, stages.usual().key))
+        at = 1 if kind is stages.usual() else 0
+        found.insert(at, Setting("method.stage", "stage", alike, stages.usual().key))
     before = _TECHNIQUE
     for option in (*stages.every()[stage].options, *own):
         if option.label:
