@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from conftest import Engine
 
 KINDS = list(test_engine_families.TABLE["tested"])
-# What is written, and computes something else, or isn't: by `model_type`, with the reason.
+# Families that the converter lists and whose tiny model is not written, not loaded, or computes something
+# else, with the reason that was found (llama-cpp-python 0.3.36): most for the tiny configuration or tokenizer.
 KNOWN: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "gguf_families.json").read_text(encoding="utf-8")
 )
-CLOSE = 0.02  # of the log-probabilities, which spread over several nats
+CLOSE = 0.05  # of the standard deviation of the log-probabilities: llama.cpp keeps keys and values in float16
 
 
 def looked_at(engine: Engine, room: Path, script: Path, kind: str) -> dict[str, Any]:
@@ -70,8 +71,6 @@ def test_a_family_computes_the_same_in_llama_cpp(
     assert "fault" not in found, found["fault"]
     if "refused" in found:
         pytest.skip(f"{found['refused']} is not in the converter's list")
-    if kind in KNOWN:
-        assert found.get("difference", 1.0) >= CLOSE, f"{kind} is the same now: take it out of the table"
-        return
-    assert found.get("difference", 1.0) < CLOSE, found
-    assert found["spread"] > 10 * CLOSE
+    if kind in KNOWN and found.get("difference", 9.0) >= CLOSE * found.get("spread", 1.0):
+        pytest.xfail(KNOWN[kind])
+    assert found.get("difference", 9.0) < CLOSE * found.get("spread", 1.0), found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,20 +99,13 @@ def _pairs(out: Outward) -> None:
     named = {role: columns.get(role, role) for role in ("prompt", "chosen", "rejected")}
     more: dict[str, Any] = {"type": TYPES[stage]}
     if stage in ("dpo", "simpo"):
-        fields = dict(zip(("field_messages", "field_chosen", "field_rejected"), named.values(), strict=True))
-        more |= fields
+        more |= dict(zip(("field_messages", "field_chosen", "field_rejected"), named.values(), strict=True))
+        out.note("data.columns", "datasets.field_*", why="by name", back=named, same=True)
+    elif out.files is None and out.get("data.columns"):
+        why = f"{TYPES[stage]} has column names of its own: write the rows with --output"
+        out.leave("data.columns", why)
     out.put("datasets", [{"path": path, **more} for path in paths(out)])
     told(out, "datasets")
-    if stage in ("dpo", "simpo"):
-        if "data.columns" in out.left:
-            out.note("data.columns", "datasets.field_*", why="by name", back=named, same=True)
-        else:
-            last = next(at for at, line in enumerate(out.lines) if line.key == "data.columns")
-            out.lines[last] = replace(out.lines[last], back=named)
-    elif "data.columns" in out.left and out.get("data.columns"):
-        out.leave(
-            "data.columns", f"{TYPES[stage]} reads columns of its own names: write the rows with --output"
-        )
     _held_out(out, more)
 
 
