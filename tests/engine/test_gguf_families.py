@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = list(test_engine_families.TABLE["tested"])
 # Families that the converter lists and whose tiny model is not written, not loaded, or computes something
-# else, with the reason that was found (llama-cpp-python 0.3.36): most for the tiny configuration or tokenizer.
+# else, with the reason that was found (llama-cpp-python 0.3.36): most for its tiny form.
 KNOWN: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "gguf_families.json").read_text(encoding="utf-8")
 )
