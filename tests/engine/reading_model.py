@@ -1,7 +1,10 @@
 """A tiny model that can do what a base model must for a decision to have a truth: it answers from sources in
 its prompt, and repeats the form of the examples before it. It knows no fact and no house style.
 
-Words are tokens, keys and forms are drawn anew for every row: there is nothing to learn by heart.
+Words are tokens, keys and forms are drawn anew for every row: there is nothing to learn by heart. `make`
+wrote `tests/fixtures/reader`, in four minutes on a busy core: in this directory, with PYTHONPATH=.:../..
+
+    python -c 'import reading_model; reading_model.make("../fixtures/reader")'
 """
 
 from __future__ import annotations
@@ -71,13 +74,10 @@ def example(rng: random.Random, kind: str) -> tuple[tuple[Message, ...], str]:
 
 def make(directory: str, seed: str = "0", steps: str = "1000") -> None:
     """Train it and write it with its tokenizer."""
-    from pathlib import Path
-
     tokenizer = make_tokenizer()
     model, _ = trained(tokenizer, int(seed), int(steps))
     tokenizer.save_pretrained(directory)
     model.save_pretrained(directory)
-    Path(directory, "made").write_text("")
 
 
 def make_tokenizer() -> Any:

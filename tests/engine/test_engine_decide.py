@@ -6,19 +6,18 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import reading_model as reading
 import tiny
-from conftest import Job
 from talking import starting
 
 from tuiftune import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Engine
 
@@ -36,6 +35,13 @@ TRAINING: dict[str, Any] = {
     "evaluation__max_new_tokens": 8,
 }
 
+STYLE: dict[str, Any] = {
+    "training__max_steps": 150,
+    "training__learning_rate": 0.01,
+    "method__rank": 16,
+    "evaluation__max_new_tokens": 16,
+}
+
 
 def lookup(rng: random.Random) -> tuple[Rows, list[str]]:
     """What each item has stands in documents alone."""
@@ -51,12 +57,14 @@ def form(rng: random.Random) -> tuple[Rows, list[str]]:
 
 
 def style(rng: random.Random) -> tuple[Rows, list[str]]:
-    """Each word has another word in the house's style: it can be learned, and is too much for a prompt."""
-    house = dict(zip(reading.VALUES, rng.sample(reading.HOUSE, len(reading.VALUES)), strict=True))
-    rows = []
-    for _ in range(240):
-        words = rng.sample(reading.VALUES, 3)
-        rows.append((f"Say {' '.join(words)}", " ".join(house[one] for one in words)))
+    """The house's word for each color: nothing that a base model could know."""
+    house = dict(zip(tiny.COLOURS, rng.sample(tiny.THINGS, len(tiny.COLOURS)), strict=True))
+    rows = [
+        (f"The {thing} is {color}{'.' * n}", f"It is {house[color]}. What {thing}?")
+        for n in range(2)  # so that the answers do not repeat as labels do
+        for thing in tiny.THINGS
+        for color in tiny.COLOURS
+    ]
     return rows, []
 
 
@@ -65,6 +73,7 @@ def noise(rng: random.Random) -> tuple[Rows, list[str]]:
     return [(f"note {one}", rng.choice(reading.LABELS)) for one in reading.KEYS + reading.VALUES], []
 
 
+READER = Path(__file__).parents[1] / "fixtures" / "reader"  # made by `reading_model.make`
 CASES = {
     "lookup": (lookup, {"retrieval"}),
     "form": (form, {"few-shot"}),
@@ -73,14 +82,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="session")
-def reader(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The base model, trained for a minute or two."""
-    place = tmp_path_factory.mktemp("reader")
-    output = place / "said"
-    pid = engine.parent.start([str(place / "model")], output, call="reading_model:make")
-    assert Job(engine, pid, output).wait(600) == 0, output.read_text()
-    return place / "model"
+def written(case: str, seed: int, tmp_path: Path) -> tuple[Path, list[str]]:
+    """The rows of a case in a file, and the options that name its documents."""
+    rows, documents = CASES[case][0](random.Random(seed))
+    data = tiny.write_rows(tmp_path / "rows.jsonl", [{"prompt": a, "completion": b} for a, b in rows])
+    if not documents:
+        return data, []
+    texts = tiny.write_rows(tmp_path / "documents.jsonl", [{"text": one} for one in documents])
+    return data, ["--documents", str(texts)]
 
 
 def decided(words: list[str]) -> dict[str, Any]:
@@ -88,7 +97,7 @@ def decided(words: list[str]) -> dict[str, Any]:
 
     from tuiftune.cli.main import build
 
-    found = CliRunner().invoke(build(), ["decide", *words, "--rows", "40", "--max-new-tokens", "8", "--json"])
+    found = CliRunner().invoke(build(), ["decide", *words, "--rows", "40", "--json"])
     assert found.exit_code == 0, found.output
     document: dict[str, Any] = json.loads(found.stdout)
     return document
@@ -102,23 +111,34 @@ def test_the_truth_is_found_with_trained_models(
     case: str,
     seed: int,
     engine: Engine,
-    reader: Path,
     make_run: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    made, truth = CASES[case]
-    rows, documents = made(random.Random(seed))
-    data = tiny.write_rows(tmp_path / "rows.jsonl", [{"prompt": a, "completion": b} for a, b in rows])
-    run = make_run(base=reader, rows=data, **TRAINING)
+    truth = CASES[case][1]
+    data, options = written(case, seed, tmp_path)
+    own = {"base": READER, **TRAINING} if case != "style" else STYLE  # whose words the reader doesn't know
+    run = make_run(rows=data, **own)
     assert engine.train(run) == 0
-    words = ["--run", str(run)]
-    if documents:
-        texts = tiny.write_rows(tmp_path / "documents.jsonl", [{"text": one} for one in documents])
-        words += ["--documents", str(texts)]
     monkeypatch.setattr(interpreter, "start", starting(engine, tmp_path))
-    document = decided(words)
+    room = [] if case == "style" else ["--max-new-tokens", "8"]
+    document = decided(["--run", str(run), *room, *options])
     scores = {one["key"]: one["exact_match"] for one in document["candidates"]}
     assert document["decision"]["action"] in truth, (document["decision"]["says"], scores)
     assert {"zero-shot", "tuned", "few-shot", "nearest", "rag", "tuned-few-shot"} <= set(scores)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["lookup", "form"])
+def test_what_a_prompt_can_do_is_found_before_any_training(
+    case: str, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    data, options = written(case, 1, tmp_path)
+    monkeypatch.setattr(interpreter, "start", starting(engine, tmp_path))
+    document = decided(
+        [str(data), "--model", str(READER), "--eval", "0.4", "--max-new-tokens", "8", *options]
+    )
+    assert document["decision"]["action"] in CASES[case][1], document["decision"]["says"]
+    assert "not known before a run" in document["decision"]["says"]
