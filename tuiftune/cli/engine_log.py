@@ -32,7 +32,7 @@ NOISE = (
     "See https://nanobind.",
     "Backend impl 'liger_kernel.",
 )
-TORCH = re.compile(r"W\d{4} [^\n]*/torch/utils/_pytree\.py:")  # of types that torchao registers
+TORCH = re.compile(r"W\d{4} [^\n]*[ /]torch/utils/_pytree\.py:")  # of types that torchao registers
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 CHUNK = 1024 * 1024
 MOST_COUNTED = 4 * CHUNK  # bytes
