@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import decoded
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +62,17 @@ def test_a_batch_is_what_the_memory_holds() -> None:
     assert 11.2 * 2**30 < 256 * row < 3 * 11.2 * 2**30
     del text.num_attention_heads
     assert bytes_of_row(config, 328) is None
+
+
+@pytest.mark.parametrize(("weights", "rows"), [(1_000_000, 64), (100_000_000, 32), (1_000_000_000, 16)])
+def test_on_a_cpu_small_models_answer_more_rows_at_once(weights: int, rows: int) -> None:
+    from tuiftune.engine.evaluation.batching import rows_at_once
+
+    text = SimpleNamespace(num_hidden_layers=2, hidden_size=64, num_attention_heads=4, intermediate_size=128)
+    model = SimpleNamespace(
+        device=SimpleNamespace(type="cpu"),
+        dtype=SimpleNamespace(itemsize=4),
+        config=SimpleNamespace(get_text_config=lambda: text),
+        parameters=lambda: [SimpleNamespace(numel=lambda: weights)],
+    )
+    assert rows_at_once(model, [], 8) == rows

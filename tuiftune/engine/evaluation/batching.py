@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 FEWEST, MOST = 16, 256  # on a GPU; 256 are 3 (1B) and 8 times (8B) as fast as 16 on an H200
 ON_CPU = 64  # the built-in model on two cores: 2.4 times as fast as 16, and 128 are slower again
+SMALL = 50_000_000  # parameters up to which so many are taken: a run is stopped between two batches
 SHARE = 0.5  # of the free memory
 
 
@@ -22,8 +23,6 @@ def rows_at_once(
 
     `within`: bytes of the GPU that the process may hold; None: all that is free.
     """
-    import torch
-
     length = max((len(one.tokens) for one in asked), default=0) + max_new_tokens
     row = bytes_of_row(model.config, length, max(2, model.dtype.itemsize))
     if row is None:
@@ -31,7 +30,11 @@ def rows_at_once(
     if model.device.type != "cuda":
         import psutil
 
-        return max(FEWEST, min(ON_CPU, int(SHARE * psutil.virtual_memory().available / row)))
+        weights = sum(weight.numel() for weight in model.parameters())
+        held = int(SHARE * psutil.virtual_memory().available / row)
+        return max(FEWEST, min(ON_CPU, ON_CPU * SMALL // max(weights, 1), held))
+    import torch
+
     free, _ = torch.cuda.mem_get_info(model.device)
     free += torch.cuda.memory_reserved(model.device) - torch.cuda.memory_allocated(model.device)
     if within is not None:
