@@ -133,6 +133,7 @@ def test_two_that_share_a_model_are_the_run_of_one(engine: Engine, make_run: Cal
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("technique", TECHNIQUES)
 def test_the_result_loads_in_plain_transformers(
     technique: str, engine: Engine, make_run: Callable[..., Path], model: Path
@@ -155,6 +156,7 @@ def test_the_result_loads_in_plain_transformers(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("technique", RESUMED)
 def test_stopped_and_killed_they_resume_to_the_bit(
     technique: str, engine: Engine, make_run: Callable[..., Path]
