@@ -29,7 +29,7 @@ check() { # WHAT COMMAND…
 engine() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["pid"])' "$work/runs/$1/engine.pid"; }
 wait_for() { # RUN TYPE STEP
     for _ in $(seq 3000); do
-        python3 - "$work/runs/$1/events.jsonl" "$2" "$3" <<'PYTHON' && return 0
+        [ -f "$work/runs/$1/events.jsonl" ] && python3 - "$work/runs/$1/events.jsonl" "$2" "$3" <<'PYTHON' && return 0
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1]) if line.endswith("\n")]
 sys.exit(not any(e["type"] == sys.argv[2] and e.get("step", 0) >= int(sys.argv[3]) for e in lines))

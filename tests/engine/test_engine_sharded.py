@@ -256,6 +256,22 @@ def test_what_one_of_them_meets_ends_all(engine: Engine, make_run: Callable[...,
 
 
 @pytest.mark.long
+def test_a_disk_that_is_full_for_one_of_them_is_for_all(
+    engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    whole, broken = make_run(**PAIR, run__save_every=4), make_run(**PAIR, run__save_every=4)
+    assert engine.train(whole) == 0
+    fault = {**INJECT, "kind": "full at a file", "within": "__1_0.distcp", "number": 1, "rank": 1}
+    assert engine.start("train", broken, fault=fault).wait() == 7
+    (end,) = tiny.events(broken, "end")
+    assert end["state"] == "disk"
+    assert "\n" not in end["why"]
+    assert [path.name for path in (broken / "checkpoints").iterdir()] == [], "only the partial one is gone"
+    assert engine.run("train", broken, "--resume") == (0, "")
+    assert losses(broken) == losses(whole)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Callable[..., Path]) -> None:
     changes = {**PAIR, "training__micro_batch": 4, "run__save_every": 2, "training__max_steps": 6}

@@ -7,10 +7,12 @@ in a pickle: that is read here by a reader that knows only what such a list is m
 from __future__ import annotations
 
 import pickle
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.distributed import checkpoint as dcp
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
@@ -43,11 +45,12 @@ def save(directory: Path, model: Any, optimizer: Any, group: Group) -> None:
     for name, one in named.items():
         for key, value in states.get(one, {}).items():
             state[f"{STATE}{name}/{key}"] = value
-    dcp.save(
-        state,
-        storage_writer=FileSystemWriter(directory / DIRECTORY, sync_files=True),
-        process_group=group.talk,
-    )
+    with _as_raised():
+        dcp.save(
+            state,
+            storage_writer=FileSystemWriter(directory / DIRECTORY, sync_files=True),
+            process_group=group.talk,
+        )
     if group.leads:
         torch.save(_groups(named, optimizer), directory / GROUPS)
 
@@ -55,7 +58,8 @@ def save(directory: Path, model: Any, optimizer: Any, group: Group) -> None:
 def load_weights(directory: Path, model: Any, group: Group) -> None:
     """Read what is trained back into the model's shards. All processes at once."""
     state = {MODEL + name: one.detach() for name, one in _trained(model)}
-    dcp.load(state, storage_reader=_Reader(directory / DIRECTORY), process_group=group.talk)
+    with _as_raised():
+        dcp.load(state, storage_reader=_Reader(directory / DIRECTORY), process_group=group.talk)
 
 
 def load_optimizer(directory: Path, model: Any, optimizer: Any, group: Group) -> None:
@@ -75,7 +79,8 @@ def load_optimizer(directory: Path, model: Any, optimizer: Any, group: Group) ->
             if held.size == one.shape
             else torch.zeros(held.size, dtype=dtype)
         )
-    dcp.load(state, storage_reader=reader, process_group=group.talk)
+    with _as_raised():
+        dcp.load(state, storage_reader=reader, process_group=group.talk)
     plain = _plain(optimizer)
     numbers = {name: number for number, name in enumerate(_order(named, plain))}
     states: dict[int, dict[str, Any]] = {}
@@ -90,6 +95,16 @@ def load_optimizer(directory: Path, model: Any, optimizer: Any, group: Group) ->
             ],
         }
     )
+
+
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """On every process, what the first of them that failed met: the disk is full for all, say."""
+    try:
+        yield
+    except CheckpointException as fault:
+        met = next(iter(fault.failures.values()))[0]
+        raise met from None
 
 
 def _trained(model: Any) -> Iterator[tuple[str, Any]]:
