@@ -11,20 +11,15 @@ from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.plan.device import BUSY
 from tuiftune.plan.model import Reason
-from tuiftune.techniques.base import FP8
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
     from tuiftune.preset.schema import Preset
-    from tuiftune.stages.base import Stage
-    from tuiftune.techniques.base import Technique
 
 NONE, DDP, FSDP, OFFLOADED = "none", "ddp", "fsdp", "fsdp_offload"  # values of hardware.parallel
 SHARDED = (FSDP, OFFLOADED)
-OPTIMIZERS = ("adamw_torch_fused", "adamw_torch")  # that update sharded parameters
 WORTH = 1.1  # more GPUs are used only if they are at least this many times as fast
 
 
@@ -148,44 +143,6 @@ def _why(chosen: Spread, missing: str) -> str:
     between = f"{chosen.device.exchange / 1e9:.0f} GB/s between GPUs"
     link = "" if chosen.device.kind == "cpu" else f" ({between})"
     return f"{told}; weights are gathered layer by layer{link}"
-
-
-def check(
-    preset: Preset, model: BaseModel, technique: Technique, stage: Stage, device: Device, parallel: str
-) -> None:
-    """UserError where a run cannot share one model over its processes."""
-    if why := refusal(preset, model, technique, stage, device):
-        said, place, remedy = why
-        raise UserError(f"{said} ({parallel})", place=place, remedy=remedy)
-
-
-def refusal(
-    preset: Preset, model: BaseModel, technique: Technique, stage: Stage, device: Device
-) -> tuple[str, str, str] | None:
-    """Why one model cannot be shared (what, the key, the fix); None where it can."""
-    training, arch, place = preset.training, model.architecture, "hardware.parallel"
-    copies = f"{place}: {DDP}"
-    if not stage.shares:
-        return f"{stage.does} cannot train a sharded model", place, f"use {DDP}"
-    if not technique.shares or technique.base == FP8:
-        name = f"{technique.name} over FP8" if technique.base == FP8 else technique.name
-        return f"{name} cannot train a sharded model", place, f"use {DDP}, or LoRA"
-    lost = arch.kind.zeroes_padding and not technique.adapters  # the hook that keeps the padding's row
-    if model.quantization is not None or arch.num_experts or lost:
-        return f"{model.reference} cannot be sharded", place, f"use {DDP}"
-    if training.optimizer not in ("auto", *OPTIMIZERS):
-        said = f"{training.optimizer} cannot update a sharded model"
-        return said, "training.optimizer", f"use {OPTIMIZERS[0]}, or {copies}"
-    half = preset.model.dtype == "auto" and technique.adapters and device.kind == "cuda" and not device.bf16
-    if half or preset.model.dtype == "float16":
-        said = "float16 cannot train a sharded model"
-        return said, "model.dtype", f"use bfloat16 or float32, or {copies}"
-    if training.compile is True:
-        return "a sharded model is not compiled", "training.compile", f"set it to false, or {copies}"
-    if technique.adapters and preset.method.modules_to_save:
-        said = "modules trained in full with adapters cannot be sharded"
-        return said, "method.modules_to_save", f"remove them, or {copies}"
-    return None
 
 
 def _source(asked: int | list[int] | str) -> str:

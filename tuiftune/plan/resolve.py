@@ -18,11 +18,12 @@ from tuiftune.plan import (
     parallelism,
     search,
     shard,
+    sharing,
     teacher,
 )
 from tuiftune.plan.attempt import attempt, fastest, gain, larger_of, options_of
 from tuiftune.plan.device import device_of, near
-from tuiftune.plan.model import Plan, Reason, Sharded, Speed
+from tuiftune.plan.model import Plan, Reason, Speed
 from tuiftune.plan.padding import as_trained, lengths_of, window
 from tuiftune.preset import schema
 from tuiftune.techniques.base import FP8
@@ -34,12 +35,10 @@ if TYPE_CHECKING:
     from tuiftune.plan.attempt import Attempt
     from tuiftune.plan.device import Device
     from tuiftune.plan.padding import Lengths
-    from tuiftune.plan.parallelism import Spread
     from tuiftune.plan.rates import UsualRate
     from tuiftune.plan.search import Candidate
     from tuiftune.plan.settings import Settings
     from tuiftune.preset.schema import Preset
-    from tuiftune.techniques.base import Technique
 
 FORMULA = "prediction"
 YOURS = hyperparameters.YOURS
@@ -61,10 +60,9 @@ def make_plan(
     stage = stages.every()[preset.method.stage]
     if ways[0].sharded:
         names = (
-            tuple(one for one in names if parallelism.refusal(preset, model, one, stage, device) is None)
-            or names
+            tuple(one for one in names if sharing.refusal(preset, model, one, stage, device) is None) or names
         )
-        parallelism.check(preset, model, names[0], stage, device, ways[0].parallel)
+        sharing.check(preset, model, names[0], stage, device, ways[0].parallel)
     facts = as_trained(facts, preset)
     lengths = lengths_of(facts, window(preset))
     if model.quantization is not None:  # what is quantized already isn't quantized again
@@ -77,7 +75,7 @@ def make_plan(
             break
     shared, missing = None, ""
     if attempts[-1].best is None and preset.hardware.parallel == "auto":
-        shared = _shared(preset, model, machine, ways, names, lengths, facts)
+        shared = sharing.shared(preset, model, machine, ways, names, lengths, facts)
     if shared is not None:
         there = f"{size(device.capacity)} available"
         least = size(search.smallest(attempts[0].found).memory.needs)
@@ -119,7 +117,7 @@ def make_plan(
     if per_hour is None and device.usd_per_hour is not None:
         per_hour = device.usd_per_hour * copies
     usd = seconds / 3600 * per_hour if seconds is not None and per_hour is not None else None
-    sharded = _as_sharded(preset, model, chosen, ways, lengths, facts)
+    sharded = sharing.as_sharded(preset, model, chosen, ways, lengths, facts)
     return Plan(
         resolved=resolved,
         fits=best.fits,
@@ -162,58 +160,6 @@ def make_plan(
             shard.in_ram(model.architecture, best.settings) if chosen.way.sharded else 0,
         ),
     )
-
-
-def _shared(
-    preset: Preset,
-    model: BaseModel,
-    machine: Machine,
-    ways: tuple[Spread, ...],
-    names: tuple[Technique, ...],
-    lengths: Lengths,
-    facts: DataFacts | None,
-) -> Attempt | None:
-    """The first technique that fits where the GPUs share one model; with shards in RAM only if none does."""
-    stage = stages.every()[preset.method.stage]
-    for parallel in parallelism.SHARDED:
-        found = parallelism.shared(ways, parallel)
-        if parallel == parallelism.OFFLOADED and ways[0].device.kind == "cpu":
-            return None
-        for technique in names:
-            if parallelism.refusal(preset, model, technique, stage, ways[0].device) is not None:
-                continue
-            tried = [attempt(preset, model, way, lengths, facts, technique) for way in found]
-            fitting = [one for one in tried if one.best is not None and _in_ram(one, model, machine)]
-            if fitting:
-                return fastest(fitting)
-    return None
-
-
-def _in_ram(tried: Attempt, model: BaseModel, machine: Machine) -> bool:
-    """Whether the RAM holds what a plan keeps there; on a machine that isn't here, nobody knows."""
-    if tried.way.device.source != "detected" or tried.best is None:
-        return True
-    return shard.in_ram(model.architecture, tried.best.settings) <= machine.host.memory_available
-
-
-def _as_sharded(
-    preset: Preset,
-    model: BaseModel,
-    chosen: Attempt,
-    ways: tuple[Spread, ...],
-    lengths: Lengths,
-    facts: DataFacts | None,
-) -> Sharded | None:
-    """Full fine-tuning with one model that all GPUs share, where that is not the plan itself."""
-    stage = stages.every()[preset.method.stage]
-    most = parallelism.shared(ways[-1:], parallelism.FSDP)
-    if chosen.way.sharded or chosen.technique.adapters or not most or most[0].device.kind != "cuda":
-        return None
-    if parallelism.refusal(preset, model, chosen.technique, stage, chosen.way.device) is not None:
-        return None
-    tried = attempt(preset, model, most[0], lengths, facts, chosen.technique)
-    best = tried.best or search.smallest(tried.found)
-    return Sharded(most[0].copies, best.fits, best.memory, best.tokens_per_second)
 
 
 def _reasons(

@@ -226,35 +226,6 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     return model
 
 
-def empty_model(base: Base, settings: Settings) -> Any:
-    """The same model on torch's meta device: its shapes without its weights, which another process loads."""
-    import torch
-
-    section = settings.preset.model
-    extra: dict[str, Any] = {}
-    if section.attention != "auto":
-        extra["attn_implementation"] = "sdpa" if section.attention == VARLEN else section.attention
-    config = config_of(base)
-    with torch.device("meta"):
-        model = class_of(config).from_config(
-            config,
-            dtype=getattr(torch, settings.held_in),
-            trust_remote_code=base.remote_code,
-            **extra,
-        )
-    model.tie_weights()
-    model.eval()  # as a loaded one is
-    if section.attention == VARLEN:
-        keep_rows_apart(model)
-    return model
-
-
-def places_itself(model: Any) -> None:
-    """Tell the trainer that a model is neither to be moved to a device nor to be wrapped in DDP."""
-    core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    core._is_distributed_loading_by_transformers = True
-
-
 def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: bool = True) -> None:
     """UserError where the loader made weights up, left some out, or read some that are no numbers: by name.
 

@@ -8,6 +8,7 @@ from transformers import set_seed
 
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.model import fp8_base
+from tuiftune.engine.model.empty import empty_model, places_itself
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import arguments, base_in_fp8, optimizations, settings
 from tuiftune.engine.training.callback import Progress, Rhythm
@@ -77,7 +78,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         from tuiftune.engine.training.sharded import ShardedTrainer
 
         own = (ShardedTrainer,)
-        bases.places_itself(model)
+        places_itself(model)
     trainer = over(context.stage.trainer(), *own)(
         context=context,
         rhythm=rhythm,
@@ -115,13 +116,13 @@ def _load(base: Base, wanted: Settings, device: str, group: Group) -> Any:
     """
     if not wanted.sharded or wanted.four_bit:
         return bases.load_model(base, wanted, device)
-    return bases.load_model(base, wanted, "cpu") if group.leads else bases.empty_model(base, wanted)
+    return bases.load_model(base, wanted, "cpu") if group.leads else empty_model(base, wanted)
 
 
 def plain_model(context: RunContext) -> Any:
     """A sharded run's model as one process has it, without any weights."""
     wanted = context.wanted
-    model = bases.empty_model(context.base, wanted)
+    model = empty_model(context.base, wanted)
     return applied(wanted.technique).prepare(model, wanted, context.store.directory.parent)
 
 
