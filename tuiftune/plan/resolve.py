@@ -202,12 +202,14 @@ def _reasons(
     if not best.fits:
         why_rows = f"{batch} = {training.effective_batch} rows per step: {size(missing)} do not fit"
     kernels = (
-        "fused norms, rotary and MLP kernels" if settings.kernels == "liger" else _why_no_liger(model, device)
+        "fused norms, rotary and MLP kernels"
+        if settings.kernels == "liger"
+        else _why_no_liger(model, settings)
     )
     compiled = (
         "fuses small operations of each layer; saves more time than it takes to compile"
         if settings.compile
-        else _why_no_compile(device)
+        else _why_no_compile(settings)
     )
     evaluated = preset.evaluation.every
     saved = every[0] if preset.run.save_every == "auto" else preset.run.save_every
@@ -252,9 +254,11 @@ def _why_optimizer(settings: Settings) -> str:
     return "32-bit states do not fit; 8-bit ones do"
 
 
-def _why_no_liger(model: BaseModel, device: Device) -> str:
-    if device.kind == "cpu":
+def _why_no_liger(model: BaseModel, settings: Settings) -> str:
+    if settings.device == "cpu":
         return "Liger kernels need a GPU"
+    if settings.shards > 1:
+        return "not tested with a sharded model"
     if not search.liger_installed():
         return "the package liger_kernel is not installed"
     if model.architecture.family not in search.LIGER_FAMILIES:
@@ -262,12 +266,12 @@ def _why_no_liger(model: BaseModel, device: Device) -> str:
     return "not faster here"
 
 
-def _why_no_compile(device: Device) -> str:
-    return (
-        "no gain on a CPU"
-        if device.kind == "cpu"
-        else "compile time would exceed the time saved, or this model is not supported"
-    )
+def _why_no_compile(settings: Settings) -> str:
+    if settings.device == "cpu":
+        return "no gain on a CPU"
+    if settings.shards > 1:
+        return "not tested with a sharded model"
+    return "compile time would exceed the time saved, or this model is not supported"
 
 
 def _speed_basis(device: Device) -> str:
