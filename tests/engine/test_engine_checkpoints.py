@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tuiftune.errors import UserError
 from tuiftune.runs.store.checkpoint_store import Store
 from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS, STAGED, Checkpoint, fault_of
 
@@ -280,3 +281,14 @@ def test_what_cannot_be_removed_is_told_and_stays(tmp_path: Path, monkeypatch: p
     save(store, 16)
     assert [one.step for one in store.all()] == [16, 8]
     assert store.stuck == ["checkpoint-8 (Permission denied)"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_no_directory_is_told_before_training(link: bool, tmp_path: Path) -> None:
+    """A file in its place, or a link to a disk that is gone."""
+    place = tmp_path / "checkpoints"
+    place.symlink_to(tmp_path / "unmounted") if link else place.touch()
+    with pytest.raises(UserError, match="checkpoints") as fault:
+        Store(place, keep=1).clean()
+    assert fault.value.exit_code == 2
+    assert os.path.lexists(place)

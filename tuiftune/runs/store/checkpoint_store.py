@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
+from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.store.checkpoints import (
     DISCARDED,
@@ -68,9 +69,18 @@ class Store:
             self.staged = self.directory / STAGED
 
     def clean(self) -> None:
-        """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint."""
+        """Remove what an interrupted save or rotation left behind. None of it was ever a checkpoint.
+
+        UserError where something else than a directory is in its place: no checkpoint could be saved.
+        """
         if not paths.is_dir(self.directory):
-            return
+            if paths.gone(self.directory):
+                return
+            raise UserError(
+                paths.trouble(self.directory) or "is not a directory, so no checkpoint can be saved",
+                place=printable(str(self.directory)),
+                remedy="move it away, or restore what it links to",
+            )
         for path in paths.entries(self.directory):
             if path.name == STAGED or path.name.startswith(DISCARDED):
                 _remove(path)
