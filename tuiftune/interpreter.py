@@ -70,7 +70,7 @@ def start(
 def _place() -> str | None:
     """None, the working directory; if that was deleted the root, since libraries ask for it when loaded."""
     try:
-        os.getcwd()
+        os.getcwd()  # raw: whether it is there is asked
     except OSError:
         return os.sep
     return None

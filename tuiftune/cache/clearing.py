@@ -35,12 +35,13 @@ class Held:
 def held() -> list[Held]:
     """Every entry, the longest unused first."""
     found = []
-    for lock in place.root().glob(f"*/*{LOCK}"):
+    locks = (lock for kind in paths.entries(place.root()) for lock in paths.matching(kind, f"*{LOCK}"))
+    for lock in locks:
         path = lock.with_suffix("")
-        files = [one for one in path.rglob("*") if paths.is_file(one)]
+        files = paths.below(path, hidden=()) if paths.is_dir(path) else []
         times = [paths.modified(path / SEALED) or 0.0, paths.modified(path) or 0.0]
         size = sum(paths.size(one) for one in files)
-        found.append(Held(lock.parent.name, path.name, path, size, max(times), (path / SEALED).exists()))
+        found.append(Held(lock.parent.name, path.name, path, size, max(times), paths.exists(path / SEALED)))
     return sorted(found, key=lambda one: one.used)
 
 
@@ -75,7 +76,7 @@ def remove(entry: Held) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with suppress(FileNotFoundError):
             os.unlink(entry.path / SEALED)
-        if entry.path.exists():
+        if paths.exists(entry.path):
             shutil.rmtree(entry.path)
         os.unlink(lock)
     except OSError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from tuiftune import documents
+from tuiftune import documents, paths
 from tuiftune.cache import clearing, place
 from tuiftune.cache.clearing import SEALED
 from tuiftune.cache.content import witness
@@ -42,7 +42,7 @@ class Entry:
         """What was sealed. None where nothing was, or a file is no longer as it was: then all is removed,
         unless others use it.
         """
-        if not (self.path / SEALED).exists():
+        if not paths.exists(self.path / SEALED):
             return None
         try:
             sealed = documents.read_json(self.path / SEALED, LARGEST)
@@ -70,8 +70,8 @@ class Entry:
 
     def clear(self) -> None:
         """Remove everything in it."""
-        for one in sorted(self.path.iterdir(), key=lambda one: one.name != SEALED):
-            if one.is_dir() and not one.is_symlink():
+        for one in sorted(paths.entries(self.path), key=lambda one: one.name != SEALED):
+            if paths.is_dir(one) and not os.path.islink(one):
                 shutil.rmtree(one)
             else:
                 one.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ def _lock(descriptor: int, waiting: Callable[[], None]) -> bool:
 def checksum(path: Path) -> list[Any]:
     """Bytes and XXH3 of a file. OSError where it cannot be read."""
     digest, size, buffer = xxhash.xxh3_128(), 0, bytearray(AT_ONCE)
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb", buffering=0) as file:  # raw: unbuffered, OSError is told by who asks
         while got := file.readinto(buffer):
             digest.update(memoryview(buffer)[:got])
             size += got

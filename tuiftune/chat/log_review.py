@@ -49,7 +49,7 @@ def read(log: Path) -> list[Logged]:
     """The answered requests of a log, equal ones once. UserError names the line that is none."""
     paths.require(log)
     found: dict[str, Logged] = {}
-    with paths.followed(log).open("rb") as file:
+    with documents.opened(log) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):  # it is being written, or was when the server ended
                 break

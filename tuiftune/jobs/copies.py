@@ -287,8 +287,8 @@ def _whole(there: Place) -> list[int]:
 
 def _files(directory: Path) -> Iterator[str]:
     """Regular files below a directory, by their relative paths."""
-    for path in directory.rglob("*"):
-        if paths.is_file(path) and not path.is_symlink():
+    for path in paths.below(directory, hidden=()) if paths.is_dir(directory) else []:
+        if not os.path.islink(path):
             yield path.relative_to(directory).as_posix()
 
 

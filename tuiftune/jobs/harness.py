@@ -174,7 +174,7 @@ def _run(words: list[str], place: str) -> None:
 
 def _samples(room: Path) -> Iterator[tuple[tuple[str, str], list[float]]]:
     """Yield what each row of a task scored by a metric, in the order of the rows."""
-    for path in sorted(room.rglob("samples_*.jsonl")):
+    for path in (one for one in paths.below(room) if one.match("samples_*.jsonl")):
         task = path.name.removeprefix("samples_").rpartition("_")[0]
         rows = [row for row in documents.json_lines(path, MOST_BYTES) if isinstance(row, dict)]
         rows.sort(key=lambda row: int(row.get("doc_id", 0)))
@@ -189,7 +189,7 @@ def _samples(room: Path) -> Iterator[tuple[tuple[str, str], list[float]]]:
 
 
 def _results(room: Path) -> Iterator[dict[str, Any]]:
-    for path in room.rglob("results_*.json"):
+    for path in (one for one in paths.below(room) if one.match("results_*.json")):
         with suppress(UserError):
             yield documents.read_json(path, MOST_BYTES)
 
@@ -232,7 +232,7 @@ def _yaml(path: Path) -> dict[str, Any]:
     text = documents.read_text(path)
     yaml = YAML(typ="rt")  # `!function` and other tags of lm-eval are kept as they are
     try:
-        found = yaml.load(text)
+        found = yaml.load(text)  # raw: ruamel, which keeps the tags
     except YAMLError as fault:
         line = str(fault).splitlines()[0]
         raise UserError(f"is not YAML: {printable(line)}", place=printable(str(path))) from None

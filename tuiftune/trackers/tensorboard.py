@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import paths
 from tuiftune.trackers.base import Ended, Sending, Tracker, always_ready
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class _Files:
 
     def _opened(self, purge: int | None) -> Any:
         # The name of a file holds its second only: a second file of one second would replace the first.
-        suffix = f".{len(list(self._sending.directory.glob('events.*')))}"
+        suffix = f".{len(paths.matching(self._sending.directory, 'events.*'))}"
         writer = import_module("tensorboardX").SummaryWriter
         return writer(str(self._sending.directory), purge_step=purge, filename_suffix=suffix)
 

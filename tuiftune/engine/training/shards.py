@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tuiftune import documents
+from tuiftune import documents, paths
 from tuiftune.cache.entry import checksum
 from tuiftune.errors import UserError
 
@@ -146,7 +146,7 @@ class Shards:
             for piece in _streams(directory / f"{name}.arrow", self._columns):
                 self._digest.update(piece)
             self.names += [f"{name}.arrow", f"{name}.keys"]
-        for one in directory.iterdir():
+        for one in paths.entries(directory):
             if one.name not in self.names and one.with_suffix(".arrow").name not in self.names:
                 one.unlink()
 
