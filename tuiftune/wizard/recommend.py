@@ -212,10 +212,7 @@ def _advice(task: str, facts: DataFacts, stage: Stage | None, model: BaseModel |
         found.append(stage.advice)
     if facts.reward and stage is stages.usual():
         able = " or ".join(key for key, one in stages.every().items() if one.rollouts)
-        found.append(
-            f"Each answer can be checked ({facts.reward}): once the model is right now and then, a run with "
-            f"method.stage: {able} can raise that further."
-        )
+        found.append(f"Answers can be checked: a later run with stage {able} may do better.")
     if model is not None and model.instruct is False and facts.format != "text":
         found.append(
             f"{model.reference} has no chat template. Its chat variant needs fewer rows to learn your format."
