@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -141,12 +143,10 @@ def test_kept_rows_are_those_in_memory(model: Path, key: str, monkeypatch: pytes
 def test_an_interrupted_process_is_gone_on_from(model: Path) -> None:
     given = Rows(model, "sft")
     expected = given.in_memory()
-    calls = 0
 
     def stop() -> None:
-        nonlocal calls
-        calls += 1
-        if calls > 4:
+        done = [done or 0 for detail, done in given.said.phases if detail.startswith("training rows")]
+        if max(done, default=0) >= 64:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -254,3 +254,29 @@ def test_an_answer_that_comes_while_it_is_given_up_is_taken(monkeypatch: pytest.
 
     monkeypatch.setattr(crew, "wait", waited)
     assert crew._answer(late, lambda: None) == 7
+
+
+def test_what_is_made_of_mapped_rows_goes_with_its_process_or_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    def entries() -> list[str]:
+        return [one.key for one in clearing.held() if one.kind == kept.SCRATCH]
+
+    monkeypatch.setattr(datasets.fingerprint, "_TEMP_DIR_FOR_TEMP_CACHE_FILES", None)
+    pid = os.fork()
+    if pid == 0:
+        kept.scratch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (left,) = entries()
+    kept.scratch()
+    (own,) = entries()
+    assert own != left
+    datasets.Dataset.from_dict({"a": [1]}).to_parquet(tmp_path / "rows.parquet")
+    mapped = datasets.Dataset.from_parquet(str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cached"))
+    monkeypatch.setattr(datasets.fingerprint, "_CACHING_ENABLED", False)
+    made = mapped.map(lambda row: {"a": row["a"] + 1})
+    assert made["a"] == [2]
+    assert kept.SCRATCH in made.cache_files[0]["filename"]

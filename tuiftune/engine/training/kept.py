@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import time
+from contextlib import suppress
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.cache import content, place
-from tuiftune.cache.clearing import trim
+from tuiftune.cache import clearing, content, place
 from tuiftune.cache.entry import hold
 from tuiftune.data.mix.split import as_share
 from tuiftune.data.picked import portions
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.training.rows import Examples
     from tuiftune.engine.training.settings import Settings
 
-KIND = "tokens"
+KIND, SCRATCH = "tokens", "scratch"
 UNRELATED = {"train", "test", "packing", "padding_free"}  # of `data`: they change neither rows nor tokens
 CODE = ("data", "engine/model/foreign.py", "engine/model/tokenizer.py", "engine/stages", "engine/evaluation")
 LIBRARIES = ("tokenizers", "transformers", "jinja2", "polars", "pyarrow")
@@ -69,8 +73,25 @@ def prepared(
         }
     finally:
         crew.close()
+    if place.limit():
+        scratch()
     sources = {name: made[which] for name in examples.sources if (which := f"{HELD_OUT} {name}") in made}
     return made[TRAINING], made.get(HELD_OUT), sources
+
+
+def scratch() -> None:
+    """Let `datasets` write what it makes of mapped rows (packed ones, for instance) into the cache: there the
+    next run removes it if this process is killed.
+    """
+    from datasets import fingerprint
+
+    for old in clearing.held():
+        if old.kind == SCRATCH:
+            clearing.remove(old)  # of a process that is gone: others hold theirs
+    with suppress(UserError):
+        entry = hold(SCRATCH, f"{os.getpid()}-{time.time_ns()}")
+        atexit.register(shutil.rmtree, entry.path, ignore_errors=True)
+        fingerprint._TEMP_DIR_FOR_TEMP_CACHE_FILES = SimpleNamespace(name=str(entry.path))
 
 
 def _key(identity: str, examples: Examples, wanted: Settings) -> str:
@@ -134,7 +155,7 @@ class _Work:
             if entry is None:
                 return document, *shards.in_memory()
             entry.seal(document, shards.names)
-            trim(place.limit())
+            clearing.trim(place.limit())
         assert entry is not None
         dataset, keys = mapped(entry.path, document["names"])
         entry.share()
