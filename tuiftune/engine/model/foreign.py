@@ -115,8 +115,9 @@ def members(base: Base, rows: Rows, make: Callable[[], Tokeniser], count: int) -
         return Foreign(tokeniser, rows, {})
 
     _fetch(base)
-    import transformers.models.auto.tokenization_auto  # noqa: F401  (not on the fenced process's time)
+    from transformers import AutoTokenizer
 
+    AutoTokenizer.from_pretrained(assets.BASE)  # ours: what it imports, each process would import by itself
     with ExitStack() as begun:
         fences = []
         for _ in range(count):
