@@ -65,7 +65,7 @@ def start(run: Path, hook: Path) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        timeout=150,
+        timeout=300,
         check=False,
     ).returncode
 
