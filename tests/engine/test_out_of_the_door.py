@@ -108,7 +108,9 @@ def served(what: Path, log: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
-        process.wait(30)
+        assert process.wait(30) == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server ends with its command"
 
 
 def evaluated(url: str, data: Path, run: Path) -> dict[str, Any]:

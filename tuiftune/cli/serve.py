@@ -53,6 +53,7 @@ def serve(
 
 def _own(found: Serving) -> int:
     """Start the server, print how it is asked, and wait for it."""
+    import signal
     import subprocess
     import tempfile
 
@@ -63,6 +64,7 @@ def _own(found: Serving) -> int:
     from tuiftune.engine_call import refusal
 
     with tempfile.TemporaryFile() as said:
+        signal.signal(signal.SIGTERM, _interrupted)  # the server is a session of its own, and would go on
         process = interpreter.start(found.job().command(), stdout=subprocess.PIPE, stderr=said, session=True)
         try:
             assert process.stdout is not None
@@ -86,6 +88,10 @@ def _own(found: Serving) -> int:
         if code != 0:
             raise refusal(said.read().decode("utf-8", "replace"), code, "serve")
     return 0
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _facts(found: Serving, ready: dict[str, dict[str, Any]]) -> None:
