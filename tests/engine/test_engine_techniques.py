@@ -20,7 +20,6 @@ from tuiftune.deploy.base import Facts, merges
 from tuiftune.deploy.targets import adapter
 from tuiftune.engine.model import virtual_tokens
 from tuiftune.engine.training.settings import Settings
-from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
 
 if TYPE_CHECKING:
@@ -184,17 +183,6 @@ def merged(model: Path, room: Path) -> Path:
     merge.finish()
     save_file(stored, room / "merged" / "model.safetensors", metadata={"format": "pt"})
     return room / "merged"
-
-
-def test_a_token_that_the_model_lacks_is_named(model: Path, tmp_path: Path) -> None:
-    from tuiftune.engine.techniques import applied
-
-    preset = Preset.model_validate({"model": {"base": str(model)}, "data": {"train": "rows.jsonl"}})
-    preset = preset.with_values({"method.technique": "trainable_tokens", "method.tokens": ["<|usr|>"]})
-    with pytest.raises(UserError, match=r"is not a token of the base model.*<\|user\|>"):
-        applied("trainable_tokens").prepare(
-            base(model), Settings(preset, {}, None, None, "float32"), tmp_path
-        )
 
 
 def test_loraplus_gives_b_a_multiple_of_the_rate(model: Path, tmp_path: Path) -> None:

@@ -233,7 +233,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ia3": {},
     "ln_tuning": {},
     "last_layers": {"trained_layers": 2},
-    "prefix_tuning": {"virtual_tokens": 7},
 }
 
 

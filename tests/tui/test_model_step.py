@@ -65,7 +65,7 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
     async with app(draft=TICKETS).run_test(size=SMALL) as pilot:
         await model_step(pilot)
         assert "compared with recommended" not in shown(pilot.app)
-        await pilot.press("tab", *["down"] * 5, "right", "right")
+        await pilot.press("tab", *["down"] * 6, "right", "right")
         await until(pilot, lambda: "compared with recommended: same memory" in shown(pilot.app))
         assert "slower" in shown(pilot.app)
         assert "quality ▼ above 3 the model may memorize the rows" in shown(pilot.app)

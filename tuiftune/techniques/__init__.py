@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 # What people ask for that can't be had, and what to take instead.
+_UNTRAINED = "it was not seen to train through TRL's trainer"
 GONE = {
+    "prefix_tuning": (_UNTRAINED, "use lora or ia3"),
+    "prompt_tuning": (_UNTRAINED, "use lora or ia3"),
+    "trainable_tokens": (_UNTRAINED, "use lora with method.modules_to_save: [embeddings]"),
     "loftq": (
         "LoftQ needs a GPU, and its adapter belongs to a changed base model that only this run has",
         "use qlora, or pissa over 16-bit weights",
