@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import paths
 from tuiftune.data.chat.local import read_document
 from tuiftune.engine.model import base as bases
-from tuiftune.engine.model import virtual_tokens
 from tuiftune.engine.process import libraries
 from tuiftune.engine.training import settings as plans
 from tuiftune.errors import UserError
@@ -82,7 +81,7 @@ class Loaded:
 
             model = bases.load_model(self.base, self.settings, self.device)
             try:
-                model = virtual_tokens.generating(PeftModel.from_pretrained(model, str(self._tuned)).eval())
+                model = PeftModel.from_pretrained(model, str(self._tuned)).eval()
             except (RuntimeError, ValueError, OSError) as fault:
                 why = str(fault).strip().splitlines()[0] if str(fault).strip() else type(fault).__name__
                 raise UserError(

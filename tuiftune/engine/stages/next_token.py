@@ -11,7 +11,6 @@ from typing import Any
 
 from trl import SFTTrainer
 
-from tuiftune.engine.model import virtual_tokens
 from tuiftune.engine.training import attention
 from tuiftune.models import kinds
 
@@ -34,7 +33,7 @@ class NextTokenTrainer(SFTTrainer):
         peft = hasattr(self.model, "get_base_model")
         core = self.model.get_base_model() if peft else self.model
         self._own_head = self.aux_loss_enabled or not fused(core)
-        self._takes_positions = takes_positions(core) and not virtual_tokens.present(self.model)
+        self._takes_positions = takes_positions(core)
         without_router_logits(core)
 
     def tokens(self, inputs: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.engine.model import adapters, virtual_tokens
+from tuiftune.engine.model import adapters
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Adapter(Applied):
             made = self.config(model, settings)
         except ValueError as fault:
             raise UserError(f"{settings.traits.name} {fault}", place="method.technique") from fault
-        adapted = virtual_tokens.generating(get_peft_model(model, made))
+        adapted = get_peft_model(model, made)
         self.restore(adapted, settings)
         return adapted
 

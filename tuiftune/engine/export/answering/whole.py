@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.evaluation.on_this_machine import fits_in_float32
 from tuiftune.engine.model import base as bases
-from tuiftune.engine.model import virtual_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +104,7 @@ def load(opened: Opened, directory: Path, adapter: Path | None = None, **more: A
     if adapter is not None:
         from peft import PeftModel
 
-        model = virtual_tokens.generating(PeftModel.from_pretrained(model, adapter))
+        model = PeftModel.from_pretrained(model, adapter)
     return model
 
 
