@@ -232,13 +232,15 @@ def test_a_hub_id_comes_from_the_cache(tmp_path: Path, monkeypatch: pytest.Monke
     import huggingface_hub.constants
 
     hub_cache(tmp_path)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     for name in ("someone/tea", "hf:someone/tea"):
         dataset = load(name)
         assert dataset.rows == len(ROWS)
-        assert any("test-00000" in note for note in dataset.evidence)
-    with pytest.raises(UserError, match="is neither a file nor available from the Hugging Face Hub"):
+        assert any("as it is in the cache" in note and "train" in note for note in dataset.evidence), (
+            dataset.evidence
+        )
+    with pytest.raises(UserError, match="someone/coffee: HF_HUB_OFFLINE forbids downloads"):
         load("someone/coffee")
 
 

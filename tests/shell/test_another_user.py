@@ -119,6 +119,7 @@ def test_what_is_theirs_works(shell: Shell, nobody: str) -> None:
 def test_what_is_not_theirs_is_one_line(shell: Shell, nobody: str, command: str, says: str) -> None:
     for name in ("secret.jsonl", "secret.yaml"):
         shell.write(name, "x\n").chmod(0o600)
+    shell.write("rows.jsonl", '{"prompt": "a", "completion": "b"}\n' * 20)
     done = shell(f"{nobody} {command}")
     if not says:  # a run that has ended is left as it is
         assert (done.code, done.out) == (0, "")

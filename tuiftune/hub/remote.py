@@ -141,5 +141,21 @@ def known(kind: str, name: str, revision: str | None = None) -> Remote | None:
         return None
 
 
+def in_cache(kind: str, name: str, revision: str | None = None) -> Remote | None:
+    """Return a revision as another program left it in the cache; None if nothing of it is there.
+
+    What it lacks of the repository is not known without the Hub.
+    """
+    commit = commit_of(kind, name, revision)
+    place = None if commit is None else snapshot(kind, name, commit)
+    if commit is None or place is None or not paths.is_dir(place):
+        return None
+    files = [
+        RemoteFile(one.relative_to(place).as_posix(), paths.size(one), "", False)
+        for one in paths.below(place)
+    ]
+    return Remote(kind, name, revision, commit, None, False, tuple(files)) if files else None
+
+
 def _record(kind: str, name: str, commit: str) -> Path:
     return storage(kind, name) / f"tuiftune-{commit}.json"

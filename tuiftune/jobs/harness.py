@@ -11,7 +11,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ def _program() -> list[str]:
     if named := os.environ.get(PROGRAM):
         return shlex.split(named)
     if importlib.util.find_spec("lm_eval") is not None:
-        return [sys.executable, "-P", "-m", "lm_eval"]
+        return interpreter.command("lm_eval")
     if found := shutil.which("lm-eval") or shutil.which("lm_eval"):
         return [found]
     raise UserError("lm-eval is not installed", place="--tasks", remedy=f"install it: {INSTALL}")

@@ -73,7 +73,18 @@ def fetch(text: str, notes: list[str], *, fresh: bool = False) -> list[Path]:
     `fresh`: ask the Hub what the revision holds now, rather than take what was downloaded before. Raises
     UserError in one line when it can't be had.
     """
-    remote, chosen, note = look(text, fresh=fresh)
+    from tuiftune.hub import remote as remotes
+
+    try:
+        remote, chosen, note = look(text, fresh=fresh)
+    except UserError:
+        asked = named(text)
+        there = remotes.in_cache("dataset", asked.id, asked.revision)
+        if there is None:
+            raise
+        chosen, note = choose(there, asked)
+        notes.append(f"{note}, as it is in the cache: the Hub was not asked")
+        return [there.directory / one.name for one in chosen]
     notes.append(note)
     return bring(remote, chosen)
 

@@ -60,14 +60,14 @@ class ReferenceFree(Mixin):
         return loss.to(self.args.device)
 
     def odds_ratio_loss(self, chosen: Any, rejected: Any) -> Any:
-        self._rank(chosen, rejected)
+        self._note_order(chosen, rejected)
         return super().odds_ratio_loss(chosen, rejected)
 
     def cpo_loss(self, chosen: Any, rejected: Any) -> Any:
-        self._rank(chosen, rejected)
+        self._note_order(chosen, rejected)
         return super().cpo_loss(chosen, rejected)
 
-    def _rank(self, chosen: Any, rejected: Any) -> None:
+    def _note_order(self, chosen: Any, rejected: Any) -> None:
         if not self.model.training:
             self.ranked += (chosen > rejected).tolist()
 
