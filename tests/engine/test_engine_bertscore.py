@@ -22,6 +22,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.long
 def test_it_is_what_its_definition_says(engine: Engine, tmp_path: Path) -> None:
     model, request, told = tmp_path / "bert", tmp_path / "request.json", tmp_path / "told.json"
     engine.wait_for("embedding:make", str(model))

@@ -25,7 +25,8 @@ def export(engine: Engine, monkeypatch: pytest.MonkeyPatch, llama_cpp: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["q8_0", pytest.param("f16", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["q8_0", "f16"])
 def test_llama_cpp_answers_as_the_run_did(trained: Path, export: Exporter, form: str) -> None:
     document = export(trained, "gguf", quantize=form)
     found = document["verified"]

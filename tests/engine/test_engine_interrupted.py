@@ -66,7 +66,9 @@ def end_of(run: Path) -> dict[str, Any]:
     return tiny.events(run, "end")[-1]
 
 
-@pytest.mark.parametrize("kind", list(CHANGES))
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind == "lora" else [pytest.mark.long]) for kind in CHANGES]
+)
 def test_stop_and_kill_resume_to_the_bit(kind: str, engine: Engine, make_run: Callable[..., Path]) -> None:
     changes: dict[str, Any] = {"training__max_steps": STEPS, "run__save_every": 5, **CHANGES[kind]}
     whole, broken = make_run(**changes), make_run(**changes)

@@ -92,6 +92,7 @@ def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[...
     assert [event["seq"] for event in tiny.events(two)] == list(range(1, len(tiny.events(two)) + 1))
 
 
+@pytest.mark.long
 def test_both_check_first_and_what_one_cannot_hold_is_split_for_both(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:

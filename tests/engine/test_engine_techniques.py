@@ -32,7 +32,6 @@ OWN = [key for key, one in techniques.every().items() if one.counts]  # without 
 OPTIONS: dict[str, dict[str, Any]] = {
     "last_layers": {"trained_layers": 1},
 }
-SPECIAL = ("loraplus", "pissa")  # with groups of their own, and a start of their own
 FACTS = Facts("run", Path("result"), {}, "base", None, None, None, 0)
 RATES = {"ia3": 0.02}
 
@@ -46,7 +45,7 @@ def reloaded(run: Path) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    "technique", [pytest.param(key, marks=[] if key in SPECIAL else [pytest.mark.long]) for key in HERE]
+    "technique", [pytest.param(key, marks=[] if key == "loraplus" else [pytest.mark.long]) for key in HERE]
 )
 def test_it_trains_resumes_and_reloads(
     technique: str, engine: Engine, make_run: Callable[..., Path], data: Path

@@ -81,7 +81,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         kill(RunDir(path.parent))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_enter_and_chosen_data_to_a_training_that_outlives_its_terminal(
     terminal: Terminal, tmp_path: Path
