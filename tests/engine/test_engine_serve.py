@@ -142,8 +142,11 @@ def test_what_was_answered_is_logged_without_secrets(server: tuple[Serving, Any]
     assert log is not None
     with client(server[0]) as http:
         said = asked(http, "two", f"Keep {token} safe.", max_tokens=4)
-    lines = [json.loads(line) for line in log.read_text().splitlines()]  # others are still being answered
-    line = next(line for line in reversed(lines) if "safe." in str(line["messages"]))
+    until = time.monotonic() + 30
+    while not (lines := [line for line in log.read_text().splitlines() if " safe." in line]):
+        assert time.monotonic() < until, "it is written after the answer was sent, but it is written"
+        time.sleep(0.05)
+    line = json.loads(lines[-1])
     assert [one["role"] for one in line["messages"]] == ["user", "assistant"]
     assert line["messages"][0]["content"] == "Keep [secret] safe."
     assert line["messages"][1]["content"] == said["choices"][0]["message"]["content"]
