@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from runs_kit import ENGINE
@@ -49,6 +49,22 @@ def test_the_engine_leads_its_own_session_and_reads_from_nothing(new_run: NewRun
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
     assert {os.readlink(f"/proc/{pid}/fd/{number}") for number in (1, 2)} == {str(run.log_path)}
+
+
+def test_who_asks_is_known_though_the_request_comes_while_it_is_looked_for(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, read = new_run(), control.documents.read_json
+
+    def just_before(*given: Any) -> Any:
+        try:
+            return read(*given)
+        finally:
+            if not control._stop(run).exists():
+                control.request_stop(run, "the test")
+
+    monkeypatch.setattr(control.documents, "read_json", just_before)
+    assert control.stop_requested(run) == "the test"
 
 
 def test_a_stop_by_file_ends_it_in_order(new_run: NewRun, start: Start) -> None:

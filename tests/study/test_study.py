@@ -18,7 +18,7 @@ from tuiftune.errors import UserError
 from tuiftune.jobs.probing import prepare_probe
 from tuiftune.jobs.study import halving, record, standing
 from tuiftune.jobs.study.study import Study
-from tuiftune.jobs.study.trial import DIVERGED, DONE, EARLY, Trial
+from tuiftune.jobs.study.trial import DIVERGED, DONE, EARLY, Trial, Watched
 from tuiftune.jobs.study.variant import Variant, grid
 from tuiftune.jobs.sweeping import prepare_sweep
 from tuiftune.preset.file import load, save
@@ -144,6 +144,22 @@ def test_what_a_killed_process_measured_is_not_measured_again(
     for name, log in logs.items():
         assert (directory / name / "events.jsonl").read_bytes() == log
     assert sorted(one.state for one in made.study.trials) == [DONE] * 2
+
+
+def test_a_trial_that_ends_while_it_is_looked_at_is_measured(
+    preset: Preset, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Watched.settle
+
+    def slowly(watched: Watched) -> bool:
+        ended = settle(watched)
+        while not ended and vitals(watched.run).running:
+            time.sleep(0.01)
+        return ended
+
+    monkeypatch.setattr(Watched, "settle", slowly)
+    made = prepare_probe(preset, root, rates=(5e-3, 4e-3), seeds=1, steps=8).run()
+    assert [one.state for one in made.study.trials] == [DONE] * 2
 
 
 @pytest.mark.long

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 1.0
+ARRIVES_WITHIN = 60.0  # seconds, as long as NFS may show a file as it was (acregmax)
 ENDS_WITHIN = 30.0  # seconds that a canceled job is waited for
 ASK_SECONDS = 60.0  # longest wait for an answer of Slurm's
 NOTICE_SECONDS = 120  # before the time limit, in which a checkpoint is saved
@@ -100,6 +101,8 @@ class Slurm:
         seen = vitals(run)
         if state in ("RUNNING", "COMPLETING"):
             return seen if seen.running or state == "COMPLETING" else _starting(seen, number)
+        if seen.running and (seen.silent_for or 0.0) < ARRIVES_WITHIN:
+            return seen  # its last words may still be on their way through the shared file system
         if seen.state == "queued":
             control.note_submitted(run, None)
         if seen.running or seen.state in ("new", "queued"):  # by its last word; Slurm knows better

@@ -144,7 +144,7 @@ class Study:
             if watched.settle():
                 del self._watched[name]
                 self._ended(watched)
-            elif not vitals(watched.run).running:  # to be resumed
+            elif watched.trial.state == WAITING:  # to be resumed; one that ends just now is settled next time
                 del self._watched[name]
         if self.until is not None and time.monotonic() >= self.until and not self.finished:
             self.out_of_time = True

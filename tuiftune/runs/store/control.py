@@ -43,11 +43,14 @@ def request_stop(run: RunDir, by: str, *, signal_too: bool = False) -> None:
 
 def stop_requested(run: RunDir) -> str | None:
     """Who asked for a stop, or None. Cheap: the engine calls it at every step."""
-    try:
-        document = documents.read_json(_stop(run), MOST_BYTES)
-    except UserError:
-        return "someone" if paths.exists(_stop(run)) else None
-    return printable(str(document.get("by") or "someone"))
+    path = _stop(run)
+    for _ in range(2):  # it may be written between a look and a reading
+        try:
+            return printable(str(documents.read_json(path, MOST_BYTES).get("by") or "someone"))
+        except UserError:
+            if not paths.exists(path):
+                return None
+    return "someone"
 
 
 def clear(run: RunDir) -> None:
