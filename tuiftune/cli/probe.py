@@ -109,7 +109,7 @@ def _show(made: Probe) -> None:
 
     from tuiftune.cli import study_view
     from tuiftune.cli.terminal import out
-    from tuiftune.jobs.probing import cost
+    from tuiftune.jobs.study.standing import cost
     from tuiftune.printable import printable
 
     out().print(Text(printable(made.says), style="bold"), soft_wrap=True)

@@ -54,7 +54,7 @@ def sweep(
 
     from tuiftune.cli import study_view, terminal
     from tuiftune.cli.probe import refuse_existing, written
-    from tuiftune.jobs.probing import cost
+    from tuiftune.jobs.study.standing import cost
     from tuiftune.jobs.sweeping import prepare_sweep
     from tuiftune.preset import file, shipped
     from tuiftune.printable import printable

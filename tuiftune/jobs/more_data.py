@@ -12,7 +12,7 @@ from tuiftune.data import chat_rows
 from tuiftune.errors import UserError
 from tuiftune.figures import percent, plural
 from tuiftune.jobs.prepare import ready
-from tuiftune.jobs.probing import OWN, cost, require_rows
+from tuiftune.jobs.probing import OWN, require_rows
 from tuiftune.jobs.study import budget, record, standing
 from tuiftune.jobs.study.study import Study
 from tuiftune.jobs.study.trial import DONE
@@ -73,17 +73,11 @@ class MoreData:
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
-            "directory": str(self.study.directory),
-            "steps": self.study.steps,
-            "seeds": list(self.study.seeds),
-            "base_loss": standing.base_loss(self.study),
+            **standing.summary(self.study, self.usd_per_hour),
             "points": [point.document() for point in self.points],
             "helps": self.helps,
             "says": self.says,
             "notes": list(self.notes),
-            "finished": self.study.finished,
-            "seconds": round(self.study.seconds, 1),
-            "usd": cost(self.study.seconds, self.usd_per_hour),
         }
 
 

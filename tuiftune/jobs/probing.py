@@ -64,19 +64,13 @@ class Probe:
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
-            "directory": str(self.study.directory),
-            "steps": self.study.steps,
-            "seeds": list(self.study.seeds),
-            "base_loss": standing.base_loss(self.study),
+            **standing.summary(self.study, self.usd_per_hour),
             "variants": [one.document() for one in self.standings],
             "planned": self.planned,
             "chosen": self.values or None,
             "sure": self.sure,
             "says": self.says,
             "notes": list(self.notes),
-            "finished": self.study.finished,
-            "seconds": round(self.study.seconds, 1),
-            "usd": cost(self.study.seconds, self.usd_per_hour),
         }
 
 
@@ -237,11 +231,6 @@ def require_rows(rows: int | None) -> None:
 def rounded(rate: float) -> float:
     """Return a rate with two significant digits."""
     return float(f"{rate:.1e}")
-
-
-def cost(seconds: float, usd_per_hour: float | None) -> float | None:
-    """Return US dollars; None without a price."""
-    return None if usd_per_hour is None else round(seconds / 3600 * usd_per_hour, 4)
 
 
 def _decades(rate: float, other: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.jobs.prepare import ready
-from tuiftune.jobs.probing import cost, require_rows
+from tuiftune.jobs.probing import require_rows
 from tuiftune.jobs.study import record, standing
 from tuiftune.jobs.study.study import Study, every
 from tuiftune.jobs.study.variant import grid
@@ -60,22 +60,20 @@ class Sweep:
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {
-            "directory": str(self.study.directory),
-            "steps": self.study.steps,
-            "seeds": list(self.study.seeds),
-            "base_loss": standing.base_loss(self.study),
+            **standing.summary(self.study, self.usd_per_hour),
             "compared_by": self.by,
             "variants": [
-                {**one.document(), "usd": cost(one.seconds, self.usd_per_hour)} for one in self.standings
+                {**one.document(), "usd": standing.cost(one.seconds, self.usd_per_hour)}
+                for one in self.standings
             ],
             "best": None if self.best is None else dict(self.best.variant.values),
             "preset": None if self.path is None else str(self.path),
             "says": self.says,
             "notes": list(self.notes),
-            "finished": self.study.finished,
-            "seconds": round(self.study.seconds, 1),
-            "usd": cost(self.study.seconds, self.usd_per_hour),
         }
+
+    def _variant(self, one: Standing) -> dict[str, Any]:
+        return {**one.document(), "usd": standing.cost(one.seconds, self.usd_per_hour)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,24 @@ def standings(study: Study, by: str = LOSS) -> list[Standing]:
     return sorted(found, key=lambda one: (one.value is None, _or_inf(one.value), _or_inf(one.latest)))
 
 
+def summary(study: Study, usd_per_hour: float | None) -> dict[str, Any]:
+    """Return what the document of every question that is asked by a study says."""
+    return {
+        "directory": str(study.directory),
+        "steps": study.steps,
+        "seeds": list(study.seeds),
+        "base_loss": base_loss(study),
+        "finished": study.finished,
+        "seconds": round(study.seconds, 1),
+        "usd": cost(study.seconds, usd_per_hour),
+    }
+
+
+def cost(seconds: float, usd_per_hour: float | None) -> float | None:
+    """Return US dollars; None without a price."""
+    return None if usd_per_hour is None else round(seconds / 3600 * usd_per_hour, 4)
+
+
 def base_loss(study: Study) -> float | None:
     """Return the base model's mean eval loss over the trials that measured it."""
     known = [trial.base_loss for trial in study.trials if trial.base_loss is not None]
