@@ -137,7 +137,7 @@ def test_what_it_saves_is_what_it_answers(
         loaded = PeftModel.from_pretrained(base(model), tmp_path / "result").eval()
         assert torch.allclose(loaded(ids).logits[:, -40:], tuned, atol=1e-5)
         facts = replace(FACTS, adapter=json.loads((tmp_path / "result" / "adapter_config.json").read_text()))
-        facts = replace(facts, technique=known[technique].name, mergeable=known[technique].merges)
+        facts = replace(facts, technique=known[technique].name)
         assert adapter.refuses(facts, adapter.TARGET.forms[0]) is not None
         assert merges(facts, adapter.TARGET.forms[0]) is None
         assert torch.allclose(base(merged(model, tmp_path))(ids).logits, tuned, atol=1e-4)

@@ -44,7 +44,6 @@ class Facts:
         positions: tokens that the base model was made for.
         scores: it answers with one number (a reward model), and writes nothing.
         technique: how it was trained, by name.
-        mergeable: its adapter can be merged into the base model's weights.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Facts:
     positions: int | None = None
     scores: bool = False
     technique: str = ""
-    mergeable: bool = True
 
     @property
     def adapted(self) -> bool:
@@ -138,11 +136,6 @@ def merges(facts: Facts, form: Form) -> tuple[str, str] | None:
     del form
     if facts.scores:
         return "a reward model answers with a number, and this form writes text", "use result/ of the run"
-    if facts.adapted and not facts.mergeable:
-        return (
-            f"the virtual tokens of {facts.technique} are not weights of the model, and cannot be merged",
-            "use them with the base model: tuiftune chat RUN, or result/model with transformers and PEFT",
-        )
     if facts.adapted and facts.quantization is not None:
         return (
             f"the base model's files are quantized ({facts.quantization}), and an adapter is merged into "

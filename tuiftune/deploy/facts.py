@@ -56,7 +56,6 @@ def facts_of(run: RunDir, base: Path | None = None) -> Facts:
         context=preset.data.max_length,
         positions=_positions(config),
         technique=technique.name,
-        mergeable=technique.merges,
         scores=stages.every()[preset.method.stage].scores,
     )
 

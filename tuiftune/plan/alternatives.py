@@ -64,7 +64,7 @@ def of(
 
     least = stages.every()[preset.method.stage].least
     sizes = [one for one in search.divisors(effective // chosen.copies) if one >= least]
-    for value in (False, True, 2) if chosen.traits.recomputes else ():
+    for value in (False, True, 2):
         key = "training.activation_checkpointing"
         vary({key: value}, checkpointing=value)
         if not variants or variants[-1][0] != {key: value} or variants[-1][1].fits:
@@ -163,10 +163,9 @@ def _shorter(
     preset: Preset, model: BaseModel, device: Device, lengths: Lengths, best: Candidate
 ) -> list[tuple[dict[str, Any], Candidate]]:
     """The longest halving of max_length that fits, if any does."""
-    virtual = best.settings.virtual
-    length = (best.settings.length - virtual) // 2
+    length = best.settings.length // 2
     while length >= 128:
-        settings = replace(best.settings, length=length + virtual)
+        settings = replace(best.settings, length=length)
         found = search.judge(model.architecture, settings, device, lengths, preset.training.effective_batch)
         if found.fits:
             return [({"data.max_length": length}, found)]

@@ -86,12 +86,11 @@ def base_settings(
     # All weights are trained in float32: 16 bits round most of an update away.
     weight_bytes = _DTYPE_BYTES[dtype if technique.adapters else "float32"]
     own, taught = options_of(preset, technique), teacher.of(preset)
-    virtual = int(dict(own).get(technique.virtual, 0))
     return Settings(
         technique=technique.key,
         quantization=technique.base,
         micro_batch=1,
-        length=(preset.data.max_length if packing else lengths.bound) + virtual,
+        length=preset.data.max_length if packing else lengths.bound,
         rank=rank,
         targets=targets if isinstance(targets, str) else tuple(targets),
         dropout=preset.method.dropout if technique.counts is None else 0.0,

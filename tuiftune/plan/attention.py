@@ -40,7 +40,7 @@ def choices(preset: Preset, base: Settings, lengths: Lengths) -> tuple[bool, ...
     if preset.data.padding_free != "auto":
         return (preset.data.padding_free,)
     joins = stages.every()[preset.method.stage].joins
-    worth = joins and base.attention in APART and lengths.differ and not base.packing and not base.virtual
+    worth = joins and base.attention in APART and lengths.differ and not base.packing
     return (False, True) if worth else (False,)
 
 

@@ -179,8 +179,6 @@ def alpha(preset: Preset, technique: Technique, rank_value: int) -> Reason:
 def packs(preset: Preset, arch: Architecture) -> bool:
     """Return True if rows share a sequence: as set, or if the stage packs and the model keeps rows apart."""
     asked = preset.data.packing
-    if preset.method.technique in techniques.every() and techniques.find(preset.method.technique).virtual:
-        return False  # each row has its own virtual tokens before it
     return asked is True or (asked == "auto" and _stage(preset).packs and arch.kind.apart)
 
 

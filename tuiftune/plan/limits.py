@@ -127,33 +127,8 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
 
 
 def _check_own(preset: Preset, arch: Architecture, technique: Technique) -> None:
-    """UserError for what a technique without a rank can't be applied to, or be run with."""
-    options = dict(options_of(preset, technique))
-    count.trained_by(arch, technique, options)
-    recomputed = preset.training.activation_checkpointing not in (False, "auto")
-    if recomputed and not technique.recomputes:
-        raise UserError(
-            f"{technique.name} does not work with activation checkpointing, which drops its keys and values",
-            place="training.activation_checkpointing",
-            remedy="set it to false or auto, or use another technique",
-        )
-    if not technique.virtual:
-        return
-    for key, asked in (("packing", preset.data.packing), ("padding_free", preset.data.padding_free)):
-        if asked is True:
-            raise UserError(
-                f"rows in one sequence cannot each have the virtual tokens of {technique.name} before them",
-                place=f"data.{key}",
-                remedy="set it to false or auto",
-            )
-    longest, virtual = preset.data.max_length, int(options[technique.virtual])
-    if arch.max_length and longest + virtual > arch.max_length:
-        raise UserError(
-            f"{longest:,} tokens and {virtual:,} virtual ones are more than the model supports "
-            f"({arch.max_length:,})",
-            place=f"method.{technique.virtual}",
-            remedy=f"lower it, or set data.max_length: {arch.max_length - virtual}",
-        )
+    """UserError for what a technique without a rank can't be applied to."""
+    count.trained_by(arch, technique, dict(options_of(preset, technique)))
 
 
 def _check_fp8(preset: Preset, arch: Architecture, device: Device, technique: Technique) -> None:

@@ -50,10 +50,6 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
         components = shard.parts({**components, "gradients": parts["gradients"]}, arch, settings)
     if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
         components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
-    if tables := settings.traits.tables:
-        places = 2 if arch.tie_embeddings else 1
-        each = arch.vocab_size * arch.hidden_size * settings.weight_bytes
-        components["activations peak"] += int(tables * places * each)
     allocated = sum(components.values())
     low, high = _allocator_share(settings)
     context = HOST_CONTEXT if settings.device == "cpu" else CONTEXT

@@ -89,8 +89,6 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     )
     if asked == "auto" and arch.counted and not arch.counted.checkpoints:
         checkpointing = (False,)
-    if not base.traits.recomputes:
-        checkpointing = (False,)
     kernels: tuple[str, ...] = (training.kernels,)
     if training.kernels == "auto" and base.shards > 1:
         kernels = ("none",)
@@ -177,7 +175,6 @@ def judge(
         padded, real = lengths.mean, lengths.mean
     else:
         padded, real = lengths.padded(settings.micro_batch), lengths.mean
-    padded += settings.virtual
     varying = lengths.differ and not settings.packing
     micro_step = speed.step_seconds(arch, settings, device, padded, varying=varying)
     step = accumulation * micro_step + speed.update_seconds(arch, settings, device)

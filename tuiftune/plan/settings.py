@@ -82,11 +82,6 @@ class Settings:
         return int(dict(self.options).get(key, 0)) if key else 0
 
     @property
-    def virtual(self) -> int:
-        """Virtual tokens before each row."""
-        return self.option(self.traits.virtual)
-
-    @property
     def adapted(self) -> bool:
         return self.traits.adapters
 

@@ -96,8 +96,7 @@ class Stage:
 
     def refuses(self, technique: Technique) -> str | None:
         """Why it cannot run with a technique, in words that follow its name; None where it can."""
-        if technique.next_token and not self.likelihood:
-            return "it is for stages whose loss is that of the next token, sft and pretrain"
+        del technique
         return None
 
     def check_method(self, method: Any) -> None:

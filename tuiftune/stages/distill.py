@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tuiftune.errors import UserError
 from tuiftune.options import Option
 from tuiftune.stages.base import Stage
 from tuiftune.stages.reinforcement import MAX_COMPLETION_LENGTH, TEMPERATURE
 from tuiftune.stages.sft import ANSWERED
-
-if TYPE_CHECKING:
-    from tuiftune.techniques.base import Technique
 
 TEACHER = Option(
     "teacher",
@@ -44,11 +41,6 @@ class Distillation(Stage):
                 place=f"method.{TEACHER.key}",
                 remedy="name one with the base model's tokenizer, such as a larger one of its family",
             )
-
-    def refuses(self, technique: Technique) -> str | None:
-        if technique.next_token:
-            return "its loss takes the model without virtual tokens and trained embeddings"
-        return None
 
 
 DISTILL = Distillation(

@@ -130,15 +130,8 @@ class Technique:
     # can have none. None: low-rank adapters, or all.
     counts: Callable[[Sizes, Mapping[str, Any]], int] | None = None
     bounded: bool = False  # its activations are bounded by its forms, which are another's
-    virtual: str = ""  # the option that says how many virtual tokens stand before each row
     depth: str = ""  # the option that says how many of the last layers are trained, and only they
     copies: bool = False  # trains copies of the base's own weights, which are cast for each product
-    tables: float = (
-        0.0  # copies of the embeddings in memory at the peak, for each place that they are read in
-    )
-    recomputes: bool = True  # activation checkpointing works with it
-    merges: bool = True  # its result can be merged into the base model's weights
-    next_token: bool = False  # only for stages whose loss is the mean over the next tokens
 
     @property
     def accepted(self) -> tuple[Option, ...]:

@@ -23,13 +23,6 @@ def refuses(facts: Facts, form: Form) -> tuple[str, str] | None:
     adapter = facts.adapter
     if not adapter:
         return "the result is a whole model and has no adapter", MERGE
-    if not facts.mergeable:
-        return (
-            f"servers take adapters of weights, and {facts.technique} has virtual tokens",
-            "use them with the base model: tuiftune chat RUN, or result/model with transformers and PEFT",
-        )
-    if adapter.get("trainable_token_indices"):
-        return "servers refuse adapters with trained embeddings in them", MERGE
     if adapter.get("peft_type", LOW_RANK) != LOW_RANK:
         return f"servers take low-rank adapters only, and this is {facts.technique}", MERGE
     if adapter.get("use_dora"):

@@ -110,9 +110,6 @@ def common(prompts: Sequence[Sequence[int]]) -> int:
 
 def layers_of(model: Any) -> set[type]:
     """Return the kinds of layers that generation keeps for a model; none if it can't begin from kept ones."""
-    active = getattr(model, "active_peft_config", None)
-    if getattr(active, "is_prompt_learning", False):
-        return set()  # virtual tokens would be put in twice
     return {type(layer) for layer in DynamicCache(config=model.config.get_text_config(decoder=True)).layers}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAMED = 3  # modules that a message names
 SAVED = ".modules_to_save."
-TRAINED = ("lora_", "ia3_l", "trainable_tokens_delta", SAVED)  # in the names of what an adapter's file holds
+TRAINED = ("lora_", "ia3_l", SAVED)  # in the names of what an adapter's file holds
 
 
 @dataclass
@@ -204,21 +204,6 @@ class Adapted:
                 layer.merged_adapters.clear()
 
 
-class Rows:
-    """Embeddings of which some rows were trained."""
-
-    def __init__(self, rows: list[int], trained: Any) -> None:
-        self._rows, self._trained = rows, trained
-
-    def merged(self, weight: Any) -> Any:
-        """The weight, in float32, with the trained rows."""
-        import torch
-
-        made = weight.clone()
-        made[torch.tensor(self._rows)] = self._trained.detach().to(weight)
-        return made
-
-
 class Scaled:
     """A bias that is scaled with the outputs it is added to."""
 
@@ -244,7 +229,7 @@ class Replaced:
         return self._weight.detach().to(torch.float32)
 
 
-Changed = Adapted | Replaced | Rows | Scaled
+Changed = Adapted | Replaced | Scaled
 
 
 def empty(config: Any, auto: Any, *, remote_code: bool) -> Any:
@@ -291,7 +276,6 @@ def _adapted(model: Any) -> dict[str, Changed]:
     """What changes each weight, by the weight's name in the base model."""
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils import ModulesToSaveWrapper
-    from peft.utils.other import TrainableTokensWrapper
 
     prefix = "base_model.model."
     found: dict[str, Changed] = {}
@@ -301,13 +285,6 @@ def _adapted(model: Any) -> dict[str, Changed]:
         if isinstance(module, ModulesToSaveWrapper):
             for key, one in module.modules_to_save[module.active_adapters[0]].named_parameters():
                 found[f"{name}.{key}"] = Replaced(one)
-        elif isinstance(module, TrainableTokensWrapper):
-            key, token = module.active_adapters[0], module.token_adapter
-            if token.tied_adapter is None:
-                rows, trained = token.token_indices[key], token.trainable_tokens_delta[key]
-                found[f"{name}.weight"] = Rows(list(rows), trained)
-        elif path.endswith(".token_adapter"):
-            continue
         elif isinstance(module, BaseTunerLayer) and path:
             scales = getattr(module, "ia3_l", None)
             if scales and not module.is_feedforward and module.get_base_layer().bias is not None:

@@ -103,8 +103,7 @@ def loss(model: Any, inputs: dict[str, Any], items: Any, router: bool) -> tuple[
     wanted = inputs.pop("labels")[:, 1:]
     output = model(**inputs)
     learnt = wanted != IGNORED
-    logits = output.logits[:, -wanted.shape[1] - 1 :]  # without those of virtual tokens
-    chosen = logits[:, :-1][learnt].float()
+    chosen = output.logits[:, :-1][learnt].float()
     total = cross_entropy(chosen, wanted[learnt].to(chosen.device), reduction="sum")
     count = learnt.sum() if items is None else items
     return total / max(1, int(count)), output.aux_loss if router else None
