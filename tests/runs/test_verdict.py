@@ -96,6 +96,17 @@ def test_of_older_results_only_the_scores_are_known() -> None:
     assert old.better is None
     assert "kept no interval" in old.says
     assert "exact match 10% before, 80% after" in old.says.replace(" %", "%")
+    apart, close = {"interval": [0.05, 0.2]}, {"interval": [0.15, 0.3]}
+    sure = of({"before": scores(3.0, 0.1) | apart, "after": scores(1.0, 0.8) | {"interval": [0.7, 0.9]}})
+    assert sure is not None
+    assert sure.better
+    assert sure.says.startswith("Better than the base model: eval loss 3")
+    worse = of({"before": scores(1.0, 0.8) | {"interval": [0.7, 0.9]}, "after": scores(3.0, 0.1) | apart})
+    assert worse is not None
+    assert worse.better is False
+    chance = of({"before": scores(3.0, 0.1) | apart, "after": scores(2.0, 0.2) | close})
+    assert chance is not None
+    assert chance.better is None
     nothing = of({"before": scores(None), "after": scores(None)})
     assert nothing is not None
     assert nothing.better is None

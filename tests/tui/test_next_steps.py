@@ -138,7 +138,7 @@ def test_every_verdict_has_its_first_step_in_the_app(approach: str) -> None:
 
 
 async def test_a_large_screen_shows_all_questions_with_their_answers(app: Callable[..., TuneApp]) -> None:
-    async with app().run_test(size=(200, 80)) as pilot:
+    async with app().run_test(size=(200, 60)) as pilot:
         await goal(pilot, "1", "0", "3")
         await until(pilot, lambda: "all questions" in shown(pilot.app))
         lines = [line[:96] for line in shown(pilot.app).splitlines()]

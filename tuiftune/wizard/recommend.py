@@ -211,8 +211,8 @@ def _advice(task: str, facts: DataFacts, stage: Stage | None, model: BaseModel |
     if stage is not None and stage.advice:
         found.append(stage.advice)
     if facts.reward and stage is stages.usual():
-        able = " or ".join(key for key, one in stages.every().items() if one.rollouts)
-        found.append(f"Answers can be checked: a later run with stage {able} may do better.")
+        able = ", ".join(one.name for one in stages.every().values() if one.rollouts)
+        found.append(f"Answers can be checked: a later run on rewards ({able}) may do better.")
     if model is not None and model.instruct is False and facts.format != "text":
         found.append(
             f"{model.reference} has no chat template. Its chat variant needs fewer rows to learn your format."

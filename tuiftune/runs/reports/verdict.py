@@ -120,7 +120,10 @@ def compare(
 
 
 def of(result: Mapping[str, Any]) -> Verdict | None:
-    """Return the `Verdict` of a result.json. An earlier version's has no interval, so it is not known."""
+    """Return the `Verdict` of a result.json.
+
+    One of an earlier version has no interval of the change: only scores whose own intervals lie apart tell.
+    """
     kept = part(result, "verdict")
     if kept:
         better = kept.get("better")
@@ -135,9 +138,19 @@ def of(result: Mapping[str, Any]) -> Verdict | None:
         )
     if not result:
         return None
-    found = compare(part(result, "before"), part(result, "after"))
-    unknown = found.better is None and found.change is not None
-    return replace(found, says=found.says.replace(TOO_FEW, NO_INTERVAL), fix="") if unknown else found
+    before, after = part(result, "before"), part(result, "after")
+    found = compare(before, after)
+    if found.better is not None or found.change is None:
+        return found
+    apart = _sign_of_intervals(before, after)
+    says = {1: "Better than the base model", -1: "Worse than the base model", 0: NO_INTERVAL}[apart]
+    better = apart > 0 if apart else None
+    return replace(
+        found,
+        better=better,
+        says=found.says.replace(TOO_FEW, says),
+        fix="" if better is not False else SETTINGS,
+    )
 
 
 def _sign_of_loss(first: float | None, change: float | None, sure: tuple[float, float] | None) -> int:
@@ -154,6 +167,21 @@ def _sign_of_answers(pairs: Sequence[tuple[bool, bool]]) -> int:
     if mcnemar(gained, lost) >= CHANCE:
         return 0
     return 1 if gained > lost else -1
+
+
+def _sign_of_intervals(before: Mapping[str, Any], after: Mapping[str, Any]) -> int:
+    """Return 1 or -1 if the 95% intervals of exact match lie apart, which is more than a test would ask."""
+    first, second = _bounds(before), _bounds(after)
+    if first is None or second is None:
+        return 0
+    return 1 if second[0] > first[1] else -1 if second[1] < first[0] else 0
+
+
+def _bounds(score: Mapping[str, Any]) -> tuple[float, float] | None:
+    kept = score.get("interval")
+    if not isinstance(kept, list) or len(kept) != 2 or not all(isinstance(one, int | float) for one in kept):
+        return None
+    return float(kept[0]), float(kept[1])
 
 
 def _loss_words(first: float | None, second: float | None) -> str:

@@ -35,7 +35,6 @@ class FromData(Message):
 class GoalStep(WizardStep):
     KEY: ClassVar[str] = "goal"
     SCOPES = ("wizard", "goal")
-    EXPLAINED = True
 
     def __init__(self) -> None:
         super().__init__()
