@@ -1,12 +1,14 @@
 """How fast rows are answered for a score: the engine's way, beside `generate` for 16 rows at once.
 
-    python benchmarks/answers.py [--shape LAYERSxWIDTH] [--rows N] [--new N] [--prompt SHARED+OWN]
+    python benchmarks/answers.py [--shape LAYERSxWIDTH|MODEL] [--rows N] [--new N] [--prompt SHARED+OWN]
                                  [--stops SHARE]
 
 Without a shape, the built-in model and dataset, with `--shots` rows as examples before each. With one,
 random weights and tokens: SHARED are the same in all rows (few-shot examples, a system message), OWN of
 varied length are not; with `--stops`, that share of all tokens ends an answer. On a CPU in float32 both must
-write the same answers. Prints one JSON line.
+write the same answers. A model of the catalogue is made on the GPU in bfloat16, and answers over the compiled
+static cache are timed too (the fastest of the repetitions, so without compiling); answers that part where two
+tokens are as good as equally likely count as alike. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -33,8 +35,9 @@ def main() -> None:
 
     torch.manual_seed(1)
     torch.set_grad_enabled(False)
+    on_gpu = "/" in asked.shape
     if asked.shape:
-        model = made(*map(int, asked.shape.split("x")))
+        model = catalogued(asked.shape) if on_gpu else made(*map(int, asked.shape.split("x")))
         vocabulary = model.config.vocab_size
         prompts = rows(asked.rows, *map(int, asked.prompt.split("+")), vocabulary)
         stops = [2, *random.Random(3).sample(range(3, vocabulary), int(vocabulary * asked.stops))]
@@ -45,8 +48,13 @@ def main() -> None:
 
     decoding = answers.GREEDY | {"use_cache": True, "pad_token_id": 0, "eos_token_id": stops}
     both = {"16 rows, generate": lambda: plain(model, prompts, decoding, asked.new)}
-    for size in [int(one) for one in asked.sizes.split(",") if one] or [batching.ON_CPU]:
+    usual = batching.MOST if on_gpu else batching.ON_CPU
+    for size in [int(one) for one in asked.sizes.split(",") if one] or [usual]:
         both[f"{size} rows, engine"] = lambda size=size: engine(model, prompts, decoding, asked.new, size)
+        if on_gpu:
+            both[f"{size} rows, compiled"] = lambda size=size: static(
+                model, prompts, decoding, asked.new, size
+            )
     found: dict[str, Any] = {"shape": asked.shape or "built-in", "rows": asked.rows, "prompt": asked.prompt}
     found |= {"new": asked.new, "stops": asked.stops, "threads": torch.get_num_threads()}
     answers_of: dict[str, Any] = {}
@@ -68,6 +76,10 @@ def main() -> None:
             "processor_seconds": round(used[name], 2),
             "same": same,
         }
+    if on_gpu:
+        for name, written in answers_of.items():
+            found[name]["alike"] = sum(map(alike_under(model), prompts, first, written))
+        found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
     found["tokens"] = sum(map(len, first))
     print(json.dumps(found))
 
@@ -105,6 +117,45 @@ def engine(
         for at, line in zip(chosen, found, strict=True):
             written[at] = line
     return written
+
+
+def static(
+    model: Any, prompts: list[list[int]], decoding: dict[str, Any], new: int, size: int
+) -> list[list[int]]:
+    """The engine's compiled batches, all of one shape."""
+    from tuiftune.engine.evaluation import compiled
+
+    written: list[list[int]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
+    longest = max(map(len, prompts))
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        rows = [prompts[at] for at in chosen]
+        for at, line in zip(chosen, compiled.batch(model, rows, decoding, new, size, longest), strict=True):
+            written[at] = line
+    return written
+
+
+def alike_under(model: Any) -> Any:
+    from tuiftune.engine.evaluation import compiled
+
+    return lambda prompt, one, other: compiled.alike(model, prompt, one, other)
+
+
+def catalogued(name: str) -> Any:
+    """A model of the catalogue with random weights, on the GPU in bfloat16."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tuiftune.models import catalogue
+
+    entry = catalogue.find(name)
+    if entry is None:
+        raise LookupError(name)
+    fields = dict(entry.config)
+    with torch.device("cuda"):
+        config = AutoConfig.for_model(fields.pop("model_type"), **fields)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
 
 
 def rows(count: int, shared: int, own: int, vocabulary: int) -> list[list[int]]:

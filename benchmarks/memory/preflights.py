@@ -88,7 +88,7 @@ def takes(card: str, name: str, running: list[tuple[str, str, subprocess.Popen[s
 
 def start(name: str, options: argparse.Namespace, work: Path, card: str) -> subprocess.Popen[str]:
     folder, sets = RUNS[name]
-    preset = {
+    preset: dict[str, Any] = {
         "version": 1,
         "model": {"base": str(options.models / folder)},
         "data": {"train": str(options.rows), "eval": 0.02, "max_length": 1024},
@@ -96,11 +96,16 @@ def start(name: str, options: argparse.Namespace, work: Path, card: str) -> subp
         "training": {"effective_batch": 16, "max_steps": 3},
         "evaluation": {"score": "none", "rows": 0, "samples": 0},
     }
+    return launch(name, preset, sets if alone(name) else [SHARED, *sets], work, card)
+
+
+def launch(
+    name: str, preset: dict[str, Any], sets: list[str], work: Path, card: str
+) -> subprocess.Popen[str]:
+    """Start a run of a preset on one GPU, with a state directory of its own."""
     place = work / f"{name.replace(' ', '-')}.yaml"
     place.write_text(json.dumps(preset), encoding="utf-8")
     command = [sys.executable, "-m", "tuiftune", "train", str(place), "--name", name.replace(" ", "-")]
-    if not alone(name):
-        sets = [SHARED, *sets]
     command += ["--runs", str(work / "runs"), *(word for item in sets for word in ("--set", item))]
     environment = {
         **os.environ,
@@ -132,6 +137,10 @@ def row_of(name: str, run: Path, process: subprocess.Popen[str]) -> dict[str, An
         "predicted": {key: plan["memory"][key] for key in ("allocated", "reserved", "device", "needs")},
         "available": plan["gpu"]["memory_available"],
         "measured": preflight and {key: preflight[key] for key in ("allocated", "reserved", "device")},
+        "trained": {
+            key: max((e.get(key) or 0 for e in told if e["type"] == "memory"), default=0)
+            for key in ("allocated", "reserved", "device")
+        },
         "seconds": preflight and preflight["seconds"],
         "warnings": [e["code"] for e in told if e["type"] == "warning"],
     }
@@ -171,12 +180,12 @@ def main() -> None:
                 row = row_of(name, work / "runs" / name.replace(" ", "-"), process)
                 out.write(json.dumps(row) + "\n")
                 out.flush()
-                words = row.get("failed") or _words(row)
+                words = row.get("failed") or words_of(row)
                 print(f"{time.monotonic() - began:5.0f} s  {name:34} {words}", flush=True)
             time.sleep(0.1)
 
 
-def _words(row: dict[str, Any]) -> str:
+def words_of(row: dict[str, Any]) -> str:
     measured, predicted = row["measured"], row["predicted"]
     if not measured:
         return f"no preflight: {row['warnings']}"

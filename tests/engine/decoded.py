@@ -106,12 +106,12 @@ def _static(
 
     state = compiled.StaticDecoding(worth=0.0)
     found = written(state, prompts[:24]) + written(state, prompts[24:])
-    honest, other = compiled._static, compiled.StaticDecoding(worth=0.0)
-    compiled._static = lambda *given: [[one + 1 for one in row] for row in honest(*given)]
+    honest, other = compiled.batch, compiled.StaticDecoding(worth=0.0)
+    compiled.batch = lambda *given: [[one + 1 for one in row] for row in honest(*given)]
     try:
         kept = written(other, prompts[:24]) + written(other, prompts[24:])
     finally:
-        compiled._static = honest
+        compiled.batch = honest
     wanted = [_ended(one, decoding["eos_token_id"]) for one in known]
     return {
         "equal": state.equal,

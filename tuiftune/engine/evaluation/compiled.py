@@ -51,7 +51,7 @@ class StaticDecoding:
         `longest`: tokens of the longest prompt of all.
         """
         if self.equal:
-            return _static(model, prompts, decoding, max_new_tokens, size, longest)
+            return batch(model, prompts, decoding, max_new_tokens, size, longest)
         began = time.monotonic()
         written = decode(model, prompts, prefix, decoding, max_new_tokens=max_new_tokens)
         self._spent += time.monotonic() - began
@@ -70,7 +70,7 @@ class StaticDecoding:
         longest: int,
     ) -> None:
         try:
-            found = _static(model, prompts, decoding, max_new_tokens, size, longest)
+            found = batch(model, prompts, decoding, max_new_tokens, size, longest)
         except Exception as fault:  # whatever a compiler says: the answers are there without it
             self.equal, self.why = False, f"{type(fault).__name__}: {fault}".splitlines()[0]
         else:
@@ -78,7 +78,7 @@ class StaticDecoding:
             parted = [
                 prompt
                 for prompt, one, other in zip(prompts, written, found, strict=True)
-                if not _alike(model, prompt, _ended(one, stops), _ended(other, stops))
+                if not alike(model, prompt, _ended(one, stops), _ended(other, stops))
             ]
             self.equal = not parted
             self.why = f"{len(parted)} of {len(prompts)} answers differ" if parted else ""
@@ -102,7 +102,7 @@ def of(model: Any) -> StaticDecoding:
     return _OF.setdefault(model, StaticDecoding())
 
 
-def _static(
+def batch(
     model: Any,
     prompts: Sequence[Sequence[int]],
     decoding: dict[str, Any],
@@ -110,6 +110,7 @@ def _static(
     size: int,
     longest: int,
 ) -> list[list[int]]:
+    """Return the new tokens of each prompt, computed as a batch of `size` rows over a static cache."""
     whole = [*prompts, *[prompts[0]] * (size - len(prompts))]  # the shape that was compiled
     ids, mask = padded(whole, decoding["pad_token_id"])
     sized = {}
@@ -127,7 +128,7 @@ def _static(
     return written
 
 
-def _alike(model: Any, prompt: Sequence[int], one: Sequence[int], other: Sequence[int]) -> bool:
+def alike(model: Any, prompt: Sequence[int], one: Sequence[int], other: Sequence[int]) -> bool:
     """Return True if two answers are the same up to tokens that are as good as equally likely."""
     at = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     if at is None:
