@@ -136,7 +136,7 @@ class Tokeniser:
                 index for index, example in enumerate(examples) if (example.messages is not None) is chat
             ]
             rendered = [self.render(examples[index], loss_on) for index in chosen]
-            for index, row in zip(chosen, self._encode(rendered, add_special_tokens=not chat), strict=True):
+            for index, row in zip(chosen, self.encoded(rendered, add_special_tokens=not chat), strict=True):
                 tokens[index] = row
         return [row for row in tokens if row is not None]
 
@@ -177,7 +177,7 @@ class Tokeniser:
         """Tokens that a model writes for each row: of the answer itself, and of what stands around it
         (reasoning, channel marks, end of turn: at least 1).
         """
-        rows = self._encode([self.render(example) for example in examples], add_special_tokens=False)
+        rows = self.encoded([self.render(example) for example in examples], add_special_tokens=False)
         references = [without(example.reference).strip() for example in examples]
         answers = self.backend.encode_batch(references, add_special_tokens=False)
         found = []
@@ -186,6 +186,17 @@ class Tokeniser:
             written = size + 1 if start is None else sum(end > start for _, end in row.offsets)
             found.append((size, max(written - size, 1)))
         return found
+
+    def encoded(self, rows: Sequence[Rendered], *, add_special_tokens: bool) -> list[Tokens]:
+        """Tokenize rendered rows: conversations alone, text with what the tokenizer puts around it."""
+        if not rows:
+            return []
+        at(Stage.TOKENIZER, 0)
+        made = self.backend.encode_batch([row.text for row in rows], add_special_tokens=add_special_tokens)
+        return [
+            self._cut(row, self._apart(row, encoded), whole=not add_special_tokens)
+            for row, encoded in zip(rows, made, strict=True)
+        ]
 
     @property
     def opens_reasoning(self) -> str:
@@ -198,16 +209,6 @@ class Tokeniser:
 
     def _text(self, token: int) -> str:
         return str(self.backend.id_to_token(token) or "")
-
-    def _encode(self, rows: Sequence[Rendered], *, add_special_tokens: bool) -> list[Tokens]:
-        if not rows:
-            return []
-        at(Stage.TOKENIZER, 0)
-        made = self.backend.encode_batch([row.text for row in rows], add_special_tokens=add_special_tokens)
-        return [
-            self._cut(row, self._apart(row, encoded), whole=not add_special_tokens)
-            for row, encoded in zip(rows, made, strict=True)
-        ]
 
     def _apart(self, row: Rendered, encoded: Encoding) -> tuple[Encoding, ...]:
         """The row's tokens; those of the prompt by themselves where one would reach into the answer, for

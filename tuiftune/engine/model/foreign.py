@@ -16,20 +16,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuiftune import assets
 from tuiftune.data.chat.environment import DATED
 from tuiftune.data.chat.fenced import text_of
+from tuiftune.data.chat.word_tokens import WordTokens
 from tuiftune.data.picked import examples_of
+from tuiftune.engine.model import columns
+from tuiftune.engine.model.columns import Packed, reasons
 from tuiftune.fence.forked import ForkedFence
 from tuiftune.fence.limits import GIB, Allowance
 from tuiftune.fence.process import Asked, Open
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tuiftune.data.chat.spans import Rendered
     from tuiftune.data.example import Example
     from tuiftune.data.picked import Sent
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.model.tokenizer import Tokeniser
-    from tuiftune.engine.stages.base import TrainedRow
+    from tuiftune.engine.stages.base import EngineStage, TrainedRow
 
     Rows = Callable[[Tokeniser, Sequence[Example]], Sequence[TrainedRow]]
     Room = Callable[[Sequence[Example], Tokeniser], tuple[int, int]]
@@ -52,32 +54,17 @@ class Row(NamedTuple):
     told: tuple[str, ...]
 
 
-class Packed(NamedTuple):
-    """Some tokenized rows together, those left out that teach nothing.
-
-    `stream` is what is digested of them (see `training/shards.py`), `sizes` how long each row's columns are,
-    `keys` a hash of each row's tokens: 8 bytes a number. They are made of so many `examples`; `told` counts
-    what the template did.
-    """
-
-    stream: bytes
-    sizes: bytes
-    keys: bytes
-    examples: int
-    rows: int
-    cut: int
-    lost: int
-    dropped: int
-    told: dict[str, int]
-
-
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A request: a tokenizer, how it renders rows, and the examples by purpose."""
+    """A request: a tokenizer, how it renders rows, and the examples by purpose; how rows of one sequence are
+    cut, and the words that are known, where whole columns of them are made.
+    """
 
     tokeniser: Tokeniser
     rows: Rows
     examples: Mapping[str, Sequence[Example]]
+    cut: str = ""
+    words: WordTokens | None = None
 
 
 def behind_fence(
@@ -101,7 +88,7 @@ def behind_fence(
     return ForkedFence(made, place=base.reference, allowed=READING)
 
 
-def members(base: Base, rows: Rows, make: Callable[[], Tokeniser], count: int) -> list[Asked]:
+def members(base: Base, half: EngineStage, make: Callable[[], Tokeniser], count: int) -> list[Asked]:
     """The same as processes that are sent their rows, each of which computes with one thread.
 
     UserError as in `behind_fence`, and to be called as that is.
@@ -112,7 +99,8 @@ def members(base: Base, rows: Rows, make: Callable[[], Tokeniser], count: int) -
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         tokeniser = make()
         tokeniser.stop_tokens()
-        return Foreign(tokeniser, rows, {})
+        words = WordTokens.of(tokeniser.backend) if half.cut else None
+        return Foreign(tokeniser, half.rows, {}, half.cut, words)
 
     _fetch(base)
     from transformers import AutoTokenizer
@@ -145,14 +133,21 @@ def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, sto
 
 def packed(foreign: Foreign, sent: Sent) -> Packed:
     """Rows that were sent, tokenized. Asked behind the fence."""
+    examples = examples_of(sent)
+    if foreign.words is not None:
+        return columns.packed(foreign.tokeniser, foreign.words, examples, foreign.cut)
+    return plainly(foreign, examples)
+
+
+def plainly(foreign: Foreign, examples: Sequence[Example]) -> Packed:
+    """Rows tokenized one at a time, for any stage and tokenizer."""
     pieces: list[bytes] = []
     sizes, keys, told = array("q"), array("q"), Counter[str]()
     kept = cut = lost = dropped = 0
-    examples = examples_of(sent)
     for row in foreign.rows(foreign.tokeniser, examples):
         cut += row.truncated
         lost += row.lost
-        for code in {code for side in row.sides for code in _told(side.rendered)}:
+        for code in {code for side in row.sides for code in reasons(side.rendered)}:
             told[code] += 1
         if not row.teaches:
             dropped += 1
@@ -209,21 +204,10 @@ def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]
             row.lost,
             row.truncated,
             row.teaches,
-            tuple(dict.fromkeys(told for side in row.sides for told in _told(side.rendered))),
+            tuple(dict.fromkeys(told for side in row.sides for told in reasons(side.rendered))),
         )
         for row in foreign.rows(foreign.tokeniser, foreign.examples[which][start:stop])
     ]
-
-
-def _told(rendered: Rendered) -> Iterator[str]:
-    if rendered.kept:
-        yield "reasoning_kept"
-    if rendered.cut:
-        yield "reasoning_cut"
-    if rendered.rewritten:
-        yield "answers_rewritten"
-    if rendered.dropped:
-        yield "messages_dropped"
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:

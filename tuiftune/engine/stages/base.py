@@ -63,6 +63,9 @@ class EngineStage(Protocol):
     """The engine's half of a stage. Nothing of it imports torch before `trainer` or `arguments` is called."""
 
     columns: tuple[str, ...]  # what the parts of a row are called in the trainer's dataset
+    # What becomes of rows beyond max_length, where each is one sequence with labels: `truncated`, or `split`
+    # into rows. Empty for any others.
+    cut: str
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> Sequence[TrainedRow]:
         """The rows that are trained on. Called behind the fence; UserError where one can't be tokenized."""

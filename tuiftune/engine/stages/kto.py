@@ -23,6 +23,7 @@ class JudgedAnswers:
     """Answers are shuffled once, with the run's seed: each batch compares its answers with one another."""
 
     columns = COLUMNS
+    cut = ""
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Judged]:
         return judged.judged(tokeniser, examples)

@@ -24,6 +24,7 @@ class Compared:
     """Rows of a prompt with a chosen and a rejected answer, tokenized and truncated already."""
 
     columns = COLUMNS
+    cut = ""
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
         return pairs.pairs(tokeniser, examples)

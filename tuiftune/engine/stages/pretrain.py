@@ -24,6 +24,8 @@ class Pretraining(Supervised):
     end-of-text token; in a packed sequence none attends to another.
     """
 
+    cut = "split"
+
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
         return [piece for row in tokeniser.rows(examples) for piece in _pieces(row, tokeniser.max_length)]
 

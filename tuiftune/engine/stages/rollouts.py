@@ -24,6 +24,7 @@ class Rollouts:
     """Rows are prompts; a row without a reference answer has an empty one."""
 
     columns = COLUMNS
+    cut = ""
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Prompt]:
         return prompts.prompts(tokeniser, examples)

@@ -21,6 +21,7 @@ class Supervised:
     """TRL's SFT trainer, over rows that are tokenized and truncated already."""
 
     columns = ("input_ids", "labels")
+    cut = "truncated"
 
     def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
         return tokeniser.rows(examples)

@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 
 KIND, SCRATCH = "tokens", "scratch"
 UNRELATED = {"train", "test", "packing", "padding_free"}  # of `data`: they change neither rows nor tokens
-CODE = ("data", "engine/model/foreign.py", "engine/model/tokenizer.py", "engine/stages", "engine/evaluation")
+CODE = (
+    "data",
+    "engine/model/foreign.py",
+    "engine/model/columns.py",
+    "engine/model/tokenizer.py",
+    "engine/stages",
+    "engine/evaluation",
+)
 LIBRARIES = ("tokenizers", "transformers", "jinja2", "polars", "pyarrow")
 BATCH = 256  # rows that are sent at once …
 BATCH_BYTES = 2 << 20  # … and their text, but for a row that is longer by itself
@@ -62,7 +69,7 @@ def prepared(
     UserError as `rows.prepare`.
     """
     report.phase("loading", "tokenizer")
-    crew = Crew(foreign.members(base, half.rows, make, 1))
+    crew = Crew(foreign.members(base, half, make, 1))
     try:
         known = _key(crew.first.ask(foreign.identity), examples, wanted)
         work = _Work(base, half, make, wanted.preset.data.max_length, crew, report, check)
@@ -182,7 +189,7 @@ class _Work:
         if self._alone:
             self._alone = False
             more = processes() - 1
-            self._crew.join(foreign.members(self._base, self._half.rows, self._make, more) if more else [])
+            self._crew.join(foreign.members(self._base, self._half, self._make, more) if more else [])
         begun = shards.tally.examples
         progress = _Progress(self._report, which, begun, len(examples))
         try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tuiftune.engine.model.foreign import Packed
+    from tuiftune.engine.model.columns import Packed
 
 SHARD_NUMBERS = 16 << 20  # in a file, of all columns
 HEADER = -1  # marks the places of the numbers of tokens in what is digested
