@@ -62,6 +62,25 @@ def stuck_after(seconds: float) -> None:
     gpu.STUCK_AFTER, gpu.HEARTBEAT_EVERY = seconds, seconds / 4
 
 
+def impatient(seconds: float) -> None:
+    """A process that the others wait for is named after that time."""
+    from tuiftune.engine.distributed import lookout
+    from tuiftune.engine.process import gpu
+
+    lookout.NOTE_EVERY, gpu.HEARTBEAT_EVERY = seconds / 4, seconds / 4
+    lookout.SILENT, lookout.BEHIND = seconds, seconds
+
+
+def second_sleeps_while(path: str) -> None:
+    """The second of two processes does nothing in its steps while that file is there."""
+
+    def asleep(step: int) -> None:
+        while os.environ.get("RANK") == "1" and os.path.exists(path):
+            time.sleep(0.05)
+
+    _in_training(asleep)
+
+
 def merges_nothing(really: bool) -> None:
     """Adapters are left out of what is merged."""
     from tuiftune.engine.export import merging

@@ -18,6 +18,8 @@ from waiting import wait_until
 from tuiftune.engine.distributed.ranks import VARIABLES, Ranks
 from tuiftune.errors import UserError
 from tuiftune.runs.state.liveness import status
+from tuiftune.runs.state.narrate import Narrator
+from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store import control
 from tuiftune.runs.store.directory import RunDir
 
@@ -90,6 +92,13 @@ def test_two_processes_are_the_run_of_one(engine: Engine, make_run: Callable[...
     assert results[1]["after"]["loss"] == pytest.approx(results[0]["after"]["loss"], rel=1e-4)
     assert [len(result["samples"]) for result in results] == [3, 3]
     assert [event["seq"] for event in tiny.events(two)] == list(range(1, len(tiny.events(two)) + 1))
+    assert tiny.events(one, "links") == []
+    (links,) = tiny.events(two, "links")
+    assert (links["processes"], links["backend"]) == (2, "gloo")
+    assert (links["hosts"], links["expected"]) == ([socket.gethostname()], None)
+    assert links["bytes_per_second"] == pytest.approx(links["bytes"] / links["seconds"], rel=1e-6)
+    assert 1e7 < links["bytes_per_second"] < 1e11
+    assert not list((two / "control").glob("rank-*"))
 
 
 @pytest.mark.long
@@ -197,19 +206,48 @@ def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path
     assert gone(second)
 
 
-def test_one_that_holds_the_other_up_is_named(engine: Engine, make_run: Callable[..., Path]) -> None:
-    run = make_run(**ENDLESS)
-    job = engine.start("train", run, fault={"module": "hindered", "stuck_after": 0.4})
-    job.wait_for_step(run, 6)
+def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
+    engine: Engine, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Stopped by a signal, then asleep within a step: each told once, and the run goes on after it."""
+    run, asleep = make_run(**ENDLESS), tmp_path / "asleep"
+    fault = {"module": "hindered", "impatient": 1.2, "second_sleeps_while": str(asleep)}
+    job = engine.start("train", run, fault=fault)
+    job.wait_for_step(run, 2)
     second = second_of(job)
+    who = f"process 2 of 2 (rank 1, {socket.gethostname()}, PID {second.pid})"
     second.suspend()
     wait_until(lambda: bool(tiny.events(run, "warning")))
-    (warning,) = tiny.events(run, "warning")
-    assert warning["code"] == "stuck"
-    assert f"process 2 of 2 (PID {second.pid}) is stopped (SIGSTOP)" in warning["message"]
+    second.resume()
+    job.wait_for_step(run, max(losses(run)) + 2)
+    asleep.touch()
+    wait_until(lambda: len(tiny.events(run, "warning")) > 1)
+    stopped, sleeps = tiny.events(run, "warning")
+    assert stopped["code"] == sleeps["code"] == "stuck"
+    assert f"{who} is stopped (SIGSTOP); the other processes wait for it" in stopped["message"]
+    assert f"{who} has been in the forward pass of step {max(losses(run)) + 1:,} for" in sleeps["message"]
+    hung = tiny.events(run, "hung")[-1]
+    assert hung["stuck"] == 1
+    leader, other = hung["processes"]
+    assert "in asleep" in other["stack"][0]
+    assert "hindered.py:" in other["stack"][0]
+    assert any("in training_step" in call for call in other["stack"])
+    assert (leader["pid"], other["pid"]) == (job.pid, second.pid)
+    assert "in asleep" not in " ".join(leader["stack"])
+    assert f"stack of process 2: {other['stack'][0]}" in told(run)
     assert control.kill(RunDir.open(run))
     assert job.wait() == -signal.SIGKILL
     assert gone(second)
+
+
+def told(run: Path) -> str:
+    """What `tuiftune watch --plain` says of a run."""
+    narrator, state = Narrator(), RunState()
+    lines = []
+    for event in tiny.events(run):
+        state.fold(event)
+        lines.append(narrator.tell(event, state) or "")
+    return "\n".join(lines)
 
 
 def test_another_number_of_processes_is_refused(engine: Engine, make_run: Callable[..., Path]) -> None:

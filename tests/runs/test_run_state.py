@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.log.thin import MEANS
 from tuiftune.runs.log.writer import EventWriter, serialise
 from tuiftune.runs.state.narrate import Narrator, step_line
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series
+from tuiftune.runs.status import machine
 from tuiftune.tui.dashboard.log_panel import entry
 
 if TYPE_CHECKING:
@@ -76,14 +78,49 @@ def test_a_run_from_start_to_end() -> None:
         {"type": "start", "total_steps": -1e400, "resumed_from": {"a": 1}},
         {"type": "phase", "name": None, "done": "x"},
         {"type": "step", "step": 1, "t": "noon", "seq": "one"},
+        {"type": "links", "processes": "two", "hosts": 3, "bytes_per_second": "fast", "peer_access": 1},
+        {"type": "hung", "stuck": [], "processes": {"rank": 1}},
+        {"type": "hung", "stuck": 1, "processes": [7, {"rank": 1, "stack": [None, {}]}]},
     ],
 )
 def test_a_strange_event_harms_nothing(event: dict[str, Any]) -> None:
     state = RunState()
     state.fold(event)
+    assert "\n" not in (Narrator().tell(event, state) or "")
+    assert list(machine.facts(state, NOTHING)) is not None
     state.fold({"type": "step", "step": 2, "loss": 1.0, "t": 5.0})
     assert state.step == 2
     assert state.eta.basis
+
+
+LINKS = {"type": "links", "processes": 2, "hosts": ["a"], "backend": "nccl", "expected": 3.4e11}
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "level"),
+    [
+        (
+            {"bytes_per_second": 2.98e11, "peer_access": True},
+            "298 GB/s measured, 340 GB/s expected, direct between GPUs (NCCL)",
+            "",
+        ),
+        (
+            {"bytes_per_second": 4.1e9, "peer_access": False},
+            "4.1 GB/s measured, 340 GB/s expected, without peer access between GPUs (NCCL)",
+            "warning",
+        ),
+        (
+            {"bytes_per_second": 1.2e9, "expected": None, "hosts": ["a", "b"], "backend": "gloo"},
+            "1.2 GB/s measured, over 2 machines (gloo)",
+            "",
+        ),
+    ],
+)
+def test_the_links_are_told_and_slow_ones_stand_out(more: dict[str, Any], line: str, level: str) -> None:
+    state = folded(LINKS | more)
+    assert Narrator().tell(LINKS | more, state) == f"0:00:00  between 2 processes: {line}"
+    (fact,) = machine.facts(state, NOTHING)
+    assert (fact.name, fact.value, fact.level) == ("links", line, level)
 
 
 def test_text_from_a_log_cannot_reach_the_terminal_as_control_characters() -> None:

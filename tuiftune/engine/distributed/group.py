@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tuiftune.engine.distributed.whereabouts import Whereabouts
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Group:
 
     rank: int = 0
     size: int = 1
+    whereabouts: Whereabouts = field(default_factory=Whereabouts, repr=False, compare=False)
     _talk: Any = field(default=None, repr=False)  # over the host's memory, whatever the gradients go over
 
     @property

@@ -137,21 +137,6 @@ class Ranks:
             self._changed.wait_for(lambda: self._failed(echoes=False) is not None, seconds)
             return self._failed()
 
-    def held_up_by(self) -> str:
-        """Words on a rank that the system shows as stopped or waiting for a disk; else nothing."""
-        import psutil
-
-        words = {psutil.STATUS_STOPPED: "is stopped (SIGSTOP)", psutil.STATUS_DISK_SLEEP: "waits for a disk"}
-        for rank, pid in self._pids.items():
-            try:
-                state = psutil.Process(pid).status()
-            except psutil.Error:  # its end is told elsewhere
-                continue
-            if state in words:
-                which = f"process {rank + 1} of {self.size} (PID {pid})"
-                return f": {which} {words[state]}; the other processes wait for it"
-        return ""
-
     def end(self) -> None:
         """Return once no other rank is left. What they know, rank 0 knows: none has anything to save."""
         self._concluding.set()

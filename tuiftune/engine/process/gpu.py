@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tuiftune.engine.distributed.lookout import Lookout
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stop
 
@@ -157,9 +158,9 @@ class Pulse:
         report: Report,
         run: Path,
         lost: Callable[[], Stop | None] = lambda: None,
-        held_up_by: Callable[[], str] = lambda: "",
+        lookout: Lookout | None = None,
     ) -> None:
-        self._report, self._run, self._lost, self._held_up_by = report, run, lost, held_up_by
+        self._report, self._run, self._lost, self._lookout = report, run, lost, lookout
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
@@ -177,23 +178,39 @@ class Pulse:
             thread.join(timeout=10)
 
     def _beat(self) -> None:
-        watch = StepWatch()
+        watch, told_at = StepWatch(), -1
         while True:
             self._report.heartbeat()
             if "directory_lost" not in self._report.warned and (stop := self._lost()):
                 self._report.warning("directory_lost", stop.why, "the run stops after this step")
             stuck = watch.look(self._report.phase_name, self._report.step, time.monotonic())
-            if stuck is not None:
+            told = self._tell_hung() or told_at == self._report.step
+            told_at = self._report.step if told else -1
+            if stuck is not None and not told:
+                self._tell_all()
                 self._report.warning(
                     "stuck",
                     f"step {self._report.step + 1} has taken {stuck:.0f} s, much longer than earlier steps"
-                    + (self._held_up_by() or idle_among(_cards())),
+                    + idle_among(_cards()),
                     "a GPU or disk may be stuck: see `tuiftune logs`; kill the run with `tuiftune stop "
                     "--kill`, "
                     "then continue with `tuiftune resume`",
                 )
             if self._over.wait(HEARTBEAT_EVERY):
                 return
+
+    def _tell_hung(self) -> bool:
+        """Name the process that the others wait for, with its stack. Returns whether there is one."""
+        if self._lookout is None or (hung := self._lookout.look()) is None:
+            return False
+        self._report.emit("hung", step=self._report.step, **self._lookout.event(hung))
+        self._report.warning("stuck", self._lookout.words(hung), hung.fix)
+        return True
+
+    def _tell_all(self) -> None:
+        """Give the stacks of all processes, if there are several."""
+        if self._lookout is not None and (where := self._lookout.everybody()) is not None:
+            self._report.emit("hung", step=self._report.step, **self._lookout.event(where))
 
     def _sample(self) -> None:
         import psutil

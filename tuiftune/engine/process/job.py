@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tuiftune import paths
 from tuiftune.engine.distributed.group import Group, is_broken_connection
+from tuiftune.engine.distributed.lookout import Lookout
 from tuiftune.engine.distributed.ranks import (
     DIED,
     ECHO,
@@ -83,7 +84,9 @@ def _lead(
     writer = EventWriter(run.events_path)
     place.log = writer
     report = Report(writer)
-    pulse = Pulse(report, run.path, place.lost, ranks.held_up_by)
+    group = Group(0, ranks.size)
+    lookout = Lookout(group, report, run.control_path)
+    pulse = Pulse(report, run.path, place.lost, lookout)
     once = threading.Lock()
 
     def conclude(ending: Ending) -> None:
@@ -92,6 +95,7 @@ def _lead(
         again = again and downsize.downsize(run, settings.read(run), report, ending.others)
         ranks.end()
         pulse.stop()
+        lookout.stop()
         if ending.state == DIED:  # the run is stopped as one; `--keep-alive` relies on that
             report.warning("process_lost", f"{ending.why}, so the run stops", f"`tuiftune resume {run.name}`")
         elif not again:
@@ -107,10 +111,10 @@ def _lead(
     try:
         report.phase("loading", "starting")
         pulse.start()
+        lookout.start()
         if run.result() is None:
             from tuiftune.engine.training import recipe
 
-            group = Group(0, ranks.size)
             recipe.train(run, report, stopping, resume=resume, force=force, group=group, ground=place)
         ending = Ending("done", ExitCode.DONE, "")
     except BaseException as fault:
@@ -130,6 +134,7 @@ def _follow(run: RunDir, group: Group, pipe: int, place: Ground, *, resume: bool
 
             nobody = Stopping(lambda: None)
             silent = Report(Silence())
+            Lookout(group, silent, run.control_path).start()
             recipe.train(run, silent, nobody, resume=resume, force=force, group=group, ground=place)
     except BaseException as fault:
         ending = ending_of(fault).beside(gpu.held_by_others())

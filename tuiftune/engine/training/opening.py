@@ -90,6 +90,7 @@ def open_run(
     report.phase("loading", "libraries")
     libraries.leave_out(wanted, base)
     with libraries.quickly():
+        from tuiftune.engine.distributed import links
         from tuiftune.engine.distributed.ranks import MEETING_PLACE
         from tuiftune.engine.model import tokenizer
         from tuiftune.engine.process import gpu
@@ -118,6 +119,7 @@ def open_run(
     device = bases.choose_device(wanted)
     group.join(device, run.control_path / MEETING_PLACE, offloaded=wanted.offloaded)
     start = group.first(start)
+    links.check(group, device, report)
     if device == "cuda":
         gpu.keep_within(wanted.preset.hardware.memory_limit_bytes)
     optimizations.check(wanted, device)

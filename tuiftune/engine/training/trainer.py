@@ -12,6 +12,7 @@ from accelerate.utils import AutocastKwargs
 from transformers import PrinterCallback
 
 from tuiftune import paths
+from tuiftune.engine.distributed import whereabouts
 from tuiftune.engine.process.faults import NotANumberError
 from tuiftune.engine.techniques import applied
 from tuiftune.engine.techniques.base import RATIO
@@ -79,6 +80,9 @@ class RunTrainer(Mixin):
         if self.accelerator.ddp_handler is not None:  # else every gradient lies in memory twice
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
         rhythm.trainer = self
+        self._micro = 0  # micro-batches of this step so far
+        if self.group.size > 1:
+            self._backward, self.accelerator.backward = self.accelerator.backward, self._backward_marked
         self.remove_callback(PrinterCallback)
         self._clip = self.accelerator.clip_grad_norm_
         self.accelerator.clip_grad_norm_ = self._clip_checked
@@ -106,20 +110,36 @@ class RunTrainer(Mixin):
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         began = time.monotonic()
+        self._micro = 0
+        self._mark(whereabouts.ROWS)
         batch = super().get_batch_samples(*args, **kwargs)
         self._waited += time.monotonic() - began
         return batch
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         self._tokens = self._tokens + self.tokens(inputs)
+        self._micro += 1
+        self._mark(whereabouts.FORWARD)
         loss = super().training_step(model, inputs, *args, **kwargs)
         self._not_finite = self._not_finite | ~torch.isfinite(loss)
         # Before the last micro step the other processes don't wait for this one, and would wait forever then.
         asked = self.group.size == 1 or self.accelerator.sync_gradients
+        self._mark(whereabouts.LOSS)
         if asked and any(found := self.group.gather(bool(self._not_finite))):
             which = f" of process {found.index(True) + 1} of {len(found)}" if len(found) > 1 else ""
             raise NotANumberError(f"loss{which}", self.state.global_step + 1)
+        if asked:
+            self._mark(whereabouts.UPDATE)
         return loss
+
+    def _mark(self, what: int) -> None:
+        """Note for the other processes how far this one is."""
+        self.group.whereabouts.mark(what, self.state.global_step + 1, self._micro)
+
+    def _backward_marked(self, *args: Any, **kwargs: Any) -> None:
+        if self._micro and self.is_in_train:
+            self._mark(whereabouts.BACKWARD)
+        self._backward(*args, **kwargs)
 
     def answering(self) -> Any:
         """A context in which a process can generate by itself; if it gives False, all have to together."""
@@ -148,6 +168,7 @@ class RunTrainer(Mixin):
         Leaves random numbers alone.
         """
         began = time.monotonic()
+        self.group.whereabouts.leave()
         self.evaluating = self.is_in_train
         with torch.random.fork_rng(devices=[]), optimizations.eager_layers(self.model):
             loss = self._held_out_loss()
@@ -314,6 +335,7 @@ class RunTrainer(Mixin):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         began = time.monotonic()
+        self.group.whereabouts.leave()
         if self.group.any(not self._finite()):
             raise NotANumberError("weights", step)
         if not self.group.leads:

@@ -17,6 +17,10 @@ gpu         gpus: [{index, name, utilisation, memory_used, memory_total, power_w
             cpu (percent), host_memory_used, host_memory_total, disk_free
 memory      allocated, reserved, device, predicted, predicted_allocated, predicted_reserved, preflight
 shards      parallel, parameter_bytes (what each process holds between steps, by rank)
+links       processes, hosts, backend (nccl, gloo), bytes (of an all-reduce), seconds, bytes_per_second (bus
+            bandwidth), expected (by the plan's table), peer_access, without_peer (pairs of GPUs), torch, nccl
+hung        step, stuck (the rank that the others wait for; None: all wait), processes: [{rank, host, pid,
+            doing, seconds, stack (innermost call first)}]
 checkpoint  step, path, bytes, seconds
 warning     code, message, remedy
 heartbeat   step, phase

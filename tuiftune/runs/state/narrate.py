@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import with_fix
 from tuiftune.figures import percent, plural, roughly, size
+from tuiftune.printable import printable
 from tuiftune.runs.log.events import is_preflight
 from tuiftune.runs.state.readings import number, part, text, whole
 
 if TYPE_CHECKING:
     from tuiftune.runs.log.events import Event
+    from tuiftune.runs.state.readings import LinksReading
     from tuiftune.runs.state.run_state import RunState
 
 EVERY_SECONDS = 10.0  # of the run between two step lines, unless
@@ -29,6 +31,8 @@ PHASES = {
     "exporting": "writing the result",
 }
 BASES = {"none": "16 bits", "fp8": "FP8", "nf4": "NF4"}  # what a base model is held in
+BACKENDS = {"nccl": "NCCL", "gloo": "gloo"}
+CALLS = 8  # of a stack, in one line
 OFTEN = ("evaluating", "saving", "training")  # come again and again: what they lead to is told instead
 ENDS = {
     "done": "done",
@@ -124,6 +128,19 @@ class Narrator:
         words = f"preflight check: {size(measured)} measured"
         return words + (f", {size(predicted)} predicted" if predicted else "")
 
+    def _links(self, event: Event, state: RunState) -> str | None:
+        if state.links is None or state.links.rate is None:
+            return None
+        return f"between {state.links.processes} processes: {links_line(state.links)}"
+
+    def _hung(self, event: Event, state: RunState) -> str | None:
+        stuck, every = event.get("stuck"), event.get("processes")
+        for one in every if isinstance(every, list) else ():
+            if isinstance(one, dict) and one.get("rank") == stuck and isinstance(one.get("stack"), list):
+                calls = " ← ".join(printable(str(call)) for call in one["stack"][:CALLS])
+                return f"stack of process {(whole(one, 'rank') or 0) + 1}: {calls}"
+        return None
+
     def _base(self, event: Event, state: RunState) -> str:
         losses = part(event, "losses")
         parts = [
@@ -163,6 +180,24 @@ def step_line(state: RunState) -> str:
     return f"{words}, about {roughly(eta.seconds)} left{basis}"
 
 
+def links_line(links: LinksReading) -> str:
+    """ "172 GB/s measured, 340 GB/s expected, direct between GPUs (NCCL)"."""
+    words = f"{rate(links.rate)} measured"
+    if links.expected:
+        words += f", {rate(links.expected)} expected"
+    if links.direct is not None:
+        words += ", direct between GPUs" if links.direct else ", without peer access between GPUs"
+    where = "" if links.hosts == 1 else f", over {links.hosts} machines"
+    return f"{words}{where} ({BACKENDS.get(links.backend, links.backend)})"
+
+
+def rate(value: float | None) -> str:
+    """Bytes a second, in powers of ten as data sheets have them."""
+    if value is None:
+        return "—"
+    return f"{value / 1e9:.0f} GB/s" if value >= 1e10 else f"{value / 1e9:.2g} GB/s"
+
+
 def clock(seconds: float) -> str:
     """Seconds as h:mm:ss."""
     whole_seconds = int(seconds)
@@ -183,6 +218,8 @@ _TELLERS = {
     "samples": Narrator._samples,
     "checkpoint": Narrator._checkpoint,
     "memory": Narrator._memory,
+    "links": Narrator._links,
+    "hung": Narrator._hung,
     "base": Narrator._base,
     "warning": Narrator._warning,
     "control": Narrator._control,

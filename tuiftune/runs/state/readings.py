@@ -12,6 +12,7 @@ from tuiftune.printable import printable
 from tuiftune.runs.state.series import Curves
 
 MOST = 1e18  # what no measurement reaches
+FAR_BELOW = 0.5  # of the bandwidth that the plan counts on
 GPU_LATEST = 30  # readings: a minute of them
 
 
@@ -125,6 +126,26 @@ class MemoryReading:
         if self.reserved:
             return "reserved", self.reserved, self.predicted_reserved
         return ("device", self.device, self.predicted) if self.device else None
+
+
+@dataclass(frozen=True, slots=True)
+class LinksReading:
+    """What lies between the processes of a run, measured before its first step, in bytes a second.
+
+    `expected`: what the plan counts on; `direct`: whether GPUs read each other's memory. None: not known.
+    """
+
+    processes: int = 1
+    hosts: int = 1
+    backend: str = ""
+    rate: float | None = None
+    expected: float | None = None
+    direct: bool | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Return True if it is far below what the plan counts on."""
+        return bool(self.expected) and self.rate is not None and self.rate < FAR_BELOW * (self.expected or 0)
 
 
 @dataclass(frozen=True, slots=True)

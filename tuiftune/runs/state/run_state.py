@@ -20,6 +20,7 @@ from tuiftune.runs.state.readings import (
     GpuCurves,
     GpuReading,
     HostReading,
+    LinksReading,
     MemoryReading,
     Phase,
     Score,
@@ -86,6 +87,7 @@ class RunState(Steps):
     memory: MemoryReading = NO_MEMORY
     time_curves: Curves = field(default_factory=Curves)  # of memory and machine, over the seconds
     preflight: MemoryReading = NO_MEMORY  # measured on the longest rows before training
+    links: LinksReading | None = None  # between the processes, if there are several
 
     warnings: deque[Warned] = field(default_factory=lambda: deque(maxlen=KEPT))
     checkpoints: deque[Checkpoint] = field(default_factory=lambda: deque(maxlen=KEPT))
@@ -297,6 +299,17 @@ class RunState(Steps):
         if is_preflight(event):
             self.preflight = self.memory
 
+    def _links(self, event: Event) -> None:
+        hosts, direct = event.get("hosts"), event.get("peer_access")
+        self.links = LinksReading(
+            whole(event, "processes") or 1,
+            len(hosts) if isinstance(hosts, list) else 1,
+            text(event, "backend"),
+            number(event, "bytes_per_second"),
+            number(event, "expected"),
+            direct if isinstance(direct, bool) else None,
+        )
+
     def _checkpoint(self, event: Event) -> None:
         step = whole(event, "step") or 0
         self._fence(step)
@@ -339,6 +352,7 @@ _FOLDS: dict[str, Callable[[RunState, Event], None]] = {
     "samples": RunState._samples,
     "gpu": RunState._gpu,
     "memory": RunState._memory,
+    "links": RunState._links,
     "checkpoint": RunState._checkpoint,
     "warning": RunState._warning,
     "heartbeat": RunState._heartbeat,

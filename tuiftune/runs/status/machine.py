@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import percent, size
 from tuiftune.runs.health.machine import BY_DESIGN
+from tuiftune.runs.state.narrate import links_line
 from tuiftune.runs.status.fact import Fact
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
     for gpu in state.gpus:
         harmful = [cause for cause in gpu.throttle if cause.lower() not in BY_DESIGN]
         yield Fact("machine", f"GPU {gpu.index}", card_line(gpu), _why(gpu), "warning" if harmful else "")
+    if (links := state.links) is not None and links.rate is not None:
+        basis = "" if links.expected is None else "; the expected value is that of the plan's table of GPUs"
+        yield Fact(
+            "machine",
+            "links",
+            links_line(links),
+            f"bus bandwidth of an all-reduce between {links.processes} processes, measured before the first "
+            f"step{basis}",
+            "warning" if links.slow else "",
+        )
     if state.host.cpu is not None:
         yield Fact(
             "machine",
