@@ -84,6 +84,7 @@ class Following:
         self.left = False  # detached: the run continues
         self._silence_told = False
         self._waits = ""
+        self._lost = False
 
     def to_end(self) -> int:
         """Print the run's progress until it ends or is detached. Returns the exit code."""
@@ -141,7 +142,11 @@ class Following:
         """Report once that the heartbeat of a running engine has stopped."""
         if seen.state == "queued" and seen.why != self._waits:
             say(f"Waiting: {seen.why}")
-        self._waits = seen.why
+        if seen.line_lost and seen.why != self._waits:
+            say(seen.why)
+        elif self._lost and not seen.line_lost:
+            say("Connected again")
+        self._waits, self._lost = seen.why, seen.line_lost
         if seen.silent and not self._silence_told:
             silent = f"No heartbeat for {seen.silent_for or 0:.0f} s; training may be stuck."
             say(f"{silent} See `tuiftune logs {self.run.name}`.")

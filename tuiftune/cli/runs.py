@@ -58,10 +58,12 @@ def stop(
     from tuiftune.cli.status import standing
     from tuiftune.cli.stopping import stop as carry_out
     from tuiftune.cli.terminal import write_json
+    from tuiftune.jobs import backend
     from tuiftune.runs.state.liveness import vitals
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
+    backend.attend(found)
     running = vitals(found).running
     code = carry_out(found, wait=wait, kill=kill)
     if json:
@@ -83,9 +85,12 @@ def logs(
 ) -> None:
     """Print the log of the training process (engine.log)."""
     from tuiftune.cli.engine_log import show
+    from tuiftune.jobs import backend
     from tuiftune.runs.store.find import find
 
-    show(find(run, runs), follow=follow, last=lines, every=every)
+    found = find(run, runs)
+    backend.attend(found)
+    show(found, follow=follow, last=lines, every=every)
 
 
 def report(
@@ -107,11 +112,13 @@ def report(
 
     from tuiftune.cli.data_progress import busy
     from tuiftune.cli.terminal import say
+    from tuiftune.jobs import backend
     from tuiftune.outputs import STANDARD
     from tuiftune.runs.reports.report import markdown, write
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
+    backend.attend(found)
     if json:
         from tuiftune.cli.terminal import write_json
         from tuiftune.runs.reports.report import document

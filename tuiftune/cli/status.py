@@ -26,9 +26,11 @@ def status(
 ) -> None:
     """Print the state of a run, and exit with its code: 0 done, 4 stopped, 10 not ended yet, and so on."""
     from tuiftune.cli.terminal import write_json
+    from tuiftune.jobs import backend
     from tuiftune.runs.store.find import find
 
     found = find(run, runs)
+    backend.attend(found)
     document = standing(found)
     while wait and document["state"] in ("running", "queued"):
         import time

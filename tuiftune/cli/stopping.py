@@ -54,8 +54,11 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
 
 
 def _wait(run: RunDir) -> Vitals:
-    told = time.monotonic()
+    told, waits = time.monotonic(), ""
     while (seen := backend.of(run).status(run)).running:
+        if seen.line_lost and seen.why != waits:
+            say(f"{seen.why}. The run stops as soon as it can be asked")
+        waits = seen.why
         if time.monotonic() - told > TELL_EVERY:
             told = time.monotonic()
             say(f"Still finishing the current step. Stop without saving: `tuiftune stop --kill {run.name}`")

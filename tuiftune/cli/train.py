@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuiftune.cli import complete
+from tuiftune.cli import complete, rented
 from tuiftune.cli.options import Quiet, Verbose  # noqa: TC001 - Typer reads the signatures
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ def train(
     ] = False,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="slurm[:PARTITION]", help="Train as a job of a Slurm cluster."),
+        typer.Option(
+            "--on",
+            metavar="slurm[:PARTITION]|ssh:USER@HOST[:PORT]",
+            help="Train as a job of a Slurm cluster, or on a rented machine.",
+        ),
     ] = None,
     gpu: Annotated[
         str | None,
@@ -78,6 +82,11 @@ def train(
         ),
     ] = None,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="With --on: number of nodes.")] = 1,
+    price: rented.Price = None,
+    budget: rented.Budget = None,
+    sync: rented.Sync = False,
+    remote_dir: rented.Directory = None,
+    remote_python: rented.Python = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan; start nothing.")
     ] = False,
@@ -89,6 +98,7 @@ def train(
     """Fine-tune a model from a preset, and evaluate it before and after.
 
     Press Ctrl-C to detach or stop. Progress goes to standard error, the run's directory to standard output.
+    With --on ssh, the machine trains without this one; exit codes are those of the run.
     The run is named after the preset, with a number if that name is taken; with --name, a name that is taken
     is an error (exit 2).
     """
@@ -106,6 +116,12 @@ def train(
         chains.check(chain, name=name, detach=detach, queue=queue, dry_run=dry_run, json=json)
         raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
     wanted = chain[0]
+    options = rented.Options(price, budget, sync, remote_dir, remote_python)
+    if rented.chosen(on, options):
+        rented.refuse(gpu=gpu, nodes=nodes, queue=queue, keep_alive=keep_alive, dry_run=dry_run)
+        raise typer.Exit(
+            rented.train(wanted, str(on), options, runs, name, preflight=preflight, detach=detach, json=json)
+        )
     place = elsewhere(on, gpu, nodes, keep_alive=keep_alive or queue)
     for_gpu = None if place is None else place.gpu
     if dry_run:
@@ -209,6 +225,9 @@ def resume(
     else:
         found = find(run, runs)
     register(found)
+    if rented.has(found):
+        words = rented.resume_words(force=force, settings=set_, max_usd=max_usd, max_hours=max_hours)
+        raise typer.Exit(rented.resume(found, words, keep_alive=keep_alive, detach=detach, json=json))
     seen = vitals(found)
     if seen.state == "done":
         say(f"{found.name} is already done. See its results: `tuiftune report {found.name}`")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuiftune.cli import complete
+from tuiftune.cli import complete, rented
 
 
 def watch(
@@ -23,6 +23,17 @@ def watch(
         bool, typer.Option("--plain", help="Print lines instead of opening the dashboard.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each event as one line of JSON.")] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ssh:USER@HOST[:PORT]",
+            help="Follow a run of a rented machine that was started from elsewhere.",
+        ),
+    ] = None,
+    sync: rented.Sync = False,
+    remote_dir: rented.Directory = None,
+    remote_python: rented.Python = None,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
     """Show the live dashboard of a run; quitting does not stop the run.
@@ -30,9 +41,17 @@ def watch(
     With --plain or --json, follow the run to its end and exit with the run's exit code.
     """
     from tuiftune.cli import terminal
+    from tuiftune.errors import UserError
+    from tuiftune.jobs import backend
     from tuiftune.runs.store.find import find
 
-    found = find(run, runs)
+    if rented.chosen(on, rented.Options(sync=sync, directory=remote_dir, python=remote_python)):
+        if run is None:
+            raise UserError("no run is named", place="watch", remedy="name it before --on")
+        found = rented.attach(run, str(on), remote_dir, remote_python, runs, sync=sync)
+    else:
+        found = find(run, runs)
+        backend.attend(found, again=True)
     if json or plain or terminal.plain():
         from tuiftune.cli.tell import as_json, in_lines
 

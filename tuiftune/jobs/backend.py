@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tuiftune import documents, paths
 from tuiftune.engine_call import Job
@@ -47,6 +47,17 @@ class Backend(Protocol):
         """Yield the run's events from the first on, as they arrive, until the job ends."""
 
 
+@runtime_checkable
+class Mirrors(Protocol):
+    """A backend whose machines don't write the run's directory: it has to be brought up to date."""
+
+    def attend(self, run: RunDir, *, again: bool = False) -> None:
+        """Bring the directory up to date and keep it so; `again`: even if the run has ended, by its log."""
+
+    def take_over(self, run: RunDir) -> int:
+        """Follow a run that was started there just now. Returns the process that does so."""
+
+
 def names() -> list[str]:
     """Return the names of all backends."""
     return sorted(module.name for module in iter_modules(backends.__path__))
@@ -63,8 +74,20 @@ def backend(name: str) -> Backend:
 
 def of(run: RunDir) -> Backend:
     """Return the backend that the run was last submitted to; the local one if none is noted."""
+    return backend(named(run))
+
+
+def named(run: RunDir) -> str:
+    """Return the name of the backend that the run was last submitted to; the local one if none is noted."""
     note = _note(run)
-    return backend(LOCAL if paths.gone(note) else documents.read_text(note, 256).strip())
+    return LOCAL if paths.gone(note) else documents.read_text(note, 256).strip()
+
+
+def attend(run: RunDir, *, again: bool = False) -> None:
+    """Bring a run's directory up to date if another machine has the run; see `Mirrors`."""
+    chosen = of(run)
+    if isinstance(chosen, Mirrors):
+        chosen.attend(run, again=again)
 
 
 def training(run: RunDir, *, force: bool = False) -> Job:
@@ -79,11 +102,35 @@ def train(run: RunDir, *, force: bool = False, on: str | None = None) -> int:
     `on`: None for the one that it was last submitted to.
     """
     chosen = of(run) if on is None else backend(on)
+    if on is not None:
+        _choose(run, on)
+    job = chosen.submit(training(run, force=force), run)
+    _accompany(run)
+    return job
+
+
+def take_over(run: RunDir, on: str) -> int:
+    """Follow a run that the machine of a backend has started already. Returns the process that does so."""
+    chosen = backend(on)
+    assert isinstance(chosen, Mirrors)
+    _choose(run, on)
+    job = chosen.take_over(run)
+    _accompany(run)
+    return job
+
+
+def _accompany(run: RunDir) -> None:
+    tracking.start(run)
+    copies.start(run)
+
+
+def _choose(run: RunDir, on: str) -> None:
+    """Note which backend has the run."""
     note = _note(run)
     try:
         if on == LOCAL:
             note.unlink(missing_ok=True)
-        elif on is not None:
+        else:
             note.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             write_text(note, on + "\n")
     except OSError as fault:
@@ -92,10 +139,6 @@ def train(run: RunDir, *, force: bool = False, on: str | None = None) -> int:
             place=printable(str(note)),
             remedy="check the permissions of the run's directory",
         ) from None
-    job = chosen.submit(training(run, force=force), run)
-    tracking.start(run)
-    copies.start(run)
-    return job
 
 
 def stop(run: RunDir, by: str, *, kill: bool = False) -> bool:

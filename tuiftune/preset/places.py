@@ -60,7 +60,7 @@ def from_file(preset: Preset, file: Path) -> tuple[Preset, list[str]]:
             return text
         return text if _is_name(key, text, directory) else _joined(directory, text)
 
-    return _with_paths(preset, moved), warnings
+    return with_paths(preset, moved), warnings
 
 
 def for_file(preset: Preset, file: Path) -> Preset:
@@ -75,7 +75,7 @@ def for_file(preset: Preset, file: Path) -> Preset:
             return text
         return _from(text, directory)
 
-    return _with_paths(preset, moved)
+    return with_paths(preset, moved)
 
 
 def absolute(preset: Preset) -> Preset:
@@ -87,10 +87,10 @@ def absolute(preset: Preset) -> Preset:
             return str(paths.given(text)) if text.startswith("~") else text
         return str(paths.absolute(text))
 
-    return _with_paths(preset, moved)
+    return with_paths(preset, moved)
 
 
-def _with_paths(preset: Preset, moved: Callable[[str, str], str]) -> Preset:
+def with_paths(preset: Preset, moved: Callable[[str, str], str]) -> Preset:
     document = preset.model_dump(mode="json", exclude_unset=True)
     changed: dict[str, Any] = {}
     for key in KEYS:

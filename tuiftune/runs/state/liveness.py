@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.runs.log.lines import parse_lines, read_tail
 from tuiftune.runs.state.readings import number, text, whole
-from tuiftune.runs.store import control, queue
+from tuiftune.runs.store import control, elsewhere, queue
 from tuiftune.runs.store.holder import holds
 from tuiftune.runs.store.process import Identity
 
 if TYPE_CHECKING:
     from tuiftune.runs.log.events import Event
     from tuiftune.runs.store.directory import RunDir
+    from tuiftune.runs.store.elsewhere import Elsewhere
 
 SILENT_AFTER = 90.0  # seconds without an event: the engine beats every few seconds whatever it does
 RESUMABLE = ("stopped", "preempted", "killed", "died", "failed", "nan", "oom", "disk")
@@ -25,9 +26,10 @@ RESUMABLE = ("stopped", "preempted", "killed", "died", "failed", "nan", "oom", "
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """`state` is new (never launched), queued, running, died (ended without a word), gone (as its directory
-    is), or one of `events.END_STATES`.
+    is, or the machine that it ran on), or one of `events.END_STATES`.
 
     `silent_for`: seconds since its last event, None before the first. `exit_code` is None while it runs.
+    `line_lost`: it was running when its machine answered last, which it doesn't now; `why` says more.
     """
 
     state: str
@@ -35,6 +37,7 @@ class Vitals:
     pid: int | None = None
     silent_for: float | None = None
     exit_code: int | None = None
+    line_lost: bool = False
 
     @property
     def running(self) -> bool:
@@ -61,6 +64,8 @@ def vitals(run: RunDir) -> Vitals:
     last, ended = _last_words(run)
     t = None if last is None else number(last, "t")
     silent_for = None if t is None else max(0.0, time.time() - t)
+    if engine is None and (there := elsewhere.known(run)) is not None and paths.is_dir(run.path):
+        return _elsewhere(run, there, ended)
     if engine is None and (waits := control.submitted(run)) is not None:
         return Vitals("queued", waits, None, silent_for)
     if engine is None and last is None:
@@ -89,6 +94,23 @@ def vitals(run: RunDir) -> Vitals:
     return Vitals(
         "died", "the training process exited without a message; see engine.log", None, silent_for, 1
     )
+
+
+def _elsewhere(run: RunDir, there: Elsewhere, ended: Event | None) -> Vitals:
+    """The state of a run on a machine whose clock may be wrong: silence is counted by this one's."""
+    grown = time.time() - (paths.modified(run.events_path) or there.heard)
+    silent_for = max(0.0, grown)
+    if ended is not None and paths.size(run.events_path) > there.log_size:
+        code = whole(ended, "exit_code")
+        state, why = text(ended, "state"), text(ended, "why")
+        return Vitals(state, why, None, silent_for, 1 if code is None else code)
+    if there.state in ("died", "gone"):
+        return Vitals(there.state, there.why, None, silent_for, 1)
+    if there.trouble or there.silent_for > SILENT_AFTER:
+        why = there.trouble or f"last heard from {there.host} {there.silent_for / 60:,.0f} min ago"
+        return Vitals("running", why, line_lost=True)  # it trains on, so that its silence means nothing
+    why = f"starting on {there.host}" if there.state == "starting" else f"on {there.host}"
+    return Vitals("running", why, None, silent_for)
 
 
 def _named_for(run: RunDir) -> float:

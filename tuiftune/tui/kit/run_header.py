@@ -42,7 +42,7 @@ STANDINGS = {
     "oom": ("error", "error", "out of GPU memory"),
     "disk": ("error", "error", "disk full"),
     "died": ("error", "error", "crashed"),
-    "gone": ("error", "error", "directory deleted or moved"),
+    "gone": ("error", "error", "its directory or machine is gone"),
     "queued": ("waiting", "second", "queued"),
     "new": ("waiting", "soft", "not started"),
 }

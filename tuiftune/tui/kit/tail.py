@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from tuiftune.errors import UserError
 from tuiftune.runs.log.lines import first_and_last
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.state.run_state import RunState
@@ -74,6 +76,7 @@ def follow(run: RunDir, target: DOMNode) -> None:
     from tuiftune.runs.state.liveness import vitals
 
     tail = _Tail(run, target, get_current_worker())
+    threading.Thread(target=_attend, args=(run,), daemon=True).start()
     wait = threading.Event()
     polls = 0
     while not tail.worker.is_cancelled:
@@ -82,6 +85,14 @@ def follow(run: RunDir, target: DOMNode) -> None:
         if polls % VITALS_EVERY == 0 or any(event.get("type") == "end" for event in events):
             target.post_message(Seen(vitals(run)))
         wait.wait(POLL_SECONDS)
+
+
+def _attend(run: RunDir) -> None:
+    """Have a run of another machine brought up to date."""
+    from tuiftune.jobs.backend import attend
+
+    with suppress(UserError):  # the view shows what is here; `vitals` says why nothing comes
+        attend(run)
 
 
 class _Tail:

@@ -1,0 +1,135 @@
+"""The ssh backend: the engine on a rented machine, whose run is copied here as it grows (`jobs/rented`)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tuiftune import interpreter, paths
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.jobs.rented import mirror, pulling, record, rent
+from tuiftune.jobs.rented.line import Line
+from tuiftune.runs.log.reader import EventReader
+from tuiftune.runs.state.liveness import vitals
+from tuiftune.runs.store import control, elsewhere
+from tuiftune.runs.store.directory import DIRECTORY_MODE, FILE_MODE
+from tuiftune.runs.store.elsewhere import Elsewhere
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tuiftune.engine_call import Job
+    from tuiftune.runs.log.events import Event
+    from tuiftune.runs.state.liveness import Vitals
+    from tuiftune.runs.store.directory import RunDir
+
+POLL_SECONDS = 0.5
+AGAIN_SECONDS = 5.0  # between two looks at whether a process follows the run
+HEARS_WITHIN = 20.0  # seconds that a command waits for news
+_looked: dict[str, float] = {}
+
+
+class Ssh:
+    """A process of this machine follows the run; every view of it reads its directory here."""
+
+    def submit(self, job: Job, run: RunDir) -> int:
+        rent.resume(run, ("--force",) if "--force" in job.arguments else ())
+        return self.take_over(run)
+
+    def take_over(self, run: RunDir) -> int:
+        """Follow a run that was started there just now. Returns the process that does so."""
+        control.clear(run)
+        host = str(record.of(run).address)
+        elsewhere.keep(run, Elsewhere(host, "starting", time.time(), log_size=paths.size(run.events_path)))
+        return _follow(run)
+
+    def status(self, run: RunDir) -> Vitals:
+        seen = vitals(run)
+        if seen.running and time.monotonic() - _looked.get(str(run.path), 0.0) > AGAIN_SECONDS:
+            _looked[str(run.path)] = time.monotonic()
+            if not _followed(run):
+                _follow(run)
+        return seen
+
+    def attend(self, run: RunDir, *, again: bool = False) -> None:
+        """Bring the run's directory up to date, and keep it so while the run lasts.
+
+        `again`: ask the machine even if the run has ended or the machine was taken for gone.
+        """
+        seen = vitals(run)
+        if not (seen.running or (again and seen.state != "done")):
+            return
+        known, before = elsewhere.known(run), time.time()
+        if _followed(run):
+            return
+        if known is not None and not seen.running:
+            elsewhere.keep(run, replace(known, state="running", why="", trouble=""))
+        _follow(run)
+        until = time.monotonic() + HEARS_WITHIN
+        while time.monotonic() < until:
+            known = elsewhere.known(run)
+            if known is not None and (known.heard > before or known.trouble or known.state == "gone"):
+                break
+            time.sleep(POLL_SECONDS / 5)
+
+    def stop(self, run: RunDir, by: str, *, kill: bool = False) -> bool:
+        if not vitals(run).running:
+            return False
+        if kill:
+            kept = record.of(run)
+            code, said = pulling.call(Line(kept.address), kept, "stop", kept.run, "--kill")
+            if code:
+                raise UserError(said.removeprefix("error: "), place=run.name, exit_code=ExitCode.FAILED)
+        else:
+            control.request_stop(run, by)  # passed on by the process that follows the run
+        self.status(run)
+        return True
+
+    def returned(self, job: int) -> int | None:
+        """The process there is none of ours; the run's log has its exit code."""
+        del job
+        return None
+
+    def stream(self, run: RunDir) -> Iterator[list[Event]]:
+        self.attend(run, again=True)
+        reader = EventReader(run.events_path)
+        running = True
+        while running:
+            running = self.status(run).running
+            while events := reader.poll():
+                yield events
+            if running:
+                time.sleep(POLL_SECONDS)
+
+
+BACKEND = Ssh()
+
+
+def _follow(run: RunDir) -> int:
+    """Start the process that follows a run; one that is there already stays the only one."""
+    run.control_path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    log = os.open(run.control_path / f"{mirror.LOCK}.log", flags, FILE_MODE)
+    try:
+        words = interpreter.command("tuiftune.jobs.rented.mirror", str(run.path))
+        return interpreter.start(words, stdout=log, stderr=log, session=True).pid
+    finally:
+        os.close(log)
+
+
+def _followed(run: RunDir) -> bool:
+    """Whether a process holds the lock of those that follow the run."""
+    try:
+        lock = os.open(run.control_path / f"{mirror.LOCK}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

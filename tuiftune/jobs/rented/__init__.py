@@ -1,0 +1,1 @@
+"""A rented machine that is reached by ssh: checked, equipped, sent its inputs, and followed."""
