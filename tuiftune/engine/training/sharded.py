@@ -31,6 +31,14 @@ class ShardedTrainer(Mixin):
         super().__init__(**kwargs)
         clip = self._clip
         self._clip = lambda *args, **more: sharding.whole(clip(*args, **more))  # the norm of all shards
+        # Before transformers 5.2x knew models that are sharded already, accelerate wrapped them in DDP.
+        prepare = self.accelerator.prepare_model
+        self.accelerator.prepare_model = lambda model, *_, **__: prepare(
+            model, device_placement=False, evaluation_mode=True
+        )
+
+    def _move_model_to_device(self, model: Any, device: Any) -> None:
+        """Nothing: it is on the meta device until it is sharded, and where it belongs after that."""
 
     def shard(self, settings: Settings, device: str) -> None:
         """Give each process its share of the model, in place of all of it."""
