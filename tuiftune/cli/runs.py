@@ -26,12 +26,19 @@ def runs(
     runs: Runs = None,
 ) -> None:
     """List all runs on this machine, newest first; with --runs, those of that directory only."""
+    from contextlib import suppress
+
     from tuiftune.cli import terminal
+    from tuiftune.jobs import backend
     from tuiftune.runs.state.summary import summarise
     from tuiftune.runs.store.find import runs_under, study_runs
     from tuiftune.runs.store.registry import unreachable
 
-    seen = [summarise(run) for run in (study_runs(runs) if studies else runs_under(runs))]
+    found = study_runs(runs) if studies else runs_under(runs)
+    for run in found:
+        with suppress(UserError):  # a damaged note of its backend
+            backend.attend(run, wait=False)
+    seen = [summarise(run) for run in found]
     for lost in unreachable() if runs is None else ():
         terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:

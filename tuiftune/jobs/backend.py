@@ -51,8 +51,11 @@ class Backend(Protocol):
 class Mirrors(Protocol):
     """A backend whose machines don't write the run's directory: it has to be brought up to date."""
 
-    def attend(self, run: RunDir, *, again: bool = False) -> None:
-        """Bring the directory up to date and keep it so; `again`: even if the run has ended, by its log."""
+    def attend(self, run: RunDir, *, again: bool = False, wait: bool = True) -> None:
+        """Bring the directory up to date and keep it so; `again`: even if the run has ended, by its log.
+
+        With `wait`, return when that is done or cannot be done now.
+        """
 
     def take_over(self, run: RunDir) -> int:
         """Follow a run that was started there just now. Returns the process that does so."""
@@ -83,11 +86,11 @@ def named(run: RunDir) -> str:
     return LOCAL if paths.gone(note) else documents.read_text(note, 256).strip()
 
 
-def attend(run: RunDir, *, again: bool = False) -> None:
+def attend(run: RunDir, *, again: bool = False, wait: bool = True) -> None:
     """Bring a run's directory up to date if another machine has the run; see `Mirrors`."""
     chosen = of(run)
     if isinstance(chosen, Mirrors):
-        chosen.attend(run, again=again)
+        chosen.attend(run, again=again, wait=wait)
 
 
 def training(run: RunDir, *, force: bool = False) -> Job:

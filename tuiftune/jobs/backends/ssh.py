@@ -19,6 +19,7 @@ from tuiftune.runs.store.directory import DIRECTORY_MODE, FILE_MODE
 from tuiftune.runs.store.elsewhere import Elsewhere
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from tuiftune.engine_call import Job
@@ -30,6 +31,7 @@ POLL_SECONDS = 0.5
 AGAIN_SECONDS = 5.0  # between two looks at whether a process follows the run
 HEARS_WITHIN = 20.0  # seconds that a command waits for news
 _looked: dict[str, float] = {}
+_followers: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class Ssh:
@@ -54,10 +56,11 @@ class Ssh:
                 _follow(run)
         return seen
 
-    def attend(self, run: RunDir, *, again: bool = False) -> None:
+    def attend(self, run: RunDir, *, again: bool = False, wait: bool = True) -> None:
         """Bring the run's directory up to date, and keep it so while the run lasts.
 
-        `again`: ask the machine even if the run has ended or the machine was taken for gone.
+        `again`: ask the machine even if the run has ended or the machine was taken for gone. `wait`: return
+        only when it has answered, or could not be reached.
         """
         seen = vitals(run)
         if not (seen.running or (again and seen.state != "done")):
@@ -65,10 +68,11 @@ class Ssh:
         known, before = elsewhere.known(run), time.time()
         if _followed(run):
             return
-        if known is not None and not seen.running:
-            elsewhere.keep(run, replace(known, state="running", why="", trouble=""))
+        if known is not None:
+            state = known.state if seen.running else "running"
+            elsewhere.keep(run, replace(known, state=state, why="", trouble=""))
         _follow(run)
-        until = time.monotonic() + HEARS_WITHIN
+        until = time.monotonic() + (HEARS_WITHIN if wait else 0.0)
         while time.monotonic() < until:
             known = elsewhere.known(run)
             if known is not None and (known.heard > before or known.trouble or known.state == "gone"):
@@ -89,9 +93,9 @@ class Ssh:
         return True
 
     def returned(self, job: int) -> int | None:
-        """The process there is none of ours; the run's log has its exit code."""
-        del job
-        return None
+        """Return the exit code of the process that follows the run, if it is one of this process."""
+        follower = _followers.get(job)
+        return None if follower is None else follower.poll()
 
     def stream(self, run: RunDir) -> Iterator[list[Event]]:
         self.attend(run, again=True)
@@ -115,7 +119,9 @@ def _follow(run: RunDir) -> int:
     log = os.open(run.control_path / f"{mirror.LOCK}.log", flags, FILE_MODE)
     try:
         words = interpreter.command("tuiftune.jobs.rented.mirror", str(run.path))
-        return interpreter.start(words, stdout=log, stderr=log, session=True).pid
+        follower = interpreter.start(words, stdout=log, stderr=log, session=True)
+        _followers[follower.pid] = follower
+        return follower.pid
     finally:
         os.close(log)
 

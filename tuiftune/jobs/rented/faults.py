@@ -62,8 +62,15 @@ def of_ssh(said: str, address: Address) -> UserError:
     )
 
 
-def of_command(said: str, code: int, address: Address, doing: str) -> UserError:
+def of_command(said: str, code: int, address: Address, doing: str, *, to_here: bool = False) -> UserError:
     """Return the error for a command there, or a copy, that failed with `code`. `doing`: as "copying …"."""
+    if _FULL.search(said) and to_here:
+        return UserError(
+            f"the disk is full while {doing} from {address}",
+            place="this machine",
+            remedy="free some space",
+            exit_code=ExitCode.DISK_FULL,
+        )
     if _FULL.search(said):
         return UserError(
             f"its disk is full while {doing}",

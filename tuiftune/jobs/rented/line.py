@@ -163,7 +163,7 @@ class Line:
             raise LineLostError(
                 f"the connection broke while {doing}", place=str(self.address), exit_code=ExitCode.FAILED
             )
-        raise faults.of_command(said, code, self.address, doing)
+        raise faults.of_command(said, code, self.address, doing, to_here=not checksum)
 
     def _silent(self, seconds: float) -> LineLostError:
         return LineLostError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths, trackers
+from tuiftune.data.read.hub import looks_like_id
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import money, size
 from tuiftune.hardware import cards, prices
@@ -20,7 +21,7 @@ from tuiftune.jobs.rented.faults import LineLostError
 from tuiftune.jobs.rented.line import Line
 from tuiftune.jobs.rented.mirror import patience
 from tuiftune.jobs.rented.record import Record
-from tuiftune.plan.inputs import WEIGHTS, look_through
+from tuiftune.plan.inputs import DATA, WEIGHTS, look_through
 from tuiftune.preset.file import dump, loads
 from tuiftune.preset.places import absolute
 from tuiftune.runs.store.directory import (
@@ -91,7 +92,6 @@ def prepare(
     name = _name(root, name or preset.name, found, address, asked=name is not None)
     equipped = equip.equip(line, found, wanted.python, say, watch, patience=patience())
     _send(line, sent, found, name, say, watch)
-    _start(line, found, equipped, name, say, preflight)
     kept = Record(
         host=address.host,
         user=address.user,
@@ -104,7 +104,12 @@ def prepare(
         report_to=tuple(preset.run.report_to),
         sync_to=preset.run.sync_to,
     )
-    return _created(line, kept, root, name, dump(absolute(preset)))
+    try:
+        _start(line, found, equipped, name, say, preflight)
+        return _created(line, kept, root, name, dump(absolute(preset)))
+    except (LineLostError, KeyboardInterrupt):
+        say(f"{address} may train it all the same. Follow it: `tuiftune watch {name} --on ssh:{address}`")
+        raise
 
 
 def attach(
@@ -198,7 +203,11 @@ def _check_here(preset: Preset, root: Path, name: str | None) -> None:
     check_root(root)
     trackers.check(preset.run.report_to)
     places_to_copy.check(preset.run.sync_to)
-    look_through(preset, without=(WEIGHTS,))
+    data = preset.data
+    named = [data.train] if isinstance(data.train, str) else list(data.train)
+    named += [one for one in (data.eval, data.test) if isinstance(one, str)]
+    away = any(looks_like_id(one) for one in (*named, *(source.path for source in data.mix)))
+    look_through(preset, without=(WEIGHTS, DATA) if away else (WEIGHTS,))
 
 
 def _name(root: Path, name: str, found: Machine, address: Address, *, asked: bool) -> str:
