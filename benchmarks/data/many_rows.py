@@ -1,10 +1,12 @@
-"""What rows cost before the first step, from ten thousand to a million: read, split, tokenized; then again.
+"""What rows cost before the first step, from ten thousand to ten million: read, split, tokenized; then again.
 
-    python benchmarks/data/many_rows.py [--rows 10000 100000 1000000] [--processes N] [--folder DIR]
+    python benchmarks/data/many_rows.py [--rows 10000 100000 1000000] [--words 100] [--text]
+        [--processes N] [--folder DIR]
 
-The corpus and the tokenizer are those of `tokenising.py`. Every job runs in a process of its own: the first
-start with an empty cache, then a second one. Memory is sampled over the process and those it started; what is
-mapped from files counts as resident while it is in use, and is given back when others need it.
+The tokenizer is that of `tokenising.py`, the rows are `corpus.write_many`'s. Every job runs in a process of
+its own: the first start with an empty cache, then a second one. Memory (PSS: what several processes share is
+counted once) is sampled over the process and those it started; what is mapped from files counts as resident
+while it is in use, and is given back when others need it.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from corpus import write
+from corpus import write, write_many
 from tokenising import make_tokenizer
 
 
@@ -59,31 +61,33 @@ class Memory:
     def __init__(self) -> None:
         self.private = self.resident = 0
         self._over = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
 
     def _watch(self) -> None:
         import psutil
 
         own = psutil.Process()
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.5):
             private = resident = 0
             for one in (own, *own.children(recursive=True)):
                 try:
-                    told = Path(f"/proc/{one.pid}/status").read_text().splitlines()
+                    told = Path(f"/proc/{one.pid}/smaps_rollup").read_text().splitlines()[1:]
                     fields = dict(line.split(":", 1) for line in told)
-                    private += int(fields["RssAnon"].split()[0]) >> 10
-                    resident += int(fields["VmRSS"].split()[0]) >> 10
+                    private += int(fields["Pss_Anon"].split()[0]) >> 10
+                    resident += int(fields["Pss"].split()[0]) >> 10
                 except (OSError, KeyError, ValueError):
                     continue
             self.private, self.resident = max(self.private, private), max(self.resident, resident)
 
     def end(self) -> dict[str, int]:
         self._over.set()
+        self._thread.join()
         return {"private MB": self.private, "resident MB": self.resident}
 
 
-def start(folder: Path, path: Path, processes: int | None) -> dict[str, Any]:
-    """What a run does with its rows up to its trainer."""
+def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> dict[str, Any]:
+    """What a run does with its rows up to its trainer, then 50 batches of 16 rows from the middle on."""
     from tuiftune.engine.process import libraries
 
     libraries.environment()
@@ -101,7 +105,8 @@ def start(folder: Path, path: Path, processes: int | None) -> dict[str, Any]:
     rows.MANY_BYTES = 1
     if processes:
         kept.processes = lambda: processes
-    values = {"model": {"base": str(folder)}, "data": {"train": str(path), "max_length": 2048}}
+    values: dict[str, Any] = {"model": {"base": str(folder)}, "method": {"stage": stage_key}}
+    values["data"] = {"train": str(path), "max_length": 2048}
     wanted: Any = SimpleNamespace(preset=Preset.model_validate(values))
     base = Base(str(folder), str(folder), None, None, remote_code=False)
     report: Any = Quiet()
@@ -109,21 +114,31 @@ def start(folder: Path, path: Path, processes: int | None) -> dict[str, Any]:
     def make() -> Tokeniser:
         return Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
 
+    half = stage(stage_key)
     memory, cpu, began = Memory(), _cpu(), time.monotonic()
     examples = rows.load(wanted.preset, report, lambda: None)
-    read, own = time.monotonic(), time.process_time()
-    training, held_out = kept.prepared(base, stage("sft"), make, examples, wanted, report, lambda: None)
+    read, after_reading, own = time.monotonic(), _cpu(), time.process_time()
+    training, held_out, _ = kept.prepared(base, half, make, examples, wanted, report, lambda: None)
     leaked = rows.leaked(training, held_out)
-    ended, own = time.monotonic(), time.process_time() - own
-    training.dataset[training.rows // 2]
+    ended, after_tokenizing, own = time.monotonic(), _cpu(), time.process_time() - own
+    count = training.rows + (held_out.rows if held_out else 0)
+    first = training.rows // 2
+    training.dataset[first : first + 16]
+    batch = time.monotonic()
+    for step in range(1, 50):
+        training.dataset[(first + 16 * step) % training.rows : (first + 16 * step) % training.rows + 16]
+    steps = time.monotonic()
     rate = report.rate()
     return {
-        "rows": training.rows + (held_out.rows if held_out else 0),
+        "rows": count,
         "read s": round(read - began, 2),
+        "read CPU s": round(after_reading - cpu, 2),
         "tokenize s": round(ended - read, 2),
-        "CPU s": round(_cpu() - cpu, 2),
-        "of it in one process while tokenizing": round(own, 2),
+        "tokenize CPU s": round(after_tokenizing - after_reading, 2),
+        "of it in one process": round(own, 2),
         "rows a second": rate and round(rate),
+        "first batch s": round(batch - ended, 2),
+        "50 batches s": round(steps - ended, 2),
         "leaked": leaked,
         **memory.end(),
         "digest": training.digest[:16],
@@ -132,6 +147,7 @@ def start(folder: Path, path: Path, processes: int | None) -> dict[str, Any]:
 
 
 def _cpu() -> float:
+    """Seconds of this process and of those it has started and ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
@@ -144,25 +160,30 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, help="that tokenize; as many as there are cores if not given"
     )
+    parser.add_argument("--words", type=int, default=100, help="in a row, on average")
+    parser.add_argument("--text", action="store_true", help="plain text, for continued pre-training")
     parser.add_argument("--folder", type=Path, help="keep corpus and tokenizer here, and use them again")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(start(given.folder / "chatml", given.child, given.processes)), flush=True)
+        key = "pretrain" if given.text else "sft"
+        print(json.dumps(start(given.folder / "chatml", given.child, key, given.processes)), flush=True)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(exist_ok=True)
         cache = folder / "cache"
         words = [sys.executable, __file__, "--folder", str(folder)]
+        if given.text:
+            words.append("--text")
         if given.processes:
             words += ["--processes", str(given.processes)]
         for count in given.rows:
-            path = folder / f"rows-{count}.jsonl"
+            path = folder / f"{'text' if given.text else 'rows'}-{count}-{given.words}.jsonl"
             if not path.exists():
-                write(path, count)
+                write_many(path, count, given.words, text=given.text)
             if not (folder / "chatml").exists():
-                make_tokenizer(folder, path, 32_000)
+                make_tokenizer(folder, write(folder / "corpus.jsonl", 20_000), 32_000)
             shutil.rmtree(cache, ignore_errors=True)
             for _ in range(2):
                 environment = {**os.environ, "TUIFTUNE_CACHE": str(cache)}

@@ -154,6 +154,10 @@ def test_columns_are_the_rows(
             half = stage(key)
             plain = foreign.plainly(foreign.Foreign(tokeniser, half.rows, {}), examples)
             assert columns.packed(tokeniser, words, examples, half.cut) == plain
+        chats = [one for one in examples if one.messages]
+        expected = [tokeniser.completion_lengths([one]) for one in chats]
+        tokeniser.words = words
+        assert [tokeniser.completion_lengths([one]) for one in chats] == expected
 
 
 def test_common_rows_need_no_offsets(variants: dict[str, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
     from tuiftune.data.chat.template import Template
+    from tuiftune.data.chat.word_tokens import WordTokens
     from tuiftune.data.example import Example, Message
 
 
@@ -117,6 +118,7 @@ class Tokeniser:
         self.backend, self.template = backend, template
         self.max_length, self.loss_on, self.own_template = max_length, loss_on, own_template
         self.reasoning = reasoning
+        self.words: WordTokens | None = None  # what many rows are tokenized with
         added = backend.get_added_tokens_decoder()
         self.eos = template.special.get("eos_token", "")
         self._special = {token.content for token in added.values() if token.special} | {self.eos} - {""}
@@ -177,8 +179,11 @@ class Tokeniser:
         """Tokens that a model writes for each row: of the answer itself, and of what stands around it
         (reasoning, channel marks, end of turn: at least 1).
         """
-        rows = self.encoded([self.render(example) for example in examples], add_special_tokens=False)
+        rendered = [self.render(example) for example in examples]
         references = [without(example.reference).strip() for example in examples]
+        if self.words is not None and (known := self.words.completion_lengths(rendered, references)):
+            return known
+        rows = self.encoded(rendered, add_special_tokens=False)
         answers = self.backend.encode_batch(references, add_special_tokens=False)
         found = []
         for row, answer in zip(rows, answers, strict=True):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import AddedToken, Tokenizer
 
+    from tuiftune.data.chat.spans import Rendered
+
 MOST_WORDS = 300_000  # that are remembered: about 200 bytes each
 TOGETHER = 512  # unknown words that are tokenized as one text
 LONGEST_WORD = 64  # characters of one that is remembered
@@ -127,6 +129,31 @@ class WordTokens:
         for row, at, pieces in asked.pieces:
             row[at] = b"".join(cast("list[bytes]", pieces))
         return [b"".join(cast("list[bytes]", row)) for row in rows]
+
+    def completion_lengths(
+        self, rows: Sequence[Rendered], references: Sequence[str]
+    ) -> list[tuple[int, int]] | None:
+        """`Tokeniser.completion_lengths` of rendered rows; None where that needs the tokenizer's offsets."""
+        import numpy as np
+
+        if self.lead is not None:
+            return None
+        found = []
+        tokens, answers = self.encode([row.text for row in rows]), self.encode(references)
+        for row, own, answer in zip(rows, tokens, answers, strict=True):
+            size = len(answer) // 4
+            if row.start is None:
+                found.append((size, 1))
+                continue
+            reached = np.cumsum(self.sizes[np.frombuffer(own, dtype=np.int32)], dtype=np.int64)
+            begins = len(row.text[: row.start].encode())
+            before = int(np.searchsorted(reached, begins, side="right"))
+            if not len(reached) or reached[-1] != len(row.text.encode()):
+                return None
+            if begins != (reached[before - 1] if before else 0):
+                return None  # a token reaches over the end of the prompt
+            found.append((size, max(len(reached) - before - size, 1)))
+        return found
 
     def _look_up(self, chunk: str, row: _Row, at: int, asked: _Asked) -> None:
         """Put the tokens of a stretch of text into a row, now or when all that is unknown has been asked."""

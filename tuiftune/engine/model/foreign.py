@@ -57,14 +57,13 @@ class Row(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Foreign:
     """A request: a tokenizer, how it renders rows, and the examples by purpose; how rows of one sequence are
-    cut, and the words that are known, where whole columns of them are made.
+    cut.
     """
 
     tokeniser: Tokeniser
     rows: Rows
     examples: Mapping[str, Sequence[Example]]
     cut: str = ""
-    words: WordTokens | None = None
 
 
 def behind_fence(
@@ -99,8 +98,8 @@ def members(base: Base, half: EngineStage, make: Callable[[], Tokeniser], count:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         tokeniser = make()
         tokeniser.stop_tokens()
-        words = WordTokens.of(tokeniser.backend) if half.cut else None
-        return Foreign(tokeniser, half.rows, {}, half.cut, words)
+        tokeniser.words = WordTokens.of(tokeniser.backend)
+        return Foreign(tokeniser, half.rows, {}, half.cut)
 
     _fetch(base)
     from transformers import AutoTokenizer
@@ -134,8 +133,9 @@ def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, sto
 def packed(foreign: Foreign, sent: Sent) -> Packed:
     """Rows that were sent, tokenized. Asked behind the fence."""
     examples = examples_of(sent)
-    if foreign.words is not None:
-        return columns.packed(foreign.tokeniser, foreign.words, examples, foreign.cut)
+    words = foreign.tokeniser.words
+    if foreign.cut and words is not None:
+        return columns.packed(foreign.tokeniser, words, examples, foreign.cut)
     return plainly(foreign, examples)
 
 
@@ -211,14 +211,15 @@ def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:
-    _try(foreign.tokeniser, [example for example in foreign.examples[which][start:stop] if example.messages])
+    chats = [example for example in foreign.examples[which][start:stop] if example.messages]
+    foreign.tokeniser.completion_lengths(chats)
+    _try(foreign.tokeniser, chats)
 
 
 def _try(tokeniser: Tokeniser, chats: Sequence[Example]) -> None:
-    tokeniser.completion_lengths(chats)
-    for example in chats:
+    for example, row in zip(chats, tokeniser.rows(chats), strict=True):
         tokeniser.answer(tokeniser.prompt(example.prompt))
-        tokeniser.answer(tokeniser.rows([example])[0].ids)
+        tokeniser.answer(row.ids)
 
 
 def _fetch(base: Base) -> None:
