@@ -11,6 +11,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, interpreter
+from tuiftune.chat.source import bring
 from tuiftune.engine_call import Job, refusal
 from tuiftune.errors import UserError
 
@@ -22,24 +23,44 @@ if TYPE_CHECKING:
     from tuiftune.chat.source import Source
 
 ENDS_WITHIN = 5.0  # seconds
+ENDED = "the chat's process has ended"
 
 
 class Session:
     """One process for the models of a chat. Its events are taken by one thread; any may ask and stop."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """Starts the process, which takes some seconds to be `ready`."""
+        """Nothing is started before `start`."""
         self.sources = tuple(sources)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (`close` does)
         self._number = 0
-        job = Job("chat", tuple(one.given for one in sources))
-        self._process = interpreter.start(
-            job.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, session=True
-        )
+        self._process: subprocess.Popen[bytes] | None = None
         self._heard: Queue[dict[str, Any] | None] = Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._closed = False
+        self._guard = threading.Lock()
+
+    def start(self) -> None:
+        """Download what is not on this machine, and start the process, which is `ready` some seconds later.
+
+        UserError for what can't be had.
+        """
+        for one in self.sources:
+            bring(one.given)
+        job = Job("chat", tuple(one.given for one in self.sources))
+        with self._guard:
+            if self._closed:
+                return
+            self._process = interpreter.start(
+                job.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, session=True
+            )
+        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
 
     def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *fault: object) -> None:
@@ -48,7 +69,7 @@ class Session:
     @property
     def ended(self) -> bool:
         """Whether the process is gone."""
-        return self._process.poll() is not None
+        return self._process is None or self._process.poll() is not None
 
     def event(self) -> dict[str, Any]:
         """What the process says next. UserError where it ended, with its last line. Ctrl-C loses nothing."""
@@ -56,11 +77,13 @@ class Session:
         if found is not None:
             return found
         self._heard.put(None)  # asked again, the same is told
+        if self._process is None:  # closed before it was started
+            raise UserError(ENDED, remedy="start the chat again")
         code = self._process.wait()
         self._said.seek(0)
         said = self._said.read().decode("utf-8", "replace")
         if code <= 0:
-            raise UserError("the chat's process has ended", remedy="start the chat again")
+            raise UserError(ENDED, remedy="start the chat again")
         raise refusal(said, code, "")
 
     def ready(self) -> Iterator[str]:
@@ -69,9 +92,9 @@ class Session:
             yield str(event.get("detail", ""))
         self.device, self.notes = str(event["device"]), [str(one) for one in event.get("notes") or ()]
 
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
             self._heard.put(documents.loads(line))
         self._heard.put(None)
 
@@ -91,21 +114,30 @@ class Session:
         self._send({"stop": True})
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, or keep it from being started."""
+        with self._guard:
+            self._closed = True
+        process = self._process
+        if process is None:
+            self._heard.put(None)
+            self._said.close()
+            return
         with suppress(OSError):
-            if self._process.stdin is not None:
-                self._process.stdin.close()
+            if process.stdin is not None:
+                process.stdin.close()
         try:
-            self._process.wait(ENDS_WITHIN if self._process.poll() is None else None)
+            process.wait(ENDS_WITHIN if process.poll() is None else None)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
         self._said.close()
 
     def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
+        process = self._process
         try:
-            self._process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-            self._process.stdin.flush()
+            if process is None or process.stdin is None:
+                raise ValueError
+            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            process.stdin.flush()
         except (OSError, ValueError):
-            raise UserError("the chat's process has ended", remedy="start the chat again") from None
+            raise UserError(ENDED, remedy="start the chat again") from None

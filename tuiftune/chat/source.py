@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths, stages
 from tuiftune.errors import UserError
+from tuiftune.models import download
 from tuiftune.models.resolve import BUILTIN
 from tuiftune.printable import printable
+from tuiftune.runs.store import base
 from tuiftune.runs.store.directory import PLAN, RunDir
 from tuiftune.runs.store.find import find
 
@@ -63,6 +65,17 @@ def source(name: str, root: Path | None = None) -> Source:
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return Source(name, f"model:{name}")
     return of_run(find(name, root))
+
+
+def bring(given: str) -> None:
+    """Download what the engine loads for `KIND:WHERE`, if it is not on this machine. UserError if it can't be
+    had.
+    """
+    kind, _, where = given.partition(":")
+    if kind in ("run", BASE):
+        base.bring(RunDir.open(paths.given(where)), base=kind == BASE)
+    elif kind in ("model", "adapter"):
+        download.bring(where)
 
 
 def of_run(run: RunDir) -> Source:

@@ -47,13 +47,15 @@ def _columns(given: list[str] | None) -> dict[str, str]:
 
 
 def _tokenizer(model: str | None) -> Path | None:
-    """Return the directory of a model's tokenizer. Raises UserError if it is not on this machine."""
+    """Return the directory of a model's tokenizer, downloaded if need be. UserError if there is none."""
     if model is None:
         return None
     from tuiftune.data.tokens import has_tokenizer
     from tuiftune.errors import UserError
+    from tuiftune.models import download
     from tuiftune.models.resolve import resolve
 
+    download.bring(model, weights=False)
     path = resolve(model).path
     if not has_tokenizer(path):
         raise UserError(
@@ -73,9 +75,7 @@ def inspect(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            "--model", metavar="M", help="Base model on this machine whose tokenizer counts the tokens."
-        ),
+        typer.Option("--model", metavar="M", help="Base model whose tokenizer counts the tokens."),
     ] = None,
     max_length: MaxLength = 2048,
     evaluation: Evaluation = "0.05",
@@ -269,15 +269,19 @@ def tokens(
     The tokens come from the preprocessing used in training.
     """
     from tuiftune import documents, engine_call
+    from tuiftune.cli.data_progress import busy
     from tuiftune.cli.data_tokens import render
     from tuiftune.cli.terminal import out, plain, unicode, write_json
+    from tuiftune.models import download
 
+    download.bring(model, weights=False)
     arguments = ["--model", model, "--row", str(row), "--max-length", str(max_length)]
     arguments += ["--loss-on", loss_on, "--format", format_, *(f"--column={pair}" for pair in column or [])]
     arguments += [f"--system={system}"] if system else []
     arguments += [] if reasoning == "keep" else ["--reasoning", reasoning]
     job = engine_call.Job("tokens", (*arguments, "--", *map(_kept, files)))
-    document = documents.loads(engine_call.ask(job) or b"{}")
+    with busy("tokenizing"):
+        document = documents.loads(engine_call.ask(job) or b"{}")
     if json:
         write_json(document, "data-tokens")
     else:

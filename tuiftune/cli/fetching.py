@@ -26,7 +26,9 @@ class Shown:
 
         if quiet():
             return
-        if progress.over:
+        if progress.announced:
+            say(progress.announced)
+        elif progress.over:
             self._end()
             say(f"{progress.what}: {size(progress.total)} downloaded and verified")
         elif err().is_terminal:

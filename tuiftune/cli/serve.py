@@ -46,8 +46,11 @@ def serve(
     1 failed, 2 bad input.
     """
     from tuiftune.chat import serving
+    from tuiftune.chat.source import bring
 
     found = serving.serving(models, host, port, api_key_env, engine, runs, log_requests)
+    for one in found.models:
+        bring(one.given)
     raise typer.Exit(_vllm(found) if found.engine == serving.VLLM else _own(found))
 
 

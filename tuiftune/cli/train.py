@@ -255,10 +255,12 @@ def resume(
         from tuiftune.runs.store.amend import give_budget
 
         give_budget(found, max_usd=max_usd, max_hours=max_hours)
-    if detach and not seen.running:
-        from tuiftune.jobs.prepare import check_inputs
+    if not seen.running:
+        from tuiftune.jobs.prepare import bring_models, check_inputs
 
-        check_inputs(found)
+        if detach:
+            check_inputs(found)
+        bring_models(found)
     _run(found.path, detach, force, keep_alive=keep_alive, json=json)
 
 

@@ -23,6 +23,7 @@ from tuiftune.engine_call import Job
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.preset.sizes import format_size
 from tuiftune.printable import printable
+from tuiftune.runs.store import base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,16 +56,25 @@ def prepare(run: RunDir, wanted: Wanted) -> Prepared:
                 place=f"--{name.replace('_', '-')}",
                 remedy=f"leave it out; it belongs to {takers}",
             )
-    facts = facts_of(run, wanted.base)
-    if (refused := target.refuses(facts, form)) is not None:
-        raise UserError(refused[0], place=f"--to {target.key}", remedy=refused[1])
-    check_tools(target, facts, form, dict(wanted.options))
+    facts = _able(run, wanted, target, form)
+    if facts.adapter and facts.source is None and wanted.base is None:
+        base.bring(run)
+        facts = _able(run, wanted, target, form)
     name = target.key if form is target.forms[0] else f"{target.key}-{form.key}"
     place = paths.absolute(wanted.output) if wanted.output is not None else run.path / "exports" / name
     prepared = Prepared(run, wanted, target, form, facts, place)
     _check_place(prepared)
     _check_disk(prepared)
     return prepared
+
+
+def _able(run: RunDir, wanted: Wanted, target: Target, form: Form) -> Facts:
+    """The facts of a run that can leave in a form. UserError for one that can't, as far as is known yet."""
+    facts = facts_of(run, wanted.base)
+    if (refused := target.refuses(facts, form)) is not None:
+        raise UserError(refused[0], place=f"--to {target.key}", remedy=refused[1])
+    check_tools(target, facts, form, dict(wanted.options))
+    return facts
 
 
 def check_tools(target: Target, facts: Facts, form: Form, options: Mapping[str, str]) -> None:

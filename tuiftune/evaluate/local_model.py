@@ -9,16 +9,18 @@ from tuiftune import paths
 from tuiftune.engine_call import Conversation, Job
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate.contender import Answered, Likelihood
+from tuiftune.models import download
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from tuiftune.data.example import Message
 
 BASE, TUNED = "base", "tuned"
-WEIGHTS = ("*.safetensors", "config.json", "adapter_config.json", "tokenizer.json", "chat_template.jinja")
+ADAPTER = "adapter_config.json"
+WEIGHTS = ("*.safetensors", "config.json", ADAPTER, "tokenizer.json", "chat_template.jinja")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Source:
         revision = () if self.revision is None else ("--revision", self.revision)
         return Job("answer", ("--model", self.model, *revision))
 
+    def bring(self, which: Collection[str]) -> None:
+        """Download what its models of these names are loaded with. UserError if it can't be had."""
+        whole = self.files is not None and not paths.is_file(self.files / ADAPTER)
+        download.bring(self.model, self.revision, weights=BASE in which or not whole)
+
     def identity(self, which: str) -> str:
         """Return what the answers of one of its models depend on: names, sizes and times of its files."""
         directory = self.files if which == TUNED else paths.given(self.model)
@@ -68,6 +75,8 @@ class Session:
         self.source = source
         self._conversation: Conversation | None = None
         self._ready: dict[str, Any] = {}
+        self.asked: set[str] = set()  # the models that are, or will be
+        self._brought: set[str] = set()
 
     def request(self, kind: str, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the lines that answer a request. One that is left before its end ends the process: its other
@@ -105,6 +114,9 @@ class Session:
             self._conversation = None
 
     def _opened(self) -> Conversation:
+        if not self.asked <= self._brought:
+            self.source.bring(self.asked)
+            self._brought |= self.asked
         if self._conversation is None:
             self._conversation = Conversation(self.source.job(), self.source.place)
             try:
@@ -122,6 +134,7 @@ class LocalModel:
 
     def __init__(self, session: Session, which: str) -> None:
         self.session, self.which = session, which
+        session.asked.add(which)
         source = session.source
         self.name = source.place if source.run is None and which == BASE else f"{source.place} ({which})"
         self.identity = source.identity(which)

@@ -20,13 +20,17 @@ FIRST = 1.0  # seconds before a rate is told
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes here and in all, those of an earlier attempt included; bytes/s, None until it is measured."""
+    """Bytes here and in all, those of an earlier attempt included; bytes/s, None until it is measured.
+
+    `announced`: what is said of a download before its first byte.
+    """
 
     what: str
     done: int
     total: int
     rate: float | None = None
     over: bool = False
+    announced: str = ""
 
     @property
     def seconds(self) -> float | None:
@@ -38,6 +42,8 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total else 1.0
 
     def __str__(self) -> str:
+        if self.announced:
+            return self.announced
         words = f"{percent(self.share)} of {size(self.total)}"
         if self.rate and not self.over:
             words += f", {size(self.rate)}/s, {duration(self.seconds)} left"
@@ -57,6 +63,12 @@ def listen(listener: Callable[[Progress], None] | None) -> None:
     It is called at most every quarter of a second, by the thread that asked for the download.
     """
     _listeners[:] = [] if listener is None else [listener]
+
+
+def announce(what: str, done: int, total: int, words: str) -> None:
+    """Tell the listener what a download will be, before it begins. What it raises ends it."""
+    for listener in _listeners:
+        listener(Progress(what, done, total, announced=words))
 
 
 class Meter:

@@ -22,6 +22,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import measured
 from tuiftune.evaluate.scorers.base import Scorer
 from tuiftune.jobs.contenders import source_of
+from tuiftune.models import download
 from tuiftune.models.resolve import resolve
 from tuiftune.printable import printable
 
@@ -81,6 +82,7 @@ def measure(
     model = source.model
     if adapter and source.run is None and source.files is not None:
         model = str(documents.read_json(source.files / ADAPTER).get("base_model_name_or_path"))
+    download.bring(model, source.revision)
     base = resolve(model, source.revision)
     where = str(base.path) if base.path is not None else base.reference
     dtype = source.precision.partition(" ")[0] or "auto"

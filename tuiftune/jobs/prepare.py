@@ -12,7 +12,7 @@ from tuiftune import stages, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import best_by
 from tuiftune.jobs import place
-from tuiftune.models.download import check, planned, with_weights
+from tuiftune.models.download import bring, check, planned, with_weights
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan import teacher
 from tuiftune.plan.document import of_run
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.data.example import Example
+    from tuiftune.models.reference import BaseModel
     from tuiftune.plan.inputs import Inputs
     from tuiftune.plan.model import Plan
     from tuiftune.preset.schema import Preset
@@ -80,6 +81,7 @@ def prepare(
     if not inputs.model.weights:
         inputs = replace(inputs, model=with_weights(inputs.model, tell))
         plan = inputs.plan(gpu)
+    teacher.bring(inputs.preset, tell)
     tell("hashing data and base model")
     document = {"schema": "tuiftune/run-plan@1", **of_run(plan, inputs, preflight)}
     document["provenance"] = known = provenance.of_inputs(inputs)
@@ -117,9 +119,12 @@ def ready(
     _check_fits(plan, inputs, root)
     _check_limit(plan)
     best_by.resolve(plan.resolved, stages.every()[plan.resolved.method.stage])
-    require_reachable(inputs.model)
+    taught = teacher.of(inputs.preset)
+    for model in (inputs.model,) if taught is None else (inputs.model, taught):
+        require_reachable(model)
     place.check(preset.run.sync_to)
-    _check_download(plan, inputs, root, say or _silent)
+    for model in (inputs.model,) if taught is None else (inputs.model, taught):
+        _check_download(model, plan, inputs, root, say or _silent)
     return inputs, plan
 
 
@@ -168,6 +173,16 @@ def check_inputs(run: RunDir) -> None:
         require(taught)
 
 
+def bring_models(run: RunDir) -> None:
+    """Download what a run that is to be resumed is trained with and this machine no longer has. UserError if
+    it can't be had.
+    """
+    preset = run.plan().preset(printable(str(run.plan_path)))
+    bring(preset.model.base, preset.model.revision)
+    if (taught := teacher.of(preset)) is not None:
+        bring(taught.reference, taught.revision)
+
+
 def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
     """Raise UserError with exit code 3 and the nearest alternatives if memory or disk space is too small."""
     from tuiftune.hardware.disks import disk_of
@@ -193,12 +208,14 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
         )
 
 
-def _check_download(plan: Plan, inputs: Inputs, root: Path, tell: Callable[[str], None]) -> None:
+def _check_download(
+    model: BaseModel, plan: Plan, inputs: Inputs, root: Path, tell: Callable[[str], None]
+) -> None:
     """Say what is to be downloaded first. UserError if there is no access to it, or no space for it."""
     from tuiftune.hardware.disks import disk_of
     from tuiftune.hub.cache import cache_root
 
-    download = planned(inputs.model)
+    download = planned(model)
     if download is None:
         return
     tell(str(download))

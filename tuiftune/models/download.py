@@ -6,18 +6,20 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.figures import plural, size
-from tuiftune.hub import fetch, remote
+from tuiftune.hub import fetch, progress, remote
 from tuiftune.hub.faults import offline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tuiftune.hub.remote import Remote, RemoteFile
     from tuiftune.models.reference import BaseModel
 
 PLACE = "model.base"
+ADAPTER = "adapter_config.json"
 BY_NAME = ("catalogue", "cache", "hub")  # sources of models that are named by their ID
 BYTES_A_PARAMETER = 2  # most are published in bfloat16
 _SMALL = re.compile(r"[^/]+\.(json|jinja|model|txt|tiktoken|py)|README\.md")
@@ -42,14 +44,18 @@ class Download:
         return fetch.bytes_left(self.remote, self.files)
 
     def __str__(self) -> str:
-        """What is said before it starts. The time is known once a rate was measured."""
-        lacking, left = fetch.missing(self.remote, self.files), self.bytes_left
+        return self.announced(self.files)
+
+    def announced(self, files: Sequence[RemoteFile]) -> str:
+        """Return what is said before `files` are downloaded. The time is known once a rate was measured."""
+        lacking, left = fetch.missing(self.remote, files), fetch.bytes_left(self.remote, files)
         whole = sum(one.size for one in lacking)
         began = f", {size(whole - left)} of them here already" if left < whole else ""
         facts = [f"license {self.remote.licence}" if self.remote.licence else "license not stated"]
         facts += ["gated: your access was checked"] if self.remote.gated else []
+        what = "" if files == self.files else "the tokenizer of "
         return (
-            f"{self.remote.id} is not on this machine: {size(whole)} to download in "
+            f"{what}{self.remote.id} is not on this machine: {size(whole)} to download in "
             f"{plural(len(lacking), 'file')}{began} ({', '.join(facts)}), {size(fetch.free_bytes())} free"
         )
 
@@ -113,6 +119,42 @@ def with_weights(model: BaseModel, say: Callable[[str], None]) -> BaseModel:
     say(f"downloading {model.reference}")
     fetch.fetch(download.remote, download.files)
     return _found_again(model)
+
+
+def bring(reference: str, revision: str | None = None, *, weights: bool = True) -> None:
+    """Bring the files of a model that is to be loaded onto this machine; of an adapter, its base model's.
+
+    The one way for whatever loads a model that no preset plans (chat, evaluation, export, a server): the
+    listener of `hub.progress` is told size, license, gate and free space first, then the progress.
+
+    Args:
+        weights: False if only its config, tokenizer and template are needed.
+
+    Raises:
+        UserError: if there is no such model, no access, no space or no network, or it was stopped.
+    """
+    from tuiftune.models.resolve import HUB_ID, resolve
+    from tuiftune.models.weights import require_reachable
+
+    path = paths.given(reference)
+    if paths.is_file(path / ADAPTER):
+        named = documents.read_json(path / ADAPTER).get("base_model_name_or_path")
+        if isinstance(named, str) and named and not paths.is_file(paths.given(named) / ADAPTER):
+            bring(named, weights=weights)
+        return
+    if not HUB_ID.match(reference) or paths.exists(path):
+        return  # a directory, or built in
+    model = resolve(reference, revision)
+    if weights:
+        require_reachable(model)
+    download = planned(model)
+    if download is None:
+        return
+    files = download.files if weights else download.small
+    if fetch.missing(download.remote, files):
+        whole, left = sum(one.size for one in files), fetch.bytes_left(download.remote, files)
+        progress.announce(download.remote.id, whole - left, whole, download.announced(files))
+        fetch.fetch(download.remote, files)
 
 
 def check(download: Download, also: int) -> None:

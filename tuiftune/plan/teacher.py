@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths, stages
 from tuiftune.errors import UserError
+from tuiftune.models.download import with_weights
 from tuiftune.models.resolve import resolve
 from tuiftune.plan.model import Reason
 from tuiftune.printable import printable
 from tuiftune.run_models import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
@@ -26,6 +28,16 @@ def of(preset: Preset) -> BaseModel | None:
     """The model that a preset's stage learns from; None if the stage has none, or none is named yet."""
     named = _named(preset)
     return _found(named) if named else None
+
+
+def bring(preset: Preset, say: Callable[[str], None]) -> None:
+    """Download the model that a preset's stage learns from, if it is not on this machine. UserError if it
+    can't be had.
+    """
+    found = of(preset)
+    if found is not None and not found.weights:
+        with_weights(found, say)
+        _found.cache_clear()  # it knew the model without its weights
 
 
 def check(preset: Preset, base: BaseModel) -> None:

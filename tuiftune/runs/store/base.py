@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.errors import UserError
+from tuiftune.models import download
 from tuiftune.printable import printable
 from tuiftune.runs.store.find import find
 
@@ -37,6 +38,16 @@ def model_of(name: str) -> Path:
         place=_place(run),
         remedy=f"merge it into its base model: tuiftune export {run.name} --to merged",
     )
+
+
+def bring(run: RunDir, *, base: bool = False) -> None:
+    """Bring what a run's result is loaded with onto this machine: the base model that its adapter belongs to,
+    and of a whole result the base model's tokenizer alone, unless the `base` model itself is asked.
+
+    UserError if it can't be had.
+    """
+    model = run.plan().preset(printable(str(run.plan_path))).model
+    download.bring(model.base, model.revision, weights=base or not is_whole(run))
 
 
 def is_whole(run: RunDir) -> bool:

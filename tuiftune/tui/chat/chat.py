@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tuiftune.chat.record import Record
     from tuiftune.chat.source import Source
+    from tuiftune.tui.kit.downloading import Downloading
 
 ROWS = 50  # evaluation rows that are offered
 LIMITS = {"temperature": (0.0, 10.0), "top_p": (0.01, 1.0), "seed": (0, 2**32 - 1), "max": (1, 1_000_000)}
@@ -113,6 +114,7 @@ class ChatScreen(FullScreen[None]):
 
     def _listen(self, session: Session) -> None:
         try:
+            session.start()
             while self.is_attached:
                 self.post_message(Heard(session.event()))
         except UserError as fault:
@@ -140,6 +142,10 @@ class ChatScreen(FullScreen[None]):
             self._shown.status, self._shown.fault = "", str(event["message"])
         elif event.get("id") == self._asked:
             self._answering(kind, event)
+        self._draw()
+
+    def on_downloading(self, message: Downloading) -> None:
+        self._shown.status = message.says
         self._draw()
 
     def _answering(self, kind: str, event: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.decide.contender_bars import ContenderBars, Shown
 from tuiftune.tui.keys.scopes import DECIDE
+from tuiftune.tui.kit.downloading import Downloading
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -116,6 +117,11 @@ class Decide(FullScreen[None]):
     @on(Doing)
     def _doing(self, message: Doing) -> None:
         self._shown.doing, self._shown.done = message.what, message.done
+        self._draw()
+
+    @on(Downloading)
+    def _downloading(self, message: Downloading) -> None:
+        self._shown.doing, self._shown.done = message.says, message.progress.share
         self._draw()
 
     @on(Contended)

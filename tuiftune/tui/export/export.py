@@ -14,6 +14,7 @@ from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import EXPORT
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.cursor_list import CursorList
+from tuiftune.tui.kit.downloading import Downloading
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -201,6 +202,10 @@ class Export(FullScreen[None]):
             return
         failed = document["state"] == "failed"
         self.post_message(Said(list(lines(document)), done=True, failed=failed))
+
+    @on(Downloading)
+    def _downloading(self, message: Downloading) -> None:
+        self._say(Said([message.says]))
 
     @on(Said)
     def _say(self, message: Said) -> None:

@@ -20,6 +20,15 @@ class Downloading(Message):
 
     progress: progress.Progress
 
+    @property
+    def says(self) -> str:
+        """What it is in one line: what is to be downloaded, or how far that is and how it is stopped."""
+        state = self.progress
+        if state.announced:
+            return state.announced
+        end = "" if state.over else ". Esc stops it; it continues the next time."
+        return f"Downloading {state.what}: {state}{end}"
+
 
 def listen(app: App[Any]) -> None:
     """Let the app's screens be told of downloads, from here on."""

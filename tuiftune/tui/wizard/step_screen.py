@@ -72,8 +72,7 @@ class WizardStep(FullScreen[None]):
     @on(Downloading)
     def _downloading(self, message: Downloading) -> None:
         """Show how far a download is, whatever of this step asked for it."""
-        end = "" if message.progress.over else ". Esc stops it; it continues the next time."
-        self.say(f"Downloading {message.progress.what}: {message.progress}{end}", "info")
+        self.say(message.says, "info")
 
     def help_topic(self) -> str:
         """Return what the help explains first."""

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 from tuiftune.errors import UserError
 from tuiftune.tui import STYLES
 from tuiftune.tui.keys.scopes import TOKENS
+from tuiftune.tui.kit.downloading import Downloading
 from tuiftune.tui.kit.headings import TitleBar
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.kit.screens import FullScreen
@@ -83,11 +84,13 @@ class TokenRows(FullScreen[None]):
         first = (row - 1) // AT_ONCE * AT_ONCE + 1
         wanted = list(range(first, min(self._most, first + AT_ONCE - 1) + 1))
         try:
-            if not has_tokenizer(self.app.findings.model_of(self._draft.with_(model=self._model)).path):
+            draft = self._draft.with_(model=self._model)
+            self.app.findings.bring_tokenizer(draft, lambda words: None)
+            if not has_tokenizer(self.app.findings.model_of(draft).path):
                 raise UserError(
                     "this model's tokenizer is not on this machine",
                     place=self._model,
-                    remedy="download the model, or choose one that is here (builtin:tiny, or a directory)",
+                    remedy="choose a model whose tokenizer is here (builtin:tiny, or a directory)",
                 )
             found = token_rows(self._draft, self._model, wanted, lambda: worker.is_cancelled)
         except UserError as error:
@@ -95,6 +98,10 @@ class TokenRows(FullScreen[None]):
         else:
             if not worker.is_cancelled:
                 self.post_message(Seen(dict(zip(wanted, found, strict=True))))
+
+    @on(Downloading)
+    def _downloading(self, message: Downloading) -> None:
+        self.query_one(TokenView).instead(f"{self.app.glyphs.waiting} {message.says}")
 
     @on(Seen)
     def _seen(self, message: Seen) -> None:
