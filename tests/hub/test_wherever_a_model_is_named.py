@@ -1,4 +1,4 @@
-"""Commands that load a model of the Hub which no run planned: said, fetched, resumed as `download` does it."""
+"""Commands that load a model of the Hub which no run planned: said, fetched, resumed as by `download`."""
 
 from __future__ import annotations
 

@@ -38,6 +38,8 @@ class Recorded:
         self.sources, self.asked, self.stops, self.number = tuple(sources), [], 0, 0
         self._tape = [json.loads(line) for line in RECORDED.open()]
         self._heard: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    def start(self) -> None:
         self._play("ready")
 
     def _play(self, until_event: str) -> None:
