@@ -50,6 +50,7 @@ def begin(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     def make(*sources: Any) -> Session:
         made = Session(sources)
+        made.start()
         details = list(made.ready())
         assert "weights" in details
         return made

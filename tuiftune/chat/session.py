@@ -73,12 +73,12 @@ class Session:
 
     def event(self) -> dict[str, Any]:
         """What the process says next. UserError where it ended, with its last line. Ctrl-C loses nothing."""
+        if self._process is None:  # closed before it was started
+            raise UserError(ENDED, remedy="start the chat again")
         found = self._heard.get()
         if found is not None:
             return found
         self._heard.put(None)  # asked again, the same is told
-        if self._process is None:  # closed before it was started
-            raise UserError(ENDED, remedy="start the chat again")
         code = self._process.wait()
         self._said.seek(0)
         said = self._said.read().decode("utf-8", "replace")
@@ -119,7 +119,6 @@ class Session:
             self._closed = True
         process = self._process
         if process is None:
-            self._heard.put(None)
             self._said.close()
             return
         with suppress(OSError):
