@@ -48,7 +48,7 @@ class Session:
             bring(one.given)
         job = Job("chat", tuple(one.given for one in self.sources))
         with self._guard:
-            if self._closed:
+            if self._closed or self._process is not None:
                 return
             self._process = interpreter.start(
                 job.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, session=True
