@@ -25,6 +25,16 @@ def ask(engine: Engine, tmp_path: Path, *words: Any, requests: list[dict[str, An
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
 
+def planned_for_a_gpu(run: Path) -> None:
+    """As if another machine had trained it; adapters over a base model in NF4, which needs a GPU."""
+    plan = json.loads((run / "plan.json").read_text())
+    plan["gpu"] = {"name": "NVIDIA H200"}
+    if plan["resolved"]["method"]["technique"] == "lora":
+        plan["resolved"]["method"]["technique"] = "qlora"
+        plan["resolved"]["model"] |= {"quantization": "nf4", "dtype": "bfloat16", "attention": "varlen"}
+    (run / "plan.json").write_text(json.dumps(plan))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -56,6 +66,16 @@ def test_answers_are_those_of_the_run(
     assert [after[at] for at in range(16)] == [row["after"] for row in rows]
     assert before != after
     assert lines[ends[1] + 1]["answer"] == before[0], "the adapter is off again"
+    planned_for_a_gpu(run)
+    elsewhere = ask(engine, tmp_path, "--run", run, requests=asked[1:2])
+    note = elsewhere[0]["ready"]["note"]
+    assert "on the CPU (NVIDIA H200 in the plan): answers may differ slightly" in note
+    assert ("not quantized (nf4 in the plan), in float32 (bfloat16" in note) == (
+        "method__technique" not in changes
+    )
+    same = [line["answer"] == after[line["at"]] for line in elsewhere[1:-1]]
+    assert len(same) == 16
+    assert sum(same) >= 14, "bfloat16 and float32 differ in a token at times, not more"
     assert all(line["in"] > 5 and 0 < line["out"] <= 8 for line in lines if "answer" in line)
 
 
@@ -71,7 +91,7 @@ def test_what_cannot_be_answered_is_told_and_the_rest_goes_on(
         {"room": {"rows": rows}},
     ]
     lines = ask(engine, tmp_path, "--model", model, requests=asked)
-    assert lines[0]["ready"] == {"models": ["base"], "context": 256, "device": "cpu"}
+    assert lines[0]["ready"] == {"models": ["base"], "context": 256, "device": "cpu", "note": ""}
     told = {line["at"]: line for line in lines[1:3]}
     assert "answer" in told[0]
     assert "exceed the model's 256" in told[1]["fault"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,3 +95,25 @@ def test_answers_are_kept_apart_by_precision_and_by_files(tmp_path: Path) -> Non
     weights.write_bytes(b"two")
     os.utime(weights, (1, 1))
     assert tuned.identity("tuned") != before
+
+
+def test_answers_of_another_device_are_told_and_kept_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run that was planned for a GPU, on a machine without one; and on one whose GPU PyTorch cannot use."""
+    note = "loaded in float32 (bfloat16 in the plan), on the CPU (NVIDIA H200 in the plan)"
+
+    class OnTheCpu(Talking):
+        def __init__(self, job: Any, place: str) -> None:
+            super().__init__(job, place)
+            self.lines[0]["ready"]["note"] = note
+
+    monkeypatch.setattr(local_model, "Conversation", OnTheCpu)
+    told: list[str] = []
+    here = Source("builtin:tiny", tmp_path / "tone", files=tmp_path, precision="bfloat16 none lora")
+    elsewhere = replace(here, elsewhere=True)
+    model = LocalModel(Session(elsewhere, told.append), "base")
+    assert model.identity == f"{here.identity('base')}\n{note}"
+    assert told == [f"tone: {note}"]
+    with pytest.raises(UserError, match=r"PyTorch cannot use the one of this machine\. See"):
+        ask(LocalModel(Session(here), "base"), "one")

@@ -67,7 +67,7 @@ def benchmark(
         )
     wanted = meant(target, runs)
     named = harness.tasks_of(tasks) if tasks else None
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(terminal.say) as contenders:
         watch("loading the model", None)
         made = benchmarking.benchmark(
             contenders,

@@ -57,7 +57,7 @@ def generate(
         )
     rows = [] if seeds is None else generating.seeds_of(seeds)
     passages = [] if documents is None else _passages(documents)
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(say) as contenders:
         writer = contenders.responder(target(by), endpoint_model)
         watch(f"asking {writer.name}", None)
         made = generating.generate(
@@ -89,7 +89,7 @@ def score(file: File, by: By, output: Output, least: Least = 4, endpoint_model: 
     from tuiftune.jobs.contenders import Contenders, target
 
     rows = generating.seeds_of(file)
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(say) as contenders:
         judge = contenders.responder(target(by), endpoint_model)
         watch(f"asking {judge.name}", None)
         made = generating.score(

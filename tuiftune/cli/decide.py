@@ -131,7 +131,7 @@ def decide(
         max_new_tokens,
         Rates(usd_per_hour, usd_in, usd_out, answers_a_month=per_month),
     )
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(terminal.say) as contenders:
         outcome = carry_out(wanted, contenders, watch)
     document = outcome.document()
     if output is not None:

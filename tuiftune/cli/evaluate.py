@@ -80,6 +80,8 @@ def evaluate(
     Answers are kept, so the same command continues after an interruption. Exit codes: 0 done, 1 an endpoint
     or model failed, 2 bad input.
     """
+    from dataclasses import replace
+
     from tuiftune.cli import terminal
     from tuiftune.cli.data_progress import watching
     from tuiftune.evaluate.answer_cache import default_directory
@@ -88,7 +90,7 @@ def evaluate(
     from tuiftune.jobs.contenders import target as meant
 
     first = meant(target, runs)
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(terminal.say) as contenders:
         watch("reading rows", None)
         asked = evaluating.rows_of(data, first.run, rows)
         other = None
@@ -107,6 +109,7 @@ def evaluate(
             cache=None if again else default_directory(),
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
         )
+        report = replace(report, loaded=tuple(contenders.notes))
     if output is not None:
         _write(report.first.rows(), output)
     if wrong is not None:

@@ -72,7 +72,7 @@ def judge(
     criteria = judging.rubric_of(rubric)
     voted = None if votes is None else judging.votes_of(votes)
     one = meant(first, runs)
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(terminal.say) as contenders:
         watch("loading models", None)
         side = contenders.responder(one, endpoint_model)
         if against == "base":
@@ -93,7 +93,8 @@ def judge(
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,}", done / total),
         )
     if json:
-        terminal.write_json({"first": side.name, "second": other.name, **made.document()}, "judge")
+        sides = {"first": side.name, "second": other.name, "notes": contenders.notes}
+        terminal.write_json({**sides, **made.document()}, "judge")
     else:
         _show(made, side.name, other.name)
 

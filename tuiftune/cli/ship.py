@@ -62,7 +62,7 @@ def ship(
 
     found = find(run.removeprefix("run:"), runs)
     hour = usd_per_hour if usd_per_hour is not None else found.planned().usd_per_hour
-    with watching() as watch, Contenders() as contenders:
+    with watching() as watch, Contenders(terminal.say) as contenders:
         watch("loading the model", None)
         made = shipping.ship(
             contenders,

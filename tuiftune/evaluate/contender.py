@@ -96,8 +96,10 @@ class Responder(Protocol):
     """
 
     name: str
-    identity: str
     losses: bool
+
+    @property
+    def identity(self) -> str: ...
 
     def respond(
         self,

@@ -32,6 +32,7 @@ class Source:
         model: the model as the user named it; of a run, its base model.
         files: the directory that the fine-tuned weights are in; None if there are none or they are not here.
         precision: what a run's plan says of dtype and quantization; "" for a model, which is loaded as it is.
+        elsewhere: a run's plan is for a GPU, and there is none here.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Source:
     revision: str | None = None
     files: Path | None = None
     precision: str = ""
+    elsewhere: bool = False
 
     @property
     def place(self) -> str:
@@ -69,10 +71,13 @@ class Source:
 
 
 class Session:
-    """The process of a source, started when something is asked. To be closed."""
+    """The process of a source, started when something is asked. To be closed.
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    `told` is told how its models are loaded otherwise than planned, before they answer.
+    """
+
+    def __init__(self, source: Source, told: Callable[[str], None] = lambda words: None) -> None:
+        self.source, self._told = source, told
         self._conversation: Conversation | None = None
         self._ready: dict[str, Any] = {}
         self.asked: set[str] = set()  # the models that are, or will be
@@ -107,6 +112,12 @@ class Session:
         found: int | None = self._ready.get("context")
         return found
 
+    @property
+    def note(self) -> str:
+        """Return in words how the models are loaded otherwise than planned; "" where they are not."""
+        self._opened()
+        return str(self._ready.get("note", ""))
+
     def close(self) -> None:
         """End the process."""
         if self._conversation is not None:
@@ -121,10 +132,25 @@ class Session:
             self._conversation = Conversation(self.source.job(), self.source.place)
             try:
                 self._ready = self._conversation.receive()["ready"]
+                self._check()
             except BaseException:
                 self.close()
                 raise
         return self._conversation
+
+    def _check(self) -> None:
+        """Tell how the models are loaded. UserError where a GPU is here that PyTorch cannot use: answers from
+        the CPU would be kept as those of the GPU.
+        """
+        note = str(self._ready.get("note", ""))
+        if note and self._ready.get("device") == "cpu" and not self.source.elsewhere:
+            raise UserError(
+                "the run was planned for a GPU, and PyTorch cannot use the one of this machine",
+                place=self.source.place,
+                remedy="see `tuiftune doctor`, or set CUDA_VISIBLE_DEVICES= to answer on the CPU",
+            )
+        if note:
+            self._told(f"{self.source.place}: {note}")
 
 
 class LocalModel:
@@ -137,7 +163,18 @@ class LocalModel:
         session.asked.add(which)
         source = session.source
         self.name = source.place if source.run is None and which == BASE else f"{source.place} ({which})"
-        self.identity = source.identity(which)
+
+    @property
+    def identity(self) -> str:
+        """Return what its answers depend on: the plan, or how this machine loads it otherwise."""
+        source = self.session.source
+        own = source.identity(self.which)
+        return f"{own}\n{self.session.note}" if source.elsewhere else own
+
+    @property
+    def note(self) -> str:
+        """Return in words how it was loaded otherwise than planned; "" where it was not."""
+        return self.session.note if self.session.source.elsewhere else ""
 
     def respond(
         self,

@@ -33,6 +33,7 @@ class Benchmark:
     Attributes:
         refusals: of the base model, if there is one, and of the model.
         unsafe: True if the model refuses fewer harmful or more harmless requests, beyond chance.
+        notes: how models were loaded otherwise than planned.
     """
 
     tuned: Probed | None
@@ -43,6 +44,7 @@ class Benchmark:
     safety_says: str = ""
     memorized: Memorized | None = None
     tasks: dict[str, Any] | None = field(default=None)
+    notes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints and the run keeps."""
@@ -61,6 +63,7 @@ class Benchmark:
             },
             "memorization": None if self.memorized is None else self.memorized.document(),
             "tasks": self.tasks,
+            "notes": list(self.notes),
         }
 
 
@@ -111,7 +114,8 @@ def benchmark(
     if tasks is not None:
         contenders.close()  # lm-eval loads the models itself
         told = harness.measure(wanted, tasks, limit=task_rows, progress=lambda what, _: progress(what, 0, 1))
-    return Benchmark(after, before, compared, tuple(refusals), unsafe, says, learned, told)
+    notes = tuple(contenders.notes)
+    return Benchmark(after, before, compared, tuple(refusals), unsafe, says, learned, told, notes)
 
 
 def _memorized(

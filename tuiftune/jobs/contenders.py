@@ -16,6 +16,7 @@ from tuiftune.runs.store.directory import PLAN, RunDir
 from tuiftune.runs.store.find import find
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tuiftune.evaluate.contender import Responder
@@ -63,9 +64,15 @@ def target(text: str, runs: Path | None = None) -> Target:
 
 
 class Contenders:
-    """Responders with one engine process a source. A context manager: leaving it ends the processes."""
+    """Responders with one engine process a source. A context manager: leaving it ends the processes.
 
-    def __init__(self) -> None:
+    Attributes:
+        notes: how models were loaded otherwise than planned; each is `said` when it is known.
+    """
+
+    def __init__(self, said: Callable[[str], None] = lambda words: None) -> None:
+        self.notes: list[str] = []
+        self._said = said
         self._stack = ExitStack()
         self._sessions: dict[Source, Session] = {}
 
@@ -99,10 +106,14 @@ class Contenders:
     def local(self, source: Source, which: str) -> LocalModel:
         """Return one model of a source; models of one source share a process."""
         if source not in self._sessions:
-            session = Session(source)
+            session = Session(source, self._note)
             self._sessions[source] = session
             self._stack.callback(session.close)
         return LocalModel(self._sessions[source], which)
+
+    def _note(self, words: str) -> None:
+        self.notes.append(words)
+        self._said(words)
 
 
 def source_of(wanted: Target) -> Source:
@@ -115,11 +126,21 @@ def source_of(wanted: Target) -> Source:
                 place=wanted.run.name,
                 remedy=f"follow it: tuiftune watch {wanted.run.name}",
             )
-        preset = wanted.run.plan().preset(printable(str(wanted.run.plan_path)))
+        plan = wanted.run.plan()
+        preset = plan.preset(printable(str(wanted.run.plan_path)))
         model = preset.model
         precision = f"{model.dtype} {model.quantization} {preset.method.technique}"
-        return Source(model.base, wanted.run.path, model.revision, files, precision)
+        elsewhere = (plan.gpu or "cpu") != "cpu" and not _has_gpu()
+        return Source(model.base, wanted.run.path, model.revision, files, precision, elsewhere)
     assert wanted.model is not None
     path = paths.given(wanted.model)
     adapter = paths.exists(path / "adapter_config.json")
     return Source(wanted.model, files=path if adapter else None)
+
+
+def _has_gpu() -> bool:
+    """Return True if this machine has a GPU that a process may use."""
+    from tuiftune.hardware.detect import visible
+    from tuiftune.hardware.nvml import read_gpus
+
+    return bool(visible(read_gpus().gpus, os.environ.get("CUDA_VISIBLE_DEVICES")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
@@ -102,6 +102,7 @@ def carry_out(
         measured=measured,
         look=lambda: deciding.looked_at(default_directory().parent, splits.test),
     )
+    outcome = replace(outcome, notes=(*outcome.notes, *contenders.notes))
     if wanted.run is not None:
         concluded.keep(wanted.run, "decision", outcome.document())
     return outcome
@@ -121,8 +122,6 @@ def _models(approaches: Approaches, contenders: Contenders, wanted: Wanted) -> N
 
 def _with_training(wanted: Wanted) -> Rates:
     """Return the prices; what the run cost is its training time at the price of the machine."""
-    from dataclasses import replace
-
     run, hour = wanted.run, wanted.rates.hour
     if run is None:
         return wanted.rates

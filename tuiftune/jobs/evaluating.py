@@ -48,7 +48,12 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an evaluation came to. `differences`: `first` minus `against`, by metric."""
+    """What an evaluation came to.
+
+    Attributes:
+        differences: `first` minus `against`, by metric.
+        loaded: how models were loaded otherwise than planned.
+    """
 
     rows: Rows
     task: Task
@@ -56,6 +61,7 @@ class Report:
     against: Evaluation | None = None
     differences: dict[str, Difference] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    loaded: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -65,7 +71,7 @@ class Report:
             "evaluation": self.first.document(),
             "against": None if self.against is None else self.against.document(),
             "differences": {key: one.document() for key, one in self.differences.items()},
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.loaded],
         }
 
 

@@ -124,7 +124,7 @@ def ship(
         made = benchmarking.benchmark(contenders, wanted, parts=("forgetting",), progress=progress)
         concluded.keep(run, "benchmark", made.document())
         conditions.append(_forgetting(made, limits.forgetting))
-    return Shipping(tuple(conditions), used, tuple(dict.fromkeys(notes)))
+    return Shipping(tuple(conditions), used, tuple(dict.fromkeys((*notes, *contenders.notes))))
 
 
 def _gain(report: Report, least: float) -> Condition:

@@ -98,6 +98,7 @@ class BenchmarkDocument(Document):
     safety: Object | None
     memorization: Object | None
     tasks: Object | None
+    notes: list[str]
 
 
 class JudgedRow(TypedDict):
@@ -114,6 +115,7 @@ class JudgeDocument(Document):
 
     first: str
     second: str
+    notes: list[str]
     wins: int
     losses: int
     ties: int

@@ -105,9 +105,10 @@ class Loaded:
         return torch.autocast(self.device, dtype=dtype)
 
 
-def of_run(run: RunDir, *, anywhere: bool = False) -> Loaded:
-    """Return the base model and the result of a run. UserError if it has no result, and on a machine without
-    the GPU of its plan unless it may be loaded `anywhere`, in the precision that fits there.
+def of_run(run: RunDir) -> Loaded:
+    """Return the base model and the result of a run, in the precision that fits this machine.
+
+    UserError if the run has no result, or nothing fits.
     """
     from tuiftune.engine.evaluation.on_this_machine import fitting
     from tuiftune.engine.training.opening import began
@@ -117,7 +118,7 @@ def of_run(run: RunDir, *, anywhere: bool = False) -> Loaded:
         raise UserError("has no result yet", place=run.name, remedy=f"follow it: tuiftune watch {run.name}")
     wanted = plans.read(run)
     base = bases.find(wanted)
-    here, note = fitting(wanted, base) if anywhere else (wanted, "")
+    here, note = fitting(wanted, base)
     return _opened(base, here, tuned, began(run), note)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import techniques
 from tuiftune.engine.model import base as bases
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.figures import size
 from tuiftune.models import weights
 from tuiftune.plan.attention import VARLEN
 from tuiftune.techniques.base import NONE
@@ -28,6 +30,8 @@ def fitting(wanted: Settings, base: Base) -> tuple[Settings, str]:
     Without a GPU the weights are in float32 where that fits into RAM, else in bfloat16. A base model that was
     trained over in NF4 without a GPU, or in FP8 (which its layers become while they are trained), is taken in
     full: answers may differ a little from those that were scored.
+
+    UserError (exit code 3) where the weights do not fit into the RAM either.
     """
     import torch
 
@@ -44,6 +48,8 @@ def fitting(wanted: Settings, base: Base) -> tuple[Settings, str]:
         files = bases.files_of(base)
         fits = not wanted.adapted or (files is not None and fits_in_float32(files))
         dtype = "float32" if fits else "bfloat16"
+        if files is not None:
+            _check_ram(files, WHOLE if fits else HALF, base.reference)
         if planned.dtype != dtype:
             changes["model.dtype"] = dtype
             told.append(f"in {dtype} ({planned.dtype} in the plan)")
@@ -59,7 +65,26 @@ def fitting(wanted: Settings, base: Base) -> tuple[Settings, str]:
 
 def fits_in_float32(directory: Path) -> bool:
     """Return True if the free RAM holds a directory's weights in float32 with room left."""
+    return WHOLE * _weights(directory) < SHARE * _free_ram()
+
+
+def _check_ram(directory: Path, each: int, place: str) -> None:
+    """UserError unless the free RAM holds a directory's weights at `each` bytes."""
+    needed, free = each * _weights(directory), _free_ram()
+    if needed > free:
+        raise UserError(
+            f"there is no GPU here, and its weights need {size(needed)} of RAM, {size(free)} free",
+            place=place,
+            remedy="use a machine with a GPU or more RAM",
+            exit_code=ExitCode.DOES_NOT_FIT,
+        )
+
+
+def _weights(directory: Path) -> int:
+    return sum((one.end - one.begin) // HALF for one in weights.tensors(directory).values())
+
+
+def _free_ram() -> int:
     import psutil
 
-    count = sum((one.end - one.begin) // HALF for one in weights.tensors(directory).values())
-    return WHOLE * count < SHARE * int(psutil.virtual_memory().available)
+    return int(psutil.virtual_memory().available)

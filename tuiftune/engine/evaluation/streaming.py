@@ -162,7 +162,7 @@ def of_run(run: RunDir) -> Loaded:
     from tuiftune.engine.export.opened import refuse_another_base
     from tuiftune.engine.model.base import files_of
 
-    found = loaded.of_run(run, anywhere=True)
+    found = loaded.of_run(run)
     directory = files_of(found.base)
     if directory is not None:
         try:

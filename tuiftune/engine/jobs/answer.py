@@ -7,7 +7,8 @@ order: `{"at", "answer", "ended", "reasoning", "marks", "in", "out", "seconds"}`
 a reference without a prompt is plain text.
 `{"room": {"rows"}}` gives `{"room"}`: the new tokens that the longest reference needs.
 `{"done": true}` ends a request, `{"failed": …}` with its line and exit code in place of it if it cannot be
-done. The first line of all is `{"ready": {"models", "context", "device"}}`.
+done. The first line of all is `{"ready": {"models", "context", "device", "note"}}`; the note is in words how
+they are loaded otherwise than planned.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ def main(given: argparse.Namespace) -> ExitCode:
             if given.run
             else loaded.of_model(given.model, given.revision)
         )
-    ready = {"models": list(models.names), "context": models.context, "device": models.device}
+    ready = {
+        "models": list(models.names),
+        "context": models.context,
+        "device": models.device,
+        "note": models.note,
+    }
     _say(out, {"ready": ready})
     if given.requests == "-":
         serve(models, sys.stdin, out)
