@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuiftune.cli import complete
+from tuiftune.cli import complete, task_file
 from tuiftune.cli.preset import Without, check_without
 
 if TYPE_CHECKING:
     from tuiftune.plan.inputs import Inputs
+    from tuiftune.plan.model import Plan
 
 ANY = "any"
 
@@ -51,6 +52,11 @@ def plan(
             help="With --gpu any: a CSV of your prices (gpu, usd_per_hour, source, date).",
         ),
     ] = None,
+    as_: task_file.As = None,
+    output: task_file.Output = None,
+    region: task_file.Region = None,
+    spot: task_file.Spot = True,
+    image: task_file.Image = None,
     without: Without = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
@@ -58,6 +64,7 @@ def plan(
 
     Data and a model directory that `tuiftune train` would refuse are refused here too; --without leaves them
     out, and the JSON names them under `without`. Exits with 3 if it does not fit.
+    With --as, the plan becomes a task file of another program.
     """
     from tuiftune.cli import terminal
     from tuiftune.errors import ExitCode
@@ -65,12 +72,20 @@ def plan(
     from tuiftune.plan.document import document
     from tuiftune.plan.inputs import of_named
 
+    task_file.refuse_without(
+        as_, output=output is not None, region=region is not None, image=image is not None
+    )
     inputs = of_named(preset, set_ or [], without=check_without(without), say=terminal.say)
     if gpu is not None and gpu.strip().lower().partition(":")[0] == ANY:
         raise typer.Exit(_rank(inputs, gpu, prices, as_json=json))
     made = inputs.plan(gpu)
     if words := to_download(inputs.model):
         terminal.say(words)
+    if as_ is not None:
+        if not made.fits:
+            raise typer.Exit(_does_not_fit(made))
+        task_file.write(inputs, made, as_, task_file.options(region, image, spot=spot), output, json=json)
+        return
     if json:
         terminal.write_json(document(made), "plan")
     else:
@@ -79,6 +94,16 @@ def plan(
         show(made, terminal.out(), linear=terminal.unwrapped() or None)
     if not made.fits:
         raise typer.Exit(int(ExitCode.DOES_NOT_FIT))
+
+
+def _does_not_fit(made: Plan) -> int:
+    """Show a plan that no task file is written of. Returns the exit code."""
+    from tuiftune.cli import terminal
+    from tuiftune.cli.plan_view import show
+    from tuiftune.errors import ExitCode
+
+    show(made, terminal.out(), linear=terminal.unwrapped() or None)
+    return int(ExitCode.DOES_NOT_FIT)
 
 
 def _rank(inputs: Inputs, gpu: str, prices: Path | None, *, as_json: bool) -> int:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuiftune import paths
 from tuiftune.cli import complete
 
 if TYPE_CHECKING:
+    from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
 
@@ -44,6 +46,26 @@ def sync(
         copied = copies.copy(found, to, follow=follow, watch=lambda file: watch(f"sending {file}", None))
     steps = ", ".join(str(step) for step in copied.steps) or "none"
     say(f"Copied to {copied.url}: {size(copied.sent_bytes)} in all; checkpoints of steps: {steps}")
+
+
+def begun(preset: Preset, name: str | None, runs: Path | None) -> RunDir | None:
+    """Return the run of that name, from here or from its copy, for `tuiftune train --or-resume`."""
+    from tuiftune.cli.terminal import say
+    from tuiftune.jobs import copies
+    from tuiftune.runs.store.directory import RunDir, default_root
+    from tuiftune.runs.store.registry import register
+
+    name, root = name or preset.name, runs or default_root()
+    there = f"{preset.run.sync_to.rstrip('/')}/{name}" if preset.run.sync_to else None
+    if not paths.gone(root / name):
+        found = RunDir.open(root / name)
+    elif there is not None and copies.resumable(there):
+        found = fetched(there, name, root)
+    else:
+        return None
+    register(found)
+    say(f"Continuing {found.name}")
+    return found
 
 
 def fetched(url: str, name: str | None, runs: Path | None) -> RunDir:

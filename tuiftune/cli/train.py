@@ -87,6 +87,13 @@ def train(
     sync: rented.Sync = False,
     remote_dir: rented.Directory = None,
     remote_python: rented.Python = None,
+    or_resume: Annotated[
+        bool,
+        typer.Option(
+            "--or-resume",
+            help="Continue the run of this name, or its copy at run.sync_to, if there is one; else start it.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything and print the plan; start nothing.")
     ] = False,
@@ -127,6 +134,11 @@ def train(
     if dry_run:
         _dry_run(wanted, runs, name, for_gpu, json=json)
         return
+    if or_resume:
+        from tuiftune.cli.sync import begun
+
+        if (found := begun(wanted, name, runs)) is not None:
+            _run(found.path, detach, keep_alive=keep_alive, json=json)
     run = prepare(wanted, runs, name, preflight=preflight, say=terminal.say, gpu=for_gpu)
     if place is not None:
         place.note(run)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import companion
-from tuiftune.jobs.place import Place, shown
+from tuiftune.jobs.place import PRESET_KEY, Place, shown
 from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
@@ -121,6 +121,22 @@ def copy(
                     ) from fault
                 time.sleep(pauses[min(failed, len(pauses) - 1)])
                 failed += 1
+
+
+def resumable(url: str) -> bool:
+    """Return True if there is a copy of a run at `url` that has a whole checkpoint.
+
+    Raises UserError if the place cannot be asked.
+    """
+    there = Place(url)
+    try:
+        return there.size(PLAN) is not None and bool(_whole(there))
+    except Exception as fault:  # a file system's library may raise anything
+        raise UserError(
+            f"{shown(url)} cannot be read: {companion.line_of(fault)}",
+            place=PRESET_KEY,
+            remedy="check the name, your rights and the credentials in the environment",
+        ) from fault
 
 
 def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = None) -> RunDir:

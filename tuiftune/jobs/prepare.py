@@ -198,7 +198,7 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
             remedy=f"use what fits: {'; '.join(ways)}" if ways else "use a smaller model or a larger GPU",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
-    needed, disk = _disk_needed(plan, inputs), disk_of(root)
+    needed, disk = disk_needed(plan, inputs), disk_of(root)
     if disk.total and needed > disk.free:
         raise UserError(
             f"not enough disk space: up to {format_size(needed)} needed, {format_size(disk.free)} free",
@@ -220,7 +220,7 @@ def _check_download(
         return
     tell(str(download))
     same = disk_of(root).mount == disk_of(cache_root()).mount
-    check(download, _disk_needed(plan, inputs) if same else 0)
+    check(download, disk_needed(plan, inputs) if same else 0)
 
 
 def _check_limit(plan: Plan) -> None:
@@ -235,7 +235,7 @@ def _check_limit(plan: Plan) -> None:
         )
 
 
-def _disk_needed(plan: Plan, inputs: Inputs) -> int:
+def disk_needed(plan: Plan, inputs: Inputs) -> int:
     """Return the most bytes a run writes: the checkpoints kept, one more being staged, and the result."""
     from tuiftune.plan.resolve import trainable_parameters
 

@@ -92,6 +92,22 @@ class GpuChoice(TypedDict):
     date: str | None
 
 
+class TaskFileDocument(Document):
+    """`tuiftune plan --as PROGRAM --json`. `inputs`: files of this machine; `written`: names in --output."""
+
+    program: Literal["dstack", "k8s", "sky", "slurm"]
+    file: str
+    text: str
+    command: str
+    checked_against: str | None
+    gpu: str | None
+    count: int
+    disk_gib: int
+    bucket: str | None
+    inputs: list[str]
+    written: list[str]
+
+
 class PlanGpusDocument(Document):
     """`tuiftune plan --gpu any --json`: what fits first, the cheapest before the others."""
 

@@ -26,6 +26,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "cache-clear": ("cache", "CacheClearDocument"),
     "plan": ("plan", "PlanDocument"),
     "plan-gpus": ("plan", "PlanGpusDocument"),
+    "task-file": ("plan", "TaskFileDocument"),
     "run-plan": ("plan", "RunPlanDocument"),
     "import": ("machine", "ImportDocument"),
     "preset-check": ("machine", "PresetCheckDocument"),
