@@ -12,6 +12,7 @@ import seeded
 from tuiftune.data.checks.check import Subject
 from tuiftune.data.clean.mojibake import decoded_right
 from tuiftune.data.clean.run import Settings, clean
+from tuiftune.data.clean.splitting import split_files
 from tuiftune.data.clean.text_fixes import mended
 from tuiftune.data.inspect import checks_of
 from tuiftune.data.read.load import load
@@ -179,6 +180,30 @@ def test_a_split_is_stratified_and_keeps_twins_together(tmp_path: Path) -> None:
     for held in list(done.written)[1:]:
         checks = checks_of(Subject(load(str(next(iter(done.written)))), eval_spec=str(held)))
         assert next(check.count for check in checks if check.check == "leakage") == 0
+
+
+def test_split_writes_the_rows_as_they_are(tmp_path: Path) -> None:
+    """Near-duplicates and equal prompts in one file; an empty row in none; any order is the same."""
+    rng = random.Random(4)
+    rows: list[Any] = seeded.pairs(300, rng)
+    rows += [{**row, "prompt": row["prompt"] + " please"} for row in rows[:60]]
+    rows += [{"prompt": row["prompt"], "completion": "Another answer."} for row in rows[60:90]]
+    source = load(write(tmp_path / "a.jsonl", [*rows, {"prompt": "x", "completion": ""}]))
+    made = split_files(source, tmp_path / "out.jsonl", "70/20/10", 7)
+    parts = [read(path) for path in made.files]
+    assert made.left_out == 1
+    assert sum(map(len, parts)) == len(rows)
+    for part, share in zip(parts, (0.7, 0.2, 0.1), strict=True):
+        assert abs(len(part) - share * 390) <= 12
+    asked = [{part["messages"][0]["content"].removesuffix(" please") for part in one} for one in parts]
+    assert len(set.union(*asked)) == sum(map(len, asked))
+    other = load(write(tmp_path / "b.jsonl", rows[::-1]))
+    again = split_files(other, tmp_path / "again.jsonl", "70/20/10", 7)
+    assert [sorted(map(str, read(path))) for path in again.files] == [sorted(map(str, one)) for one in parts]
+    few = load(write(tmp_path / "c.jsonl", rows[:1] * 9))
+    with pytest.raises(UserError, match="9 usable rows do not fill 2 files"):
+        split_files(few, tmp_path / "few.jsonl", "90/10", 7)
+    assert not (tmp_path / "few.train.jsonl").exists()
 
 
 def test_the_split_follows_content_and_seed_not_order(tmp_path: Path) -> None:

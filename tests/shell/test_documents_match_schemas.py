@@ -25,6 +25,7 @@ WITHOUT_A_RUN = {
     "advise-prompt": "tuiftune advise --data rows.jsonl --prompt starter --json",
     "advise-documents": "tuiftune advise --documents notes.md --ask 'say 3' --json",
     "data-inspect": "tuiftune data inspect rows.jsonl --json",
+    "data-split": "tuiftune data split rows.jsonl -o parts.jsonl --json",
     "data-clean": "tuiftune data clean rows.jsonl -o clean.jsonl --json",
     "data-mix": "tuiftune data mix rows.jsonl --with more.jsonl=0.5 --json",
     "cache-show": "TUIFTUNE_CACHE=kept tuiftune cache show --json",
@@ -41,7 +42,16 @@ WITHOUT_A_RUN = {
 }
 
 
-QUICK = ("doctor", "data-inspect", "data-clean", "plan", "preset-check", "preset-list", "runs", "help")
+QUICK = (
+    "doctor",
+    "data-inspect",
+    "data-clean",
+    "plan",
+    "preset-check",
+    "preset-list",
+    "runs",
+    "help",
+)
 MARKED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in WITHOUT_A_RUN]
 
 

@@ -38,6 +38,7 @@ PANELS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("data inspect", "data", "inspect"),
         ("data clean", "data", "clean"),
         ("data mix", "data_mix", "mix"),
+        ("data split", "data_split", "split"),
         ("data tokens", "data", "tokens"),
         ("data generate", "data_generate", "generate"),
         ("data score", "data_generate", "score"),
@@ -107,7 +108,7 @@ Environment (`tuiftune help` lists all):
   TUIFTUNE_ASCII        set: signs and bars in ASCII
   NO_COLOR, FORCE_COLOR set: no colors, or colors in pipes too"""
 GROUPS = {
-    "data": "Inspect, clean, mix and generate datasets, and show the exact training tokens.",
+    "data": "Inspect, clean, mix, split and generate datasets, and show the exact training tokens.",
     "cache": "Show and remove the rows that were read and tokenized.",
     "preset": "Check, show, list and export presets.",
 }

@@ -70,6 +70,23 @@ class CleanDocument(Document):
     outputs: list[FileWritten]
 
 
+class SplitDocument(Document):
+    """`tuiftune data split --json`, and the manifest.
+
+    `left_out`: rows that cannot be trained on; `preset`: the files by preset key.
+    """
+
+    made_by: str
+    shares: str
+    seed: int
+    format: str
+    sources: list[FileRead]
+    rows_read: int
+    left_out: int
+    outputs: list[FileWritten]
+    preset: dict[str, str]
+
+
 class PortionSeen(TypedDict):
     source: str
     rows: int

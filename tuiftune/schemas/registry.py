@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, tuple[str, str]] = {
     "data-inspect": ("data", "InspectDocument"),
     "data-clean": ("data", "CleanDocument"),
     "data-mix": ("data", "MixDocument"),
+    "data-split": ("data", "SplitDocument"),
     "data-tokens": ("data", "TokensDocument"),
     "download": ("data", "DownloadDocument"),
     "download-rows": ("data", "DownloadRowsDocument"),

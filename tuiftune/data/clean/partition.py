@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 NAMES = ("train", "validation", "test")
 
 
-def parse_shares(text: str) -> list[float]:
+def parse_shares(text: str, place: str = "--split") -> list[float]:
     """`80/10/10` or `90/10` as shares that sum to 1. Raises UserError."""
     try:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
     if not 2 <= len(parts) <= 3 or any(part <= 0 for part in parts):
-        raise UserError(f"{text} is not a valid split", place="--split", remedy="write 80/10/10 or 90/10")
+        raise UserError(f"{text} is not a valid split", place=place, remedy="write 80/10/10 or 90/10")
     return [part / sum(parts) for part in parts]
 
 

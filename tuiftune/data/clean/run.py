@@ -86,10 +86,8 @@ def clean(
     All files appear together or none. Raises UserError when nothing would be left, the output is an original,
     or its name promises a format other than JSONL.
     """
-    if any(paths.exists(output) and output.samefile(path) for path in dataset.files if paths.exists(path)):
-        raise UserError("this is the original file", place=str(output), remedy="write to another file")
+    check_output(dataset, output, several="--split" if settings.split else "")
     stream = is_stream(output)
-    _check_name(output, stream, settings.split)
     shares = parse_shares(settings.split) if settings.split else None
     mended, changes, removed, stay = survey(dataset, settings, watch)
     if not len(stay):
@@ -100,9 +98,9 @@ def clean(
     if shares:
         told = (lambda done: watch("splitting", done)) if watch else None
         split = partition(mended, stay, shares, settings.seed, told)
-        parts = {_beside(output, f".{name}.jsonl"): rows for name, rows in zip(NAMES, split, strict=False)}
-    changes_file = None if stream else _beside(output, ".changes.jsonl")
-    manifest = None if stream else _beside(output, ".manifest.json")
+        parts = {beside(output, f".{name}.jsonl"): rows for name, rows in zip(NAMES, split, strict=False)}
+    changes_file = None if stream else beside(output, ".changes.jsonl")
+    manifest = None if stream else beside(output, ".manifest.json")
     files: dict[Path, Iterable[dict[str, Any]]] = {
         path: (as_row(example) for example in mended.at(rows)) for path, rows in parts.items()
     }
@@ -129,12 +127,16 @@ def clean(
     )
 
 
-def _check_name(output: Path, stream: bool, split: str | None) -> None:
+def check_output(dataset: Dataset, output: Path, *, several: str) -> None:
+    """UserError where rows cannot be written to `output`; `several`: what asks for more than one file."""
+    if any(paths.exists(output) and output.samefile(path) for path in dataset.files if paths.exists(path)):
+        raise UserError("this is the original file", place=str(output), remedy="write to another file")
+    stream = is_stream(output)
     if paths.is_dir(output):
         raise unwritable(output, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
-    if stream and split:
+    if stream and several:
         raise UserError(
-            "several files cannot go to one stream", place="--split", remedy="name a file with -o FILE.jsonl"
+            "several files cannot go to one stream", place=several, remedy="name a file with -o FILE.jsonl"
         )
     if not stream and output.suffix.lower() in OTHER_FORMATS:
         raise UserError(
@@ -185,7 +187,8 @@ def _against(spec: str | None, dataset: Dataset) -> Dataset | None:
     return held_out_file(dataset, spec)
 
 
-def _beside(output: Path, ending: str) -> Path:
+def beside(output: Path, ending: str) -> Path:
+    """Return the name of a file that stands next to `output`: rows.jsonl gives rows.train.jsonl."""
     stem = output.name
     for suffix in (".jsonl", ".json", ".ndjson"):
         stem = stem.removesuffix(suffix)
