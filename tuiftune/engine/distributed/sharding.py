@@ -48,6 +48,21 @@ def shard(model: Any, settings: Settings, group: Group, device: str) -> None:
             fill.take(unit)
         fully_shard(unit, reshard_after_forward=unit is not core, **options)
     _check(model, group)
+    _settle_precision(core)
+
+
+def _settle_precision(core: Any) -> None:
+    """Pass one token through.
+
+    FSDP2 learns at its first forward pass what is trained and in which precision: it must not be one with the
+    adapters switched off, as those that evaluate the base model are.
+    """
+    training = core.training
+    core.eval()
+    with torch.no_grad():
+        core(input_ids=torch.zeros(1, 1, dtype=torch.long))
+    core.train(training)
+    reshard(core)
 
 
 def _core(model: Any) -> Any:
