@@ -75,6 +75,8 @@ class RentedMachine:
         (self.place / "client.conf").write_text(CLIENT.format(place=self.place, checking=checking))
 
     def start(self) -> None:
+        if self._daemon is not None:
+            return
         with (self.place / "sshd.log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [SSHD, "-D", "-e", "-f", str(self.place / "sshd.conf")],
@@ -107,7 +109,15 @@ class RentedMachine:
             for one in (session, *below):
                 subprocess.run(["kill", "-9", one], capture_output=True, check=False)
 
+    def end(self, place: str) -> None:
+        """End what still trains here, and what follows it from `place`."""
+        for words in (f"tuiftune.engine train {self.home}/", f"tuiftune.jobs.rented.mirror {place}/"):
+            told = subprocess.run(["pgrep", "-f", words], capture_output=True, text=True, check=False)
+            for pid in told.stdout.split():
+                subprocess.run(["kill", "-9", pid], capture_output=True, check=False)
+
     def close(self) -> None:
+        self.end(str(self.place))
         self.drop()
 
     def _key(self, name: str) -> None:

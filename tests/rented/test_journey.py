@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from typing import TYPE_CHECKING, Any
 
+import pexpect
 import pytest
 from machine_kit import RentedMachine, missing
 
+from tuiftune import assets
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = [
@@ -28,7 +33,17 @@ model: {base: MODEL}
 data: {train: rows.jsonl}
 training: {max_steps: STEPS, early_stopping: 0}
 evaluation: {score: none, samples: 0, every: 20}
-run: {save_every: 10}
+run:
+  save_every: 10
+"""
+
+
+UV = """\
+#!/bin/sh
+case $1 in
+venv) {uv} venv --quiet --python {python} "$5" && echo {ours} >"$5"/lib/python3.11/site-packages/ours.pth ;;
+pip) {uv} pip install --offline --no-deps --python "$4" "$7" ;;
+esac
 """
 
 
@@ -105,6 +120,15 @@ class Desk:
         assert isinstance(document, dict)
         return document
 
+    def watch(self, name: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tuiftune", "watch", name, "--plain"],
+            cwd=self.place,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def mirrors(self) -> list[int]:
         """Processes that follow runs of this desk."""
         told = subprocess.run(
@@ -117,12 +141,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, machine: RentedMachine) -> Desk:
-    return Desk(tmp_path, machine)
+def desk(tmp_path: Path, machine: RentedMachine) -> Iterator[Desk]:
+    machine.start()
+    yield Desk(tmp_path, machine)
+    machine.end(str(tmp_path))
 
 
 def test_a_run_is_trained_there_and_its_result_is_here(desk: Desk) -> None:
-    done = desk("train", desk.preset(), *desk.on, "--price", "2", "--budget", "50")
+    away = desk.place / "away"
+    preset = desk.preset(more=f"  sync_to: {away}\n  report_to: [tensorboard]\n")
+    done = desk("train", preset, *desk.on, "--price", "2", "--budget", "50")
     assert "no NVIDIA GPU" in done.stderr
     assert "price: $2.00/hour, yours; the run stops at a checkpoint when it has cost $50.00" in done.stderr
     assert "Better than the base model" in done.stderr
@@ -137,6 +165,10 @@ def test_a_run_is_trained_there_and_its_result_is_here(desk: Desk) -> None:
     assert "eval loss" in desk("report", "tone").stdout
     assert "done" in desk("runs").stdout
     assert not desk.mirrors()
+    assert plan["resolved"]["run"]["sync_to"] == str(away)
+    desk.wait(lambda: list(away.glob("tone/result/model/*.safetensors")))
+    assert list(away.glob("tone/checkpoints/*/manifest.json"))
+    desk.wait(lambda: list((desk.run() / "trackers").rglob("events.out.tfevents*")))
     desk("train", desk.preset(), "--name", "here")
     losses = [[event["loss"] for event in desk.events("step", name)] for name in ("tone", "here")]
     assert losses[0] == losses[1], "the machine computes what the same run computes here"
@@ -200,9 +232,15 @@ def test_a_dropped_line_a_stop_a_second_laptop_and_a_resume(desk: Desk, tmp_path
     )
     desk("stop", "drop", "--kill")
     desk.wait(lambda: desk.status("drop")["state"] == "killed", name="drop")
+    sealed = max(int(one.name.rpartition("-")[2]) for one in (desk.run("drop") / "checkpoints").glob("c*"))
+    starts = len(desk.events("start", "drop"))
+    desk("resume", "moved", "--from", "runs/drop", "--detach")
+    desk.wait(lambda: desk.events("start", "moved")[starts:], name="moved")
+    assert desk.events("start", "moved")[-1]["resumed_from"] == sealed
+    desk("stop", "moved")
 
 
-def test_a_machine_that_is_gone(desk: Desk) -> None:
+def test_a_machine_that_is_gone_and_comes_back(desk: Desk) -> None:
     machine = desk.machine
     desk("train", desk.preset(100000), *desk.on, "--name", "lost", "--detach", TUIFTUNE_SSH_PATIENCE="5")
     desk.wait(lambda: desk.events("step", "lost"), name="lost")
@@ -210,28 +248,25 @@ def test_a_machine_that_is_gone(desk: Desk) -> None:
     told = desk("watch", "lost", "--plain", code=1).stderr
     assert "error: lost: 127.0.0.1" in told
     assert "When it answers again: `tuiftune watch lost`" in told
-    told = desk("stop", "lost", code=0).stderr
-    assert "is not running (gone)" in told
-    machine.start()
-    desk.wait(lambda: (desk("status", "lost", code=None), True)[1], name="lost")
-    machine.drop()
+    assert "is not running (gone)" in desk("stop", "lost").stderr
     told = desk("resume", "lost", code=1).stderr
     assert told.count("error: ") == 1
     machine.start()
-    watching = subprocess.Popen(
-        [sys.executable, "-m", "tuiftune", "watch", "lost", "--plain"],
-        cwd=desk.place, env=desk.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    watching = desk.watch("lost")
     desk.wait(lambda: desk.status("lost")["state"] == "running", name="lost")
-    desk("stop", "lost")
-    assert watching.wait(60) == 4
+    machine.change_host_key()
+    assert watching.wait(60) == 1
+    told = desk("watch", "lost", "--plain", code=1).stderr
+    assert "its host key has changed" in told
+    (machine.place / "known").unlink()
+    watching = desk.watch("lost")
+    desk.wait(lambda: desk.status("lost")["state"] == "running", name="lost")
+    shutil.rmtree(desk.there("lost"))
+    assert watching.wait(120) == 1
+    assert "its directory was deleted" in desk.status("lost")["why"]
 
 
 def test_a_budget_stops_it_and_a_model_directory_is_sent(desk: Desk) -> None:
-    import shutil
-
-    from tuiftune import assets
-
     base = desk.place / "base model"
     shutil.copytree(os.path.join(os.path.dirname(assets.__file__), "base"), base)
     preset = desk.preset(100000, model=f"'{base}'")
@@ -255,3 +290,53 @@ def test_what_is_refused_there_is_one_line_here(desk: Desk) -> None:
         assert said in told.splitlines()[-1]
         assert told.count("error: ") == 1
         assert not desk.run("none").exists()
+
+
+def test_an_environment_is_made_there_and_the_machine_is_left_only_when_asked(desk: Desk) -> None:
+    """uv brings the packages that this environment has, instead of some GB from an index."""
+    real, ours = shutil.which("uv"), sysconfig.get_path("purelib")
+    if real is None:
+        pytest.skip("no uv")
+    uv = desk.machine.home / ".local/bin/uv"
+    uv.parent.mkdir(parents=True, exist_ok=True)
+    uv.write_text(UV.format(uv=real, python=sys.executable, ours=ours))
+    uv.chmod(0o755)
+    words = [
+        "-m",
+        "tuiftune",
+        "train",
+        desk.preset(4),
+        "--on",
+        desk.machine.on,
+        "--name",
+        "own",
+        "--price",
+        "3",
+    ]
+    child = pexpect.spawn(
+        sys.executable, words, cwd=str(desk.place), env=desk.environment | {"TERM": "dumb"}, timeout=300,
+        encoding="utf-8", dimensions=(40, 200),
+    )  # fmt: skip
+    try:
+        child.expect("installing PyTorch and the other packages in")
+        child.expect("PyTorch: cpu")
+        child.expect("Better than the base model|Not better|eval loss")
+        child.expect(r"still bills at \$3.00/hour until you stop it at its provider")
+        child.expect(r"Wait here until it is off\? \[y/N\]")
+        child.sendline("y")
+        child.expect("Stop it at its provider now")
+        desk.machine.drop()
+        child.expect("does not answer any more")
+        child.expect(pexpect.EOF)
+    finally:
+        child.close(force=True)
+        desk.machine.start()
+    env = desk.machine.home / "tuiftune/env"
+    told = subprocess.run(
+        [env / "bin/tuiftune", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.startswith("tuiftune ")
+    uv.write_text("#!/bin/sh\necho no index >&2; exit 1\n")
+    shutil.rmtree(env)
+    told = desk("train", desk.preset(4), "--on", desk.machine.on, code=1).stderr
+    assert "installing failed: `uv` failed. Read the lines above" in told.splitlines()[-1]

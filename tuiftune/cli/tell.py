@@ -72,11 +72,15 @@ def _write(event: Event) -> None:
 
 
 def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
+    lost = ""
     try:
         while True:
             while tell():
                 pass
             seen = vitals(run)
+            if seen.line_lost and seen.why != lost:
+                sys.stderr.write(f"{run.name}: {printable(seen.why)}\n")
+            lost = seen.why
             if not seen.running:
                 break
             time.sleep(POLL_SECONDS)

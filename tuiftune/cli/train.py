@@ -105,7 +105,8 @@ def train(
     """Fine-tune a model from a preset, and evaluate it before and after.
 
     Press Ctrl-C to detach or stop. Progress goes to standard error, the run's directory to standard output.
-    With --on ssh, the machine trains without this one; exit codes are those of the run.
+    With --on ssh, the machine trains without this one. Exit codes are then those of the run, or 1 if the
+    machine does not answer, 2 for its address, key, login or Python, 3 or 7 for its disk.
     The run is named after the preset, with a number if that name is taken; with --name, a name that is taken
     is an error (exit 2).
     """

@@ -38,7 +38,8 @@ def watch(
 ) -> None:
     """Show the live dashboard of a run; quitting does not stop the run.
 
-    With --plain or --json, follow the run to its end and exit with the run's exit code.
+    With --plain or --json, follow the run to its end and exit with the run's exit code. With --on: 1 if the
+    machine does not answer, 2 for its address, key or login, 3 or 7 for its disk.
     """
     from tuiftune.cli import terminal
     from tuiftune.errors import UserError

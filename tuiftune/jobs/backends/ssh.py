@@ -68,14 +68,13 @@ class Ssh:
         known, before = elsewhere.known(run), time.time()
         if _followed(run):
             return
-        if known is not None:
-            state = known.state if seen.running else "running"
-            elsewhere.keep(run, replace(known, state=state, why="", trouble=""))
-        _follow(run)
+        if known is not None and known.trouble:
+            elsewhere.keep(run, replace(known, trouble=""))
+        follower = _follow(run)
         until = time.monotonic() + (HEARS_WITHIN if wait else 0.0)
-        while time.monotonic() < until:
+        while time.monotonic() < until and self.returned(follower) is None:
             known = elsewhere.known(run)
-            if known is not None and (known.heard > before or known.trouble or known.state == "gone"):
+            if known is not None and (known.heard > before or known.trouble):
                 break
             time.sleep(POLL_SECONDS / 5)
 

@@ -63,7 +63,7 @@ def follow(run: RunDir) -> None:
             except (UserError, OSError) as fault:
                 if mirror.heard > before:
                     wait = FIRST_WAIT
-                if isinstance(fault, RefusedError) or time.monotonic() - mirror.heard > patience():
+                if isinstance(fault, RefusedError) or time.monotonic() - mirror.heard > mirror.patience:
                     mirror.give_up(fault)
                     return
                 mirror.trouble(fault)
@@ -81,6 +81,8 @@ class Mirror:
         self.over = False
         known = elsewhere.known(run)
         self._known = known or elsewhere.Elsewhere(str(kept.address), "starting", time.time())
+        # One that was taken for gone is asked once, and followed again if it answers.
+        self.patience = 0.0 if known is not None and known.state == "gone" else patience()
         self._held = b""  # of a line that has not arrived whole
 
     def until_lost(self) -> None:
@@ -113,7 +115,7 @@ class Mirror:
 
     def give_up(self, fault: UserError | OSError) -> None:
         """Record that the machine is out of reach for good, as far as this process can tell."""
-        silent = "" if isinstance(fault, RefusedError) else f", for {patience() / 60:.0f} min and longer"
+        silent = "" if isinstance(fault, RefusedError) else f" since {self._known.silent_for / 60:,.1f} min"
         back = f"When it answers again: `tuiftune watch {self.run.name}`"
         self._note("gone", why=f"{_without_fix(fault)}{silent}. {back}")
         self.over = True
@@ -122,6 +124,7 @@ class Mirror:
         heard = self._known.heard
         if not trouble and state != "gone":
             self.heard, heard = time.monotonic(), time.time()
+            self.patience = patience()
         self._known = replace(
             self._known, state=state or self._known.state, trouble=trouble, why=why, heard=heard
         )
