@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 NEEDS = (Need("torchao", "quantize", "it quantizes the weights"),)
 NOT_RUN = "vLLM, which loads these files where torchao is installed; they are verified with transformers"
-NOT_READ = "reading them back: they were written on an H200, and no GPU was there to answer rows from them"
 SHARE = 1.7  # the merged model in 16 bits and the quantized one lie on the disk together
 
 
@@ -40,7 +39,7 @@ def quantized(form: Form, order: int, does: str, *, gpu: bool = False) -> Target
         forms=(form,),
         answers="whole",
         use=use,
-        not_run=NOT_READ if gpu else NOT_RUN,
+        not_run=NOT_RUN,
         needs=NEEDS,
         refuses=merges,
         tools=needs_gpu.tools if gpu else nothing,
