@@ -203,3 +203,19 @@ def test_its_own_wheel_can_be_installed(tmp_path: Path) -> None:
         check=True,
     ).stdout
     assert told.startswith(str(tmp_path / "there"))
+
+
+@needs_sshd
+def test_a_login_shell_that_talks(machine: RentedMachine, line: Line, tmp_path: Path) -> None:
+    """What it prints is not taken for an answer; rsync cannot work then, and that is said."""
+    (tmp_path / "rows").write_text("x")
+    talks = machine.home / ".bashrc"
+    talks.write_text("echo system=Darwin\n")
+    try:
+        if b"Darwin" not in subprocess.run(line.command("true"), capture_output=True, check=True).stdout:
+            pytest.skip("the login shell reads no .bashrc")
+        assert machines.examine(line, None, sys.executable).place == str(machine.home / "tuiftune")
+        with pytest.raises(UserError, match="its login shell prints text where rsync expects none"):
+            line.push([str(tmp_path / "rows")], str(machine.home), doing="copying", watch=lambda *_: None)
+    finally:
+        talks.unlink()

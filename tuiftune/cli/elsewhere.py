@@ -44,7 +44,9 @@ def elsewhere(on: str | None, gpu: str | None, nodes: int, *, keep_alive: bool) 
     name, _, partition = on.partition(":")
     if name != SLURM:
         raise UserError(
-            f"{printable(name)} is not a place to train", place="--on", remedy="use slurm or slurm:PARTITION"
+            f"{printable(name)} is not a place to train",
+            place="--on",
+            remedy="use slurm, slurm:PARTITION or ssh:USER@HOST",
         )
     if keep_alive:
         raise UserError("Slurm requeues a run itself", place="--keep-alive", remedy="leave it out")

@@ -75,7 +75,15 @@ def chosen(on: str | None, options: Options) -> bool:
     return False
 
 
-def refuse(*, gpu: str | None, nodes: int, queue: bool, keep_alive: bool, dry_run: bool) -> None:
+def refuse(
+    *,
+    gpu: str | None = None,
+    nodes: int = 1,
+    queue: bool = False,
+    keep_alive: bool = False,
+    dry_run: bool = False,
+    or_resume: bool = False,
+) -> None:
     """Raise UserError for options that a rented machine does not take."""
     from tuiftune.errors import UserError
 
@@ -84,13 +92,14 @@ def refuse(*, gpu: str | None, nodes: int, queue: bool, keep_alive: bool, dry_ru
         ("--nodes", nodes != 1, "leave it out"),
         ("--queue", queue, "leave it out"),
         ("--keep-alive", keep_alive, "leave it out; `tuiftune resume` continues the run"),
+        ("--or-resume", or_resume, "leave it out; `tuiftune resume` continues the run"),
         ("--dry-run", dry_run, "plan for its GPU here: tuiftune plan PRESET --gpu NAME"),
     ):
         if given:
             raise UserError("does not go with --on ssh", place=option, remedy=instead)
 
 
-def train(
+def prepared(
     preset: Preset,
     on: str,
     options: Options,
@@ -98,10 +107,8 @@ def train(
     name: str | None,
     *,
     preflight: bool | None,
-    detach: bool,
-    json: bool,
-) -> int:
-    """Train on a rented machine. Returns the exit code of the command."""
+) -> RunDir:
+    """Start a run on a rented machine, and return its directory here."""
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import say
     from tuiftune.jobs.rented import rent
@@ -113,10 +120,9 @@ def train(
     settings = [f"{key}={value}" for key, value in own if value is not None]
     preset = override(preset, settings) if settings else preset
     with watching() as watch:
-        run = rent.prepare(
+        return rent.prepare(
             preset, address, options.wanted(), root, name, say=say, watch=watch, preflight=preflight
         )
-    return _follow(run, detach=detach, json=json)
 
 
 def has(run: RunDir) -> bool:
@@ -145,13 +151,13 @@ def resume(run: RunDir, words: tuple[str, ...], *, keep_alive: bool, detach: boo
     from tuiftune.jobs.rented import rent
     from tuiftune.runs.state.liveness import status
 
-    refuse(gpu=None, nodes=1, queue=False, keep_alive=keep_alive, dry_run=False)
+    refuse(keep_alive=keep_alive)
     backend.attend(run, again=True)
     if status(run) == "done":
         say(f"{run.name} is already done. See its results: `tuiftune report {run.name}`")
         return 0
     rent.resume(run, words)
-    return _follow(run, detach=detach, json=json)
+    return follow(run, detach=detach, json=json)
 
 
 def attach(
@@ -170,8 +176,8 @@ def attach(
     return run
 
 
-def _follow(run: RunDir, *, detach: bool, json: bool) -> int:
-    """Take a run over that was started there, and follow it to its end."""
+def follow(run: RunDir, *, detach: bool, json: bool) -> int:
+    """Follow a run that was started there to its end. Returns the exit code of the command."""
     from tuiftune.cli.follow import Following, closing, interactive
     from tuiftune.cli.stop_signal import Asked
     from tuiftune.cli.terminal import say

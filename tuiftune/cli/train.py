@@ -120,16 +120,27 @@ def train(
         chain = [file.override(one, set_) for one in chain]
     if len(chain) > 1:
         from tuiftune.cli import chain as chains
+        from tuiftune.errors import UserError
+
+        if on is not None:
+            raise UserError(
+                "a chain of presets trains on this machine only",
+                place="--on",
+                remedy="write each preset into a file of its own",
+            )
 
         chains.check(chain, name=name, detach=detach, queue=queue, dry_run=dry_run, json=json)
         raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
     wanted = chain[0]
     options = rented.Options(price, budget, sync, remote_dir, remote_python)
     if rented.chosen(on, options):
-        rented.refuse(gpu=gpu, nodes=nodes, queue=queue, keep_alive=keep_alive, dry_run=dry_run)
-        raise typer.Exit(
-            rented.train(wanted, str(on), options, runs, name, preflight=preflight, detach=detach, json=json)
+        rented.refuse(
+            gpu=gpu, nodes=nodes, queue=queue, keep_alive=keep_alive, dry_run=dry_run, or_resume=or_resume
         )
+        run = rented.prepared(wanted, str(on), options, runs, name, preflight=preflight)
+        for reason in run.planned().reasons if verbose else ():
+            terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
+        raise typer.Exit(rented.follow(run, detach=detach, json=json))
     place = elsewhere(on, gpu, nodes, keep_alive=keep_alive or queue)
     for_gpu = None if place is None else place.gpu
     if dry_run:

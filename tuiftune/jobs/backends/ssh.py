@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,17 +44,21 @@ class Ssh:
 
     def take_over(self, run: RunDir) -> int:
         """Follow a run that was started there just now. Returns the process that does so."""
-        control.clear(run)
-        host = str(record.of(run).address)
-        elsewhere.keep(run, Elsewhere(host, "starting", time.time(), log_size=paths.size(run.events_path)))
-        return _follow(run)
+        host, size = str(record.of(run).address), paths.size(run.events_path)
+        try:
+            control.clear(run)
+            elsewhere.keep(run, Elsewhere(host, "starting", time.time(), log_size=size))
+            return _follow(run)
+        except OSError as fault:
+            raise paths.cannot(fault, run.control_path, "write") from None
 
     def status(self, run: RunDir) -> Vitals:
         seen = vitals(run)
         if seen.running and time.monotonic() - _looked.get(str(run.path), 0.0) > AGAIN_SECONDS:
             _looked[str(run.path)] = time.monotonic()
             if not _followed(run):
-                _follow(run)
+                with suppress(OSError):  # a directory that only another user may write
+                    _follow(run)
         return seen
 
     def attend(self, run: RunDir, *, again: bool = False, wait: bool = True) -> None:
@@ -68,9 +73,12 @@ class Ssh:
         known, before = elsewhere.known(run), time.time()
         if _followed(run):
             return
-        if known is not None and known.trouble:
-            elsewhere.keep(run, replace(known, trouble=""))
-        follower = _follow(run)
+        try:
+            if known is not None and known.trouble:
+                elsewhere.keep(run, replace(known, trouble=""))
+            follower = _follow(run)
+        except OSError:  # a directory that only another user may write
+            return
         until = time.monotonic() + (HEARS_WITHIN if wait else 0.0)
         while time.monotonic() < until and self.returned(follower) is None:
             known = elsewhere.known(run)

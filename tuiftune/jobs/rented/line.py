@@ -153,15 +153,18 @@ class Line:
             return
         if code == SSH_FAILED:
             raise faults.of_ssh(said, self.address)
+        if "is your shell clean" in said:
+            raise UserError(
+                "its login shell prints text where rsync expects none",
+                place=str(self.address),
+                remedy="let its .bashrc print only in interactive shells",
+            )
         if "No space left" not in said and code in DROPPED:
-            if "rsync" in said and "not found" in said:
-                raise UserError(
-                    "rsync is not installed there",
-                    place=str(self.address),
-                    remedy="install it there: apt-get install rsync",
-                )
+            why = faults.last_line(said)
             raise LineLostError(
-                f"the connection broke while {doing}", place=str(self.address), exit_code=ExitCode.FAILED
+                f"the connection broke while {doing}" + (f" ({why})" if why else ""),
+                place=str(self.address),
+                exit_code=ExitCode.FAILED,
             )
         raise faults.of_command(said, code, self.address, doing, to_here=not checksum)
 
@@ -191,7 +194,12 @@ def patiently(
 
 
 def _words() -> list[str]:
-    return shlex.split(os.environ.get(VARIABLE) or "ssh") or ["ssh"]
+    try:
+        return shlex.split(os.environ.get(VARIABLE) or "ssh") or ["ssh"]
+    except ValueError as fault:
+        raise UserError(
+            f"is not a command ({fault})", place=VARIABLE, remedy='write it like "ssh -i KEY"'
+        ) from None
 
 
 def _ssh(address: Address) -> list[str]:
