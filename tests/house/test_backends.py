@@ -53,7 +53,7 @@ def test_a_file_is_a_backend(tmp_path: Path, run: RunDir, monkeypatch: pytest.Mo
     room.mkdir()
     (room / "beside.py").write_text(FILE)
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(room)])
-    assert backend.names() == ["beside", "local", "slurm", "ssh"]
+    assert backend.names() == ["beside", "local", "sky", "slurm", "ssh"]
     (run.checkpoints_path / "checkpoint-3").mkdir()
     assert backend.train(run, force=True, on="beside") == 17
     assert (run.path / "submitted").read_text() == f"tuiftune.engine train {run.path} --resume --force"

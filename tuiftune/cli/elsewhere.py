@@ -46,7 +46,7 @@ def elsewhere(on: str | None, gpu: str | None, nodes: int, *, keep_alive: bool) 
         raise UserError(
             f"{printable(name)} is not a place to train",
             place="--on",
-            remedy="use slurm, slurm:PARTITION or ssh:USER@HOST",
+            remedy="use slurm[:PARTITION], ssh:USER@HOST or sky[:GPU[:COUNT]]",
         )
     if keep_alive:
         raise UserError("Slurm requeues a run itself", place="--keep-alive", remedy="leave it out")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuiftune.cli import complete, rented
+from tuiftune.cli import clouded, complete, rented, task_file
 from tuiftune.cli.options import Quiet, Verbose  # noqa: TC001 - Typer reads the signatures
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def train(
         str | None,
         typer.Option(
             "--on",
-            metavar="slurm[:PARTITION]|ssh:USER@HOST[:PORT]",
-            help="Train as a job of a Slurm cluster, or on a rented machine.",
+            metavar="slurm[:PARTITION]|ssh:USER@HOST[:PORT]|sky[:GPU[:COUNT]]",
+            help="Train as a job of a Slurm cluster, on a rented machine, or as a managed job of SkyPilot.",
         ),
     ] = None,
     gpu: Annotated[
@@ -87,6 +87,9 @@ def train(
     sync: rented.Sync = False,
     remote_dir: rented.Directory = None,
     remote_python: rented.Python = None,
+    region: task_file.Region = None,
+    spot: task_file.Spot = True,
+    image: task_file.Image = None,
     or_resume: Annotated[
         bool,
         typer.Option(
@@ -141,6 +144,13 @@ def train(
         for reason in run.planned().reasons if verbose else ():
             terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
         raise typer.Exit(rented.follow(run, detach=detach, json=json))
+    if clouded.chosen(on, region=region, image=image, spot=spot):
+        clouded.refuse(
+            gpu=gpu is not None, nodes=nodes != 1, queue=queue, keep_alive=keep_alive, dry_run=dry_run,
+            or_resume=or_resume, preflight=preflight is not None,
+        )  # fmt: skip
+        asked = task_file.options(region, image, spot=spot)
+        raise typer.Exit(clouded.train(wanted, str(on), asked, runs, name, detach=detach, json=json))
     place = elsewhere(on, gpu, nodes, keep_alive=keep_alive or queue)
     for_gpu = None if place is None else place.gpu
     if dry_run:
@@ -252,6 +262,11 @@ def resume(
     if rented.has(found):
         words = rented.resume_words(force=force, settings=set_, max_usd=max_usd, max_hours=max_hours)
         raise typer.Exit(rented.resume(found, words, keep_alive=keep_alive, detach=detach, json=json))
+    if clouded.has(found):
+        changed = bool(set_ or max_usd is not None or max_hours is not None or force)
+        raise typer.Exit(
+            clouded.resume(found, changed=changed, keep_alive=keep_alive, detach=detach, json=json)
+        )
     seen = vitals(found)
     if seen.state == "done":
         say(f"{found.name} is already done. See its results: `tuiftune report {found.name}`")

@@ -17,10 +17,11 @@ from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import companion
 from tuiftune.jobs.place import PRESET_KEY, Place, shown
+from tuiftune.printable import printable
 from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
-from tuiftune.runs.store import checkpoints
+from tuiftune.runs.store import checkpoints, control
 from tuiftune.runs.store.checkpoints import MANIFEST, NAME, Checkpoint
 from tuiftune.runs.store.directory import (
     DIRECTORY_MODE,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     Watch = Callable[[str], None]
 
 DIRECTORY = "copy"
+STOP = "stop-requested"  # a file at the copy, by which the machine is asked to stop
+HEARS_EVERY = 10.0  # seconds
 POLL_SECONDS = 2.0
 SMALL_EVERY = 60.0  # seconds between copies of the log, which an object store takes whole
 SMALL = (PLAN, "preset.yaml", "events.jsonl", "engine.log", "samples.jsonl")
@@ -139,6 +142,24 @@ def resumable(url: str) -> bool:
         ) from fault
 
 
+def request_stop(url: str, by: str) -> None:
+    """Ask the machine that a run at `url` is copied from to stop it, with a checkpoint."""
+    there = Place(url)
+    there.files.pipe_file(there.path(STOP), by.encode())
+
+
+def withdraw_stop(url: str) -> None:
+    """Forget a request that no machine has heard. Raises UserError if the place cannot be asked."""
+    try:
+        Place(url).remove(STOP)
+    except Exception as fault:  # a file system's library may raise anything
+        raise UserError(
+            f"{shown(url)} cannot be written to: {companion.line_of(fault)}",
+            place=PRESET_KEY,
+            remedy="check the name, your rights and the credentials in the environment",
+        ) from fault
+
+
 def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = None) -> RunDir:
     """Bring a copied run back, with its newest whole checkpoint, as a run of this machine.
 
@@ -219,6 +240,7 @@ class _Copying:
         known = before is not None and before.url == without_secrets(self._there.url)
         self._copied = before if known and before else Copied(without_secrets(self._there.url))
         self._small_at = 0.0
+        self._heard_at = time.monotonic()
         self._seen: dict[str, tuple[int, int]] = {}
 
     def to_end(self, *, follow: bool) -> Copied:
@@ -234,7 +256,18 @@ class _Copying:
                 self.note()
                 return self._copied
             self.note()
+            self._hear()
             time.sleep(POLL_SECONDS)
+
+    def _hear(self) -> None:
+        """Take in that a stop was requested at the copy."""
+        if time.monotonic() - self._heard_at < HEARS_EVERY:
+            return
+        self._heard_at = time.monotonic()
+        if self._there.size(STOP) is not None:
+            by = self._there.files.cat_file(self._there.path(STOP)).decode("utf-8", "replace")
+            self._there.remove(STOP)
+            control.request_stop(self._run, printable(by))
 
     def note(self, trouble: str = "") -> None:
         """Write down what is there."""

@@ -117,7 +117,7 @@ def ready(
     check_root(root)
     inputs, plan = resolve(preset, root, say=say, gpu=gpu)
     _check_fits(plan, inputs, root)
-    _check_limit(plan)
+    check_limit(plan)
     best_by.resolve(plan.resolved, stages.every()[plan.resolved.method.stage])
     taught = teacher.of(inputs.preset)
     for model in (inputs.model,) if taught is None else (inputs.model, taught):
@@ -188,6 +188,21 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
     from tuiftune.hardware.disks import disk_of
     from tuiftune.preset.sizes import format_size
 
+    check_memory(plan, inputs)
+    needed, disk = disk_needed(plan, inputs), disk_of(root)
+    if disk.total and needed > disk.free:
+        raise UserError(
+            f"not enough disk space: up to {format_size(needed)} needed, {format_size(disk.free)} free",
+            place=printable(str(root)),
+            remedy="free some space, use another disk (--runs), or keep fewer checkpoints (run.checkpoints)",
+            exit_code=ExitCode.DOES_NOT_FIT,
+        )
+
+
+def check_memory(plan: Plan, inputs: Inputs) -> None:
+    """Raise UserError with exit code 3 and the nearest alternatives if a plan does not fit."""
+    from tuiftune.preset.sizes import format_size
+
     if not plan.fits:
         there = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
         ways = [printable(other.says) for other in plan.alternatives if other.fits][:3]
@@ -196,14 +211,6 @@ def _check_fits(plan: Plan, inputs: Inputs, root: Path) -> None:
             f"{printable(str(plan.gpu.get('name')))} has {format_size(there)}",
             place=inputs.preset.name,
             remedy=f"use what fits: {'; '.join(ways)}" if ways else "use a smaller model or a larger GPU",
-            exit_code=ExitCode.DOES_NOT_FIT,
-        )
-    needed, disk = disk_needed(plan, inputs), disk_of(root)
-    if disk.total and needed > disk.free:
-        raise UserError(
-            f"not enough disk space: up to {format_size(needed)} needed, {format_size(disk.free)} free",
-            place=printable(str(root)),
-            remedy="free some space, use another disk (--runs), or keep fewer checkpoints (run.checkpoints)",
             exit_code=ExitCode.DOES_NOT_FIT,
         )
 
@@ -223,7 +230,7 @@ def _check_download(
     check(download, disk_needed(plan, inputs) if same else 0)
 
 
-def _check_limit(plan: Plan) -> None:
+def check_limit(plan: Plan) -> None:
     """Raise UserError for a budget limit that cannot be enforced, because no price is known."""
     cap = plan.resolved.budget.max_usd
     if cap is not None and plan.usd_per_hour is None:

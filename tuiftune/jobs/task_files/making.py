@@ -67,6 +67,7 @@ def of(inputs: Inputs, plan: Plan, kind: TaskFile, options: Options, name: str |
         _hours(plan),
         plan.usd_per_hour,
         options,
+        tuple(preset.run.report_to),
     )
 
 

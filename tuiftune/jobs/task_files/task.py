@@ -44,12 +44,14 @@ class Task:
     hours: float | None
     hourly: float | None
     options: Options = Options()
+    trackers: tuple[str, ...] = ()
 
     @property
     def extra(self) -> str:
-        """The extra of tuiftune that the bucket needs, in brackets."""
-        extra = EXTRAS.get(urlsplit(self.bucket).scheme)
-        return f"[{extra}]" if extra else ""
+        """The extras of tuiftune that bucket and trackers need, in brackets."""
+        bucket = EXTRAS.get(urlsplit(self.bucket).scheme)
+        extras = [*([bucket] if bucket else []), *self.trackers]
+        return f"[{','.join(extras)}]" if extras else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:

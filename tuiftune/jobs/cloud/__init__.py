@@ -1,0 +1,1 @@
+"""A run on a machine that SkyPilot rents: started by its `sky`, followed through the run's bucket."""
