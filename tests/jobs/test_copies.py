@@ -179,6 +179,22 @@ def test_no_trace_of_the_check_is_left(tmp_path: Path) -> None:
     assert there(tmp_path, "away") == []
 
 
+def test_one_that_waits_comes_after_the_other_and_adds_what_is_missing(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companion, "DIED_AFTER", 0.05)
+    saved(run, 2)
+    with companion.alone(run, run.path / copies.DIRECTORY, "sync", "being copied", patient=False):
+        with pytest.raises(UserError, match="is being copied already"):
+            copies.copy(run, follow=True)
+        waiting = threading.Thread(target=copies.copy, args=(run,), kwargs={"wait": True})
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(30)
+    assert there(tmp_path) == ["checkpoint-2"]
+
+
 @pytest.fixture
 def bucket() -> Iterator[str]:
     """A bucket of an object store on this machine."""

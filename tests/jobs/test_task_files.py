@@ -169,7 +169,7 @@ def test_the_exit_code_is_the_runs_and_a_lost_copy_is_a_failure(
     assert subprocess.run(["sh", "-c", script(TASK)], env=told, check=False).returncode == code
     assert Path(machine["LOG"]).read_text().splitlines() == [
         "train preset.yaml --name Tone_1 --runs runs --or-resume",
-        "sync Tone_1 --runs runs --follow",
+        "sync Tone_1 --runs runs --follow --wait",
     ]
 
 
@@ -182,7 +182,7 @@ def test_a_signal_to_the_script_is_passed_on_and_waited_for(machine: dict[str, s
         time.sleep(0.2)
         shell.send_signal(signal.SIGTERM)
         assert shell.wait(30) == 4
-    assert log.read_text().splitlines()[1:] == ["told", "sync Tone_1 --runs runs --follow", "after 1"]
+    assert log.read_text().splitlines()[1:] == ["told", "sync Tone_1 --runs runs --follow --wait", "after 1"]
 
 
 def test_a_plan_becomes_a_directory_that_another_machine_can_start(here: Path) -> None:

@@ -28,6 +28,9 @@ def sync(
         ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Continue until the run ends.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait if another process copies the run, and add what is missing.")
+    ] = False,
     runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
 ) -> None:
     """Copy a run's checkpoints, log and result to a directory or an object store.
@@ -43,7 +46,9 @@ def sync(
 
     found = find(run, runs)
     with watching() as watch:
-        copied = copies.copy(found, to, follow=follow, watch=lambda file: watch(f"sending {file}", None))
+        copied = copies.copy(
+            found, to, follow=follow, wait=wait, watch=lambda file: watch(f"sending {file}", None)
+        )
     steps = ", ".join(str(step) for step in copied.steps) or "none"
     say(f"Copied to {copied.url}: {size(copied.sent_bytes)} in all; checkpoints of steps: {steps}")
 

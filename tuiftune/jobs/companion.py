@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
 from contextlib import contextmanager
@@ -38,8 +39,11 @@ def start(run: RunDir, place: Path, name: str, *arguments: str) -> None:
 
 
 @contextmanager
-def alone(run: RunDir, place: Path, name: str, doing: str, *, patient: bool) -> Iterator[None]:
-    """Hold the only one of its kind; a patient one waits for the one of before a resume.
+def alone(
+    run: RunDir, place: Path, name: str, doing: str, *, patient: bool, waits: bool = False
+) -> Iterator[None]:
+    """Hold the only one of its kind; a patient one waits for the one of before a resume, and one that
+    `waits` for any, however long it takes.
 
     Raises UserError if another process is `doing` this, such as "being sent to TensorBoard".
     """
@@ -53,7 +57,7 @@ def alone(run: RunDir, place: Path, name: str, doing: str, *, patient: bool) -> 
             remedy="check the permissions of the run's directory",
         ) from None
     try:
-        until = time.monotonic() + (2 * DIED_AFTER if patient else 0)
+        until = math.inf if waits else time.monotonic() + (2 * DIED_AFTER if patient else 0)
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -87,6 +87,7 @@ def copy(
     url: str | None = None,
     *,
     follow: bool = False,
+    wait: bool = False,
     watch: Watch | None = None,
     pauses: tuple[float, ...] = companion.PAUSES,
 ) -> Copied:
@@ -94,6 +95,7 @@ def copy(
 
     Args:
         url: where its copies go; None: the preset's `run.sync_to`.
+        wait: wait for a process that copies the run already, and copy then what is still missing.
         watch: called with the name of each file before it is sent.
         pauses: seconds before each new attempt where the place fails; with `follow` only. After the last,
             attempts continue at that pace until the run ends.
@@ -104,7 +106,7 @@ def copy(
     url = url or _asked(run)
     if url is None:
         raise UserError("no place to copy to", place=run.name, remedy="name one: --to URL")
-    with companion.alone(run, run.path / DIRECTORY, "sync", "being copied", patient=follow):
+    with companion.alone(run, run.path / DIRECTORY, "sync", "being copied", patient=follow, waits=wait):
         failed = 0
         while True:
             copying = _Copying(run, url, watch or _silent)

@@ -27,5 +27,5 @@ def script(task: Task, program: str = "tuiftune", *, after: str = "") -> str:
         'while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done',
     ]
     if task.bucket:  # what the run itself has not copied yet must not be lost with the machine
-        lines.append(f'{program} sync {name} --runs {RUNS} --follow || [ "$code" -ne 0 ] || code=1')
+        lines.append(f'{program} sync {name} --runs {RUNS} --follow --wait || [ "$code" -ne 0 ] || code=1')
     return "\n".join([*lines, *([after] if after else []), 'exit "$code"']) + "\n"
