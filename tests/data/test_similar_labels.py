@@ -86,3 +86,26 @@ def test_every_error_has_a_fix_or_a_reason_why_not(name: str) -> None:
     check = Check(name, name, "error", 3)
     reason = why_by_hand(check)
     assert remedy_of(check, 0.05) is not None or (reason and "suggestion shown" not in reason)
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_plain_prompts_ask_and_write_a_copy(
+    merge: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.cli.plain import Plain
+    from tuiftune.wizard.draft import Draft
+
+    class Asks:
+        def yes(self, question: str, default: bool, *, why: str) -> bool:
+            assert question == "Merge near-identical labels?"
+            assert default is True
+            assert "most frequent spelling" in why
+            return merge
+
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"help {n}", "label": label} for n in range(20) for label in LABELS]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({**row}) + "\n" for row in rows))
+    draft = Draft(data=("a.jsonl",))
+    after = Plain(draft, None, Asks())._one_spelling(draft)  # type: ignore[arg-type]
+    assert after.data == (("a.clean.jsonl",) if merge else ("a.jsonl",))
+    assert (tmp_path / "a.clean.jsonl").exists() == merge

@@ -170,3 +170,40 @@ async def test_malformed_lines_are_left_out_by_enter(app: Callable[..., TuneApp]
         await until(pilot, lambda: "rows of classification" in shown(pilot.app))
         assert pilot.app.draft.data == ("tickets.clean.jsonl",)  # type: ignore[attr-defined]
         assert Path("tickets.csv").read_text().endswith("a,b,c\n")
+
+
+async def test_enter_alone_is_asked_about_near_identical_labels_and_merges_them(
+    app: Callable[..., TuneApp],
+) -> None:
+    asked = ("no entry {},login", "cannot log in {},login", "no way in {},LOGIN", "refund {},bill")
+    rows = "".join(f"{one.format(n)}\n" for n in range(20) for one in asked)
+    Path("tickets.csv").write_text("text,label\n" + rows)
+    async with app(wizard=True, draft=Draft(model="builtin:tiny")).run_test(size=SMALL) as pilot:
+        await pilot.press("enter", "s")
+        await until(pilot, lambda: "rows of classification" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Merge near-identical labels?" in shown(pilot.app))
+        assert "login and LOGIN: 20 rows have the rarer spelling." in " ".join(shown(pilot.app).split())
+        await pilot.press("enter")
+        await until(pilot, lambda: "20 changed" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "tickets.clean.jsonl" in shown(pilot.app))
+        await until(pilot, lambda: "rows of classification" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Which base model" in shown(pilot.app))
+    written = Path("tickets.clean.jsonl").read_text().splitlines()
+    assert {json.loads(line)["label"] for line in written} == {"login", "bill"}
+
+
+async def test_labels_that_are_to_stay_are_asked_about_once(app: Callable[..., TuneApp]) -> None:
+    Path("tickets.csv").write_text("text,label\n" + "".join(f"a {n},login\nb {n},LOGIN\n" for n in range(20)))
+    async with app(wizard=True, draft=Draft(model="builtin:tiny")).run_test(size=SMALL) as pilot:
+        await pilot.press("enter", "s")
+        await until(pilot, lambda: "rows of classification" in shown(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Merge near-identical labels?" in shown(pilot.app))
+        await pilot.press("n")
+        await until(pilot, lambda: "Which base model" in shown(pilot.app))
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: "Which base model" in shown(pilot.app))
+    assert not Path("tickets.clean.jsonl").exists()

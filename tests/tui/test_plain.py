@@ -36,7 +36,7 @@ BUILT_IN = "2"  # of the data to choose from, where there is no data file
 
 
 def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> None:
-    done = tuiftune(["new", "--plain"], answers("n", BUILT_IN, "", "", "tone", LEAVE))
+    done = tuiftune(["new", "--plain"], answers("n", BUILT_IN, "", "why", "", "tone", LEAVE))
     assert done.returncode == 0, done.stderr
     for said in (
         "Step 1 of 5",
@@ -47,6 +47,8 @@ def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> 
         "training.learning_rate: ",
     ):
         assert said in done.stderr
+    shown = done.stderr.partition("another: a Hugging Face")[2].partition("Use these values?")[0]
+    assert len(shown.splitlines()) <= 12, shown
     assert "\x1b" not in done.stderr
     assert done.stdout == ""
     assert not (place / "runs").exists()

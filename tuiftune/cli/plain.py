@@ -11,6 +11,7 @@ from tuiftune.cli.prompts import Choice, Prompts, prompts, question
 from tuiftune.cli.terminal import err, say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, roughly, size
+from tuiftune.wizard import cleaning, labels
 from tuiftune.wizard.findings import Findings, trainable
 from tuiftune.wizard.planning import Outcome, planned, settled
 from tuiftune.wizard.proposals import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MODELS = 12  # of the list
 PASSAGES = 5
+ADVICE = 3  # lines of advice with a plan; all of them with its reasons
 NOWHERE = "-"
 SEVERITIES = {"": "", "warning": "warning: ", "error": "error: "}
 LEANS = {"better": "higher", "same": "about the same", "worse": "lower", "unsure": "unclear"}
@@ -49,9 +51,11 @@ WHY = {  # the answer to `?` at a question, in addition to those of the steps
     "is needed.",
     "question": "If the passage with the answer is not found, a model that reads the passages cannot answer "
     "either.",
+    "labels": "Merging writes a clean copy of the data, in which each of these labels has its most frequent "
+    "spelling. Exact duplicates and empty rows are dropped and secrets redacted, as by `data clean`.",
     "other": "Only the model's config.json is read now. The weights are downloaded when the run starts.",
-    "values": "Each value above has a reason and a source. When you change one, the plan is made again and "
-    "compared with the recommended one: memory, time and quality.",
+    "values": "Each value has a reason and a source: `why` lists them all. When you change one, the plan is "
+    "made again and compared with the recommended one: memory, time and quality.",
     "setting": "You do not have to change anything. A value that you set is kept, whatever is recommended "
     "later.",
     "alternative": "Each alternative was planned for your rows and this machine. Choosing one changes the "
@@ -201,12 +205,30 @@ class Plain:
             try:
                 trainable(self._findings.dataset(draft))
                 self._report(draft)
+                draft = self._one_spelling(draft)
             except UserError as error:
                 say(f"  {error}")
                 continue
             if self._outcome.plan is None or self._planned(draft):
-                self.draft = self.draft.with_(data=draft.data)
+                self.draft = cleaning.with_sources(self.draft, draft.data)
                 return
+
+    def _one_spelling(self, draft: Draft) -> Draft:
+        """Ask whether near-identical labels are merged, into a new file. Returns the draft to use."""
+        from tuiftune.data.clean.run import Settings, clean
+
+        dataset = self._findings.dataset(draft)
+        found = labels.similar(dataset)
+        if not found.pairs:
+            return draft
+        say(f"  {found}")
+        if not self._asks.yes(labels.ASKS, True, why=WHY["labels"]):
+            return draft
+        output = cleaning.output_of(draft.data, dataset.files)
+        done = clean(dataset, output, Settings(labels="merge"))
+        written = ", ".join(f"{path} ({rows:,} rows)" for path, (rows, _) in done.written.items())
+        say(f"  Wrote {written}; {output.stem}.changes.jsonl lists every change. Your file is unchanged.")
+        return cleaning.repaired(draft, list(done.written))
 
     def _which_data(self, asks: str, why: str) -> str:
         """Ask for data: with the known or only file as default, else with a list to choose from."""
@@ -235,15 +257,25 @@ class Plain:
 
     def _model(self) -> None:
         self._base()
-        self._tell(whole=True)
+        self._tell()
         choices = {
             "": "continue with these values",
             "setting": "change a setting",
             "alternative": "compare alternatives",
             "card": "plan for another GPU",
+            "why": "show every value with its reason and source",
         }
         while chosen := self._choose("Use these values?", choices, "", "values"):
             getattr(self, f"_{chosen}")()
+
+    def _why(self) -> None:
+        """Print every value of the plan with its reason and source, and its memory by component."""
+        from tuiftune.cli import plan_view
+
+        assert self._outcome.plan is not None
+        for line in self._outcome.advice.advice if self._outcome.advice is not None else ():
+            say(f"  {line}")
+        plan_view.show(self._outcome.plan, err(), linear=True)
 
     def _base(self) -> None:
         """Ask for the base model until a plan can be made with it."""
@@ -281,18 +313,19 @@ class Plain:
         self._outcome, self.draft = outcome, outcome.advice.apply(draft)
         return True
 
-    def _tell(self, *, whole: bool = False) -> None:
-        """Print the plan, and the difference from the recommended one if the user changed something."""
+    def _tell(self) -> None:
+        """Print the plan in a dozen lines, with what the user's own values changed; `_why` prints all."""
         from tuiftune.cli import plan_view
         from tuiftune.wizard.effect import against
 
         assert self._outcome.plan is not None
-        if self._outcome.advice is not None:
-            for line in self._outcome.advice.advice:
-                say(f"  {line}")
         if self.draft.card:
             say(f"  planned for {self.draft.card}, not for this machine:")
-        (plan_view.show if whole else plan_view.show_needs)(self._outcome.plan, err(), linear=True)
+        for line in plan_view.briefly(self._outcome.plan):
+            say(f"  {line}")
+        advised = self._outcome.advice.advice if self._outcome.advice is not None else ()
+        for line in advised[:ADVICE]:
+            say(f"  {line}")
         if self.draft.overrides and (says := against(self._outcome.plan, self._outcome.alone)):
             say(f"  {says}")
 

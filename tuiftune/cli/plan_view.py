@@ -52,6 +52,32 @@ def show_needs(plan: Plan, console: Console, *, linear: bool) -> None:
     console.print()
 
 
+MAIN = (  # the values that a summary names
+    "method.technique",
+    "method.rank",
+    "training.learning_rate",
+    "training.epochs",
+    "training.effective_batch",
+    "training.micro_batch",
+    "data.max_length",
+)
+
+
+def briefly(plan: Plan) -> list[str]:
+    """Return whether the plan fits, its time and cost, and its main values, in ten lines at most."""
+    capacity = int(plan.gpu.get("memory_available") or plan.gpu["memory_total"])
+    lines = [*_verdict(plan, capacity).plain.split("\n"), *_time(plan).plain.split("\n")]
+    resolved = plan.resolved.model_dump(mode="json")
+    values = []
+    for key in MAIN:
+        section, _, name = key.partition(".")
+        if name == "rank" and not techniques.every()[plan.resolved.method.technique].adapters:
+            continue
+        if (value := resolved.get(section, {}).get(name)) is not None:
+            values.append(f"{name.replace('_', ' ')} {_value(value)}")
+    return [*lines, ", ".join(values)]
+
+
 def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False) -> list[Text]:
     """Return the memory bar and its legend, two components per line; if `linear`, one size per line."""
     parts = segments(plan.memory, capacity)

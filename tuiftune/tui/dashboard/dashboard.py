@@ -229,7 +229,7 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
             history.show(drawn, unit="seconds", floor=0.0)
         self.query_one(Numbers).show(state)
         self.query_one(MachinePanel).show(state)
-        self.query_one(Scores).show(state)
+        self.query_one(Scores).show(state, compares=self.planned.compares_answers)
         self.query_one(HealthPanel).show(state, judged)
         facts = run_status.facts(state, self.planned)
         for panel in self.query(FactLines):

@@ -113,7 +113,7 @@ class Changes(Canvas):
             ("perplexity", "perplexity", real, None),
             ("exact_match", "exact match", percent, 1.0),
         ):
-            if key != "perplexity" or after.get("loss") is None or after.get(key) is not None:
+            if key == "loss" or before.get(key) is not None or after.get(key) is not None:
                 lines += self._pair(name, before.get(key), after.get(key), write, top, width)
         for name, first, second in measured(before, after):
             lines += self._pair(name, first, second, percent, 1.0, width)

@@ -18,9 +18,11 @@ class Scores(Canvas):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 (Textual's name)
         super().__init__(id=id, classes=classes)
         self._state: RunState | None = None
+        self._compares = True
 
-    def show(self, state: RunState) -> None:
-        self._state = state
+    def show(self, state: RunState, *, compares: bool = True) -> None:
+        """`compares`: the run compares generated answers with reference answers."""
+        self._state, self._compares = state, compares
         self.redraw()
 
     def paint(self, width: int, height: int) -> list[Line]:
@@ -32,11 +34,13 @@ class Scores(Canvas):
         lines = [
             Line(" " * LABEL).add("before".rjust(COLUMN), "faint").add("after".rjust(COLUMN + 3), "faint"),
             self._row("eval loss", before and before.loss, after and after.loss, real, lower=True),
-            self._row(
-                "perplexity", before and before.perplexity, after and after.perplexity, real, lower=True
-            ),
-            self._row("exact match", was and was.exact_match, now and now.exact_match, percent, lower=False),
         ]
+        for name, first, second, write in (
+            ("perplexity", before and before.perplexity, after and after.perplexity, real),
+            ("exact match", was and was.exact_match, now and now.exact_match, percent),
+        ):
+            if self._compares or first is not None or second is not None:
+                lines.append(self._row(name, first, second, write, lower=write is real))
         if state.checkpoints:
             last = state.checkpoints[-1]
             line = Line("checkpoint".ljust(LABEL), "soft").add(f"step {last.step:,}", "strong")

@@ -32,7 +32,7 @@ from tuiftune.tui.wizard.data.messages import (
 )
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.tui.wizard.step_screen import WizardStep
-from tuiftune.wizard import cleaning
+from tuiftune.wizard import cleaning, labels
 from tuiftune.wizard.findings import trainable
 from tuiftune.wizard.proposals import first_data
 
@@ -60,6 +60,8 @@ class DataStep(WizardStep):
         self._found = ""  # a summary of it in one line
         self._reading_now = 0  # the number of the read that is shown
         self._go_on = False
+        self._similar = labels.Similar()
+        self._spelled: tuple[str, ...] = ()  # the sources whose labels are to stay as they are
 
     def body(self) -> ComposeResult:
         with Horizontal(id="source"):
@@ -147,11 +149,29 @@ class DataStep(WizardStep):
             self._choose()
             return
         if given == self._ready:
-            super().action_forward()
+            if self._similar.pairs and self._spelled != given:
+                self._ask_about_labels()
+            else:
+                super().action_forward()
             return
         self._go_on = given == self.draft.data
         if given != self.draft.data or not self._being_read():
             self._inspect(given)
+
+    def _ask_about_labels(self) -> None:
+        """Ask before going on; to merge is the usual answer, which the next screen shows before it writes."""
+        from tuiftune.tui.kit.dialogs import Confirm
+
+        self.app.push_screen(Confirm(labels.ASKS, str(self._similar), "Merge", "Keep them"), self._merge)
+
+    def _merge(self, confirmed: bool | None) -> None:
+        from tuiftune.tui.wizard.data.clean import Repair
+
+        if confirmed and self._read_data is not None:
+            self.app.push_screen(Repair(self.draft, self._read_data, labels.MERGE), self._take_repaired)
+        elif confirmed is False:
+            self._spelled = self._given()
+            super().action_forward()
 
     def _being_read(self) -> bool:
         return any(worker.group == "data" and worker.is_running for worker in self.workers)
@@ -195,7 +215,7 @@ class DataStep(WizardStep):
                 trainable(dataset)
             except UserError as error:
                 fault = str(error)
-            self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault))
+            self.post_message(Read(about, dataset, dataset.head(SAMPLES), fault, labels.similar(dataset)))
             folder = self.app.findings.model_of(draft).path
             if not fault:
                 self.post_message(self._mixed(about, draft, dataset))
@@ -260,12 +280,13 @@ class DataStep(WizardStep):
             self.say(message.fault or "No row can be trained on. See the checks for the reasons.", "error")
             return
         self._ready, self._read_data = self.draft.data, message.dataset
+        self._similar = message.similar
         evidence = "; ".join(message.dataset.evidence[:2])
         self._found = f"{message.dataset.rows:,} rows of {message.dataset.format}: {evidence}"
         self.say(self._found, "ok")
         if self._go_on:
             self._go_on = False
-            super().action_forward()
+            self.action_forward()
 
     @on(Checked)
     def _checked(self, message: Checked) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
     from tuiftune.data.mix.sources import Portion
+    from tuiftune.wizard.labels import Similar
 
 
 class AbandonedError(Exception):
@@ -37,6 +38,7 @@ class Read(Message):
     dataset: Dataset
     samples: list[Example]
     fault: str
+    similar: Similar
 
 
 @dataclass
