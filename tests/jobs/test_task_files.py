@@ -24,7 +24,7 @@ from tuiftune.cli.main import build
 from tuiftune.cli.sync import begun
 from tuiftune.errors import UserError
 from tuiftune.hardware.cards import CARDS, find
-from tuiftune.jobs.task_files import base, gpu_names
+from tuiftune.jobs.task_files import base, gpu_names, making
 from tuiftune.jobs.task_files.script import script
 from tuiftune.jobs.task_files.task import Options, Task
 from tuiftune.preset.schema import Preset
@@ -216,18 +216,10 @@ BUCKET = "--set run.sync_to=s3://bucket/runs"
     ("words", "said"),
     [
         ("--as moon", r"^--as: moon is not a kind of task file\. Use one of: dstack, k8s, sky, slurm\.$"),
-        ("--as sky --gpu L4", r"^run\.sync_to: a rented machine loses its disk"),
         (f"--as sky --gpu X9 {BUCKET}", r"^--gpu: unknown GPU `X9`"),
         (f"--as sky {BUCKET}", r"^--gpu: no GPU is named\. Name the one to rent"),
-        ("--as sky --gpu L4 --set run.sync_to=s3:/b/runs", r"^run\.sync_to: .* is not a bucket"),
-        ("--as sky --gpu L4 --set run.sync_to=s3://B_/r", r"B_ is not a valid name of a bucket"),
-        ("--as sky --gpu L4 --set run.sync_to=s3://a:b@bucket/r", r"no user, password or query"),
-        (f"--as sky --gpu L4 --region us+east {BUCKET}", r"^--region: us\+east is not a region"),
-        (f"--as sky --gpu L4 --region mars/a {BUCKET}", r"^--region: SkyPilot does not know mars"),
         (f"--as k8s --gpu L4 {BUCKET}", r"^--image: Kubernetes needs a container image"),
-        (f"--as dstack --gpu A30 {BUCKET}", r"^--gpu: dstack does not know the A30"),
         ("--region aws", r"^--region: is of use with --as only"),
-        ("--as slurm --set model.base=run:other", r"other"),
     ],
 )
 def test_what_another_machine_could_not_use_is_one_line(words: str, said: str, here: Path) -> None:
@@ -239,13 +231,37 @@ def test_what_another_machine_could_not_use_is_one_line(words: str, said: str, h
     assert re.search(said, line), line
 
 
-def test_rows_too_large_for_a_configmap_are_refused(here: Path) -> None:
-    row = json.dumps({"prompt": "long " * 5000, "completion": "no"}) + "\n"
-    (here / "rows.jsonl").write_text(row * 40)
-    done = CliRunner().invoke(
-        build(), ["plan", "p.yaml", "--as", "kubernetes", "--gpu", "L4", "--image", "a", *BUCKET.split()]
-    )
-    assert "are too large for a ConfigMap" in str(done.exception)
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", r"^run\.sync_to: a rented machine loses its disk"),
+        ("s3:/b/runs", r"^run\.sync_to: .* is not a bucket"),
+        ("/home/me/runs", r"^run\.sync_to: .* is not a bucket"),
+        ("s3://B_/r", r"B_ is not a valid name of a bucket"),
+        ("s3://a:b@bucket/r", r"no user, password or query"),
+    ],
+)
+def test_what_is_no_bucket_is_one_line(url: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as refused:
+        making.check_bucket(url)
+    assert "\n" not in str(refused.value)
+    assert "a:b" not in str(refused.value)
+
+
+def test_regions_clouds_and_gpus_that_a_program_does_not_know_are_one_line() -> None:
+    with pytest.raises(UserError, match=r"^--region: us east is not a region\. Write it like aws"):
+        making.check_region("us east")
+    with pytest.raises(UserError, match=r"^--region: SkyPilot does not know mars"):
+        base.every()["sky"].text(replace(TASK, options=Options("mars/a")))
+    with pytest.raises(UserError, match=r"^--gpu: dstack does not know the A30"):
+        base.every()["dstack"].text(replace(TASK, gpu="A30"))
+
+
+def test_rows_too_large_for_a_configmap_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b"x" * 1_000_000)
+    large = replace(TASK, files=(str(tmp_path / "rows.jsonl"),), options=Options(image="registry/it:1"))
+    with pytest.raises(UserError, match="977 KiB of files are too large for a ConfigMap"):
+        base.find("kubernetes").text(large)
 
 
 def test_names_of_gpus_are_those_of_their_memory() -> None:
