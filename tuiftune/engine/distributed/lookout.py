@@ -189,7 +189,7 @@ class Lookout:
             os.truncate(path, 0)
             os.kill(note.pid, signal.SIGUSR2)
             until = time.monotonic() + ANSWERS_WITHIN
-            while not (found := FAULT_LINE.findall(path.read_text("utf-8", "replace"))):
+            while not (found := FAULT_LINE.findall(_text(path))):
                 if time.monotonic() > until:
                     return ()
                 time.sleep(0.05)
@@ -219,3 +219,7 @@ class Lookout:
 
     def _answers(self, rank: int) -> Path:
         return self._directory / f"rank-{rank}.stack"
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace")  # raw: our own process wrote it just now

@@ -33,7 +33,7 @@ def write(directory: Path, kind: TaskFile, task: Task, watch: Callable[[str], No
         UserError: if there is something in it already, or it cannot be written.
     """
     text = kind.text(task)
-    if not paths.gone(directory) and (not paths.is_dir(directory) or any(directory.iterdir())):
+    if not paths.gone(directory) and (not paths.is_dir(directory) or paths.entries(directory)):
         raise UserError(
             "is not empty", place=printable(str(directory)), remedy="name another directory with --output"
         )
@@ -53,7 +53,7 @@ def write(directory: Path, kind: TaskFile, task: Task, watch: Callable[[str], No
                 shutil.copyfile(wheel.install_script(), directory / wheel.INSTALL)
     except OSError as fault:
         raise paths.cannot(fault, directory, "write") from None
-    return sorted(os.listdir(directory))
+    return sorted(one.name for one in paths.entries(directory))
 
 
 def _take(source: str, directory: Path) -> None:
