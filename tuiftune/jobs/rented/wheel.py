@@ -16,7 +16,7 @@ from tuiftune.errors import UserError
 from tuiftune.preset import shipped
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files make the same wheel
-PACKED = ("METADATA", "WHEEL", "entry_points.txt")
+PACKED = ("METADATA", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 INSTALL = "install.sh"
 
 
