@@ -60,6 +60,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.private = self.resident = 0
+        self.cost = 0.0  # CPU seconds of looking
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -68,7 +69,7 @@ class Memory:
         import psutil
 
         own = psutil.Process()
-        while not self._over.wait(0.5):
+        while not self._over.wait(1.0):
             private = resident = 0
             for one in (own, *own.children(recursive=True)):
                 try:
@@ -79,6 +80,7 @@ class Memory:
                 except (OSError, KeyError, ValueError):
                     continue
             self.private, self.resident = max(self.private, private), max(self.resident, resident)
+            self.cost = time.thread_time()
 
     def end(self) -> dict[str, int]:
         self._over.set()
@@ -120,7 +122,7 @@ def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> di
     read, after_reading, own = time.monotonic(), _cpu(), time.process_time()
     training, held_out, _ = kept.prepared(base, half, make, examples, wanted, report, lambda: None)
     leaked = rows.leaked(training, held_out)
-    ended, after_tokenizing, own = time.monotonic(), _cpu(), time.process_time() - own
+    ended, after_tokenizing, own = time.monotonic(), _cpu(), time.process_time() - own - memory.cost
     count = training.rows + (held_out.rows if held_out else 0)
     first = training.rows // 2
     training.dataset[first : first + 16]
@@ -134,7 +136,7 @@ def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> di
         "read s": round(read - began, 2),
         "read CPU s": round(after_reading - cpu, 2),
         "tokenize s": round(ended - read, 2),
-        "tokenize CPU s": round(after_tokenizing - after_reading, 2),
+        "tokenize CPU s": round(after_tokenizing - after_reading - memory.cost, 2),
         "of it in one process": round(own, 2),
         "rows a second": rate and round(rate),
         "first batch s": round(batch - ended, 2),

@@ -120,7 +120,7 @@ def _unfinished(subject: Subject) -> Check:
     last_line = answer.str.extract(r"([^\n]*)$", 1)
     prose = answer.str.len_chars() >= 80
     ended = answer.str.contains("[.!?。！？…\"'”’)\\]`*}>:]$")
-    frame = subject.frame.select(
+    frame = subject.each(
         broken=prose
         & answer.str.contains(r"(?:[\p{L},;(-]|\band|\bthe)$")
         & (last_line.str.len_chars() >= 50),
@@ -144,15 +144,20 @@ def _openings(subject: Subject) -> Check:
     column = "prompt" if subject.format == "classification" else "answer"
     opening = pl.col(column).fill_null("").str.strip_chars().str.slice(0, 120).str.to_lowercase()
     words = r"^((?:[^\s]+\s+){" + str(OPENING_WORDS - 1) + r"}[^\s]+)"
-    openings = subject.frame.select(opening.str.extract(words, 1).alias("opening")).to_series()
+    found = opening.str.extract(words, 1)
+    openings = subject.each(opening=pl.when(found.is_not_null()).then(found.hash()))["opening"]
     counts = openings.drop_nulls().value_counts(sort=True)
     floor = max(FEWEST, OPENING_SHARE * subject.dataset.rows)
     common = counts.filter(pl.col("count") >= floor)
     indices: NDArray[np.intp] = np.empty(0, dtype=np.intp)
     if common.height:
         indices = (
-            openings.is_in(common["opening"].to_list()).fill_null(False).arg_true().to_numpy().astype(np.intp)
+            openings.is_in(common["opening"].implode()).fill_null(False).arg_true().to_numpy().astype(np.intp)
         )
+    shown = []
+    for key, count in common.head(3).iter_rows():
+        at = subject.rows_at(np.array([openings.index_of(key)], dtype=np.intp))
+        shown.append((at.select(found).item(), count))
     return subject.verdict(
         "repeated-openings",
         "Repeated openings",
@@ -160,9 +165,7 @@ def _openings(subject: Subject) -> Check:
         indices,
         why="Many answers start with the same words, so the model will often start like that.",
         remedy="vary them, unless you want a fixed form",
-        examples=[
-            f"{count:,} rows start with “{excerpt(words, 50)}”" for words, count in common.head(3).iter_rows()
-        ],
+        examples=[f"{count:,} rows start with “{excerpt(words, 50)}”" for words, count in shown],
     )
 
 
@@ -177,7 +180,7 @@ def _skeletons(subject: Subject) -> Check:
         .str.replace_all(r"\s+", " ")
         .str.strip_chars()
     )
-    frame = subject.frame.select(
+    frame = subject.each(
         skeleton=skeleton.hash(), plain=pl.col(column).hash(), words=skeleton.str.len_chars()
     )
     grouped = (

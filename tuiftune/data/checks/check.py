@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning", "info", "ok"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info", "ok")
 SHOWN_ROWS = 50
+ROWS_AT_ONCE = 32_768  # of which polars holds what it makes of their text
 SHOWN_EXAMPLES = 3
 
 
@@ -57,6 +58,7 @@ class Subject:
     seed: int = 42
     watch: Callable[[str, float], None] | None = None
     _span: tuple[float, float] = field(default=(0.0, 1.0), init=False)
+    _what: str = field(default="", init=False)
 
     @property
     def counted(self) -> bool:
@@ -100,14 +102,37 @@ class Subject:
 
     def begin(self, what: str, number: int, stages: int) -> None:
         """Go on to a stage, counted from 0."""
-        self._span = (number / stages, (number + 1) / stages)
+        self._span, self._what = (number / stages, (number + 1) / stages), what
         self.progress(what, 0.0)
 
+    def told(self, done: float) -> None:
+        """Report the share of one pass over the rows; a stage may take several."""
+        self.progress(self._what, done)
+
     def where(self, condition: pl.Expr) -> NDArray[np.intp]:
-        """Positions of the rows that satisfy a condition (null counts as no)."""
+        """Positions of the rows that satisfy a condition on themselves (null counts as no)."""
         import numpy as np
 
-        return self.frame.select(condition.fill_null(False)).to_series().arg_true().to_numpy().astype(np.intp)
+        found = self.each(where=condition.fill_null(False))["where"]
+        return found.arg_true().to_numpy().astype(np.intp)
+
+    def each(self, **expressions: pl.Expr) -> pl.DataFrame:
+        """What expressions give of each row by itself. Of all rows at once polars would copy the text."""
+        import polars as pl
+
+        count = self.frame.height
+        pieces = []
+        for at in range(0, max(count, 1), ROWS_AT_ONCE):
+            pieces.append(self.frame.slice(at, ROWS_AT_ONCE).select(**expressions))
+            if count > ROWS_AT_ONCE:
+                self.told(min(1.0, (at + ROWS_AT_ONCE) / count))
+        return pl.concat(pieces)
+
+    def rows_at(self, indices: NDArray[np.intp]) -> pl.DataFrame:
+        """Some rows, without copying columns of a frame of many pieces."""
+        import polars as pl
+
+        return pl.concat([self.frame.clear(), *self.dataset.pieces(indices)])
 
     def verdict(
         self,
@@ -125,7 +150,7 @@ class Subject:
         """A check with its rows and examples; `ok` when no row is concerned. `show` is the column quoted."""
         if not len(indices):
             return Check(check, title, "ok", 0, indices=indices)
-        first = self.frame[indices[:SHOWN_ROWS]]
+        first = self.rows_at(indices[:SHOWN_ROWS])
         rows = tuple(first["row"].to_list())
         names = [str(path) for path in self.dataset.files]
         places: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.checks.check import Check, Subject
 
+MOST_SHOWN = 50  # answers to a prompt that are looked at to show three
 CONTENT = ("system", "prompt", "answer", "rejected", "label")
 
 
@@ -31,9 +32,8 @@ def content_key() -> pl.Expr:
     )
 
 
-def _first_equal(frame: pl.DataFrame, repeated: NDArray[np.intp]) -> NDArray[np.intp]:
+def _first_equal(keys: pl.Series, repeated: NDArray[np.intp]) -> NDArray[np.intp]:
     """For each repeated row the first that is equal to it."""
-    keys = frame.select(key=content_key())["key"]
     wanted = pl.DataFrame({"key": keys.gather(repeated)})
     seen = pl.DataFrame({"key": keys}).with_row_index("at")
     first = seen.filter(pl.col("key").is_in(wanted["key"].unique().implode())).unique("key", keep="first")
@@ -42,8 +42,9 @@ def _first_equal(frame: pl.DataFrame, repeated: NDArray[np.intp]) -> NDArray[np.
 
 def duplicates(subject: Subject) -> Iterator[Check]:
     """exact-duplicates (all but the first of equal rows) and conflicting-answers."""
-    filled = pl.col("answer").is_not_null()
-    repeated = subject.where(~content_key().is_first_distinct() & filled)
+    found = subject.each(key=content_key().hash(), filled=pl.col("answer").is_not_null())
+    again = ~found["key"].is_first_distinct() & found["filled"]
+    repeated = again.arg_true().to_numpy().astype("intp")
     yield subject.verdict(
         "exact-duplicates",
         "Exact duplicates",
@@ -51,7 +52,7 @@ def duplicates(subject: Subject) -> Iterator[Check]:
         repeated,
         why="Duplicates are over-represented, get memorized, and can leak into the evaluation set.",
         remedy="drop them: tuiftune data clean",
-        partner=_first_equal(subject.frame, repeated),
+        partner=_first_equal(found["key"], repeated),
         show="answer" if subject.format == "text" else "prompt",
     )
     if subject.format not in ("text", "preference"):
@@ -60,10 +61,13 @@ def duplicates(subject: Subject) -> Iterator[Check]:
 
 def _conflicts(subject: Subject) -> Check:
     prompt = normalised("prompt")
-    asked = subject.frame.select(ask=prompt.hash(0) ^ normalised("system").hash(1), blank=prompt == "")
-    again = asked["ask"].is_duplicated() & ~asked["blank"]
-    at = again.arg_true()
-    said = subject.frame[at].select(at=at, ask=asked["ask"].gather(at), said=normalised("answer").hash(2))
+    asked = subject.each(
+        ask=prompt.hash(0) ^ normalised("system").hash(1),
+        blank=prompt == "",
+        said=normalised("answer").hash(2),
+    )
+    at = (asked["ask"].is_duplicated() & ~asked["blank"]).arg_true()
+    said = asked[at].select(at=at, ask="ask", said="said")
     several = said.filter(pl.col("said").n_unique().over("ask") > 1)
     ordered = several.sort("at").with_columns(
         other=pl.col("at").filter(pl.col("said") != pl.col("said").first()).first().over("ask"),
@@ -74,9 +78,11 @@ def _conflicts(subject: Subject) -> Check:
     partner = ordered.select(pl.when(pl.col("said") == pl.col("first")).then("other").otherwise("one"))
     examples = []
     for group in several.sort("ask", "at").partition_by("ask", maintain_order=True)[:3]:
-        picked = subject.frame[group["at"].to_numpy()]
-        answers = list(dict.fromkeys(excerpt(answer or "", 30) for answer in picked["answer"].to_list()))[:3]
-        rows = ", ".join(str(row) for row in picked["row"].to_list()[:4])
+        picked = subject.rows_at(group["at"].head(4).to_numpy().astype("intp"))
+        each = group.unique("said", keep="first", maintain_order=True)["at"].head(MOST_SHOWN)
+        texts = subject.rows_at(each.to_numpy().astype("intp"))["answer"].to_list()
+        answers = list(dict.fromkeys(excerpt(answer or "", 30) for answer in texts))[:3]
+        rows = ", ".join(str(row) for row in picked["row"].to_list())
         examples.append(f"{rows}: {excerpt(picked['prompt'][0], 40)} → {' | '.join(answers)}")
     labelled = subject.format == "classification"
     return subject.verdict(

@@ -53,7 +53,7 @@ def encoding(subject: Subject) -> Iterator[Check]:
     bad = pl.any_horizontal(pl.col(name).str.contains(FAULT).fill_null(False) for name in names)
     indices = subject.where(bad | pl.col("fault").str.contains("bytes").fill_null(False))
     examples = []
-    for row in subject.frame[indices[:3]].iter_rows(named=True):
+    for row in subject.rows_at(indices[:3]).iter_rows(named=True):
         for name in names:
             found = pl.Series([row[name]]).str.find(FAULT)[0] if row[name] else None
             if found is not None:
@@ -82,7 +82,7 @@ def hidden(subject: Subject) -> Iterator[Check]:
         for name in parts(subject)
     )
     indices = subject.where(bad)
-    first = subject.frame[indices[:3]].select("row", *parts(subject))
+    first = subject.rows_at(indices[:3]).select("row", *parts(subject))
     examples = []
     for number, *texts in first.iter_rows():
         found = next((m for text in texts if text and (m := re.search(f"{TURNED}|{TAGS}", text))), None)

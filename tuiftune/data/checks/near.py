@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tuiftune.data.checks.check import Subject
     from tuiftune.data.dataset import Dataset
 
-_KEYS = 100_000  # rows hashed at once
+_KEYS = 32_768  # rows hashed at once
+MOST_BYTES = 700 << 20  # of text that is searched for near-duplicates: about 2 GB of shingles
 MUCH = 0.01  # share of rows above which near-duplicates are a warning
 
 
@@ -57,8 +58,10 @@ class Compared:
             low, high = self._bounds[number], self._bounds[number + 1]
             own = wanted[(wanted >= low) & (wanted < high)] - low
             if len(own):
-                contiguous = own[-1] - own[0] + 1 == len(own)
-                part = frame.slice(int(own[0]), len(own)) if contiguous else frame[own]
+                span = int(own[-1] - own[0]) + 1  # of a frame of many pieces polars would copy whole columns
+                part = frame.slice(int(own[0]), span)
+                if span > len(own):
+                    part = part[own - own[0]]
                 pieces.append(part.select(text).to_series())
         return pl.concat(pieces) if pieces else pl.Series("text", [], dtype=pl.String)
 
@@ -77,20 +80,38 @@ def _joined(dataset: Dataset) -> tuple[pl.DataFrame, pl.Expr]:
 
 class Groups:
     """Texts grouped by equality and by nearness. `same[i]` is the first equal text, `root[i]` the first of
-    i's group.
+    i's group. Of very many texts only some, evenly spaced, are searched for near ones: `searched` of them.
     """
 
     def __init__(self, texts: Compared, watch: Callable[[float], None] | None = None) -> None:
         count = len(texts)
-        keys = np.concatenate([_keys(texts.slice(at, _KEYS)) for at in range(0, count, _KEYS)])
+        keys, size = np.empty(count, dtype=np.uint64), 0
+        for at in range(0, count, _KEYS):
+            piece = texts.slice(at, _KEYS)
+            keys[at : at + _KEYS] = _keys(piece)
+            size += int(piece.str.len_bytes().sum() or 0)
+            if watch and count > _KEYS:
+                watch(0.1 * at / count)
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
         self.same: NDArray[np.int64] = first[inverse]
+        del keys, inverse
         distinct = np.sort(first)
+        self.searched = 0 if size <= MOST_BYTES else max(1, len(distinct) * MOST_BYTES // size)
+        if self.searched:
+            distinct = distinct[np.linspace(0, len(distinct) - 1, self.searched).astype(np.intp)]
         whole = len(distinct) == count and texts._rows is None
-        found = near_pairs(texts if whole else texts.chosen(distinct), watch=watch)
+        found = near_pairs(
+            texts if whole else texts.chosen(distinct),
+            watch=(lambda done: watch(0.1 + 0.9 * done)) if watch else None,
+        )
         self.pairs = NearPairs(distinct[found.pairs], found.jaccard, found.complete, found.stopped)
         root = clusters(self.pairs.pairs, count)
         self.root: NDArray[np.int64] = root[self.same]
+
+    @property
+    def told(self) -> str:
+        """What a title adds where not all were searched."""
+        return f" ({self.searched:,} of {len(self.same):,} rows compared)" if self.searched else ""
 
 
 def _keys(texts: pl.Series) -> NDArray[np.uint64]:
@@ -110,7 +131,7 @@ def _near(subject: Subject, groups: Groups, own: int) -> Check:
     short = "" if not pairs.stopped else " The search stopped early; there may be more."
     return subject.verdict(
         "near-duplicates",
-        "Near-duplicates",
+        "Near-duplicates" + groups.told,
         "warning" if len(repeated) > MUCH * own else "info",
         repeated,
         why="They share at least 70% of their 3-word phrases with an earlier row, so they add little "
@@ -135,7 +156,7 @@ def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
         train, held = split_indices(subject.dataset, share, subject.seed)
         held_rows = []
     if not len(held):
-        return Check("leakage", "Data leakage into the evaluation set", "ok", 0, indices=held)
+        return Check("leakage", "Data leakage into the evaluation set" + groups.told, "ok", 0, indices=held)
     leaking = train[np.isin(groups.root[train], groups.root[held])]
     partner = dict(zip(groups.root[held].tolist(), held.tolist(), strict=True))
     examples = []
@@ -147,7 +168,7 @@ def _leakage(subject: Subject, groups: Groups, own: int) -> Check:
     hit = len(np.unique(groups.root[held][np.isin(groups.root[held], groups.root[leaking])]))
     return subject.verdict(
         "leakage",
-        "Data leakage into the evaluation set",
+        "Data leakage into the evaluation set" + groups.told,
         "error" if held_out is not None else "warning",
         leaking,
         why=f"{hit:,} of {len(held):,} evaluation rows also appear (nearly) in the training rows, so scores "

@@ -38,7 +38,7 @@ def compared(subject: Subject) -> Iterator[Check]:
 
 def _swapped(subject: Subject) -> Check:
     """Rows that prefer what another row rejects, of the same two answers to the same prompt."""
-    frame = subject.frame.select(
+    frame = subject.each(
         ask=normalised("prompt").hash(0) ^ normalised("system").hash(1),
         one=normalised("answer").hash(2),
         other=normalised("rejected").hash(2),
@@ -61,9 +61,9 @@ def _swapped(subject: Subject) -> Check:
 
 def _longer(subject: Subject) -> Check:
     usable = subject.dataset.usable.arg_true()
-    sizes = subject.frame[usable].select(
+    sizes = subject.each(
         chosen=pl.col("answer").str.len_chars(), rejected=pl.col("rejected").str.len_chars()
-    )
+    )[usable]
     chosen, rejected = (sizes[side].to_numpy().astype(float) for side in ("chosen", "rejected"))
     share = float((chosen > rejected).mean()) if len(chosen) else 0.0
     times = float(np.median(chosen / np.maximum(rejected, 1))) if len(chosen) else 1.0

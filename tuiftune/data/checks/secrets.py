@@ -145,7 +145,8 @@ def secrets(subject: Subject) -> Iterator[Check]:
             pl.any_horizontal(pl.col(name).str.contains(pattern).fill_null(False) for name in names)
         )
         hits, examples, tally = list[int](), list[str](), Counter[str]()
-        for index, row in zip(suspects.tolist(), subject.frame[suspects].iter_rows(named=True), strict=True):
+        rows = (row for piece in subject.dataset.pieces(suspects) for row in piece.iter_rows(named=True))
+        for index, row in zip(suspects.tolist(), rows, strict=True):
             found = [
                 (kind, row[name][start:end])
                 for name in names

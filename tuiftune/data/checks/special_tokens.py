@@ -47,7 +47,7 @@ def special_tokens(subject: Subject) -> Iterator[Check]:
         pl.any_horizontal(pl.col(name).str.contains_any(marks).fill_null(False) for name in names)
     )
     examples = []
-    for row in subject.frame[indices[:3]].iter_rows(named=True):
+    for row in subject.rows_at(indices[:3]).iter_rows(named=True):
         text = next(row[name] for name in names if row[name] and any(mark in row[name] for mark in marks))
         at = min(text.find(mark) for mark in marks if mark in text)
         examples.append(f"{row['row']}: {excerpt(text[max(0, at - 25) : at + 35], 60)}")

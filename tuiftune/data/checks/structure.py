@@ -151,7 +151,7 @@ def _by_fault(
     severity: Severity = "error",
 ) -> Check:
     indices = subject.where(pl.col("fault").str.contains(pattern))
-    first = subject.frame[indices[:3]]
+    first = subject.rows_at(indices[:3])
     examples = [
         f"{row}: {excerpt(fault.replace(':', ' '))} — {excerpt(prompt or answer or '', 50)}"
         for row, fault, prompt, answer in first.select("row", "fault", "prompt", "answer").iter_rows()
