@@ -115,11 +115,9 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
     examples = list(load(str(path)).examples())
     base = Base(str(folder), str(folder), None, None, remote_code=False)
     asked = behind_fence(base, Tokeniser.rows, lambda: tokeniser, {"training": examples})
-    made = _timed(
-        lambda rows: prepare(rows, asked, Quiet(), lambda: None, which="training", max_length=2048),  # type: ignore[arg-type]
-        examples,
-    )
-    return made.rows, made.tokens
+    settings: Any = {"which": "training", "columns": ("input_ids", "labels"), "max_length": 2048}
+    made = _timed(lambda rows: prepare(rows, asked, Quiet(), lambda: None, **settings), examples)  # type: ignore[arg-type]
+    return made.rows, sum(map(len, made.dataset["input_ids"]))
 
 
 def _timed(work: Any, given: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from tuiftune.data.tokens import BYTES_PER_TOKEN, Counter, estimated, has_tokeni
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -53,11 +55,11 @@ def measure(
         evaluation = held_out_file(dataset, str(eval_spec))
         held_rows = int(evaluation.usable.sum())
         train_rows = int(dataset.usable.sum())
-        asked = evaluation.examples()
+        asked = evaluation.examples
     else:
         train, held = indices(dataset, share, seed)
         train_rows, held_rows = len(train), len(held)
-        asked = dataset.at(held if len(held) else train)
+        asked = partial(dataset.at, held if len(held) else train)
     if not train_rows:
         raise UserError(
             "none of its rows can be trained on",
@@ -78,8 +80,7 @@ def measure(
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
     labels = dataset.frame["label"].n_unique() if dataset.format == "classification" else None
-    examples = list(asked)
-    longest_answer, around = _longest_answer(examples, folder, reasoning)
+    longest_answer, around = _longest_answer(asked(), folder, reasoning)
     longest = (
         () if mix else _longest_rows(dataset, found, folder, reasoning)
     )  # a mixture may repeat its longest
@@ -96,13 +97,13 @@ def measure(
         longest_answer=longest_answer,
         around_answer=around,
         longest_rows=longest,
-        reward=_reward(examples),
+        reward=_reward(islice(asked(), LOOKED_AT)),
     )
 
 
-def _reward(examples: Sequence[Example]) -> str:
-    """The reward that could check the reference answers, by the first of them."""
-    answered = [one.reference for one in examples[:LOOKED_AT] if one.messages and one.chosen is None]
+def _reward(examples: Iterable[Example]) -> str:
+    """The reward that could check the reference answers, by some of them."""
+    answered = [one.reference for one in examples if one.messages and one.chosen is None]
     return rewards.suiting([reference for reference in answered if reference])
 
 
@@ -123,7 +124,7 @@ def _longest_rows(dataset: Dataset, found: Lengths, folder: Path | None, reasoni
 
 
 def _longest_answer(
-    examples: Sequence[Example], folder: Path | None, reasoning: str
+    examples: Iterable[Example], folder: Path | None, reasoning: str
 ) -> tuple[int | None, int]:
     """Tokens of the longest reference, and most tokens around one (reasoning, marks); by the tokenizer where
     it is here, else from bytes, a third more.

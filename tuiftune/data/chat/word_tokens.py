@@ -1,9 +1,9 @@
 """The tokens of a text put together from those of its words, each of which is tokenized once.
 
 Byte-level BPE tokenizers split a text before they merge, and the expressions below never put a space behind
-another character into one piece. Whatever stands before a single space is therefore tokenized alike whatever
-follows, and the reverse. A word (with its space) is looked up; only unknown ones are given to the tokenizer.
-Any other tokenizer, and any text whose tokens don't add up to its bytes, is left to the tokenizer itself.
+another character into one piece, unless more white space follows. Whatever stands before a space and a
+character is therefore tokenized alike whatever follows, and the reverse. A word (with its space) is looked
+up; only unknown ones are given to the tokenizer. Other tokenizers are left alone.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _BLANKS = ([r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+"], [r"\s+(?!\S)", r"\s+"])
 _DIGITS = {r"\p{N}", r"\p{N}{1,3}"}  # of a splitting before the main one
 # White space of any version of Unicode that `str.isspace` doesn't count, and what has no width.
 _DOUBTFUL = frozenset("\u180e\u200b\u2060\ufeff\x00")
+_AFTER_LINE = re.compile(r"(?<=\n)(?=[^\s/\u180e\u200b\u2060\ufeff\x00])")  # GPT-4o joins "/" to a line end
 _PROBES = (
     "I've told you she'd say it's Bob's; WE'LL SEE, don't  stop\n\n- a 1 12 1234 3.14 (x==1) {y}\t\tz \n w ",
     "Ünïcödé straße Ελλάδα Привет 你好 世界 नमस्ते سلام ไทย 🚀 “q” — … é e\u0301 \u0301x \u00a0 x\u3000y",
@@ -91,6 +92,7 @@ class WordTokens:
         added = list(backend.get_added_tokens_decoder().values())
         apart = sorted((one.content for one in added if not one.normalized), key=len, reverse=True)
         self._apart = re.compile("(" + "|".join(map(re.escape, apart)) + ")") if apart else None
+        self._lines = _ends_lines(document["pre_tokenizer"])
         self.sizes, lead = _sizes(backend, added)
         self.lead = lead if _trims(document["post_processor"]) else None
         self.around = _around(backend)
@@ -160,11 +162,15 @@ class WordTokens:
         known = self._pieces.get(chunk)
         if known is not None:
             row[at] = known
-        elif self._apart is None or self._apart.search(chunk) is None:
+            return
+        pieces = [chunk] if self._apart is None else self._apart.split(chunk)
+        if self._lines and "\n" in chunk:
+            pieces = [line for piece in pieces for line in _AFTER_LINE.split(piece)]
+        if len(pieces) == 1:
             asked.unknown.setdefault(chunk, []).append((row, at))
         else:
             held: _Row = []
-            for piece in filter(None, self._apart.split(chunk)):
+            for piece in filter(None, pieces):
                 known = self._words.get(piece[1:]) if piece[0] == " " else self._pieces.get(piece)
                 if known is None:
                     asked.unknown.setdefault(piece, []).append((held, len(held)))
@@ -179,7 +185,7 @@ class WordTokens:
             if room > 0 and len(text) <= LONGEST_WORD:
                 room -= 1
                 word = text[1:]
-                if " " not in word and _joins(text):
+                if _joins(text) and " " not in word:
                     self._words[word] = tokens
                 else:
                     self._pieces[text] = tokens
@@ -245,6 +251,13 @@ def _splits(found: dict[str, Any] | None) -> bool:
     if not last["use_regex"] and (not stages or not _known_expression(stages.pop() or "")):
         return False
     return all(stage in _DIGITS for stage in stages)
+
+
+def _ends_lines(found: dict[str, Any]) -> bool:
+    """Whether no piece goes on after the last of some line ends."""
+    splits = found.get("pretokenizers", ())
+    said = [_expression(one) for one in splits if one["type"] == "Split"]
+    return bool(said) and (said[-1] or "").endswith("|".join(_BLANKS[0])) and not splits[-1]["use_regex"]
 
 
 def _expression(found: dict[str, Any]) -> str | None:
@@ -322,17 +335,17 @@ def _gaps(parts: list[str], row: list[Any]) -> Iterator[tuple[int, int]]:
         except ValueError:
             return
         high = low + 1
-        while low and not (_inside(parts[low - 1][-1:]) and _inside(parts[low][:1])):
+        while low and not _inside(parts[low][:1]):
             low -= 1
-        while high < count and not (_inside(parts[high - 1][-1:]) and _inside(parts[high][:1])):
+        while high < count and not _inside(parts[high][:1]):
             high += 1
         yield low, high
         at = high
 
 
 def _joins(text: str) -> bool:
-    """Whether a text begins with a space and may stand between others that do."""
-    return text[:1] == " " and _inside(text[1:2]) and _inside(text[-1:])
+    """Whether a text is tokenized alike after any other."""
+    return text[:1] == " " and _inside(text[1:2])
 
 
 def _inside(character: str) -> bool:
