@@ -145,6 +145,7 @@ def test_the_log_here_grows_by_whole_lines_and_the_result_comes_before_the_end_c
     (tmp_path / "bucket/tone/result/model/w.bin").write_text("weights")
     follower.turn()
     assert not follower.over, "its machine may still copy what belongs to it"
+    assert vitals(run).state == "running", "or its result would be looked for"
     jobs(tmp_path, "SUCCEEDED")
     for _ in range(mirror.ASKS):
         if not follower.over:

@@ -26,6 +26,7 @@ EVERY_VARIABLE = "TUIFTUNE_SKY_EVERY"
 PULL_EVERY = 15.0  # seconds; the machine itself copies its log once a minute
 ASKS = 3  # pulls between two questions to SkyPilot
 LONGEST_WAIT = 300.0
+TAIL = 1 << 18  # bytes of a log in which its last line is looked for
 ENDS_WITHIN = 900.0  # seconds that the copy of a job which is over may still take to show its end
 
 
@@ -59,6 +60,7 @@ class Mirror:
         self.run, self.record = run, record.of(run)
         self.over = False
         self._turns = 0
+        self._log_seen = (-1, False)  # bytes of the log there, and whether it ends with the run's end
         self._seen: dict[str, int] = {}  # sizes of the files there, when they were fetched
         self._job: program.State | None = None
         self._over_since: float | None = None
@@ -99,6 +101,7 @@ class Mirror:
             target = self.run.result_path / name
             if there.size("result", *name.split("/")) != (None if paths.gone(target) else paths.size(target)):
                 there.get(target, "result", *name.split("/"))
+        self._log(there, all_of_it=True)
         self._note("over" if ended else "died", why="" if ended else _words(job))
         self.over = True
 
@@ -111,29 +114,30 @@ class Mirror:
         self._known = replace(self._known, state=state, trouble="", why=why, heard=time.time())
         elsewhere.keep(self.run, self._known)
 
-    def _log(self, there: Place) -> bool:
-        """Continue the log here by what is new there. Returns whether its last event is an end.
+    def _log(self, there: Place, *, all_of_it: bool = False) -> bool:
+        """Continue the log here by what is new there. Returns whether it ends with the run's end.
 
-        A machine that had to begin again, before its first checkpoint was copied, begins another log.
+        That line is left out until `all_of_it` is asked for: with it, the result is expected here. A machine
+        that had to begin again, before its first checkpoint was copied, begins another log.
         """
-        size, here = there.size(LOG), self.run.events_path
+        size = there.size(LOG)
         if size is None:
             return False
-        known = paths.size(here)
-        if size != known:
-            with tempfile.TemporaryDirectory(prefix=".log-", dir=self.run.control_path) as made:
-                fetched = Path(made) / LOG
-                there.get(fetched, LOG)
-                if _begins_with(fetched, here):
-                    _append(here, fetched, known)
-                else:
-                    os.replace(fetched, here)
-        with open(here, "rb") as file:
-            file.seek(max(0, paths.size(here) - 65536))
-            lines = file.read().splitlines()
-        last = parse_line(lines[-1]) if lines else None
-        grown = paths.size(here) > self._known.log_size
-        return grown and last is not None and last["type"] == "end" and last.get("state") in END_STATES
+        if size == self._log_seen[0] and not all_of_it:
+            return self._log_seen[1]
+        here = self.run.events_path
+        with tempfile.TemporaryDirectory(prefix=".log-", dir=self.run.control_path) as made:
+            fetched = Path(made) / LOG
+            there.get(fetched, LOG)
+            whole, end = _whole(fetched)
+            ended = end > self._known.log_size
+            os.truncate(fetched, whole if all_of_it or not ended else end)
+            if _begins_with(fetched, here):
+                _append(here, fetched, paths.size(here))
+            elif not _begins_with(here, fetched):
+                os.replace(fetched, here)
+        self._log_seen = size, ended
+        return ended
 
     def _take(self, there: Place, name: str) -> None:
         size = there.size(name)
@@ -146,6 +150,22 @@ def _words(job: program.State) -> str:
     """A job's state as a person would say it."""
     about = f": {job.why}" if job.why else ""
     return f"job {job.job} of SkyPilot is {job.state.lower().replace('_', ' ')}{about}"
+
+
+def _whole(log: Path) -> tuple[int, int]:
+    """Bytes of a log's whole lines: it may have been copied while it was written. Then where its last line
+    begins if that is the end of a run; else 0.
+    """
+    size = paths.size(log)
+    start = max(0, size - TAIL)
+    with open(log, "rb") as file:
+        file.seek(start)
+        data = file.read()
+    whole = data.rfind(b"\n") + 1
+    last = data[:whole].rstrip(b"\n").rfind(b"\n") + 1
+    event = parse_line(data[last : whole - 1]) if whole else None
+    is_end = event is not None and event["type"] == "end" and event.get("state") in END_STATES
+    return start + whole, start + last if is_end else 0
 
 
 def _begins_with(fetched: Path, here: Path) -> bool:
@@ -165,11 +185,10 @@ def _begins_with(fetched: Path, here: Path) -> bool:
 
 
 def _append(here: Path, fetched: Path, start: int) -> None:
-    """Add what follows `start`, whole lines only: the last may have been copied while it was written."""
+    """Add what follows `start`."""
     with open(fetched, "rb") as new:
         new.seek(start)
         data = new.read()
-    data = data[: data.rfind(b"\n") + 1]
     descriptor = os.open(here, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         while data:
