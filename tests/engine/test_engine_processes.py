@@ -312,9 +312,21 @@ def test_a_launcher_of_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert not any(name in os.environ for name in VARIABLES)
 
 
+def test_ranks_on_several_hosts_know_how_many_are_on_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "")  # as it was, afterwards
+    given = {"TUIFTUNE_BACKEND": "slurm", "MASTER_PORT": "29500", "SLURM_NTASKS": "8", "SLURM_PROCID": "5"}
+    for name, value in (given | {"SLURM_LOCALID": "1", "SLURM_NTASKS_PER_NODE": "4"}).items():
+        monkeypatch.setenv(name, value)
+    assert Ranks(8).rank == 5
+    told = [os.environ[name] for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")]
+    assert told == ["5", "1", "8", "4"]
+
+
 @pytest.mark.long
+@pytest.mark.parametrize("hosts", [1, 2])
 def test_ranks_that_a_backends_launcher_started_are_the_run(
-    engine: Engine, make_run: Callable[..., Path]
+    hosts: int, engine: Engine, make_run: Callable[..., Path]
 ) -> None:
     """As torchrun starts them: each is told which it is and where they meet, and none starts another."""
     ours, theirs = make_run(**PAIR), make_run(**PAIR)
@@ -323,13 +335,14 @@ def test_ranks_that_a_backends_launcher_started_are_the_run(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     meet = {"TUIFTUNE_BACKEND": "test", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    meet |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": str(2 // hosts)}
     jobs = [
         engine.start(
             "train",
             theirs,
             fault={
                 "module": "hindered",
-                "environment": {**meet, "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                "environment": {**meet, "RANK": str(rank), "LOCAL_RANK": str(rank // hosts)},
             },
         )
         for rank in range(2)

@@ -29,7 +29,9 @@ BROKEN = ("gloo", "nccl", "connection closed by peer", "connection reset by peer
 
 @dataclass
 class Group:
-    """The ranks of a run, 0 to `size` - 1, each a process of its own on one host."""
+    """The ranks of a run, 0 to `size` - 1, each a process of its own, on one host but where a launcher has
+    started them on several.
+    """
 
     rank: int = 0
     size: int = 1
@@ -42,27 +44,28 @@ class Group:
         return self.rank == 0
 
     def join(self, device: str, meeting_place: Path, *, offloaded: bool = False) -> None:
-        """Meet the others at a file, or where a launcher says, and take a GPU: that of this rank's number.
+        """Meet the others at a file, or where a launcher says, and take the GPU of its number on its host.
 
         `offloaded`: what is in RAM is exchanged as well.
 
-        Nothing listens beyond this host. UserError where there are fewer GPUs than ranks.
+        Nothing listens beyond this host if all are on it. UserError where there are fewer GPUs than ranks.
         """
         if self.size == 1:
             return
         import torch
         import torch.distributed as dist
 
+        here = int(os.environ.get("LOCAL_WORLD_SIZE") or self.size)  # of them on this machine
         if device == "cuda":
             cards = torch.cuda.device_count()
-            if cards < self.size:
+            if cards < here:
                 raise UserError(
-                    f"the plan is for {self.size} GPUs, but PyTorch finds {cards} here",
+                    f"the plan is for {here} GPUs of one machine, but PyTorch finds {cards} here",
                     place="hardware.gpus",
                     remedy="plan a new run on this machine, or make the GPUs visible (CUDA_VISIBLE_DEVICES)",
                 )
-            torch.cuda.set_device(self.rank)
-        if os.path.isdir(f"/sys/class/net/{LOOPBACK}"):
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or self.rank))
+        if here == self.size and os.path.isdir(f"/sys/class/net/{LOOPBACK}"):
             for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
                 os.environ.setdefault(name, LOOPBACK)
         launched = "MASTER_PORT" in os.environ

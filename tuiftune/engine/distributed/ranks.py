@@ -71,7 +71,8 @@ class Ranks:
             self.rank = int(_given("RANK", "SLURM_PROCID", "0"))
             local = _given("LOCAL_RANK", "SLURM_LOCALID", str(self.rank))
             os.environ.update(RANK=str(self.rank), LOCAL_RANK=local)
-            os.environ.update(WORLD_SIZE=str(size), LOCAL_WORLD_SIZE=str(size))
+            here = _given("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", str(size))
+            os.environ.update(WORLD_SIZE=str(size), LOCAL_WORLD_SIZE=here)
         else:
             for name in VARIABLES:
                 os.environ.pop(name, None)
