@@ -71,3 +71,18 @@ def test_a_backend_that_is_not_there_is_one_line(run: RunDir) -> None:
     with pytest.raises(UserError, match=r"moon: unknown backend\. Use one of: local"):
         backend.train(run, on="moon")
     assert not (run.control_path / "backend").exists()
+
+
+def test_each_backend_says_what_it_offers_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm and SkyPilot where their programs are, ssh the hosts that its configuration names."""
+    programs, home = tmp_path / "bin", tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("HOME", str(home))
+    assert backend.offered() == []
+    for name in ("sbatch", "sky"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    (home / ".ssh" / "config").write_text("Host box gpu-2\n  User me\nHost *.lab !old\nhost last\n")
+    assert backend.offered() == ["sky", "slurm", "ssh:box", "ssh:gpu-2", "ssh:last"]

@@ -37,6 +37,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "CUDA_VISIBLE_DEVICES",
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("tuiftune.wizard.proposals.places", lambda: [""])  # whatever this machine has
+    monkeypatch.setattr("tuiftune.wizard.proposals.reporting", list)
     return tmp_path
 
 

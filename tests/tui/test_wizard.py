@@ -421,3 +421,31 @@ async def test_a_fault_in_a_thread_is_told_and_the_app_lives_on(
         await until(pilot, lambda: "RuntimeError: the planner broke" in shown(pilot.app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+
+
+async def test_the_review_offers_trackers_and_places_where_there_are_some(
+    app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from textual.widgets import Button
+
+    draft = Draft(model="builtin:tiny", data=("builtin:tickets",), name="tone")
+    async with app(wizard=True, draft=draft).run_test(size=(80, 24)) as pilot:
+        pilot.app.open("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "tuiftune train tone.yaml" in shown(pilot.app))
+        assert not pilot.app.screen.query("#also")
+        pilot.app.screen.action_back()  # type: ignore[attr-defined]
+        monkeypatch.setattr("tuiftune.wizard.proposals.places", lambda: ["", "slurm", "ssh:box"])
+        monkeypatch.setattr("tuiftune.wizard.proposals.reporting", lambda: ["trackio"])
+        pilot.app.open("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Train on: this machine" in shown(pilot.app))
+        pilot.app.screen.query_one("#report", Button).press()
+        await until(pilot, lambda: "Report to: trackio" in shown(pilot.app))
+        assert pilot.app.draft.preset().run.report_to == ["trackio"]  # type: ignore[attr-defined]
+        pilot.app.screen.query_one("#where", Button).press()
+        await until(pilot, lambda: "tone.yaml --on slurm" in " ".join(shown(pilot.app).split()))
+        pilot.app.screen.query_one("#start", Button).press()
+        await until(pilot, lambda: Path("tone.yaml").exists())
+        assert "report_to: [trackio]" in Path("tone.yaml").read_text()
+        pilot.app.screen.query_one("#report", Button).press()
+        await until(pilot, lambda: "Report to: nothing" in shown(pilot.app))
+        assert not Path("runs").exists()

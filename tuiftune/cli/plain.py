@@ -19,6 +19,8 @@ from tuiftune.wizard.proposals import (
     decide_command,
     first_data,
     first_documents,
+    places,
+    reporting,
     suggested_name,
     train_command,
     train_command_from_anywhere,
@@ -63,6 +65,8 @@ WHY = {  # the answer to `?` at a question, in addition to those of the steps
     "card": "Only the plan is made for another GPU. The preset stays portable, and the run uses the GPUs it "
     "finds.",
     "name": "The name of the run's directory, and of the run in `tuiftune watch`, `resume` and `compare`.",
+    "report": "A process of its own sends the metrics, and training never waits for it.",
+    "where": "The preset is saved, and the command that submits it there is named: `tuiftune train --on`.",
     "save": "A preset is one YAML config file. You can edit it, share it, and run it with `tuiftune train`.",
     "over": "The present content of the file would be lost.",
     **{step.key: step.deeper for step in STEPS},
@@ -204,7 +208,7 @@ class Plain:
             draft = self.draft.with_(data=_sources(self._which_data("File, directory or glob", "data")))
             try:
                 trainable(self._findings.dataset(draft))
-                self._report(draft)
+                self._inspected(draft)
                 draft = self._one_spelling(draft)
             except UserError as error:
                 say(f"  {error}")
@@ -241,7 +245,7 @@ class Plain:
             say("  Enter a path, or press Ctrl-C to quit.")
         return text
 
-    def _report(self, draft: Draft) -> None:
+    def _inspected(self, draft: Draft) -> None:
         """Print what `tuiftune data inspect` reports, and two rows as the model will see them."""
         from tuiftune.data.inspect import inspect
         from tuiftune.data.report.terminal import render
@@ -412,7 +416,23 @@ class Plain:
             **{step.key: f"back to: {step.title}" for step in STEPS if step.key != "review"},
             "leave": "quit without starting",
         }
+        if reporting():
+            chosen = ", ".join(map(str, self.draft.value("run.report_to") or ())) or "nothing"
+            choices["report"] = f"report metrics to a tracker (now: {chosen})"
+        if len(places()) > 1:
+            choices["where"] = f"train on another machine ({', '.join(places()[1:])})"
         return self._choose("Start this run?", choices, "start", "review")
+
+    def _report(self) -> None:
+        """Choose the tracker that metrics are sent to."""
+        choices = {"": "nothing", **{key: key for key in reporting()}}
+        chosen = self._choose("Report metrics to", choices, "", "report")
+        self.draft = self.draft.override("run.report_to", [chosen] if chosen else None)
+
+    def _where(self) -> None:
+        """Say the command that trains on another machine, after the preset was saved."""
+        on = self._choose("Train on", {one: one for one in places()[1:]}, places()[1], "where")
+        self._save(on)
 
     def _summary(self) -> tuple[Line, ...]:
         """Return the five lines of the review, after the checks have run."""
@@ -453,7 +473,7 @@ class Plain:
             minutes = roughly(60 * found.minutes)
             say(f"  To measure the learning rate first ({minutes}): tuiftune probe {shlex.quote(str(path))}")
 
-    def _save(self) -> None:
+    def _save(self, on: str = "") -> None:
         from tuiftune.preset.file import save
 
         path = paths.given(self._text("Save as", f"{self.draft.name}.yaml", "save"))
@@ -464,7 +484,7 @@ class Plain:
         except UserError as error:
             say(f"  {error}")
         else:
-            command = train_command_from_anywhere(str(path), self._root)
+            command = train_command_from_anywhere(str(path), self._root, on)
             say(f"  Saved. To start this run from a script: {command}")
             self._offer_probe(path)
 

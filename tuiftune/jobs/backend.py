@@ -66,6 +66,15 @@ def names() -> list[str]:
     return sorted(module.name for module in iter_modules(backends.__path__))
 
 
+def offered() -> list[str]:
+    """Return the values of `train --on` that can be used from this machine, as each backend's file says."""
+    found: list[str] = []
+    for name in names():
+        offers = getattr(import_module(f"{backends.__name__}.{name}"), "offered", None)
+        found += offers() if offers is not None else []
+    return found
+
+
 def backend(name: str) -> Backend:
     """Return the backend of a name. Raises UserError if there is none."""
     if name not in names():

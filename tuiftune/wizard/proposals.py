@@ -88,17 +88,39 @@ def suggested_name(draft: Draft) -> str:
     return name or "run"
 
 
-def train_command(preset: str, runs_root: Path | None = None) -> str:
-    """Return the command that runs a saved preset in this directory."""
+def places() -> list[str]:
+    """Return where a run can be trained: "" for this machine, then the values of `--on` that work here."""
+    from tuiftune.jobs.backend import offered
+
+    return ["", *offered()]
+
+
+def reporting() -> list[str]:
+    """Return the trackers that a run's metrics can be sent to: installed here, and ready to send."""
+    from tuiftune import trackers
+
+    every = trackers.every()
+    return [key for key, one in every.items() if trackers.installed(one) and one.ready() is None]
+
+
+def after(now: str, choices: Sequence[str]) -> str:
+    """Return the choice that follows, and the first after the last."""
+    at = choices.index(now) + 1 if now in choices else 0
+    return choices[at % len(choices)]
+
+
+def train_command(preset: str, runs_root: Path | None = None, on: str = "") -> str:
+    """Return the command that runs a saved preset in this directory; `on`: on another machine."""
     known = shutil.which("tuiftune") is not None
     program = "tuiftune" if known else f"{shlex.quote(sys.executable)} -m tuiftune"
     runs = f" --runs {shlex.quote(str(runs_root))}" if runs_root is not None else ""
-    return f"{program} train {shlex.quote(preset)}{runs}"
+    elsewhere = f" --on {shlex.quote(on)}" if on else ""
+    return f"{program} train {shlex.quote(preset)}{elsewhere}{runs}"
 
 
-def train_command_from_anywhere(preset: str, runs_root: Path | None = None) -> str:
+def train_command_from_anywhere(preset: str, runs_root: Path | None = None, on: str = "") -> str:
     """Return the command that runs a saved preset from any directory, for paths relative to this one."""
-    return f"cd {shlex.quote(str(paths.here()))} && {train_command(preset, runs_root)}"
+    return f"cd {shlex.quote(str(paths.here()))} && {train_command(preset, runs_root, on)}"
 
 
 def decide_command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -128,3 +129,8 @@ def _followed(run: RunDir) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def offered() -> list[str]:
+    """Return the values of `--on` for this machine: what the plan needs, if SkyPilot is here."""
+    return ["sky"] if shutil.which(program.SKY) is not None else []

@@ -154,6 +154,11 @@ def want(run: RunDir, wanted: Wanted) -> None:
     write_text(run.control_path / NOTE, json.dumps(wanted.document()) + "\n")
 
 
+def offered() -> list[str]:
+    """Return the values of `--on` for this machine: Slurm's default partition, if Slurm is here."""
+    return ["slurm"] if shutil.which("sbatch") is not None else []
+
+
 def check() -> None:
     """Raise UserError if this machine cannot submit to Slurm."""
     for program in ("sbatch", "squeue", "scancel"):

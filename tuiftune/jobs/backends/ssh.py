@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tuiftune import interpreter, paths
+from tuiftune import documents, interpreter, paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs.rented import mirror, pulling, record, rent
 from tuiftune.jobs.rented.line import Line
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tuiftune.runs.state.liveness import Vitals
     from tuiftune.runs.store.directory import RunDir
 
+CONFIGURATION = "~/.ssh/config"
+MOST_HOSTS = 8  # that are offered
 POLL_SECONDS = 0.5
 AGAIN_SECONDS = 5.0  # between two looks at whether a process follows the run
 HEARS_WITHIN = 20.0  # seconds that a command waits for news
@@ -146,3 +148,14 @@ def _followed(run: RunDir) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def offered() -> list[str]:
+    """Return the values of `--on` for this machine: the hosts that the user's ssh configuration names."""
+    try:
+        lines = documents.read_text(paths.given(CONFIGURATION)).splitlines()
+    except UserError:
+        return []
+    words = [line.split() for line in lines]
+    hosts = [host for each in words if each[:1] and each[0].lower() == "host" for host in each[1:]]
+    return [f"ssh:{host}" for host in hosts if not set(host) & set("*?!")][:MOST_HOSTS]

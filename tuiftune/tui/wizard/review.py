@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 
 RESTART = {False: "Restart automatically: off", True: "Restart automatically: on"}
+WHERE_TIP = "Where the run is trained (--on); another machine is started from the shell, by the command above"
+REPORT_TIP = "Send the run's metrics to a tracker that is installed here (run.report_to)"
+START = {False: "Start training", True: "Copy the command"}
 RESTART_TIP = "Restart after a crash, a preemption or a lack of GPU memory (--keep-alive)"
 
 
@@ -89,6 +92,8 @@ class ReviewStep(WizardStep):
         self._restarts = False
         self._notes: dict[str, str] = {}
         self._offer: Offer | None = None
+        self._places, self._reporting = proposals.places(), proposals.reporting()
+        self._on = ""
 
     def body(self) -> ComposeResult:
         if not self.draft.name:
@@ -109,9 +114,15 @@ class ReviewStep(WizardStep):
             yield Button("Save", id="save", compact=True)
         yield CommandLine()
         with Horizontal(id="go"):
-            yield Button("Start training", id="start", variant="primary", compact=True)
+            yield Button(START[False], id="start", variant="primary", compact=True)
             yield Button(RESTART[False], id="restart", compact=True, tooltip=RESTART_TIP)
             yield Label("  Esc goes back, nothing is lost", id="hint")
+        if len(self._places) > 1 or self._reporting:
+            with Horizontal(id="also"):
+                if len(self._places) > 1:
+                    yield Button(self._where(), id="where", compact=True, tooltip=WHERE_TIP)
+                if self._reporting:
+                    yield Button(self._reports(), id="report", compact=True, tooltip=REPORT_TIP)
 
     def on_mount(self) -> None:
         self._show()
@@ -133,10 +144,17 @@ class ReviewStep(WizardStep):
         return self.query_one("#save-as", Input).value.strip() or f"{self.draft.name}.yaml"
 
     def _command(self, path: str) -> str:
-        return self._kept(proposals.train_command(path, self.app.runs_root))
+        return self._kept(proposals.train_command(path, self.app.runs_root, self._on))
 
     def _kept(self, command: str) -> str:
-        return f"{command} --keep-alive" if self._restarts else command
+        return f"{command} --keep-alive" if self._restarts and not self._on else command
+
+    def _where(self) -> str:
+        return f"Train on: {self._on or 'this machine'}"
+
+    def _reports(self) -> str:
+        chosen = self.draft.value("run.report_to") or []
+        return f"Report to: {', '.join(map(str, chosen)) or 'nothing'}"
 
     def _text(self, noted: bool = True) -> str:
         """Return the content of the preset file, with or without the notes on its values."""
@@ -245,6 +263,21 @@ class ReviewStep(WizardStep):
         message.button.label = RESTART[self._restarts]
         self._show()
 
+    @on(Button.Pressed, "#where")
+    def _where_pressed(self, message: Button.Pressed) -> None:
+        self._on = proposals.after(self._on, self._places)
+        message.button.label = self._where()
+        self.query_one("#start", Button).label = START[bool(self._on)]
+        self._show()
+
+    @on(Button.Pressed, "#report")
+    def _report_pressed(self, message: Button.Pressed) -> None:
+        chosen = self.draft.value("run.report_to") or []
+        key = proposals.after(str(chosen[0]) if chosen else "", ["", *self._reporting])
+        self.draft = self.draft.override("run.report_to", [key] if key else None)
+        message.button.label = self._reports()
+        self._show()
+
     def _tell_user(self, text: str, severity: str) -> None:
         self.say(text, severity)
 
@@ -295,13 +328,19 @@ class ReviewStep(WizardStep):
     def _copy(self, path: Path) -> None:
         from tuiftune.tui.kit.clipboard import copy
 
-        command = self._kept(proposals.train_command_from_anywhere(self._path(), self.app.runs_root))
+        command = proposals.train_command_from_anywhere(self._path(), self.app.runs_root, self._on)
+        command = self._kept(command)
         self._tell_user(f"Saved as {path}, and copied the command that runs it from any directory.", "ok")
         self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 
     def action_start(self) -> None:
-        """Start the run; ask first if the plan was made for another GPU."""
+        """Start the run; ask first if the plan was made for another GPU. On another machine the command that
+        starts it is copied.
+        """
         if self._starting or self._preset is None:
+            return
+        if self._on:
+            self.action_copy()
             return
         if self.draft.card:
             from tuiftune.tui.kit.dialogs import Confirm
@@ -346,7 +385,7 @@ class ReviewStep(WizardStep):
     @on(Started)
     def _started(self, message: Started) -> None:
         self._starting = False
-        self.query_one("#start", Button).label = "Start training"
+        self.query_one("#start", Button).label = START[False]
         if message.run is None:
             self._tell_user(message.error, "error")
             return
