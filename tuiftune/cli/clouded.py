@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tuiftune.jobs.task_files.task import Options
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
 SKY = "sky"
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region", metavar="CLOUD[/REGION[/ZONE]]", help="With --on sky: where. [default: the cheapest]"
+    ),
+]
+Spot = Annotated[
+    bool, typer.Option("--spot/--on-demand", help="With --on sky: rent spot machines, or others.")
+]
+Image = Annotated[
+    str | None,
+    typer.Option("--image", metavar="IMAGE", help="With --on sky: a container image with tuiftune."),
+]
 
 
 def chosen(on: str | None, *, region: str | None, image: str | None, spot: bool) -> bool:

@@ -87,9 +87,9 @@ def train(
     sync: rented.Sync = False,
     remote_dir: rented.Directory = None,
     remote_python: rented.Python = None,
-    region: task_file.Region = None,
-    spot: task_file.Spot = True,
-    image: task_file.Image = None,
+    region: clouded.Region = None,
+    spot: clouded.Spot = True,
+    image: clouded.Image = None,
     or_resume: Annotated[
         bool,
         typer.Option(

@@ -50,7 +50,11 @@ def text(task: Task) -> str:
         document["setup"] = install
     path = "" if task.options.image else f'export PATH="{PLACE}/bin:$PATH"\n'
     document["run"] = path + script(task)
-    return f"# Written by tuiftune. Start it in this directory: {TASK_FILE.command}\n" + yaml(document)
+    head = (
+        f"# Written by tuiftune. Start it in this directory: {TASK_FILE.command}\n"
+        f"# Keys of your environment that it needs: --secret NAME, such as {', '.join(task.secrets)}\n"
+    )
+    return head + yaml(document)
 
 
 TASK_FILE = TaskFile(
