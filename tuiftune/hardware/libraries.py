@@ -27,7 +27,7 @@ class Library:
 FLOORS: tuple[tuple[str, str, str, bool], ...] = (
     ("torch", "2.10", "training", True),
     ("transformers", "5.10", "models", True),
-    ("trl", "1.15", "the trainer", True),
+    ("trl", "1.16", "the trainer", True),
     ("peft", "0.21", "adapters", True),
     ("datasets", "4.7", "loading data", True),
     ("accelerate", "1.12", "devices", True),

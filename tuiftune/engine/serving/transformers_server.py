@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hmac
+import inspect
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,19 +165,24 @@ def app(models: dict[str, Named], place: Place) -> Any:
     from transformers.cli.serving.completion import CompletionHandler
     from transformers.cli.serving.response import ResponseHandler
     from transformers.cli.serving.server import build_server
-    from transformers.cli.serving.systemone import SystemOneHandler
     from transformers.cli.serving.transcription import TranscriptionHandler
     from transformers.cli.serving.utils import GenerationState
 
     manager, state = _manager(models), GenerationState()
+    handlers = {
+        "chat_handler": ChatCompletionHandler,
+        "completion_handler": CompletionHandler,
+        "response_handler": ResponseHandler,
+        "transcription_handler": TranscriptionHandler,
+    }
+    if "systemone_handler" in inspect.signature(build_server).parameters:  # from transformers 5.2x on
+        from transformers.cli.serving.systemone import SystemOneHandler
+
+        handlers["systemone_handler"] = SystemOneHandler
     made = build_server(
         manager,
-        ChatCompletionHandler(manager, state),
-        CompletionHandler(manager, state),
-        ResponseHandler(manager, state),
-        TranscriptionHandler(manager, state),
-        SystemOneHandler(manager, state),
-        state,
+        generation_state=state,
+        **{name: handler(manager, state) for name, handler in handlers.items()},
     )
 
     async def refuse(_: Any, fault: Exception) -> Any:
@@ -236,6 +242,8 @@ def _manager(models: dict[str, Named]) -> Any:
         def list_models(self, cache_dir: str | None = None) -> list[dict[str, Any]]:
             fixed = {"object": "model", "created": 0, "owned_by": "tuiftune"}
             return [{"id": name, **fixed, "max_model_len": one.context} for name, one in models.items()]
+
+        get_gen_models = list_models  # as transformers before 5.2x calls it
 
         def shutdown(self) -> None:
             """They stay until the process ends."""
