@@ -160,7 +160,7 @@ def test_what_slurm_refuses_is_one_line(desk: Desk) -> None:
     for words, said in (
         (("--on", "slurm:gpu"), "--on: the cluster has no partition gpu. Use one of: debug"),
         (("--on", "slurm", "--gpu", "H100"), "--gpu: the default partition has no GPUs"),
-        (("--on", "moon"), "--on: moon is not a place to train. Use slurm, slurm:PARTITION or ssh:USER@HOST"),
+        (("--on", "moon"), "--on: moon is not a place to train. Use slurm[:PARTITION], ssh:USER@HOST or sky"),
         (("--nodes", "2"), "--nodes: is of use with --on only"),
     ):
         told = desk("train", desk.preset(), *words, code=2).stderr
