@@ -275,7 +275,6 @@ def test_a_job_at_openai_needs_an_open_model() -> None:
         ("base_model: a\ndatasets: [{path: b}]\nsequence_len: -1", "sequence_len"),
         ("base_model: a\ndatasets: [{path: b}]\nlora_r: many", "lora_r"),
         ("base_model: a\ndatasets: [{path: b}]\nlr_scheduler: one_cycle", "lr_scheduler"),
-        ("base_model: a\ndatasets: [{path: b}]\nrl: gdpo", "rl"),
     ],
 )
 def test_what_the_preset_refuses_is_left_out_and_told(text: str, key: str) -> None:
@@ -295,6 +294,7 @@ def test_nonsense_is_one_line(text: str, tool: str) -> None:
             foreign.read(text, "there", tool=named)
 
 
+NEEDED = {"model.base": "m", "data.train": "d", "method.stage": "sft"}
 JUNK: list[Any] = [
     None, True, -1, 3.7, "x", "", "nan", [], [1], ["a", {}], {}, {"path": 5}, [{"path": None}], [None],
     10**30, float("inf"), "a\nb", {"type": []}, "lora",
@@ -331,7 +331,7 @@ def test_whatever_stands_under_a_key_is_told(many: int, monkeypatch: pytest.Monk
             **{rng.choice([*words, *documents[name]]): rng.choice(JUNK) for _ in "abc"},
         }
         monkeypatch.setattr(foreign, "_document", lambda *_, found=(name, dict(changed)): found)
-        found = foreign.read("", "there", settings={"model.base": "m", "data.train": "d"})
+        found = foreign.read("", "there", settings=NEEDED)
         told = {line.key.partition(".")[0] for line in found.lines}
         assert set(changed) <= told, (name, set(changed) - told)
         assert loads(dump(found.preset), "written") == found.preset
@@ -486,6 +486,52 @@ def test_the_scripts_that_trl_comes_with() -> None:
         assert (keys["method.beta"], keys["method.technique"]) == (0.3, "lora")
         assert keys["training.learning_rate"] == 5e-6
         assert report["remove_unused_columns"].fate == "not needed"
+
+
+PAIRED = "--model_name_or_path acme/qwen --dataset_name acme/pairs"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base_model: a\ndatasets: [{path: b}]\nrl: gdpo",
+        "model: a\ndataset: b\nrlhf_type: gkd",
+        "model_name_or_path: a\nstage: ppo\ndataset: b\ntemplate: x\nfinetuning_type: lora",
+        f"python examples/scripts/dpo_online.py {PAIRED}",
+        f"accelerate launch examples/scripts/gspo_vlm.py {PAIRED}",
+        f"python examples/scripts/cpo.py {PAIRED} --loss_type sigmoid",
+        f"trl reinforce {PAIRED}",
+    ],
+)
+def test_another_trainer_becomes_no_stage_unless_that_is_asked_for(text: str) -> None:
+    with pytest.raises(UserError, match=r"method\.stage.*--set method\.stage=STAGE"):
+        foreign.read(text, "there")
+    assert imported(text, settings={"method.stage": "dpo"})[0]["method.stage"] == "dpo"
+
+
+def test_command_lines_and_yaml_as_trl_documents_them() -> None:
+    keys, report = imported(
+        f"accelerate launch --config_file zero3.yaml examples/scripts/orpo.py {PAIRED} \\\n"
+        "  --beta 0.2 --use_peft --load_in_4bit --lora_target_modules q_proj, v_proj --lora_r=16 \\\n"
+        "  --num_processes 4 --accelerate_config zero2  # or path/to/my/config.yaml\n"
+    )
+    assert (keys["method.stage"], keys["method.beta"], keys["method.technique"]) == ("orpo", 0.2, "qlora")
+    assert keys["method.target_modules"] == ["q_proj", "v_proj"]
+    assert report["accelerate_config"].value == "zero2", "a comment is no value"
+    for key in ("use_peft", "num_processes", "accelerate_config"):
+        assert report[key].fate == "not needed"
+    margin = "--loss_type simpo --cpo_alpha 0.0 --beta 2.0 --simpo_gamma 1.0"
+    keys, report = imported(f"python examples/scripts/cpo.py {PAIRED} {margin}\n")
+    assert (keys["method.stage"], keys["method.gamma_ratio"]) == ("simpo", 0.5)
+    assert not [line for line in report.values() if line.fate in ("left out", "unknown")]
+    head = "model_name_or_path: acme/qwen\ndataset_name: acme/rows\n"
+    for more, stage in (("", "sft"), ("reward_funcs: [accuracy_reward]\n", "grpo")):
+        keys, report = imported(head + more)
+        assert keys["method.stage"] == stage
+        assert "nothing in it names the stage" in report["stage"].why
+    assert imported(head, settings={"method.stage": "kto"})[1]["stage"].fate == "carried"
+    with pytest.raises(UserError, match=r"tuiftune import dpo\.yaml --set method\.stage=dpo"):
+        imported("trl dpo --config dpo.yaml")
 
 
 def test_preferences_of_trl_and_swift() -> None:

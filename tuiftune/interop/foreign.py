@@ -69,6 +69,8 @@ def read(
     they are not here. UserError where it is no such file, or where model or data are missing.
     """
     tool, left = _document(text, place, tool)
+    if tool == "trl" and "method.stage" in (settings or {}):
+        left = {**left, "stage": (settings or {})["method.stage"]}
     transfer = Transfer(TOOLS[tool], left)
     if tool == "llamafactory":
         llamafactory.read(transfer, datasets)
@@ -136,6 +138,9 @@ def _validated(transfer: Transfer, place: str, given: dict[str, Any]) -> Preset:
             key = _key(error)
             if key in given:
                 raise UserError(found[0].message, place=f"--set {key}", remedy=found[0].remedy) from None
+            if key == "method.stage":
+                remedy = "to train another stage with its settings, add --set method.stage=STAGE"
+                raise UserError(found[0].message, place=place, remedy=remedy) from None
             if not _drop(transfer, key, found[0].message):
                 raise UserError(found[0].message, place=place, remedy=found[0].remedy) from None
 

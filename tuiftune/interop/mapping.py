@@ -287,7 +287,7 @@ def targets(value: Any) -> str | list[str]:
         parts = [part.strip() for part in value.split(",") if part.strip()]
         return "all-linear" if parts in (["all"], ["all-linear"]) else parts
     if isinstance(value, list) and value:
-        parts = [str(part) for part in value]
+        parts = [name.strip() for part in value for name in str(part).split(",") if name.strip()]
         return "all-linear" if parts in (["all-linear"], ["all"]) else parts
     raise ValueError(f"{shown(value)} names no modules")
 

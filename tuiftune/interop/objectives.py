@@ -139,7 +139,7 @@ def _margin(transfer: Transfer, keys: Keys) -> None:
         transfer.carry(keys.gamma, gamma, "method.gamma_ratio", ratio, why)
     if keys.chosen:
         weight = transfer.take(keys.chosen)
-        if weight != 0:
+        if weight not in (0, "0", "0.0"):
             why = "SimPO there adds this times the loss on chosen answers, and none is added here"
             transfer.leave(keys.chosen, 1.0 if weight is None else weight, why)
         else:
@@ -162,9 +162,11 @@ LLAMAFACTORY = Keys(
     weights=("kto_chosen_weight", "kto_rejected_weight"),
 )
 TRL = Keys(
-    beta=dict.fromkeys(("dpo", "kto", *REINFORCED), "beta"),
+    beta=dict.fromkeys(("dpo", "kto", "orpo", "simpo", *REINFORCED), "beta"),
+    usual={"simpo": 0.1},
     loss="loss_type",
     listed=True,
+    chosen="cpo_alpha",
     sampled=True,
 )
 SWIFT = Keys(

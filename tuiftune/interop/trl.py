@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.errors import UserError
 from tuiftune.interop import objectives
 from tuiftune.interop.common import PLANNED, shared
 from tuiftune.interop.mapping import (
@@ -19,6 +20,7 @@ from tuiftune.interop.mapping import (
     known_to,
     rate,
     real,
+    shown,
     warmup,
 )
 from tuiftune.interop.rows import Source, paths, put
@@ -38,9 +40,16 @@ EVERY_TOKEN_UNSEEN = (
     "prompt and completion, TRL trains on completions: set it to assistant"
 )
 STAGES = ("dpo", "kto", "reward", "grpo", "rloo")  # of its command line, next to sft
-SCRIPT = re.compile(r"(?:\S*/)?(?:sft|dpo|kto|reward|grpo|rloo)(?:_\w+)?\.py\b")  # that it comes with
+EXPERIMENTAL = {"orpo": "orpo", "cpo": "simpo"}  # its scripts' names and our stages
+OTHERS = (  # trainers of its scripts that are no stage here
+    "async_grpo", "bco", "distillation", "dpo_online", "gkd", "gold", "gspo", "mpo", "nash_md", "online_dpo",
+    "ppo", "prm", "sdft", "sdpo", "ssd", "tpo", "xpo",
+)  # fmt: skip
+_SCRIPTS = "|".join((*OTHERS, "sft", *STAGES, *EXPERIMENTAL))
+SCRIPT = re.compile(rf"(?:\S*/)?({_SCRIPTS})(?:_\w+)?\.py\b")  # that it comes with
 COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
-_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|(?<=\s))#[^'\"\n]*$|^\s*#.*$", re.MULTILINE)
+ASSUMED = "nothing in it names the stage. For another one than this add --set method.stage=STAGE"
 RULES: Rules = {
     "attn_implementation": To("model.attention", attention),
     "packing_strategy": Moot("rows are packed by tuiftune's own rule"),
@@ -55,6 +64,9 @@ RULES: Rules = {
     "loss_type": Cannot("tuiftune's loss is cross-entropy"),
     "activation_offloading": Moot(f"memory: {PLANNED}"),
     "test_split_size": To("data.eval", real),
+    "num_processes": Moot("the plan takes the GPUs of the machine: hardware.gpus"),
+    "accelerate_config": Moot("the plan chooses how a model is spread over GPUs: hardware.parallel"),
+    "config": Cannot("its settings are in a file of their own: import that one, too"),
 }
 
 
@@ -78,11 +90,11 @@ def arguments(text: str) -> dict[str, Any] | None:
         return None
     rest = words[places[0] + 1 :]
     found: dict[str, Any] = {}
-    script = _program(words[places[0]])
-    if rest and not rest[0].startswith("-"):
+    script = SCRIPT.fullmatch(words[places[0]])
+    if script is not None:
+        found["stage"] = script[1]
+    elif rest and not rest[0].startswith("-"):
         found["stage"] = rest.pop(0)
-    elif script.endswith(".py"):
-        found["stage"] = script.removesuffix(".py").partition("_")[0]
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
@@ -132,19 +144,44 @@ def loss(transfer: Transfer, columns: frozenset[str] | None) -> None:
             transfer.leave(key, value, "follows from the other setting of the loss", "not needed")
 
 
-def _stage(document: dict[str, Any]) -> str:
-    """The stage that a configuration belongs to, by keys that only its trainer has; else sft."""
+def _stage(document: dict[str, Any]) -> tuple[str, bool]:
+    """The stage that a configuration belongs to, by keys that only its trainer has; else one that has all of
+    them. And whether a key says so.
+    """
+    if {"simpo_gamma", "cpo_alpha"} & set(document):
+        return "cpo", True
     for stage in STAGES:
         others = frozenset[str]().union(*(known_to(f"trl-{other}") for other in STAGES if other != stage))
         if (known_to(f"trl-{stage}") - known_to("trl") - others) & set(document):
-            return stage
-    return "dpo" if "beta" in document else "sft"
+            return stage, True
+    sampled = known_to("trl-grpo") & known_to("trl-rloo")
+    if (sampled - known_to("trl") - known_to("trl-dpo") - known_to("trl-kto")) & set(document):
+        return "grpo", False
+    return ("dpo" if "beta" in document else "sft"), False
+
+
+def _named(transfer: Transfer) -> str:
+    """Carry the stage over, and return its name at TRL. UserError where another file holds the settings."""
+    found, sure = _stage(transfer.left)
+    given = "stage" in transfer.left
+    stage = str(transfer.word("stage", found))
+    stage = {ours: theirs for theirs, ours in EXPERIMENTAL.items()}.get(stage, stage)
+    config = transfer.left.get("config")
+    if isinstance(config, str) and "model_name_or_path" not in transfer.left:
+        remedy = f"import that file: tuiftune import {shown(config)} --set method.stage={stage}"
+        raise UserError(f"the settings are in {shown(config)}", place="--config", remedy=remedy)
+    ours = EXPERIMENTAL.get(stage, stage)
+    if stage == "cpo" and transfer.left.get("loss_type") != "simpo":
+        ours = stage  # CPO's own loss, which is none here
+    transfer.carry("stage", stage, "method.stage", ours, "" if given or sure else ASSUMED)
+    if ours == "simpo":
+        transfer.leave("loss_type", transfer.take("loss_type"), "the stage's own loss", "not needed")
+    return stage
 
 
 def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
     """Carry TRL's options over. `columns`: of the rows of some files, None where they are not here."""
-    stage = str(transfer.word("stage", _stage(transfer.left)))
-    transfer.carry("stage", stage, "method.stage", stage)
+    stage = _named(transfer)
     objectives.read(transfer, objectives.TRL)
     peft, four, eight = (transfer.word(key) for key in ("use_peft", "load_in_4bit", "load_in_8bit"))
     marks = {"use_dora": "dora", "use_rslora": "rslora"}
@@ -155,6 +192,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
     else:
         transfer.carry("use_peft", bool(peft), "method.technique", "lora" if peft else "full")
+    if peft and not any(line.key == "use_peft" for line in transfer.lines):
+        transfer.leave("use_peft", peft, "part of the technique", "not needed")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
     name = transfer.take("dataset_name")
@@ -174,4 +213,4 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         loss(transfer, columns(paths(transfer)))
     transfer.apply(shared() | RULES)
     rate(transfer)
-    transfer.finish(f"trl-{stage}" if stage in STAGES else "trl")
+    transfer.finish(f"trl-{stage}" if stage in (*STAGES, *EXPERIMENTAL) else "trl")
