@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "TUIFTUNE_RUNS": "directory of runs; default: ./runs",
     "TUIFTUNE_SSH": "the ssh command of --on ssh, with options; default: ssh",
     "TUIFTUNE_SSH_PATIENCE": "seconds of silence after which a rented machine counts as gone; default: 1800",
+    "TUIFTUNE_SKY_EVERY": "seconds between two looks at the bucket of a run of SkyPilot; default: 15",
     "TUIFTUNE_CACHE": "where read and tokenized rows are kept; default: ~/.cache/tuiftune/rows",
     "TUIFTUNE_CACHE_LIMIT": "the most they may take, such as 20GiB; default: 50GiB; 0: keep none",
     "TUIFTUNE_ASCII": "set: signs and bars in ASCII",
