@@ -179,8 +179,8 @@ def built_in(count: int, shots: int) -> tuple[Any, list[list[int]], list[int]]:
     way = FewShot(asked[count:])
     with models.model("base") as model:
         model = model.float()
-    prompts = [models.tokeniser.prompt(one) for one in way.messages(asked[:count])]
-    return model, prompts, models.tokeniser.stop_tokens()
+    prompts = [models.tokenizer.prompt(one) for one in way.messages(asked[:count])]
+    return model, prompts, models.tokenizer.stop_tokens()
 
 
 def made(layers: int, width: int) -> Any:

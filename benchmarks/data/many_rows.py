@@ -3,7 +3,7 @@
     python benchmarks/data/many_rows.py [--rows 10000 100000 1000000] [--words 100] [--text]
         [--processes N] [--folder DIR]
 
-The tokenizer is that of `tokenising.py`, the rows are `corpus.write_many`'s. Every job runs in a process of
+The tokenizer is that of `tokenizing.py`, the rows are `corpus.write_many`'s. Every job runs in a process of
 its own: the first start with an empty cache, then a second one. Memory (PSS: what several processes share is
 counted once) is sampled over the process and those it started; what is mapped from files counts as resident
 while it is in use, and is given back when others need it.
@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from corpus import write, write_many
-from tokenising import make_tokenizer
+from tokenizing import make_tokenizer
 
 
 class Quiet:
@@ -98,7 +98,7 @@ def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> di
     from transformers import AutoTokenizer
 
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.stages.base import stage
     from tuiftune.engine.training import kept, rows
     from tuiftune.preset.schema import Preset
@@ -113,8 +113,8 @@ def start(folder: Path, path: Path, stage_key: str, processes: int | None) -> di
     base = Base(str(folder), str(folder), None, None, remote_code=False)
     report: Any = Quiet()
 
-    def make() -> Tokeniser:
-        return Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
+    def make() -> RowTokenizer:
+        return RowTokenizer(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
 
     half = stage(stage_key)
     memory, cpu, began = Memory(), _cpu(), time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from tuiftune import assets
 from tuiftune.data.chat import pairs
-from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.example import Example, Message
 from tuiftune.data.inspect import inspect
 from tuiftune.data.read.load import load
@@ -41,22 +41,22 @@ def row(number: int, chosen: str, rejected: str) -> dict[str, Any]:
 
 
 def test_a_side_is_the_prompt_with_its_answer_and_trains_on_the_answer_alone() -> None:
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
-    (pair,) = pairs.pairs(tokeniser, [example()])
-    prompt = tokeniser.prompt(ASKED)
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on="all")
+    (pair,) = pairs.pairs(tokenizer, [example()])
+    prompt = tokenizer.prompt(ASKED)
     for side, answer in zip(pair.sides, ("Ctrl and P.", "I would not know that."), strict=True):
         assert side.ids[: len(prompt)] == prompt
         trained = [token for token, on in zip(side.ids, side.mask, strict=True) if on]
         assert trained == side.ids[len(prompt) :]
-        assert tokeniser.answer(trained).answer == answer
+        assert tokenizer.answer(trained).answer == answer
     assert pair.teaches
     assert pair.parts == (pair.chosen.ids, pair.chosen.labels, pair.rejected.ids, pair.rejected.labels)
 
 
 def test_both_sides_are_truncated_at_one_length() -> None:
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
-    prompt = len(tokeniser.prompt(ASKED))
-    short = read_tokeniser(assets.BASE, max_length=prompt + 3, loss_on="all")
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on="all")
+    prompt = len(tokenizer.prompt(ASKED))
+    short = read_tokenizer(assets.BASE, max_length=prompt + 3, loss_on="all")
     (pair,) = pairs.pairs(short, [example("one two three four five", "six seven eight nine ten eleven")])
     assert [len(side.ids) for side in pair.sides] == [prompt + 3, prompt + 3]
     assert pair.truncated
@@ -66,15 +66,15 @@ def test_both_sides_are_truncated_at_one_length() -> None:
 
 
 def test_earlier_answers_are_context_and_turns_after_the_prompt_belong_to_a_side() -> None:
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="assistant")
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on="assistant")
     asked = (*ASKED, Message("assistant", "Ctrl and P."), Message("user", "And saves it?"))
     longer = (Message("assistant", "Ctrl and S."), Message("user", "Thanks"), Message("assistant", "Bye."))
     (pair,) = pairs.pairs(
-        tokeniser,
+        tokenizer,
         [Example(asked, chosen="Ctrl and S.", rejected="-", rejected_turns=longer)],
     )
     texts = [
-        tokeniser.backend.decode([token for token, on in zip(side.ids, side.mask, strict=True) if on])
+        tokenizer.backend.decode([token for token, on in zip(side.ids, side.mask, strict=True) if on])
         for side in pair.sides
     ]
     assert "Ctrl and P" not in texts[0]
@@ -111,11 +111,11 @@ def test_clean_drops_them_where_asked(tmp_path: Path) -> None:
 def test_lengths_are_those_of_the_longer_side_and_count_both_answers(tmp_path: Path) -> None:
     from tuiftune.data.tokens import lengths
 
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="all")
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on="all")
     rows = [row(1, "short", "a rather longer answer than that one")]
     source = load(str(written(tmp_path / "rows.jsonl", rows)))
     counted = lengths(source, assets.BASE)
-    (pair,) = pairs.pairs(tokeniser, source.head(1))
+    (pair,) = pairs.pairs(tokenizer, source.head(1))
     assert counted.total.tolist() == [len(pair.rejected.ids)]
     assert counted.learnt.tolist() == [sum(pair.chosen.mask) + sum(pair.rejected.mask)]
     guess = lengths(source, None)
@@ -126,15 +126,15 @@ def test_judged_answers_train_on_the_last_answer_and_need_both_kinds(tmp_path: P
     from tuiftune.data.chat.judged import judged
     from tuiftune.data.checks.judgments import check_both_kinds
 
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on="assistant")
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on="assistant")
     asked = (*ASKED, Message("assistant", "Ctrl and P."), Message("user", "And saves it?"))
     rows = judged(
-        tokeniser,
+        tokenizer,
         [Example((*asked, Message("assistant", "Ctrl and S.")), label=one) for one in ("true", "false")],
     )
     assert [one.desirable for one in rows] == [True, False]
     trained = [token for token, on in zip(rows[0].row.ids, rows[0].row.mask, strict=True) if on]
-    assert tokeniser.answer(trained).answer == "Ctrl and S."
+    assert tokenizer.answer(trained).answer == "Ctrl and S."
     assert rows[1].parts[-1] == [0]
 
     judgments = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiftune import assets
-from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.example import Example, Message
 
 THOUGHTS = ("<think>\nFour.\n</think>\n\n", "<think>\nDoubled.\n</think>\n\n")
@@ -21,10 +21,10 @@ ROW = Example(
 
 def trained(reasoning: str, loss_on: str = "assistant") -> tuple[str, str]:
     """The row's text, and what of it is trained."""
-    tokeniser = read_tokeniser(assets.BASE, max_length=512, loss_on=loss_on, reasoning=reasoning)
-    (row,) = tokeniser.rows([ROW])
+    tokenizer = read_tokenizer(assets.BASE, max_length=512, loss_on=loss_on, reasoning=reasoning)
+    (row,) = tokenizer.rows([ROW])
     ids = [token for token, learned in zip(row.ids, row.mask, strict=True) if learned]
-    return row.text, tokeniser.backend.decode(ids, skip_special_tokens=False)
+    return row.text, tokenizer.backend.decode(ids, skip_special_tokens=False)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_rows_without_reasoning_are_as_they_were() -> None:
     plain = Example((Message("user", "2 + 2?"), Message("assistant", "It is 4.")))
     found = []
     for reasoning in ("keep", "mask", "drop", "last"):
-        tokeniser = read_tokeniser(assets.BASE, max_length=512, reasoning=reasoning)
-        (row,) = tokeniser.rows([plain])
+        tokenizer = read_tokenizer(assets.BASE, max_length=512, reasoning=reasoning)
+        (row,) = tokenizer.rows([plain])
         found.append((row.ids, row.mask))
     assert all(one == found[0] for one in found)

@@ -14,7 +14,7 @@ import seeded
 from tuiftune import assets
 from tuiftune.data.chat.environment import compile_template
 from tuiftune.data.chat.fenced import UNCUT
-from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.chat.spans import Chat
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
 from tuiftune.data.checks.check import Subject
@@ -41,7 +41,7 @@ present = pytest.mark.skipif(
 
 
 def positions_of(folder: Path, example: Example) -> tuple[int, list[int]]:
-    (row,) = read_tokeniser(folder, max_length=UNCUT).rows([example])
+    (row,) = read_tokenizer(folder, max_length=UNCUT).rows([example])
     return row.length, [place for place, learnt in enumerate(row.mask) if learnt]
 
 
@@ -68,7 +68,7 @@ def test_lengths_are_those_of_the_trainers_own_tokenizer(tmp_path: Path) -> None
         assert positions == np.flatnonzero(out["assistant_masks"]).tolist()
         asked = tokenizer.apply_chat_template(turns[:-1], tokenize=False, add_generation_prompt=True)
         assert (
-            read_tokeniser(assets.BASE, max_length=UNCUT).template.render(example.prompt, prompt=True)
+            read_tokenizer(assets.BASE, max_length=UNCUT).template.render(example.prompt, prompt=True)
             == asked
         )
 
@@ -199,7 +199,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
     """Turns of weight 0 (or `train: false`): what is counted here is, token for token, the trainer's mask."""
     from transformers import AutoTokenizer
 
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
     source = (assets.BASE / "chat_template.jinja").read_text("utf-8")
     if not marked:
@@ -209,7 +209,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
     tokenizer.chat_template = source
     dataset = load(write(tmp_path / "a.jsonl", [weighted(first, second, name)] * 9))
     example = next(dataset.examples())
-    trained = Tokeniser(tokenizer, max_length=512, loss_on="assistant").rows([example])[0]
+    trained = RowTokenizer(tokenizer, max_length=512, loss_on="assistant").rows([example])[0]
     _, positions = positions_of(folder, example)
     assert positions == [place for place, learnt in enumerate(trained.mask) if learnt]
     assert bool(positions) == bool(first or second)
@@ -222,7 +222,7 @@ def test_the_count_leaves_out_what_the_engine_leaves_out(
 
 def test_a_model_without_a_template_gets_the_stand_in(tmp_path: Path) -> None:
     folder = model_with("", tmp_path / "model")
-    assert not read_tokeniser(folder, max_length=99).own_template
+    assert not read_tokenizer(folder, max_length=99).own_template
 
 
 def test_mixing_counts_what_the_trainer_sees(tmp_path: Path) -> None:

@@ -95,8 +95,8 @@ def leaves_the_adapter_out(really: bool) -> None:
 
     original = gguf.Gguf.__init__
 
-    def without(found: Any, file: Any, tokeniser: Any, rows: Any, adapter: Any = None) -> None:
-        original(found, file, tokeniser, rows, None if really else adapter)
+    def without(found: Any, file: Any, tokenizer: Any, rows: Any, adapter: Any = None) -> None:
+        original(found, file, tokenizer, rows, None if really else adapter)
 
     gguf.Gguf.__init__ = without  # type: ignore[method-assign]
 

@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
-from tuiftune.data.chat.tokenise import Tokeniser
+from tuiftune.data.chat.tokenize import RowTokenizer
 from tuiftune.data.chat.word_tokens import WordTokens
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.model import columns, foreign
@@ -140,41 +140,43 @@ def test_columns_are_the_rows(
         ("all", "drop", 12),
         ("assistant", "last", 60),
     ):
-        tokeniser = Tokeniser(
+        tokenizer = RowTokenizer(
             variants[name],
             Template(template, {"eos_token": "<|end|>", "bos_token": "<|end|>"}),
             max_length=length,
             loss_on=loss_on,
             reasoning=reasoning,
         )
-        words = WordTokens.of(tokeniser.backend)
+        words = WordTokens.of(tokenizer.backend)
         assert words is not None
         examples = [example(chance, row) for row in range(30)]
         for key in ("sft", "pretrain"):
             half = stage(key)
-            plain = foreign.plainly(foreign.Foreign(tokeniser, half.rows, {}), examples)
-            assert columns.packed(tokeniser, words, examples, half.cut) == plain
+            plain = foreign.plainly(foreign.Foreign(tokenizer, half.rows, {}), examples)
+            assert columns.packed(tokenizer, words, examples, half.cut) == plain
         chats = [one for one in examples if one.messages]
-        expected = [tokeniser.completion_lengths([one]) for one in chats]
-        tokeniser.words = words
-        assert [tokeniser.completion_lengths([one]) for one in chats] == expected
+        expected = [tokenizer.completion_lengths([one]) for one in chats]
+        tokenizer.words = words
+        assert [tokenizer.completion_lengths([one]) for one in chats] == expected
 
 
 def test_common_rows_need_no_offsets(variants: dict[str, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the columns would be right, and slow."""
-    tokeniser = Tokeniser(variants["llama"], Template(tiny.TEMPLATE, {}), max_length=64, loss_on="assistant")
-    words = WordTokens.of(tokeniser.backend)
+    tokenizer = RowTokenizer(
+        variants["llama"], Template(tiny.TEMPLATE, {}), max_length=64, loss_on="assistant"
+    )
+    words = WordTokens.of(tokenizer.backend)
     assert words is not None
     rows = [
         Example((Message("user", f"What is {row}?"), Message("assistant", f"It is “{row}”.")))
         for row in range(9)
     ]
     asked = []
-    plainly: Callable[..., Any] = tokeniser.encoded
+    plainly: Callable[..., Any] = tokenizer.encoded
     monkeypatch.setattr(
-        tokeniser, "encoded", lambda given, **kinds: asked.extend(given) or plainly(given, **kinds)
+        tokenizer, "encoded", lambda given, **kinds: asked.extend(given) or plainly(given, **kinds)
     )
-    assert columns.packed(tokeniser, words, rows, "truncated").rows == 9
+    assert columns.packed(tokenizer, words, rows, "truncated").rows == 9
     assert asked == []
 
 

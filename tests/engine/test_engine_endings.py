@@ -10,13 +10,13 @@ import pytest
 from shapes import SHAPES, Shape, make_model, make_tokenizer
 
 from tuiftune.data.chat import as_loaded
-from tuiftune.data.chat.local import read_document, read_tokeniser
+from tuiftune.data.chat.local import read_document, read_tokenizer
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.chat.words import remarks
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
-from tuiftune.engine.model.tokenizer import Tokeniser
+from tuiftune.engine.model.tokenizer import RowTokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
     shape = SHAPES[name]
     tokenizer = make_tokenizer(shape)
     base_stops = stops_of(shape, tokenizer)
-    made = Tokeniser(tokenizer, max_length=512, loss_on="assistant", base_stops=base_stops)
+    made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant", base_stops=base_stops)
     for variant in (variant for variant in VARIANTS if takes(shape, variant)):
         rows = examples(variant)
         room = sum(answers.room(rows, made))
@@ -106,19 +106,21 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "said"), [("smollm3", True), ("qwen3", False), ("qwen3 thinking", False)])
 def test_a_switch_after_which_no_answer_is_trained_is_told(name: str, said: bool) -> None:
-    made = Tokeniser(make_tokenizer(SHAPES[name]), max_length=512, loss_on="assistant")
+    made = RowTokenizer(make_tokenizer(SHAPES[name]), max_length=512, loss_on="assistant")
     assert ("thinking_off_differs" in {remark.code for remark in remarks(made)}) == said
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_checks_see_what_the_engine_trains(name: str, tmp_path: Path) -> None:
-    """The tokeniser that is read from the model's files alone is the engine's, token for token."""
+    """The tokenizer that is read from the model's files alone is the engine's, token for token."""
     shape = SHAPES[name]
     tokenizer = make_tokenizer(shape)
     tokenizer.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(f'{{"eos_token_id": {stops_of(shape, tokenizer)}}}', "utf-8")
-    engine = Tokeniser(tokenizer, max_length=40, loss_on="assistant", base_stops=stops_of(shape, tokenizer))
-    local = read_tokeniser(tmp_path, max_length=40)
+    engine = RowTokenizer(
+        tokenizer, max_length=40, loss_on="assistant", base_stops=stops_of(shape, tokenizer)
+    )
+    local = read_tokenizer(tmp_path, max_length=40)
     assert local.chat.ending == engine.chat.ending
     assert local.stop_tokens() == engine.stop_tokens()
     for variant in (variant for variant in VARIANTS if takes(shape, variant)):
@@ -138,11 +140,13 @@ def test_a_tokenizer_that_is_built_anew_is_counted_as_it_is_loaded(
     (folder / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": "LlamaTokenizer"}))
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "eos_token_id": 2}))
     base = Base("m", str(folder), None, None, remote_code=False)
-    trained = Tokeniser(load_tokenizer(base), max_length=99, loss_on="assistant", base_stops=stop_ids(base))
+    trained = RowTokenizer(
+        load_tokenizer(base), max_length=99, loss_on="assistant", base_stops=stop_ids(base)
+    )
     rows = [Example(text="The lamp is green."), *examples("plain")]
 
     def same() -> bool:
-        local = read_tokeniser(folder, max_length=99)
+        local = read_tokenizer(folder, max_length=99)
         pairs = zip(local.rows(rows), trained.rows(rows), strict=True)
         return all((here.ids, here.mask) == (there.ids, there.mask) for here, there in pairs)
 
@@ -158,7 +162,7 @@ def test_a_tokenizer_that_is_built_anew_is_counted_as_it_is_loaded(
     assert as_loaded.kept(folder) is None, "the files changed"
 
 
-def memorise(model: Any, made: Tokeniser, rows: list[Example], steps: int) -> None:
+def memorise(model: Any, made: RowTokenizer, rows: list[Example], steps: int) -> None:
     """Train on the rows until the model knows them by heart."""
     import torch
 
@@ -209,7 +213,7 @@ def knows(shape: Shape, variant: str, directory: Path, *, adapter: bool) -> None
     model = AutoModelForCausalLM.from_pretrained(directory / "base")
     base = Base("base", str(directory / "base"), None, None, remote_code=False)
     tokenizer = load_tokenizer(base)
-    made = Tokeniser(tokenizer, max_length=512, loss_on="assistant", base_stops=stop_ids(base))
+    made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant", base_stops=stop_ids(base))
     rows = examples(variant)
     if adapter:
         from peft import LoraConfig, get_peft_model
@@ -282,7 +286,7 @@ def test_the_bases_settings_of_generation_neither_colour_the_score_nor_hinder_th
     make_model(shape, tmp_path / "base")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "base").eval()
     base = Base("base", str(tmp_path / "base"), None, None, remote_code=False)
-    made = Tokeniser(load_tokenizer(base), max_length=512, loss_on="assistant", base_stops=stop_ids(base))
+    made = RowTokenizer(load_tokenizer(base), max_length=512, loss_on="assistant", base_stops=stop_ids(base))
     asked = answers.questions(examples("plain"), made, 3)
 
     def written() -> list[str]:

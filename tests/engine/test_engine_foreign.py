@@ -13,7 +13,7 @@ import tiny
 from tuiftune import assets
 from tuiftune.engine.model.base import Base
 from tuiftune.engine.model.foreign import behind_fence
-from tuiftune.engine.model.tokenizer import Tokeniser
+from tuiftune.engine.model.tokenizer import RowTokenizer
 from tuiftune.engine.training import rows
 from tuiftune.fence.process import Open
 
@@ -118,10 +118,10 @@ def test_the_fence_changes_no_token(tmp_path: Path) -> None:
     for source in (assets.BASE, place):
         base = Base(str(source), str(source), None, None, remote_code=False)
 
-        def make(base: Base = base) -> Tokeniser:
-            return Tokeniser(load_tokenizer(base), max_length=60, loss_on="assistant")
+        def make(base: Base = base) -> RowTokenizer:
+            return RowTokenizer(load_tokenizer(base), max_length=60, loss_on="assistant")
 
-        asked = behind_fence(base, Tokeniser.rows, make, {"training": examples})
+        asked = behind_fence(base, RowTokenizer.rows, make, {"training": examples})
         assert isinstance(asked, Open) is (source == assets.BASE)
         made.append(
             rows.prepare(  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from tuiftune.cache import clearing
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.model.base import Base, load_tokenizer
 from tuiftune.engine.model.foreign import behind_fence
-from tuiftune.engine.model.tokenizer import Tokeniser
+from tuiftune.engine.model.tokenizer import RowTokenizer
 from tuiftune.engine.stages.base import stage
 from tuiftune.engine.training import kept, rows, shards
 from tuiftune.preset.schema import Preset
@@ -83,8 +83,8 @@ class Rows:
         self.wanted = SimpleNamespace(preset=Preset.model_validate({**values, "method": {"stage": key}}))
         self.said = Said()
 
-    def make(self) -> Tokeniser:
-        return Tokeniser(load_tokenizer(self.base), max_length=LENGTH, loss_on="assistant")
+    def make(self) -> RowTokenizer:
+        return RowTokenizer(load_tokenizer(self.base), max_length=LENGTH, loss_on="assistant")
 
     def in_memory(self) -> list[rows.Prepared]:
         named = {"training": self.examples.train, "held-out": self.examples.held_out}

@@ -50,10 +50,10 @@ run: {{save_every: 4}}
     assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
 
     from tuiftune.engine.evaluation.answers import room
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
-    tokeniser = Tokeniser(tiny.make_tokenizer(), max_length=64, loss_on="assistant", place="")
-    assert plan["resolved"]["evaluation"]["max_new_tokens"] == sum(room(held, tokeniser))
+    tokenizer = RowTokenizer(tiny.make_tokenizer(), max_length=64, loss_on="assistant", place="")
+    assert plan["resolved"]["evaluation"]["max_new_tokens"] == sum(room(held, tokenizer))
 
     monkeypatch.chdir("/")
     assert engine.train(prepared.path) == 0

@@ -40,13 +40,13 @@ def test_a_long_document_becomes_rows_that_hold_all_of_it(model: Path) -> None:
     from transformers import AutoTokenizer
 
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.stages.pretrain import STAGE
 
     made = AutoTokenizer.from_pretrained(model)
-    tokeniser = Tokeniser(made, max_length=16, loss_on="assistant")
+    tokenizer = RowTokenizer(made, max_length=16, loss_on="assistant")
     text = "The door is red. The lamp is green. " * 5
-    pieces = STAGE.rows(tokeniser, [Example(text=text), Example(text="short")])
+    pieces = STAGE.rows(tokenizer, [Example(text=text), Example(text="short")])
     first = [piece for piece in pieces if piece.text.startswith("The door")]
     joined = [token for piece in first for token in piece.ids]
     assert len(first) > 2
@@ -54,7 +54,7 @@ def test_a_long_document_becomes_rows_that_hold_all_of_it(model: Path) -> None:
     assert joined == [*made(text, add_special_tokens=True)["input_ids"], made.eos_token_id]
     assert pieces[-1].ids[-1] == made.eos_token_id
 
-    (asked,) = STAGE.questions([Example(text=text, row=3)], tokeniser, 4)
+    (asked,) = STAGE.questions([Example(text=text, row=3)], tokenizer, 4)
     assert (text.startswith(asked.text), asked.row) == (True, 3)
     assert asked.reference
     assert text[len(asked.text) :].startswith(asked.reference)

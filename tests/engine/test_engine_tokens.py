@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from tuiftune.data.example import Example, Message
-from tuiftune.engine.model.tokenizer import Tokeniser
+from tuiftune.engine.model.tokenizer import RowTokenizer
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ NO_SYSTEM = (  # Gemma and old Mistral: refuse a system message
 )
 
 
-def tokeniser(template: str | None, **options: Any) -> Tokeniser:
-    tokenizer = tiny.make_tokenizer()
-    tokenizer.chat_template = template
-    return Tokeniser(tokenizer, **{"max_length": 512, "loss_on": "assistant", **options})
+def tokenizer(template: str | None, **options: Any) -> RowTokenizer:
+    backend = tiny.make_tokenizer()
+    backend.chat_template = template
+    return RowTokenizer(backend, **{"max_length": 512, "loss_on": "assistant", **options})
 
 
-def learnt(made: Tokeniser, messages: tuple[Message, ...] = CHAT) -> list[str]:
+def learnt(made: RowTokenizer, messages: tuple[Message, ...] = CHAT) -> list[str]:
     """The learnt stretches as text."""
     (row,) = made.rows([Example(messages)])
     stretches: list[list[int]] = [[]]
@@ -78,31 +78,31 @@ BOTH = ["It is red.<|end|>", "It is blue, naïvely 🎈.<|end|>"]
     ids=["marks", "unmarked", "marks without the end"],
 )
 def test_answers_and_their_ends_are_learnt(template: str, method: str) -> None:
-    made = tokeniser(template)
+    made = tokenizer(template)
     assert made.chat.method == method
     assert learnt(made) == BOTH
-    assert learnt(tokeniser(template, loss_on="completion")) == BOTH[1:]
-    assert learnt(tokeniser(template, loss_on="all")) == [made.template.render(CHAT)]
+    assert learnt(tokenizer(template, loss_on="completion")) == BOTH[1:]
+    assert learnt(tokenizer(template, loss_on="all")) == [made.template.render(CHAT)]
 
 
 def test_turns_that_are_rewritten_are_found_all_the_same() -> None:
-    assert learnt(tokeniser(REWRITES_EARLIER_TURNS)) == [BOTH[0], "<think>\n\n</think>\n\n" + BOTH[1]]
+    assert learnt(tokenizer(REWRITES_EARLIER_TURNS)) == [BOTH[0], "<think>\n\n</think>\n\n" + BOTH[1]]
 
 
 def test_a_template_that_hides_the_answer_is_refused() -> None:
     with pytest.raises(UserError, match="cannot be distinguished"):
-        tokeniser(SHOUTS).rows([Example(CHAT)])
-    assert tokeniser(SHOUTS, loss_on="all").rows([Example(CHAT)])[0].teaches
+        tokenizer(SHOUTS).rows([Example(CHAT)])
+    assert tokenizer(SHOUTS, loss_on="all").rows([Example(CHAT)])[0].teaches
 
 
 def test_a_template_that_refuses_a_row_says_why() -> None:
     with pytest.raises(UserError, match="System role not supported") as refusal:
-        tokeniser(NO_SYSTEM).rows([Example(CHAT)])
+        tokenizer(NO_SYSTEM).rows([Example(CHAT)])
     assert "\n" not in str(refusal.value)
 
 
 def test_without_a_template_a_plain_one_ends_its_turns() -> None:
-    made = tokeniser(None)
+    made = tokenizer(None)
     assert not made.own_template
     assert learnt(made) == BOTH
     assert made.stop_tokens() == [made.tokenizer.eos_token_id]
@@ -111,13 +111,13 @@ def test_without_a_template_a_plain_one_ends_its_turns() -> None:
 def test_turns_of_weight_zero_are_not_learnt() -> None:
     unwanted = (*CHAT[:2], Message("assistant", "It is red.", 0), *CHAT[3:])
     for template in (tiny.TEMPLATE, UNMARKED):
-        assert learnt(tokeniser(template), unwanted) == BOTH[1:]
+        assert learnt(tokenizer(template), unwanted) == BOTH[1:]
 
 
 def test_the_prompt_is_where_the_answer_begins() -> None:
     """What inference sends is, token for token, what stands before the last answer in training."""
     for template in (tiny.TEMPLATE, UNMARKED):
-        made = tokeniser(template)
+        made = tokenizer(template)
         (row,) = made.rows([Example(CHAT)])
         prompt = made.prompt(CHAT[:-1])
         assert row.ids[: len(prompt)] == prompt
@@ -126,7 +126,7 @@ def test_the_prompt_is_where_the_answer_begins() -> None:
 
 
 def test_the_mask_is_the_libraries_own() -> None:
-    made = tokeniser(tiny.TEMPLATE)
+    made = tokenizer(tiny.TEMPLATE)
     (row,) = made.rows([Example(CHAT)])
     theirs = made.tokenizer.apply_chat_template(
         [{"role": message.role, "content": message.content} for message in CHAT],
@@ -138,23 +138,23 @@ def test_the_mask_is_the_libraries_own() -> None:
 
 
 def test_the_cut_counts_what_it_takes() -> None:
-    whole = tokeniser(tiny.TEMPLATE).rows([Example(CHAT)])[0]
-    (cut,) = tokeniser(tiny.TEMPLATE, max_length=whole.length - 3).rows([Example(CHAT)])
+    whole = tokenizer(tiny.TEMPLATE).rows([Example(CHAT)])[0]
+    (cut,) = tokenizer(tiny.TEMPLATE, max_length=whole.length - 3).rows([Example(CHAT)])
     assert (len(cut.ids), cut.truncated, cut.lost) == (whole.length - 3, True, 3)
     assert cut.ids == whole.ids[:-3]
-    (nothing,) = tokeniser(tiny.TEMPLATE, max_length=5).rows([Example(CHAT)])
+    (nothing,) = tokenizer(tiny.TEMPLATE, max_length=5).rows([Example(CHAT)])
     assert not nothing.teaches
 
 
 def test_raw_text_is_learnt_whole_and_ends() -> None:
-    made = tokeniser(tiny.TEMPLATE)
+    made = tokenizer(tiny.TEMPLATE)
     (row,) = made.rows([Example(text="The door is red.")])
     assert all(row.mask)
     assert row.ids[-1] == made.tokenizer.eos_token_id
 
 
 def test_rows_keep_their_order() -> None:
-    made = tokeniser(tiny.TEMPLATE)
+    made = tokenizer(tiny.TEMPLATE)
     mixed = [Example(text="red"), Example(CHAT), Example(text="blue")]
     assert [row.ids for row in made.rows(mixed)] == [made.rows([one])[0].ids for one in mixed]
 
@@ -223,7 +223,7 @@ def test_the_mask_from_the_ends_is_the_mask_from_every_token(trimmed: bool) -> N
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
     from tuiftune.data.chat.spans import Rendered
-    from tuiftune.data.chat.tokenise import _mask, learnt_mask
+    from tuiftune.data.chat.tokenize import _mask, learnt_mask
 
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -381,7 +381,7 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
 
     from tuiftune.data.read.load import load
     from tuiftune.engine.evaluation import answers
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.process import job
 
     run = prepared(room, kind, **changes)
@@ -407,14 +407,14 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     result = json.loads((run.path / "result" / "result.json").read_text())
     found |= {"before": result["before"]["loss"], "after": result["after"]["loss"]}
     base, tuned = _plain(room / "model", None), _plain(room / "model", run.path / "result" / "model")
-    tokenizer = AutoTokenizer.from_pretrained(run.path / "result" / "model")
-    tokeniser = Tokeniser(tokenizer, max_length=64, loss_on="assistant")
+    loaded = AutoTokenizer.from_pretrained(run.path / "result" / "model")
+    tokenizer = RowTokenizer(loaded, max_length=64, loss_on="assistant")
     examples = _held_out(run, load)
-    rows = tokeniser.rows(examples)
+    rows = tokenizer.rows(examples)
     found |= {"before_plain": _loss(base, rows), "after_plain": _loss(tuned, rows)}
     samples = [json.loads(line) for line in (run.path / "result" / "samples.jsonl").read_text().splitlines()]
     same = []
-    for question, sample in zip(answers.questions(examples, tokeniser, 4), samples, strict=True):
+    for question, sample in zip(answers.questions(examples, tokenizer, 4), samples, strict=True):
         ids = torch.tensor([question.tokens])
         with torch.no_grad():
             written = tuned.generate(

@@ -107,6 +107,34 @@ def test_no_forbidden_word_in_what_users_and_readers_of_the_code_see() -> None:
         pytest.fail(f"{len(found)} forbidden words:\n" + "\n".join(found[:200]))
 
 
+# Names in code, of which those that must stay say so.
+NAMES = {r"tokenis": "tokeniz"}
+
+
+def misnamed() -> list[str]:
+    """Return `file:line: name -> replacement` for every identifier that spells a forbidden word."""
+    found = []
+    for room in ("tuiftune", "tests", "benchmarks"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            source = path.read_text(encoding="utf-8")
+            if not any(re.search(pattern, source, re.IGNORECASE) for pattern in NAMES):
+                continue
+            place, lines = path.relative_to(ROOT), source.splitlines()
+            for token in tokenize.generate_tokens(io.StringIO(source).readline):
+                if token.type != tokenize.NAME or "# words: ok" in lines[token.start[0] - 1]:
+                    continue
+                found += [
+                    f"{place}:{token.start[0]}: {token.string!r} -> {better}"
+                    for pattern, better in NAMES.items()
+                    if re.search(pattern, token.string, re.IGNORECASE)
+                ]
+    return found
+
+
+def test_no_identifier_spells_a_forbidden_word() -> None:
+    assert not misnamed()
+
+
 @pytest.mark.parametrize(
     ("line", "hits"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tuiftune import assets, paths
 from tuiftune.data.chat import questions
-from tuiftune.data.chat.fenced import batches, tokeniser
+from tuiftune.data.chat.fenced import batches, tokenizer
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 
@@ -85,7 +85,7 @@ class Counter:
     def __init__(
         self, folder: Path, name: str = "", loss_on: str = "assistant", reasoning: str = "keep"
     ) -> None:
-        self._asked = tokeniser(folder, loss_on, reasoning)
+        self._asked = tokenizer(folder, loss_on, reasoning)
         self.name = name or name_of(folder)
         self.refusals: list[Refusal] = []  # of rows of which the bare text is counted
         self.dropped = 0  # rows whose answers the template leaves out

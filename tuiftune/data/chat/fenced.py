@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tuiftune.data.chat.tokenise import Tokeniser
+    from tuiftune.data.chat.tokenize import RowTokenizer
     from tuiftune.data.example import Example
 
     Key = tuple[str, str, tuple[tuple[int, int], ...]]
@@ -37,7 +37,7 @@ _warm: dict[Key, Asked | UserError] = {}
 _lock = threading.Lock()
 
 
-def tokeniser(folder: Path, loss_on: str = "assistant", reasoning: str = "keep") -> Asked:
+def tokenizer(folder: Path, loss_on: str = "assistant", reasoning: str = "keep") -> Asked:
     """Return what answers questions about the tokenizer of a local model directory.
 
     UserError in one line when its files can't be read within the limits; the same again, at once, for as long
@@ -80,10 +80,10 @@ def _made(folder: Path, loss_on: str, reasoning: str) -> Asked | UserError:
         return fault
 
 
-def _read(folder: Path, loss_on: str, reasoning: str) -> Tokeniser:
-    from tuiftune.data.chat.local import read_tokeniser
+def _read(folder: Path, loss_on: str, reasoning: str) -> RowTokenizer:
+    from tuiftune.data.chat.local import read_tokenizer
 
-    return read_tokeniser(folder, max_length=UNCUT, loss_on=loss_on, reasoning=reasoning)
+    return read_tokenizer(folder, max_length=UNCUT, loss_on=loss_on, reasoning=reasoning)
 
 
 def _signature(folder: Path) -> tuple[tuple[int, int], ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.chat.tokenize import RowTokenizer, Tokens
     from tuiftune.data.example import Example
 
 
@@ -45,7 +45,7 @@ class Judged:
         return self.row.teaches
 
 
-def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Judged]:
+def judged(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Judged]:
     """Tokenize judged answers. UserError if an answer can't be told from its prompt."""
-    rows = tokeniser.rows(examples, loss_on="completion")
+    rows = tokenizer.rows(examples, loss_on="completion")
     return [Judged(row, example.label == "true") for row, example in zip(rows, examples, strict=True)]

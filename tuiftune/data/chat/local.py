@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.data.chat import as_loaded
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
-from tuiftune.data.chat.tokenise import Tokeniser
+from tuiftune.data.chat.tokenize import RowTokenizer
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def read_document(path: Path) -> dict[str, Any]:
     return documents.read_json(path, remedy="download the model's files again")
 
 
-def read_tokeniser(
+def read_tokenizer(
     folder: Path, *, max_length: int, loss_on: str = "assistant", reasoning: str = "keep"
-) -> Tokeniser:
+) -> RowTokenizer:
     """Return the tokenizer of a local model directory, with the plain template if it does not have one: as
     the engine loads it, where it has been asked, else as the files are.
     """
@@ -57,7 +57,7 @@ def read_tokeniser(
         )
         if special.get("eos_token"):  # as the engine does
             special.setdefault("pad_token", special["eos_token"])
-    return Tokeniser(
+    return RowTokenizer(
         backend,
         Template(
             source or PLAIN_TEMPLATE, {key: text for key, text in special.items() if text}, place=str(folder)

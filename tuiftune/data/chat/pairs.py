@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.chat.tokenize import RowTokenizer, Tokens
     from tuiftune.data.example import Example
 
 
@@ -60,17 +60,17 @@ class Pair:
         return all(side.teaches for side in self.sides) and self.chosen.ids != self.rejected.ids
 
 
-def pairs(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
+def pairs(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Pair]:
     """Tokenize comparisons. UserError if the answer of one can't be told from its prompt."""
     both = [example.sides() for example in examples]
-    chosen = tokeniser.rows([one for one, _ in both], loss_on="assistant")
-    rejected = tokeniser.rows([other for _, other in both], loss_on="assistant")
+    chosen = tokenizer.rows([one for one, _ in both], loss_on="assistant")
+    rejected = tokenizer.rows([other for _, other in both], loss_on="assistant")
     return [Pair(one, other) for one, other in zip(chosen, rejected, strict=True)]
 
 
-def rows(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens | Pair]:
+def rows(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Tokens | Pair]:
     """Tokenize rows of any form, comparisons as pairs."""
     compared = [example for example in examples if example.chosen is not None]
-    others = iter(tokeniser.rows([example for example in examples if example.chosen is None]))
-    made = iter(pairs(tokeniser, compared))
+    others = iter(tokenizer.rows([example for example in examples if example.chosen is None]))
+    made = iter(pairs(tokenizer, compared))
     return [next(others) if example.chosen is None else next(made) for example in examples]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.chat.tokenize import RowTokenizer, Tokens
     from tuiftune.data.example import Example
 
 
@@ -47,10 +47,10 @@ class Prompt:
         return 0 < len(self.ids) < self.most
 
 
-def prompts(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Prompt]:
+def prompts(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Prompt]:
     """Tokenize the prompts of rows. UserError if the template refuses one."""
     return [
-        Prompt(tokeniser.prompt(row.prompt), asked(row), row.reference, tokeniser.max_length)
+        Prompt(tokenizer.prompt(row.prompt), asked(row), row.reference, tokenizer.max_length)
         for row in examples
     ]
 

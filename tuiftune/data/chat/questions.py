@@ -1,4 +1,4 @@
-"""What is asked about rows in the tokenizer's own process: functions of a `Tokeniser`, with plain answers."""
+"""What is asked about rows in the tokenizer's own process: functions of a `RowTokenizer`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuiftune.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tuiftune.data.chat.tokenise import Tokeniser, Tokens
+    from tuiftune.data.chat.tokenize import RowTokenizer, Tokens
     from tuiftune.data.example import Example
 
 Pair = tuple[int, int]
@@ -31,23 +31,23 @@ class Manners:
     special: tuple[str, ...]
 
 
-def manners(tokeniser: Tokeniser) -> Manners:
+def manners(tokenizer: RowTokenizer) -> Manners:
     """Return facts of the chat template, and the special tokens of the tokenizer."""
-    added = tokeniser.backend.get_added_tokens_decoder().values()
+    added = tokenizer.backend.get_added_tokens_decoder().values()
     special = tuple(token.content for token in added if token.special)
-    return Manners(tokeniser.own_template, tokeniser.chat.method, tuple(remarks(tokeniser)), special)
+    return Manners(tokenizer.own_template, tokenizer.chat.method, tuple(remarks(tokenizer)), special)
 
 
-def lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
+def lengths(tokenizer: RowTokenizer, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
     """(tokens, trained tokens) of each row; what the template said of those that it rejected, of which the
     bare text is counted; and how many rows' answers it leaves out.
 
     Of a comparison the tokens are those of the longer side, the trained tokens those of both.
     """
     refusals: list[Refusal] = []
-    rows = _rows(tokeniser, examples, refusals)
+    rows = _rows(tokenizer, examples, refusals)
     dropped = sum(
-        all(one.rendered.rewritten > 0 and _left_out(tokeniser, side) for one, side in _sides(row, example))
+        all(one.rendered.rewritten > 0 and _left_out(tokenizer, side) for one, side in _sides(row, example))
         for row, example in zip(rows, examples, strict=True)
     )
     return [(row.length, row.learnt) for row in rows], refusals, dropped
@@ -59,77 +59,79 @@ def _sides(row: Tokens | Compared, example: Example) -> list[tuple[Tokens, Examp
     return list(zip(row.sides, each, strict=True))
 
 
-def _left_out(tokeniser: Tokeniser, example: Example) -> bool:
+def _left_out(tokenizer: RowTokenizer, example: Example) -> bool:
     """Whether other answers give the same text."""
-    shown = tokeniser.template.render
+    shown = tokenizer.template.render
     messages = example.messages or ()
     others = [replace(one, content=SENTINEL) if one.role == "assistant" else one for one in messages]
     return shown(messages) == shown(others)
 
 
-def completion_lengths(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
+def completion_lengths(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Pair]:
     """(tokens of the answer, tokens written around it) of each row that the template takes."""
     try:
-        return tokeniser.completion_lengths(examples)
+        return tokenizer.completion_lengths(examples)
     except UserError:
         pass
     found = []
     for example in examples:
         try:
-            found += tokeniser.completion_lengths([example])
+            found += tokenizer.completion_lengths([example])
         except UserError:
             continue  # the template check names this row
     return found
 
 
-def kept(tokeniser: Tokeniser, examples: Sequence[Example], max_length: int) -> list[tuple[int, int, bool]]:
+def kept(
+    tokenizer: RowTokenizer, examples: Sequence[Example], max_length: int
+) -> list[tuple[int, int, bool]]:
     """Return (trained tokens, those within max length, whether none remains) of each row."""
     found = []
-    for row in _rows(tokeniser, examples, []):
+    for row in _rows(tokenizer, examples, []):
         within = sum(sum(side.mask[:max_length]) for side in row.sides)
         found.append((row.learnt, within, any(not any(side.mask[1:max_length]) for side in row.sides)))
     return found
 
 
-def judged(tokeniser: Tokeniser, examples: Sequence[Example]) -> list[tuple[str, tuple[str, ...]]]:
+def judged(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[tuple[str, tuple[str, ...]]]:
     """(why the template refuses it, else the names of the checks it fails) of each row."""
     found: list[tuple[str, tuple[str, ...]]] = []
     for example in examples:
         try:
-            (row,) = pairs.rows(tokeniser, [example])
+            (row,) = pairs.rows(tokenizer, [example])
         except UserError as fault:
             found.append((fault.message, ()))
         else:
-            told = [fault for side, of in _sides(row, example) for fault in _faults(tokeniser, of, side)]
+            told = [fault for side, of in _sides(row, example) for fault in _faults(tokenizer, of, side)]
             found.append(("", tuple(dict.fromkeys(told))))
     return found
 
 
 def _rows(
-    tokeniser: Tokeniser, examples: Sequence[Example], refusals: list[Refusal]
+    tokenizer: RowTokenizer, examples: Sequence[Example], refusals: list[Refusal]
 ) -> list[Tokens | Compared]:
     try:
-        return pairs.rows(tokeniser, examples)
+        return pairs.rows(tokenizer, examples)
     except UserError:
-        return [_row(tokeniser, example, refusals) for example in examples]
+        return [_row(tokenizer, example, refusals) for example in examples]
 
 
-def _row(tokeniser: Tokeniser, example: Example, refusals: list[Refusal]) -> Tokens | Compared:
+def _row(tokenizer: RowTokenizer, example: Example, refusals: list[Refusal]) -> Tokens | Compared:
     try:
-        return pairs.rows(tokeniser, [example])[0]
+        return pairs.rows(tokenizer, [example])[0]
     except UserError as fault:
         refusals.append((example.row, fault.message))
         text = "\n".join(message.content for message in example.messages or ())
-        return tokeniser.rows([replace(example, messages=None, chosen=None, text=text)])[0]
+        return tokenizer.rows([replace(example, messages=None, chosen=None, text=text)])[0]
 
 
-def _faults(tokeniser: Tokeniser, example: Example, row: Tokens) -> Iterator[str]:
-    bos = tokeniser.template.special.get("bos_token", "")
+def _faults(tokenizer: RowTokenizer, example: Example, row: Tokens) -> Iterator[str]:
+    bos = tokenizer.template.special.get("bos_token", "")
     if bos and row.text.startswith(bos + bos):
         yield "double-bos"
     if example.messages is None:
         return
-    if row.rendered.spans and not _ended(row, set(tokeniser.stop_tokens())):
+    if row.rendered.spans and not _ended(row, set(tokenizer.stop_tokens())):
         yield "endless-answers"
     if row.rendered.kept:
         yield "reasoning-kept"

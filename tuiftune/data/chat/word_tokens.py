@@ -135,7 +135,7 @@ class WordTokens:
     def completion_lengths(
         self, rows: Sequence[Rendered], references: Sequence[str]
     ) -> list[tuple[int, int]] | None:
-        """`Tokeniser.completion_lengths` of rendered rows; None where that needs the tokenizer's offsets."""
+        """`RowTokenizer.completion_lengths` of rendered rows; None where that needs offsets."""
         import numpy as np
 
         if self.lead is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuiftune.data.chat.tokenise import Tokeniser
+    from tuiftune.data.chat.tokenize import RowTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Remark:
     harm: bool = True
 
 
-def remarks(tokeniser: Tokeniser) -> list[Remark]:
+def remarks(tokenizer: RowTokenizer) -> list[Remark]:
     """What has to be known of the template before the first step; empty for an ordinary one."""
-    ending = tokeniser.chat.ending
+    ending = tokenizer.chat.ending
     found = []
     if not ending.known:
         found.append(
@@ -30,7 +30,7 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
                 "end_of_turn_unknown",
                 "End of turn not found",
                 "the chat template rejects a plain question and answer, so the end-of-turn token is "
-                f"not known; generation stops at {tokeniser.eos or 'no token'}",
+                f"not known; generation stops at {tokenizer.eos or 'no token'}",
                 "check the end of the answers with `tuiftune data tokens`",
             )
         )
@@ -57,7 +57,7 @@ def remarks(tokeniser: Tokeniser) -> list[Remark]:
             )
         )
     if ending.extra:
-        opens = tokeniser.opens_reasoning
+        opens = tokenizer.opens_reasoning
         block = " after an empty thinking block, unless they contain reasoning" if opens else ""
         found.append(
             Remark(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
-from tuiftune.data.chat.local import read_tokeniser
+from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.deploy import go_template
 from tuiftune.deploy.base import Facts, Form, Target, merges
 from tuiftune.deploy.gguf_forms import FORMS, file_name
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tuiftune.data.chat.tokenise import Tokeniser
+    from tuiftune.data.chat.tokenize import RowTokenizer
 
 PROGRAM, UPLOAD = "ollama", "upload"
 LONGEST = 8192  # tokens of context that Ollama is told at most: it reserves memory for all of them
@@ -40,7 +40,7 @@ def refuses(facts: Facts, form: Form) -> tuple[str, str] | None:
     if (refused := merges(facts, form)) is not None:
         return refused
     try:
-        go_template.derive(_tokeniser(facts).template)
+        go_template.derive(_tokenizer(facts).template)
     except UserError as fault:
         return fault.message, fault.remedy
     return None
@@ -54,9 +54,9 @@ def finish(directory: Path, facts: Facts, form: Form) -> None:
 
 def modelfile(directory: Path, facts: Facts, form: Form) -> str:
     """The Modelfile of a directory with the GGUF file in it."""
-    tokeniser = _tokeniser(facts)
+    tokenizer = _tokenizer(facts)
     file = file_name(facts.name, form.key)
-    parts = go_template.derive(tokeniser.template, _added(directory / file, tokeniser))
+    parts = go_template.derive(tokenizer.template, _added(directory / file, tokenizer))
     template, lines = parts.go(), []
     if facts.system:
         if quotable(facts.system):
@@ -64,7 +64,7 @@ def modelfile(directory: Path, facts: Facts, form: Form) -> str:
         else:  # three quotes would end it: the template holds it instead
             whole = parts.system[0] + facts.system + parts.system[1]
             template = replace(parts, default=whole).go()
-    stops = [str(tokeniser.backend.id_to_token(stop)) for stop in tokeniser.stop_tokens()]
+    stops = [str(tokenizer.backend.id_to_token(stop)) for stop in tokenizer.stop_tokens()]
     lines += [f"PARAMETER stop {_value(stop)}" for stop in stops]
     lines += [f"PARAMETER {name} {value}" for name, value in _parameters(facts).items()]
     head = [f"FROM ./{file}", f'TEMPLATE """{template}"""']
@@ -81,11 +81,11 @@ def _value(text: str) -> str:
     return f'"{text}"' if '"' not in text else f'"""{text}"""'
 
 
-def _tokeniser(facts: Facts) -> Tokeniser:
-    return read_tokeniser(facts.result, max_length=facts.context or LONGEST)
+def _tokenizer(facts: Facts) -> RowTokenizer:
+    return read_tokenizer(facts.result, max_length=facts.context or LONGEST)
 
 
-def _added(file: Path, tokeniser: Tokeniser) -> str:
+def _added(file: Path, tokenizer: RowTokenizer) -> str:
     """What llama.cpp puts before every text by itself: the BOS token, if the file says so."""
     if not paths.is_file(file):
         return ""
@@ -93,7 +93,7 @@ def _added(file: Path, tokeniser: Tokeniser) -> str:
 
     field = GGUFReader(file).fields.get("tokenizer.ggml.add_bos_token")
     adds = field is not None and bool(field.parts[field.data[0]][0])
-    return tokeniser.template.special.get("bos_token", "") if adds else ""
+    return tokenizer.template.special.get("bos_token", "") if adds else ""
 
 
 def _parameters(facts: Facts) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.answer import Stripped
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
     Told = tuple[int, Stripped, int]  # position of the question, its answer, tokens generated
 
@@ -55,7 +55,7 @@ GREEDY: dict[str, Any] = {
 FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
 
 
-def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+def questions(examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
     """The first `rows` evaluation rows that ask something whose prompt fits the length limit."""
     chosen: list[Question] = []
     for example in examples:
@@ -63,31 +63,31 @@ def questions(examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> l
             break
         if not example.messages or example.messages[-1].role != "assistant" or not example.prompt:
             continue
-        tokens = tokeniser.prompt(example.prompt)
-        if len(tokens) < tokeniser.max_length:
+        tokens = tokenizer.prompt(example.prompt)
+        if len(tokens) < tokenizer.max_length:
             asked = "\n".join(message.content for message in example.prompt if message.role != "system")
             chosen.append(Question(asked, tokens, example.reference, example.row))
     return chosen
 
 
-def room(examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+def room(examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
     """New tokens that the longest reference answer and its end need, at most 256, and those that stand around
     an answer: the template's marks, and the reasoning of the references.
     """
     longest = around = 0
     for start in range(0, len(examples), COUNTED_AT_ONCE):
         chats = [example for example in examples[start : start + COUNTED_AT_ONCE] if example.messages]
-        for size, beside in tokeniser.completion_lengths(chats):
+        for size, beside in tokenizer.completion_lengths(chats):
             longest, around = max(longest, size), max(around, beside)
     if not around:  # which is 1 at least for every answer
         return 1, 0
-    return min(longest + MARGIN, LONGEST), min(around - 1, tokeniser.max_length)
+    return min(longest + MARGIN, LONGEST), min(around - 1, tokenizer.max_length)
 
 
 def generate(
     model: Any,
     asked: Sequence[Question],
-    tokeniser: Tokeniser,
+    tokenizer: RowTokenizer,
     *,
     max_new_tokens: int,
     autocast: Callable[[], Any] = nullcontext,
@@ -114,7 +114,7 @@ def generate(
     from tuiftune.engine.evaluation.batching import FEWEST, rows_at_once
     from tuiftune.engine.evaluation.decoding import SharedPrefix, decode
 
-    decoding = greedy(model, tokeniser)
+    decoding = greedy(model, tokenizer)
     answers: list[Stripped] = [Stripped("")] * len(asked)
     order = sorted(range(len(asked)), key=lambda index: len(asked[index].tokens))
     kind = kinds.kind_of(model.config.to_dict())
@@ -164,7 +164,7 @@ def generate(
             continue
         batch: list[Told] = []
         for index, new in zip(chosen, written, strict=True):
-            answers[index] = tokeniser.answer(new)
+            answers[index] = tokenizer.answer(new)
             ended = next(
                 (place + 1 for place, token in enumerate(new) if token in decoding["eos_token_id"]), len(new)
             )
@@ -176,12 +176,12 @@ def generate(
     return answers
 
 
-def greedy(model: Any, tokeniser: Tokeniser) -> dict[str, Any]:
+def greedy(model: Any, tokenizer: RowTokenizer) -> dict[str, Any]:
     """Return the generation settings of every answer: greedy, ending at the end-of-turn tokens."""
     return GREEDY | {
         "use_cache": kinds.kind_of(model.config.to_dict()).cache,
-        "pad_token_id": tokeniser.tokenizer.pad_token_id,
-        "eos_token_id": tokeniser.stop_tokens(),
+        "pad_token_id": tokenizer.tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.stop_tokens(),
     }
 
 

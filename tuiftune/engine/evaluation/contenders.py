@@ -112,7 +112,7 @@ class ModelContender:
             return answers.generate(
                 trainer.model,
                 rows,
-                self._context.tokeniser,
+                self._context.tokenizer,
                 max_new_tokens=room,
                 autocast=trainer.accelerator.autocast,
                 progress=progress,

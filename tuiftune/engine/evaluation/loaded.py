@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.runs.store.directory import RunDir
 
@@ -33,7 +33,7 @@ class Loaded:
 
     Attributes:
         names: `base`, and `tuned` if there is a fine-tuned model.
-        `tokeniser`: renders, ends and strips answers, for both.
+        `tokenizer`: renders, ends and strips answers, for both.
         note: in words, how they are loaded otherwise than planned; "" where they are not.
     """
 
@@ -42,11 +42,11 @@ class Loaded:
         base: Base,
         settings: Settings,
         tuned: Path | None,
-        tokeniser: Tokeniser,
+        tokenizer: RowTokenizer,
         device: str,
         note: str = "",
     ) -> None:
-        self.base, self.settings, self.tokeniser, self.device = base, settings, tokeniser, device
+        self.base, self.settings, self.tokenizer, self.device = base, settings, tokenizer, device
         self.note = note
         self.names = (BASE,) if tuned is None else (BASE, TUNED)
         self._tuned = tuned
@@ -152,13 +152,13 @@ def _of_model(reference: str, revision: str | None, tuned: Path | None) -> Loade
 def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any, note: str = "") -> Loaded:
     libraries.leave_out(wanted, base)
     libraries.quieten(base, data=False)
-    from tuiftune.engine.model import tokenizer
     from tuiftune.engine.model.foreign import behind_fence
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
     data = wanted.preset.data
 
-    def make() -> Tokeniser:
-        return tokenizer.Tokeniser(
+    def make() -> RowTokenizer:
+        return RowTokenizer(
             bases.load_tokenizer(base),
             max_length=data.max_length,
             loss_on="completion",
@@ -167,7 +167,7 @@ def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any, note: st
             now=now,
         )
 
-    with closing(behind_fence(base, tokenizer.Tokeniser.rows, make, {})):
+    with closing(behind_fence(base, RowTokenizer.rows, make, {})):
         pass  # it can be read and probed within its limits: only then is it used in this process
     return Loaded(base, wanted, tuned, make(), bases.choose_device(wanted), note)
 

@@ -48,7 +48,7 @@ class Samples:
     def __init__(self, context: RunContext, scorer: Scorer, contender: ModelContender) -> None:
         """`contender`: the model while it is trained."""
         self._questions = scorer.questions[: context.wanted.preset.evaluation.samples]
-        self._tokeniser, self._report, self._asked = context.tokeniser, context.report, context.stopping.asked
+        self._tokenizer, self._report, self._asked = context.tokenizer, context.report, context.stopping.asked
         self._path, self._contender = context.run.path / samples.FILE, contender
         self._group = context.group
         self._room = min(scorer.room, LONGEST + scorer.around)
@@ -136,13 +136,13 @@ class Samples:
         ids = self._tokens(answer)
         if len(ids) <= self._shown:
             return answer
-        return str(self._tokeniser.tokenizer.decode(ids[: self._shown], skip_special_tokens=True))
+        return str(self._tokenizer.tokenizer.decode(ids[: self._shown], skip_special_tokens=True))
 
     def _full(self, answer: str) -> bool:
         return len(self._tokens(answer)) >= self._shown
 
     def _tokens(self, answer: str) -> list[int]:
-        return list(self._tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
+        return list(self._tokenizer.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
     def _write(self, document: dict[str, Any]) -> bool:
         if not self._group.leads:

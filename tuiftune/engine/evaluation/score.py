@@ -66,16 +66,16 @@ class Scorer:
         wanted, examples = context.wanted.preset.evaluation, context.examples.held_out
         self._report, self._held_out = context.report, bool(examples)
         known = context.held_out.room if context.held_out else None
-        answer, self.around = known or context.stage.room(examples, context.tokeniser)
+        answer, self.around = known or context.stage.room(examples, context.tokenizer)
         auto = wanted.max_new_tokens == "auto"
         self.room = answer + self.around if auto else int(wanted.max_new_tokens)
         compared = context.wanted.stage.answers  # else what is generated is only shown
         self._likelihood = context.wanted.stage.likelihood
         self.compares = compared and wanted.score != "none"
         rows = wanted.rows if self.compares else 0 if compared else wanted.samples
-        self.questions = context.stage.questions(examples, context.tokeniser, rows)
+        self.questions = context.stage.questions(examples, context.tokenizer, rows)
         self.asked_of = {
-            name: context.stage.questions(given, context.tokeniser, rows)
+            name: context.stage.questions(given, context.tokenizer, rows)
             for name, given in context.examples.sources.items()
         }
 

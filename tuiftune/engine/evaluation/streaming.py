@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.answer import Stripped
     from tuiftune.engine.evaluation.loaded import Loaded
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.runs.store.directory import RunDir
 
 EVERY = 0.05  # seconds between two looks at the text so far
@@ -79,7 +79,7 @@ class _Watch(BaseStreamer, StoppingCriteria):
 def stream(
     model: Any,
     tokens: Sequence[int],
-    tokeniser: Tokeniser,
+    tokenizer: RowTokenizer,
     sampling: Sampling,
     *,
     seen: Callable[[str, bool], None],
@@ -88,7 +88,7 @@ def stream(
     """Generate one answer to a prompt's tokens. `seen` is told the text so far, and whether it is still
     reasoning that scoring strips; it may change in full when the reasoning ends.
     """
-    decoding = answers.greedy(model, tokeniser)
+    decoding = answers.greedy(model, tokenizer)
     if sampling.temperature > 0:
         decoding |= {
             "do_sample": True,
@@ -96,7 +96,7 @@ def stream(
             "top_p": sampling.top_p,
             "top_k": 0,
         }
-    watch = _Watch(lambda ids: seen(*so_far(ids, tokeniser)), stopped)
+    watch = _Watch(lambda ids: seen(*so_far(ids, tokenizer)), stopped)
     ids = torch.tensor([list(tokens)], device=model.device)
     began = time.monotonic()
     model.eval()
@@ -111,7 +111,7 @@ def stream(
             stopping_criteria=[watch],
         )
     new = written[0, len(tokens) :].tolist()
-    stripped = tokeniser.answer(new)
+    stripped = tokenizer.answer(new)
     ended = "end" if stripped.ended else "stopped" if stopped() else "length"
     return Generated(stripped, len(new), time.monotonic() - began, watch.first, ended)
 
@@ -134,15 +134,15 @@ class Talking:
         stopped: Callable[[], bool],
     ) -> dict[str, Any]:
         """One answer, as the chat's `answer` event tells it. UserError for a conversation that is refused."""
-        tokeniser = self._loaded.tokeniser
-        tokens = tokeniser.prompt([Message(one["role"], one["content"]) for one in messages])
+        tokenizer = self._loaded.tokenizer
+        tokens = tokenizer.prompt([Message(one["role"], one["content"]) for one in messages])
         if self.context is not None and len(tokens) >= self.context:
             raise UserError(
                 f"the conversation has {len(tokens):,} tokens, and the model takes {self.context:,}",
                 remedy="start a new one, or shorten the prompt",
             )
         with self._loaded.model(self._name) as model:
-            made = stream(model, tokens, tokeniser, Sampling(**sampling), seen=seen, stopped=stopped)
+            made = stream(model, tokens, tokenizer, Sampling(**sampling), seen=seen, stopped=stopped)
         return {
             "text": made.stripped.answer,
             "reasoning": made.stripped.reasoning,
@@ -173,8 +173,8 @@ def of_run(run: RunDir) -> Loaded:
     return found
 
 
-def so_far(ids: list[int], tokeniser: Tokeniser) -> tuple[str, bool]:
+def so_far(ids: list[int], tokenizer: RowTokenizer) -> tuple[str, bool]:
     """(the answer so far, whether it is reasoning that has not ended)."""
-    raw = tokeniser.backend.decode(ids, skip_special_tokens=False)
-    opened = bool(tokeniser.opens_reasoning) or raw.lstrip().startswith(tuple(begin for begin, _ in TAGS))
-    return tokeniser.answer(ids).answer.rstrip(TORN), opened and not CLOSED.search(raw)
+    raw = tokenizer.backend.decode(ids, skip_special_tokens=False)
+    opened = bool(tokenizer.opens_reasoning) or raw.lstrip().startswith(tuple(begin for begin, _ in TAGS))
+    return tokenizer.answer(ids).answer.rstrip(TORN), opened and not CLOSED.search(raw)

@@ -62,7 +62,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "provenance": provenance.of_result(
             run.planned().document.get("provenance") or {},
             bases.files_of(context.base),
-            context.tokeniser.template.source if context.tokeniser.own_template else None,
+            context.tokenizer.template.source if context.tokenizer.own_template else None,
             wanted.preset.training.seed,
         ),
     }
@@ -81,7 +81,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         trainer.processing_class,
         run.result_path,
         text,
-        stops=context.tokeniser.stop_tokens(),
+        stops=context.tokenizer.stop_tokens(),
         dtype=trainer.written_in,
         config=None if wanted.adapted else bases.config_of(context.base),
         write=partial(applied(wanted.technique).save, trainer.model),

@@ -24,14 +24,14 @@ def convert(opened: Opened, directory: Path, output: Path, kind: str) -> None:
 
     UserError with what the converter says that it cannot do.
     """
-    tokeniser = opened.tokeniser()
+    tokenizer = opened.tokenizer()
     _ask(
         output.parent,
         {
             "script": str(llama_cpp.converter(opened.options)),
             "arguments": [str(directory), "--outfile", str(output), "--outtype", kind],
             "texts": texts(opened),
-            "stops": tokeniser.stop_tokens(),
+            "stops": tokenizer.stop_tokens(),
             "place": opened.base.reference,
         },
     )

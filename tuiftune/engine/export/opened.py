@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.example import Example
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.evaluate.contender import Question
     from tuiftune.runs.store.directory import RunDir
@@ -86,11 +86,11 @@ class Opened:
 
         return AutoConfig.from_pretrained(self.whole, trust_remote_code=self.base.remote_code)
 
-    def tokeniser(self, directory: Path | None = None) -> Tokeniser:
+    def tokenizer(self, directory: Path | None = None) -> RowTokenizer:
         """The run's tokenizer and template, or those in an exported directory."""
         from transformers import AutoTokenizer
 
-        from tuiftune.engine.model import tokenizer
+        from tuiftune.engine.model.tokenizer import RowTokenizer
         from tuiftune.engine.training.opening import began
 
         data = self.wanted.preset.data
@@ -104,7 +104,7 @@ class Opened:
             place = str(directory)
             if loaded.pad_token is None:  # answers of several rows at once are padded
                 loaded.pad_token = loaded.eos_token
-        return tokenizer.Tokeniser(
+        return RowTokenizer(
             loaded,
             max_length=data.max_length,
             loss_on=data.loss_on,
@@ -114,7 +114,7 @@ class Opened:
             now=began(self.run),
         )
 
-    def rows(self, tokeniser: Tokeniser) -> Rows:
+    def rows(self, tokenizer: RowTokenizer) -> Rows:
         """The evaluation rows that the run was scored on. UserError where its data cannot be read."""
         from tuiftune.engine.process.report import Report
         from tuiftune.engine.training import rows
@@ -129,10 +129,10 @@ class Opened:
                 remedy="restore the data, or export without verifying: --no-verify",
             ) from None
         half, evaluation = stage(self.wanted.preset.method.stage), self.wanted.preset.evaluation
-        answer, around = half.room(examples, tokeniser)
+        answer, around = half.room(examples, tokenizer)
         room = answer + around if evaluation.max_new_tokens == "auto" else int(evaluation.max_new_tokens)
         compares = self.wanted.stage.answers and evaluation.score != "none"
-        questions = half.questions(examples, tokeniser, evaluation.rows)
+        questions = half.questions(examples, tokenizer, evaluation.rows)
         given = documents.json_lines(self.run.result_path / "samples.jsonl")
         return Rows(
             questions,

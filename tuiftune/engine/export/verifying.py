@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.export.answering.base import Artifact
     from tuiftune.engine.export.opened import Rows
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
 KL_ROWS, KL_TOKENS = 6, 24  # rows whose next-token probabilities are compared, and tokens of each at most
 CHANCE = 0.05  # p of the same rows answered worse, below which it is not taken for chance
 
 
-def given(rows: Rows, tokeniser: Tokeniser) -> list[Given]:
+def given(rows: Rows, tokenizer: RowTokenizer) -> list[Given]:
     """The rows whose next-token probabilities are compared: their prompts and reference answers."""
     found = []
     for question in rows.questions[:KL_ROWS]:
-        answer = tokeniser.backend.encode(question.reference, add_special_tokens=False).ids[:KL_TOKENS]
+        answer = tokenizer.backend.encode(question.reference, add_special_tokens=False).ids[:KL_TOKENS]
         if answer and question.tokens:
             found.append(Given(list(question.tokens), list(answer)))
     return found
@@ -32,7 +32,7 @@ def given(rows: Rows, tokeniser: Tokeniser) -> list[Given]:
 
 def verify(
     rows: Rows,
-    tokeniser: Tokeniser,
+    tokenizer: RowTokenizer,
     asked: Sequence[Given],
     expected: Sequence[Any],
     artifact: Artifact,
@@ -51,7 +51,7 @@ def verify(
     tell("verifying", 0, total)
     document: dict[str, Any] = {"engine": artifact.engine, "rows": total}
     faults: list[str] = []
-    _tokens(rows, tokeniser, artifact, document, faults)
+    _tokens(rows, tokenizer, artifact, document, faults)
     measured = artifact.probabilities(asked)
     divergences = [kl for one, other in zip(expected, measured, strict=True) for kl in divergence(one, other)]
     mean = sum(divergences) / len(divergences) if divergences else None
@@ -71,7 +71,7 @@ def verify(
     ]
     document["same_answers"] = {"same": sum(a == b for a, b, _ in pairs), "rows": len(pairs)}
     document["unended"] = sum(not one.ended for one in written)
-    _ends(rows, tokeniser, [one.ended for one in written], faults)
+    _ends(rows, tokenizer, [one.ended for one in written], faults)
     if rows.compares and pairs:
         _scores(pairs, document, faults)
     document["faults"] = faults
@@ -106,7 +106,7 @@ def divergence(expected: Any, measured: Any) -> list[float]:
 
 
 def _tokens(
-    rows: Rows, tokeniser: Tokeniser, artifact: Artifact, document: dict[str, Any], faults: list[str]
+    rows: Rows, tokenizer: RowTokenizer, artifact: Artifact, document: dict[str, Any], faults: list[str]
 ) -> None:
     """Compare prompts and stops, token by token."""
     differ = [one.row for one in rows.questions if artifact.prompt(one.row) != list(one.tokens)]
@@ -114,16 +114,16 @@ def _tokens(
     if differ:
         share = f"{len(differ)} of {len(rows.questions)}"
         faults.append(f"prompts have other tokens than in the run: {share} (row {differ[0] + 1} first)")
-    wanted, has = set(tokeniser.stop_tokens()), artifact.stops()
+    wanted, has = set(tokenizer.stop_tokens()), artifact.stops()
     document["stops"] = sorted(has)
     if lacking := sorted(wanted - has):
-        names = ", ".join(str(tokeniser.backend.id_to_token(token)) for token in lacking)
+        names = ", ".join(str(tokenizer.backend.id_to_token(token)) for token in lacking)
         faults.append(f"answers do not end at {names}")
 
 
-def _ends(rows: Rows, tokeniser: Tokeniser, ended: Sequence[bool], faults: list[str]) -> None:
+def _ends(rows: Rows, tokenizer: RowTokenizer, ended: Sequence[bool], faults: list[str]) -> None:
     """Answers that ended when the run was scored must end now: most of them, since a near tie may tip."""
-    encode = tokeniser.backend.encode
+    encode = tokenizer.backend.encode
     stopped = [
         len(encode(rows.answers.get(one.row, ""), add_special_tokens=False).ids) < rows.room
         and one.row in rows.answers

@@ -88,12 +88,12 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
     from tuiftune.engine.evaluation import answers
     from tuiftune.evaluate.contender import Question
 
-    tokeniser, room = models.tokeniser, int(asked["max_new_tokens"])
+    tokenizer, room = models.tokenizer, int(asked["max_new_tokens"])
     questions: list[Question] = []
     places: list[int] = []
     for at, turns in enumerate(asked["prompts"]):
         try:
-            ids = tokeniser.prompt([Message(role, content) for role, content in turns])
+            ids = tokenizer.prompt([Message(role, content) for role, content in turns])
         except UserError as fault:
             _say(out, {"at": at, "fault": fault.message})
             continue
@@ -128,7 +128,7 @@ def _answer(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
         answers.generate(
             model,
             questions,
-            tokeniser,
+            tokenizer,
             max_new_tokens=room,
             progress=lambda done: None,
             told=told,
@@ -168,7 +168,7 @@ def _tokens(models: Loaded, at: int, given: Any, out: TextIO) -> tuple[int, list
     prompt = tuple(Message(*turn) for turn in turns)
     example = Example((*prompt, Message("assistant", reference))) if prompt else Example(text=reference)
     try:
-        row = models.tokeniser.rows([example])[0]
+        row = models.tokenizer.rows([example])[0]
     except UserError as fault:
         _say(out, {"at": at, "fault": fault.message})
         return None
@@ -186,7 +186,7 @@ def _room(models: Loaded, asked: dict[str, Any], out: TextIO) -> None:
         Example((*(Message(*turn) for turn in turns), Message("assistant", reference)))
         for turns, reference in asked["rows"]
     ]
-    answer, around = answers.room(rows, models.tokeniser)
+    answer, around = answers.room(rows, models.tokenizer)
     _say(out, {"room": answer + around})
 
 

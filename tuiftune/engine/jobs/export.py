@@ -93,20 +93,20 @@ def _verified(opened: Opened, directory: Path, answers: str, bits: int, tell: To
     from tuiftune.engine.export import verifying
     from tuiftune.engine.export.answering import whole
 
-    tokeniser = opened.tokeniser()
-    rows = opened.rows(tokeniser)
+    tokenizer = opened.tokenizer()
+    rows = opened.rows(tokenizer)
     if not rows.questions:
         return None
     tell("loading the fine-tuned model")
-    asked = verifying.given(rows, tokeniser)
-    original = whole.reference(opened, tokeniser, rows)
+    asked = verifying.given(rows, tokenizer)
+    original = whole.reference(opened, tokenizer, rows)
     expected = original.probabilities(asked)
     del original
     gc.collect()
     tell("loading the export")
     module = importlib.import_module(f"tuiftune.engine.export.answering.{answers}")
     artifact = module.open_artifact(opened, directory, rows)
-    return verifying.verify(rows, tokeniser, asked, expected, artifact, LIMITS[bits], tell)
+    return verifying.verify(rows, tokenizer, asked, expected, artifact, LIMITS[bits], tell)
 
 
 class _apart:  # noqa: N801  (read as a verb)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.chat.tokenize import Tokens
     from tuiftune.data.example import Example
     from tuiftune.engine.model.foreign import Foreign
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
 SHOWN = "shown"
 BEYOND = 4096  # tokens beyond the cut that are told one by one
@@ -48,7 +48,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     from tuiftune.data.read.load import load
     from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.model.foreign import behind_fence
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.process import libraries
     from tuiftune.models.resolve import resolve
 
@@ -64,8 +64,8 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
     base = Base(given.model, source, None if model.path else given.revision, model.licence, remote_code=False)
     libraries.quieten(base, data=False)
 
-    def make() -> Tokeniser:
-        return Tokeniser(
+    def make() -> RowTokenizer:
+        return RowTokenizer(
             load_tokenizer(base),
             max_length=given.max_length,
             loss_on=given.loss_on,
@@ -75,7 +75,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
         )
 
     examples = list(dataset.at(usable[[row - 1 for row in rows]]))
-    with closing(behind_fence(base, Tokeniser.rows, make, {SHOWN: examples})) as asked:
+    with closing(behind_fence(base, RowTokenizer.rows, make, {SHOWN: examples})) as asked:
         for at, example in enumerate(examples):
             place = {"file": example.file, "row": example.row, "model": given.model}
             try:
@@ -88,7 +88,7 @@ def tokens(given: argparse.Namespace, rows: list[int]) -> Iterator[dict[str, Any
 
 def document(foreign: Foreign, at: int) -> dict[str, Any]:
     """The document of one row, made behind the fence."""
-    return _document(foreign.tokeniser, foreign.examples[SHOWN][at])
+    return _document(foreign.tokenizer, foreign.examples[SHOWN][at])
 
 
 def write_tokenizer(model: Path, to: Path) -> None:
@@ -96,58 +96,58 @@ def write_tokenizer(model: Path, to: Path) -> None:
     from tuiftune.data.chat import as_loaded
     from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
     from tuiftune.engine.model.foreign import behind_fence
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.process import libraries
 
     base = Base(str(model), str(model), None, None, remote_code=False)
     libraries.quieten(base, data=False)
 
-    def make() -> Tokeniser:
+    def make() -> RowTokenizer:
         tokenizer, stops = load_tokenizer(base), stop_ids(base)
-        return Tokeniser(tokenizer, max_length=1, loss_on="all", place=str(model), base_stops=stops)
+        return RowTokenizer(tokenizer, max_length=1, loss_on="all", place=str(model), base_stops=stops)
 
-    with closing(behind_fence(base, Tokeniser.rows, make, {})) as asked:
+    with closing(behind_fence(base, RowTokenizer.rows, make, {})) as asked:
         as_loaded.write(to, asked.ask(as_it_is))
 
 
 def as_it_is(foreign: Foreign) -> dict[str, Any]:
     """The tokenizer and template behind the fence."""
-    tokeniser = foreign.tokeniser
+    tokenizer = foreign.tokenizer
     return {
-        "backend": tokeniser.backend.to_str(),
-        "special": tokeniser.template.special,
-        "template": tokeniser.template.source if tokeniser.own_template else None,
-        "stops": tokeniser.base_stops,
+        "backend": tokenizer.backend.to_str(),
+        "special": tokenizer.template.special,
+        "template": tokenizer.template.source if tokenizer.own_template else None,
+        "stops": tokenizer.base_stops,
     }
 
 
-def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
+def _document(tokenizer: RowTokenizer, example: Example) -> dict[str, Any]:
     if example.chosen is not None:
         chosen, rejected = example.sides()
-        return _document(tokeniser, chosen) | {"rejected": _document(tokeniser, rejected)}
-    row = tokeniser.rows([example])[0]
-    listed = _listed(tokeniser, row)
+        return _document(tokenizer, chosen) | {"rejected": _document(tokenizer, rejected)}
+    row = tokenizer.rows([example])[0]
+    listed = _listed(tokenizer, row)
     training = inference = None
     if example.messages is not None:
         training = row.text
-        inference = tokeniser.template.render(example.prompt, prompt=True)
+        inference = tokenizer.template.render(example.prompt, prompt=True)
     return {
         "tokens": listed[: len(row.ids)],
         "truncated_tokens": listed[len(row.ids) :],
         "length": row.length,
         "trained": sum(row.mask),
-        "max_length": tokeniser.max_length,
+        "max_length": tokenizer.max_length,
         "truncated": row.truncated,
         "lost": row.lost,
-        "loss_on": tokeniser.loss_on,
-        "reasoning": tokeniser.reasoning,
+        "loss_on": tokenizer.loss_on,
+        "reasoning": tokenizer.reasoning,
         "masked_answers": sum(
             turn.role == "assistant" and turn.weight == 0 for turn in example.messages or ()
         ),
-        "mask_from": tokeniser.chat.method if example.messages is not None else "text",
-        "own_template": tokeniser.own_template,
-        "ends_with": tokeniser.stop_tokens(),
-        "template": [remark.message for remark in remarks(tokeniser)],
+        "mask_from": tokenizer.chat.method if example.messages is not None else "text",
+        "own_template": tokenizer.own_template,
+        "ends_with": tokenizer.stop_tokens(),
+        "template": [remark.message for remark in remarks(tokenizer)],
         "reasoning_kept": row.rendered.kept,
         "reasoning_cut": row.rendered.cut,
         "messages_dropped": row.rendered.dropped,
@@ -156,7 +156,7 @@ def _document(tokeniser: Tokeniser, example: Example) -> dict[str, Any]:
     }
 
 
-def _listed(tokeniser: Tokeniser, row: Tokens) -> list[dict[str, Any]]:
+def _listed(tokenizer: RowTokenizer, row: Tokens) -> list[dict[str, Any]]:
     """The tokens with the text each stands for, up to `BEYOND` past the cut. What several tokens share (the
     bytes of an emoji) stands at the first of them, blanks that no token covers at the next: joined, the texts
     are the row's own.
@@ -166,9 +166,9 @@ def _listed(tokeniser: Tokeniser, row: Tokens) -> list[dict[str, Any]]:
     found = []
     reached = 0
     for token, piece, trained, (start, end) in zip(
-        ids, tokeniser.tokenizer.convert_ids_to_tokens(ids), mask, row.offsets[: len(ids)], strict=True
+        ids, tokenizer.tokenizer.convert_ids_to_tokens(ids), mask, row.offsets[: len(ids)], strict=True
     ):
-        text = row.text[reached:end] if end > start else tokeniser.tokenizer.decode([token])
+        text = row.text[reached:end] if end > start else tokenizer.tokenizer.decode([token])
         reached = max(reached, end)
         found.append({"id": token, "piece": piece, "text": text, "trained": bool(trained)})
     return found

@@ -1,4 +1,4 @@
-"""Rows of one sequence tokenized by whole columns: what `Tokeniser.rows` gives, without a list a row."""
+"""Rows of one sequence tokenized by whole columns: what `RowTokenizer.rows` gives, without a list a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tuiftune.data.chat.tokenise import IGNORED
+from tuiftune.data.chat.tokenize import IGNORED
 from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tuiftune.data.chat.spans import Rendered
-    from tuiftune.data.chat.tokenise import Tokeniser
+    from tuiftune.data.chat.tokenize import RowTokenizer
     from tuiftune.data.chat.word_tokens import WordTokens
     from tuiftune.data.example import Example
 
@@ -56,20 +56,20 @@ class _Flat:
     bounds: NDArray[np.int64]
 
 
-def packed(tokeniser: Tokeniser, words: WordTokens, examples: Sequence[Example], cut: str) -> Packed:
+def packed(tokenizer: RowTokenizer, words: WordTokens, examples: Sequence[Example], cut: str) -> Packed:
     """The rows of a stage whose rows are one sequence each, `truncated` or `split` at max_length.
 
-    UserError as `Tokeniser.rows`.
+    UserError as `RowTokenizer.rows`.
     """
     rendered: list[Rendered | None] = [None] * len(examples)
     for chat in (True, False):
         for index, example in enumerate(examples):
             if (example.messages is not None) is chat:
-                rendered[index] = tokeniser.render(example)
+                rendered[index] = tokenizer.render(example)
     rows = [row for row in rendered if row is not None]
     chats = np.array([example.messages is not None for example in examples], dtype=bool)
-    flat = _tokenised(tokeniser, words, rows, chats)
-    length = tokeniser.max_length
+    flat = _tokenized(tokenizer, words, rows, chats)
+    length = tokenizer.max_length
     counts = np.diff(flat.bounds)
     trained = np.concatenate([[0], np.cumsum(flat.mask, dtype=np.int64)])  # tokens before each
     if cut == "split":
@@ -118,8 +118,8 @@ def _told(rows: Sequence[Rendered], owner: NDArray[np.int64]) -> dict[str, int]:
     return dict(told)
 
 
-def _tokenised(
-    tokeniser: Tokeniser, words: WordTokens, rows: Sequence[Rendered], chats: NDArray[np.bool_]
+def _tokenized(
+    tokenizer: RowTokenizer, words: WordTokens, rows: Sequence[Rendered], chats: NDArray[np.bool_]
 ) -> _Flat:
     at(Stage.TOKENIZER, 0)
     made = words.encode([row.text for row in rows])
@@ -146,7 +146,7 @@ def _tokenised(
             )
     for chat in (True, False):
         chosen = [row for row in plain.tolist() if bool(chats[row]) is chat]
-        made_apart = tokeniser.encoded([rows[row] for row in chosen], add_special_tokens=not chat)
+        made_apart = tokenizer.encoded([rows[row] for row in chosen], add_special_tokens=not chat)
         for row, one in zip(chosen, made_apart, strict=True):
             parts[row] = (
                 np.array([*one.ids, *one.beyond], dtype=np.int32),
@@ -166,7 +166,7 @@ def _learnt(
     rows: Sequence[Rendered],
     chats: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """1 for each trained token, and for which rows that is sure: `tokenise.learnt_mask`, from the bytes that
+    """1 for each trained token, and for which rows that is sure: `tokenize.learnt_mask`, from the bytes that
     tokens stand for.
     """
     sizes = words.sizes[ids]

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
     from tuiftune.data.picked import Sent
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.stages.base import EngineStage, TrainedRow
 
-    Rows = Callable[[Tokeniser, Sequence[Example]], Sequence[TrainedRow]]
-    Room = Callable[[Sequence[Example], Tokeniser], tuple[int, int]]
+    Rows = Callable[[RowTokenizer, Sequence[Example]], Sequence[TrainedRow]]
+    Room = Callable[[Sequence[Example], RowTokenizer], tuple[int, int]]
 
 READING = Allowance(30.0, 2 * GIB)  # transformers imports more on the way
 NUMBER = 8  # bytes
@@ -60,14 +60,14 @@ class Foreign:
     cut.
     """
 
-    tokeniser: Tokeniser
+    tokenizer: RowTokenizer
     rows: Rows
     examples: Mapping[str, Sequence[Example]]
     cut: str = ""
 
 
 def behind_fence(
-    base: Base, rows: Rows, make: Callable[[], Tokeniser], examples: Mapping[str, Sequence[Example]]
+    base: Base, rows: Rows, make: Callable[[], RowTokenizer], examples: Mapping[str, Sequence[Example]]
 ) -> Asked:
     """What answers the questions below; to be closed. UserError where the tokenizer or template is beyond its
     limits. To be called by the main thread before a GPU is used.
@@ -75,9 +75,9 @@ def behind_fence(
 
     def made() -> Foreign:
         os.environ["HF_HUB_OFFLINE"] = "1"
-        tokeniser = make()
-        tokeniser.stop_tokens()
-        return Foreign(tokeniser, rows, examples)
+        tokenizer = make()
+        tokenizer.stop_tokens()
+        return Foreign(tokenizer, rows, examples)
 
     if base.source == str(assets.BASE):
         return Open(Foreign(make(), rows, examples))
@@ -87,7 +87,7 @@ def behind_fence(
     return ForkedFence(made, place=base.reference, allowed=READING)
 
 
-def members(base: Base, half: EngineStage, make: Callable[[], Tokeniser], count: int) -> list[Asked]:
+def members(base: Base, half: EngineStage, make: Callable[[], RowTokenizer], count: int) -> list[Asked]:
     """The same as processes that are sent their rows, each of which computes with one thread.
 
     UserError as in `behind_fence`, and to be called as that is.
@@ -96,10 +96,10 @@ def members(base: Base, half: EngineStage, make: Callable[[], Tokeniser], count:
     def made() -> Foreign:
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        tokeniser = make()
-        tokeniser.stop_tokens()
-        tokeniser.words = WordTokens.of(tokeniser.backend)
-        return Foreign(tokeniser, half.rows, {}, half.cut)
+        tokenizer = make()
+        tokenizer.stop_tokens()
+        tokenizer.words = WordTokens.of(tokenizer.backend)
+        return Foreign(tokenizer, half.rows, {}, half.cut)
 
     _fetch(base)
     from transformers import AutoTokenizer
@@ -116,11 +116,11 @@ def members(base: Base, half: EngineStage, make: Callable[[], Tokeniser], count:
     return list(fences)
 
 
-def tokenised(asked: Asked, which: str, examples: Sequence[Example], start: int, stop: int) -> list[Row]:
+def tokenized(asked: Asked, which: str, examples: Sequence[Example], start: int, stop: int) -> list[Row]:
     """Some of the rows. UserError where the trained tokens of one can't be told."""
     batch = examples[start:stop]
     size = sum(text_of(example) for example in batch)
-    return asked.ask(_tokenised, which, start, stop, rows=len(batch), size=size)
+    return asked.ask(_tokenized, which, start, stop, rows=len(batch), size=size)
 
 
 def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, stop: int) -> None:
@@ -133,9 +133,9 @@ def tried(asked: Asked, which: str, examples: Sequence[Example], start: int, sto
 def packed(foreign: Foreign, sent: Sent) -> Packed:
     """Rows that were sent, tokenized. Asked behind the fence."""
     examples = examples_of(sent)
-    words = foreign.tokeniser.words
+    words = foreign.tokenizer.words
     if foreign.cut and words is not None:
-        return columns.packed(foreign.tokeniser, words, examples, foreign.cut)
+        return columns.packed(foreign.tokenizer, words, examples, foreign.cut)
     return plainly(foreign, examples)
 
 
@@ -144,7 +144,7 @@ def plainly(foreign: Foreign, examples: Sequence[Example]) -> Packed:
     pieces: list[bytes] = []
     sizes, keys, told = array("q"), array("q"), Counter[str]()
     kept = cut = lost = dropped = 0
-    for row in foreign.rows(foreign.tokeniser, examples):
+    for row in foreign.rows(foreign.tokenizer, examples):
         cut += row.truncated
         lost += row.lost
         for code in {code for side in row.sides for code in reasons(side.rendered)}:
@@ -172,10 +172,10 @@ def plainly(foreign: Foreign, examples: Sequence[Example]) -> Packed:
 
 def identity(foreign: Foreign) -> str:
     """A digest of all that decides how a row is rendered and tokenized. Asked behind the fence."""
-    tokeniser, template = foreign.tokeniser, foreign.tokeniser.template
-    backend = tokeniser.backend
+    tokenizer, template = foreign.tokenizer, foreign.tokenizer.template
+    backend = tokenizer.backend
     now = template.now.date().isoformat() if template.now and DATED in template.source else None
-    settings = (tokeniser.max_length, tokeniser.loss_on, tokeniser.own_template, tokeniser.base_stops)
+    settings = (tokenizer.max_length, tokenizer.loss_on, tokenizer.own_template, tokenizer.base_stops)
     known = (template.source, sorted(template.special.items()), now, bool(backend.encode_special_tokens))
     digest = hashlib.sha256(backend.to_str().encode("utf-8", "surrogatepass"))
     digest.update(repr((settings, known)).encode("utf-8", "surrogatepass"))
@@ -187,16 +187,16 @@ def try_sent(foreign: Foreign, room: Room, sent: Sent) -> tuple[int, int]:
     fence.
     """
     examples = examples_of(sent)
-    _try(foreign.tokeniser, [example for example in examples if example.messages])
-    return room(examples, foreign.tokeniser)
+    _try(foreign.tokenizer, [example for example in examples if example.messages])
+    return room(examples, foreign.tokenizer)
 
 
 def measure_sent(foreign: Foreign, room: Room, sent: Sent) -> tuple[int, int]:
     """Return the room alone. Asked behind the fence."""
-    return room(examples_of(sent), foreign.tokeniser)
+    return room(examples_of(sent), foreign.tokenizer)
 
 
-def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]:
+def _tokenized(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]:
     return [
         Row(
             tuple(array("q", part).tobytes() for part in row.parts),
@@ -206,20 +206,20 @@ def _tokenised(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]
             row.teaches,
             tuple(dict.fromkeys(told for side in row.sides for told in reasons(side.rendered))),
         )
-        for row in foreign.rows(foreign.tokeniser, foreign.examples[which][start:stop])
+        for row in foreign.rows(foreign.tokenizer, foreign.examples[which][start:stop])
     ]
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:
     chats = [example for example in foreign.examples[which][start:stop] if example.messages]
-    foreign.tokeniser.completion_lengths(chats)
-    _try(foreign.tokeniser, chats)
+    foreign.tokenizer.completion_lengths(chats)
+    _try(foreign.tokenizer, chats)
 
 
-def _try(tokeniser: Tokeniser, chats: Sequence[Example]) -> None:
-    for example, row in zip(chats, tokeniser.rows(chats), strict=True):
-        tokeniser.answer(tokeniser.prompt(example.prompt))
-        tokeniser.answer(row.ids)
+def _try(tokenizer: RowTokenizer, chats: Sequence[Example]) -> None:
+    for example, row in zip(chats, tokenizer.rows(chats), strict=True):
+        tokenizer.answer(tokenizer.prompt(example.prompt))
+        tokenizer.answer(row.ids)
 
 
 def _fetch(base: Base) -> None:

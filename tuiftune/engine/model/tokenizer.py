@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.chat.template import PLAIN_TEMPLATE, Template
-from tuiftune.data.chat.tokenise import Tokeniser as Shared
+from tuiftune.data.chat.tokenize import RowTokenizer as Shared
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Tokeniser(Shared):
+class RowTokenizer(Shared):
     """A tokenizer of transformers with its chat template, or the plain one where it has none."""
 
     def __init__(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from tuiftune.engine.evaluation.loaded import Loaded
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.serving.place import Place
 
 OPEN = ("/health",)  # paths that need no key
@@ -42,10 +42,10 @@ class Named:
         from tuiftune.engine.evaluation import answers
 
         self._model, self._adapter, self._lock, self._context = model, adapter, lock, context
-        self.tokeniser: Tokeniser = loaded.tokeniser
+        self.tokenizer: RowTokenizer = loaded.tokenizer
         self.context, self.note = loaded.context, loaded.note
-        self._stops = self.tokeniser.stop_tokens()
-        self.generation_config = GenerationConfig(**answers.greedy(model, self.tokeniser))
+        self._stops = self.tokenizer.stop_tokens()
+        self.generation_config = GenerationConfig(**answers.greedy(model, self.tokenizer))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -233,7 +233,7 @@ def _manager(models: dict[str, Named]) -> Any:
             if name not in models:
                 known = ", ".join(models)
                 raise HTTPException(status_code=404, detail=f"no model named {name}; there are: {known}")
-            return models[name], models[name].tokeniser.tokenizer
+            return models[name], models[name].tokenizer.tokenizer
 
         async def load_model_streaming(self, name: str, **_: Any) -> AsyncIterator[str]:
             self.load_model_and_processor(name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.chat.tokenize import Tokens
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.evaluate.contender import Question
 
@@ -49,7 +49,7 @@ class StageTrainer(Protocol):
     lengths: tuple[str, ...]  # columns of its dataset whose tokens are a row's
     measures: tuple[str, ...]  # of its logged metrics, those that an evaluation tells as well …
     against_base: tuple[str, ...]  # … and of these, those that compare with the base model
-    tokeniser: Tokeniser  # of the run, which `RunTrainer` sets
+    run_tokenizer: RowTokenizer  # which `RunTrainer` sets
     ranked: list[bool]  # of the latest evaluation: whether a row's chosen answer was the likelier one
 
     def tokens(self, inputs: dict[str, Any]) -> Any:
@@ -67,7 +67,7 @@ class EngineStage(Protocol):
     # into rows. Empty for any others.
     cut: str
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> Sequence[TrainedRow]:
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> Sequence[TrainedRow]:
         """The rows that are trained on. Called behind the fence; UserError where one can't be tokenized."""
 
     def trainer(self) -> type[StageTrainer]:
@@ -76,10 +76,10 @@ class EngineStage(Protocol):
     def arguments(self, settings: Settings, common: dict[str, Any]) -> Any:
         """The trainer's arguments: those of every stage, and its own."""
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
         """What the first evaluation rows ask, at most so many."""
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
         """New tokens that an answer takes, and of what stands around it."""
 
 

@@ -30,7 +30,7 @@ class TaughtTrainer(Sampled, DistillationTrainer):
         model, arguments = kwargs["model"], kwargs["args"]
         self.begin(model)
         settings: Settings = self._settings
-        teacher = teacher_of(settings, self.tokeniser.tokenizer, arguments.device.type)
+        teacher = teacher_of(settings, self.run_tokenizer.tokenizer, arguments.device.type)
         for which in ("train_dataset", "eval_dataset"):
             rows = kwargs.get(which)
             if rows is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.judged import Judged
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.evaluate.contender import Question
@@ -25,8 +25,8 @@ class JudgedAnswers:
     columns = COLUMNS
     cut = ""
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Judged]:
-        return judged.judged(tokeniser, examples)
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Judged]:
+        return judged.judged(tokenizer, examples)
 
     def trainer(self) -> type[StageTrainer]:
         from tuiftune.engine.stages.unpaired import UnpairedTrainer
@@ -47,13 +47,13 @@ class JudgedAnswers:
             disable_dropout=not (settings.adapted and method.dropout),
         )
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
         """The prompts of desirable answers, which are the references."""
         wanted = [example for example in examples if example.label == "true"]
-        return answers.questions(wanted, tokeniser, rows)
+        return answers.questions(wanted, tokenizer, rows)
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
-        return answers.room(examples, tokeniser)
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
+        return answers.room(examples, tokenizer)
 
 
 STAGE = JudgedAnswers()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.pairs import Pair
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.evaluate.contender import Question
 
 COLUMNS = ("chosen_ids", "chosen_labels", "rejected_ids", "rejected_labels")
@@ -26,15 +26,15 @@ class Compared:
     columns = COLUMNS
     cut = ""
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Pair]:
-        return pairs.pairs(tokeniser, examples)
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Pair]:
+        return pairs.pairs(tokenizer, examples)
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
         """The prompts; the reference is the chosen answer."""
-        return answers.questions([example.sides()[0] for example in examples], tokeniser, rows)
+        return answers.questions([example.sides()[0] for example in examples], tokenizer, rows)
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
-        return answers.room(examples, tokeniser)
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
+        return answers.room(examples, tokenizer)
 
 
 class Collator:

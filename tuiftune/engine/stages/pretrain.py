@@ -11,9 +11,9 @@ from tuiftune.evaluate.contender import Question
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.chat.tokenize import Tokens
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
 
 BEGINNING = 64  # tokens of a document that is to be continued, at most, and half of it
 CONTINUED = 64  # new tokens
@@ -26,23 +26,23 @@ class Pretraining(Supervised):
 
     cut = "split"
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
-        return [piece for row in tokeniser.rows(examples) for piece in _pieces(row, tokeniser.max_length)]
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Tokens]:
+        return [piece for row in tokenizer.rows(examples) for piece in _pieces(row, tokenizer.max_length)]
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
         """Beginnings of documents, which a model continues; the reference is how they go on."""
         asked = []
         for example in examples[:rows]:
-            row = tokeniser.rows([example])[0]
+            row = tokenizer.rows([example])[0]
             size = min(BEGINNING, len(row.ids) // 2)
             if not size:
                 continue
             rest = [*row.ids[size:], *row.beyond][:CONTINUED]
-            text, reference = (tokeniser.answer(ids).answer for ids in (row.ids[:size], rest))
+            text, reference = (tokenizer.answer(ids).answer for ids in (row.ids[:size], rest))
             asked.append(Question(text, row.ids[:size], reference, example.row))
         return asked
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
         return CONTINUED, 0
 
 

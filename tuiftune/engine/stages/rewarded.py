@@ -33,7 +33,7 @@ class Rewarded(Sampled):
         preset = self._settings.preset
         device, dtype = kwargs["args"].device, getattr(torch, preset.model.dtype)
         self._made = tuple(
-            loaded(one, self.tokeniser.tokenizer, device, dtype)
+            loaded(one, self.run_tokenizer.tokenizer, device, dtype)
             for one in rewards.made(preset.method.rewards)
         )
         self._rows_evaluated = preset.evaluation.rows
@@ -71,12 +71,12 @@ class Rewarded(Sampled):
         written = answers.generate(
             self.model,
             questions,
-            self.tokeniser,
+            self.run_tokenizer,
             max_new_tokens=self.args.max_completion_length,
             autocast=self.accelerator.autocast,
             progress=lambda done: progress(done, len(questions)),
         )
-        end = self.tokeniser.stop_tokens()[:1]
+        end = self.run_tokenizer.stop_tokens()[:1]
         asked = [
             Asked(one.text, answer.answer, one.reference, len(ids), (*one.tokens, *ids, *end))
             for one, answer in zip(questions, written, strict=True)
@@ -90,7 +90,7 @@ class Rewarded(Sampled):
             yield most - total, {REWARD: total} | {f"rewards/{name}/mean": value for name, value in each}
 
     def _tokens_of(self, answer: str) -> list[int]:
-        return list(self.tokeniser.tokenizer(answer, add_special_tokens=False)["input_ids"])
+        return list(self.run_tokenizer.tokenizer(answer, add_special_tokens=False)["input_ids"])
 
     def _function(self, name: str, made: Made) -> Callable[..., list[float]]:
         def scored(
@@ -98,7 +98,11 @@ class Rewarded(Sampled):
         ) -> list[float]:
             asked = [
                 Asked(
-                    _text(prompt), self.tokeniser.answer(ids).answer, _text(wanted), len(ids), (*given, *ids)
+                    _text(prompt),
+                    self.run_tokenizer.answer(ids).answer,
+                    _text(wanted),
+                    len(ids),
+                    (*given, *ids),
                 )
                 for prompt, given, ids, wanted in zip(
                     text, prompt_ids, completion_ids, reference, strict=True

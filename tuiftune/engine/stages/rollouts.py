@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.prompts import Prompt
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.evaluate.contender import Question
 
@@ -26,14 +26,14 @@ class Rollouts:
     columns = COLUMNS
     cut = ""
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Prompt]:
-        return prompts.prompts(tokeniser, examples)
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Prompt]:
+        return prompts.prompts(tokenizer, examples)
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
-        return answers.questions(examples, tokeniser, rows)
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
+        return answers.questions(examples, tokenizer, rows)
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
-        return answers.room(examples, tokeniser)
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
+        return answers.room(examples, tokenizer)
 
     def shared(self, settings: Settings) -> dict[str, Any]:
         """What both trainers are told. ValueError for a reference model that would have to be loaded too."""

@@ -33,7 +33,7 @@ class Sampled(Mixin):
         """Take no more than the tokens of the chat template as the end of an answer."""
         self.ranked: list[bool] = []
         self._prompts = {}
-        model.generation_config.eos_token_id = self.tokeniser.stop_tokens()
+        model.generation_config.eos_token_id = self.run_tokenizer.stop_tokens()
 
     def named(self, rows: Any, which: str) -> Any:
         """Rows with a column `prompt`, which names their tokens: TRL hands it from one of its steps to the

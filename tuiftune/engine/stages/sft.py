@@ -9,9 +9,9 @@ from tuiftune.engine.evaluation import answers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuiftune.data.chat.tokenise import Tokens
+    from tuiftune.data.chat.tokenize import Tokens
     from tuiftune.data.example import Example
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.stages.base import StageTrainer
     from tuiftune.engine.training.settings import Settings
     from tuiftune.evaluate.contender import Question
@@ -23,8 +23,8 @@ class Supervised:
     columns = ("input_ids", "labels")
     cut = "truncated"
 
-    def rows(self, tokeniser: Tokeniser, examples: Sequence[Example]) -> list[Tokens]:
-        return tokeniser.rows(examples)
+    def rows(self, tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[Tokens]:
+        return tokenizer.rows(examples)
 
     def trainer(self) -> type[StageTrainer]:
         from tuiftune.engine.stages.next_token import NextTokenTrainer
@@ -44,11 +44,11 @@ class Supervised:
             dataset_kwargs=None if data.packing else {"skip_prepare_dataset": True},
         )
 
-    def questions(self, examples: Sequence[Example], tokeniser: Tokeniser, rows: int) -> list[Question]:
-        return answers.questions(examples, tokeniser, rows)
+    def questions(self, examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:
+        return answers.questions(examples, tokenizer, rows)
 
-    def room(self, examples: Sequence[Example], tokeniser: Tokeniser) -> tuple[int, int]:
-        return answers.room(examples, tokeniser)
+    def room(self, examples: Sequence[Example], tokenizer: RowTokenizer) -> tuple[int, int]:
+        return answers.room(examples, tokenizer)
 
 
 STAGE = Supervised()

@@ -59,7 +59,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         fp8_base.say(fp8_base.hold(model, base, device, again, keep=keep), report)
     if _know_base(print_, base, group) and saved:
         compare(saved, print_, place, but=wanted.may_differ)
-    if warning := bases.check_fit(model, context.tokeniser.tokenizer, wanted, base):
+    if warning := bases.check_fit(model, context.tokenizer.tokenizer, wanted, base):
         report.warning(
             "long_rows", warning, "the model may not use tokens beyond that; lower data.max_length"
         )
@@ -88,7 +88,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         args=args,
         train_dataset=training.dataset,
         eval_dataset=held_out.dataset if held_out else None,
-        processing_class=context.tokeniser.tokenizer,
+        processing_class=context.tokenizer.tokenizer,
     )
     trainer.sources = {name: one.dataset for name, one in context.sources.items()}
     if not wanted.adapted:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tuiftune.cache.entry import Entry
     from tuiftune.data.example import Example
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.stages.base import EngineStage
     from tuiftune.engine.training.rows import Examples
@@ -58,7 +58,7 @@ TRAINING, HELD_OUT = "training", "held-out"
 def prepared(
     base: Base,
     half: EngineStage,
-    make: Callable[[], Tokeniser],
+    make: Callable[[], RowTokenizer],
     examples: Examples,
     wanted: Settings,
     report: Report,
@@ -119,7 +119,7 @@ class _Work:
         self,
         base: Base,
         half: EngineStage,
-        make: Callable[[], Tokeniser],
+        make: Callable[[], RowTokenizer],
         max_length: int,
         crew: Crew,
         report: Report,
@@ -158,7 +158,7 @@ class _Work:
         document = entry.document() if entry else None
         if document is None:
             shards = Shards(entry.path if entry else None, self._half.columns)
-            document = self._tokenise(which, examples, shards, entry)
+            document = self._tokenize(which, examples, shards, entry)
             if entry is None:
                 return document, *shards.in_memory()
             entry.seal(document, shards.names)
@@ -183,7 +183,7 @@ class _Work:
             self._report.warning("rows_not_kept", f"{fault.place}: {fault.message}", fault.remedy)
             return None
 
-    def _tokenise(
+    def _tokenize(
         self, which: str, examples: Sequence[Example], shards: Shards, entry: Entry | None
     ) -> dict[str, Any]:
         if self._alone:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tuiftune.engine.distributed.group import Group
     from tuiftune.engine.model.base import Base
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.process.ground import Ground
     from tuiftune.engine.process.report import Report
     from tuiftune.engine.process.stopping import Stopping
@@ -53,7 +53,7 @@ class RunContext:
     force: bool
     device: str
     best_by: BestBy
-    tokeniser: Tokeniser
+    tokenizer: RowTokenizer
     examples: Examples
     training: Prepared
     held_out: Prepared | None
@@ -92,7 +92,7 @@ def open_run(
     with libraries.quickly():
         from tuiftune.engine.distributed import links
         from tuiftune.engine.distributed.ranks import MEETING_PLACE
-        from tuiftune.engine.model import tokenizer
+        from tuiftune.engine.model.tokenizer import RowTokenizer
         from tuiftune.engine.process import gpu
         from tuiftune.engine.training import kept, optimizations
 
@@ -100,8 +100,8 @@ def open_run(
         libraries.quieten(base)
     data = wanted.preset.data
 
-    def make() -> Tokeniser:
-        return tokenizer.Tokeniser(
+    def make() -> RowTokenizer:
+        return RowTokenizer(
             bases.load_tokenizer(base),
             max_length=data.max_length,
             loss_on=data.loss_on,
@@ -123,8 +123,8 @@ def open_run(
     if device == "cuda":
         gpu.keep_within(wanted.preset.hardware.memory_limit_bytes)
     optimizations.check(wanted, device)
-    tokeniser = make()
-    _say_template(tokeniser, report)
+    tokenizer = make()
+    _say_template(tokenizer, report)
     stopping.check()
     return RunContext(
         run,
@@ -139,7 +139,7 @@ def open_run(
         force,
         device,
         best_by.resolve(wanted.preset, wanted.stage),
-        tokeniser,
+        tokenizer,
         examples,
         training,
         held_out,
@@ -150,7 +150,7 @@ def open_run(
 def _prepared(
     base: Base,
     half: EngineStage,
-    make: Callable[[], Tokeniser],
+    make: Callable[[], RowTokenizer],
     examples: Examples,
     max_length: int,
     report: Report,
@@ -177,14 +177,14 @@ def _prepared(
     return training, held_out, {name: one for name, one in sources.items() if one is not None}
 
 
-def _say_template(tokeniser: Tokeniser, report: Report) -> None:
-    if not tokeniser.own_template:
+def _say_template(tokenizer: RowTokenizer, report: Report) -> None:
+    if not tokenizer.own_template:
         report.warning(
             "no_chat_template",
             "the base model does not have a chat template; a plain one is used and saved with the result",
             "use an instruct model if you need its own format",
         )
-    for remark in remarks(tokeniser):
+    for remark in remarks(tokenizer):
         report.warning(remark.code, remark.message, remark.remedy)
 
 

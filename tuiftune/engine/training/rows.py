@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
-from tuiftune.engine.model.foreign import tokenised
+from tuiftune.engine.model.foreign import tokenized
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def prepare(
     digest = hashlib.sha256()
     cut = lost = dropped = 0
     told = dict.fromkeys(REWRITTEN, 0)
-    for row in _tokenised(examples, asked, report, check, which):
+    for row in _tokenized(examples, asked, report, check, which):
         cut += row.truncated
         lost += row.lost
         for code in row.told:
@@ -237,14 +237,14 @@ def leaked(training: Prepared, held_out: Prepared | None) -> int:
     return int(np.isin(asked, seen).sum())
 
 
-def _tokenised(
+def _tokenized(
     examples: Sequence[Example], asked: Asked, report: Report, check: Callable[[], None], which: str
 ) -> Iterator[Row]:
     total = len(examples)
     report.phase("tokenising", f"{which} rows", done=0, total=total)
     for start in range(0, total, BATCH):
         check()
-        yield from tokenised(asked, which, examples, start, start + BATCH)
+        yield from tokenized(asked, which, examples, start, start + BATCH)
         report.phase("tokenising", f"{which} rows", done=min(start + BATCH, total), total=total)
 
 

@@ -57,7 +57,7 @@ class RunTrainer(Mixin):
         self._settings, self._store, self._report = settings, context.store, context.report
         self.rhythm, self.parameters, self.group = rhythm, parameters, context.group
         self._stop_check = context.stopping.check
-        self.tokeniser = context.tokeniser
+        self.run_tokenizer = context.tokenizer
         self._fingerprint = fingerprint
         self._staged: Path | None = None
         self._tokens: Any = 0

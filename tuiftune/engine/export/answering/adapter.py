@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def open_artifact(opened: Opened, directory: Path, rows: Rows) -> Whole:
     """The base model with the exported adapter, and the tokenizer and template that lie with it."""
-    return Whole(load(opened, opened.base_files, directory), opened.tokeniser(directory), rows)
+    return Whole(load(opened, opened.base_files, directory), opened.tokenizer(directory), rows)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuiftune.data.chat.answer import Stripped
     from tuiftune.engine.export.answering.base import Given
     from tuiftune.engine.export.opened import Opened, Rows
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.evaluate.contender import Question
 
 LIKELIEST = 512  # tokens whose probabilities are asked for at each place
@@ -33,10 +33,10 @@ SECONDS = 600.0  # that one answer may take
 class Gguf:
     """llama.cpp's server over one file, and an adapter on it where one is given."""
 
-    def __init__(self, file: Path, tokeniser: Tokeniser, rows: Rows, adapter: Path | None = None) -> None:
+    def __init__(self, file: Path, tokenizer: RowTokenizer, rows: Rows, adapter: Path | None = None) -> None:
         import xllamacpp
 
-        self._tokeniser, self._rows = tokeniser, rows
+        self._tokenizer, self._rows = tokenizer, rows
         self._seconds, self._tokens = 0.0, 0
         longest = max((len(one.tokens) for one in rows.questions), default=0)
         wanted = xllamacpp.CommonParams()
@@ -55,7 +55,7 @@ class Gguf:
         except RuntimeError as fault:
             raise UserError(f"llama.cpp does not load the file ({fault})", place=file.name) from None
         self._address = self._server.listening_address
-        self._stops = _stops(file, tokeniser)
+        self._stops = _stops(file, tokenizer)
         self.engine = f"llama.cpp (xllamacpp {xllamacpp.__version__})"
 
     def stops(self) -> set[int]:
@@ -67,7 +67,7 @@ class Gguf:
         example = self._rows.examples[row]
         if not example.messages:
             return next(list(one.tokens) for one in self._rows.questions if one.row == row)
-        given = {"messages": self._tokeniser.template.turns(example.prompt)}
+        given = {"messages": self._tokenizer.template.turns(example.prompt)}
         text = self._post("apply-template", given)["prompt"]
         asked = {"content": text, "add_special": True, "parse_special": True}
         return [int(token) for token in self._post("tokenize", asked)["tokens"]]
@@ -81,9 +81,9 @@ class Gguf:
             self._seconds += time.monotonic() - began
             tokens = [int(token) for token in said["tokens"]]
             self._tokens += len(tokens)
-            if said.get("stop_type") == "eos" and not set(tokens) & set(self._tokeniser.stop_tokens()):
-                tokens.append(self._tokeniser.stop_tokens()[0])
-            found.append(self._tokeniser.answer(tokens))
+            if said.get("stop_type") == "eos" and not set(tokens) & set(self._tokenizer.stop_tokens()):
+                tokens.append(self._tokenizer.stop_tokens()[0])
+            found.append(self._tokenizer.answer(tokens))
             tell(number)
         return found
 
@@ -100,7 +100,7 @@ class Gguf:
     def _next(self, tokens: list[int]) -> dict[int, float]:
         # The server lists none next to a token that is no text by itself (an end, a byte), so that the letter
         # is sampled; what is listed are the probabilities of the plain logits all the same.
-        letter = self._tokeniser.backend.encode("a", add_special_tokens=False).ids[-1]
+        letter = self._tokenizer.backend.encode("a", add_special_tokens=False).ids[-1]
         said = self._complete(tokens, 1, n_probs=LIKELIEST, logit_bias=[[letter, 1e4]])
         places = said.get("completion_probabilities") or [{"top_logprobs": []}]
         return {
@@ -138,17 +138,17 @@ class Gguf:
             raise UserError(f"llama.cpp refused to answer ({why})", place=path) from None
 
 
-def _stops(file: Path, tokeniser: Tokeniser) -> set[int]:
+def _stops(file: Path, tokenizer: RowTokenizer) -> set[int]:
     from gguf import GGUFReader
 
     fields = GGUFReader(file).fields
     named = [fields[key] for key in ENDS if key in fields]
     found = {int(field.parts[field.data[0]][0]) for field in named}
-    identify = tokeniser.backend.token_to_id
+    identify = tokenizer.backend.token_to_id
     return found | {token for text in TAKEN if (token := identify(text)) is not None}
 
 
 def open_artifact(opened: Opened, directory: Path, rows: Rows) -> Gguf:
     """The GGUF file of an exported directory, wherever in it that lies."""
     file = next(path for path in paths.below(directory) if path.suffix == ".gguf")
-    return Gguf(file, opened.tokeniser(), rows)
+    return Gguf(file, opened.tokenizer(), rows)

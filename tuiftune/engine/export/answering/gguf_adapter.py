@@ -23,7 +23,7 @@ def open_artifact(opened: Opened, directory: Path, rows: Rows) -> Gguf:
         plain = merged.Source(base, base, base, opened.result, None, None, opened.base.remote_code)
         merged.write(plain, whole, lambda done, total: None)
         converting.convert(opened, whole, file, "f32" if sum_of(base) < SMALL else "f16")
-        return Gguf(file, opened.tokeniser(), rows, directory / FILE)
+        return Gguf(file, opened.tokenizer(), rows, directory / FILE)
 
 
 SMALL = 1 << 30  # bytes of weights below which the base model is kept in float32 for the comparison

@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from tuiftune.data.chat.answer import Stripped
     from tuiftune.engine.export.answering.base import Given
     from tuiftune.engine.export.opened import Opened, Rows
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.evaluate.contender import Question
 
 
 class Whole:
     """A model that is loaded, with its tokenizer."""
 
-    def __init__(self, model: Any, tokeniser: Tokeniser, rows: Rows) -> None:
+    def __init__(self, model: Any, tokenizer: RowTokenizer, rows: Rows) -> None:
         import transformers
 
-        self._model, self._tokeniser, self._rows = model.eval(), tokeniser, rows
+        self._model, self._tokenizer, self._rows = model.eval(), tokenizer, rows
         self._seconds, self._tokens = 0.0, 0
         dtype = str(model.dtype).removeprefix("torch.")
         self.engine = f"transformers {transformers.__version__}, {dtype} on {model.device.type}"
 
     def stops(self) -> set[int]:
         """Token ids at which an answer ends."""
-        return set(self._tokeniser.stop_tokens())
+        return set(self._tokenizer.stop_tokens())
 
     def prompt(self, row: int) -> list[int]:
         """The tokens of a row's prompt."""
-        return self._tokeniser.prompt(self._rows.examples[row].prompt)
+        return self._tokenizer.prompt(self._rows.examples[row].prompt)
 
     def answer(self, rows: Sequence[Question], tell: Callable[[int], None]) -> list[Stripped]:
         """Greedy answers, in batches."""
@@ -46,13 +46,13 @@ class Whole:
         written = answers.generate(
             self._model,
             rows,
-            self._tokeniser,
+            self._tokenizer,
             max_new_tokens=self._rows.room,
             autocast=nullcontext,
             progress=tell,
         )
         self._seconds += time.monotonic() - began
-        encode = self._tokeniser.backend.encode
+        encode = self._tokenizer.backend.encode
         self._tokens += sum(
             len(encode(one.answer, add_special_tokens=False).ids) + one.ended for one in written
         )
@@ -78,12 +78,12 @@ class Whole:
 
 def open_artifact(opened: Opened, directory: Path, rows: Rows) -> Whole:
     """The model of an exported directory, with the tokenizer and template that lie there."""
-    return Whole(load(opened, directory), opened.tokeniser(directory), rows)
+    return Whole(load(opened, directory), opened.tokenizer(directory), rows)
 
 
-def reference(opened: Opened, tokeniser: Tokeniser, rows: Rows) -> Whole:
+def reference(opened: Opened, tokenizer: RowTokenizer, rows: Rows) -> Whole:
     """The result as it was trained: the base model in 16 bits with its adapter, not merged."""
-    return Whole(load(opened, opened.whole, opened.result if opened.adapted else None), tokeniser, rows)
+    return Whole(load(opened, opened.whole, opened.result if opened.adapted else None), tokenizer, rows)
 
 
 def load(opened: Opened, directory: Path, adapter: Path | None = None, **more: Any) -> Any:

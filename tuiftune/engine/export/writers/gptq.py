@@ -51,5 +51,5 @@ def calibration(opened: Opened) -> list[dict[str, list[int]]]:
     from tuiftune.runs.log.writer import Silence
 
     examples = rows.load(opened.wanted.preset, Report(Silence()), lambda: None).train
-    made = opened.tokeniser().rows(list(examples[:ROWS]))
+    made = opened.tokenizer().rows(list(examples[:ROWS]))
     return [{"input_ids": list(one.ids), "attention_mask": [1] * len(one.ids)} for one in made]

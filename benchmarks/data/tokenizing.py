@@ -1,8 +1,8 @@
 """Rows a second through template and tokenizer: by the checks and by the engine that trains.
 
-    python benchmarks/data/tokenising.py [--rows 20000] [--vocabulary 32000]
+    python benchmarks/data/tokenizing.py [--rows 20000] [--vocabulary 32000]
 
-A byte-level BPE tokenizer with Llama 3's pre-tokeniser is trained on the seeded corpus and kept in a
+A byte-level BPE tokenizer with Llama 3's pre-tokenizer is trained on the seeded corpus and kept in a
 temporary folder. Every job runs in a process of its own; rows a CPU second tell more on a busy machine.
 """
 
@@ -104,17 +104,17 @@ def engine(folder: Path, path: Path) -> tuple[int, int]:
     from tuiftune.data.read.load import load
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.model.foreign import behind_fence
-    from tuiftune.engine.model.tokenizer import Tokeniser
+    from tuiftune.engine.model.tokenizer import RowTokenizer
     from tuiftune.engine.training.rows import prepare
 
     class Quiet:
         def phase(self, *_: Any, **__: Any) -> None: ...
         def warning(self, *_: Any, **__: Any) -> None: ...
 
-    tokeniser = Tokeniser(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
+    tokenizer = RowTokenizer(AutoTokenizer.from_pretrained(folder), max_length=2048, loss_on="assistant")
     examples = list(load(str(path)).examples())
     base = Base(str(folder), str(folder), None, None, remote_code=False)
-    asked = behind_fence(base, Tokeniser.rows, lambda: tokeniser, {"training": examples})
+    asked = behind_fence(base, RowTokenizer.rows, lambda: tokenizer, {"training": examples})
     settings: Any = {"which": "training", "columns": ("input_ids", "labels"), "max_length": 2048}
     made = _timed(lambda rows: prepare(rows, asked, Quiet(), lambda: None, **settings), examples)  # type: ignore[arg-type]
     return made.rows, sum(map(len, made.dataset["input_ids"]))

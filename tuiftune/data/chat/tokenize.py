@@ -96,7 +96,7 @@ class Tokens:
         return (self,)
 
 
-class Tokeniser:
+class RowTokenizer:
     """A tokenizer with its chat template, a length limit, and a choice of what is learned."""
 
     def __init__(
