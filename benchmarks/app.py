@@ -62,7 +62,7 @@ def step_payload(step: int) -> dict[str, object]:
     }
 
 
-def cards(number: int) -> list[dict[str, object]]:
+def gpus(number: int) -> list[dict[str, object]]:
     return [
         {
             "index": index,
@@ -114,7 +114,7 @@ class Feed:
             if step % STEPS_A_SECOND == 0:
                 self._writer.emit(
                     "gpu",
-                    gpus=cards(self._number),
+                    gpus=gpus(self._number),
                     cpu=random.gauss(40, 3),
                     host_memory_used=random.randint(90, 92) << 30,
                     host_memory_total=512 << 30,
@@ -286,16 +286,16 @@ def main() -> None:
         f"of which on the processor {statistics.median(spent):.2f} s"
     )
     with tempfile.TemporaryDirectory() as folder:
-        live = measure_dashboard(Path(folder), (width, height), given.cards, given.seconds)
+        live = measure_dashboard(Path(folder), (width, height), given.gpus, given.seconds)
     print(
-        f"dashboard at {width}×{height}, {given.cards} cards, 1 Hz: {live['kilobytes_per_second']:.1f} KB/s, "
+        f"dashboard at {width}×{height}, {given.gpus} cards, 1 Hz: {live['kilobytes_per_second']:.1f} KB/s, "
         f"{live['core_share']:.1%} of a core; a key is answered in {live['key_median_ms']:.0f} ms "
         f"(worst {live['key_worst_ms']:.0f})"
     )
     for name, before in (("charts as they open (v)", ("v",)), ("one or many, the other way (g)", ("v", "g"))):
         with tempfile.TemporaryDirectory() as folder:
             keys = ("+", "h", "y", "\x1b[D", "\t", "]", "f", "0")
-            live = measure_dashboard(Path(folder), (width, height), given.cards, given.seconds, before, keys)
+            live = measure_dashboard(Path(folder), (width, height), given.gpus, given.seconds, before, keys)
         print(
             f"{name}: {live['kilobytes_per_second']:.1f} KB/s, {live['core_share']:.1%} of a core; "
             f"a key is answered in {live['key_median_ms']:.0f} ms (worst {live['key_worst_ms']:.0f})"

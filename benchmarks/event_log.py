@@ -29,7 +29,7 @@ from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import create
 
 TRIES = 5
-CARD = (
+GPU = (
     '{"index":0,"name":"NVIDIA H200","utilisation":97,"memory_used":12345678901,"memory_total":150000000000,'
     '"power_w":%.1f,"temperature_c":61,"throttle":[]}'
 )
@@ -72,8 +72,8 @@ def write(path: Path, events: int | None = None, size: int | None = None) -> int
             )
             if step % 4 == 0:
                 host = '"host_memory_used":1000000000,"host_memory_total":100000000000'
-                card = CARD % (600 + speed % 10)
-                put("gpu", f'"gpus":[{card}],"cpu":12.3,{host},"disk_free":1000000000000')
+                gpu = GPU % (600 + speed % 10)
+                put("gpu", f'"gpus":[{gpu}],"cpu":12.3,{host},"disk_free":1000000000000')
             if step % 20 == 0:
                 put("heartbeat", f'"step":{step},"phase":"training"')
             if step % 5000 == 0:

@@ -103,7 +103,7 @@ def ago(seconds: float | None) -> str:
     return "now"
 
 
-def cards(spec: str) -> str:
+def gpus_named(spec: str) -> str:
     """Return `NAME[:COUNT]` as text: 2 × H100."""
     name, colon, number = spec.rpartition(":")
     return f"{number} × {name}" if colon else spec

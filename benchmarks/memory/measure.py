@@ -210,7 +210,7 @@ def child(device: str, steps: int, runs: list[Run]) -> None:
     print(MARK + json.dumps(row), flush=True)
 
 
-class Card:
+class KnownGpu:
     """One card, which several runs share as long as their predictions fit on it together."""
 
     def __init__(self, number: int, room: float) -> None:
@@ -257,27 +257,27 @@ def main() -> None:
         return
     place = Path(__file__).parent / f"predictions-{options.set}.jsonl"
     predicted = [json.loads(line)["needs"] / 2**30 for line in place.read_text(encoding="utf-8").splitlines()]
-    cards = [Card(int(number), options.room) for number in options.cards.split(",")]
+    gpus = [KnownGpu(int(number), options.room) for number in options.gpus.split(",")]
     started = time.monotonic()
     waiting = deque(index for index, run in enumerate(runs) if options.only in run.name)
     ready = deque(prepare(options) for _ in range(min(options.ahead, len(waiting))))
     with options.out.open("a", encoding="utf-8") as out:
-        while waiting or any(card.running for card in cards):
+        while waiting or any(gpu.running for gpu in gpus):
             late = time.monotonic() - started > options.limit
-            for card in cards:
-                while waiting and ready and not late and card.takes(predicted[waiting[0]]):
+            for gpu in gpus:
+                while waiting and ready and not late and gpu.takes(predicted[waiting[0]]):
                     index, process = waiting.popleft(), ready.popleft()
                     assert process.stdin is not None
-                    process.stdin.write(f"{index} {card.number}\n")
+                    process.stdin.write(f"{index} {gpu.number}\n")
                     process.stdin.flush()
-                    card.running[index] = process, predicted[index]
+                    gpu.running[index] = process, predicted[index]
                     if len(ready) < len(waiting):
                         ready.append(prepare(options))
-            for card in cards:
-                for index, (process, _) in list(card.running.items()):
+            for gpu in gpus:
+                for index, (process, _) in list(gpu.running.items()):
                     if process.poll() is None:
                         continue
-                    del card.running[index]
+                    del gpu.running[index]
                     row = row_of(runs[index], process)
                     out.write(json.dumps(row) + "\n")
                     out.flush()
@@ -286,7 +286,7 @@ def main() -> None:
                         f"{time.monotonic() - started:6.0f} s  {runs[index].name:60} {outcome[:90]}",
                         flush=True,
                     )
-            if late and not any(card.running for card in cards):
+            if late and not any(gpu.running for gpu in gpus):
                 print("time is up before", len(waiting), "runs", file=sys.stderr)
                 break
             time.sleep(0.05)

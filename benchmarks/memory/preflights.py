@@ -79,14 +79,14 @@ def alone(name: str) -> bool:
     return name.startswith("8b")
 
 
-def takes(card: str, name: str, running: list[tuple[str, str, subprocess.Popen[str]]]) -> bool:
-    there = [other for other, one, _ in running if one == card]
+def takes(gpu: str, name: str, running: list[tuple[str, str, subprocess.Popen[str]]]) -> bool:
+    there = [other for other, one, _ in running if one == gpu]
     if alone(name) or any(alone(other) for other in there):
         return not there
     return len(there) < TOGETHER
 
 
-def start(name: str, options: argparse.Namespace, work: Path, card: str) -> subprocess.Popen[str]:
+def start(name: str, options: argparse.Namespace, work: Path, gpu: str) -> subprocess.Popen[str]:
     folder, sets = RUNS[name]
     preset: dict[str, Any] = {
         "version": 1,
@@ -96,12 +96,10 @@ def start(name: str, options: argparse.Namespace, work: Path, card: str) -> subp
         "training": {"effective_batch": 16, "max_steps": 3},
         "evaluation": {"score": "none", "rows": 0, "samples": 0},
     }
-    return launch(name, preset, sets if alone(name) else [SHARED, *sets], work, card)
+    return launch(name, preset, sets if alone(name) else [SHARED, *sets], work, gpu)
 
 
-def launch(
-    name: str, preset: dict[str, Any], sets: list[str], work: Path, card: str
-) -> subprocess.Popen[str]:
+def launch(name: str, preset: dict[str, Any], sets: list[str], work: Path, gpu: str) -> subprocess.Popen[str]:
     """Start a run of a preset on one GPU, with a state directory of its own."""
     place = work / f"{name.replace(' ', '-')}.yaml"
     place.write_text(json.dumps(preset), encoding="utf-8")
@@ -110,7 +108,7 @@ def launch(
     environment = {
         **os.environ,
         "XDG_STATE_HOME": str(work / name.replace(" ", "-")),
-        "CUDA_VISIBLE_DEVICES": card,
+        "CUDA_VISIBLE_DEVICES": gpu,
     }
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -167,11 +165,11 @@ def main() -> None:
     began = time.monotonic()
     with options.out.open("a", encoding="utf-8") as out:
         while running or (waiting and time.monotonic() - began < options.limit):
-            for card in options.cards.split(","):
+            for gpu in options.gpus.split(","):
                 late = time.monotonic() - began > options.limit
-                if waiting and not late and takes(card, waiting[0], running):
+                if waiting and not late and takes(gpu, waiting[0], running):
                     name = waiting.popleft()
-                    running.append((name, card, start(name, options, work, card)))
+                    running.append((name, gpu, start(name, options, work, gpu)))
             for entry in list(running):
                 name, _, process = entry
                 if process.poll() is None:

@@ -140,13 +140,13 @@ def main() -> None:
     began = time.monotonic()
     with options.out.open("a", encoding="utf-8") as out:
         while running or (waiting and time.monotonic() - began < options.limit):
-            for card in options.cards.split(","):
+            for gpu in options.gpus.split(","):
                 late = time.monotonic() - began > options.limit
-                if waiting and not late and takes(card, waiting[0][0], running):
+                if waiting and not late and takes(gpu, waiting[0][0], running):
                     name, stage, shape, technique = waiting.popleft()
                     preset = preset_of(stage, technique, models[shape], rows[stage], models["1b"])
                     sets = [] if shape == "8b" else [SHARED]
-                    running.append((name, card, launch(name, preset, sets, work, card)))
+                    running.append((name, gpu, launch(name, preset, sets, work, gpu)))
             for entry in list(running):
                 name, _, process = entry
                 if process.poll() is None:

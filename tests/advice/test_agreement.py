@@ -114,7 +114,7 @@ def test_advise_and_the_model_step_list_the_same_models(tmp_path: Path) -> None:
     labels = ("billing", "shipping", "account")
     lines = ({"text": f"message {n} on {labels[n % 3]}", "label": labels[n % 3]} for n in range(600))
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    findings, draft = Findings(), Draft(data=(str(file),), card="H100")
+    findings, draft = Findings(), Draft(data=(str(file),), gpu="H100")
     given = findings.facts(draft, findings.model("builtin:tiny"))
     draft = draft.with_(answers=detected(given))
     advised = suggest(findings.machine_of(draft), draft.answers, given)

@@ -198,17 +198,17 @@ def test_a_simple_task_is_given_a_small_model() -> None:
     assert small.parameters < large.parameters
 
 
-def test_the_smallest_card_decides() -> None:
+def test_the_smallest_gpu_decides() -> None:
     assert suggest(machine(80 * GIB, 8 * GIB))[0] == suggest(machine(8 * GIB))[0]
 
 
-def test_without_a_card_the_words_are_honest() -> None:
+def test_without_a_gpu_the_words_are_honest() -> None:
     found = suggest(machine())
     assert all(one.parameters < 2e8 for one in found)
     assert any("hours" in one.why for one in found)
 
 
-def test_a_card_whose_memory_is_not_known_is_given_no_promise() -> None:
+def test_a_gpu_whose_memory_is_not_known_is_given_no_promise() -> None:
     assert all(one.reference == BUILTIN for one in suggest(machine(None)))
 
 

@@ -11,7 +11,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from tuiftune.engine.training import attention
 
-CARD = torch.cuda.is_available()
+GPU = torch.cuda.is_available()
 ROWS = [
     {"input_ids": [3, *range(20 + n, 40 + 3 * n)], "labels": [-100, *range(20 + n, 40 + 3 * n)]}
     for n in range(5)
@@ -35,8 +35,8 @@ def model_of(family: str) -> Any:
         **SHAPES[family],
     )
     config._attn_implementation = "sdpa"
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if CARD else torch.float32)
-    return model.to("cuda" if CARD else "cpu").eval()
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16 if GPU else torch.float32)
+    return model.to("cuda" if GPU else "cpu").eval()
 
 
 def kernel(
@@ -90,13 +90,13 @@ def alone(model: Any) -> float:
 
 
 def test_rows_are_kept_apart_by_their_ends(model: Any, alone: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not CARD:
+    if not GPU:
         monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", kernel)
     attention.keep_rows_apart(model)
     joined, _ = loss_of(model, DataCollatorForLanguageModeling(0, padding_free=True)(ROWS))
-    assert joined == pytest.approx(alone, rel=5e-3 if CARD else 1e-5)
+    assert joined == pytest.approx(alone, rel=5e-3 if GPU else 1e-5)
     padded, _ = loss_of(model, DataCollatorForLanguageModeling(0)(ROWS))
-    assert padded == pytest.approx(alone, rel=5e-3 if CARD else 1e-5), "with a mask it is as before"
+    assert padded == pytest.approx(alone, rel=5e-3 if GPU else 1e-5), "with a mask it is as before"
 
 
 def test_padding_needs_no_mask(model: Any, alone: float) -> None:
@@ -104,14 +104,14 @@ def test_padding_needs_no_mask(model: Any, alone: float) -> None:
     bare = attention.without_mask(batch)
     assert "attention_mask" not in bare
     assert batch.keys() - {"attention_mask"} <= bare.keys()
-    assert loss_of(model, bare)[0] == pytest.approx(alone, rel=5e-3 if CARD else 1e-5)
+    assert loss_of(model, bare)[0] == pytest.approx(alone, rel=5e-3 if GPU else 1e-5)
 
 
 def test_answers_are_the_same_with_it(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = torch.tensor([[0, 0, 21, 22, 23], [24, 25, 26, 27, 28]], device=model.device)
     asked = {"input_ids": ids, "attention_mask": (ids != 0).long(), "max_new_tokens": 6, "do_sample": False}
     before = model.generate(**asked)
-    if not CARD:
+    if not GPU:
         monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", kernel)
     attention.keep_rows_apart(model)
     assert torch.equal(model.generate(**asked), before)

@@ -103,9 +103,9 @@ def test_a_patience_of_0_trains_to_the_end_and_tells_the_truth(
     assert result["best_step"] == 0, "the base model was the best"
     assert result["verdict"]["better"] is False
     assert not result["verdict"]["says"].startswith("Better")
-    card = (run / "result" / "README.md").read_text()
-    assert result["verdict"]["says"] in card
-    assert "the base model's eval loss was lower" in card
+    page = (run / "result" / "README.md").read_text()
+    assert result["verdict"]["says"] in page
+    assert "the base model's eval loss was lower" in page
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conftest import Engine
 
 # An engine whose card has room for two rows at once.
-SMALL_CARD = """
+SMALL_GPU = """
 import torch
 from trl import {trainer}
 loss = {trainer}.compute_loss
@@ -48,12 +48,12 @@ STAGES: dict[
 }
 
 
-def small_card(path: Path, *, after: int, room: int, trainer: str, column: str) -> None:
+def small_gpu(path: Path, *, after: int, room: int, trainer: str, column: str) -> None:
     """Any Python started from here on has a card with that little room, restarted engines too."""
     given = {"after": after, "room": room, "trainer": trainer, "column": column}
     path.mkdir()
     hook = "import sys\nif any('tuiftune.engine' in word for word in sys.orig_argv):\n"
-    text = hook + "".join(f"    {line}\n" for line in SMALL_CARD.format(**given).strip().splitlines())
+    text = hook + "".join(f"    {line}\n" for line in SMALL_GPU.format(**given).strip().splitlines())
     (path / "sitecustomize.py").write_text(text)
 
 
@@ -73,7 +73,7 @@ def start(run: Path, hook: Path) -> int:
 @pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_full_card_costs_a_restart_and_nothing_else(
+def test_a_full_gpu_costs_a_restart_and_nothing_else(
     stage: str, engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Room for two rows: 4 × 2 becomes 2 × 4 from the last checkpoint on, in the same process id."""
@@ -83,7 +83,7 @@ def test_a_full_card_costs_a_restart_and_nothing_else(
     changes |= {"run__save_every": 4, "evaluation__score": "none"} | settings
     whole, broken = make_run(**changes), make_run(**changes)
     assert engine.train(whole) == 0
-    small_card(tmp_path / "card", after=6, room=room, trainer=trainer, column=column)
+    small_gpu(tmp_path / "card", after=6, room=room, trainer=trainer, column=column)
     assert start(broken, tmp_path / "card") == 0
 
     (warning,) = [event for event in tiny.events(broken, "warning") if event["code"] == "micro_batch_halved"]

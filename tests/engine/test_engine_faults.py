@@ -222,7 +222,7 @@ def test_the_gpu_that_the_others_wait_for_is_named(monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_a_card_or_a_loader_that_fails_is_named(
+def test_a_gpu_or_a_loader_that_fails_is_named(
     message: str, words: str, engine: Engine, make_run: Callable[..., Path]
 ) -> None:
     run = make_run(evaluation__rows=0, data__eval=0.0)

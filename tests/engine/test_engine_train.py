@@ -70,9 +70,9 @@ def test_lora_learns_and_its_result_reloads(
     with reloaded.disable_adapter():
         assert held_out_loss(reloaded, tokenizer, data) == pytest.approx(result["before"]["loss"], rel=1e-4)
 
-    card = (run / "result" / "README.md").read_text()
+    page = (run / "result" / "README.md").read_text()
     for stated in ("loss a token", "rows.jsonl", "effective_batch", f"{result['after']['loss']:.4f}"):
-        assert stated in card
+        assert stated in page
     assert not [path for path in run.rglob("*") if path.suffix in (".bin", ".ckpt", ".pickle")]
 
 

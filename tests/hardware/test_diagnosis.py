@@ -25,14 +25,14 @@ from tuiftune.hardware.libraries import (
 from tuiftune.hardware.machine import Disk, Gpu, GpuProcess, Machine
 
 GIB = 1024**3
-CARD = Gpu(0, "Constructed Card", memory_total=24 * GIB, memory_used=GIB, compute_capability=(8, 9))
+GPU = Gpu(0, "Constructed Card", memory_total=24 * GIB, memory_used=GIB, compute_capability=(8, 9))
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     here = detect(tmp_path)
     disk = Disk("runs", "/", "ext4", 1000 * GIB, 500 * GIB)
-    return replace(here, gpus=(CARD,), driver="580.1", cuda="13.0", nvml_fault=None, disks=(disk,))
+    return replace(here, gpus=(GPU,), driver="580.1", cuda="13.0", nvml_fault=None, disks=(disk,))
 
 
 def found(
@@ -70,7 +70,7 @@ def test_torch_against_the_driver(
     state: str,
     remedy: str,
 ) -> None:
-    here = replace(machine, cuda=driver_cuda, gpus=(replace(CARD, compute_capability=capability),))
+    here = replace(machine, cuda=driver_cuda, gpus=(replace(GPU, compute_capability=capability),))
     finding = worst(found(here, tmp_path, torch=build), "PyTorch")
     assert finding.state == state
     assert remedy in finding.remedy
@@ -95,7 +95,7 @@ def test_a_library_below_its_floor_is_missing_too(machine: Machine, tmp_path: Pa
     assert not stands(findings)
 
 
-def test_a_machine_without_a_card_still_stands(machine: Machine, tmp_path: Path) -> None:
+def test_a_machine_without_a_gpu_still_stands(machine: Machine, tmp_path: Path) -> None:
     here = replace(machine, gpus=(), driver=None, cuda=None, nvml_fault="no NVIDIA driver found. Install it.")
     findings = found(here, tmp_path)
     assert worst(findings, "no NVIDIA driver").remedy == "Install it."
@@ -103,9 +103,9 @@ def test_a_machine_without_a_card_still_stands(machine: Machine, tmp_path: Path)
     assert stands(findings)
 
 
-def test_a_busy_and_a_hot_card_are_said(machine: Machine, tmp_path: Path) -> None:
+def test_a_busy_and_a_hot_gpu_are_said(machine: Machine, tmp_path: Path) -> None:
     busy = replace(
-        CARD, memory_used=20 * GIB, throttle=("hw thermal",), processes=(GpuProcess(7, "python3", 19 * GIB),)
+        GPU, memory_used=20 * GIB, throttle=("hw thermal",), processes=(GpuProcess(7, "python3", 19 * GIB),)
     )
     findings = found(replace(machine, gpus=(busy,)), tmp_path)
     assert "python3 (7)" in worst(findings, "in use").what

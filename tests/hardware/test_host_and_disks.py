@@ -149,12 +149,12 @@ def test_how_the_user_sits_here(
         ("NoDevFiles", []),
     ],
 )
-def test_cards_hidden_by_the_environment_are_not_offered(setting: str | None, left: list[int]) -> None:
+def test_gpus_hidden_by_the_environment_are_not_offered(setting: str | None, left: list[int]) -> None:
     gpus = tuple(Gpu(index, "card", uuid=f"GPU-{letter * 3}-0") for index, letter in enumerate("abc"))
     assert [gpu.index for gpu in visible(gpus, setting)] == left
 
 
-def test_hiding_every_card_is_said(tmp_path: Path) -> None:
+def test_hiding_every_gpu_is_said(tmp_path: Path) -> None:
     reading = NvmlReading((Gpu(0, "card"),), driver="580", cuda="13.0")
     machine = machine_of(reading, tmp_path, {"CUDA_VISIBLE_DEVICES": ""})
     assert machine.gpus == ()

@@ -53,7 +53,7 @@ def constructed(*changes: tuple[object, ...], count: int = 1) -> Replay:
     return Replay.of_calls(*((*key, answer) for key, answer in answers.items()))
 
 
-def test_every_field_of_a_card_that_answers_everything() -> None:
+def test_every_field_of_a_gpu_that_answers_everything() -> None:
     reading = Nvml(constructed()).read()
     (gpu,) = reading.gpus
     assert (reading.driver, reading.cuda, reading.fault) == ("580.95.05", "13.0", None)
@@ -68,7 +68,7 @@ def test_every_field_of_a_card_that_answers_everything() -> None:
     assert gpu.mig is None
 
 
-def test_a_card_that_a_desktop_draws_on_is_known() -> None:
+def test_a_gpu_that_a_desktop_draws_on_is_known() -> None:
     screen = ("nvmlDeviceGetGraphicsRunningProcesses", H, [SimpleNamespace(pid=9, usedGpuMemory=None)])
     assert Nvml(constructed(screen)).read().gpus[0].draws
     assert not Nvml(constructed()).read().gpus[0].draws
@@ -104,7 +104,7 @@ def test_a_field_that_fails_is_none_and_the_others_stay(
     assert gpu.temperature_c == 71
 
 
-def test_fields_that_fail_all_at_once_leave_a_card_with_its_number() -> None:
+def test_fields_that_fail_all_at_once_leave_a_gpu_with_its_number() -> None:
     """A card that fell off the bus (15) still counts, and no reading fails for it."""
     replay = constructed()
     for entry in replay.samples[0]["calls"]:
@@ -123,7 +123,7 @@ def test_fields_that_fail_all_at_once_leave_a_card_with_its_number() -> None:
     assert gpu.bf16 is None
 
 
-def test_a_card_without_a_handle_does_not_hide_the_next_one() -> None:
+def test_a_gpu_without_a_handle_does_not_hide_the_next_one() -> None:
     second = "handle 1"
     replay = constructed(("nvmlDeviceGetHandleByIndex", 0, NVMLError(15)), count=2)
     moved = [
@@ -141,7 +141,7 @@ def test_names_in_bytes_and_with_control_characters_are_made_fit_to_show() -> No
     assert gpu.name == "Card \\x1b[31m�"
 
 
-def test_unified_memory_is_a_card_without_memory_of_its_own() -> None:
+def test_unified_memory_is_a_gpu_without_memory_of_its_own() -> None:
     (gpu,) = Nvml(constructed(("nvmlDeviceGetMemoryInfo", H, NOT_SUPPORTED))).read().gpus
     assert (gpu.memory_total, gpu.memory_used, gpu.utilisation) == (None, None, 97)
 
@@ -153,7 +153,7 @@ def test_the_temperature_comes_by_its_newer_call_where_the_older_is_gone() -> No
     assert Nvml(replay).read().gpus[0].temperature_c == 55
 
 
-def test_mig_slices_stand_in_the_place_of_their_card() -> None:
+def test_mig_slices_stand_in_the_place_of_their_gpu() -> None:
     """Constructed: a card cut in two of seven possible places."""
     replay = constructed(
         ("nvmlDeviceGetMigMode", H, [1, 1]),
@@ -181,7 +181,7 @@ def test_mig_slices_stand_in_the_place_of_their_card() -> None:
     assert first.power_w is None
 
 
-def test_mig_switched_on_without_slices_shows_the_card() -> None:
+def test_mig_switched_on_without_slices_shows_the_gpu() -> None:
     replay = constructed(("nvmlDeviceGetMigMode", H, [1, 1]), ("nvmlDeviceGetMaxMigDeviceCount", H, 0))
     (gpu,) = Nvml(replay).read().gpus
     assert (gpu.mig, gpu.mig_slice_of, gpu.memory_total) == (True, None, 24_000)
@@ -205,7 +205,7 @@ def test_a_driver_that_does_not_start_is_said_in_words_with_a_remedy(code: int, 
     assert ". " in reading.fault
 
 
-def test_no_card_in_a_machine_with_a_driver_is_said() -> None:
+def test_no_gpu_in_a_machine_with_a_driver_is_said() -> None:
     reading = Nvml(constructed(count=0)).read()
     assert reading.gpus == ()
     assert reading.driver == "580.95.05"

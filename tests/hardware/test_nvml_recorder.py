@@ -32,7 +32,7 @@ class ConstructedDriver:
     """Stands where pynvml stands, and answers in pynvml's own types; what it lacks fails as pynvml fails."""
 
     NVMLError = pynvml.NVMLError
-    _card = ctypes.create_string_buffer(8)
+    _gpu = ctypes.create_string_buffer(8)
 
     def nvmlInit(self) -> None:  # noqa: N802
         return None
@@ -44,7 +44,7 @@ class ConstructedDriver:
         return b"570.1"
 
     def nvmlDeviceGetHandleByIndex(self, _: int) -> Any:  # noqa: N802
-        return ctypes.cast(self._card, ctypes.POINTER(ctypes.c_long))  # a new object each time, as in pynvml
+        return ctypes.cast(self._gpu, ctypes.POINTER(ctypes.c_long))  # a new object each time, as in pynvml
 
     def nvmlDeviceGetName(self, _: Any) -> str:  # noqa: N802
         return "Constructed Card"

@@ -23,7 +23,7 @@ from waiting import wait_until
 from tuiftune.cli.main import build
 from tuiftune.cli.sync import begun
 from tuiftune.errors import UserError
-from tuiftune.hardware.cards import CARDS, find
+from tuiftune.hardware.known_gpus import GPUS, find
 from tuiftune.jobs.task_files import base, gpu_names, making
 from tuiftune.jobs.task_files.script import script
 from tuiftune.jobs.task_files.task import Options, Task
@@ -83,8 +83,8 @@ def test_every_gpu_and_option_is_valid_by_the_programs_own_schema(kind: str) -> 
     writes = base.every()[kind].text
     image = "registry/tuiftune:1" if kind == "k8s" else ""
     plain = replace(TASK, options=Options(image=image))
-    for card in CARDS[::5]:
-        check(kind, writes(replace(plain, gpu=card.name)))
+    for gpu in GPUS[::5]:
+        check(kind, writes(replace(plain, gpu=gpu.name)))
     options = [
         Options(region, spot, "registry/tuiftune:1")
         for region in ("", "aws/us-east-1", "gcp/a/b-c")
@@ -265,10 +265,10 @@ def test_rows_too_large_for_a_configmap_are_refused(tmp_path: Path) -> None:
 
 
 def test_names_of_gpus_are_those_of_their_memory() -> None:
-    for card in CARDS:
-        assert gpu_names.memory_gb(card.name) * gpu_names.GB < find(card.name).memory_bytes
-        assert " " not in gpu_names.for_kubernetes(card.name)
-        assert card.name in gpu_names.NOT_IN_DSTACK or " " not in gpu_names.for_dstack(card.name)
+    for gpu in GPUS:
+        assert gpu_names.memory_gb(gpu.name) * gpu_names.GB < find(gpu.name).memory_bytes
+        assert " " not in gpu_names.for_kubernetes(gpu.name)
+        assert gpu.name in gpu_names.NOT_IN_DSTACK or " " not in gpu_names.for_dstack(gpu.name)
 
 
 def test_what_was_begun_is_found_here_then_in_its_copy_else_nowhere(tmp_path: Path) -> None:

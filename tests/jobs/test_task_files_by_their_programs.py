@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_task_files import SCHEMAS, TASK
 
-from tuiftune.hardware.cards import CARDS
+from tuiftune.hardware.known_gpus import GPUS
 from tuiftune.jobs.task_files import base, gpu_names
 from tuiftune.jobs.task_files.task import Options
 
@@ -82,9 +82,9 @@ def texts(kind: str) -> list[str]:
     asked = [Options("aws/us-east-1", True, ""), Options("", False, image), Options("gcp/a/b", True, image)]
     plain = Options(image=image if kind == "k8s" else "")
     tasks = [
-        replace(TASK, gpu=card.name, options=plain)
-        for card in CARDS
-        if kind != "dstack" or card.name not in gpu_names.NOT_IN_DSTACK
+        replace(TASK, gpu=gpu.name, options=plain)
+        for gpu in GPUS
+        if kind != "dstack" or gpu.name not in gpu_names.NOT_IN_DSTACK
     ]
     tasks += [replace(TASK, options=one) for one in asked if kind != "k8s" or one.image]
     return [write(one) for one in tasks]

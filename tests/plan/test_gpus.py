@@ -13,7 +13,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.hardware import prices
-from tuiftune.hardware.cards import CARDS
+from tuiftune.hardware.known_gpus import GPUS
 from tuiftune.plan import gpus
 from tuiftune.plan.inputs import Inputs, of_named
 from tuiftune.schemas import registry
@@ -28,7 +28,7 @@ TODAY = datetime.date(2026, 11, 29)
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = ("GeForce RTX 3060", "L4", "A10G", "A100-SXM4-80GB", "H100 80GB HBM3", "H200")
-    monkeypatch.setattr(gpus, "CARDS", [card for card in CARDS if card.name in few])
+    monkeypatch.setattr(gpus, "CARDS", [gpu for gpu in GPUS if gpu.name in few])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_what_fits_comes_first_and_the_cheapest_of_it(inputs: Inputs) -> None:
     assert fitting == found[: len(fitting)]
     priced = [one.cost for one in fitting if one.usd]
     assert priced == sorted(priced)
-    assert {one.gpu for one in found} == {one.name for one in gpus.CARDS}
+    assert {one.gpu for one in found} == {one.name for one in gpus.GPUS}
     small = [one for one in found if one.gpu == "GeForce RTX 3060"]
     assert not small[0].fits, "7B is not fine-tuned whole in 12 GB"
     for one in fitting:

@@ -27,10 +27,10 @@ GIB = 1 << 30
 FACTS = DataFacts(10_000, 500, 400.0, 3000, tuple(range(100, 3101, 150)), "counted", "chat")
 
 
-def machine(*cards: Gpu, memory: int = 24 * GIB) -> Machine:
+def machine(*gpus: Gpu, memory: int = 24 * GIB) -> Machine:
     host = Host("here", "Linux", "3.11", "a processor", 2, memory, memory - 2 * GIB)
     return Machine(
-        cards, None, None, None if cards else "no driver", host, (), Session(False, None, None, "xterm")
+        gpus, None, None, None if gpus else "no driver", host, (), Session(False, None, None, "xterm")
     )
 
 
@@ -118,7 +118,7 @@ def test_the_effective_batch_is_kept_exactly(effective: int, gpu: str) -> None:
     assert training.effective_batch == effective
 
 
-def test_rows_of_different_lengths_are_not_padded_where_the_card_can() -> None:
+def test_rows_of_different_lengths_are_not_padded_where_the_gpu_can() -> None:
     made = plan("Qwen/Qwen3-4B")
     assert made.resolved.data.padding_free is True
     assert made.resolved.model.attention == "varlen"
@@ -176,22 +176,22 @@ def test_alternatives_say_what_they_cost_and_win() -> None:
     assert "micro-batch" in off.says
 
 
-def test_older_cards_get_float16_and_processors_float32() -> None:
+def test_older_gpus_get_float16_and_processors_float32() -> None:
     assert plan("Qwen/Qwen2.5-0.5B", gpu="T4").resolved.model.dtype == "float16"
     assert plan("Qwen/Qwen2.5-0.5B", gpu=None).resolved.model.dtype == "float32"
     assert plan("Qwen/Qwen2.5-0.5B", gpu="A100").resolved.model.dtype == "bfloat16"
 
 
-def test_cards_of_this_machine_are_used_and_what_others_hold_is_left() -> None:
-    card = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=20 * GIB, compute_capability=(9, 0))
+def test_gpus_of_this_machine_are_used_and_what_others_hold_is_left() -> None:
+    gpu = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=20 * GIB, compute_capability=(9, 0))
     preset = Preset.model_validate({"model": {"base": "Qwen/Qwen3-4B"}, "data": {"train": "x.jsonl"}})
-    made = make_plan(preset, machine(card), resolve("Qwen/Qwen3-4B"), FACTS)
+    made = make_plan(preset, machine(gpu), resolve("Qwen/Qwen3-4B"), FACTS)
     assert made.gpu["source"] == "detected"
     assert made.memory.needs <= 20 * GIB
     assert any("Other processes" in note for note in made.notes)
 
 
-def test_several_cards_share_the_batch() -> None:
+def test_several_gpus_share_the_batch() -> None:
     one = plan("Qwen/Qwen3-4B", gpu="H100")
     two = plan("Qwen/Qwen3-4B", gpu="H100:2")
     assert two.gpu["count"] == 2
@@ -236,7 +236,7 @@ def test_processes_share_the_effective_batch() -> None:
     assert pair.gpu["memory_available"] == alone.gpu["memory_available"] // 2
 
 
-def cards(*held: int) -> Machine:
+def gpus(*held: int) -> Machine:
     """A machine of H200s, of which so many GiB are held by others."""
     total = 143771 << 20
     return machine(
@@ -260,35 +260,35 @@ def on(there: Machine, base: str = "meta-llama/Llama-3.1-8B", facts: Any = FACTS
     return make_plan(preset, there, resolve(preset.model.base), facts)
 
 
-def test_idle_cards_are_taken_where_they_pay() -> None:
-    whole = on(cards(0, 0, 0, 0))
+def test_idle_gpus_are_taken_where_they_pay() -> None:
+    whole = on(gpus(0, 0, 0, 0))
     assert whole.gpu["count"] == whole.resolved.hardware.gpus == 4
     why = next(reason.why for reason in whole.reasons if reason.key == "hardware.gpus")
     assert "× faster than 1 GPU (predicted)" in why
     assert {1, 2} <= {o.changes.get("hardware.gpus") for o in whole.alternatives}, "and the others are shown"
-    assert (whole.speed.tokens_per_second or 0) > 2.5 * (on(cards(0)).speed.tokens_per_second or 0)
-    odd = on(cards(0, 0, 0, 0), training__effective_batch=2)
+    assert (whole.speed.tokens_per_second or 0) > 2.5 * (on(gpus(0)).speed.tokens_per_second or 0)
+    odd = on(gpus(0, 0, 0, 0), training__effective_batch=2)
     assert odd.gpu["count"] == 2
-    tiny = on(cards(0, 0), "HuggingFaceTB/SmolLM2-135M", training__effective_batch=2)
+    tiny = on(gpus(0, 0), "HuggingFaceTB/SmolLM2-135M", training__effective_batch=2)
     assert tiny.gpu["count"] == 1, "the exchange would cost what the second card wins"
 
 
-def test_cards_that_others_use_are_left_to_them() -> None:
-    made = on(cards(90, 0, 0))
+def test_gpus_that_others_use_are_left_to_them() -> None:
+    made = on(gpus(90, 0, 0))
     assert made.resolved.hardware.gpus == [1, 2]
     assert made.gpu["memory_available"] == 143156 << 20, "what the driver keeps is nobody's"
     assert any("90.0 GiB of GPU 0" in note for note in made.notes)
-    assert on(cards(90, 0), hardware__gpus=1).resolved.hardware.gpus == [1]
-    asked = on(cards(90, 0), hardware__gpus=[0])
+    assert on(gpus(90, 0), hardware__gpus=1).resolved.hardware.gpus == [1]
+    asked = on(gpus(90, 0), hardware__gpus=[0])
     assert asked.gpu["memory_available"] == (143771 << 20) - 90 * GIB
     with pytest.raises(UserError, match="GPU 7 does not exist"):
-        on(cards(0, 0), hardware__gpus=[7])
+        on(gpus(0, 0), hardware__gpus=[7])
 
 
 def test_full_tuning_sharded_is_shown_as_predicted() -> None:
     made = plan("meta-llama/Llama-3.1-8B", gpu="A100-80GB:8", method__technique="full")
     assert made.sharded is not None
-    assert made.sharded.cards == 8
+    assert made.sharded.gpus == 8
     assert made.sharded.fits
     assert made.sharded.memory.needs < made.memory.needs
     weights = made.sharded.memory.components["weights"]
@@ -337,7 +337,7 @@ def test_a_billion_rows_are_answered_with_days() -> None:
     assert any("days" in note for note in made.notes)
 
 
-def test_the_bar_covers_the_card_exactly() -> None:
+def test_the_bar_covers_the_gpu_exactly() -> None:
     made = plan()
     parts = segments(made.memory, int(made.gpu["memory_available"]))
     assert sum(part.share for part in parts) == pytest.approx(1.0)
@@ -379,7 +379,7 @@ def test_the_command_ends_with_3_where_nothing_fits() -> None:
     assert "does not fit" in done.stdout
 
 
-def test_the_command_names_an_unknown_card() -> None:
+def test_the_command_names_an_unknown_gpu() -> None:
     done = command("demo", "--gpu", "H9000")
     assert done.returncode == 2
     assert "H9000" in done.stderr
@@ -410,13 +410,13 @@ def test_a_mixture_keeps_its_targets_and_attention_is_offered() -> None:
     assert other.needs < made.memory.needs
 
 
-def test_what_preflights_on_this_card_held_raises_the_bound(
+def test_what_preflights_on_this_gpu_held_raises_the_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuiftune.hardware import experience
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    card = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=139 * GIB, compute_capability=(9, 0))
+    gpu = Gpu(0, "NVIDIA H200", memory_total=140 * GIB, memory_free=139 * GIB, compute_capability=(9, 0))
     preset = Preset.model_validate(
         {
             "model": {"base": "Qwen/Qwen3-4B"},
@@ -426,7 +426,7 @@ def test_what_preflights_on_this_card_held_raises_the_bound(
     )
 
     def made() -> Plan:
-        return make_plan(preset, machine(card), resolve("Qwen/Qwen3-4B"), FACTS)
+        return make_plan(preset, machine(gpu), resolve("Qwen/Qwen3-4B"), FACTS)
 
     before = made()
     experience.note("NVIDIA H200", 0.9)
@@ -451,7 +451,7 @@ def a_4090(**values: Any) -> Gpu:
     return Gpu(0, "NVIDIA GeForce RTX 4090", compute_capability=(8, 9), **given)
 
 
-def test_a_card_gives_what_cuda_gives_of_it() -> None:
+def test_a_gpu_gives_what_cuda_gives_of_it() -> None:
     assert plan(gpu="RTX 4090").gpu["memory_available"] / GIB == pytest.approx(23.52)
     there = detected(a_4090())
     assert there.gpu["memory_available"] <= 23.52 * GIB
@@ -461,16 +461,16 @@ def test_a_card_gives_what_cuda_gives_of_it() -> None:
     assert other.gpu["memory_available"] == 12 * GIB, "the one in the table has 10"
 
 
-def test_a_desktop_on_the_card_keeps_room_to_grow() -> None:
+def test_a_desktop_on_the_gpu_keeps_room_to_grow() -> None:
     quiet, drawn_on = detected(a_4090()), detected(a_4090(draws=True))
     assert quiet.gpu["memory_available"] - drawn_on.gpu["memory_available"] == GIB // 2
     assert any("desktop" in note for note in drawn_on.notes)
     assert not any("desktop" in note for note in quiet.notes)
 
 
-def detected(card: Gpu) -> Plan:
+def detected(gpu: Gpu) -> Plan:
     preset = Preset.model_validate({"model": {"base": "Qwen/Qwen2.5-0.5B"}, "data": {"train": "x.jsonl"}})
-    return make_plan(preset, machine(card), resolve(preset.model.base), FACTS)
+    return make_plan(preset, machine(gpu), resolve(preset.model.base), FACTS)
 
 
 @pytest.mark.parametrize("room", [0.97, 0.995, 1.0, 1.005])
@@ -519,7 +519,7 @@ def test_adapters_are_in_float32(technique: str) -> None:
     assert made.resolved.method.adapter_dtype == "float32"
 
 
-def test_a_card_without_bfloat16_trains_in_float32() -> None:
+def test_a_gpu_without_bfloat16_trains_in_float32() -> None:
     lora, full = (plan("Qwen/Qwen2.5-0.5B", gpu="T4", method__technique=one) for one in ("lora", "full"))
     assert (lora.resolved.model.dtype, lora.resolved.method.adapter_dtype) == ("float16", "float32")
     assert full.resolved.model.dtype == "float32"
@@ -539,7 +539,7 @@ def test_a_card_without_bfloat16_trains_in_float32() -> None:
         ("H200:", "is not a valid number of GPUs"),
     ],
 )
-def test_a_count_of_cards_that_cannot_be_is_called_what_it_is(text: str, said: str) -> None:
+def test_a_count_of_gpus_that_cannot_be_is_called_what_it_is(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         plan(gpu=text)
     assert caught.value.place == "--gpu"

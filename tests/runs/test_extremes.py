@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.tui.kit.chart.plot import Layer
 
 STEPS = 6_000
-CARDS = 2
+GPUS = 2
 OF_STEP = (
     "loss",
     "lr",
@@ -36,7 +36,7 @@ OF_STEP = (
     "mean_token_accuracy",
     "nobody/registers",
 )
-OF_CARD = ("utilisation", "memory_used", "power_w", "temperature_c")
+OF_GPU = ("utilisation", "memory_used", "power_w", "temperature_c")
 OF_HOST = ("cpu", "host_memory_used")
 OF_MEMORY = ("allocated", "reserved", "device")
 
@@ -60,7 +60,7 @@ def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log
     events.append({"type": "phase", "name": "training"})
     planted = {name: (chance.randrange(1, STEPS), chance.randrange(1, STEPS)) for name in OF_STEP}
     readings = STEPS // 3
-    names = [f"{card}{name}" for card in range(CARDS) for name in OF_CARD] + [*OF_HOST, *OF_MEMORY]
+    names = [f"{gpu}{name}" for gpu in range(GPUS) for name in OF_GPU] + [*OF_HOST, *OF_MEMORY]
     slow = {name: (chance.randrange(1, readings), chance.randrange(1, readings)) for name in names}
     throttled = chance.randrange(1, readings)
 
@@ -78,21 +78,21 @@ def log_of(chance: random.Random, *, checkpoint: int = 0, crash: int = 0) -> Log
             back = step
         if step % 3 == 0:
             now = step // 3
-            cards = [
+            gpus = [
                 {
-                    "index": card,
+                    "index": gpu,
                     "name": 'a "card"',
-                    "utilisation": at(f"{card}utilisation", now, slow),
-                    "memory_used": at(f"{card}memory_used", now, slow),
+                    "utilisation": at(f"{gpu}utilisation", now, slow),
+                    "memory_used": at(f"{gpu}memory_used", now, slow),
                     "memory_total": 80,
-                    "power_w": at(f"{card}power_w", now, slow),
-                    "temperature_c": at(f"{card}temperature_c", now, slow),
+                    "power_w": at(f"{gpu}power_w", now, slow),
+                    "temperature_c": at(f"{gpu}temperature_c", now, slow),
                     "throttle": ["thermal"] if now == throttled else [],
                 }
-                for card in range(CARDS)
+                for gpu in range(GPUS)
             ]
             host = {name: at(name, now, slow) for name in OF_HOST}
-            events.append({"type": "gpu", "gpus": cards, **host, "host_memory_total": 99, "disk_free": 5})
+            events.append({"type": "gpu", "gpus": gpus, **host, "host_memory_total": 99, "disk_free": 5})
             events.append({"type": "memory", **{name: at(name, now, slow) for name in OF_MEMORY}})
         if step % 100 == 0:
             events.append({"type": "eval", "step": step, "loss": 1 + chance.random(), "when": "during"})
@@ -142,14 +142,14 @@ def curves(state: RunState) -> dict[str, Series]:
         "reserved": state.time_curves["reserved"],
         "device": state.time_curves["device"],
     }
-    for index, card in state.gpu_curves.items():
-        of_card = {
-            "load": card.curves["utilisation"],
-            "memory": card.curves["memory_used"],
-            "power": card.curves["power_w"],
+    for index, gpu in state.gpu_curves.items():
+        of_gpu = {
+            "load": gpu.curves["utilisation"],
+            "memory": gpu.curves["memory_used"],
+            "power": gpu.curves["power_w"],
         }
-        of_card |= {"heat": card.curves["temperature_c"], "throttled": card.curves["throttle"]}
-        found |= {f"{name} of {index}": curve for name, curve in of_card.items()}
+        of_gpu |= {"heat": gpu.curves["temperature_c"], "throttled": gpu.curves["throttle"]}
+        found |= {f"{name} of {index}": curve for name, curve in of_gpu.items()}
     return found
 
 
@@ -163,7 +163,7 @@ def ends(curve: Series) -> set[tuple[float, float]]:
 def told(state: RunState) -> dict[str, object]:
     by_curve = {name: ends(curve) for name, curve in curves(state).items() if "throttled" not in name}
     slowed = {name: max(curve.values()) for name, curve in curves(state).items() if "throttled" in name}
-    return {**by_curve, **slowed, "causes": [card.causes for card in state.gpu_curves.values()]}
+    return {**by_curve, **slowed, "causes": [gpu.causes for gpu in state.gpu_curves.values()]}
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -310,7 +310,7 @@ def test_the_first_step_that_was_not_a_number_is_known(tmp_path: Path, field: st
     assert opened(path).not_a_number_at == live(path).not_a_number_at == 2_001
 
 
-def test_a_card_of_another_writer_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_gpu_of_another_writer_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     events = log_of(random.Random(6))
     odd = [{"index": "x", "throttle": 5}, {"index": None, "power_w": True}, 7, {"index": [], "power_w": "9"}]
     for event in events[100:]:

@@ -59,10 +59,10 @@ def course(losses: list[float], held_out: dict[int, float] | None = None, **more
     return state
 
 
-def readings(state: RunState, number: int, *cards: dict[str, Any], **host: Any) -> RunState:
+def readings(state: RunState, number: int, *gpus: dict[str, Any], **host: Any) -> RunState:
     for _ in range(number):
         t = (state.last_at or 0.0) + 2.0
-        gpus = [{"index": at, "memory_total": 140 * GIB, **card} for at, card in enumerate(cards)]
+        gpus = [{"index": at, "memory_total": 140 * GIB, **gpu} for at, gpu in enumerate(gpus)]
         state.fold({"type": "gpu", "gpus": gpus, "t": t, **host})
     return state
 

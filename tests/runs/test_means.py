@@ -61,13 +61,13 @@ def test_the_smoothing_of_the_state_comes_out_of_its_means_too() -> None:
     assert again[-1] == pytest.approx(state.smooth_curve.last)
 
 
-def test_a_recorded_run_of_a_card_gives_every_series_a_chart_needs() -> None:
+def test_a_recorded_run_of_a_gpu_gives_every_series_a_chart_needs() -> None:
     state = _folded("h200-lora")
     assert len(state.time_curves["device"]) >= 2
     assert state.time_curves["device"].highest < state.memory.predicted  # type: ignore[operator]
-    card = state.gpu_curves[0]
-    assert len(card.curves["utilisation"]) == len(card.curves["throttle"]) > 5
-    assert card.curves["throttle"].highest == 0.0
+    gpu = state.gpu_curves[0]
+    assert len(gpu.curves["utilisation"]) == len(gpu.curves["throttle"]) > 5
+    assert gpu.curves["throttle"].highest == 0.0
     assert state.curves["tokens"].last == (20, state.tokens)
     seconds = state.seconds_curve.values()
     assert seconds == sorted(seconds)

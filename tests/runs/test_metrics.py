@@ -54,9 +54,9 @@ def test_every_measurement_of_a_recorded_run_is_in_the_table(name: str) -> None:
     assert state.seconds_curve.last is not None
     assert float(rows[-1]["seconds"]) == pytest.approx(state.seconds_curve.last[1], abs=0.001)
     if name == "h200-lora":
-        card = [row for row in table if row["type"] == "gpu"]
+        gpu = [row for row in table if row["type"] == "gpu"]
         seen = [event["gpus"][0]["power_w"] for event in events if event["type"] == "gpu"]
-        assert [float(row["gpu0_power_w"]) for row in card] == seen
+        assert [float(row["gpu0_power_w"]) for row in gpu] == seen
 
 
 def test_the_three_forms_hold_the_same(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_kill_when_memory_was_full_is_put_down_to_it(new_run: NewRun) -> None:
     assert "most likely because" in postmortem.cause(run, -9)
 
 
-def test_a_card_that_fell_off_the_bus(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_fell_off_the_bus(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run()
     pid = local.launch(run, [sys.executable, "-c", ""])
     wait_until(lambda: local.returned(pid) is not None)

@@ -92,7 +92,7 @@ def test_every_step_of_a_part_is_there_with_its_own_value(log: Path, state: RunS
     assert near.curves["loss"].last == state.curves["loss"].last
 
 
-def test_cards_come_along_at_their_own_times(log: Path, state: RunState) -> None:
+def test_gpus_come_along_at_their_own_times(log: Path, state: RunState) -> None:
     found = stretch.read(log, stretch.part(state, 9_000, 9_050))
     assert found is not None
     near = found.within(state)

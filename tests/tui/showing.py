@@ -65,12 +65,12 @@ class Log:
             )
 
     def gpus(self, number: int, **fields: Any) -> None:
-        card = {"name": "NVIDIA H200", "utilisation": 93, "memory_used": 71 << 30, "memory_total": 141 << 30}
-        card |= {"power_w": 612.0, "temperature_c": 61, "throttle": []}
-        cards = [{"index": index, **card, **fields} for index in range(number)]
+        one = {"name": "NVIDIA H200", "utilisation": 93, "memory_used": 71 << 30, "memory_total": 141 << 30}
+        one |= {"power_w": 612.0, "temperature_c": 61, "throttle": []}
+        entries = [{"index": index, **one, **fields} for index in range(number)]
         self.add(
             "gpu",
-            gpus=cards,
+            gpus=entries,
             cpu=38.0,
             host_memory_used=9 << 30,
             host_memory_total=24 << 30,

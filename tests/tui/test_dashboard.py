@@ -223,7 +223,7 @@ async def test_panels_are_walked_zoomed_and_the_curve_changes(
             await until(pilot, lambda chart=chart, title=title: str(chart.border_title).startswith(title))
 
 
-async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
+async def test_eight_gpus_fit_on_a_small_screen_and_throttling_is_marked(
     app: Callable[..., TuneApp], new_run: Callable[..., Log]
 ) -> None:
     log = new_run()
@@ -237,7 +237,7 @@ async def test_eight_cards_fit_on_a_small_screen_and_throttling_is_marked(
         assert text.count("▲") >= 8
 
 
-async def test_fields_a_card_does_not_answer_are_dashes(
+async def test_fields_a_gpu_does_not_answer_are_dashes(
     app: Callable[..., TuneApp], new_run: Callable[..., Log]
 ) -> None:
     log = new_run()

@@ -170,14 +170,14 @@ def test_smoothing_in_the_view_goes_with_its_strength() -> None:
     assert roughness(3) < roughness(0) < roughness(-2)
 
 
-def test_a_card_alone_is_drawn_where_it_was_throttled() -> None:
+def test_a_gpu_alone_is_drawn_where_it_was_throttled() -> None:
     state = RunState()
     for at in range(20):
         throttle = ["thermal"] if at in (5, 6) else []
-        cards = [
+        gpus = [
             {"index": index, "utilisation": 90, "throttle": throttle if index else []} for index in (0, 1)
         ]
-        state.fold({"v": 1, "seq": at, "t": 100.0 + at, "type": "gpu", "gpus": cards})
+        state.fold({"v": 1, "seq": at, "t": 100.0 + at, "type": "gpu", "gpus": gpus})
     drawn = drawing(BY_KEY["throttle"], [Source("x", state)], Lens(), UNICODE)
     assert [list(layer.xs) for layer in drawn.layers] == [[0.0, 19.0], [], [5.0, 6.0]]
     assert list(drawn.layers[2].ys) == [1.0, 1.0]

@@ -12,10 +12,10 @@ from showing import SMALL, shown, until
 
 from tuiftune import techniques
 from tuiftune.advice.quality import Circumstances, quality
-from tuiftune.hardware.cards import CARDS
+from tuiftune.hardware.known_gpus import GPUS
 from tuiftune.preset import method
-from tuiftune.tui.wizard.model.gpu_list import CardList
-from tuiftune.tui.wizard.model.gpus import Cards
+from tuiftune.tui.wizard.model.gpu_list import GpuList
+from tuiftune.tui.wizard.model.gpus import Gpus
 from tuiftune.tui.wizard.model.model import ModelStep
 from tuiftune.tui.wizard.model.model_list import ModelList
 from tuiftune.tui.wizard.review import ReviewStep
@@ -83,16 +83,16 @@ async def test_a_change_is_set_against_what_was_recommended(app: Callable[..., T
         await until(pilot, lambda: last in shown(pilot.app) and at_the_end.search(shown(pilot.app)))
 
 
-async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
+async def test_another_gpu_is_tried_and_given_back(app: Callable[..., TuneApp]) -> None:
     async with app(draft=TICKETS.with_(model="Qwen/Qwen3-8B")).run_test(size=SMALL) as pilot:
         screen = await model_step(pilot)
         assert screen.plan is not None
         assert screen.plan.gpu["kind"] == "cpu"
         await pilot.press("g")
         await until(pilot, lambda: "RTX 3070" in shown(pilot.app))
-        assert isinstance(pilot.app.screen, Cards)
-        table = pilot.app.screen.query_one(CardList)
-        await until(pilot, lambda: len(table.rows) == len(CARDS) + 1)
+        assert isinstance(pilot.app.screen, Gpus)
+        table = pilot.app.screen.query_one(GpuList)
+        await until(pilot, lambda: len(table.rows) == len(GPUS) + 1)
         mine = table.rows[0]
         assert mine.plan is not None
         for seconds, usd, ending in (
@@ -104,28 +104,28 @@ async def test_another_card_is_tried_and_given_back(app: Callable[..., TuneApp])
             assert line.endswith(ending), line
             assert len(line) <= table.size.width
         await pilot.press("right")
-        await until(pilot, lambda: pilot.app.screen._number == 2 and len(table.rows) == len(CARDS) + 1)
+        await until(pilot, lambda: pilot.app.screen._number == 2 and len(table.rows) == len(GPUS) + 1)
         await pilot.press(*["pagedown"] * 6)
         await until(pilot, lambda: "B200: 2 GPUs (data parallel: one full copy per GPU)" in shown(pilot.app))
-        card = next(line for line in shown(pilot.app).splitlines() if "▸" in line and "B200" in line)
-        assert "$" in card
-        assert "lora" in card
+        gpu = next(line for line in shown(pilot.app).splitlines() if "▸" in line and "B200" in line)
+        assert "$" in gpu
+        assert "lora" in gpu
         await pilot.press("enter")
         await until(pilot, lambda: "not in this machine" in shown(pilot.app))
         await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["source"] == "--gpu")
         assert screen.plan.gpu["count"] == 2
-        assert pilot.app.draft.card.endswith(":2")  # type: ignore[attr-defined]
+        assert pilot.app.draft.gpu.endswith(":2")  # type: ignore[attr-defined]
         assert pilot.app.draft.preset().hardware.gpus == "auto", "The preset stays portable"  # type: ignore[attr-defined]
         await pilot.press("g")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Cards))
-        again = pilot.app.screen.query_one(CardList)
+        await until(pilot, lambda: isinstance(pilot.app.screen, Gpus))
+        again = pilot.app.screen.query_one(GpuList)
         await until(pilot, lambda: again.current is not None and again.current.name == "B200")
         await pilot.press(*["pageup"] * 6, "enter")
         await until(pilot, lambda: screen.plan is not None and screen.plan.gpu["kind"] == "cpu")
 
 
-async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable[..., TuneApp]) -> None:
-    draft = TICKETS.with_(model="meta-llama/Llama-3.1-70B", card="L4")
+async def test_where_nothing_fits_a_bigger_gpu_is_one_of_the_ways(app: Callable[..., TuneApp]) -> None:
+    draft = TICKETS.with_(model="meta-llama/Llama-3.1-70B", gpu="L4")
     async with app(draft=draft).run_test(size=SMALL) as pilot:
         screen = await model_step(pilot)
         assert screen.plan is not None
@@ -137,11 +137,11 @@ async def test_where_nothing_fits_a_bigger_card_is_one_of_the_ways(app: Callable
         await until(pilot, lambda: "Alternatives" in shown(pilot.app))
         await pilot.press(*["j"] * places[0], "enter")
         await until(pilot, lambda: screen.plan is not None and screen.plan.fits)
-        assert pilot.app.draft.card not in ("", "L4")  # type: ignore[attr-defined]
+        assert pilot.app.draft.gpu not in ("", "L4")  # type: ignore[attr-defined]
 
 
-async def test_a_plan_for_another_card_asks_before_it_starts_here(app: Callable[..., TuneApp]) -> None:
-    async with app(draft=TICKETS.with_(card="H100:2")).run_test(size=SMALL) as pilot:
+async def test_a_plan_for_another_gpu_asks_before_it_starts_here(app: Callable[..., TuneApp]) -> None:
+    async with app(draft=TICKETS.with_(gpu="H100:2")).run_test(size=SMALL) as pilot:
         pilot.app.open("review")  # type: ignore[attr-defined]
         await until(pilot, lambda: "on 2 × H100, not on this machine" in " ".join(shown(pilot.app).split()))
         await pilot.press("s")
@@ -192,9 +192,9 @@ def test_rows_that_are_cut_are_counted_from_the_data() -> None:
 
 def test_the_difference_names_memory_time_and_money() -> None:
     findings = Findings()
-    first = findings.plan(TICKETS.with_(card="H100", model="Qwen/Qwen3-8B"))
+    first = findings.plan(TICKETS.with_(gpu="H100", model="Qwen/Qwen3-8B"))
     other = findings.plan(
-        TICKETS.with_(card="H100", model="Qwen/Qwen3-8B")
+        TICKETS.with_(gpu="H100", model="Qwen/Qwen3-8B")
         .override("training.epochs", 30)
         .override("method.rank", 64)
     )

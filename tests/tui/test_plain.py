@@ -62,7 +62,7 @@ def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
     assert re.search(r"fine-tune \+\d.* with fixed labels", done.stderr)
 
 
-def test_a_change_says_what_it_does_and_another_card_is_tried(place: Path) -> None:
+def test_a_change_says_what_it_does_and_another_gpu_is_tried(place: Path) -> None:
     changes = ("2", "training.epochs=9", "", "4", "H1000", "H200:2", "3", "2")
     done = tuiftune(["new", "--plain"], answers("n", BUILT_IN, "", *changes, "1", "tone", "2", LEAVE))
     assert done.returncode == 0, done.stderr

@@ -139,7 +139,7 @@ def test_buckets_hold_every_point_once() -> None:
     assert buckets(Layer(xs, ys, "good"), -10.0, -1.0, 60) == [None] * 60
 
 
-def test_lines_of_several_cards_are_means_that_can_be_told_apart() -> None:
+def test_lines_of_several_gpus_are_means_that_can_be_told_apart() -> None:
     ys = [1.0] * 1_000
     ys[500] = 9.0
     course = text(grid([Layer(range(1_000), ys, "c0", "course")], 40, 8, (0, 999, 0, 10), UNICODE))

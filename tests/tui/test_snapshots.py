@@ -27,7 +27,7 @@ GIB = 1 << 30
 SMALL, WIDE, HUGE = (80, 24), (120, 40), (200, 60)
 RECORDED = Path(__file__).parents[1] / "fixtures"
 NOW = 1_795_500_000.0  # some hours after the last recorded run
-CARD = Gpu(
+GPU = Gpu(
     index=0,
     name="NVIDIA H200",
     memory_total=141 * GIB,
@@ -50,7 +50,7 @@ class Scene:
     keys: tuple[str, ...] = ()
     run: str = ""
     wizard: bool = False
-    card: bool = False
+    gpu: bool = False
     runs: bool = True
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -63,13 +63,13 @@ SCENES = (
     Scene("home-wide", WIDE, ("h200-qlora ",)),
     Scene("first-run", SMALL, runs=False),
     Scene("machine", SMALL, ("CPU ",), wizard=True),
-    Scene("machine-card", WIDE, ("H200 ",), wizard=True, card=True),
+    Scene("machine-card", WIDE, ("H200 ",), wizard=True, gpu=True),
     Scene("goal", SMALL, ("CPU ", "enter", "1 of 9 ", "1", "1", "1", "1", "3", "3"), wizard=True),
     Scene("weighing", SMALL, ("CPU ", "enter", "1 of 9 ", "1", "1", "1", "v"), wizard=True),
     Scene("data", SMALL, TO_DATA, wizard=True),
     Scene("checks", SMALL, (*TO_DATA, "Negative ", "ctrl+g"), wizard=True),
     Scene("model", SMALL, TO_MODEL, wizard=True),
-    Scene("model-card", WIDE, TO_MODEL, wizard=True, card=True),
+    Scene("model-card", WIDE, TO_MODEL, wizard=True, gpu=True),
     Scene("review", SMALL, (*TO_MODEL, "enter", "no errors "), wizard=True),
     Scene("dashboard", SMALL, run="demo"),
     Scene("dashboard-wide", WIDE, run="h200-lora"),
@@ -87,12 +87,12 @@ SCENES = (
 )
 
 
-def machine(card: bool) -> Machine:
+def machine(gpu: bool) -> Machine:
     host = Host("rented", "Linux", "3.12.3", "EPYC 9654", 16, 128 * GIB, 120 * GIB)
     there = Disk("/data", "/data", "ext4", 500 * GIB, 210 * GIB)
     session = Session(False, None, None, "xterm-256color")
-    if card:
-        return Machine((CARD,), "580.95.05", "13.0", None, host, (there,), session)
+    if gpu:
+        return Machine((GPU,), "580.95.05", "13.0", None, host, (there,), session)
     return Machine((), None, None, "no NVIDIA driver on this machine", host, (there,), session)
 
 
@@ -139,7 +139,7 @@ async def settled(pilot: Pilot[Any]) -> None:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 async def test_a_screen_looks_as_it_did(scene: Scene, still: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "detect", lambda *_: machine(scene.card))
+    monkeypatch.setattr(detect, "detect", lambda *_: machine(scene.gpu))
     for name, value in scene.environment:
         monkeypatch.setenv(name, value)
     if scene.runs:

@@ -40,9 +40,9 @@ def settings(incomplete: str) -> list[tuple[str, str]]:
 
 def gpus(incomplete: str) -> list[tuple[str, str]]:
     """Return the known GPUs with their memory."""
-    from tuiftune.hardware.cards import CARDS
+    from tuiftune.hardware.known_gpus import GPUS
     from tuiftune.preset.sizes import format_size
 
     wanted = incomplete.lower()
-    named = [card for card in CARDS if card.name.lower().startswith(wanted)]
-    return [(card.name, format_size(card.memory_bytes)) for card in named]
+    named = [gpu for gpu in GPUS if gpu.name.lower().startswith(wanted)]
+    return [(gpu.name, format_size(gpu.memory_bytes)) for gpu in named]

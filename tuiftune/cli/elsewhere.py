@@ -61,7 +61,7 @@ def _gpu(
     asked: str | None, there: list[tuple[str, int]], partition: str, nodes: int
 ) -> tuple[str, str | None, int | None]:
     """The cluster's name of a GPU, what to plan for, and how many a node has."""
-    from tuiftune.hardware.cards import find
+    from tuiftune.hardware.known_gpus import find
     from tuiftune.plan.device import parse_gpu
 
     if not there:
@@ -81,11 +81,11 @@ def _gpu(
         kind, count = known[0]
         return kind, f"{find(kind).name}:{count * nodes}", count
     name, number = parse_gpu(asked)
-    card = find(name).name
-    kind, count = next(((kind, count) for kind, count in there if kind and _known(kind) == card), there[0])
-    if kind and _known(kind) not in (card, ""):
+    gpu = find(name).name
+    kind, count = next(((kind, count) for kind, count in there if kind and _known(kind) == gpu), there[0])
+    if kind and _known(kind) not in (gpu, ""):
         raise UserError(
-            f"{printable(partition)} has no {card}", place="--gpu", remedy=f"it has {printable(kind)}"
+            f"{printable(partition)} has no {gpu}", place="--gpu", remedy=f"it has {printable(kind)}"
         )
     if number is not None and number > count * nodes:
         raise UserError(
@@ -93,12 +93,12 @@ def _gpu(
             place="--gpu",
             remedy="ask for fewer, or for more nodes: --nodes",
         )
-    return kind, f"{card}:{number or count * nodes}", count
+    return kind, f"{gpu}:{number or count * nodes}", count
 
 
 def _known(kind: str) -> str:
     """The GPU that a cluster means by a name of its own; "" where that is not known."""
-    from tuiftune.hardware.cards import find
+    from tuiftune.hardware.known_gpus import find
 
     try:
         return find(kind).name

@@ -62,7 +62,7 @@ WHY = {  # the answer to `?` at a question, in addition to those of the steps
     "later.",
     "alternative": "Each alternative was planned for your rows and this machine. Choosing one changes the "
     "settings it names.",
-    "card": "Only the plan is made for another GPU. The preset stays portable, and the run uses the GPUs it "
+    "gpu": "Only the plan is made for another GPU. The preset stays portable, and the run uses the GPUs it "
     "finds.",
     "name": "The name of the run's directory, and of the run in `tuiftune watch`, `resume` and `compare`.",
     "report": "A process of its own sends the metrics, and training never waits for it.",
@@ -266,7 +266,7 @@ class Plain:
             "": "continue with these values",
             "setting": "change a setting",
             "alternative": "compare alternatives",
-            "card": "plan for another GPU",
+            "gpu": "plan for another GPU",
             "why": "show every value with its reason and source",
         }
         while chosen := self._choose("Use these values?", choices, "", "values"):
@@ -323,8 +323,8 @@ class Plain:
         from tuiftune.wizard.effect import against
 
         assert self._outcome.plan is not None
-        if self.draft.card:
-            say(f"  planned for {self.draft.card}, not for this machine:")
+        if self.draft.gpu:
+            say(f"  planned for {self.draft.gpu}, not for this machine:")
         for line in plan_view.briefly(self._outcome.plan):
             say(f"  {line}")
         advised = self._outcome.advice.advice if self._outcome.advice is not None else ()
@@ -365,9 +365,9 @@ class Plain:
         if chosen and self._planned(changed(self.draft, others[int(chosen)].changes)):
             self._tell()
 
-    def _card(self) -> None:
+    def _gpu(self) -> None:
         """Print the plan for every known GPU, and ask for one of them, with a count."""
-        from tuiftune.hardware import cards
+        from tuiftune.hardware import known_gpus
         from tuiftune.plan.device import parse_gpu
         from tuiftune.wizard.gpu_rows import rows_of
 
@@ -384,16 +384,16 @@ class Plain:
                 says = f"does not fit, needs {size(plan.memory.needs)}"
             say(f"  {row.name}, {size(row.memory)}: {says}")
         while True:
-            now = self.draft.card or "here"
-            text = self._text("GPU as NAME or NAME:COUNT, or 'here' for this machine", now, "card")
+            now = self.draft.gpu or "here"
+            text = self._text("GPU as NAME or NAME:COUNT, or 'here' for this machine", now, "gpu")
             try:
-                card = "" if text == "here" else text
-                if card:
-                    cards.find(parse_gpu(card)[0])
+                gpu = "" if text == "here" else text
+                if gpu:
+                    known_gpus.find(parse_gpu(gpu)[0])
             except UserError as error:
                 say(f"  {error}")
                 continue
-            if self._planned(self.draft.with_(card=card)):
+            if self._planned(self.draft.with_(gpu=gpu)):
                 self._tell()
                 return
 

@@ -24,7 +24,7 @@ _GIB = 1024**3
 # An 8B model in 16 bits is 16 GB to download, plus some checkpoints; a small run needs a few GiB.
 _ROOMY, _TIGHT = 40 * _GIB, 2 * _GIB
 # What a driver and a desktop hold of a GPU that nobody computes on.
-_IDLE_CARD = 2 * _GIB
+_IDLE_GPU = 2 * _GIB
 # CUDA 13 runs on Turing (7.5) and later; Maxwell, Pascal and Volta ended with 12 (its release notes).
 _CUDA_13_LEAST = (7, 5)
 _HOT = {"hw thermal", "sw thermal", "hw slowdown", "power brake"}
@@ -47,7 +47,7 @@ def diagnose(
     """Every finding about machine, GPUs, libraries and disks. `runs`: where runs are to be written."""
     return (
         *_host(machine),
-        *_cards(machine, torch),
+        *_gpus(machine, torch),
         *_libraries(machine, libraries),
         *_disks(machine, runs),
     )
@@ -79,7 +79,7 @@ def _host(machine: Machine) -> Iterator[Finding]:
     )
 
 
-def _cards(machine: Machine, torch: TorchBuild | None) -> Iterator[Finding]:
+def _gpus(machine: Machine, torch: TorchBuild | None) -> Iterator[Finding]:
     if machine.nvml_fault is not None:
         what, _, remedy = machine.nvml_fault.partition(". ")
         yield Finding("cards", "warn", what, remedy)
@@ -92,12 +92,12 @@ def _cards(machine: Machine, torch: TorchBuild | None) -> Iterator[Finding]:
         f"driver {machine.driver or 'unknown'}, supports CUDA up to {machine.cuda or 'unknown'}",
     )
     for gpu in machine.gpus:
-        yield from _card(gpu)
+        yield from _gpu(gpu)
     if torch is not None:
         yield _torch_matches(machine, torch)
 
 
-def _card(gpu: Gpu) -> Iterator[Finding]:
+def _gpu(gpu: Gpu) -> Iterator[Finding]:
     facts = [gpu.name, "memory not reported" if gpu.memory_total is None else format_size(gpu.memory_total)]
     if gpu.compute_capability is not None:
         facts.append("compute capability {}.{}".format(*gpu.compute_capability))
@@ -106,7 +106,7 @@ def _card(gpu: Gpu) -> Iterator[Finding]:
     if gpu.mig_slice_of is not None:
         facts.append(f"slice of GPU {gpu.mig_slice_of}")
     yield Finding("cards", "ok" if gpu.memory_total else "warn", f"{gpu.index}: {', '.join(facts)}")
-    if gpu.memory_used is not None and gpu.memory_used > _IDLE_CARD:
+    if gpu.memory_used is not None and gpu.memory_used > _IDLE_GPU:
         owners = ", ".join(f"{process.name} ({process.pid})" for process in gpu.processes[:3])
         yield Finding(
             "cards",

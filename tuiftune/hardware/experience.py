@@ -31,14 +31,14 @@ class Correction:
     why: str = ""
 
 
-def note(card: str, ratio: float) -> None:
+def note(gpu: str, ratio: float) -> None:
     """Remember one preflight check. A state directory that can't be written to costs only that."""
     if not 0 < ratio < 10:
         return
     document = _read()
-    cards = document.setdefault("cards", {})
-    known = _ratios(cards.get(card))
-    cards[card] = {"ratios": [*known, round(ratio, 4)][-KEPT:], "t": round(time.time(), 3)}
+    gpus = document.setdefault("cards", {})
+    known = _ratios(gpus.get(gpu))
+    gpus[gpu] = {"ratios": [*known, round(ratio, 4)][-KEPT:], "t": round(time.time(), 3)}
     path = _path()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,9 +47,9 @@ def note(card: str, ratio: float) -> None:
         staged.replace(path)
 
 
-def correction(card: str) -> Correction:
+def correction(gpu: str) -> Correction:
     """How to correct a bound on this GPU: raised where a preflight check exceeded it."""
-    ratios = _ratios(_read().get("cards", {}).get(card))
+    ratios = _ratios(_read().get("cards", {}).get(gpu))
     if not ratios or max(ratios) <= 1:
         return Correction()
     factor = min(MOST, max(ratios) * MARGIN)

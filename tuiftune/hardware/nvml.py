@@ -139,7 +139,7 @@ class Nvml:
             mig = None if mode is None else bool(mode[0])
             slices = self._slices(handle) if mig else []
             if not slices:
-                gpus.append(self._card(handle, (position,), len(gpus), mig))
+                gpus.append(self._gpu(handle, (position,), len(gpus), mig))
             for number, part in slices:
                 gpus.append(self._slice(part, handle, (position, number), len(gpus)))
         cuda = self._once(("cuda",), "nvmlSystemGetCudaDriverVersion_v2")
@@ -178,7 +178,7 @@ class Nvml:
             processes=self._processes(part),
         )
 
-    def _card(self, handle: Any, key: tuple[int, ...], index: int, mig: bool | None) -> Gpu:
+    def _gpu(self, handle: Any, key: tuple[int, ...], index: int, mig: bool | None) -> Gpu:
         memory = self._ask("nvmlDeviceGetMemoryInfo", handle)
         use = self._ask("nvmlDeviceGetUtilizationRates", handle)
         return Gpu(

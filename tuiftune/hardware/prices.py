@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import documents
 from tuiftune.errors import UserError
-from tuiftune.hardware.cards import CARDS, find
+from tuiftune.hardware.known_gpus import GPUS, find
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ class Prices:
 def known() -> Prices:
     """Return the prices of the table of GPUs."""
     found = []
-    for card in CARDS:
-        if card.usd_per_hour_low is not None and card.usd_per_hour_high is not None:
-            when, _, source = card.price_date.partition(" (")
+    for gpu in GPUS:
+        if gpu.usd_per_hour_low is not None and gpu.usd_per_hour_high is not None:
+            when, _, source = gpu.price_date.partition(" (")
             found.append(
-                Price(card.name, card.usd_per_hour_low, card.usd_per_hour_high, source.rstrip(")"), when)
+                Price(gpu.name, gpu.usd_per_hour_low, gpu.usd_per_hour_high, source.rstrip(")"), when)
             )
     return Prices(tuple(found))
 

@@ -91,7 +91,7 @@ def place_for(run: RunDir) -> tuple[int, ...] | None:
     wanted = planned.resolved.get("hardware") or {}
     named = wanted.get("gpus")
     count = named if isinstance(named, int) else _processes(wanted)
-    taken = {index for one in others for index in cards_of(one)}
+    taken = {index for one in others for index in gpus_of(one)}
     needs = planned.needs or 0.0
     free = [gpu.index for gpu in gpus if gpu.index not in taken and _has_room(gpu, needs)]
     if isinstance(named, list):
@@ -105,7 +105,7 @@ def running(runs: Iterable[RunDir] | None = None) -> list[RunDir]:
     return [run for run in known if _alive(run.pid_path) or _alive(run.control_path / SUPERVISOR)]
 
 
-def cards_of(run: RunDir) -> tuple[int, ...]:
+def gpus_of(run: RunDir) -> tuple[int, ...]:
     """Return the indices of the GPUs that a running run holds."""
     planned = run.planned()
     if planned.gpu in (CPU, ""):

@@ -129,11 +129,11 @@ def values_of(event: Event) -> dict[str, float]:
         metric = metrics.find(event["type"], key)
         if metric is not None and (value := number(event, key)) is not None:
             found[f"{group}/{metric.name.removeprefix('eval_')}"] = value
-    cards = event.get("gpus")
-    for card in cards if isinstance(cards, list) else ():
-        for metric in metrics.of("card") if isinstance(card, dict) else ():
-            if (value := number(card, metric.key)) is not None:
-                found[f"gpu{whole(card, 'index') or 0}/{metric.name}"] = value
+    gpus = event.get("gpus")
+    for gpu in gpus if isinstance(gpus, list) else ():
+        for metric in metrics.of("card") if isinstance(gpu, dict) else ():
+            if (value := number(gpu, metric.key)) is not None:
+                found[f"gpu{whole(gpu, 'index') or 0}/{metric.name}"] = value
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 

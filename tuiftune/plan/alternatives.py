@@ -175,7 +175,7 @@ def _shorter(
 
 def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Alternative]:
     """A smaller model of the catalog, and the smallest GPU, that the same settings would fit."""
-    from tuiftune.hardware import cards
+    from tuiftune.hardware import known_gpus
     from tuiftune.models import catalogue
     from tuiftune.plan import memory
 
@@ -192,13 +192,13 @@ def _elsewhere(model: BaseModel, device: Device, best: Candidate) -> list[Altern
             break
     needs = best.memory.needs
     bigger = sorted(
-        (card for card in cards.CARDS if card.usable_bytes >= needs), key=lambda card: card.usable_bytes
+        (gpu for gpu in known_gpus.GPUS if gpu.usable_bytes >= needs), key=lambda gpu: gpu.usable_bytes
     )
     if bigger and device.kind == "cuda":
-        card = bigger[0]
-        there = f"{size(card.usable_bytes)} for the {size(needs)} needed"
-        says = f"a GPU with more memory, {card.name}: {there}"
-        found.append(Alternative({"--gpu": card.name}, says, True, needs, None))
+        gpu = bigger[0]
+        there = f"{size(gpu.usable_bytes)} for the {size(needs)} needed"
+        says = f"a GPU with more memory, {gpu.name}: {there}"
+        found.append(Alternative({"--gpu": gpu.name}, says, True, needs, None))
     return found
 
 

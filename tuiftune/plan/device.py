@@ -13,7 +13,7 @@ from tuiftune.figures import size
 from tuiftune.preset.sizes import GIB
 
 if TYPE_CHECKING:
-    from tuiftune.hardware.cards import Card
+    from tuiftune.hardware.known_gpus import KnownGpu
     from tuiftune.hardware.machine import Gpu, Machine
     from tuiftune.preset.schema import Preset
 
@@ -55,7 +55,7 @@ class Device:
     limit: int = sys.maxsize
 
 
-MOST_CARDS = 1024  # of one machine, with much to spare
+MOST_GPUS = 1024  # of one machine, with much to spare
 
 
 def parse_gpu(text: str) -> tuple[str, int | None]:
@@ -68,9 +68,9 @@ def parse_gpu(text: str) -> tuple[str, int | None]:
         raise UserError(
             f"{shown!r} is not a valid number of GPUs", place="--gpu", remedy="write it like H100:2"
         )
-    if len(count.strip().lstrip("0")) > len(str(MOST_CARDS)) or int(count) > MOST_CARDS:
+    if len(count.strip().lstrip("0")) > len(str(MOST_GPUS)) or int(count) > MOST_GPUS:
         raise UserError(
-            f"{shown} GPUs are more than one machine has", place="--gpu", remedy=f"use at most {MOST_CARDS}"
+            f"{shown} GPUs are more than one machine has", place="--gpu", remedy=f"use at most {MOST_GPUS}"
         )
     return name.strip(), int(count)
 
@@ -91,22 +91,22 @@ def device_of(preset: Preset, machine: Machine, gpu: str | None) -> Device:
 
 
 def _named(text: str) -> Device:
-    from tuiftune.hardware import cards
+    from tuiftune.hardware import known_gpus
 
     name, count = parse_gpu(text)
-    card = cards.find(name)
-    usd, priced = _price(card)
+    known = known_gpus.find(name)
+    usd, priced = _price(known)
     return Device(
         kind="cuda",
-        name=card.name,
-        memory=card.memory_bytes,
-        capacity=card.usable_bytes,
+        name=known.name,
+        memory=known.memory_bytes,
+        capacity=known.usable_bytes,
         count=count or 1,
-        flops=card.bf16_tflops * 1e12,
-        bandwidth=card.bandwidth,
-        exchange=card.exchange,
-        bf16=card.compute_capability >= (8, 0),
-        fp8=card.fp8,
+        flops=known.bf16_tflops * 1e12,
+        bandwidth=known.bandwidth,
+        exchange=known.exchange,
+        bf16=known.compute_capability >= (8, 0),
+        fp8=known.fp8,
         source="--gpu",
         usd_per_hour=usd,
         price_basis=priced,
@@ -114,33 +114,33 @@ def _named(text: str) -> Device:
 
 
 def _detected(machine: Machine) -> Device:
-    from tuiftune.hardware import cards, experience
+    from tuiftune.hardware import experience, known_gpus
 
     first: Gpu = machine.gpus[0]
     notes: list[str] = []
     try:
-        card = cards.find(first.name)
+        known = known_gpus.find(first.name)
     except UserError:
-        card = None
+        known = None
     correction = experience.correction(first.name)
     if correction.why:
         notes.append(correction.why)
-    memory = first.memory_total or (card.memory_bytes if card else None)
+    memory = first.memory_total or (known.memory_bytes if known else None)
     if memory is None:
         raise UserError(
             f"the memory of {first.name} cannot be read",
             place="hardware",
             remedy="name the GPU with --gpu NAME",
         )
-    usable = _usable(card, memory)
-    if card is None:
+    usable = _usable(known, memory)
+    if known is None:
         notes.append(
             f"The speed of {first.name} is unknown: an A100's is used, so the time is a rough guess."
         )
-        card = cards.find("A100-80GB")
+        known = known_gpus.find("A100-80GB")
         usd, priced = None, ""
     else:
-        usd, priced = _price(card)
+        usd, priced = _price(known)
     equal = tuple(g for g in machine.gpus if g.name == first.name)
     if len(equal) < len(machine.gpus):
         notes.append(f"The GPUs differ, so the plan is for {first.name} only.")
@@ -161,11 +161,11 @@ def _detected(machine: Machine) -> Device:
         capacity=max(left for _, left in free),
         count=len(equal),
         free=free,
-        flops=card.bf16_tflops * 1e12,
-        bandwidth=card.bandwidth,
-        exchange=card.exchange,
-        bf16=bool(first.bf16 if first.bf16 is not None else card.compute_capability >= (8, 0)),
-        fp8=(first.compute_capability or card.compute_capability) >= cards.FP8_SINCE,
+        flops=known.bf16_tflops * 1e12,
+        bandwidth=known.bandwidth,
+        exchange=known.exchange,
+        bf16=bool(first.bf16 if first.bf16 is not None else known.compute_capability >= (8, 0)),
+        fp8=(first.compute_capability or known.compute_capability) >= known_gpus.FP8_SINCE,
         source="detected",
         notes=tuple(notes),
         correction=correction.factor,
@@ -174,10 +174,10 @@ def _detected(machine: Machine) -> Device:
     )
 
 
-def _usable(card: Card | None, memory: int) -> int:
+def _usable(known: KnownGpu | None, memory: int) -> int:
     """What CUDA gives of a GPU: by the table where it is in it, else all that the driver counts."""
-    alike = card is not None and abs(card.memory_bytes - memory) <= 0.02 * memory  # 3080s have 10 or 12 GB
-    return card.usable_bytes if card is not None and alike else memory
+    alike = known is not None and abs(known.memory_bytes - memory) <= 0.02 * memory  # 3080s have 10 or 12 GB
+    return known.usable_bytes if known is not None and alike else memory
 
 
 def _free(gpu: Gpu, usable: int) -> int:
@@ -206,12 +206,12 @@ def _cpu(machine: Machine) -> Device:
     )
 
 
-def _price(card: Card) -> tuple[float | None, str]:
+def _price(known: KnownGpu) -> tuple[float | None, str]:
     """The middle of the table's range for one GPU, in US dollars an hour; and the range with its date."""
-    low, high = card.usd_per_hour_low, card.usd_per_hour_high
+    low, high = known.usd_per_hour_low, known.usd_per_hour_high
     if low is None or high is None:
         return None, ""
-    date = card.price_date
+    date = known.price_date
     return (
         low + high
     ) / 2, f"${low:.2f}–{high:.2f} an hour as of {date}{age_of(date, time.gmtime().tm_year)}"

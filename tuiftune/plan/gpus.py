@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
-from tuiftune.hardware.cards import CARDS
+from tuiftune.hardware.known_gpus import GPUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,24 +58,24 @@ def choices(
     """
     found: list[Choice] = []
     made = 0
-    for card in CARDS:
+    for gpu in GPUS:
         for count in counts:
             made += 1
             if watch:
                 watch(made)
             try:
-                one = plan(f"{card.name}:{count}")
+                one = plan(f"{gpu.name}:{count}")
             except UserError:
-                if card is CARDS[0] and count == counts[0]:
+                if gpu is GPUS[0] and count == counts[0]:
                     raise  # the preset itself can't be planned
                 continue
             used = int(one.gpu.get("count") or 1)
             if used != count:  # the plan leaves the others idle
                 continue
-            offers: list[Price | None] = [*prices.of(card.name)] or [None]
+            offers: list[Price | None] = [*prices.of(gpu.name)] or [None]
             found += [
                 Choice(
-                    card.name,
+                    gpu.name,
                     count,
                     one.fits,
                     one.resolved.method.technique,

@@ -62,7 +62,7 @@ class Larger:
 class Sharded:
     """Full fine-tuning where all GPUs share one model (FSDP2), next to a plan that does without."""
 
-    cards: int
+    cards: int  # words: ok (a key of plan.json)
     fits: bool
     memory: Memory  # of each GPU
     tokens_per_second: float

@@ -78,7 +78,7 @@ def _counted(preset: Preset, device: Device) -> tuple[Spread, ...]:
     if device.kind == "cpu":
         return (_on_processor(device, 1 if processes == "auto" else processes),)
     if gpus == "auto" and processes == "auto":
-        return tuple(_on_cards(device, number) for number in _numbers(preset, device))
+        return tuple(_on_gpus(device, number) for number in _numbers(preset, device))
     count, place = (processes, "hardware.processes") if gpus == "auto" else (_number(gpus), "hardware.gpus")
     assert count != "auto"
     if processes not in ("auto", count):
@@ -95,7 +95,7 @@ def _counted(preset: Preset, device: Device) -> tuple[Spread, ...]:
             place=place,
             remedy=f"use at most {device.count}",
         )
-    return (_on_cards(device, count, gpus if isinstance(gpus, list) else None),)
+    return (_on_gpus(device, count, gpus if isinstance(gpus, list) else None),)
 
 
 def reasons(
@@ -176,7 +176,7 @@ def _on_processor(device: Device, copies: int) -> Spread:
     return Spread(copies, part, 1, DDP)
 
 
-def _on_cards(device: Device, count: int, asked: list[int] | None = None) -> Spread:
+def _on_gpus(device: Device, count: int, asked: list[int] | None = None) -> Spread:
     """The fullest GPU decides what each may hold. Those in use come last, unless asked for."""
     parallel = DDP if count > 1 else NONE
     if not device.free:
@@ -190,12 +190,12 @@ def _on_cards(device: Device, count: int, asked: list[int] | None = None) -> Spr
                 remedy=f"use one of {', '.join(map(str, sorted(there)))}",
             )
     by_use = sorted(there, key=lambda index: (device.memory - there[index] > BUSY, index))
-    cards = asked or sorted(by_use[:count])
-    free = min(there[index] for index in cards)
+    gpus = asked or sorted(by_use[:count])
+    free = min(there[index] for index in gpus)
     first = list(there)[:count]
     return Spread(
         count,
         replace(device, capacity=min(device.limit, free)),
-        asked or (count if cards == first else cards),
+        asked or (count if gpus == first else gpus),
         parallel,
     )

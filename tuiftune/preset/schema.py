@@ -47,8 +47,8 @@ DataFormat = Literal[
 
 Steps = Annotated[int, Field(gt=0), at_most(1_000_000_000)]
 Tokens = Annotated[int, Field(gt=0), at_most(1 << 24)]
-Cards = Annotated[int, Field(gt=0), at_most(1024)]
-CardIndex = Annotated[int, Field(ge=0), at_most(1023)]
+Gpus = Annotated[int, Field(gt=0), at_most(1024)]
+GpuIndex = Annotated[int, Field(ge=0), at_most(1023)]
 CountOrNone = Annotated[int, Field(ge=0), at_most(1_000_000)]
 Money = Annotated[float, Field(gt=0), at_most(1_000_000_000)]
 
@@ -280,10 +280,10 @@ class EvaluationSection(Section):
 class HardwareSection(Section):
     """The GPUs to use."""
 
-    gpus: Auto | Cards | Annotated[list[CardIndex], Field(min_length=1)] = Field(
+    gpus: Auto | Gpus | Annotated[list[GpuIndex], Field(min_length=1)] = Field(
         "auto", description="number of GPUs, or their indices; see parallel for how they share the training"
     )
-    processes: Auto | Cards = Field(
+    processes: Auto | Gpus = Field(
         "auto", description="data parallel processes, one per GPU; auto: 1 without a GPU"
     )
     parallel: Literal["auto", "none", "ddp", "fsdp", "fsdp_offload"] = Field(
@@ -299,7 +299,7 @@ class HardwareSection(Section):
 
     @field_validator("gpus")
     @classmethod
-    def _each_card_once(cls, value: str | int | list[int]) -> str | int | list[int]:
+    def _each_gpu_once(cls, value: str | int | list[int]) -> str | int | list[int]:
         if isinstance(value, list) and len(set(value)) != len(value):
             raise ValueError("the same GPU is listed twice")
         return value

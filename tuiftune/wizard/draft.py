@@ -41,7 +41,7 @@ class Draft:
     taken: Mapping[str, Value] = field(default_factory=dict)
     source: str = ""
     name: str = ""
-    card: str = ""
+    gpu: str = ""
     save_as: str = ""
 
     def with_(self, **changes: Any) -> Draft:

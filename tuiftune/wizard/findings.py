@@ -62,22 +62,22 @@ class Findings:
         """Return this machine, with the GPUs that the draft names instead of its own."""
         from dataclasses import replace
 
-        from tuiftune.hardware import cards
+        from tuiftune.hardware import known_gpus
         from tuiftune.hardware.machine import Gpu
         from tuiftune.plan.device import parse_gpu
 
         machine = self.machine()
-        if not draft.card:
+        if not draft.gpu:
             return machine
-        name, number = parse_gpu(draft.card)
-        card = cards.find(name)
+        name, number = parse_gpu(draft.gpu)
+        gpu = known_gpus.find(name)
         gpus = [
             Gpu(
                 index=index,
-                name=card.name,
-                memory_total=card.memory_bytes,
-                memory_free=card.usable_bytes,
-                compute_capability=card.compute_capability,
+                name=gpu.name,
+                memory_total=gpu.memory_bytes,
+                memory_free=gpu.usable_bytes,
+                compute_capability=gpu.compute_capability,
             )
             for index in range(number or 1)
         ]
@@ -180,9 +180,9 @@ class Findings:
         model = self.model(preset.model.base, preset.model.revision)
         facts = self.facts(draft, model)
         inputs = Inputs(preset, self.machine(), model, self.dataset(draft), facts)
-        card = draft.card or None
-        key = (preset.model_dump_json(), _data_key(draft), card)
-        plan: Plan = self._once("plan", key, lambda: inputs.plan(card))
+        gpu = draft.gpu or None
+        key = (preset.model_dump_json(), _data_key(draft), gpu)
+        plan: Plan = self._once("plan", key, lambda: inputs.plan(gpu))
         return plan
 
 

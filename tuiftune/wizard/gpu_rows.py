@@ -18,7 +18,7 @@ NUMBERS = (1, 2, 4, 8)  # of equal GPUs
 
 
 @dataclass(frozen=True, slots=True)
-class CardRow:
+class GpuRow:
     """The plan for one kind of GPU.
 
     Attributes:
@@ -28,7 +28,7 @@ class CardRow:
         plan: None if there is none; then `fault` says why.
     """
 
-    card: str
+    gpu: str
     name: str
     memory: int
     plan: Plan | None
@@ -39,30 +39,30 @@ class CardRow:
         return self.plan is not None and self.plan.fits
 
 
-def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[CardRow]:
+def rows_of(findings: Findings, draft: Draft, number: int) -> Iterator[GpuRow]:
     """Yield this machine, then every known GPU, smallest first, `number` of each. Raises UserError.
 
     Each is one plan, about 10 ms; plans are not cached.
     """
-    from tuiftune.hardware import cards
+    from tuiftune.hardware import known_gpus
     from tuiftune.plan.resolve import make_plan
     from tuiftune.wizard.recommend import recommend
 
     model = findings.model_of(draft)
     facts = findings.facts(draft, model)
 
-    def planned(card: str, name: str, memory: int) -> CardRow:
-        there = draft.with_(card=card)
+    def planned(gpu: str, name: str, memory: int) -> GpuRow:
+        there = draft.with_(gpu=gpu)
         machine = findings.machine_of(there)
         try:
             preset = recommend(draft.answers, machine, model, facts).apply(there).preset()
-            plan = make_plan(preset, machine, model, facts, gpu=card or None)
+            plan = make_plan(preset, machine, model, facts, gpu=gpu or None)
         except UserError as error:
-            return CardRow(card, name, memory, None, str(error))
-        return CardRow(card, name, memory or int(plan.gpu["memory_total"]), plan)
+            return GpuRow(gpu, name, memory, None, str(error))
+        return GpuRow(gpu, name, memory or int(plan.gpu["memory_total"]), plan)
 
     machine = findings.machine()
     yield planned("", "this machine", (machine.gpus[0].memory_total or 0) if machine.gpus else machine.memory)
-    known = sorted(cards.CARDS, key=lambda card: (card.memory_bytes, card.bf16_tflops))
-    for card in known:
-        yield planned(card.name if number == 1 else f"{card.name}:{number}", card.name, card.memory_bytes)
+    known = sorted(known_gpus.GPUS, key=lambda gpu: (gpu.memory_bytes, gpu.bf16_tflops))
+    for gpu in known:
+        yield planned(gpu.name if number == 1 else f"{gpu.name}:{number}", gpu.name, gpu.memory_bytes)

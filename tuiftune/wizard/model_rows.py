@@ -93,7 +93,7 @@ def fits_of(findings: Findings, draft: Draft, rows: list[ModelRow]) -> Iterator[
     from tuiftune.plan.device import device_of
 
     preset = draft.preset()
-    device = device_of(preset, findings.machine(), draft.card or None)
+    device = device_of(preset, findings.machine(), draft.gpu or None)
     facts = findings.facts(draft, findings.model_of(draft))
     length = min(preset.data.max_length, facts.longest)
     for row in rows:

@@ -203,7 +203,7 @@ def changed(draft: Draft, changes: Mapping[str, Any]) -> Draft:
     """Return the draft with the changes of an alternative, which may name another model or GPU."""
     for key, value in changes.items():
         if key in ("model.base", "--gpu"):
-            draft = draft.with_(**{"model" if key == "model.base" else "card": value})
+            draft = draft.with_(**{"model" if key == "model.base" else "gpu": value})
         else:
             draft = draft.override(key, value)
     return draft

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import stages, techniques
 from tuiftune.errors import UserError
-from tuiftune.figures import cards, count, money, plural, roughly, size
+from tuiftune.figures import count, gpus_named, money, plural, roughly, size
 from tuiftune.hub.fetch import free_bytes
 from tuiftune.models.download import roughly as roughly_bytes
 from tuiftune.wizard.settings import written
@@ -122,7 +122,7 @@ def _method(draft: Draft, facts: DataFacts, plan: Plan) -> Line:
 def _cost(draft: Draft, plan: Plan) -> Line:
     capacity = int(plan.gpu.get("memory_available") or plan.gpu.get("memory_total") or 0)
     kind = "RAM" if plan.gpu.get("kind") == "cpu" else "GPU memory"
-    parts = [f"on {cards(draft.card)}, not on this machine"] if draft.card else []
+    parts = [f"on {gpus_named(draft.gpu)}, not on this machine"] if draft.gpu else []
     parts.append(plural(plan.steps, "step"))
     parts.append(
         f"{roughly(plan.seconds)} predicted" if plan.seconds else "time unknown before the first steps"
@@ -130,7 +130,7 @@ def _cost(draft: Draft, plan: Plan) -> Line:
     if plan.usd is not None:
         parts.append(money(plan.usd))
     parts.append(f"{size(plan.memory.needs)} of {size(capacity)} {kind}")
-    level = "error" if not plan.fits else "warning" if plan.near_limit or draft.card else ""
+    level = "error" if not plan.fits else "warning" if plan.near_limit or draft.gpu else ""
     return Line("cost", ", ".join(parts), level)
 
 

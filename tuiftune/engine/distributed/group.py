@@ -57,10 +57,10 @@ class Group:
 
         here = int(os.environ.get("LOCAL_WORLD_SIZE") or self.size)  # of them on this machine
         if device == "cuda":
-            cards = torch.cuda.device_count()
-            if cards < here:
+            gpus = torch.cuda.device_count()
+            if gpus < here:
                 raise UserError(
-                    f"the plan is for {here} GPUs of one machine, but PyTorch finds {cards} here",
+                    f"the plan is for {here} GPUs of one machine, but PyTorch finds {gpus} here",
                     place="hardware.gpus",
                     remedy="plan a new run on this machine, or make the GPUs visible (CUDA_VISIBLE_DEVICES)",
                 )

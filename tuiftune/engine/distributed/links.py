@@ -135,7 +135,7 @@ def _measured(device: str) -> tuple[int, float]:
 
 def _expected(sides: list[Side]) -> float | None:
     """Bytes a second that the plan counts with; None on a CPU, over several machines, or for unknown GPUs."""
-    from tuiftune.hardware.cards import find
+    from tuiftune.hardware.known_gpus import find
 
     names = {one.gpu for one in sides}
     name = names.pop()

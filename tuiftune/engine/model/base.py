@@ -11,7 +11,7 @@ from tuiftune import paths
 from tuiftune.data.chat.local import eos_ids, read_document
 from tuiftune.engine.training.attention import keep_rows_apart
 from tuiftune.errors import UserError
-from tuiftune.hardware.cards import FP8_SINCE
+from tuiftune.hardware.known_gpus import FP8_SINCE
 from tuiftune.models import weights
 from tuiftune.models.kinds import kind_of
 from tuiftune.plan.attention import VARLEN

@@ -27,7 +27,7 @@ MEASURED = 5  # steps
 STUCK_TIMES = 20  # times the usual step
 STUCK_LONGEST = 3  # times the longest step so far: shapes that are new compile again
 BUSY, IDLE = 90, 5  # percent: a GPU that waits in an exchange computes all the time, the awaited one doesn't
-CARD_FIELDS = (
+GPU_FIELDS = (
     "index",
     "name",
     "utilisation",
@@ -98,14 +98,14 @@ def share_of(limit: int, total: int) -> float:
     return min(1.0, max(limit, 1) / total)
 
 
-def show_only(cards: int | list[int] | str, count: int) -> None:
+def show_only(gpus: int | list[int] | str, count: int) -> None:
     """Show PyTorch as many GPUs as there are processes, before it is imported. All see the same ones: they
     reach into one another's memory.
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as NVML numbers them
-    wanted = [str(card) for card in cards] if isinstance(cards, list) else []
-    given = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
-    chosen = (wanted or given or [str(card) for card in range(count)])[:count]
+    wanted = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
+    given = [gpu for gpu in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+    chosen = (wanted or given or [str(gpu) for gpu in range(count)])[:count]
     if os.environ.get("CUDA_VISIBLE_DEVICES") != "":  # empty means that no GPU is to be used
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
 
@@ -191,7 +191,7 @@ class Pulse:
                 self._report.warning(
                     "stuck",
                     f"step {self._report.step + 1} has taken {stuck:.0f} s, much longer than earlier steps"
-                    + idle_among(_cards()),
+                    + idle_among(_gpus()),
                     "a GPU or disk may be stuck: see `tuiftune logs`; kill the run with `tuiftune stop "
                     "--kill`, "
                     "then continue with `tuiftune resume`",
@@ -220,7 +220,7 @@ class Pulse:
             memory = psutil.virtual_memory()
             self._report.emit(
                 "gpu",
-                gpus=_cards(),
+                gpus=_gpus(),
                 cpu=psutil.cpu_percent(None),
                 host_memory_used=memory.total - memory.available,
                 host_memory_total=memory.total,
@@ -245,7 +245,7 @@ def _free(place: Path) -> int | None:
         return None
 
 
-def _cards() -> list[dict[str, Any]]:
+def _gpus() -> list[dict[str, Any]]:
     from tuiftune.hardware.nvml import read_gpus
 
-    return [{key: getattr(gpu, key) for key in CARD_FIELDS} for gpu in read_gpus().gpus]
+    return [{key: getattr(gpu, key) for key in GPU_FIELDS} for gpu in read_gpus().gpus]

@@ -344,7 +344,7 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
 
     cuda = torch.cuda.is_available()
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    cards = torch.cuda.get_rng_state_all() if cuda else []
+    gpus = torch.cuda.get_rng_state_all() if cuda else []
     optimizer: Any = trainer.optimizer
     rates = [group["lr"] for group in optimizer.param_groups]
     state = copy.deepcopy(trainer.state)
@@ -377,4 +377,4 @@ def _nothing_stays(trainer: RunTrainer, *, adapted: bool) -> Iterator[None]:
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
         if cuda:
-            torch.cuda.set_rng_state_all(cards)
+            torch.cuda.set_rng_state_all(gpus)

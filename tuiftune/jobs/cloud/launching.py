@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
-from tuiftune.hardware import cards, prices
+from tuiftune.hardware import known_gpus, prices
 from tuiftune.jobs import place
 from tuiftune.jobs.cloud import program, record
 from tuiftune.jobs.cloud.record import Record
@@ -51,7 +51,7 @@ def parse(on: str) -> str | None:
     if not asked:
         return None
     name, count = parse_gpu(asked)
-    return f"{cards.find(name).name}:{count or 1}"
+    return f"{known_gpus.find(name).name}:{count or 1}"
 
 
 def prepare(
@@ -118,7 +118,7 @@ def own_prices() -> prices.Prices | None:
 def own_hourly(table: prices.Prices, gpu: str, *, spot: bool) -> float | None:
     """Dollars an hour by one's own table. UserError where its price is too old to hold a budget by."""
     name, count = parse_gpu(gpu)
-    known = [one for one in table.of(cards.find(name).name) if one.spot == spot]
+    known = [one for one in table.of(known_gpus.find(name).name) if one.spot == spot]
     if not known:
         return None
     price = min(known, key=lambda one: one.low)

@@ -79,8 +79,8 @@ class Machine:
         """Return what a person is told of it."""
         kinds = dict.fromkeys(gpu.name for gpu in self.gpus)
         count = {kind: sum(gpu.name == kind for gpu in self.gpus) for kind in kinds}
-        cards = ", ".join(f"{count[kind]} × {printable(kind)}" for kind in kinds)
-        gpus = f"{cards}, driver {printable(self.gpus[0].driver)}" if self.gpus else "no NVIDIA GPU"
+        named = ", ".join(f"{count[kind]} × {printable(kind)}" for kind in kinds)
+        gpus = f"{named}, driver {printable(self.gpus[0].driver)}" if self.gpus else "no NVIDIA GPU"
         python = f"Python {self.python_version}" if self.python else "Python comes with uv"
         told = [f"{self.host}: {gpus}; {size(self.free)} free in {self.place}; {python}"]
         if abs(self.skew) >= SKEW_SECONDS:

@@ -13,7 +13,7 @@ from tuiftune import paths, trackers
 from tuiftune.data.read.hub import looks_like_id
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import money, size
-from tuiftune.hardware import cards, prices
+from tuiftune.hardware import known_gpus, prices
 from tuiftune.jobs import place as places_to_copy
 from tuiftune.jobs.rented import equip, inputs, machine, pulling, record, step
 from tuiftune.jobs.rented import line as lines
@@ -162,7 +162,7 @@ def price_of(found: Machine, preset: Preset) -> str:
     if own is not None:
         return f"price: {money(own)}/hour, yours{cap}"
     try:
-        names = [cards.find(gpu.name).name for gpu in found.gpus]
+        names = [known_gpus.find(gpu.name).name for gpu in found.gpus]
     except UserError:
         names = []
     listed = [price for name in names for price in prices.known().of(name)[:1]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from tuiftune.errors import UserError
-from tuiftune.hardware.cards import find
+from tuiftune.hardware.known_gpus import find
 
 # The same GPU has several names in SkyPilot's catalogs, by its cloud.
 SKY = {

@@ -146,7 +146,7 @@ def uses_idle(free: float, total: float, planned: Planned) -> Faster | None:
     return next((one for one in planned.faster if one.times >= WORTH and least < one.extra <= most), None)
 
 
-def _trained_on_cards(state: RunState, planned: Planned) -> bool:
+def _trained_on_gpus(state: RunState, planned: Planned) -> bool:
     return bool(state.gpus) and all(len(state.gpu_curves[gpu.index].latest) >= READINGS for gpu in state.gpus)
 
 
@@ -155,23 +155,23 @@ def _filled(state: RunState, planned: Planned) -> bool:
     return bool(seen) and state.step >= SETTLED_STEPS and all(curve.count >= READINGS for curve in seen)
 
 
-def _has_cards(state: RunState, planned: Planned) -> bool:
+def _has_gpus(state: RunState, planned: Planned) -> bool:
     return state.end is None and bool(state.gpus)
 
 
 def _now(state: RunState, planned: Planned) -> bool:
-    return state.end is None and _trained_on_cards(state, planned)
+    return state.end is None and _trained_on_gpus(state, planned)
 
 
 RULES = (
-    Rule("GPU", _throttled, _now, _has_cards),
-    Rule("GPU", _idle, _now, _has_cards),
+    Rule("GPU", _throttled, _now, _has_gpus),
+    Rule("GPU", _idle, _now, _has_gpus),
     Rule(
         "data",
         _data_bound,
         lambda state, _: len(state.curves["data_wait"]) >= DATA_STEPS,
         lambda state, _: state.end is None and len(state.curves["data_wait"]) > 0,
     ),
-    Rule("memory", _memory, _filled, _has_cards),
-    Rule("memory", _tight, _now, _has_cards),
+    Rule("memory", _memory, _filled, _has_gpus),
+    Rule("memory", _tight, _now, _has_gpus),
 )

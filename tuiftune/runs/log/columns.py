@@ -28,7 +28,7 @@ class Name(NamedTuple):
     """Of a column: kind of event, index of the GPU, None for what is no GPU's, and the field."""
 
     kind: str
-    card: int | None
+    gpu: int | None
     field: str
 
 
@@ -79,7 +79,7 @@ class Columns:
         if kind == "step" and not all(complete.get(field) for field in metrics.VITAL):
             self.not_a_number += _where(places, events, _not_a_number)
         elif kind == "gpu":
-            self._cards(places, events)
+            self._gpus(places, events)
         elif kind in ("checkpoint", "start"):
             self.partings += places
         elif kind == "phase":
@@ -100,23 +100,23 @@ class Columns:
         seen += values
         return complete
 
-    def _cards(self, places: Sequence[int], events: Sequence[Event]) -> None:
+    def _gpus(self, places: Sequence[int], events: Sequence[Event]) -> None:
         found: dict[int, tuple[list[int], list[Event]]] = {}
         for at, event in zip(places, events, strict=True):
-            for card in cards_of(event):
-                index = card.get("index")
-                index = index if type(index) is int else whole(card, "index") or 0
-                at_card, cards = found.setdefault(index, ([], []))
-                at_card.append(at)
-                cards.append(card)
-        for index, (at_card, cards) in found.items():
+            for gpu in gpus_of(event):
+                index = gpu.get("index")
+                index = index if type(index) is int else whole(gpu, "index") or 0
+                at_gpu, gpus = found.setdefault(index, ([], []))
+                at_gpu.append(at)
+                gpus.append(gpu)
+        for index, (at_gpu, gpus) in found.items():
             for field in _drawn("card", ()):
-                self._note(Name("gpu", index, field), at_card, cards)
-            causes = [card.get("throttle") for card in cards]
+                self._note(Name("gpu", index, field), at_gpu, gpus)
+            causes = [gpu.get("throttle") for gpu in gpus]
             if any(causes):
                 self.throttled.setdefault(index, []).extend(
                     (at, tuple(map(str, told)))
-                    for at, told in zip(at_card, causes, strict=True)
+                    for at, told in zip(at_gpu, causes, strict=True)
                     if told and isinstance(told, list)
                 )
 
@@ -175,12 +175,12 @@ def _not_a_number(event: Event) -> bool:
     return any(f"{key}_text" in event for key in metrics.VITAL)
 
 
-def cards_of(event: Event) -> list[Event]:
+def gpus_of(event: Event) -> list[Event]:
     """The entries of a `gpu` event that are any."""
-    cards = event.get("gpus")
-    if type(cards) is list and len(cards) == 1 and type(cards[0]) is dict:
-        return cards
-    return [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
+    gpus = event.get("gpus")
+    if type(gpus) is list and len(gpus) == 1 and type(gpus[0]) is dict:
+        return gpus
+    return [gpu for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
 
 
 def parsed(line: bytes) -> Event:

@@ -70,10 +70,10 @@ class Stretch:
             curves=_spliced(state.curves, near.curves),
             time_curves=_spliced(state.time_curves, near.time_curves),
             gpu_curves={
-                index: replace(card, curves=_spliced(card.curves, near.gpu_curves[index].curves))
+                index: replace(gpu, curves=_spliced(gpu.curves, near.gpu_curves[index].curves))
                 if index in near.gpu_curves
-                else card
-                for index, card in state.gpu_curves.items()
+                else gpu
+                for index, gpu in state.gpu_curves.items()
             },
         )
 

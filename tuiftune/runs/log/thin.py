@@ -106,18 +106,18 @@ def _partial(
     """The extremes among the readings of one kind from `first` to `last`, which is kept whole: the place of
     the reading that each was taken from, and a line that holds it."""
     parts: dict[int, dict[int | None, dict[str, Any]]] = {}
-    for (_, card, field), found in columns.extremes(kind, first, last + 1):
+    for (_, gpu, field), found in columns.extremes(kind, first, last + 1):
         for at, value in ((found.low_at, found.low), (found.high_at, found.high)):
             if found.last_at < last or value != found.last:
-                parts.setdefault(at, {}).setdefault(card, {})[field] = value
-    for card, told in columns.throttled.items() if kind == "gpu" else ():
+                parts.setdefault(at, {}).setdefault(gpu, {})[field] = value
+    for gpu, told in columns.throttled.items() if kind == "gpu" else ():
         earlier = told[bisect_left(told, (first,)) : bisect_left(told, (last,))]
         if earlier:
             at, causes = earlier[0]
             times = Counter(cause for _, causes in earlier for cause in causes)
-            parts.setdefault(at, {}).setdefault(card, {}).update({"throttle": causes, CAUSES: times})
-    for at, by_card in parts.items():
+            parts.setdefault(at, {}).setdefault(gpu, {}).update({"throttle": causes, CAUSES: times})
+    for at, by_gpu in parts.items():
         event = event_at(at)
-        slim = {key: event[key] for key in HEAD if key in event} | by_card.pop(None, {})
-        cards = [{"index": card, **values} for card, values in by_card.items()]
-        yield at, json.dumps({**slim, "gpus": cards, PARTIAL: True}, separators=(",", ":")).encode()
+        slim = {key: event[key] for key in HEAD if key in event} | by_gpu.pop(None, {})
+        gpus = [{"index": gpu, **values} for gpu, values in by_gpu.items()]
+        yield at, json.dumps({**slim, "gpus": gpus, PARTIAL: True}, separators=(",", ":")).encode()

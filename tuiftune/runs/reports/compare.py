@@ -181,8 +181,8 @@ def _peak(state: RunState) -> float | None:
     """What the trainer measured, as the plan predicts it; else the fullest GPU as its driver saw it."""
     if state.time_curves["device"].highest is not None:
         return state.time_curves["device"].highest
-    cards = (card.curves["memory_used"].highest for card in state.gpu_curves.values())
-    return max((highest for highest in cards if highest is not None), default=None)
+    gpus = (gpu.curves["memory_used"].highest for gpu in state.gpu_curves.values())
+    return max((highest for highest in gpus if highest is not None), default=None)
 
 
 def _settings(run: RunDir) -> dict[str, Any]:

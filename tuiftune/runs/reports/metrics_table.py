@@ -76,7 +76,7 @@ class Table:
 
     run: RunDir
     events: int = 0
-    cards: list[int] = field(default_factory=list)
+    gpus: list[int] = field(default_factory=list)
     repeats: list[tuple[int, int]] = field(default_factory=list)  # (event, step that it went back to)
     watch: Watch | None = None
     unregistered: dict[str, Metric] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Table:
     def of(cls, run: RunDir, watch: Watch | None = None) -> Table:
         """Look through the log once. UserError if nothing was measured yet."""
         table = cls(run, watch=watch)
-        step, measured, cards = 0, False, set()
+        step, measured, gpus = 0, False, set()
         for event in _events(run):
             table.events += 1
             if watch:
@@ -100,17 +100,17 @@ class Table:
                     table.repeats.append((table.events, at))
                 step = at
             elif kind == "gpu":
-                cards |= {index for index, _ in _cards(event)}
+                gpus |= {index for index, _ in _gpus(event)}
         if not measured:
             raise UserError("no metrics yet", place=run.name, remedy="wait for its first step")
-        table.cards = sorted(cards)
+        table.gpus = sorted(gpus)
         return table
 
     @property
     def columns(self) -> list[str]:
         named = [metric.name for kind in KINDS for metric in metrics.of(kind)]
-        cards = [f"gpu{index}_{metric.name}" for index in self.cards for metric in metrics.of("card")]
-        return [*FIRST, *named, *sorted(self.unregistered), *cards]
+        gpus = [f"gpu{index}_{metric.name}" for index in self.gpus for metric in metrics.of("card")]
+        return [*FIRST, *named, *sorted(self.unregistered), *gpus]
 
     def rows(self) -> Iterator[dict[str, Cell]]:
         """One mapping of columns to values an event; columns without a value are left out."""
@@ -151,10 +151,10 @@ class Table:
             if metric.registered or metric.name in self.unregistered:
                 value = number(event, metric.key)
                 row[metric.name] = int(value) if metric.whole and value is not None else value
-        for index, card in _cards(event) if kind == "gpu" else ():
+        for index, gpu in _gpus(event) if kind == "gpu" else ():
             for metric in metrics.of("card"):
-                row[f"gpu{index}_{metric.name}"] = number(card, metric.key)
-            causes = card.get("throttle")
+                row[f"gpu{index}_{metric.name}"] = number(gpu, metric.key)
+            causes = gpu.get("throttle")
             row[f"gpu{index}_throttle"] = ";".join(map(str, causes)) if isinstance(causes, list) else None
         return {column: value for column, value in row.items() if value is not None}
 
@@ -186,7 +186,7 @@ def _jsonl(table: Table, file: TextIO) -> int:
 def _parquet(table: Table, file: BinaryIO) -> int:
     import polars
 
-    texts = {*TEXTS, *(f"gpu{index}_throttle" for index in table.cards)}
+    texts = {*TEXTS, *(f"gpu{index}_throttle" for index in table.gpus)}
     whole_numbers = {"step", *(metric.name for metric in metrics.METRICS if metric.whole)}
     kinds = {
         column: polars.String
@@ -218,8 +218,8 @@ def _measured(event: Event) -> Iterator[Metric]:
             yield metric
 
 
-def _cards(event: Event) -> Iterator[tuple[int, dict[str, Any]]]:
-    cards = event.get("gpus")
-    for card in cards if isinstance(cards, list) else ():
-        if isinstance(card, dict):
-            yield whole(card, "index") or 0, card
+def _gpus(event: Event) -> Iterator[tuple[int, dict[str, Any]]]:
+    gpus = event.get("gpus")
+    for gpu in gpus if isinstance(gpus, list) else ():
+        if isinstance(gpu, dict):
+            yield whole(gpu, "index") or 0, gpu

@@ -180,10 +180,10 @@ class GpuCurves:
     latest: deque[GpuReading] = field(default_factory=lambda: deque(maxlen=GPU_LATEST))  # while training
 
     def mark(
-        self, seconds: float, card: Mapping[str, Any], causes: Mapping[str, int], slowed: bool | None
+        self, seconds: float, gpu: Mapping[str, Any], causes: Mapping[str, int], slowed: bool | None
     ) -> None:
         """Put what is known of a reading on the curves; `causes` counts the readings that it stands for."""
-        mark(self.curves, "card", card, seconds)
+        mark(self.curves, "card", gpu, seconds)
         if slowed is not None:
             self.curves.add(metrics.BY_FIELD["card", "throttle"], seconds, float(slowed))
         for cause, times in causes.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import real
-from tuiftune.runs.log.columns import cards_of
+from tuiftune.runs.log.columns import gpus_of
 from tuiftune.runs.log.events import OLD_PHASES, is_preflight
 from tuiftune.runs.log.thin import CAUSES, PARTIAL
 from tuiftune.runs.state.eta import Pace
@@ -264,12 +264,12 @@ class RunState(Steps):
         partial = bool(event.get(PARTIAL))
         training = self.phase.name == "training" and self.pace.seconds_per_step is not None
         readings = []
-        for card in cards_of(event):
-            readings.append(reading := gpu_reading(card))
+        for gpu in gpus_of(event):
+            readings.append(reading := gpu_reading(gpu))
             curves = self.gpu_curves.setdefault(reading.index, GpuCurves())
-            told = part(card, CAUSES) if partial else dict.fromkeys(reading.throttle, 1)
+            told = part(gpu, CAUSES) if partial else dict.fromkeys(reading.throttle, 1)
             causes = {str(name): whole(told, name) or 0 for name in told}
-            curves.mark(self.seconds, card, causes, bool(reading.throttle) or (None if partial else False))
+            curves.mark(self.seconds, gpu, causes, bool(reading.throttle) or (None if partial else False))
             if training and not partial:
                 curves.latest.append(reading)
         if partial:

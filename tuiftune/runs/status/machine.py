@@ -34,7 +34,7 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
     """Each GPU in a line, then the CPU."""
     for gpu in state.gpus:
         harmful = [cause for cause in gpu.throttle if cause.lower() not in BY_DESIGN]
-        yield Fact("machine", f"GPU {gpu.index}", card_line(gpu), _why(gpu), "warning" if harmful else "")
+        yield Fact("machine", f"GPU {gpu.index}", gpu_line(gpu), _why(gpu), "warning" if harmful else "")
     if (links := state.links) is not None and links.rate is not None:
         basis = "" if links.expected is None else "; the expected value is that of the plan's table of GPUs"
         yield Fact(
@@ -62,7 +62,7 @@ def facts(state: RunState, planned: Planned) -> Iterator[Fact]:
         )
 
 
-def card_line(gpu: GpuReading) -> str:
+def gpu_line(gpu: GpuReading) -> str:
     """ "93% busy, 71.0 GiB of 141 GiB, 612 W, 61 °C, power cap"; what isn't known is left out."""
     parts = [] if gpu.utilisation is None else [f"{gpu.utilisation:.0f}% busy"]
     if gpu.memory_used is not None:

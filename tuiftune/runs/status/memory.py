@@ -27,12 +27,12 @@ def memory(state: RunState, planned: Planned) -> Iterator[Fact]:
     compared = _compared(state.memory)
     if compared is not None:
         value, why, over = compared
-        on_card = bool(state.gpus)
+        on_gpu = bool(state.gpus)
         yield Fact(
             "memory",
-            "on the GPU" if on_card else "the process",
+            "on the GPU" if on_gpu else "the process",
             value,
-            why if on_card else "resident memory of the training process: there is no GPU",
+            why if on_gpu else "resident memory of the training process: there is no GPU",
             "warning" if over else "",
         )
     preflight = _compared(state.preflight)

@@ -47,10 +47,10 @@ class Readout(Canvas):
             return [self._one(index, source, width) for index, source in enumerate(self._sources[:height])]
         state = self._sources[0].state
         values = [*_places(state, self._lens), *_values(state, self._lens)]
-        lines = _filled([*values, *_each_card(state, self._lens)], width)
+        lines = _filled([*values, *_each_gpu(state, self._lens)], width)
         if len(lines) > height and state.gpu_curves:  # the GPUs' memory includes the trainer's
             values = [value for value in values if value[0] != "memory"]
-            lines = _filled([*values, *_all_cards(state, self._lens)], width)
+            lines = _filled([*values, *_all_gpus(state, self._lens)], width)
         return lines[:height]
 
     def _one(self, index: int, source: Source, width: int) -> Line:
@@ -99,15 +99,15 @@ def _values(state: RunState, lens: Lens) -> Iterator[Value]:
         yield "CPU", f"{load[1]:.0f}%"
 
 
-def _each_card(state: RunState, lens: Lens) -> Iterator[Value]:
+def _each_gpu(state: RunState, lens: Lens) -> Iterator[Value]:
     _, seconds = _where(state, lens)
-    for index, card in sorted(state.gpu_curves.items()):
+    for index, gpu in sorted(state.gpu_curves.items()):
         parts = [
             _with_unit(f"{reading[1] / unit:.{digits}f}", word)
-            for curve, unit, digits, word in _of_card(card)
+            for curve, unit, digits, word in _of_gpu(gpu)
             if (reading := latest(curve, seconds)) is not None
         ]
-        held = latest(card.curves["throttle"], seconds)
+        held = latest(gpu.curves["throttle"], seconds)
         yield f"GPU {index}", " ".join(parts) + (" throttled" if held and held[1] else "")
 
 
@@ -115,27 +115,27 @@ def _with_unit(number: str, unit: str) -> str:
     return f"{number}{unit}" if unit == "%" else f"{number} {unit}"
 
 
-def _all_cards(state: RunState, lens: Lens) -> Iterator[Value]:
+def _all_gpus(state: RunState, lens: Lens) -> Iterator[Value]:
     """Yield all GPUs in one value: the lowest and the highest of each reading."""
     _, seconds = _where(state, lens)
     parts = []
-    for curves in zip(*(_of_card(card) for card in state.gpu_curves.values()), strict=True):
+    for curves in zip(*(_of_gpu(gpu) for gpu in state.gpu_curves.values()), strict=True):
         seen = [reading[1] / unit for curve, unit, _, _ in curves if (reading := latest(curve, seconds))]
         _, _, digits, word = curves[0]
         if seen:
             low, high = f"{min(seen):.{digits}f}", f"{max(seen):.{digits}f}"
             parts.append(_with_unit(low if low == high else f"{low}–{high}", word))
-    held = [latest(card.curves["throttle"], seconds) for card in state.gpu_curves.values()]
+    held = [latest(gpu.curves["throttle"], seconds) for gpu in state.gpu_curves.values()]
     throttled = sum(bool(reading and reading[1]) for reading in held)
     if parts:
         parts += [f"{throttled} throttled"] if throttled else []
         yield f"{len(held)} GPUs", " ".join(parts)
 
 
-def _of_card(card: GpuCurves) -> list[tuple[Series, float, int, str]]:
+def _of_gpu(gpu: GpuCurves) -> list[tuple[Series, float, int, str]]:
     """Return each curve of a GPU with the scale of its unit, its digits and the unit's name."""
     return [
-        (card.curves[metric.name], metric.scale, metric.digits, metric.drawn_unit)
+        (gpu.curves[metric.name], metric.scale, metric.digits, metric.drawn_unit)
         for metric in of("card")
         if metric.chart and metric.unit
     ]

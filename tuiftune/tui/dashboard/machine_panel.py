@@ -24,8 +24,8 @@ class MachinePanel(Canvas):
     def show(self, state: RunState) -> None:
         self._state = state
         if state.gpus:
-            cards = f"{len(state.gpus)} GPUs" if len(state.gpus) > 1 else state.gpus[0].name or "GPU"
-            self.entitle(f"machine: {cards}")
+            gpus = f"{len(state.gpus)} GPUs" if len(state.gpus) > 1 else state.gpus[0].name or "GPU"
+            self.entitle(f"machine: {gpus}")
         else:
             self.entitle("machine: no GPU in use")
         self.redraw()
@@ -39,11 +39,11 @@ class MachinePanel(Canvas):
         lines: list[Line] = []
         roomy = len(state.gpus) * 2 + 2 <= height
         for gpu in state.gpus:
-            lines += self._card(gpu, width, roomy)
+            lines += self._gpu(gpu, width, roomy)
         lines += self._host(state, width, height - len(lines))
         return lines
 
-    def _card(self, gpu: GpuReading, width: int, roomy: bool) -> list[Line]:
+    def _gpu(self, gpu: GpuReading, width: int, roomy: bool) -> list[Line]:
         heat = self._heat(gpu)
         if roomy:
             bar = max(6, width - 31)

@@ -25,7 +25,7 @@ CHECKS = "checks"
 MIX = "mix"
 MAPPING = "mapping"
 ROWS = "rows"
-CARDS = "cards"
+GPUS = "cards"
 PROBE = "probe"
 PROMPTING = "prompting"
 RETRIEVAL = "retrieval"
@@ -56,7 +56,7 @@ TITLES = {
     MAPPING: "Format and columns",
     ROWS: "Flagged rows",
     "model": "Model and method",
-    CARDS: "Plan for another GPU",
+    GPUS: "Plan for another GPU",
     TOUR: "Tour",
     PROMPTING: "Prompt from your rows",
     RETRIEVAL: "Retrieval (RAG) test",

@@ -41,7 +41,7 @@ class MachineView(Canvas):
         bar = max(10, min(60, width - LABEL - 30))
         lines: list[Line] = []
         for gpu in machine.gpus:
-            lines += self._card(gpu, bar, width, len(machine.gpus) * 3 + 12 <= height)
+            lines += self._gpu(gpu, bar, width, len(machine.gpus) * 3 + 12 <= height)
         if not machine.gpus:
             lines.append(
                 Line("GPU".ljust(LABEL), "soft").add(f"{self.glyphs.warning} no GPU found", "warning")
@@ -99,7 +99,7 @@ class MachineView(Canvas):
             lines += [Line(" " * LABEL).add(part, "faint") for part in wrapped(says, width - LABEL)]
         return lines
 
-    def _card(self, gpu: Gpu, bar: int, width: int, roomy: bool) -> list[Line]:
+    def _gpu(self, gpu: Gpu, bar: int, width: int, roomy: bool) -> list[Line]:
         used = (
             gpu.memory_used / gpu.memory_total if gpu.memory_used is not None and gpu.memory_total else None
         )

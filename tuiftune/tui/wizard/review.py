@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, Label
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.figures import cards, roughly
+from tuiftune.figures import gpus_named, roughly
 from tuiftune.tui.kit.field import Field
 from tuiftune.tui.kit.key_bar import KeyBar
 from tuiftune.tui.wizard.review_views import CommandLine, SummaryView, YamlView
@@ -342,12 +342,12 @@ class ReviewStep(WizardStep):
         if self._on:
             self.action_copy()
             return
-        if self.draft.card:
+        if self.draft.gpu:
             from tuiftune.tui.kit.dialogs import Confirm
 
             detail = (
-                f"This plan is for {cards(self.draft.card)}. tuiftune will make a new plan for this machine; "
-                "it may not fit."
+                f"This plan is for {gpus_named(self.draft.gpu)}. tuiftune will make a new plan for this "
+                "machine; it may not fit."
             )
             self.app.push_screen(
                 Confirm("Start on this machine?", detail, "Start here", "Cancel", harmful=True), self._begin

@@ -57,11 +57,11 @@ class Drawing:
 
 def available(states: Sequence[RunState]) -> tuple[Metric, ...]:
     """The charts that have something to show: those of cards only where there are cards."""
-    cards = any(state.gpu_curves for state in states)
+    gpus = any(state.gpu_curves for state in states)
     known = [
         curve
         for curve in CURVES
-        if (cards if curve.event == "card" else curve.always)
+        if (gpus if curve.event == "card" else curve.always)
         or any(curve.name in state.curves for state in states)
     ]
     others = {
@@ -83,7 +83,7 @@ def drawing(curve: Metric, sources: Sequence[Source], lens: Lens, glyphs: Glyphs
     if curve.chart == "throttle":
         return _throttling(state, glyphs)
     if curve.event == "card":
-        return _by_card(curve, state, glyphs)
+        return _by_gpu(curve, state, glyphs)
     return _of_machine(curve, state, glyphs)
 
 
@@ -95,13 +95,13 @@ def layers(state: RunState, key: str, glyphs: Glyphs) -> list[Layer]:
 def load_history(state: RunState) -> tuple[str, list[Layer]]:
     """Title and layers of the load over the run's seconds, in percent: each GPU's, else the CPU's."""
     if state.gpu_curves:
-        cards = sorted(state.gpu_curves.items())
-        title = "GPU load, %" if len(cards) == 1 else f"load of {len(cards)} GPUs, %"
-        kind: Kind = "course" if len(cards) > 1 else "line"
-        every = sorted(point for _, curves in cards for point in curves.curves["utilisation"].points())
-        below = [_layer(every, "guide", "dots")] if len(cards) > 1 else []
+        gpus = sorted(state.gpu_curves.items())
+        title = "GPU load, %" if len(gpus) == 1 else f"load of {len(gpus)} GPUs, %"
+        kind: Kind = "course" if len(gpus) > 1 else "line"
+        every = sorted(point for _, curves in gpus for point in curves.curves["utilisation"].points())
+        below = [_layer(every, "guide", "dots")] if len(gpus) > 1 else []
         loads = [
-            _layer(curves.curves["utilisation"].points(), f"c{index % 8}", kind) for index, curves in cards
+            _layer(curves.curves["utilisation"].points(), f"c{index % 8}", kind) for index, curves in gpus
         ]
         return title, below + loads
     return "CPU load, %", [_layer(state.time_curves["cpu"].points(), "c0")]
@@ -149,21 +149,21 @@ def _course(metric: Metric, state: RunState, lens: Lens) -> tuple[Points, Points
     return raw, smoothed(means.points(), span) if means else []
 
 
-def _by_card(curve: Metric, state: RunState, glyphs: Glyphs) -> Drawing:
+def _by_gpu(curve: Metric, state: RunState, glyphs: Glyphs) -> Drawing:
     del glyphs
     found: list[Layer] = []
     legend: list[Entry] = []
-    cards = sorted(state.gpu_curves.items())
+    gpus = sorted(state.gpu_curves.items())
     every: Points = []
-    for index, curves in cards:
+    for index, curves in gpus:
         points = _points(curve, curves.curves)
         every += points
         sign, ink = str(index % 10), f"c{index % 8}"
-        kind: Kind = "course" if len(cards) > 1 else "line"
-        found.append(_layer(points, ink, kind, tag=sign if len(cards) > 1 else ""))
+        kind: Kind = "course" if len(gpus) > 1 else "line"
+        found.append(_layer(points, ink, kind, tag=sign if len(gpus) > 1 else ""))
         now = f"{points[-1][1]:.4g} {curve.drawn_unit}" if points else "—"
-        legend.append((sign, "GPU" if len(cards) == 1 else "", now, ink))
-    if len(cards) > 1:  # their lines are means, so that they can be told apart: below them the extremes
+        legend.append((sign, "GPU" if len(gpus) == 1 else "", now, ink))
+    if len(gpus) > 1:  # their lines are means, so that they can be told apart: below them the extremes
         found.insert(0, _layer(sorted(every), "guide", "dots"))
     if curve.chart == "card-memory" and state.gpus and state.gpus[0].memory_total:
         found.append(Layer([0.0], [state.gpus[0].memory_total / GIB], "faint", "level"))
@@ -178,28 +178,28 @@ def _points(metric: Metric, curves: Curves) -> Points:
 
 def _throttling(state: RunState, glyphs: Glyphs) -> Drawing:
     """A lane for each card: a sign wherever it was slowed down."""
-    cards = sorted(state.gpu_curves.items())
+    gpus = sorted(state.gpu_curves.items())
     found = [
         _marks(
             [(x, float(index)) for x, held in curves.curves["throttle"] if held],
             f"c{index % 8}",
             glyphs.warning,
         )
-        for index, curves in cards
+        for index, curves in gpus
     ]
     if any(layer.xs for layer in found):  # as wide as what was looked at, not as what was found
-        looked = [curves.curves["throttle"].points() for _, curves in cards]
+        looked = [curves.curves["throttle"].points() for _, curves in gpus]
         ends = [min(points[0][0] for points in looked), max(points[-1][0] for points in looked)]
         found.insert(0, Layer(ends, [0.0, 0.0], "", "marks", " "))
     causes: dict[str, int] = {}
-    for _, curves in cards:
+    for _, curves in gpus:
         for cause, times in curves.causes.items():
             causes[cause] = causes.get(cause, 0) + times
     legend = tuple(
         (glyphs.warning, cause, f"{times:,} readings", "warning") for cause, times in causes.items()
     )
-    empty = "no GPU was throttled" if cards else "no readings yet"
-    return Drawing(tuple(found), legend, "time", bounds=(-0.5, max(1, len(cards)) - 0.5), empty=empty)
+    empty = "no GPU was throttled" if gpus else "no readings yet"
+    return Drawing(tuple(found), legend, "time", bounds=(-0.5, max(1, len(gpus)) - 0.5), empty=empty)
 
 
 def _of_machine(curve: Metric, state: RunState, glyphs: Glyphs) -> Drawing:
@@ -235,7 +235,7 @@ def _overlaid(curve: Metric, sources: Sequence[Source], lens: Lens, glyphs: Glyp
         if curve.event in BY_STEP:
             raw, smooth = map(_along(state, axis), _course(curve, state, lens))
         else:
-            raw, smooth = _of_all_cards(curve, state)
+            raw, smooth = _of_all_gpus(curve, state)
         points = smooth or raw
         found.append(_layer(points, ink, tag=sign))
         if smooth:  # below the lines the extremes, in one ink so that the runs can be told apart
@@ -248,21 +248,21 @@ def _overlaid(curve: Metric, sources: Sequence[Source], lens: Lens, glyphs: Glyp
     return Drawing(tuple(found), tuple(legend), axis, longest or None)
 
 
-def _of_all_cards(curve: Metric, state: RunState) -> tuple[Points, Points]:
+def _of_all_gpus(curve: Metric, state: RunState) -> tuple[Points, Points]:
     """All of a run: what its cards read, and the course of their mean; or what its machine says."""
     if curve.event != "card":
         measured = BY_FIELD["memory", "device"] if curve.chart == "memory" else curve
         return _points(measured, state.time_curves), []
-    cards = state.gpu_curves
-    every = sorted((x, index, y) for index, card in cards.items() for x, y in _points(curve, card.curves))
+    gpus = state.gpu_curves
+    every = sorted((x, index, y) for index, gpu in gpus.items() for x, y in _points(curve, gpu.curves))
     raw = [(x, y) for x, _, y in every]
-    if len(cards) < 2:
+    if len(gpus) < 2:
         return raw, []
     latest: dict[int, float] = {}
     course: dict[float, float] = {}
     for x, index, y in every:
         latest[index] = y
-        if len(latest) == len(cards):
+        if len(latest) == len(gpus):
             course[x] = sum(latest.values()) / len(latest)
     return raw, list(course.items())
 

@@ -6,19 +6,19 @@ from tuiftune.figures import MISSING, duration, money, size
 from tuiftune.tui.kit.canvas import Line
 from tuiftune.tui.kit.cursor_list import CursorList
 from tuiftune.tui.kit.wrap import wrapped
-from tuiftune.wizard.gpu_rows import CardRow
+from tuiftune.wizard.gpu_rows import GpuRow
 
 NAME = 23  # the longest name without the product family
 BELOW = 4  # lines under the table
 
 
-class CardList(CursorList[CardRow]):
+class GpuList(CursorList[GpuRow]):
     def __init__(self) -> None:
         super().__init__(id="cards")
         self._wanted = ""
         self._fault = ""
 
-    def key(self, row: CardRow) -> str:
+    def key(self, row: GpuRow) -> str:
         return row.name
 
     def begin(self, wanted: str) -> None:
@@ -26,7 +26,7 @@ class CardList(CursorList[CardRow]):
         self._wanted, self._fault, self.at = wanted, "", 0
         self.show([])
 
-    def add(self, rows: list[CardRow], fault: str) -> None:
+    def add(self, rows: list[GpuRow], fault: str) -> None:
         """Add rows, or show the error of all of them."""
         self._fault = fault or self._fault
         self.show([*self.all, *rows], self._wanted or None)
@@ -48,7 +48,7 @@ class CardList(CursorList[CardRow]):
         head = "    GPU".ljust(NAME + 4) + "memory".rjust(9) + " with".ljust(7) + "needs".rjust(8)
         return [Line(head + "time".rjust(12) + "cost".rjust(9), "faint")]
 
-    def line(self, row: CardRow, here: bool, width: int) -> Line:
+    def line(self, row: GpuRow, here: bool, width: int) -> Line:
         del width
         plan = row.plan
         sign, ink = (self.glyphs.ok, "good") if row.fits else (self.glyphs.error, "error")
@@ -72,7 +72,7 @@ class CardList(CursorList[CardRow]):
             return _padded([Line(part, "warning") for part in wrapped(row.fault, width, BELOW)])
         copies = int(row.plan.gpu.get("count") or 1)
         parts = ["1 GPU" if copies == 1 else f"{copies} GPUs (data parallel: one full copy per GPU)"]
-        if row.card:
+        if row.gpu:
             price = row.plan.usd_per_hour
             parts.append(
                 "price unknown" if price is None else f"{money(price)}/hour (middle of known prices)"

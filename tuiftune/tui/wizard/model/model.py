@@ -162,7 +162,7 @@ class ModelStep(ExplainsCursor):
     def _mark_fits(self, plan: Plan) -> None:
         """Update the fit of the planned model, and of all others if what they depend on has changed."""
         method, need = plan.resolved.method, plan.memory.needs
-        about = (self.draft.card, plan.resolved.data.max_length, self.draft.value("method.technique"))
+        about = (self.draft.gpu, plan.resolved.data.max_length, self.draft.value("method.technique"))
         if about != self._fitted_for:
             self._fitted_for = about
             self.in_thread("fits", self._look_for_fits, about, self.draft, exclusive=True)
@@ -306,7 +306,7 @@ class ModelStep(ExplainsCursor):
 
     def _take(self, draft: Draft) -> None:
         """Use a draft whose model or GPU may have changed, and update the list."""
-        if draft.card != self.draft.card:
+        if draft.gpu != self.draft.gpu:
             self.draft = draft
             self._offer_models()
         elif draft.model != self.draft.model:
@@ -317,13 +317,13 @@ class ModelStep(ExplainsCursor):
         else:
             self._change(draft)
 
-    def action_card(self) -> None:
+    def action_gpu(self) -> None:
         """Open the dialog to plan for another GPU."""
-        from tuiftune.tui.wizard.model.gpus import Cards
+        from tuiftune.tui.wizard.model.gpus import Gpus
 
         if self.plan is not None:
-            self.app.push_screen(Cards(self.draft), self._take_card)
+            self.app.push_screen(Gpus(self.draft), self._take_gpu)
 
-    def _take_card(self, card: str | None) -> None:
-        if card is not None:
-            self._take(self.draft.with_(card=card))
+    def _take_gpu(self, gpu: str | None) -> None:
+        if gpu is not None:
+            self._take(self.draft.with_(gpu=gpu))

@@ -25,7 +25,7 @@ FP8_SINCE = (8, 9)  # compute capability: Ada, Hopper and later
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class KnownGpu:
     """Bytes, TFLOP/s (10¹², dense, 16 bit), bytes a second, US dollars an hour. No price known: None."""
 
     name: str
@@ -114,7 +114,7 @@ _GUIDES, _LISTS = "2025 (practitioners' guides)", "autumn 2026 (price lists)"
 _Price = tuple[float, float, str] | None
 
 
-def _card(
+def _gpu(
     name: str,
     mib: int,
     capability: tuple[int, int],
@@ -122,66 +122,66 @@ def _card(
     gigabytes_a_second: float,
     price: _Price,
     *aliases: str,
-) -> Card:
+) -> KnownGpu:
     low, high, date = price or (None, None, "")
-    return Card(name, mib * _MIB, capability, tflops, gigabytes_a_second * 1e9, low, high, date, aliases)
+    return KnownGpu(name, mib * _MIB, capability, tflops, gigabytes_a_second * 1e9, low, high, date, aliases)
 
 
 # fmt: off
-CARDS: tuple[Card, ...] = (
-    _card("GeForce RTX 2080 Ti", 11264, (7, 5), 53.8, 616, None),
-    _card("GeForce RTX 3060", 12288, (8, 6), 25.5, 360, (0.14, 0.14, _LISTS), "3060 12GB"),
-    _card("GeForce RTX 3070", 8192, (8, 6), 40.6, 448, None),
-    _card("GeForce RTX 3080", 10240, (8, 6), 59.5, 760, None, "3080 10GB"),
-    _card("GeForce RTX 3080 Ti", 12288, (8, 6), 68.2, 912, None),
-    _card("GeForce RTX 3090", 24576, (8, 6), 71.2, 936, (0.16, 0.18, _LISTS)),
-    _card("GeForce RTX 3090 Ti", 24564, (8, 6), 80.0, 1008, (0.25, 0.25, _LISTS)),
-    _card("GeForce RTX 4060 Ti", 16380, (8, 9), 44.1, 288, None, "4060 Ti 16GB"),
-    _card("GeForce RTX 4070", 12282, (8, 9), 58.3, 504, None),
-    _card("GeForce RTX 4070 Ti", 12282, (8, 9), 80.2, 504, None),
-    _card("GeForce RTX 4070 Ti SUPER", 16376, (8, 9), 88.2, 672, None),
-    _card("GeForce RTX 4080", 16376, (8, 9), 97.5, 717, (0.15, 0.15, _LISTS)),
-    _card("GeForce RTX 4080 SUPER", 16376, (8, 9), 104.4, 736, None),
-    _card("GeForce RTX 4090", 24564, (8, 9), 165.2, 1008, (0.40, 0.80, _GUIDES)),
-    _card("GeForce RTX 5060 Ti", 16311, (12, 0), 47.4, 448, None, "5060 Ti 16GB"),
-    _card("GeForce RTX 5070", 12227, (12, 0), 61.7, 672, None),
-    _card("GeForce RTX 5070 Ti", 16303, (12, 0), 87.9, 896, None),
-    _card("GeForce RTX 5080", 16303, (12, 0), 112.6, 960, None),
-    _card("GeForce RTX 5090", 32607, (12, 0), 209.5, 1792, (0.37, 0.67, _LISTS)),
-    _card("RTX A5000", 24564, (8, 6), 111.1, 768, None),
-    _card("RTX A6000", 49140, (8, 6), 154.8, 768, (0.82, 1.09, _LISTS)),
-    _card("RTX 6000 Ada Generation", 49140, (8, 9), 364.2, 960, (0.73, 0.73, _LISTS), "6000 Ada"),
-    _card("RTX PRO 6000 Blackwell", 97887, (12, 0), 503.8, 1792, (1.45, 2.04, _LISTS), "PRO 6000",
+GPUS: tuple[KnownGpu, ...] = (
+    _gpu("GeForce RTX 2080 Ti", 11264, (7, 5), 53.8, 616, None),
+    _gpu("GeForce RTX 3060", 12288, (8, 6), 25.5, 360, (0.14, 0.14, _LISTS), "3060 12GB"),
+    _gpu("GeForce RTX 3070", 8192, (8, 6), 40.6, 448, None),
+    _gpu("GeForce RTX 3080", 10240, (8, 6), 59.5, 760, None, "3080 10GB"),
+    _gpu("GeForce RTX 3080 Ti", 12288, (8, 6), 68.2, 912, None),
+    _gpu("GeForce RTX 3090", 24576, (8, 6), 71.2, 936, (0.16, 0.18, _LISTS)),
+    _gpu("GeForce RTX 3090 Ti", 24564, (8, 6), 80.0, 1008, (0.25, 0.25, _LISTS)),
+    _gpu("GeForce RTX 4060 Ti", 16380, (8, 9), 44.1, 288, None, "4060 Ti 16GB"),
+    _gpu("GeForce RTX 4070", 12282, (8, 9), 58.3, 504, None),
+    _gpu("GeForce RTX 4070 Ti", 12282, (8, 9), 80.2, 504, None),
+    _gpu("GeForce RTX 4070 Ti SUPER", 16376, (8, 9), 88.2, 672, None),
+    _gpu("GeForce RTX 4080", 16376, (8, 9), 97.5, 717, (0.15, 0.15, _LISTS)),
+    _gpu("GeForce RTX 4080 SUPER", 16376, (8, 9), 104.4, 736, None),
+    _gpu("GeForce RTX 4090", 24564, (8, 9), 165.2, 1008, (0.40, 0.80, _GUIDES)),
+    _gpu("GeForce RTX 5060 Ti", 16311, (12, 0), 47.4, 448, None, "5060 Ti 16GB"),
+    _gpu("GeForce RTX 5070", 12227, (12, 0), 61.7, 672, None),
+    _gpu("GeForce RTX 5070 Ti", 16303, (12, 0), 87.9, 896, None),
+    _gpu("GeForce RTX 5080", 16303, (12, 0), 112.6, 960, None),
+    _gpu("GeForce RTX 5090", 32607, (12, 0), 209.5, 1792, (0.37, 0.67, _LISTS)),
+    _gpu("RTX A5000", 24564, (8, 6), 111.1, 768, None),
+    _gpu("RTX A6000", 49140, (8, 6), 154.8, 768, (0.82, 1.09, _LISTS)),
+    _gpu("RTX 6000 Ada Generation", 49140, (8, 9), 364.2, 960, (0.73, 0.73, _LISTS), "6000 Ada"),
+    _gpu("RTX PRO 6000 Blackwell", 97887, (12, 0), 503.8, 1792, (1.45, 2.04, _LISTS), "PRO 6000",
           "RTX PRO 6000 Blackwell Workstation Edition", "RTX PRO 6000 Blackwell Server Edition"),
-    _card("Tesla T4", 15360, (7, 5), 65.0, 320, (0.15, 0.19, _LISTS)),
-    _card("Tesla V100-SXM2-16GB", 16384, (7, 0), 125.0, 900, (0.36, 0.79, _LISTS), "V100", "V100-16GB",
+    _gpu("Tesla T4", 15360, (7, 5), 65.0, 320, (0.15, 0.19, _LISTS)),
+    _gpu("Tesla V100-SXM2-16GB", 16384, (7, 0), 125.0, 900, (0.36, 0.79, _LISTS), "V100", "V100-16GB",
           "V100-PCIE-16GB"),
-    _card("Tesla V100-SXM2-32GB", 32768, (7, 0), 125.0, 900, None, "V100-32GB", "V100-PCIE-32GB"),
-    _card("A10", 23028, (8, 6), 125.0, 600, (1.29, 1.29, _LISTS)),
-    _card("A10G", 23028, (8, 6), 70.0, 600, None),
-    _card("A30", 24576, (8, 0), 165.0, 933, None),
-    _card("A40", 46068, (8, 6), 149.7, 696, (0.35, 0.35, _LISTS)),
-    _card("L4", 23034, (8, 9), 121.0, 300, (0.44, 0.44, _LISTS)),
-    _card("L40", 46068, (8, 9), 181.0, 864, (0.79, 0.79, _LISTS)),
-    _card("L40S", 46068, (8, 9), 362.0, 864, (1.38, 1.38, _LISTS)),
-    _card("A100-SXM4-40GB", 40960, (8, 0), 312.0, 1555, (0.80, 1.99, _LISTS), "A100-40GB", "A100-PCIE-40GB"),
-    _card("A100-SXM4-80GB", 81920, (8, 0), 312.0, 2039, (1.00, 3.50, _GUIDES), "A100", "A100-80GB",
+    _gpu("Tesla V100-SXM2-32GB", 32768, (7, 0), 125.0, 900, None, "V100-32GB", "V100-PCIE-32GB"),
+    _gpu("A10", 23028, (8, 6), 125.0, 600, (1.29, 1.29, _LISTS)),
+    _gpu("A10G", 23028, (8, 6), 70.0, 600, None),
+    _gpu("A30", 24576, (8, 0), 165.0, 933, None),
+    _gpu("A40", 46068, (8, 6), 149.7, 696, (0.35, 0.35, _LISTS)),
+    _gpu("L4", 23034, (8, 9), 121.0, 300, (0.44, 0.44, _LISTS)),
+    _gpu("L40", 46068, (8, 9), 181.0, 864, (0.79, 0.79, _LISTS)),
+    _gpu("L40S", 46068, (8, 9), 362.0, 864, (1.38, 1.38, _LISTS)),
+    _gpu("A100-SXM4-40GB", 40960, (8, 0), 312.0, 1555, (0.80, 1.99, _LISTS), "A100-40GB", "A100-PCIE-40GB"),
+    _gpu("A100-SXM4-80GB", 81920, (8, 0), 312.0, 2039, (1.00, 3.50, _GUIDES), "A100", "A100-80GB",
           "A100-SXM"),
-    _card("A100 80GB PCIe", 81920, (8, 0), 312.0, 1935, (1.00, 3.50, _GUIDES), "A100-PCIE", "A100-PCIE-80GB"),
-    _card("H100 80GB HBM3", 81559, (9, 0), 989.4, 3350, (2.00, 4.00, _GUIDES), "H100", "H100-SXM",
+    _gpu("A100 80GB PCIe", 81920, (8, 0), 312.0, 1935, (1.00, 3.50, _GUIDES), "A100-PCIE", "A100-PCIE-80GB"),
+    _gpu("H100 80GB HBM3", 81559, (9, 0), 989.4, 3350, (2.00, 4.00, _GUIDES), "H100", "H100-SXM",
           "H100-80GB", "H100-SXM5", "H100 SXM5 80GB"),
-    _card("H100 PCIe", 81559, (9, 0), 756.0, 2000, (1.99, 3.29, _LISTS), "H100 80GB PCIe"),
-    _card("H100 NVL", 95830, (9, 0), 835.0, 3900, (2.59, 3.19, _LISTS), "H100 NVL 94GB"),
-    _card("H200", 143771, (9, 0), 989.4, 4800, (3.44, 4.59, _LISTS), "H200-SXM", "H200 141GB", "H200-SXM5"),
-    _card("GH200 480GB", 97871, (9, 0), 989.4, 4000, (2.29, 2.29, _LISTS), "GH200", "GH200 96GB"),
-    _card("B200", 183359, (10, 0), 2250.0, 8000, (5.00, 6.99, _LISTS), "B200-SXM", "B200 180GB"),
+    _gpu("H100 PCIe", 81559, (9, 0), 756.0, 2000, (1.99, 3.29, _LISTS), "H100 80GB PCIe"),
+    _gpu("H100 NVL", 95830, (9, 0), 835.0, 3900, (2.59, 3.19, _LISTS), "H100 NVL 94GB"),
+    _gpu("H200", 143771, (9, 0), 989.4, 4800, (3.44, 4.59, _LISTS), "H200-SXM", "H200 141GB", "H200-SXM5"),
+    _gpu("GH200 480GB", 97871, (9, 0), 989.4, 4000, (2.29, 2.29, _LISTS), "GH200", "GH200 96GB"),
+    _gpu("B200", 183359, (10, 0), 2250.0, 8000, (5.00, 6.99, _LISTS), "B200-SXM", "B200 180GB"),
 )
 # fmt: on
 
 _NOISE = re.compile(r"nvidia|geforce|tesla|quadro|rtx|\bgpu\b|[^a-z0-9]+")
 
 
-def find(name: str) -> Card:
+def find(name: str) -> KnownGpu:
     """The GPU meant by NVML's name (`NVIDIA H100 80GB HBM3`) or a short one (`h100`, `4090`).
 
     Raises UserError that names the nearest known GPU. A laptop's GPU or a MIG slice is not its namesake.
@@ -201,5 +201,5 @@ def _key(name: str) -> str:
 
 
 @functools.cache
-def _index() -> dict[str, Card]:
-    return {_key(alias): card for card in CARDS for alias in (card.name, *card.aliases)}
+def _index() -> dict[str, KnownGpu]:
+    return {_key(alias): gpu for gpu in GPUS for alias in (gpu.name, *gpu.aliases)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.hardware.cards import CARDS, _key, find
+from tuiftune.hardware.known_gpus import GPUS, _key, find
 
 
 @pytest.mark.parametrize(
@@ -53,26 +53,26 @@ def test_names_people_and_drivers_use(asked: str, found: str) -> None:
         ("", "H100"),
     ],
 )
-def test_an_unknown_card_names_the_nearest(asked: str, nearest: str) -> None:
+def test_an_unknown_gpu_names_the_nearest(asked: str, nearest: str) -> None:
     with pytest.raises(UserError) as caught:
         find(asked)
     assert nearest in caught.value.remedy
     assert caught.value.exit_code is ExitCode.USAGE
 
 
-def test_no_two_cards_share_a_name() -> None:
-    names = [_key(name) for card in CARDS for name in (card.name, *card.aliases)]
+def test_no_two_gpus_share_a_name() -> None:
+    names = [_key(name) for gpu in GPUS for name in (gpu.name, *gpu.aliases)]
     assert len(set(names)) == len(names)
 
 
 def test_the_table_is_plausible() -> None:
-    assert len(CARDS) >= 25
-    for card in CARDS:
-        assert 8 * 1024**3 <= card.memory_bytes <= 200 * 1024**3, card.name
-        assert 25 <= card.bf16_tflops <= 2500, card.name
-        assert 2.5e11 <= card.bandwidth <= 8e12, card.name
-        assert (card.usd_per_hour_low is None) == (card.price_date == ""), card.name
-        assert (card.usd_per_hour_low or 0) <= (card.usd_per_hour_high or 0), card.name
+    assert len(GPUS) >= 25
+    for gpu in GPUS:
+        assert 8 * 1024**3 <= gpu.memory_bytes <= 200 * 1024**3, gpu.name
+        assert 25 <= gpu.bf16_tflops <= 2500, gpu.name
+        assert 2.5e11 <= gpu.bandwidth <= 8e12, gpu.name
+        assert (gpu.usd_per_hour_low is None) == (gpu.price_date == ""), gpu.name
+        assert (gpu.usd_per_hour_low or 0) <= (gpu.usd_per_hour_high or 0), gpu.name
 
 
 def test_the_h200_is_the_one_that_was_measured() -> None:
@@ -101,10 +101,10 @@ def test_the_h200_is_the_one_that_was_measured() -> None:
         ("B200", 178.3, 178.4),
     ],
 )
-def test_cards_have_the_memory_that_cuda_gives(name: str, low: float, high: float) -> None:
+def test_gpus_have_the_memory_that_cuda_gives(name: str, low: float, high: float) -> None:
     assert low <= find(name).usable_bytes / 2**30 <= high
 
 
-def test_no_card_gives_more_than_it_has() -> None:
-    for card in CARDS:
-        assert 0.935 < card.usable_bytes / card.memory_bytes < 0.998, card.name
+def test_no_gpu_gives_more_than_it_has() -> None:
+    for gpu in GPUS:
+        assert 0.935 < gpu.usable_bytes / gpu.memory_bytes < 0.998, gpu.name
