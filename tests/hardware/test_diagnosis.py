@@ -91,7 +91,7 @@ def test_a_missing_essential_library_stops_everything(machine: Machine, tmp_path
 
 def test_a_library_below_its_floor_is_missing_too(machine: Machine, tmp_path: Path) -> None:
     findings = found(machine, tmp_path, libraries=(Library("trl", "1.16", "1.9.0", "the trainer", True),))
-    assert worst(findings, "older than 1.15").state == "bad"
+    assert worst(findings, "older than 1.16").state == "bad"
     assert not stands(findings)
 
 

@@ -28,7 +28,7 @@ TODAY = datetime.date(2026, 11, 29)
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     few = ("GeForce RTX 3060", "L4", "A10G", "A100-SXM4-80GB", "H100 80GB HBM3", "H200")
-    monkeypatch.setattr(gpus, "CARDS", [gpu for gpu in GPUS if gpu.name in few])
+    monkeypatch.setattr(gpus, "GPUS", [gpu for gpu in GPUS if gpu.name in few])
 
 
 @pytest.fixture(scope="module")
