@@ -288,7 +288,7 @@ def test_gpus_that_others_use_are_left_to_them() -> None:
 def test_full_tuning_sharded_is_shown_as_predicted() -> None:
     made = plan("meta-llama/Llama-3.1-8B", gpu="A100-80GB:8", method__technique="full")
     assert made.sharded is not None
-    assert made.sharded.gpus == 8
+    assert made.sharded.cards == 8  # words: ok (a key of plan.json)
     assert made.sharded.fits
     assert made.sharded.memory.needs < made.memory.needs
     weights = made.sharded.memory.components["weights"]

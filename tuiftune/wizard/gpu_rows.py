@@ -22,7 +22,7 @@ class GpuRow:
     """The plan for one kind of GPU.
 
     Attributes:
-        card: value for `Draft.card` ("" for this machine).
+        gpu: value for `Draft.gpu` ("" for this machine).
         name: of the GPU.
         memory: bytes of one GPU.
         plan: None if there is none; then `fault` says why.
