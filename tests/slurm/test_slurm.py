@@ -105,6 +105,22 @@ def test_a_run_is_submitted_and_followed_to_its_end(desk: Desk) -> None:
     assert losses[0] == losses[1], "a job computes what the same run computes here"
 
 
+def test_a_task_file_of_the_plan_is_a_job(desk: Desk) -> None:
+    desk("plan", desk.preset(), "--as", "slurm", "-o", "task")
+    done = subprocess.run(
+        ["sbatch", "--parsable", "job.sh"],
+        cwd=desk.place / "task",
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip().isdigit()
+    result = desk.place / "task/runs/tone/result/result.json"
+    desk.wait(result.exists)
+    assert json.loads(result.read_text())["steps"] == 8
+
+
 def test_two_nodes_train_one_run(desk: Desk) -> None:
     preset = desk.preset(more="hardware: {processes: 2}\n")
     desk("train", preset, "--on", "slurm:debug", "--nodes", "2")
