@@ -11,12 +11,17 @@ from typing import Any
 
 def trl(directory: str) -> None:
     """TRL's own parser takes every file, and reads what was written."""
-    from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig, TrlParser
+    import trl as library
+    from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, TrlParser
 
     os.environ["ACCELERATE_USE_CPU"] = "1"
-    parser = TrlParser((ScriptArguments, SFTConfig, ModelConfig, DatasetMixtureConfig))
+    configs = {"sft": "SFT", "dpo": "DPO", "kto": "KTO", "reward": "Reward", "grpo": "GRPO", "rloo": "RLOO"}
     for path in sorted(Path(directory).glob("*.yaml")):
-        text = path.read_text().replace("bf16: true", "bf16: false\nuse_cpu: true")
+        text = path.read_text()
+        stage = text.split()[2]  # of the command that it begins with
+        config = getattr(library, f"{configs[stage]}Config")
+        parser = TrlParser((ScriptArguments, config, ModelConfig, DatasetMixtureConfig))
+        text = text.replace("bf16: true", "bf16: false\nuse_cpu: true")
         path.write_text(text.replace("fp16: true", "fp16: false"))
         _, args, model, data = parser.parse_args_and_config(["--config", str(path)])
         said = json.loads(path.with_suffix(".json").read_text())
@@ -24,6 +29,7 @@ def trl(directory: str) -> None:
         assert args.gradient_accumulation_steps == said["gradient_accumulation_steps"], path
         assert model.lora_r == said.get("lora_r", 16), path
         assert len(data.datasets) == len(said["datasets"]), path
+        assert getattr(args, "beta", None) == said.get("beta"), path
 
 
 def axolotl(directory: str) -> None:
@@ -31,7 +37,7 @@ def axolotl(directory: str) -> None:
     import yaml
     from axolotl.utils.schemas.config import AxolotlInputConfig  # type: ignore[import-not-found]
 
-    for path in sorted(Path(directory).glob("*.yaml")):
+    for path in sorted(Path(directory).rglob("*.yaml")):
         document: dict[str, Any] = yaml.safe_load(path.read_text())
         assert set(document) <= set(AxolotlInputConfig.model_fields), (path, set(document))
         AxolotlInputConfig(**document)
@@ -43,11 +49,12 @@ def llamafactory(directory: str) -> None:
     import yaml
     from llamafactory.hparams import get_train_args  # type: ignore[import-not-found]
 
-    for path in sorted(Path(directory).glob("*.yaml")):
+    for path in sorted(Path(directory).rglob("*.yaml")):
         document = yaml.safe_load(path.read_text())
         document |= {"bf16": False, "fp16": False, "use_cpu": True, "output_dir": directory}
         document.pop("quantization_bit", None)  # it looks for a GPU
         document.pop("quantization_method", None)
+        document.pop("enable_liger_kernel", None)  # it looks for the package
         get_train_args(document)
 
 

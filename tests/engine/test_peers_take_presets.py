@@ -12,13 +12,17 @@ import pytest
 import yaml
 
 from tuiftune.interop.export.outward import Files
-from tuiftune.interop.export.preset import export
+from tuiftune.interop.export.preset import export, tools
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from conftest import Engine
 
+    from tuiftune.preset.schema import Preset
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
-from test_preset_export import presets
+from test_preset_export import of_stage, presets
 
 # What is installed into a directory of its own, without what it depends on unless that is missing here.
 OVERLAYS = {
@@ -33,7 +37,24 @@ OVERLAYS = {
 
 def written(tool: str, directory: Path, count: int, seed: int = 5) -> None:
     """Many presets' configurations for a tool, each with what it says as JSON."""
-    for number, preset in enumerate(presets(count, seed)):
+    write(tool, directory, presets(count, seed))
+
+
+def staged(tool: str, directory: Path, count: int, seed: int = 5) -> None:
+    """The same of every other stage that the tool has. Answers of GRPO fill whole batches."""
+    for stage in tools()[tool].stages:
+        if stage == "sft":
+            continue
+        place = directory / stage
+        place.mkdir(parents=True)
+        whole = {"training.effective_batch": 64, "training.micro_batch": "auto"}
+        found = of_stage(stage, count, seed)
+        sampled = stage in ("grpo", "rloo")
+        write(tool, place, (preset.with_values(whole) if sampled else preset for preset in found))
+
+
+def write(tool: str, directory: Path, found: Iterable[Preset]) -> None:
+    for number, preset in enumerate(found):
         files = Files("train.jsonl", "eval.jsonl") if number % 2 else None
         name, text = next(iter(export(preset, tool, files).files.items()))
         path = directory / f"{number}{Path(name).suffix}"
@@ -44,7 +65,19 @@ def written(tool: str, directory: Path, count: int, seed: int = 5) -> None:
 
 def test_trl_takes_them(engine: Engine, tmp_path: Path) -> None:
     written("trl", tmp_path, 12)
-    output = tmp_path / "said"
+    parse(engine, tmp_path)
+
+
+@pytest.mark.long
+def test_trl_takes_other_stages(engine: Engine, tmp_path: Path) -> None:
+    staged("trl", tmp_path / "presets", 8)
+    for place in sorted((tmp_path / "presets").iterdir()):
+        parse(engine, place)
+
+
+def parse(engine: Engine, tmp_path: Path) -> None:
+    """By TRL's own parser, in a process that has it."""
+    output = tmp_path.with_name(f"{tmp_path.name}.said")
     pid = engine.parent.start([str(tmp_path)], output, call="peer_schemas:trl")
     while (code := engine.parent.poll(pid)) is None:
         pass
@@ -57,8 +90,10 @@ def test_the_tool_itself_takes_them(tool: str, tmp_path: Path) -> None:
     overlay, presets_ = tmp_path / "overlay", tmp_path / "presets"
     presets_.mkdir()
     written(tool, presets_, 40)
+    if tool in ("axolotl", "llamafactory"):
+        staged(tool, presets_, 8)
     if tool in ("axolotl", "llamafactory", "azure"):
-        for path in presets_.glob("*.json"):
+        for path in presets_.rglob("*.json"):
             path.unlink()
     alone = [] if tool == "azure" else ["--no-deps"]  # its own are many, and none is among ours
     subprocess.run(

@@ -337,6 +337,36 @@ def test_whatever_stands_under_a_key_is_told(many: int, monkeypatch: pytest.Monk
         assert loads(dump(found.preset), "written") == found.preset
 
 
+ANCHORED = """
+defaults: &defaults {adapter: lora, lora_r: 16, sequence_len: 256}
+<<: *defaults
+sequence_len: 1024
+base_model: acme/llama
+datasets: [&rows {path: rows.jsonl, type: alpaca}]
+test_datasets: [*rows]
+"""
+
+
+def test_mappings_are_merged_as_the_tool_merges_them() -> None:
+    keys, report = imported(ANCHORED)
+    assert (keys["method.technique"], keys["method.rank"], keys["data.max_length"]) == ("lora", 16, 1024)
+    assert keys["data.eval"] == "rows.jsonl"
+    assert [key for key, line in report.items() if line.fate == "unknown"] == ["defaults"]
+    first = ANCHORED.replace("<<: *defaults", "more: &more {lora_r: 4}\n<<: [*more, *defaults]")
+    assert imported(first)[0]["method.rank"] == 4, "the first of several has precedence"
+    for broken in ("x: &x {<<: *x}", "<<: [1]", "<<: word"):
+        with pytest.raises(UserError, match="line 1"):
+            foreign.read(f"{broken}\nbase_model: a\ndatasets: [b]\n", "there")
+
+
+@pytest.mark.long
+def test_ten_thousand_unknown_keys_are_told_by_name() -> None:
+    text = AXOLOTL + "".join(f"unknown_{number}: {number}\n" for number in range(10_000))
+    unknown = {key for key, line in imported(text)[1].items() if line.fate == "unknown"}
+    assert len(unknown) == 10_002
+    assert "unknown_9999" in unknown
+
+
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "axolotl.yml").write_text(AXOLOTL)
 

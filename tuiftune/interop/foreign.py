@@ -122,7 +122,7 @@ def _parsed(text: str, place: str) -> Any:
             return json.loads(text)  # raw: text that was read within limits
         except (ValueError, RecursionError):
             pass  # YAML in braces, or a fault that the YAML reader names with its line
-    return parse(text, place).values
+    return parse(text, place, foreign=True).values
 
 
 def _validated(transfer: Transfer, place: str, given: dict[str, Any]) -> Preset:

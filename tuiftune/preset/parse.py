@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +20,10 @@ KeyPath = tuple[str | int, ...]
 
 # A preset has some sixty values. Nested aliases could grow a small file without end, so growth is bounded.
 _MOST_VALUES = 3_000
-_MOST_NODES = 2 * _MOST_VALUES  # keys are nodes too
+_MOST_FOREIGN = 30_000  # of another tool's configuration
 _DEEPEST = 20
 _TOO_MUCH = "too many or too deeply nested values"
-_PLAINER = "write plain values, without aliases"
+_PLAINER = "write fewer and plain values, without aliases"
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LONGEST_NUMBER = 100  # characters
 _TAG = "tag:yaml.org,2002:"
@@ -36,10 +37,14 @@ class Document:
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
 
-def parse(text: str, place: str) -> Document:
-    """Parse one YAML document. `place` opens the UserError that every fault becomes."""
+def parse(text: str, place: str, *, foreign: bool = False) -> Document:
+    """Parse one YAML document. `place` opens the UserError that every fault becomes.
+
+    `foreign`: another tool's, which may be longer and merge mappings (`<<: *defaults`), as PyYAML reads it.
+    """
     yaml = YAML(typ="safe", pure=True)
-    yaml.Composer = _Bounded  # type: ignore[assignment]
+    most = _MOST_FOREIGN if foreign else _MOST_VALUES
+    yaml.Composer = functools.partial(_Bounded, most=most)  # type: ignore[assignment]
     try:
         root = yaml.compose(text)
     except _TooMuch as fault:
@@ -58,7 +63,7 @@ def parse(text: str, place: str) -> Document:
         raise UserError(
             f"not valid YAML ({type(error).__name__})", place=place, remedy="simplify it"
         ) from error
-    reader = _Reader(yaml, place)
+    reader = _Reader(yaml, place, most, merges=foreign)
     return Document(None if root is None else reader.value(root, ()), reader.lines)
 
 
@@ -70,14 +75,15 @@ class _TooMuch(Exception):  # noqa: N818 - a limit, not an error
 class _Bounded(Composer):
     """Puts a document together only as far as a preset goes: recursion and time stay bounded."""
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, *, most: int, **given: Any) -> None:
         super().__init__(**given)
+        self._most = 2 * most  # keys are nodes too
         self._nodes = self._depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self._nodes += 1
         self._depth += 1
-        if self._nodes > _MOST_NODES or self._depth > _DEEPEST:
+        if self._nodes > self._most or self._depth > _DEEPEST:
             raise _TooMuch(self.parser.peek_event().start_mark.line + 1)
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -85,9 +91,11 @@ class _Bounded(Composer):
 
 
 class _Reader:
-    def __init__(self, yaml: YAML, place: str) -> None:
+    def __init__(self, yaml: YAML, place: str, most: int, *, merges: bool) -> None:
         self.yaml = yaml
         self.place = place
+        self.most = most
+        self.merges = merges
         self.lines: dict[KeyPath, int] = {}
         self.seen = 0
 
@@ -96,7 +104,7 @@ class _Reader:
 
     def value(self, node: Node, path: KeyPath) -> Any:
         self.seen += 1
-        if self.seen > _MOST_VALUES or len(path) > _DEEPEST:
+        if self.seen > self.most or len(path) > _DEEPEST:
             raise self.fault(node, _TOO_MUCH, _PLAINER)
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
@@ -109,12 +117,16 @@ class _Reader:
     def mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
         self.plain_tag(node, "map")
         result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
                 raise self.fault(
                     key_node, "a key must be a plain word", "remove the brackets before the colon"
                 )
             key = str(key_node.value)
+            if key == "<<" and self.merges:
+                merged = {**self.merge(value_node, (*path, key)), **merged}
+                continue
             if key in result:
                 first = self.lines[(*path, key)]
                 raise self.fault(
@@ -124,6 +136,16 @@ class _Reader:
                 )
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             result[key] = self.value(value_node, (*path, key))
+        return {**merged, **result}
+
+    def merge(self, node: Node, path: KeyPath) -> dict[str, Any]:
+        """The keys of one mapping or several, of which the first has precedence."""
+        found = self.value(node, path)
+        result: dict[str, Any] = {}
+        for one in found if isinstance(found, list) else [found]:
+            if not isinstance(one, dict):
+                raise self.fault(node, "only mappings can be merged by `<<`", "write the keys themselves")
+            result = {**one, **result}
         return result
 
     def scalar(self, node: Node) -> Any:

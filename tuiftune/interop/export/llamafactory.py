@@ -100,13 +100,16 @@ def _stage(out: Outward) -> None:
 
 
 def _evaluated(out: Outward) -> bool:
-    there = "val_size" in out.document or "eval_dataset" in out.document
-    if there:  # the best is kept only where both strategies are the same
-        out.put("eval_strategy", out.document["save_strategy"])
-        if "save_steps" in out.document:
-            out.put("eval_steps", out.document["save_steps"])
-        out.put("load_best_model_at_end", True)
-    return there
+    """Set up evaluation where there are rows for it. Whether it can stop early, which needs the best kept."""
+    if not (out.document.get("val_size") or out.document.get("eval_dataset")):
+        return False
+    out.put("eval_strategy", out.document["save_strategy"])  # the best is kept only where both are the same
+    if "save_steps" in out.document:
+        out.put("eval_steps", out.document["save_steps"])
+    if out.preset.method.stage == "reward":
+        return False  # it refuses to keep the best of reward models
+    out.put("load_best_model_at_end", True)
+    return True
 
 
 def _checkpointing(out: Outward) -> None:
