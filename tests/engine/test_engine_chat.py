@@ -136,6 +136,26 @@ def test_votes_are_rows_to_train_on(run: RunDir, begin: Callable[..., Session], 
         talk.vote("c")
 
 
+def test_a_vote_that_changes_leaves_no_contradiction(run: RunDir, tmp_path: Path) -> None:
+    tuned = source(str(run.path))
+    votes = tmp_path / "votes.jsonl"
+    votes.write_text("{}\n")
+    record = Record.of([tuned, tuned.base], votes)
+    talk = Conversation().ask("What colour is the cup?")
+    for model, text in enumerate(("red", "blue")):
+        talk = talk.answer(Answer(model, text, 1, 0.1))
+    for label, better in (("a", "red"), ("b", "blue"), ("b", "blue")):
+        talk = talk.vote(label)
+        assert record.vote(talk) == 1
+        rows = [json.loads(line) for line in votes.read_text().splitlines()]
+        assert [row.get("chosen", [{}])[0].get("content") for row in rows] == [None, better]
+    other = Conversation().ask("And the plate?")
+    for model, text in enumerate(("white", "green")):
+        other = other.answer(Answer(model, text, 1, 0.1))
+    record.vote(other.vote("a"))
+    assert len(votes.read_text().splitlines()) == 3, "another prompt's vote stays"
+
+
 def test_what_cannot_be_asked_is_told(run: RunDir, begin: Callable[..., Session], tmp_path: Path) -> None:
     with begin(source(str(run.result_path / "model"))) as session:  # the adapter's directory alone
         session.ask(Conversation().ask("red " * 400).messages(), GREEDY, [0])

@@ -36,6 +36,7 @@ class Record:
     votes: Path
     models: tuple[str, ...]
     began: float = field(default_factory=time.time)
+    voted: list[tuple[Any, bytes]] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def of(cls, sources: Sequence[Source], votes: Path | None = None) -> Record:
@@ -63,14 +64,35 @@ class Record:
         append(self.history, [document])
 
     def vote(self, conversation: Conversation) -> int:
-        """Write the preference rows of the last turn's vote; returns how many. UserError as above."""
+        """Write the preference rows of the last turn's vote, in the place of those of an earlier vote on the
+        same prompt; returns how many. UserError as above.
+        """
         rows = conversation.preferences()
-        append(self.votes, list(rows))
+        prompt = rows[0]["prompt"] if rows else None
+        if self.voted and self.voted[-1][0] == prompt:
+            _take_back(self.votes, self.voted.pop()[1])
+        self.voted[:] = [(prompt, append(self.votes, list(rows)))]
         return len(rows)
 
 
-def append(path: Path, rows: Sequence[Any], mode: int = FILE_MODE) -> None:
-    """Add lines in one write, secrets redacted; `mode` of a new file. UserError where that fails."""
+def _take_back(path: Path, written: bytes) -> None:
+    """Remove lines that were added last; where others were added since, all stay."""
+    try:
+        with path.open("r+b") as file:
+            start = file.seek(0, os.SEEK_END) - len(written)
+            file.seek(max(0, start))
+            if start >= 0 and file.read() == written:
+                file.truncate(start)
+    except FileNotFoundError:
+        return  # deleted by its owner
+    except OSError as fault:
+        raise paths.cannot(fault, path, "write") from None
+
+
+def append(path: Path, rows: Sequence[Any], mode: int = FILE_MODE) -> bytes:
+    """Add lines in one write, secrets redacted, and return them; `mode` of a new file. UserError where that
+    fails.
+    """
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     written = without_secrets(text).encode("utf-8", "replace")
     try:
@@ -83,3 +105,4 @@ def append(path: Path, rows: Sequence[Any], mode: int = FILE_MODE) -> None:
             os.close(descriptor)
     except OSError as fault:
         raise paths.cannot(fault, path, "write") from None
+    return written

@@ -1,4 +1,4 @@
-"""ms-swift's YAML for `swift sft --config` (4.x)."""
+"""ms-swift's YAML for `swift sft swift.yaml` (4.x)."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ def write(out: Outward) -> None:
     if out.preset.data.system is not None and out.files is None:
         out.carry("data.system", "system")
     out.carry("data.max_length", "max_length")
-    out.put("truncation_strategy", "right")
+    if out.preset.method.stage != "grpo":  # which it refuses to truncate at the end
+        out.put("truncation_strategy", "right")
     if not objectives.compares(out):
-        packing(out)
+        _packing(out)
         value = out.preset.data.loss_on
         scale = {"assistant": "default", "completion": "last_round", "all": "all"}[value]
         out.carry("data.loss_on", "loss_scale", scale)
@@ -67,6 +68,20 @@ def write(out: Outward) -> None:
     out.put("output_dir", "outputs")
 
 
+def _packing(out: Outward) -> None:
+    """Packing, which it only has with FlashAttention."""
+    kernel = out.preset.model.attention
+    if out.preset.data.packing is not True or kernel == "flash_attention_2":
+        packing(out)
+    elif kernel in ("sdpa", "eager"):
+        out.leave("data.packing", f"ms-swift packs only with FlashAttention, and attention is {kernel}")
+    else:
+        out.put("attn_impl", "flash_attention_2")
+        out.carry(
+            "data.packing", "packing", why="with FlashAttention, which it needs there", back=True, same=True
+        )
+
+
 def _stage(out: Outward) -> None:
     """The kind of human feedback, or texts without a chat template; else the command says it."""
     stage = out.preset.method.stage
@@ -81,7 +96,7 @@ def _stage(out: Outward) -> None:
 def command(out: Outward) -> str:
     """The command of a stage."""
     kind = {"sft": "sft", "pretrain": "pt"}.get(out.preset.method.stage, "rlhf")
-    return f"swift {kind} --config {FILE}"
+    return f"swift {kind} {FILE}"
 
 
 TOOL = Tool(
