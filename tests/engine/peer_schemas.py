@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -56,6 +57,36 @@ def llamafactory(directory: str) -> None:
         document.pop("quantization_method", None)
         document.pop("enable_liger_kernel", None)  # it looks for the package
         get_train_args(document)
+
+
+def swift(directory: str) -> None:
+    """ms-swift's own arguments take every file, as its command line gives them, on a model that is here."""
+    os.environ |= {"MODELSCOPE_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    gone = ModuleType("trl.experimental.ppo")  # of an older TRL, which it imports
+    gone.PPOConfig = gone.PPOTrainer = object  # type: ignore[attr-defined]
+    sys.modules[gone.__name__] = gone
+    import yaml
+    from swift.arguments import (  # type: ignore[import-not-found]
+        PretrainArguments,
+        RLHFArguments,
+        SftArguments,
+    )
+    from swift.utils import parse_args  # type: ignore[import-not-found]
+
+    base = Path(__file__).parents[2] / "tuiftune" / "assets" / "base"
+    here: dict[str, Any] = {"model": base, "model_type": "llama", "template": "dummy", "report_to": "none"}
+    here |= {"torch_dtype": "float32", "bf16": False, "fp16": False, "use_cpu": True, "output_dir": directory}
+    elsewhere = {"model_revision", "quant_bits", "quant_method", "use_liger_kernel"}
+    for path in sorted(Path(directory).rglob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        kind = {"presets": SftArguments, "pretrain": PretrainArguments}.get(path.parent.name, RLHFArguments)
+        words: list[str] = []
+        for key, value in (document | here).items():
+            if key not in elsewhere:
+                words += [f"--{key}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+        args, unknown = parse_args(kind, words)
+        assert not unknown, (path, unknown)
+        assert args.learning_rate == document["learning_rate"], path
 
 
 def together(directory: str) -> None:

@@ -28,6 +28,23 @@ from test_preset_export import of_stage, presets
 OVERLAYS = {
     "axolotl": ("axolotl==0.19.0", "pillow"),
     "llamafactory": ("llamafactory==0.9.5", "omegaconf", "antlr4-python3-runtime==4.9.3"),
+    "swift": (
+        "ms-swift==4.6.0",
+        "modelscope",
+        "modelscope_hub",
+        "json_repair",
+        "pillow",
+        "attrdict",
+        "addict",
+        "simplejson",
+        "sortedcontainers",
+        "dacite",
+        "binpacking",
+        "zstandard",
+        "einops",
+        "oss2",
+        "tiktoken",
+    ),
     "together": ("together==3.1.1", "distro", "sniffio", "types-tqdm", "tabulate", "detect-agent"),
     "vertex": ("google-genai==3.6.1", "google-auth", "websockets", "tenacity", "distro", "sniffio"),
     "azure": ("azure-ai-ml==1.35.2",),
@@ -90,9 +107,9 @@ def test_the_tool_itself_takes_them(tool: str, tmp_path: Path) -> None:
     overlay, presets_ = tmp_path / "overlay", tmp_path / "presets"
     presets_.mkdir()
     written(tool, presets_, 40)
-    if tool in ("axolotl", "llamafactory"):
+    if tool in ("axolotl", "llamafactory", "swift"):
         staged(tool, presets_, 8)
-    if tool in ("axolotl", "llamafactory", "azure"):
+    if tool in ("axolotl", "llamafactory", "swift", "azure"):
         for path in presets_.rglob("*.json"):
             path.unlink()
     alone = [] if tool == "azure" else ["--no-deps"]  # its own are many, and none is among ours

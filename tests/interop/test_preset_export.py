@@ -129,7 +129,7 @@ STAGE_VALUES: dict[str, list[Any]] = {
     "method.desirable_weight": [1.33],
     "method.undesirable_weight": [2.0],
     "method.gamma_ratio": [0.3, 1.0],
-    "method.generations": [4],
+    "method.generations": [4, 16],
     "method.max_completion_length": [64],
     "method.temperature": [0.7],
     "data.format": ["auto"],
@@ -273,6 +273,27 @@ def test_a_request_is_what_the_service_publishes(tool: str) -> None:
         assert all(line.why for line in written.lines if line.fate in ("changed", "left out"))
         version = SERVICES[tool]["from"].split(",")[0].split()[1]
         assert version in written.tool.service or tool == "sagemaker"
+
+
+def test_what_ms_swift_and_trl_insist_on() -> None:
+    """Packing with FlashAttention, no truncated prompts of GRPO, whole groups in evaluations, its command."""
+    own = {"model": {"base": "acme/llama"}, "data": {"train": "rows.jsonl", "eval": 0.1, "packing": True}}
+    preset = Preset.model_validate(own)
+    written = export(preset, "swift")
+    document = yaml.safe_load(written.files["swift.yaml"])
+    assert (written.command, document["attn_impl"]) == ("swift sft swift.yaml", "flash_attention_2")
+    eager = export(preset.with_values({"model.attention": "eager"}), "swift")
+    assert "packing" not in yaml.safe_load(eager.files["swift.yaml"])
+    assert "eager" in next(line.why for line in eager.lines if line.key == "data.packing")
+    grpo = preset.with_values({"method.stage": "grpo", "method.generations": 16, "data.packing": "auto"})
+    for tool in ("swift", "trl"):
+        document = yaml.safe_load(next(iter(export(grpo, tool).files.values())))
+        assert document["per_device_eval_batch_size"] == document["num_generations"] == 16
+        assert "truncation_strategy" not in document
+    trained = preset.with_values({"method.stage": "reward", "data.packing": "auto"})
+    document = yaml.safe_load(export(trained, "llamafactory").files["llamafactory.yaml"])
+    assert document["eval_strategy"] == "epoch"
+    assert "load_best_model_at_end" not in document
 
 
 def test_what_cannot_be_written_is_one_line() -> None:

@@ -297,3 +297,14 @@ def test_unreadable_directory(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="permission"):
         resolve(str(path))
     path.chmod(0o755)
+
+
+def test_a_runs_base_model_that_is_gone_is_named_with_the_way_out(tmp_path: Path) -> None:
+    from tuiftune.models.download import require_base
+
+    for there in (str(tmp_path), "acme/qwen", "builtin:tiny"):
+        require_base("tone", there)
+    with pytest.raises(
+        UserError, match=r"tone: its base model is no longer at .*/gone.*export tone --to merged"
+    ):
+        require_base("tone", str(tmp_path / "gone"))

@@ -70,7 +70,7 @@ def _base(name: str, revision: str | None, moved: Path | None, *, needed: bool) 
         raise UserError(
             f"the base model cannot be found ({fault.message})",
             place=printable(str(moved or name)),
-            remedy="an adapter is merged into it: name its directory with --base DIR",
+            remedy="if it was moved, name its directory with --base DIR",
         ) from None
 
 

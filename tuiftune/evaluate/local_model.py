@@ -57,7 +57,10 @@ class Source:
     def bring(self, which: Collection[str]) -> None:
         """Download what its models of these names are loaded with. UserError if it can't be had."""
         whole = self.files is not None and not paths.is_file(self.files / ADAPTER)
-        download.bring(self.model, self.revision, weights=BASE in which or not whole)
+        weights = BASE in which or not whole
+        if weights and self.run is not None:
+            download.require_base(self.place, self.model)
+        download.bring(self.model, self.revision, weights=weights)
 
     def identity(self, which: str) -> str:
         """Return what the answers of one of its models depend on: names, sizes and times of its files."""

@@ -11,6 +11,7 @@ from tuiftune.errors import UserError
 from tuiftune.figures import plural, size
 from tuiftune.hub import fetch, progress, remote
 from tuiftune.hub.faults import offline
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,6 +120,16 @@ def with_weights(model: BaseModel, say: Callable[[str], None]) -> BaseModel:
     say(f"downloading {model.reference}")
     fetch.fetch(download.remote, download.files)
     return _found_again(model)
+
+
+def require_base(run: str, reference: str) -> None:
+    """Raise UserError if the base model of a run, by its name, was a directory that is gone."""
+    if reference.startswith(("/", "./", "../", "~")) and not paths.is_dir(paths.given(reference)):
+        raise UserError(
+            f"its base model is no longer at {printable(reference)}",
+            place=printable(run),
+            remedy=f"move it back, or merge: tuiftune export {printable(run)} --to merged --base DIR",
+        )
 
 
 def bring(reference: str, revision: str | None = None, *, weights: bool = True) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.interop.export.outward import auto
-from tuiftune.interop.objectives import MARGIN, SAMPLED, usual_beta
+from tuiftune.interop.objectives import MARGIN, REINFORCED, SAMPLED, usual_beta
 
 if TYPE_CHECKING:
     from tuiftune.interop.export.outward import Outward
@@ -25,6 +25,12 @@ def compares(out: Outward) -> bool:
     out.leave("data.packing", "rows are not packed", "not needed")
     out.leave("data.loss_on", "answers are compared as wholes", "not needed")
     return True
+
+
+def evaluation_batch(out: Outward) -> None:
+    """Rows at once in evaluations: whole groups of sampled answers, which these tools insist on."""
+    if out.preset.method.stage in REINFORCED and out.document.get("eval_strategy", "no") != "no":
+        out.put("per_device_eval_batch_size", out.preset.method.generations)
 
 
 def write(out: Outward, keys: Keys) -> None:

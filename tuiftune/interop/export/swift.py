@@ -65,6 +65,7 @@ def write(out: Outward) -> None:
         out.carry("model.attention", "attn_impl", why=f"{kernel} by its name", back=None)
     if out.preset.training.kernels == "liger":
         out.carry("training.kernels", "use_liger_kernel", True, why="liger by a switch", back=None)
+    objectives.evaluation_batch(out)
     out.put("output_dir", "outputs")
 
 

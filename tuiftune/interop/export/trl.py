@@ -46,6 +46,7 @@ def write(out: Outward) -> None:
     if out.preset.training.kernels == "liger":
         out.carry("training.kernels", "use_liger_kernel", True, why="liger by a switch", back=None)
     out.put("bf16", out.preset.model.dtype in ("auto", "bfloat16"))
+    objectives.evaluation_batch(out)
     out.put("output_dir", "outputs")
 
 

@@ -47,6 +47,8 @@ def bring(run: RunDir, *, base: bool = False) -> None:
     UserError if it can't be had.
     """
     model = run.plan().preset(printable(str(run.plan_path))).model
+    if base or not is_whole(run):
+        download.require_base(run.name, model.base)
     download.bring(model.base, model.revision, weights=base or not is_whole(run))
 
 
