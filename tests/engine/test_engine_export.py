@@ -67,6 +67,7 @@ def test_a_merged_model_answers_as_the_run_did(trained: Path, model: Path, expor
     assert {"README.md", "generation_config.json", "tokenizer.json", "chat_template.jinja"} <= files(place)
     assert manifest.read(place) == {key: value for key, value in document.items() if key != "directory"}
     card = (place / "README.md").read_text()
+    assert str(place) not in card, "it is read on other machines"
     assert "same answers as the run" in card
     assert "peft" not in card.partition("---\n")[2].partition("---")[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 USE = re.compile(r"^## Use$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 LIBRARY = re.compile(r"^library_name: .*$", re.MULTILINE)
 MARK = "> **Verification failed.** These files do not answer as the run did: {why}."
+HERE = "path/to/this/directory"
 STATE = {
     "verified": "The evaluation rows were answered from these files and compared with the run.",
     "failed": "The evaluation rows were answered from these files, and the comparison with the run failed.",
@@ -35,7 +37,7 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
         f"{target.does[:1].upper()}{target.does[1:]} ({form.does}), written by tuiftune.",
         "",
         "```bash",
-        *[printable(str(line)) for line in document.get("use") or ()],
+        *[_anywhere(printable(str(line)), prepared) for line in document.get("use") or ()],
         "```",
         "",
         *_load(target.loader, prepared.facts.architectures),
@@ -53,6 +55,12 @@ def card(prepared: Prepared, document: Mapping[str, Any]) -> str:
     return _after_head(body, MARK.format(why=printable(why)))
 
 
+def _anywhere(line: str, prepared: Prepared) -> str:
+    """A command without the directory of this machine: the card is read elsewhere, too."""
+    place = str(prepared.place)
+    return line.replace(shlex.quote(place), HERE).replace(place, HERE)
+
+
 def _load(library: str, architectures: Sequence[str]) -> list[str]:
     """How these files are loaded and asked in Python, with the template they were trained with."""
     auto = {"transformers": "AutoModelForCausalLM", "peft": "AutoPeftModelForCausalLM"}.get(library)
@@ -64,8 +72,8 @@ def _load(library: str, architectures: Sequence[str]) -> list[str]:
         "```python",
         f"from {library} import {auto}",
         "from transformers import AutoTokenizer",
-        f'model = {auto}.from_pretrained("path/to/this/directory")',
-        'tokenizer = AutoTokenizer.from_pretrained("path/to/this/directory")',
+        f'model = {auto}.from_pretrained("{HERE}")',
+        f'tokenizer = AutoTokenizer.from_pretrained("{HERE}")',
         'messages = [{"role": "user", "content": "Hello"}]',
         "ids = tokenizer.apply_chat_template("
         'messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)',
