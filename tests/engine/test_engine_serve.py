@@ -17,6 +17,8 @@ import tiny
 from conftest import Job
 
 from tuiftune.chat.serving import VLLM, Served, Serving, serving, vllm
+from tuiftune.engine.serving import listening
+from tuiftune.engine.serving.place import Place
 from tuiftune.errors import UserError
 from tuiftune.runs.store.directory import RunDir
 
@@ -187,6 +189,8 @@ def test_what_cannot_be_served_is_one_line(
         taken.listen()
         with pytest.raises(UserError, match="cannot listen"):
             serving([run], "127.0.0.1", port, "", "")
+        with pytest.raises(UserError, match="was free before the model was loaded"):
+            listening.run(None, Place("127.0.0.1", port, ""), lambda: None)
 
 
 def test_the_command_for_vllm(runs: list[RunDir], tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -11,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def run(app: Any, place: Place, ready: Callable[[], None]) -> None:
-    """Answer requests; `ready` is called when it listens."""
+    """Answer requests; `ready` is called when it listens. UserError where the port was taken meanwhile."""
     import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
@@ -21,4 +24,13 @@ def run(app: Any, place: Place, ready: Callable[[], None]) -> None:
                 ready()
 
     config = uvicorn.Config(app, host=place.host, port=place.port, log_level="warning")
-    Server(config).run()
+    try:
+        Server(config).run()
+    except SystemExit as ended:
+        if ended.code != STARTUP_FAILURE:
+            raise
+        raise UserError(
+            f"cannot listen on {place.host}:{place.port}, which was free before the model was loaded",
+            place="--port",
+            remedy="name another port",
+        ) from None
