@@ -160,6 +160,10 @@ def test_llamafactory_with_the_datasets_it_names() -> None:
     assert keys["training.effective_batch"] == 8
     assert report["template"].fate == "left out"
     assert report["learning_rate"].fate == "carried"
+    four = FACTORY + "quantization_bit: 4\nquantization_method: bnb\n"
+    keys, report = imported(four)
+    assert keys["method.technique"] == "qlora"
+    assert report["finetuning_type"].fate == report["quantization_method"].fate == "not needed"
     unknown, report = imported(FACTORY)
     assert unknown["data.train"] == "tickets"
 
@@ -583,5 +587,6 @@ def test_preferences_of_trl_and_swift() -> None:
         "--rpo_alpha 0.1 --vllm_mode colocate --made_up 1\n"
     )
     assert (keys["method.stage"], keys["method.gamma_ratio"]) == ("simpo", 0.5)
+    assert (report["rlhf_type"].fate, report["stage"].fate) == ("carried", "not needed")
     assert report["rpo_alpha"].fate == "left out"
     assert [key for key, line in report.items() if line.fate == "unknown"] == ["made_up"]

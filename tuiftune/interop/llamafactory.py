@@ -148,10 +148,12 @@ def _technique(transfer: Transfer) -> None:
             transfer.leave(key, marks[key], f"one technique at a time: {TECHNIQUES[chosen[0]]}")
     else:
         transfer.carry("finetuning_type", kind, "method.technique")
+    transfer.settle("finetuning_type", kind, "part of the technique")
     if bits not in (None, 4):
         transfer.leave("quantization_bit", bits, "tuiftune quantizes base models to 4 bits only")
     if method not in (None, "bnb", "bitsandbytes"):
         transfer.leave("quantization_method", method, "4-bit base models use bitsandbytes here")
+    transfer.settle("quantization_method", method, "as here")
 
 
 def _sources(transfer: Transfer, key: str, info: dict[str, Any]) -> list[Source]:

@@ -110,6 +110,11 @@ class Transfer:
         """`key` is not carried over, and why."""
         self.lines.append(Line(key, value, fate, why))
 
+    def settle(self, key: str, value: Any, why: str) -> None:
+        """Tell of a key that is part of what another carried, unless it is told of or was not given."""
+        if key in self.given and not any(line.key == key for line in self.lines):
+            self.leave(key, value, why, "not needed")
+
     def apply(self, rules: Mapping[str, Rule]) -> None:
         """Carry every key there is a rule for."""
         for key in [key for key in self.left if key in rules]:

@@ -59,7 +59,9 @@ def read(transfer: Transfer) -> None:
     if stage == "sft" and transfer.left.get("use_chat_template") is False:
         stage = "pt"
     wanted = transfer.word("rlhf_type", "dpo") if stage == "rlhf" else stage
-    transfer.carry("stage", stage, "method.stage", STAGES.get(wanted, str(wanted)))
+    key = "rlhf_type" if stage == "rlhf" else "stage"
+    transfer.carry(key, wanted, "method.stage", STAGES.get(wanted, str(wanted)))
+    transfer.settle("stage", stage, "rlhf_type names it")
     if stage == "pt":
         transfer.leave("use_chat_template", transfer.take("use_chat_template"), "so are texts", "not needed")
     objectives.read(transfer, objectives.SWIFT)
@@ -87,6 +89,7 @@ def read(transfer: Transfer) -> None:
             transfer.place(chosen[0], ratio, To("method.loraplus_lr_ratio", real))
     else:
         transfer.carry(key, kind, "method.technique")
+    transfer.settle(key, kind, "part of the technique")
     put(transfer, _sources(transfer, "dataset"), "data.train")
     held_out = _sources(transfer, "val_dataset")
     if held_out:

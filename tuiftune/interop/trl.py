@@ -192,8 +192,7 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         transfer.carry(chosen[0], True, "method.technique", marks[chosen[0]])
     else:
         transfer.carry("use_peft", bool(peft), "method.technique", "lora" if peft else "full")
-    if peft and not any(line.key == "use_peft" for line in transfer.lines):
-        transfer.leave("use_peft", peft, "part of the technique", "not needed")
+    transfer.settle("use_peft", peft, "part of the technique")
     if eight:
         transfer.leave("load_in_8bit", eight, "tuiftune has no 8-bit base: 16-bit, or 4-bit with qlora")
     name = transfer.take("dataset_name")
