@@ -73,6 +73,13 @@ def test_without_skypilot_one_line_says_what_to_install(here: Path) -> None:
         (f"--on sky:L4 --region east,1 {BUCKET}", "--region: east,1 is not a region"),
         (f"--on sky:L4 --region mars {BUCKET}", "--region: SkyPilot does not know mars"),
         (f"--on sky:L4 --queue {BUCKET}", "--queue: does not go with --on sky"),
+        (f"--on sky:L4 --image=-it {BUCKET}", "--image: '-it' is not a container image"),
+        (f"--on sky:L4 --name=-x {BUCKET}", "--name: '-x' is not a run name"),
+        ("--on ssh:pod --on-demand", "--on-demand: is of use with --on sky only"),
+        ("--on ssh:pod --price 0", "--price: 0 is not above 0"),
+        ("--on ssh:pod --budget=-1", "--budget: -1 is not above 0"),
+        ("--on ssh:pod --budget nan", "--budget: nan is not above 0"),
+        ("--on ssh", "--on: ssh is not an address"),
         ("--on moon", "--on: moon is not a place to train"),
         ("--on sky:L4 --set run.sync_to=hf://nobody/runs", "hf://nobody/runs cannot be written to"),
     ],
@@ -173,6 +180,14 @@ def test_a_job_that_fails_without_a_word_is_told_with_skypilots_reason(run: RunD
     seen = vitals(run)
     assert (seen.state, seen.exit_code) == ("died", 1)
     assert seen.why == "job 4 of SkyPilot is failed no resource: no L4 in any region"
+
+
+def test_a_reason_with_a_token_is_written_without_it(run: RunDir, tmp_path: Path) -> None:
+    token = "hf_" + "a" * 34
+    jobs(tmp_path, "FAILED", f"401 for {token}")
+    Mirror(run).turn()
+    assert vitals(run).why == "job 4 of SkyPilot is failed: 401 for [secret]"
+    assert not [one for one in run.path.rglob("*") if one.is_file() and token in one.read_text()]
 
 
 def test_a_bucket_that_does_not_answer_is_trouble_not_an_end(run: RunDir) -> None:

@@ -51,7 +51,7 @@ def test_labels_are_merged_into_the_most_frequent_spelling(rows: Path, tmp_path:
     done = clean(load(str(rows)), tmp_path / "out.jsonl", Settings(labels="merge"))
     written = [json.loads(line)["label"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert {label: written.count(label) for label in set(written)} == {"LOGIN": 150, "billing": 50}
-    assert done.about["changed"] == {"label merged": 50}
+    assert done.about["changed"] == {"labels merged": 50}
     again = {check.check: check for check in inspect(load(str(tmp_path / "out.jsonl"))).checks}
     assert again["similar-labels"].severity == "ok"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -24,7 +25,7 @@ from tuiftune.cli.main import build
 from tuiftune.cli.sync import begun
 from tuiftune.errors import UserError
 from tuiftune.hardware.known_gpus import GPUS, find
-from tuiftune.jobs.task_files import base, gpu_names, making
+from tuiftune.jobs.task_files import base, dstack, gpu_names, making
 from tuiftune.jobs.task_files.script import script
 from tuiftune.jobs.task_files.task import Options, Task
 from tuiftune.preset.schema import Preset
@@ -197,6 +198,8 @@ def test_a_plan_becomes_a_directory_that_another_machine_can_start(here: Path) -
     rows = here / "out" / preset["data"]["train"]
     assert rows.read_text() == (here / "rows.jsonl").read_text()
     assert preset["run"]["sync_to"] == "s3://bucket/runs"
+    _, said = tuiftune(*[word if word != "out" else "it's here; x" for word in words])
+    assert """start it: cd 'it'"'"'s here; x' && sky jobs launch sky.yaml""" in said
     _, said = tuiftune(*words)
     assert said == "out: is not empty. Name another directory with --output"
 
@@ -219,11 +222,23 @@ BUCKET = "--set run.sync_to=s3://bucket/runs"
         (f"--as sky --gpu X9 {BUCKET}", r"^--gpu: unknown GPU `X9`"),
         (f"--as sky {BUCKET}", r"^--gpu: no GPU is named\. Name the one to rent"),
         (f"--as k8s --gpu L4 {BUCKET}", r"^--image: Kubernetes needs a container image"),
+        (
+            f"--as k8s --gpu L4 {BUCKET} --image '$(touch owned)'",
+            r"^--image: '\$\(touch owned\)' is not a conta",
+        ),
+        (f"--as sky --gpu L4 {BUCKET} --image ''", r"^--image: '' is not a container image"),
+        (f"--as sky --gpu L4 {BUCKET} --image -it", r"^--image: '-it' is not a container image"),
+        (f"--as sky --gpu L4 {BUCKET} --region ''", r"^--region: '' is not a region"),
+        (f"--as dstack --gpu L4 {BUCKET} --region mars", r"^--region: dstack does not know mars"),
+        (f"--as sky --gpu any {BUCKET}", r"^--gpu: a task file is for one GPU\. Name it"),
+        ("--as dstack --gpu L4 --set run.sync_to=hf://me", r"^run\.sync_to: hf://me names no repository"),
+        ("--as ''", r"^--as: '' is not a kind of task file"),
         ("--region aws", r"^--region: is of use with --as only"),
+        ("--on-demand", r"^--on-demand: is of use with --as only"),
     ],
 )
 def test_what_another_machine_could_not_use_is_one_line(words: str, said: str, here: Path) -> None:
-    done = CliRunner().invoke(build(), ["plan", "p.yaml", *words.split()])
+    done = CliRunner().invoke(build(), ["plan", "p.yaml", *shlex.split(words)])
     assert isinstance(done.exception, UserError), done.output
     assert done.exception.exit_code == 2
     line = str(done.exception)
@@ -255,6 +270,16 @@ def test_regions_clouds_and_gpus_that_a_program_does_not_know_are_one_line() -> 
         base.every()["sky"].text(replace(TASK, options=Options("mars/a")))
     with pytest.raises(UserError, match=r"^--gpu: dstack does not know the A30"):
         base.every()["dstack"].text(replace(TASK, gpu="A30"))
+
+
+@pytest.mark.parametrize("image", ["tuiftune", "ghcr.io/me/tuiftune:1.0", f"host:5000/a/b@sha256:{'a' * 64}"])
+def test_images_of_registries_are_taken(image: str) -> None:
+    making.check_image(image)
+
+
+def test_the_clouds_of_dstack_are_those_of_its_schema() -> None:
+    known = json.loads((SCHEMAS / "dstack.json").read_text())
+    assert sorted(dstack.BACKENDS) == sorted(known["task"]["$defs"]["BackendType"]["enum"])
 
 
 def test_rows_too_large_for_a_configmap_are_refused(tmp_path: Path) -> None:

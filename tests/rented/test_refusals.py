@@ -54,6 +54,7 @@ def refused(line: Line, directory: str | None = None, python: str | None = sys.e
     [
         ("ssh:root@10.0.0.7:22022", Address("10.0.0.7", "root", 22022)),
         ("ssh:pod", Address("pod")),
+        ("ssh:my_gpu", Address("my_gpu")),
         ("ssh:me@[fe80::1]:22", Address("[fe80::1]", "me", 22)),
     ],
 )
@@ -62,7 +63,9 @@ def test_addresses(text: str, address: Address) -> None:
     assert str(address) == text.removeprefix("ssh:")
 
 
-@pytest.mark.parametrize("text", ["ssh:", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:host:0", "ssh:host:99999"])
+@pytest.mark.parametrize(
+    "text", ["ssh", "ssh:", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:host:0", "ssh:host:99999"]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(UserError, match="is not an address"):
         parse(text)

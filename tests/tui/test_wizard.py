@@ -6,12 +6,14 @@ import asyncio
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from showing import SMALL, shown, until
 from test_terminal import ROOT
+from textual.widgets import Input
 
 from tuiftune.preset import file
 from tuiftune.runs.store.control import kill
@@ -111,6 +113,27 @@ async def test_going_back_and_forward_loses_nothing(app: Callable[..., TuneApp])
         await pilot.press("s")
         await reach(pilot, ReviewStep)
         assert pilot.app.draft.preset().method.rank == rank  # type: ignore[attr-defined]
+
+
+async def test_a_suggested_name_follows_the_model_and_one_that_was_typed_stays(
+    app: Callable[..., TuneApp],
+) -> None:
+    begun = Draft(model="builtin:tiny", data=("builtin:support",))
+    async with app(wizard=True).run_test(size=SMALL) as pilot:
+        for model, typed, name in (
+            ("builtin:tiny", "", "support-tiny"),
+            ("acme/other", "", "support-other"),
+            ("acme/other", "mine", "mine"),
+            ("builtin:tiny", "", "mine"),
+        ):
+            before = pilot.app.draft  # type: ignore[attr-defined]
+            pilot.app.draft = replace(before if before.name else begun, model=model)  # type: ignore[attr-defined]
+            review = ReviewStep()
+            await pilot.app.push_screen(review)
+            if typed:
+                review.query_one("#name", Input).value = typed
+            await until(pilot, lambda name=name: pilot.app.draft.name == name)  # type: ignore[attr-defined]
+            await pilot.app.pop_screen()
 
 
 async def test_answers_move_the_verdict_in_the_open(app: Callable[..., TuneApp]) -> None:

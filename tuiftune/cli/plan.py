@@ -67,16 +67,19 @@ def plan(
     With --as, the plan becomes a task file of another program.
     """
     from tuiftune.cli import terminal
-    from tuiftune.errors import ExitCode
+    from tuiftune.errors import ExitCode, UserError
     from tuiftune.models.download import to_download
     from tuiftune.plan.document import document
     from tuiftune.plan.inputs import of_named
 
     task_file.refuse_without(
-        as_, output=output is not None, region=region is not None, image=image is not None
+        as_, output=output is not None, region=region is not None, image=image is not None, on_demand=not spot
     )
+    to_rank = gpu is not None and gpu.strip().lower().partition(":")[0] == ANY
+    if to_rank and as_ is not None:
+        raise UserError("a task file is for one GPU", place="--gpu", remedy="name it, such as --gpu H100:2")
     inputs = of_named(preset, set_ or [], without=check_without(without), say=terminal.say)
-    if gpu is not None and gpu.strip().lower().partition(":")[0] == ANY:
+    if gpu is not None and to_rank:
         raise typer.Exit(_rank(inputs, gpu, prices, as_json=json))
     made = inputs.plan(gpu)
     if words := to_download(inputs.model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - Typer reads the signatures
@@ -111,13 +112,17 @@ def prepared(
     """Start a run on a rented machine, and return its directory here."""
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import say
+    from tuiftune.errors import UserError
     from tuiftune.jobs.rented import rent
     from tuiftune.jobs.rented.address import parse
     from tuiftune.preset.file import override
 
     address = parse(on)
-    own = (("budget.usd_per_hour", options.price), ("budget.max_usd", options.budget))
-    settings = [f"{key}={value}" for key, value in own if value is not None]
+    own = (("--price", "budget.usd_per_hour", options.price), ("--budget", "budget.max_usd", options.budget))
+    for option, _, value in own:
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{value:g} is not above 0", place=option, remedy="name it in US dollars")
+    settings = [f"{key}={value}" for _, key, value in own if value is not None]
     preset = override(preset, settings) if settings else preset
     with watching() as watch:
         return rent.prepare(

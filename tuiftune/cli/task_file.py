@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,9 +50,14 @@ Image = Annotated[
 
 
 def options(region: str | None, image: str | None, *, spot: bool) -> Options:
-    """Return what is asked for besides the preset."""
+    """Return what is asked for besides the preset. UserError for what is no region, or no image."""
+    from tuiftune.jobs.task_files.making import check_image, check_region
     from tuiftune.jobs.task_files.task import Options
 
+    if region is not None:
+        check_region(region)
+    if image is not None:
+        check_image(image)
     return Options(region or "", spot, image or "")
 
 
@@ -61,9 +67,8 @@ def refuse_without(kind: str | None, **given: bool) -> None:
 
     for option, is_given in given.items():
         if is_given and kind is None:
-            raise UserError(
-                "is of use with --as only", place=f"--{option}", remedy="add --as sky, or leave it out"
-            )
+            place = "--" + option.replace("_", "-")
+            raise UserError("is of use with --as only", place=place, remedy="add --as sky, or leave it out")
 
 
 def write(inputs: Inputs, plan: Plan, name: str, asked: Options, output: Path | None, *, json: bool) -> None:
@@ -107,13 +112,19 @@ def _say(
     kind: TaskFile, made: Task, plan: Plan, output: Path | None, names: list[str], say: Callable[[str], None]
 ) -> None:
     """On standard error: what was written, and how it is started."""
+    from tuiftune.figures import plural
+
     asked = plan.gpu.get("count")
     if made.gpu is not None and asked != made.count:
         say(f"The plan uses {made.count} of {asked} GPUs, so that many are asked for.")
     if output is not None:
         say(f"written to {output}: {', '.join(names)}")
-        say(f"start it: cd {output} && {kind.command}")
+        say(f"start it: cd {shlex.quote(str(output))} && {kind.command}")
     elif kind.carries:
         say("it needs its files next to it: write them too with --output DIR")
+    if made.files and kind.bucket and not kind.carries:
+        say(
+            f"{kind.file} contains {plural(len(made.files), 'file')} of this machine: {', '.join(made.files)}"
+        )
     if kind.checked_against:
         say(f"Checked against the schema of {kind.checked_against}; not started by us.")

@@ -136,6 +136,7 @@ def train(
         raise typer.Exit(chains.train(chain, runs, keep_alive=keep_alive, preflight=preflight))
     wanted = chain[0]
     options = rented.Options(price, budget, sync, remote_dir, remote_python)
+    on_sky = clouded.chosen(on, region=region, image=image, spot=spot)
     if rented.chosen(on, options):
         rented.refuse(
             gpu=gpu, nodes=nodes, queue=queue, keep_alive=keep_alive, dry_run=dry_run, or_resume=or_resume
@@ -144,7 +145,7 @@ def train(
         for reason in run.planned().reasons if verbose else ():
             terminal.say(f"{reason.key} = {reason.value}: {reason.why} ({reason.source})")
         raise typer.Exit(rented.follow(run, detach=detach, json=json))
-    if clouded.chosen(on, region=region, image=image, spot=spot):
+    if on_sky:
         clouded.refuse(
             gpu=gpu is not None, nodes=nodes != 1, queue=queue, keep_alive=keep_alive, dry_run=dry_run,
             or_resume=or_resume, preflight=preflight is not None,

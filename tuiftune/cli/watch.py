@@ -50,6 +50,10 @@ def watch(
         if run is None:
             raise UserError("no run is named", place="watch", remedy="name it before --on")
         found = rented.attach(run, str(on), remote_dir, remote_python, runs, sync=sync)
+    elif on is not None:
+        raise UserError(
+            "is of use for a rented machine only", place="--on", remedy="write it as ssh:USER@HOST"
+        )
     else:
         found = find(run, runs)
         backend.attend(found, again=True)

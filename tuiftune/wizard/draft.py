@@ -26,6 +26,7 @@ class Draft:
         recommended: values by dotted preset key, such as `training.epochs`.
         overrides: the user's own values by dotted preset key; they win over `recommended`.
         taken: those of `overrides` that came from `source`, a built-in preset.
+        suggested: the last `name` that was suggested and not typed. Not in the preset.
         gpu: another GPU to plan for (`NAME[:COUNT]`); "" for this machine. Not in the preset.
         save_as: path of the preset file. Not in the preset.
     """
@@ -41,6 +42,7 @@ class Draft:
     taken: Mapping[str, Value] = field(default_factory=dict)
     source: str = ""
     name: str = ""
+    suggested: str = ""
     gpu: str = ""
     save_as: str = ""
 

@@ -47,7 +47,7 @@ def merged(dataset: Dataset) -> tuple[Dataset, list[Change]]:
     changes = [
         Change(
             index,
-            ("label merged",),
+            ("labels merged",),
             shown(dataset.frame.row(index, named=True)),
             shown(fresh.frame.row(index, named=True)),
         )

@@ -72,7 +72,6 @@ def prepare(
     program.check()
     root = root or default_root()
     making.check_bucket(preset.run.sync_to or "")
-    making.check_region(options.region)
     if name is not None:
         check_name(name)
         check_free(root, name)

@@ -18,6 +18,7 @@ from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.store import control, elsewhere
 from tuiftune.runs.store.directory import FILE_MODE, RunDir
+from tuiftune.secret_forms import without_secrets
 
 LOCK = "mirror"
 LOG = "events.jsonl"
@@ -213,7 +214,7 @@ def main() -> None:
     try:
         follow(run)
     except UserError as fault:
-        sys.stderr.write(f"error: {fault}\n")
+        sys.stderr.write(f"error: {without_secrets(str(fault))}\n")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -11,7 +11,7 @@ from tuiftune.printable import printable
 PREFIX = "ssh:"
 _FORM = re.compile(
     r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)"
+    r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 
@@ -35,7 +35,7 @@ class Address:
 
 def parse(text: str) -> Address:
     """Return the address in `ssh:USER@HOST:PORT`. Raises UserError if it is none."""
-    found = _FORM.fullmatch(text.removeprefix(PREFIX))
+    found = _FORM.fullmatch(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else None
     port = int(found["port"]) if found and found["port"] else None
     if found is None or (port is not None and not 0 < port < 65536):
         raise UserError(

@@ -25,6 +25,7 @@ from tuiftune.jobs.rented.line import MARK, Line
 from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.store import control, elsewhere
 from tuiftune.runs.store.directory import FILE_MODE, RunDir
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     import subprocess
@@ -269,7 +270,7 @@ def main() -> None:
     try:
         follow(run)
     except UserError as fault:
-        sys.stderr.write(f"error: {fault}\n")
+        sys.stderr.write(f"error: {without_secrets(str(fault))}\n")
     except KeyboardInterrupt:
         sys.exit(130)
 

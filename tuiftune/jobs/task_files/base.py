@@ -65,7 +65,7 @@ def find(name: str) -> TaskFile:
         if name.lower() in (one.key, *one.aliases):
             return one
     raise UserError(
-        f"{printable(name)} is not a kind of task file",
+        f"{printable(name) or repr(name)} is not a kind of task file",
         place="--as",
         remedy=f"use one of: {', '.join(known)}",
     )

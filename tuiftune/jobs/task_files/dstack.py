@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.errors import UserError
 from tuiftune.jobs.task_files.base import TaskFile
 from tuiftune.jobs.task_files.gpu_names import for_dstack, memory_gb
 from tuiftune.jobs.task_files.layout import yaml
@@ -16,6 +17,11 @@ from tuiftune.jobs.task_files.script import script
 if TYPE_CHECKING:
     from tuiftune.jobs.task_files.task import Task
 
+BACKENDS = (
+    "amddevcloud", "aws", "azure", "cloudrift", "crusoe", "cudo", "datacrunch", "daytona", "digitalocean",
+    "dstack", "gcp", "hotaisle", "jarvislabs", "kubernetes", "lambda", "lium", "remote", "nebius", "oci",
+    "runpod", "seeweb", "tensordock", "vastai", "verda", "vultr", "slurm",
+)  # fmt: skip
 RETRY = "12h"  # in which a spot machine is looked for again
 STOP_SECONDS = 300  # for a checkpoint and its copy
 HOURLY_ROOM = 1.5  # times the price that the plan counts on: clouds and regions differ
@@ -24,9 +30,12 @@ HERE = "/root/task"
 
 
 def text(task: Task) -> str:
-    """Return the task as YAML."""
+    """Return the task as YAML. UserError for a cloud that dstack does not know."""
     assert task.gpu is not None
     cloud, region, _ = task.where
+    if cloud and cloud not in BACKENDS:
+        known = ", ".join(BACKENDS[1:5])
+        raise UserError(f"dstack does not know {cloud}", place="--region", remedy=f"use {known} or another")
     document: dict[str, Any] = {"type": "task", "name": task.slug[:40].rstrip("-")}
     if task.options.image:
         document["image"] = task.options.image

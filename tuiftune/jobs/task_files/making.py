@@ -30,6 +30,9 @@ SMALLEST_GIB = 100
 STEP_GIB = 10
 SPARE_HOURS = 0.5  # of a time limit, for loading and scoring
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")  # S3: 3 to 63; GCS: up to 222 with dots
+_IMAGE = re.compile(
+    r"(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
 _REGION = re.compile(r"[a-z][a-z0-9]*(?:/[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)?")
 
 
@@ -40,7 +43,10 @@ def of(inputs: Inputs, plan: Plan, kind: TaskFile, options: Options, name: str |
     check_name(name)
     if inputs.dataset is None:
         raise UserError(inputs.missing or "no data", place="data.train", remedy="--set data.train=FILE")
-    check_region(options.region)
+    if options.region:
+        check_region(options.region)
+    if options.image:
+        check_image(options.image)
     if kind.image and not options.image:
         raise UserError(
             f"{kind.title} needs a container image that has tuiftune",
@@ -89,6 +95,12 @@ def check_bucket(url: str) -> None:
             place=PRESET_KEY,
             remedy="leave them out: credentials come from the environment",
         )
+    if parts.scheme == "hf" and not (parts.netloc and parts.path.strip("/")):
+        raise UserError(
+            f"{shown(url)} names no repository",
+            place=PRESET_KEY,
+            remedy="write it like hf://datasets/USER/NAME",
+        )
     if parts.scheme != "hf" and not _BUCKET.fullmatch(parts.netloc):
         raise UserError(
             f"{printable(parts.netloc) or 'nothing'} is not a valid name of a bucket",
@@ -99,11 +111,21 @@ def check_bucket(url: str) -> None:
 
 def check_region(region: str) -> None:
     """UserError for what is not CLOUD[/REGION[/ZONE]]."""
-    if region and not _REGION.fullmatch(region):
+    if not _REGION.fullmatch(region):
         raise UserError(
-            f"{printable(region)} is not a region",
+            f"{printable(region) or repr(region)} is not a region",
             place="--region",
             remedy="write it like aws, aws/us-east-1 or gcp/us-central1/us-central1-a",
+        )
+
+
+def check_image(image: str) -> None:
+    """UserError for what no container registry takes as the reference of an image."""
+    if not _IMAGE.fullmatch(image):
+        raise UserError(
+            f"{printable(image)!r} is not a container image",
+            place="--image",
+            remedy="write it like REGISTRY/tuiftune:TAG",
         )
 
 

@@ -152,13 +152,19 @@ class RunDir:
 
 
 def check_name(name: str) -> None:
-    """UserError unless `name` is 1–64 of A–Z a–z 0–9 . _ - and cannot leave the runs root."""
-    if NAME.fullmatch(name) and ".." not in name and name != "." and not name.startswith(STAGED):
+    """UserError unless `name` is 1–64 of A–Z a–z 0–9 . _ -, is no option, and cannot leave the runs root."""
+    if (
+        NAME.fullmatch(name)
+        and not name.startswith("-")
+        and ".." not in name
+        and name != "."
+        and not name.startswith(STAGED)
+    ):
         return
     raise UserError(
         f"{printable(name)!r} is not a run name",
         place="--name",
-        remedy="use 1 to 64 letters, digits, '.', '_' or '-', without '..'",
+        remedy="use 1 to 64 letters, digits, '.', '_' or '-', without '..'; '-' not first",
     )
 
 

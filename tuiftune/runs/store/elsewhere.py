@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import DIRECTORY_MODE, write_text
+from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
@@ -45,6 +46,7 @@ def keep(run: RunDir, known: Elsewhere) -> None:
     """Write it down, where the run's directory is still there. Raises OSError."""
     if paths.is_dir(run.path):
         run.control_path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        known = replace(known, why=without_secrets(known.why), trouble=without_secrets(known.trouble))
         write_text(run.control_path / NOTE, json.dumps(asdict(known)) + "\n")
 
 

@@ -96,8 +96,9 @@ class ReviewStep(WizardStep):
         self._on = ""
 
     def body(self) -> ComposeResult:
-        if not self.draft.name:
-            self.draft = self.draft.with_(name=suggested_name(self.draft))
+        if self.draft.name in ("", self.draft.suggested):  # data or model may have changed since
+            name = suggested_name(self.draft)
+            self.draft = self.draft.with_(name=name, suggested=name)
         yield SummaryView()
         with VerticalScroll(id="preset", classes="panel") as box:
             box.border_title = "the preset"

@@ -232,7 +232,10 @@ class DataStep(WizardStep):
         except ColumnsError as error:
             self.post_message(Unreadable(about, f"{error} Ctrl+S shows the columns."))
         except MalformedError as error:
-            says = with_fix(f"{error.place}: {error.message}", "press Enter to clean: it leaves them out")
+            says = with_fix(
+                f"{error.place}: {error.message}",
+                "press Enter to clean the data: malformed lines are left out",
+            )
             self.post_message(Unreadable(about, says, malformed=True))
         except UserError as error:
             self.post_message(Unreadable(about, str(error)))
