@@ -155,6 +155,33 @@ def test_a_command_fetches_before_an_engine_starts(
     assert not seen.out
 
 
+@pytest.mark.parametrize(
+    ("code", "says"), [(4, "^acme/tiny: stopped$"), (3, "nothing could be measured: acme/tiny: full$")]
+)
+def test_a_download_that_fails_is_not_begun_again_for_each_approach(
+    code: int, says: str, tiny: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuiftune.cli.main import build
+    from tuiftune.errors import ExitCode, UserError
+    from tuiftune.hub import fetch
+
+    begun: list[str] = []
+
+    def fail(remote: object, files: object) -> None:
+        begun.append("")
+        raise UserError("stopped" if code == 4 else "full", place=MODEL, exit_code=ExitCode(code))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "fetch", fail)
+    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(40)]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=says) as failed:
+        build()(COMMANDS["decide"], standalone_mode=False)
+    assert failed.value.exit_code == code
+    assert len(begun) == 1
+
+
 @pytest.mark.long
 def test_commands_answer_from_a_model_that_was_not_here(tiny: StandIn, tmp_path: Path) -> None:
     tiny.faults["model.safetensors"].append(("slow", 0.01))

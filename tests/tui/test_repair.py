@@ -14,6 +14,7 @@ from tuiftune.tui.wizard.data.clean import Repair
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.wizard.cleaning import output_of, with_sources
 from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.proposals import data_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,11 @@ async def test_a_split_sets_what_is_measured_on(app: Callable[..., TuneApp]) -> 
         assert parts[0] > 6 * parts[1]
         again = with_sources(pilot.app.draft, ("builtin:tickets",))
         assert "data.eval" not in again.overrides, "other data is not measured on these rows"
-    assert output_of(("rows.jsonl",), [Path("rows.jsonl")]) == Path("rows.clean-2.jsonl")
+    for name in ("rows.jsonl", "rows.clean.jsonl", "rows.clean-7.jsonl"):
+        assert output_of((name,), [Path(name)]) == Path("rows.clean-2.jsonl")
+    assert "rows.clean.train.jsonl" in data_here()
+    assert Path("rows.clean.changes.jsonl").exists()
+    assert "rows.clean.changes.jsonl" not in data_here(), "it is an account, no rows"
 
 
 async def test_a_folder_that_cannot_be_written_to_is_told(

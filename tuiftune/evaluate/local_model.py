@@ -85,6 +85,7 @@ class Session:
         self._ready: dict[str, Any] = {}
         self.asked: set[str] = set()  # the models that are, or will be
         self._brought: set[str] = set()
+        self._lacks: UserError | None = None
 
     def request(self, kind: str, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the lines that answer a request. One that is left before its end ends the process: its other
@@ -122,14 +123,21 @@ class Session:
         return str(self._ready.get("note", ""))
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and forget what could not be downloaded."""
+        self._lacks = None
         if self._conversation is not None:
             self._conversation.close()
             self._conversation = None
 
     def _opened(self) -> Conversation:
+        if self._lacks is not None:
+            raise self._lacks  # asking again would announce and refuse the same download again
         if not self.asked <= self._brought:
-            self.source.bring(self.asked)
+            try:
+                self.source.bring(self.asked)
+            except UserError as fault:
+                self._lacks = fault
+                raise
             self._brought |= self.asked
         if self._conversation is None:
             self._conversation = Conversation(self.source.job(), self.source.place)

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.errors import UserError
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import decision, evaluation, prices
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
@@ -244,7 +244,8 @@ def decide(
     deciding = Deciding(splits, task, chosen, rates, caches, progress, until, max_new_tokens)
     candidates: list[tuple[Candidate, Approach]] = []
     skipped: list[tuple[str, str]] = []
-    failed = out_of_time = False
+    out_of_time = False
+    first: UserError | None = None  # an endpoint or a model that failed
     for choices in approaches.of(task):
         key = choices[0].key
         if out_of_time:
@@ -258,11 +259,14 @@ def decide(
             out_of_time = True
             skipped.append((key, f"the budget of {minutes:g} minutes was used up"))
         except UserError as fault:
-            failed = True
+            if fault.exit_code is ExitCode.STOPPED:  # a download, by Ctrl-C: the next would begin it again
+                raise
+            first = first or fault
             skipped.append((key, str(fault)))
     if not candidates:
         why = skipped[0][1] if skipped else "there is no contender"
-        raise UserError(f"nothing could be measured: {why}", place="decide")
+        code = ExitCode.USAGE if first is None else first.exit_code
+        raise UserError(f"nothing could be measured: {why}", place="decide", exit_code=code)
     made, tested, more = _concluded(deciding, candidates, look)
     ordered = sorted((one for one, _ in candidates), key=lambda one: -one.value)
     return Outcome(
@@ -274,7 +278,7 @@ def decide(
         (*skipped, *approaches.left_out),
         _break_even(ordered, rates),
         (*splits.notes, *notes, *more),
-        failed or tested,
+        first is not None or tested,
         time.monotonic() - began,
     )
 

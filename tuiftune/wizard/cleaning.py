@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".md"}
 ENDINGS = (".jsonl", ".train.jsonl", ".validation.jsonl", ".test.jsonl", ".manifest.json", ".changes.jsonl")
+CLEANED = re.compile(r"\.clean(-\d+)?$")
 TRAIN, VALIDATION = ".train.jsonl", ".validation.jsonl"
 
 
 def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
-    """Return an unused name next to the data: `rows.csv.gz` gives `rows.clean.jsonl`.
+    """Return an unused name next to the data: `rows.csv.gz` gives `rows.clean.jsonl`, and that
+    `rows.clean-2.jsonl`.
 
     Built-in data is written to the current directory.
     """
@@ -29,6 +32,7 @@ def output_of(sources: Sequence[str], files: Sequence[Path]) -> Path:
     name = files[0].name
     while Path(name).suffix.lower() in SUFFIXES:
         name = Path(name).stem
+    name = CLEANED.sub("", name) or name
     number = 1
     while True:
         stem = f"{name}.clean" + (f"-{number}" if number > 1 else "")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.draft import Draft
 
 ROWS = (".jsonl", ".csv", ".tsv", ".parquet")  # suffixes of files that usually hold rows
+ACCOUNT = ".changes.jsonl"  # suffix of what `data clean` says of each changed row
 DOCUMENTS = ("docs", "documents", "doc", "manual", "kb", "wiki")
 MOST_OFFERS = 12  # data files that are listed
 BUILTIN = "builtin:tickets"
@@ -34,11 +35,19 @@ def data_here(directory: Path | None = None) -> tuple[str, ...]:
                 sorted(
                     entry.name
                     for _, entry in zip(range(MOST), entries, strict=False)
-                    if entry.name.endswith(ROWS) and not entry.name.startswith(".") and os.path.isfile(entry)
+                    if entry.name.endswith(ROWS)
+                    and not entry.name.startswith(".")
+                    and os.path.isfile(entry)
+                    and not _is_account(entry.path)
                 )
             )
     except OSError:
         return ()
+
+
+def _is_account(path: str) -> bool:
+    stem = path.removesuffix(ACCOUNT)
+    return stem != path and os.path.isfile(f"{stem}.manifest.json")
 
 
 def first_data() -> str:
