@@ -12,7 +12,7 @@ from showing import SMALL, Log, live, shown, until
 from tuiftune.runs.store.control import stop_requested
 from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.dashboard.end_panel import told
-from tuiftune.tui.dashboard.result import ResultScreen
+from tuiftune.tui.dashboard.result import ResultScreen, _basis
 from tuiftune.tui.home.home import Home
 
 if TYPE_CHECKING:
@@ -292,3 +292,10 @@ async def test_a_recorded_run_of_an_h200_is_shown_at_every_size(
             assert max(map(len, lines)) <= size[0]
         assert "NVIDIA H200" in shown(pilot.app)
         assert f"{result['after']['loss']:.3f}"[:4] in shown(pilot.app)
+
+
+def test_pairs_are_told_as_those_of_all_evaluation_rows_not_of_the_sample_answers() -> None:
+    pairs: dict[str, int | None] = {"rows": 3, "rows_held_out": 12, "exact_match": None}
+    assert _basis(pairs, pairs) == "on 12 evaluation rows"
+    answered = {**pairs, "exact_match": 1}
+    assert _basis(answered, answered) == "on 3 evaluation rows"

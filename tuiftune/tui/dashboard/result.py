@@ -94,6 +94,14 @@ def _beside(left: list[Line], right: list[Line], width: int) -> list[Line]:
 LABEL = 13
 
 
+def _basis(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """The evaluation rows of the figures: where no answer has a score, those of the loss and the pairs."""
+    scored = after.get("exact_match") is not None or before.get("exact_match") is not None
+    keys = ("rows",) if scored else ("rows_held_out", "rows")
+    rows = next((found for key in keys for found in (after.get(key), before.get(key)) if found), None)
+    return f"on {rows:,} evaluation rows" if isinstance(rows, int) else ""
+
+
 class Changes(Canvas):
     """A view of `result.json`; absent values are written as missing."""
 
@@ -117,9 +125,7 @@ class Changes(Canvas):
                 lines += self._pair(name, before.get(key), after.get(key), write, top, width)
         for name, first, second in measured(before, after):
             lines += self._pair(name, first, second, percent, 1.0, width)
-        rows = after.get("rows") or before.get("rows")
-        basis = f"on {rows:,} evaluation rows" if isinstance(rows, int) else ""
-        lines.append(Line(" " * LABEL).add(basis, "faint"))
+        lines.append(Line(" " * LABEL).add(_basis(before, after), "faint"))
         if known := leakage_told(part(after, "leakage")):
             lines += [Line(" " * LABEL).add(words, "warning") for words in wrapped(known, width - LABEL)]
         lines += [Line(), *self._judged(width)]
