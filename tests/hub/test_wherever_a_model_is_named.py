@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune import assets
+from tuiftune.errors import UserError
 from tuiftune.hub import progress
 from tuiftune.hub.cache import cache_root
 from tuiftune.models import download
@@ -60,6 +61,20 @@ def test_of_an_adapter_it_is_its_base_model(tiny: StandIn, tmp_path: Path) -> No
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": MODEL}))
     download.bring(str(tmp_path))
     assert resolve(MODEL).weights
+
+
+def test_a_gate_tells_who_has_logged_in_from_who_has_not(
+    tiny: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gated = tiny.repositories["models", MODEL]
+    gated.gated, gated.token = True, "good"
+    with pytest.raises(UserError, match=r"gated, and no token is set\. .*/acme/tiny, then log in"):
+        download.bring(MODEL)
+    monkeypatch.setenv("HF_TOKEN", "another")
+    with pytest.raises(
+        UserError, match=r"your account has no access yet\. Accept its terms at .*/acme/tiny$"
+    ):
+        download.bring(MODEL)
 
 
 def test_a_tokenizer_needs_no_weights(tiny: StandIn) -> None:
@@ -162,7 +177,7 @@ def test_a_download_that_fails_is_not_begun_again_for_each_approach(
     code: int, says: str, tiny: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tuiftune.cli.main import build
-    from tuiftune.errors import ExitCode, UserError
+    from tuiftune.errors import ExitCode
     from tuiftune.hub import fetch
 
     begun: list[str] = []

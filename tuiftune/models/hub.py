@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from tuiftune.documents import loads
 from tuiftune.errors import ExitCode, UserError
+from tuiftune.hub.faults import gated
 from tuiftune.hub.remote import endpoint
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ class _SameHostKeepsToken(urllib.request.HTTPRedirectHandler):
 def _refused(hub_id: str, revision: str | None, error: urllib.error.HTTPError, suggestion: str) -> UserError:
     code = error.headers.get("X-Error-Code", "")
     if code == "GatedRepo" or error.code == 403:
-        remedy = "accept its terms on the Hugging Face Hub, then log in: hf auth login"
-        return UserError(f"'{hub_id}' is gated", place=_PLACE, remedy=remedy)
+        return gated("model", hub_id, _PLACE)
     if code == "RevisionNotFound":
         return UserError(f"'{hub_id}' has no revision '{revision}'", place="model.revision")
     if code == "EntryNotFound":
