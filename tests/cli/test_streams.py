@@ -1,11 +1,14 @@
 """Closed and full standard streams: a documented code, and one line where one can be written."""
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tuiftune.cli.terminal import say_wrapped
 
 FULL = "error: standard output: cannot be written (No space left on device)"
 CLOSED = "error: standard output: is closed"
@@ -52,3 +55,16 @@ def test_a_closed_stream_is_never_a_file_that_is_opened_later(tmp_path: Path) ->
     command = f'"{sys.executable}" -c "{code}" <&- 2>&-'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, (tmp_path / "file").read_text()) == (0, "x", "")
+
+
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_lines_break_between_words_on_a_terminal_only(
+    on_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = io.StringIO()
+    monkeypatch.setattr(told, "isatty", lambda: on_terminal)
+    monkeypatch.setattr(sys, "stderr", told)
+    monkeypatch.setenv("COLUMNS", "20")
+    say_wrapped("  effective batch 8, micro batch 4")
+    whole, broken = "  effective batch 8, micro batch 4\n", "  effective batch 8,\n    micro batch 4\n"
+    assert told.getvalue() == (broken if on_terminal else whole)

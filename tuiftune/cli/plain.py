@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from tuiftune import paths
 from tuiftune.advice.questions import QUESTIONS, detected
 from tuiftune.cli.prompts import Choice, Prompts, prompts, question
-from tuiftune.cli.terminal import err, say
+from tuiftune.cli.terminal import err
+from tuiftune.cli.terminal import say_wrapped as say
 from tuiftune.errors import UserError
 from tuiftune.figures import count, duration, money, roughly, size
 from tuiftune.wizard import cleaning, labels

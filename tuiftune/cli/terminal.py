@@ -68,6 +68,22 @@ def say(text: str) -> None:
     sys.stderr.write(printable(without_secrets(text)) + "\n")
 
 
+def say_wrapped(text: str) -> None:
+    """Print one line like `say`; on a terminal it is wrapped between words, and continues indented."""
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    if not sys.stderr.isatty() or len(text) <= width:
+        say(text)
+        return
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    for line in textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ):
+        say(line)
+
+
 def write_json(document: Any, name: str = "") -> None:
     """Print the one JSON document of a `--json` command on standard output. NaN and Inf become null.
 
