@@ -289,6 +289,12 @@ def test_rows_too_large_for_a_configmap_are_refused(tmp_path: Path) -> None:
         base.find("kubernetes").text(large)
 
 
+def test_keys_are_put_on_no_command_line() -> None:
+    for kind in RENTED:
+        task = replace(TASK, options=Options(image="reg/it:1"))
+        assert not re.search(r"(HF_TOKEN|AWS_\w+)=", base.every()[kind].text(task))
+
+
 def test_names_of_gpus_are_those_of_their_memory() -> None:
     for gpu in GPUS:
         assert gpu_names.memory_gb(gpu.name) * gpu_names.GB < find(gpu.name).memory_bytes

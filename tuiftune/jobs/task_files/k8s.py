@@ -83,10 +83,11 @@ def text(task: Task) -> str:
             "template": {"spec": pod},
         },
     }
-    secrets = " ".join(f"--from-literal={name}=…" for name in task.secrets)
+    secrets = ", ".join(task.secrets)
     head = (
         f"# Written by tuiftune. Start it: {TASK_FILE.command}\n"
-        f"# Keys, if it needs any: kubectl create secret generic {SECRET} {secrets}\n"
+        f"# Keys, if it needs any, such as {secrets}: put NAME=VALUE lines into a file of yours,\n"
+        f"# since others can see command lines: kubectl create secret generic {SECRET} --from-env-file=FILE\n"
         "# The node selector is by NVIDIA's GPU feature discovery: change it if your cluster has none.\n"
     )
     return f"{head}{yaml(config)}---\n{yaml(job)}"
