@@ -50,7 +50,7 @@ Image = Annotated[
 
 
 def options(region: str | None, image: str | None, *, spot: bool) -> Options:
-    """Return what is asked for besides the preset. UserError for what is no region, or no image."""
+    """Return what is asked for besides the preset. UserError for a malformed region or image."""
     from tuiftune.jobs.task_files.making import check_image, check_region
     from tuiftune.jobs.task_files.task import Options
 
