@@ -54,6 +54,18 @@ def test_the_walk_ends_at_the_review_and_leaving_writes_nothing(place: Path) -> 
     assert not (place / "runs").exists()
 
 
+def test_a_broken_line_is_left_out_in_a_copy_where_one_agrees(place: Path) -> None:
+    rows = [f"where is my parcel {n},{'shipping' if n % 2 else 'billing'}" for n in range(40)]
+    text = "\n".join(["text,label", *rows[:20], "a,b,c", *rows[20:], ""])
+    Path("mine.csv").write_text(text)
+    done = tuiftune(["new", "--plain"], answers("n", "", "", "", "", "tone", LEAVE))
+    assert done.returncode == 0, done.stderr
+    assert "mine.csv:22: 3 cells, but the header has 2" in done.stderr
+    assert "Wrote mine.clean.jsonl (40 rows)" in done.stderr
+    assert "data.train: mine.clean.jsonl" in done.stderr
+    assert Path("mine.csv").read_text() == text
+
+
 def test_the_questions_give_the_verdict_with_its_weights(place: Path) -> None:
     given = answers("y", "2", "2", "2", "2", "5", "4", "3", "2", "2", "", BUILT_IN, "", "", "tone", LEAVE)
     done = tuiftune(["new", "--plain"], given)

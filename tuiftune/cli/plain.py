@@ -33,6 +33,8 @@ from tuiftune.wizard.summary import length_note, summary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiftune.data.clean.run import Settings
+    from tuiftune.data.dataset import Dataset
     from tuiftune.models.download import Download
     from tuiftune.wizard.draft import Draft
     from tuiftune.wizard.summary import Line
@@ -54,6 +56,8 @@ WHY = {  # the answer to `?` at a question, in addition to those of the steps
     "is needed.",
     "question": "If the passage with the answer is not found, a model that reads the passages cannot answer "
     "either.",
+    "whole": "The copy has all rows that could be read, without exact duplicates; secrets are redacted. Your "
+    "file stays as it is.",
     "labels": "Merging writes a clean copy of the data, in which each of these labels has its most frequent "
     "spelling. Exact duplicates and empty rows are dropped and secrets redacted, as by `data clean`.",
     "other": "Only the model's config.json is read now. The weights are downloaded when the run starts.",
@@ -208,19 +212,46 @@ class Plain:
         while True:
             draft = self.draft.with_(data=_sources(self._which_data("File, directory or glob", "data")))
             try:
-                trainable(self._findings.dataset(draft))
+                draft = self._whole(draft)
                 self._inspected(draft)
                 draft = self._one_spelling(draft)
             except UserError as error:
                 say(f"  {error}")
                 continue
             if self._outcome.plan is None or self._planned(draft):
-                self.draft = cleaning.with_sources(self.draft, draft.data)
+                fresh = cleaning.with_sources(self.draft, draft.data)
+                self.draft = fresh.with_(format=draft.format, columns=draft.columns)
                 return
+
+    def _whole(self, draft: Draft) -> Draft:
+        """Ask whether malformed lines are left out, in a new file. Returns the draft to use.
+
+        Raises UserError for data that nothing can be trained on.
+        """
+        from tuiftune.data.clean.run import Settings
+        from tuiftune.data.read.malformed import MalformedError
+
+        try:
+            trainable(self._findings.dataset(draft))
+        except MalformedError as error:
+            say(f"  {error.place}: {error.message}")
+            if not self._asks.yes(
+                "Write a clean copy without malformed lines, and use it?", True, why=WHY["whole"]
+            ):
+                raise
+            from tuiftune.data.read.load import load
+
+            columns = dict(draft.columns) or None
+            read = load(
+                list(draft.data), format=draft.format, columns=columns, system=draft.system, keep_going=True
+            )
+            draft = self._cleaned(draft, read, Settings())
+            trainable(self._findings.dataset(draft))
+        return draft
 
     def _one_spelling(self, draft: Draft) -> Draft:
         """Ask whether near-identical labels are merged, into a new file. Returns the draft to use."""
-        from tuiftune.data.clean.run import Settings, clean
+        from tuiftune.data.clean.run import Settings
 
         dataset = self._findings.dataset(draft)
         found = labels.similar(dataset)
@@ -229,8 +260,14 @@ class Plain:
         say(f"  {found}")
         if not self._asks.yes(labels.ASKS, True, why=WHY["labels"]):
             return draft
+        return self._cleaned(draft, dataset, Settings(labels="merge"))
+
+    def _cleaned(self, draft: Draft, dataset: Dataset, how: Settings) -> Draft:
+        """Write a clean copy of the data. Returns the draft that uses it."""
+        from tuiftune.data.clean.run import clean
+
         output = cleaning.output_of(draft.data, dataset.files)
-        done = clean(dataset, output, Settings(labels="merge"))
+        done = clean(dataset, output, how)
         written = ", ".join(f"{path} ({rows:,} rows)" for path, (rows, _) in done.written.items())
         say(f"  Wrote {written}; {output.stem}.changes.jsonl lists every change. Your file is unchanged.")
         return cleaning.repaired(draft, list(done.written))
