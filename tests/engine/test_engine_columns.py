@@ -58,6 +58,10 @@ def variants() -> dict[str, Tokenizer]:
 
     own = tiny.make_tokenizer().backend_tokenizer
     document = json.loads(own.to_str())
+    for pair in ("ĠĠ", "ĠĠĠ", "ĊĠ", "ĉĠ"):  # white space that belongs together, as real vocabularies have it
+        document["model"]["vocab"][pair] = max(own.get_vocab().values()) + 1
+        document["model"]["merges"].append([pair[:-1], pair[-1]])
+        own = Tokenizer.from_str(json.dumps(document))
     end = next(one for one in document["added_tokens"] if one["content"] == "<|end|>")
     bytes_ = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     begins = {
@@ -86,6 +90,7 @@ def variants() -> dict[str, Tokenizer]:
     return {
         "gpt-2": own,
         "smollm": other({"type": "Digits", "individual_digits": True}, {**bytes_, "use_regex": True}),
+        "digits first": other(split(r"\p{N}{1,3}"), split(LLAMA), bytes_),
         "llama": other(split(LLAMA), bytes_, post_processor=begins),
         "gpt-4o": other(split(GPT4O), bytes_, normalizer={"type": "NFC"}),
         "trimmed": other(
@@ -115,7 +120,7 @@ def example(chance: random.Random, row: int) -> Example:
     return Example(tuple(made[: -1 if chance.random() < 0.05 else None]), row=row)
 
 
-@pytest.mark.parametrize("name", ["gpt-2", "smollm", "llama", "gpt-4o", "trimmed"])
+@pytest.mark.parametrize("name", ["gpt-2", "smollm", "digits first", "llama", "gpt-4o", "trimmed"])
 def test_words_that_are_looked_up_give_the_tokens_of_the_text(
     name: str, variants: dict[str, Tokenizer]
 ) -> None:
@@ -126,6 +131,31 @@ def test_words_that_are_looked_up_give_the_tokens_of_the_text(
         texts = [text(chance, 30) for _ in range(100)]
         expected = backend.encode_batch(texts, add_special_tokens=False)
         assert words.encode(texts) == [array("i", one.ids).tobytes() for one in expected]
+
+
+def test_words_that_normalizing_lengthens_and_shortens_are_not_taken_for_one_another(
+    variants: dict[str, Tokenizer],
+) -> None:
+    backend, chance = variants["gpt-4o"], random.Random(1)
+    words = WordTokens.of(backend)
+    assert words is not None
+    changed = "e\u0301 \ufb2a \u212a \u2126 \u0958 o\u0302\u0301 \u0344 \u1f71 1 22 3x the".split(" ")
+    for _ in range(300):
+        text = "a " + " ".join(chance.choices(changed, k=6))
+        rows = [text, *(f"q {word}" for word in text.split(" "))]
+        for row in rows:
+            assert words.encode([row]) == [array("i", backend.encode(row).ids).tobytes()]
+    assert not words.as_is("a \ufb2a e\u0301")  # as many bytes as its tokens stand for, each elsewhere
+
+
+def test_added_tokens_that_are_looked_for_in_a_normalized_text_leave_all_to_the_tokenizer(
+    variants: dict[str, Tokenizer],
+) -> None:
+    from tokenizers import AddedToken, Tokenizer
+
+    backend = Tokenizer.from_str(variants["gpt-4o"].to_str())
+    backend.add_tokens([AddedToken("norm\u00e9")])
+    assert WordTokens.of(backend) is None
 
 
 @pytest.mark.parametrize("name", ["gpt-2", "llama", "gpt-4o", "trimmed"])

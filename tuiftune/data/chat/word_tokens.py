@@ -4,6 +4,9 @@ Byte-level BPE tokenizers split a text before they merge, and the expressions be
 another character into one piece, unless more white space follows. Whatever stands before a space and a
 character is therefore tokenized alike whatever follows, and the reverse. A word (with its space) is looked
 up; only unknown ones are given to the tokenizer. Other tokenizers are left alone.
+
+White space goes together where a text ends, and a text also ends where an added token begins, or a digit for
+tokenizers that take digits out first: words that begin so are never parted from what stands before them.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import string
 from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -59,6 +63,7 @@ _PROBES = (
     "I've told you she'd say it's Bob's; WE'LL SEE, don't  stop\n\n- a 1 12 1234 3.14 (x==1) {y}\t\tz \n w ",
     "Ünïcödé straße Ελλάδα Привет 你好 世界 नमस्ते سلام ไทย 🚀 “q” — … é e\u0301 \u0301x \u00a0 x\u3000y",
     " a  b   c \r\n d\n e <|im_end|>\n<|x|> f",
+    "a  1   1234 \n 1\t\t 12 \u3000 ٣",
 )
 
 _Row = list["bytes | None"]
@@ -90,6 +95,10 @@ class WordTokens:
         self._words: dict[str, bytes] = {}  # each stands behind a space
         self._pieces: dict[str, bytes] = {}
         added = list(backend.get_added_tokens_decoder().values())
+        self._added = tuple(one.content for one in added)
+        self._firsts = {content[:1] for content in self._added}
+        self._digits = _takes_digits(document["pre_tokenizer"])
+        self._normalizer = backend.normalizer
         apart = sorted((one.content for one in added if not one.normalized), key=len, reverse=True)
         self._apart = re.compile("(" + "|".join(map(re.escape, apart)) + ")") if apart else None
         self._lines = _ends_lines(document["pre_tokenizer"])
@@ -106,8 +115,8 @@ class WordTokens:
         if not suits(document):
             return None
         made = cls(backend, document)
-        probes = [*_PROBES, *(f"a {one} b{one}c" for one in document["added_tokens"][:8])]
-        texts = [text if isinstance(text, str) else text["content"] for text in probes]
+        contents = [one["content"] for one in document["added_tokens"][:8]]
+        texts = [*_PROBES, *(f"a {one} b{one}c  {one}\n {one}   {one}" for one in contents)]
         plain = backend.encode_batch(texts, add_special_tokens=False)
         if [array("i", one.ids).tobytes() for one in plain] != made.encode(texts):
             return None
@@ -121,7 +130,7 @@ class WordTokens:
             parts = text.split(" ")
             row: _Row = list(map(words, parts))
             row[0] = None  # it has no space before it
-            for low, high in _gaps(parts, row):
+            for low, high in self._gaps(parts, row):
                 row[low:high] = [b""] * (high - low)
                 chunk = " ".join(parts[low:high])
                 self._look_up(f" {chunk}" if low else chunk, row, low, asked)
@@ -150,12 +159,16 @@ class WordTokens:
             reached = np.cumsum(self.sizes[np.frombuffer(own, dtype=np.int32)], dtype=np.int64)
             begins = len(row.text[: row.start].encode())
             before = int(np.searchsorted(reached, begins, side="right"))
-            if not len(reached) or reached[-1] != len(row.text.encode()):
+            if not len(reached) or reached[-1] != len(row.text.encode()) or not self.as_is(row.text):
                 return None
             if begins != (reached[before - 1] if before else 0):
                 return None  # a token reaches over the end of the prompt
             found.append((size, max(len(reached) - before - size, 1)))
         return found
+
+    def as_is(self, text: str) -> bool:
+        """Whether a text's tokens stand for its own bytes; one that is normalized may grow and shrink."""
+        return self._normalizer is None or text.isascii() or self._normalizer.normalize_str(text) == text
 
     def _look_up(self, chunk: str, row: _Row, at: int, asked: _Asked) -> None:
         """Put the tokens of a stretch of text into a row, now or when all that is unknown has been asked."""
@@ -171,11 +184,41 @@ class WordTokens:
         else:
             held: _Row = []
             for piece in filter(None, pieces):
-                known = self._words.get(piece[1:]) if piece[0] == " " else self._pieces.get(piece)
+                known = self._words.get(piece[1:]) if self._joins(piece) else None
+                known = known or self._pieces.get(piece)
                 if known is None:
                     asked.unknown.setdefault(piece, []).append((held, len(held)))
                 held.append(known)
             asked.pieces.append((row, at, held))
+
+    def _gaps(self, parts: list[str], row: list[Any]) -> Iterator[tuple[int, int]]:
+        """The stretches of parts whose tokens are not known, from one sure boundary to the next."""
+        at, count = 0, len(parts)
+        while True:
+            try:
+                low = row.index(None, at)
+            except ValueError:
+                return
+            high = low + 1
+            while low and not self._begins(parts[low]):
+                low -= 1
+            while high < count and not self._begins(parts[high]):
+                high += 1
+            yield low, high
+            at = high
+
+    def _joins(self, text: str) -> bool:
+        """Whether a text is tokenized alike after any other."""
+        return text[:1] == " " and self._begins(text[1:])
+
+    def _begins(self, part: str) -> bool:
+        """Whether the space before it surely is no part of white space that stands there."""
+        character = part[:1]
+        if character == "" or character.isspace() or character in _DOUBTFUL:
+            return False
+        if character in self._firsts and part.startswith(self._added):
+            return False
+        return not self._digits or character.isalpha() or character in string.punctuation
 
     def _learn(self, unknown: dict[str, list[tuple[_Row, int]]]) -> None:
         room = MOST_WORDS - len(self._words) - len(self._pieces)
@@ -185,7 +228,7 @@ class WordTokens:
             if room > 0 and len(text) <= LONGEST_WORD:
                 room -= 1
                 word = text[1:]
-                if _joins(text) and " " not in word:
+                if self._joins(text) and " " not in word:
                     self._words[word] = tokens
                 else:
                     self._pieces[text] = tokens
@@ -194,8 +237,10 @@ class WordTokens:
         """The tokens of each text. Words are given to the tokenizer one after another, as one text: alone
         each would take three times as long.
         """
-        alone = [text for text in texts if len(text) > LONGEST_WORD or not _joins(text)]
-        joined = [text for text in texts if len(text) <= LONGEST_WORD and _joins(text)]
+        alone, joined = list[str](), list[str]()
+        for text in texts:
+            apart = len(text) > LONGEST_WORD or not self._joins(text) or not self.as_is(text)
+            (alone if apart else joined).append(text)
         groups = [joined[at : at + TOGETHER] for at in range(0, len(joined), TOGETHER)]
         asked = [*alone, *map("".join, groups)]
         made = [
@@ -233,6 +278,8 @@ def suits(document: dict[str, Any]) -> bool:
         and (document["normalizer"] is None or document["normalizer"] == {"type": "NFC"})
         and not any(one["lstrip"] or one["rstrip"] or one["single_word"] for one in added)
         and not any(map(str.isspace, "".join(one["content"] for one in added)))
+        and not any("Ġ" in one["content"] for one in added)  # read as a space where offsets are trimmed
+        and not (document["normalizer"] and any(one["normalized"] for one in added))  # found in another text
         and _splits(document["pre_tokenizer"])
         and _trims(document["post_processor"]) is not None
         and model["vocab"].keys() >= set(ByteLevel.alphabet())
@@ -258,6 +305,11 @@ def _ends_lines(found: dict[str, Any]) -> bool:
     splits = found.get("pretokenizers", ())
     said = [_expression(one) for one in splits if one["type"] == "Split"]
     return bool(said) and (said[-1] or "").endswith("|".join(_BLANKS[0])) and not splits[-1]["use_regex"]
+
+
+def _takes_digits(found: dict[str, Any]) -> bool:
+    """Whether digits are taken out before the main splitting, which then doesn't see what follows."""
+    return any(_expression(one) in _DIGITS for one in found.get("pretokenizers", ()))
 
 
 def _expression(found: dict[str, Any]) -> str | None:
@@ -324,30 +376,3 @@ def _around(backend: Tokenizer) -> tuple[list[int], list[int]] | None:
             return None
         found.append((whole[:at], whole[at + len(plain) :]))
     return found[0] if found[0] == found[1] else None
-
-
-def _gaps(parts: list[str], row: list[Any]) -> Iterator[tuple[int, int]]:
-    """The stretches of parts whose tokens are not known, from one sure boundary to the next."""
-    at, count = 0, len(parts)
-    while True:
-        try:
-            low = row.index(None, at)
-        except ValueError:
-            return
-        high = low + 1
-        while low and not _inside(parts[low][:1]):
-            low -= 1
-        while high < count and not _inside(parts[high][:1]):
-            high += 1
-        yield low, high
-        at = high
-
-
-def _joins(text: str) -> bool:
-    """Whether a text is tokenized alike after any other."""
-    return text[:1] == " " and _inside(text[1:2])
-
-
-def _inside(character: str) -> bool:
-    """Whether a character is surely no white space."""
-    return character != "" and not character.isspace() and character not in _DOUBTFUL

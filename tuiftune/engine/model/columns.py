@@ -178,7 +178,7 @@ def _learnt(
         [len(text) if plain else len(text.encode()) for text, plain in zip(texts, ascii_, strict=True)],
         dtype=np.int64,
     )
-    sure = (np.diff(offsets) == lengths) & (lengths > 0)
+    sure = (np.diff(offsets) == lengths) & (lengths > 0) & [words.as_is(text) for text in texts]
     asked = _Questions(offsets, reached, words.lead, ids)
     prompts, owners, froms, untils = list[tuple[int, int]](), list[int](), list[int](), list[int]()
     trims = words.lead is not None
