@@ -265,9 +265,23 @@ def test_the_original_is_refused_as_output_and_nothing_is_half_written(tmp_path:
             tmp_path / "f.jsonl",
             Settings(),
         )
-    for bad in ("80", "a/b", "50/50/0", "1/2/3/4"):
+    for bad in ("80", "a/b", "50/50/0", "1/2/3/4", "nan/10", "inf/1", "1e308/1e308"):
         with pytest.raises(UserError, match="is not a valid split"):
             clean(load(source), tmp_path / "g.jsonl", Settings(split=bad))
+
+
+@pytest.mark.parametrize("ending", ["train", "validation", "test", "changes"])
+def test_no_file_that_is_written_replaces_the_original(ending: str, tmp_path: Path) -> None:
+    source = tmp_path / f"h.{ending}.jsonl"
+    write(source, [{"prompt": f"What is {row}?", "completion": f"It is {row}."} for row in range(20)])
+    before, output = sha(source), tmp_path / "h.jsonl"
+    asked = Settings(split=None if ending == "changes" else "80/10/10")
+    with pytest.raises(UserError, match=f"h.{ending}.jsonl: this is the original file"):
+        clean(load(str(source)), output, asked)
+    if ending != "changes":
+        with pytest.raises(UserError, match="this is the original file"):
+            split_files(load(str(source)), output, "80/10/10", 42)
+    assert sha(source) == before
 
 
 def test_rows_that_ask_the_same_are_merged(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,7 @@ def parse_shares(text: str, place: str = "--split") -> list[float]:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
-    if not 2 <= len(parts) <= 3 or any(part <= 0 for part in parts):
+    if not 2 <= len(parts) <= 3 or not all(0 < part < math.inf for part in parts) or math.isinf(sum(parts)):
         raise UserError(f"{text} is not a valid split", place=place, remedy="write 80/10/10 or 90/10")
     return [part / sum(parts) for part in parts]
 

@@ -129,9 +129,12 @@ def clean(
 
 def check_output(dataset: Dataset, output: Path, *, several: str) -> None:
     """UserError where rows cannot be written to `output`; `several`: what asks for more than one file."""
-    if any(paths.exists(output) and output.samefile(path) for path in dataset.files if paths.exists(path)):
-        raise UserError("this is the original file", place=str(output), remedy="write to another file")
     stream = is_stream(output)
+    endings = [".changes.jsonl", *(f".{name}.jsonl" for name in NAMES if several)]
+    beside_it = [] if stream or not output.name else [beside(output, one) for one in endings]
+    for written in filter(paths.exists, [output, *beside_it]):
+        if any(written.samefile(path) for path in dataset.files if paths.exists(path)):
+            raise UserError("this is the original file", place=str(written), remedy="write to another file")
     if paths.is_dir(output):
         raise unwritable(output, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
     if stream and several:
