@@ -221,17 +221,20 @@ def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
         """Of this process: on a busy machine the other one may take as long for a step."""
         return [one for one in tiny.events(run, "warning") if one["message"].startswith(who)]
 
+    def found(words: str) -> list[dict[str, Any]]:
+        return [one for one in of_second() if words in one["message"]]
+
     second.suspend()
-    wait_until(lambda: bool(of_second()))
+    wait_until(lambda: bool(found("SIGSTOP")))
     second.resume()
     job.wait_for_step(run, max(losses(run)) + 2)
     asleep.touch()
-    wait_until(lambda: len(of_second()) > 1)
-    stopped, sleeps = of_second()
+    wait_until(lambda: any("in asleep" in "".join(one["processes"][1]["stack"]) for one in hangs(run)))
+    (stopped,), sleeps = found("SIGSTOP"), found("in the forward pass")[-1]
     assert stopped["code"] == sleeps["code"] == "stuck"
     assert f"{who} is stopped (SIGSTOP); the other processes wait for it" in stopped["message"]
     assert f"{who} has been in the forward pass of step {max(losses(run)) + 1:,} for" in sleeps["message"]
-    hung = tiny.events(run, "hung")[-1]
+    hung = next(one for one in hangs(run) if "in asleep" in "".join(one["processes"][1]["stack"]))
     assert hung["stuck"] == 1
     leader, other = hung["processes"]
     assert "in asleep" in other["stack"][0]
@@ -243,6 +246,10 @@ def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
     assert control.kill(RunDir.open(run))
     assert job.wait() == -signal.SIGKILL
     assert gone(second)
+
+
+def hangs(run: Path) -> list[dict[str, Any]]:
+    return tiny.events(run, "hung")
 
 
 def told(run: Path) -> str:

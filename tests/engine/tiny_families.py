@@ -424,7 +424,7 @@ def _tried(room: Path, kind: str, changes: dict[str, Any]) -> dict[str, Any]:
                 do_sample=False,
                 use_cache=kind not in NO_CACHE,
             )
-        text = tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True)
+        text = loaded.decode(written[0, ids.shape[1] :], skip_special_tokens=True)
         same.append(text.split() == sample["after"].split())
     found["same_answers"] = same
     full = plan["resolved"]["method"]["technique"] == "full"

@@ -78,7 +78,7 @@ class Record:
 def _take_back(path: Path, written: bytes) -> None:
     """Remove lines that were added last; where others were added since, all stay."""
     try:
-        with path.open("r+b") as file:
+        with path.open("r+b") as file:  # raw: cut, not read
             start = file.seek(0, os.SEEK_END) - len(written)
             file.seek(max(0, start))
             if start >= 0 and file.read() == written:

@@ -24,6 +24,7 @@ from tuiftune.jobs.rented.record import Record
 from tuiftune.plan.inputs import DATA, WEIGHTS, look_through
 from tuiftune.preset.file import dump, loads
 from tuiftune.preset.places import absolute
+from tuiftune.runs.store import amend
 from tuiftune.runs.store.directory import (
     RunDir,
     check_free,
@@ -152,7 +153,7 @@ def resume(run: RunDir, words: tuple[str, ...]) -> None:
     if code:
         known = code in {int(one) for one in ExitCode}
         raise UserError(said.removeprefix(ERROR), exit_code=ExitCode(code) if known else ExitCode.FAILED)
-    run.write_plan({**_plan(line, kept, run.path), "preset_digest": run.planned().preset_digest})
+    amend.replace(run, _plan(line, kept, run.path))
 
 
 def price_of(found: Machine, preset: Preset) -> str:

@@ -30,6 +30,11 @@ MAY_CHANGE = (
 )
 
 
+def replace(run: RunDir, plan: dict[str, Any]) -> None:
+    """Write a plan in place of a run's own, for the same preset."""
+    run.write_plan({**plan, "preset_digest": run.planned().preset_digest})
+
+
 def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     """Write `KEY=VALUE` settings into the plan and the preset of a run that is not active.
 
