@@ -206,14 +206,16 @@ def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path
     assert gone(second)
 
 
+@pytest.mark.long  # its limits are short against a busy machine's steps: seen to fail one time in two
 def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Stopped by a signal, then asleep within a step: each told once, and the run goes on after it."""
     run, asleep = make_run(**ENDLESS), tmp_path / "asleep"
-    fault = {"module": "hindered", "impatient": 1.2, "second_sleeps_while": str(asleep)}
+    fault = {"module": "hindered", "impatient": 2.0, "second_sleeps_while": str(asleep)}
     job = engine.start("train", run, fault=fault)
     job.wait_for_step(run, 2)
+    wait_until(lambda: any('"training"' in note.read_text() for note in run.rglob("rank-1.json")))
     second = second_of(job)
     who = f"process 2 of 2 (rank 1, {socket.gethostname()}, PID {second.pid})"
 
