@@ -37,6 +37,7 @@ SECOND = Note(1, "two", 12, None, 5, "training", (7, 1, FORWARD), 50.0, 1.0, ("b
         ((FIRST, replace(SECOND, at=(7, 2, FORWARD))), {}, 0, "the backward pass"),
         ((FIRST, replace(SECOND, at=FIRST.at)), {}, 1, "the backward pass"),  # in the middle of a pass
         ((FIRST, SECOND), {1: 25.0}, 1, "has not answered for 25 s"),
+        ((FIRST, replace(SECOND, phase="evaluating", at=None)), {1: 25.0}, 1, "has not answered for 25 s"),
         ((MEETING, replace(MEETING, rank=1)), {}, None, ""),
     ],
 )

@@ -71,7 +71,9 @@ def judge(notes: Sequence[Note], silent: Mapping[int, float]) -> Hung | None:
     """
     training = all(note.phase == TRAINING for note in notes)
     quiet = max(notes, key=lambda note: silent.get(note.rank, 0.0))
-    if training and (seconds := silent.get(quiet.rank, 0.0)) >= SILENT:
+    # What it noted last may be from before training: one that fell silent then is awaited all the same.
+    awaited = all(note.phase == TRAINING for note in notes if note is not quiet)
+    if awaited and (seconds := silent.get(quiet.rank, 0.0)) >= SILENT:
         return Hung(quiet, f"has not answered for {seconds:.0f} s", quiet.rank, silent=True)
     places = [note.at for note in notes if note.at is not None]
     bound = max(BEHIND, TIMES * max(note.longest for note in notes))

@@ -26,7 +26,7 @@ RETRY = "12h"  # in which a spot machine is looked for again
 STOP_SECONDS = 300  # for a checkpoint and its copy
 HOURLY_ROOM = 1.5  # times the price that the plan counts on: clouds and regions differ
 PLACE = "$HOME/tuiftune-env"
-HERE = "/root/task"
+HERE = "/task"
 
 
 def text(task: Task) -> str:

@@ -24,7 +24,7 @@ MOST_BYTES = 900 * 1024  # of files: a ConfigMap has at most 1 MiB
 TRIES = 6
 GRACE_SECONDS = 300  # for a checkpoint and its copy
 FINAL = [2, 3, 4, 5, 7, 8, 9]  # exit codes that another try would only repeat; 4: asked to stop
-HERE, SECRET = "/task", "tuiftune"
+HERE, ROOM, SECRET = "/task", "/training", "tuiftune"
 
 
 def text(task: Task) -> str:
@@ -42,8 +42,8 @@ def text(task: Task) -> str:
     container: dict[str, Any] = {
         "name": "train",
         "image": task.options.image,
-        "workingDir": "/work",
-        "command": ["sh", "-c", f"cp -rL {HERE}/. /work/ && {{\n{script(task)}}}\n"],
+        "workingDir": ROOM,
+        "command": ["sh", "-c", f"cp -rL {HERE}/. {ROOM}/ && {{\n{script(task)}}}\n"],
         "envFrom": [{"secretRef": {"name": SECRET, "optional": True}}],
         "resources": {
             "limits": {"nvidia.com/gpu": task.count, "ephemeral-storage": f"{task.disk_gib}Gi"},
@@ -51,7 +51,7 @@ def text(task: Task) -> str:
         },
         "volumeMounts": [
             {"name": "task", "mountPath": HERE},
-            {"name": "work", "mountPath": "/work"},
+            {"name": "work", "mountPath": ROOM},
             {"name": "shm", "mountPath": "/dev/shm"},
         ],
     }
