@@ -1,9 +1,9 @@
 """What the app costs: first paint, bytes a second and processor of a dashboard, keys, opening a long run.
 
-    python benchmarks/app.py [--seconds 20] [--size 120x40] [--cards 8] [--long 1000000]
+    python benchmarks/app.py [--seconds 20] [--size 120x40] [--gpus 8] [--long 1000000]
 
 Everything is measured from outside, in a pseudo-terminal: what leaves the process is what a line would carry.
-The dashboard is fed five steps and one reading of the cards a second, as over SSH (one draw a second).
+The dashboard is fed five steps and one reading of the GPUs a second, as over SSH (one draw a second).
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--size", default="120x40")
-    parser.add_argument("--cards", type=int, default=8)
+    parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--long", type=int, default=0, help="events of the long run; 0 leaves it out")
     given = parser.parse_args()
@@ -288,7 +288,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         live = measure_dashboard(Path(folder), (width, height), given.gpus, given.seconds)
     print(
-        f"dashboard at {width}×{height}, {given.gpus} cards, 1 Hz: {live['kilobytes_per_second']:.1f} KB/s, "
+        f"dashboard at {width}×{height}, {given.gpus} GPUs, 1 Hz: {live['kilobytes_per_second']:.1f} KB/s, "
         f"{live['core_share']:.1%} of a core; a key is answered in {live['key_median_ms']:.0f} ms "
         f"(worst {live['key_worst_ms']:.0f})"
     )

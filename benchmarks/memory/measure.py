@@ -1,6 +1,6 @@
 """Measure peak memory of real training steps on one GPU, one JSON row a run.
 
-    python benchmarks/memory/measure.py SET OUT.jsonl [--cards 0,1] [--only NAME] [--limit SECONDS]
+    python benchmarks/memory/measure.py SET OUT.jsonl [--gpus 0,1] [--only NAME] [--limit SECONDS]
 
 Each run of a set of `configurations.py`: the public model's shape with random weights in bfloat16, rows of
 one length without padding, TRL's SFT trainer with its default loss, a few optimiser steps. `model_bytes` is
@@ -210,8 +210,8 @@ def child(device: str, steps: int, runs: list[Run]) -> None:
     print(MARK + json.dumps(row), flush=True)
 
 
-class KnownGpu:
-    """One card, which several runs share as long as their predictions fit on it together."""
+class SharedGpu:
+    """One GPU, which several runs share as long as their predictions fit on it together."""
 
     def __init__(self, number: int, room: float) -> None:
         self.number, self.room = number, room
@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--cards", default="0", help="their numbers, with commas between them")
+    parser.add_argument("--gpus", default="0", help="their numbers, with commas between them")
     parser.add_argument("--room", type=float, default=125.0, help="GiB of a card that predictions may fill")
     parser.add_argument("--ahead", type=int, default=8, help="processes that import while others measure")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -257,7 +257,7 @@ def main() -> None:
         return
     place = Path(__file__).parent / f"predictions-{options.set}.jsonl"
     predicted = [json.loads(line)["needs"] / 2**30 for line in place.read_text(encoding="utf-8").splitlines()]
-    gpus = [KnownGpu(int(number), options.room) for number in options.gpus.split(",")]
+    gpus = [SharedGpu(int(number), options.room) for number in options.gpus.split(",")]
     started = time.monotonic()
     waiting = deque(index for index, run in enumerate(runs) if options.only in run.name)
     ready = deque(prepare(options) for _ in range(min(options.ahead, len(waiting))))

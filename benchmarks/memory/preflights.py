@@ -1,6 +1,6 @@
 """What `tuiftune train` plans and what its preflight check then measures on the longest real rows.
 
-    python benchmarks/memory/preflights.py ROWS.jsonl OUT.jsonl --models FOLDER [--cards 0,1] [--only NAME]
+    python benchmarks/memory/preflights.py ROWS.jsonl OUT.jsonl --models FOLDER [--gpus 0,1] [--only NAME]
 
 FOLDER has model directories (`benchmarks/gpu/shape.py`) named as in `RUNS`. Each run is the real command with
 its levers set, 3 steps of 16 rows; the plan is frozen into the run's directory before the engine starts.
@@ -19,7 +19,10 @@ import tempfile
 import time
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 TOGETHER = 5
@@ -154,13 +157,23 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--cards", default="0")
+    parser.add_argument("--gpus", default="0")
     parser.add_argument("--only", default="")
     parser.add_argument("--skip", default="none", help="names that begin so are left out")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="preflights-"))
     waiting = deque(name for name in RUNS if options.only in name and not name.startswith(options.skip))
+    measure(waiting, lambda name, gpu: start(name, options, work, gpu), work / "runs", options)
+
+
+def measure(
+    waiting: deque[str],
+    begin: Callable[[str, str], subprocess.Popen[str]],
+    runs: Path,
+    options: argparse.Namespace,
+) -> None:
+    """Begin each waiting run on a GPU that takes it, until the time is up; write a row when it has ended."""
     running: list[tuple[str, str, subprocess.Popen[str]]] = []
     began = time.monotonic()
     with options.out.open("a", encoding="utf-8") as out:
@@ -169,13 +182,13 @@ def main() -> None:
                 late = time.monotonic() - began > options.limit
                 if waiting and not late and takes(gpu, waiting[0], running):
                     name = waiting.popleft()
-                    running.append((name, gpu, start(name, options, work, gpu)))
+                    running.append((name, gpu, begin(name, gpu)))
             for entry in list(running):
                 name, _, process = entry
                 if process.poll() is None:
                     continue
                 running.remove(entry)
-                row = row_of(name, work / "runs" / name.replace(" ", "-"), process)
+                row = row_of(name, runs / name.replace(" ", "-"), process)
                 out.write(json.dumps(row) + "\n")
                 out.flush()
                 words = row.get("failed") or words_of(row)

@@ -1,6 +1,6 @@
 """What `tuiftune train` plans for every stage and what its preflight check then measures.
 
-    python benchmarks/memory/stages.py OUT.jsonl --models FOLDER [--cards 0,1] [--only NAME] [--limit SECONDS]
+    python benchmarks/memory/stages.py OUT.jsonl --models FOLDER [--gpus 0,1] [--only NAME] [--limit SECONDS]
 
 FOLDER has, or gets, model directories in public shapes (`benchmarks/gpu/shape.py`). As in `preflights.py`:
 each run is the real command, 3 steps of 16 rows, its plan is frozen into the run's directory before the
@@ -16,12 +16,11 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preflights import ROOT, launch, row_of, takes, words_of
+from preflights import ROOT, launch, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,42 +121,27 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path)
     parser.add_argument("--models", type=Path, required=True)
-    parser.add_argument("--cards", default="0", help="numbers of GPUs, with commas between them")
+    parser.add_argument("--gpus", default="0", help="numbers of GPUs, with commas between them")
     parser.add_argument("--only", default="")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     parser.add_argument("--base", type=Path, help="this model in place of every shape: tries the script out")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="stages-"))
     rows = rows_of_stages(work)
-    waiting = deque(one for one in runs() if options.only in one[0])
+    asked = {name: what for name, *what in runs() if options.only in name}
     models = {}
-    for shape in {shape for _, _, shape, _ in waiting} | {"1b"}:
+    for shape in {shape for _, shape, _ in asked.values()} | {"1b"}:
         models[shape] = options.base or options.models / f"shape-{shape}"
         if not options.base:
             command = [sys.executable, ROOT / "benchmarks" / "gpu" / "shape.py", SHAPES[shape], models[shape]]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    running: list[tuple[str, str, subprocess.Popen[str]]] = []
-    began = time.monotonic()
-    with options.out.open("a", encoding="utf-8") as out:
-        while running or (waiting and time.monotonic() - began < options.limit):
-            for gpu in options.gpus.split(","):
-                late = time.monotonic() - began > options.limit
-                if waiting and not late and takes(gpu, waiting[0][0], running):
-                    name, stage, shape, technique = waiting.popleft()
-                    preset = preset_of(stage, technique, models[shape], rows[stage], models["1b"])
-                    sets = [] if shape == "8b" else [SHARED]
-                    running.append((name, gpu, launch(name, preset, sets, work, gpu)))
-            for entry in list(running):
-                name, _, process = entry
-                if process.poll() is None:
-                    continue
-                running.remove(entry)
-                row = row_of(name, work / "runs" / name.replace(" ", "-"), process)
-                out.write(json.dumps(row) + "\n")
-                out.flush()
-                words = row.get("failed") or words_of(row)
-                print(f"{time.monotonic() - began:5.0f} s  {name:24} {words}", flush=True)
-            time.sleep(0.1)
+
+    def begin(name: str, gpu: str) -> subprocess.Popen[str]:
+        stage, shape, technique = asked[name]
+        preset = preset_of(stage, technique, models[shape], rows[stage], models["1b"])
+        return launch(name, preset, [] if shape == "8b" else [SHARED], work, gpu)
+
+    measure(deque(asked), begin, work / "runs", options)
 
 
 if __name__ == "__main__":
