@@ -17,7 +17,7 @@ SCRIPTS = sorted(
 
 
 def undeclared(tree: ast.AST) -> set[str]:
-    """Attributes that are read of what `parse_args` gave, or of a Namespace, and that no argument declares."""
+    """Attributes read of what `parse_args` gave, or of a Namespace, that no argument declares."""
     declared: set[str] = set()
     names: set[str] = set()
     for node in ast.walk(tree):
