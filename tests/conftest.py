@@ -1,5 +1,5 @@
 """The order of the suite: files with slow tests first, then the app's: no worker ends long after others.
-And a cache of rows of its own.
+And a cache of rows of its own, and an object store for those who want one.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 WORKER = "PYTEST_XDIST_WORKER"  # set in processes that inherit the cache of the one that started them
 
@@ -28,3 +30,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name != "tui"))
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """A bucket of an object store on this machine."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: uv sync --extra s3")
+    store = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    store.start()
+    host, port = store.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        s3fs.S3FileSystem.clear_instance_cache()  # of the store of an earlier test
+        s3fs.S3FileSystem(anon=False).makedirs("runs", exist_ok=True)  # moto keeps what an earlier test made
+        yield "s3://runs/all"
+    store.stop()

@@ -240,25 +240,6 @@ def ended(tmp_path: Path) -> Iterator[None]:
     kill(str(tmp_path))
 
 
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """A bucket of an object store on this machine."""
-    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-    pytest.importorskip("s3fs", reason="s3fs is not installed: uv sync --extra s3")
-    store = server.ThreadedMotoServer(port=0)
-    store.start()
-    host, port = store.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        import s3fs
-
-        s3fs.S3FileSystem(anon=False).mkdir("runs")
-        yield "s3://runs/all"
-    store.stop()
-
-
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_a_run_is_submitted_preempted_recovered_watched_stopped_and_resumed(

@@ -21,7 +21,6 @@ from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -193,25 +192,6 @@ def test_one_that_waits_comes_after_the_other_and_adds_what_is_missing(
         assert waiting.is_alive()
     waiting.join(30)
     assert there(tmp_path) == ["checkpoint-2"]
-
-
-@pytest.fixture
-def bucket() -> Iterator[str]:
-    """A bucket of an object store on this machine."""
-    server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
-    pytest.importorskip("s3fs", reason="s3fs is not installed: uv sync --extra s3")
-    store = server.ThreadedMotoServer(port=0)
-    store.start()
-    host, port = store.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        import s3fs
-
-        s3fs.S3FileSystem(anon=False).mkdir("runs")
-        yield "s3://runs/all"
-    store.stop()
 
 
 @pytest.mark.long
