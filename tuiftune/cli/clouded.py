@@ -104,13 +104,11 @@ def resume(run: RunDir, *, changed: bool, keep_alive: bool, detach: bool, json: 
 def follow(run: RunDir, *, detach: bool, json: bool) -> int:
     """Submit a run, and follow it to its end."""
     from tuiftune.cli.data_progress import watching
-    from tuiftune.cli.follow import Following, closing, interactive
-    from tuiftune.cli.stop_signal import Asked
+    from tuiftune.cli.follow import follow_elsewhere
     from tuiftune.cli.terminal import say
     from tuiftune.jobs import backend
     from tuiftune.jobs.cloud import record
     from tuiftune.runs.state.follow import Follower
-    from tuiftune.runs.state.liveness import status
 
     follower = Follower(run)
     follower.refresh()  # events of an earlier job are not printed again
@@ -121,17 +119,5 @@ def follow(run: RunDir, *, detach: bool, json: bool) -> int:
         typer.echo(str(run.path))
     job = record.of(run)
     say(f"Submitted to SkyPilot as {job.job}. Its copy, once a minute: {job.copy}")
-    code = 0
-    if detach:
-        say(f"Watch it: `tuiftune watch {run.name}`  Stop: `tuiftune stop {run.name}`")
-    else:
-        code = Following(run, follower, pid, Asked(interactive=interactive())).to_end()
-        if status(run) == "done":
-            for line in closing(run):
-                say(line)
-    if json:
-        from tuiftune.cli.status import standing
-        from tuiftune.cli.terminal import write_json
-
-        write_json(standing(run), "train")
-    return code
+    words = f"Watch it: `tuiftune watch {run.name}`  Stop: `tuiftune stop {run.name}`" if detach else ""
+    return follow_elsewhere(run, follower, pid, detached=words, json=json)

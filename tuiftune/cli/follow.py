@@ -15,6 +15,7 @@ from tuiftune.jobs import backend, supervisor
 from tuiftune.runs.health.notices import Notices
 from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
+from tuiftune.runs.state.liveness import status
 from tuiftune.runs.state.narrate import Narrator
 
 if TYPE_CHECKING:
@@ -66,6 +67,27 @@ def keep_alive(
         start=start or partial(backend.train, run, force=force),
         pauses=pauses,
     )
+
+
+def follow_elsewhere(run: RunDir, follower: Follower, pid: int, *, detached: str, json: bool) -> int:
+    """Follow a run that another machine trains to its end, and return the exit code.
+
+    With words for one who is `detached`, only say them. `json`: its state as a document after that.
+    """
+    code = 0
+    if detached:
+        say(detached)
+    else:
+        code = Following(run, follower, pid, Asked(interactive=interactive())).to_end()
+        if status(run) == "done":
+            for line in closing(run):
+                say(line)
+    if json:
+        from tuiftune.cli.status import standing
+        from tuiftune.cli.terminal import write_json
+
+        write_json(standing(run), "train")
+    return code
 
 
 def interactive() -> bool:

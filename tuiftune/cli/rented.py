@@ -183,8 +183,7 @@ def attach(
 
 def follow(run: RunDir, *, detach: bool, json: bool) -> int:
     """Follow a run that was started there to its end. Returns the exit code of the command."""
-    from tuiftune.cli.follow import Following, closing, interactive
-    from tuiftune.cli.stop_signal import Asked
+    from tuiftune.cli.follow import follow_elsewhere, interactive
     from tuiftune.cli.terminal import say
     from tuiftune.jobs import backend
     from tuiftune.jobs.rented import rent
@@ -196,19 +195,8 @@ def follow(run: RunDir, *, detach: bool, json: bool) -> int:
     pid = backend.take_over(run, SSH)
     if not json:
         typer.echo(str(run.path))
-    code = 0
-    if detach:
-        say(f"Training there. Watch it: `tuiftune watch {run.name}`")
-    else:
-        code = Following(run, follower, pid, Asked(interactive=interactive())).to_end()
-        if status(run) == "done":
-            for line in closing(run):
-                say(line)
-    if json:
-        from tuiftune.cli.status import standing
-        from tuiftune.cli.terminal import write_json
-
-        write_json(standing(run), "train")
+    words = f"Training there. Watch it: `tuiftune watch {run.name}`" if detach else ""
+    code = follow_elsewhere(run, follower, pid, detached=words, json=json)
     say(f"{rent.bills(run)}.")
     if not detach and interactive() and status(run) != "running" and _asked("Wait here until it is off?"):
         say("Stop it at its provider now. Ctrl-C leaves it as it is.")

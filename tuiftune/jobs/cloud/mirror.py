@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.errors import UserError
-from tuiftune.jobs import companion, copies
+from tuiftune.jobs import companion, copies, mirrored
 from tuiftune.jobs.cloud import program, record
 from tuiftune.jobs.place import Place
 from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.store import control, elsewhere
-from tuiftune.runs.store.directory import FILE_MODE, RunDir
-from tuiftune.secret_forms import without_secrets
 
-LOCK = "mirror"
+if TYPE_CHECKING:
+    from tuiftune.runs.store.directory import RunDir
+
 LOG = "events.jsonl"
 SMALL = ("engine.log", "samples.jsonl")
 EVERY_VARIABLE = "TUIFTUNE_SKY_EVERY"
@@ -33,7 +33,7 @@ ENDS_WITHIN = 900.0  # seconds that the copy of a job which is over may still ta
 
 def follow(run: RunDir) -> None:
     """Follow a run until its job is over and all of it has arrived."""
-    with companion.alone(run, run.control_path, LOCK, "followed by another process", patient=True):
+    with mirrored.alone(run):
         mirror, wait = Mirror(run), every()
         while not mirror.over and paths.is_dir(run.path):
             try:
@@ -190,12 +190,7 @@ def _append(here: Path, fetched: Path, start: int) -> None:
     with open(fetched, "rb") as new:
         new.seek(start)
         data = new.read()
-    descriptor = os.open(here, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-    finally:
-        os.close(descriptor)
+    mirrored.append(here, data)
 
 
 def _below(there: Place, directory: str) -> list[str]:
@@ -208,16 +203,5 @@ def _below(there: Place, directory: str) -> list[str]:
     return sorted(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
 
 
-def main() -> None:
-    """Follow the run that the command line names."""
-    run = RunDir.open(paths.absolute(sys.argv[1]))
-    try:
-        follow(run)
-    except UserError as fault:
-        sys.stderr.write(f"error: {without_secrets(str(fault))}\n")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    main()
+    mirrored.main(follow)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import tempfile
 import threading
 import time
@@ -18,21 +17,19 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.errors import UserError
-from tuiftune.jobs import companion
+from tuiftune.jobs import mirrored
 from tuiftune.jobs.rented import pulling, record
 from tuiftune.jobs.rented.faults import LineLostError, RefusedError
 from tuiftune.jobs.rented.line import MARK, Line
 from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.store import control, elsewhere
-from tuiftune.runs.store.directory import FILE_MODE, RunDir
-from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
     import subprocess
 
     from tuiftune.jobs.rented.record import Record
+    from tuiftune.runs.store.directory import RunDir
 
-LOCK = "mirror"
 PATIENCE_VARIABLE = "TUIFTUNE_SSH_PATIENCE"
 PATIENCE = 1800.0  # seconds without an answer, after which the machine is taken for gone
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds between attempts, growing
@@ -54,7 +51,7 @@ def patience() -> float:
 
 def follow(run: RunDir) -> None:
     """Follow a run until it ends, or its machine has been silent for too long."""
-    with companion.alone(run, run.control_path, LOCK, "followed by another process", patient=True):
+    with mirrored.alone(run):
         mirror = Mirror(run, record.of(run))
         wait = FIRST_WAIT
         while not mirror.over:
@@ -165,11 +162,11 @@ class Mirror:
         for number, line in enumerate(lines, start=1):
             if number == len(lines) and whole == len(data) and self._is_last(line):
                 self._conclude()
-                self._append(line)
+                mirrored.append(self.run.events_path, line)
                 self._note("over")
                 self.over = True
                 return
-            self._append(line)
+            mirrored.append(self.run.events_path, line)
         self._held = data[whole:]
         if whole and (self._known.state != "running" or self._known.trouble):
             self._note("running")
@@ -182,15 +179,6 @@ class Mirror:
         size = paths.size(self.run.events_path) + len(line)
         state = pulling.state_of(self.line, self.record)[0]
         return state not in ACTIVE and pulling.log_size(self.line, self.record) <= size
-
-    def _append(self, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.run.events_path, flags, FILE_MODE)
-        try:
-            while data:
-                data = data[os.write(descriptor, data) :]
-        finally:
-            os.close(descriptor)
 
     def _conclude(self) -> None:
         """Bring what the run came to."""
@@ -264,16 +252,5 @@ def _without_fix(fault: UserError | OSError) -> str:
     return f"{fault.place}: {fault.message}" if isinstance(fault, UserError) else str(fault)
 
 
-def main() -> None:
-    """Follow the run that the command line names."""
-    run = RunDir.open(paths.absolute(sys.argv[1]))
-    try:
-        follow(run)
-    except UserError as fault:
-        sys.stderr.write(f"error: {without_secrets(str(fault))}\n")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == "__main__":
-    main()
+    mirrored.main(follow)
