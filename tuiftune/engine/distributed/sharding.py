@@ -48,14 +48,15 @@ def shard(model: Any, settings: Settings, group: Group, device: str) -> None:
             fill.take(unit)
         fully_shard(unit, reshard_after_forward=unit is not core, **options)
     _check(model, group)
+    core.trained_names = frozenset(name for name, one in core.named_parameters() if one.requires_grad)
     _settle_precision(core)
 
 
 def _settle_precision(core: Any) -> None:
     """Pass one token through.
 
-    FSDP2 learns at its first forward pass what is trained and in which precision: it must not be one with the
-    adapters switched off, as those that evaluate the base model are.
+    FSDP2 learns at its first forward pass what is trained and in which precision, and again in each
+    `unshard`: never may the adapters be off then, as they are when the base model is evaluated.
     """
     training = core.training
     core.eval()
@@ -168,12 +169,26 @@ def gathered(model: Any, group: Group) -> Iterator[bool]:
     try:
         for unit in units if fits else ():
             unit.set_reshard_after_forward(False, recurse=False)
-            unit.unshard()
+        with _adapters_count(_core(model)):
+            for unit in units if fits else ():
+                unit.unshard()
         yield fits
     finally:
         for unit in units if fits else ():
             unit.set_reshard_after_forward(unit is not units[0], recurse=False)
         reshard(model)
+
+
+@contextmanager
+def _adapters_count(core: Any) -> Iterator[None]:
+    """Inside, what the run trains asks for gradients, switched off or not (see `_settle_precision`)."""
+    trained = {name: one for name, one in core.named_parameters() if name in core.trained_names}
+    off = [name for name, one in trained.items() if not one.requires_grad]
+    for name in off:
+        trained[name].requires_grad_(True)
+    yield
+    for name in off:
+        core.get_parameter(name).requires_grad_(False)
 
 
 def _units(model: Any) -> list[FSDPModule]:
