@@ -83,6 +83,36 @@ def test_adapters_in_bfloat16_stay_close(
     assert {str(weight.dtype) for weight in weights.values()} == {"torch.bfloat16"}
 
 
+@pytest.mark.parametrize("adapted", [False, True])
+def test_what_trl_turns_off_to_generate_comes_back_as_planned(model: Path, adapted: bool) -> None:
+    """Every second layer: TRL's own way back is all of them, which costs time that the plan doesn't know."""
+    from accelerate import Accelerator
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+    from trl.models import unwrap_model_for_generation
+    from trl.models.utils import disable_gradient_checkpointing
+
+    from tuiftune.engine.training import optimizations
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(model)
+    if adapted:
+        loaded = get_peft_model(loaded, LoraConfig(target_modules="all-linear"))
+
+    def recomputed() -> list[bool]:
+        return [layer.gradient_checkpointing for layer in optimizations.decoder_layers(loaded)]
+
+    layers = len(recomputed())
+    optimizations.checkpoint_activations(loaded, 2)
+    planned = recomputed()
+    assert planned == [index % 2 == 0 for index in range(layers)]
+    with unwrap_model_for_generation(loaded, Accelerator(cpu=True)):
+        assert not any(recomputed())
+    assert recomputed() == planned
+    with disable_gradient_checkpointing(loaded):
+        assert not any(recomputed())
+    assert recomputed() == planned
+
+
 def test_packed_rows_do_not_see_each_other(model: Path, data: Path) -> None:
     """Loss of rows packed into one sequence, by TRL's packing and collator, against each row alone."""
     import torch

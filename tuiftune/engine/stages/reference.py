@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.model import adapters
 from tuiftune.engine.stages.next_token import router_loss, takes_positions, without_router_logits
-from tuiftune.engine.training import attention, optimizations
+from tuiftune.engine.training import attention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trl import DPOTrainer as Mixin
 else:
     Mixin = object  # before one of TRL's trainers
@@ -61,8 +58,7 @@ class AgainstReference(Mixin):
             )
             self.progress("reference log-probabilities", self._said, total)
         off = adapters.are_off(self.model)
-        with _checkpointing_kept(self.model):
-            found = super().compute_ref_log_probs(model, inputs)
+        found = super().compute_ref_log_probs(model, inputs)
         if off:  # as the base model is evaluated, which is its own reference: TRL turns them on again
             self.model.base_model.disable_adapter_layers()
         return found
@@ -77,16 +73,3 @@ class AgainstReference(Mixin):
 def _without_mask(module: Any, given: Any, named: dict[str, Any]) -> Any:
     """What the fused head is asked for, without a mask; generation keeps its own."""
     return (given, attention.without_mask(named)) if named.get("fused_lm_head") else None
-
-
-@contextmanager
-def _checkpointing_kept(model: Any) -> Iterator[None]:
-    """Keep which layers recompute: TRL turns it off for a pass, and on again for all of them."""
-    names = ("gradient_checkpointing", "_gradient_checkpointing_func")
-    layers = optimizations.decoder_layers(model)
-    known = [(layer, {name: getattr(layer, name, None) for name in names}) for layer in layers]
-    try:
-        yield
-    finally:
-        for layer, values in known:
-            vars(layer).update(values)

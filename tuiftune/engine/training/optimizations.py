@@ -7,6 +7,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.engine.model import adapters
@@ -49,7 +50,9 @@ def decoder_layers(model: Any) -> list[Any]:
 def checkpoint_activations(model: Any, every: int) -> None:
     """Recompute the activations of every `every`-th decoder layer in the backward pass; 0 turns it off.
 
-    Set on the layers themselves, since the trainer's own switch has no every-N before transformers 5.20.
+    Set on the layers themselves, since the trainer's own switch has no every-N before transformers 5.20. The
+    model's own switches keep to it: TRL turns checkpointing off to generate and for the reference, and then
+    on again for all layers.
     """
     import torch
 
@@ -61,9 +64,24 @@ def checkpoint_activations(model: Any, every: int) -> None:
             remedy="set it to false",
         )
     recompute = partial(torch.utils.checkpoint.checkpoint, use_reentrant=False)
-    for index, layer in enumerate(layers):
-        layer.gradient_checkpointing = bool(every) and index % every == 0
+    for layer in layers:
         layer._gradient_checkpointing_func = recompute
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    core.recomputed_every = every
+    core.gradient_checkpointing_enable = MethodType(_recompute, core)
+    core.gradient_checkpointing_disable = MethodType(_recompute_none, core)
+    core.gradient_checkpointing_enable()
+
+
+def _recompute(core: Any, *_: Any, **__: Any) -> None:
+    every = core.recomputed_every
+    for index, layer in enumerate(decoder_layers(core)):
+        layer.gradient_checkpointing = bool(every) and index % every == 0
+
+
+def _recompute_none(core: Any) -> None:
+    for layer in decoder_layers(core):
+        layer.gradient_checkpointing = False
 
 
 def may_leave_out(model: Any) -> bool:
