@@ -132,6 +132,17 @@ def test_sampled_answers_are_planned_with_their_keys_and_values_and_their_time()
         plan(**grpo, method__rewards=[{"reward": "exact_mach"}])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("stage", ["grpo", "rloo"])
+def test_with_all_weights_trained_there_is_no_reference_to_stay_near(stage: str) -> None:
+    rows = {"facts": replace(FACTS, format="prompt-completion"), "method__stage": stage}
+    assert plan(**rows, method__technique="full").resolved.method.beta == 0.0  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="has no reference model") as found:
+        plan(**rows, method__technique="full", method__beta=0.1)  # type: ignore[arg-type]
+    assert found.value.place == "method.beta"
+    near = plan(**rows, method__technique="lora", method__beta=0.1)  # type: ignore[arg-type]
+    assert near.resolved.method.beta == 0.1
+
+
 TAUGHT = {"method__stage": "distill", "method__technique": "lora", "method__teacher": "Qwen/Qwen3-8B"}
 
 

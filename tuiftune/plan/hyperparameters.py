@@ -237,14 +237,14 @@ def data_format(preset: Preset, facts: DataFacts | None) -> Reason | None:
     return Reason("data.format", facts.format, "detected from the rows", "data")
 
 
-def of_stage(preset: Preset) -> list[Reason]:
+def of_stage(preset: Preset, *, adapted: bool) -> list[Reason]:
     """Return the options of the stage: as set, or their usual values."""
     stage, found = _stage(preset), []
     for option in stage.options:
         key, asked = f"method.{option.key}", getattr(preset.method, option.key)
         if option.key not in stage.values:
             continue
-        fact = stage.values[option.key]
+        fact = stage.usual(option.key, adapted=adapted)
         if asked != "auto":
             found.append(Reason(key, asked, "set in the preset", YOURS))
         else:

@@ -29,7 +29,10 @@ NO_DATA = "no data file yet"  # stands in `data.train` where neither preset nor 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All that a plan is made from. Without a dataset, `missing` says why there is none yet."""
+    """All that a plan is made from. Without a dataset, `missing` says why there is none yet.
+
+    `weighed`: that the model's weights aren't there, or aren't its own, is a fault.
+    """
 
     preset: Preset
     machine: Machine
@@ -37,12 +40,13 @@ class Inputs:
     dataset: Dataset | None
     facts: DataFacts | None
     missing: str = ""
+    weighed: bool = True
 
     def plan(self, gpu: str | None = None) -> Plan:
         """The plan on the machine, or on the GPU that is named. UserError where none can be made."""
         from tuiftune.plan.resolve import make_plan
 
-        made = make_plan(self.preset, self.machine, self.model, self.facts, gpu=gpu)
+        made = make_plan(self.preset, self.machine, self.model, self.facts, gpu=gpu, weighed=self.weighed)
         notes = (*made.notes, self.missing) if self.missing else made.notes
         return replace(made, notes=notes, without=self.without)
 
@@ -116,8 +120,9 @@ def checked(preset: Preset, *, without: Collection[str] = ()) -> Inputs:
     from tuiftune.models.weights import require
 
     inputs = to_look_at(preset, without=without)
-    if WEIGHTS not in without:
-        require(inputs.model)
+    if WEIGHTS in without:
+        return replace(inputs, weighed=False)
+    require(inputs.model)
     return inputs
 
 

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from tuiftune.techniques.base import Technique
 
 
+def check_weights(model: BaseModel) -> None:
+    """UserError for weights that aren't there, or aren't the model's."""
+    weights.require(model)
+    weights.check(model)
+
+
 def check(preset: Preset, model: BaseModel, device: Device, copies: int, technique: Technique) -> None:
-    """UserError for a length, rank, batch, target or technique that the model or device cannot have, and for
-    weights that aren't the model's. `technique`: the first that the plan will try.
+    """UserError for a length, rank, batch, target or technique that the model or device cannot have.
+    `technique`: the first that the plan will try.
     """
     arch = model.architecture
     prequantized.check(
@@ -32,8 +38,6 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
         to=technique.base,
         here=device.source == "detected",
     )
-    weights.require(model)
-    weights.check(model)
     if arch.max_length and preset.data.max_length > arch.max_length:
         raise UserError(
             f"{preset.data.max_length:,} tokens are more than {model.reference} supports "
@@ -42,7 +46,7 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             remedy=f"use at most {arch.max_length}",
         )
     stage = stages.every()[preset.method.stage]
-    stage.check_method(preset.method)
+    stage.check_method(preset.method, adapted=technique.adapters)
     teacher.check(preset, model)
     if stage.rollouts and preset.training.effective_batch % preset.method.generations:
         raise UserError(

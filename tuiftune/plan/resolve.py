@@ -46,16 +46,24 @@ ADVICE = "recommended"
 
 
 def make_plan(
-    preset: Preset, machine: Machine, model: BaseModel, facts: DataFacts | None, *, gpu: str | None = None
+    preset: Preset,
+    machine: Machine,
+    model: BaseModel,
+    facts: DataFacts | None,
+    *,
+    gpu: str | None = None,
+    weighed: bool = True,
 ) -> Plan:
     """Resolve every `auto` of a preset on a machine (or on the GPU that `gpu` names), with reasons.
 
     Where nothing fits, the plan is the smallest there is, `fits` False, and the alternatives say what would.
-    Raises UserError for input no plan can be made for.
+    Raises UserError for input no plan can be made for, and for faulty weights, unless they aren't `weighed`.
     """
     device = device_of(preset, machine, gpu)
     ways = parallelism.ways(preset, device)
     names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
+    if weighed:
+        limits.check_weights(model)
     limits.check(preset, model, device, ways[0].copies, names[0])
     stage = stages.every()[preset.method.stage]
     if ways[0].sharded:
@@ -230,7 +238,7 @@ def _reasons(
         lever("training.optimizer", training.optimizer, settings.optimizer, _why_optimizer(settings)),
         hyperparameters.packing(preset, model.architecture),
         attention.padding_reason(preset, settings, lengths),
-        *hyperparameters.of_stage(preset),
+        *hyperparameters.of_stage(preset, adapted=settings.adapted),
         *teacher.reason(preset),
         hyperparameters.divergence_patience(preset, steps),
         hyperparameters.score(preset, facts),

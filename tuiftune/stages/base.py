@@ -99,7 +99,12 @@ class Stage:
         del technique
         return None
 
-    def check_method(self, method: Any) -> None:
+    def usual(self, option: str, *, adapted: bool) -> Fact:
+        """What an option that is left at auto becomes, with adapters or with all weights trained."""
+        del adapted
+        return self.values[option]
+
+    def check_method(self, method: Any, *, adapted: bool) -> None:
         """UserError for values of its options that can't be used together, or name what is not there."""
 
     def check_rows(self, format: str, place: str = "", remedy: str = "") -> None:  # noqa: A002

@@ -34,7 +34,8 @@ class Distillation(Stage):
 
     __slots__ = ()
 
-    def check_method(self, method: Any) -> None:
+    def check_method(self, method: Any, *, adapted: bool) -> None:
+        del adapted
         if not method.teacher.strip():
             raise UserError(
                 f"{self.does} needs a model to learn from",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tuiftune import rewards, sources
+from tuiftune.errors import UserError
 from tuiftune.options import Option, PositiveInt, at_most
 from tuiftune.stages.base import AdapterRate, Stage
 from tuiftune.stages.options import BETA
@@ -56,8 +57,21 @@ class Reinforcement(Stage):
 
     __slots__ = ()
 
-    def check_method(self, method: Any) -> None:
+    def usual(self, option: str, *, adapted: bool) -> Fact:
+        found = self.values[option]
+        if option != BETA.key or adapted or not found.value:
+            return found
+        why = "with all weights trained, a reference would be a second model in memory"
+        return Fact(0.0, why, found.source)
+
+    def check_method(self, method: Any, *, adapted: bool) -> None:
         rewards.made(method.rewards)
+        if not adapted and method.beta not in ("auto", 0):
+            raise UserError(
+                f"with all weights trained, {self.name} has no reference model for a beta of {method.beta:g}",
+                place=f"method.{BETA.key}",
+                remedy="use 0, or train adapters: method.technique: lora",
+            )
 
 
 def reinforcement(
