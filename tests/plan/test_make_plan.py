@@ -290,7 +290,7 @@ def test_full_tuning_sharded_is_shown_as_predicted() -> None:
     assert made.sharded is not None
     assert made.sharded.cards == 8  # words: ok (a key of plan.json)
     assert made.sharded.fits
-    assert made.sharded.memory.needs < made.memory.needs
+    assert made.sharded.memory.allocated < made.memory.allocated
     weights = made.sharded.memory.components["weights"]
     assert 32e9 / 8 < weights < 32e9 / 4, "its eighth in float32; two layers, embedding and head in 16 bit"
     assert any("hardware.parallel: fsdp" in note for note in made.notes)

@@ -26,6 +26,7 @@ EXPANDABLE = (
     128 << 20
 )  # the same where the allocator may expand a piece (PYTORCH_ALLOC_CONF, set by the engine)
 COMPILED_DOUBT = 1.02  # on what was measured, not traced
+COMPILED_WHOLE_DOUBT = 1.08  # the same with all weights trained: one shape was
 LAST_LOGITS = 16  # bytes a token of the vocabulary: in 16 and 32 bit, and sorted to be sampled from
 HOST_CONTEXT = int(0.9 * GIB)  # resident Python, torch, transformers, peft and trl on a CPU-only machine
 
@@ -58,7 +59,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     reserved = int(allocated * (1 + low))
     components["allocator"] = reserved - allocated
     components["context"] = context
-    doubt = 1.15 if not arch.known else 1.0 if exact else COMPILED_DOUBT if settings.compile else 1.06
+    compiled = COMPILED_DOUBT if settings.adapted else COMPILED_WHOLE_DOUBT
+    doubt = 1.15 if not arch.known else 1.0 if exact else compiled if settings.compile else 1.06
     pieces = EXPANDABLE if settings.compile and settings.device == "cuda" else SEGMENTS[settings.device]
     if settings.shards > 1:
         doubt *= shard.DOUBT
@@ -88,6 +90,8 @@ def _allocator_share(settings: Settings) -> tuple[float, float]:
     whose allocator expands its pieces: seven runs lost 0.2 to 2.7 % to them.
     """
     kept = settings.checkpointing is False
+    if settings.shards > 1 and settings.device == "cuda":
+        return shard.ALLOCATOR
     if settings.compile:
         return (0.015, 0.04)
     share = settings.traits.allocator

@@ -114,7 +114,8 @@ def step_seconds(
         launch *= VARYING
     seconds = max(compute + memory + overhead, launch)
     if settings.shards > 1:
-        seconds = max(seconds, shard.exchange_seconds(arch, settings, device))
+        launch += shard.LAUNCH * arch.num_layers
+        seconds = max(seconds, launch, shard.exchange_seconds(arch, settings, device))
     return seconds + 0.002
 
 

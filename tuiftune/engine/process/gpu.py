@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tuiftune.engine.distributed.lookout import Lookout
@@ -39,6 +40,9 @@ GPU_FIELDS = (
 )
 
 
+_PEAKS: dict[str, int] = {}  # in bytes, of training before its counters were reset
+
+
 def memory_of(device: str) -> dict[str, int | None]:
     """Bytes: `allocated` and `reserved` at their peak by PyTorch, `device` as the driver sees the GPU now.
 
@@ -52,8 +56,8 @@ def memory_of(device: str) -> dict[str, int | None]:
 
     free, total = torch.cuda.mem_get_info()
     return {
-        "allocated": torch.cuda.max_memory_allocated(),
-        "reserved": torch.cuda.max_memory_reserved(),
+        "allocated": max(torch.cuda.max_memory_allocated(), _PEAKS.get("allocated", 0)),
+        "reserved": max(torch.cuda.max_memory_reserved(), _PEAKS.get("reserved", 0)),
         "device": total - free,
     }
 
@@ -79,6 +83,19 @@ def forget_peaks(device: str) -> None:
 
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+        _PEAKS.clear()
+
+
+@contextmanager
+def aside(device: str) -> Iterator[None]:
+    """What is done inside takes what memory there is: its peaks are not the training's."""
+    before = memory_of(device)
+    try:
+        yield
+    finally:
+        forget_peaks(device)
+        if device == "cuda":
+            _PEAKS.update({name: before[name] or 0 for name in ("allocated", "reserved")})
 
 
 def keep_within(limit: int | None) -> None:

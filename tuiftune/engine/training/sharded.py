@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tuiftune.engine.distributed import sharded_checkpoint, sharding
+from tuiftune.engine.process.gpu import aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +56,10 @@ class ShardedTrainer(Mixin):
     def settle(self) -> None:
         sharding.reshard(self.model)
 
-    def answering(self) -> Any:
-        return sharding.gathered(self.model, self.group)
+    @contextmanager
+    def answering(self) -> Iterator[bool]:
+        with aside(self.args.device.type), sharding.gathered(self.model, self.group) as alone:
+            yield alone
 
     def local(self, tensor: Any) -> Any:
         return sharding.local(tensor)
