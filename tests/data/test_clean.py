@@ -201,7 +201,7 @@ def test_split_writes_the_rows_as_they_are(tmp_path: Path) -> None:
     again = split_files(other, tmp_path / "again.jsonl", "70/20/10", 7)
     assert [sorted(map(str, read(path))) for path in again.files] == [sorted(map(str, one)) for one in parts]
     few = load(write(tmp_path / "c.jsonl", rows[:1] * 9))
-    with pytest.raises(UserError, match="9 usable rows do not fill 2 files"):
+    with pytest.raises(UserError, match="9 usable rows cannot fill 2 files"):
         split_files(few, tmp_path / "few.jsonl", "90/10", 7)
     assert not (tmp_path / "few.train.jsonl").exists()
 

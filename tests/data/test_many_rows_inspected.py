@@ -10,6 +10,7 @@ import pytest
 import seeded
 
 from tuiftune.data.checks import check, near
+from tuiftune.data.clean.splitting import split_files
 from tuiftune.data.inspect import inspect
 from tuiftune.data.read.load import load
 
@@ -65,3 +66,13 @@ def test_of_more_text_than_fits_some_rows_are_compared(spoilt: Path, monkeypatch
     assert " rows compared)" in found.title
     counts = [{one.check: one.count for one in report.checks} for report in (some, everything)]
     assert counts[0]["exact-duplicates"] == counts[1]["exact-duplicates"] > 0
+
+
+def test_of_more_text_than_fits_a_split_says_how_many_rows_were_compared(
+    spoilt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "parts.jsonl"
+    whole = split_files(load(str(spoilt)), out, "80/20", 1, dry_run=True).about
+    assert whole["compared"] == whole["rows_read"] - whole["left_out"]
+    monkeypatch.setattr(near, "MOST_BYTES", 100_000)
+    assert split_files(load(str(spoilt)), out, "80/20", 1, dry_run=True).about["compared"] < whole["compared"]

@@ -87,7 +87,7 @@ class Rows:
         return RowTokenizer(load_tokenizer(self.base), max_length=LENGTH, loss_on="assistant")
 
     def in_memory(self) -> list[rows.Prepared]:
-        named = {"training": self.examples.train, "held-out": self.examples.held_out}
+        named = {"training": self.examples.train, "evaluation": self.examples.held_out}
         with closing(behind_fence(self.base, self.half.rows, self.make, named)) as asked:
             return [
                 rows.prepare(  # type: ignore[arg-type]

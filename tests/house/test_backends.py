@@ -81,7 +81,8 @@ def test_each_backend_says_what_it_offers_here(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("HOME", str(home))
     assert backend.offered() == []
-    for name in ("sbatch", "sky"):
+    for name in ("sbatch", "sky", "squeue", "scancel"):
+        assert "slurm" not in backend.offered(), "not all of its programs are here"
         (programs / name).write_text("#!/bin/sh\n")
         (programs / name).chmod(0o755)
     (home / ".ssh" / "config").write_text("Host box gpu-2\n  User me\nHost *.lab !old\nhost last\n")

@@ -51,6 +51,11 @@ def split(
         say(f"{path}: {plural(rows, 'row')} ({percent(rows / total)})")
     if made.left_out:
         say(f"{plural(made.left_out, 'row')} left out: they cannot be trained on (tuiftune data inspect)")
+    if (compared := made.about["compared"]) < total:
+        say(
+            f"{compared:,} of {plural(total, 'row')} were compared for near-duplicates: there is too much "
+            "text to compare all"
+        )
     if dry_run:
         say("dry run: nothing was written")
     else:

@@ -137,7 +137,7 @@ def _says(
     if training[1]:
         told.append(
             f"{training[0]} of {training[1]} training answers of {WORDS} words or more are repeated word for "
-            f"word, and {held_out[0]} of {held_out[1]} held-out answers"
+            f"word, and {held_out[0]} of {held_out[1]} evaluation answers"
         )
     else:
         told.append(f"no training answer has {WORDS} words or more")

@@ -25,7 +25,7 @@ ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"})
 # A compiled layer keeps about what Liger's kernels do in 16 bit throughout, and this much more: measured
 # on H200s (8B shape: LoRA kept and recomputed, QLoRA recomputed). Not traced, so the bound is widened.
 COMPILED = (1.08, 1.39)
-# With all weights trained they kept less than Liger's: casts of weights are made anew in the backward pass
+# With all weights trained they kept less than Liger's: casts of weights are made again in the backward pass
 # (0.5B shape, pretraining, DPO and KTO, on an H200).
 COMPILED_WHOLE = (0.88, 1.39)
 # A reward model's layers kept this much more than counted (8B shape, LoRA, compiled, on an H200), where those

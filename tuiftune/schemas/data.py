@@ -73,7 +73,8 @@ class CleanDocument(Document):
 class SplitDocument(Document):
     """`tuiftune data split --json`, and the manifest.
 
-    `left_out`: rows that cannot be trained on; `preset`: the files by preset key.
+    `left_out`: rows that cannot be trained on; `compared`: rows that were compared for near-duplicates, fewer
+    than all of much text; `preset`: the files by preset key.
     """
 
     made_by: str
@@ -83,6 +84,7 @@ class SplitDocument(Document):
     sources: list[FileRead]
     rows_read: int
     left_out: int
+    compared: int
     outputs: list[FileWritten]
     preset: dict[str, str]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,14 +33,23 @@ def parse_shares(text: str, place: str = "--split") -> list[float]:
     return [part / sum(parts) for part in parts]
 
 
+class Parts(NamedTuple):
+    """The rows of each split, in order, and how many rows were compared for near-duplicates."""
+
+    rows: list[NDArray[np.intp]]
+    compared: int
+
+
 def partition(
     dataset: Dataset,
     rows: NDArray[np.intp],
     shares: list[float],
     seed: int,
     watch: Callable[[float], None] | None = None,
-) -> list[NDArray[np.intp]]:
-    """The rows of each split, in order. Rows alike (Jaccard ≥ 0.7, or equal prompts) never part."""
+) -> Parts:
+    """Split rows by shares. Rows alike (Jaccard ≥ 0.7, or equal prompts) never part; of more text than is
+    compared, a part of the rows is.
+    """
     groups = Groups(Compared([dataset], rows), watch)
     keys = prompt_keys(dataset, rows, seed)
     together = _joined(groups.root, keys)
@@ -58,7 +67,7 @@ def partition(
         held = choose(salted, share / rest, [labels[index] for index in left] if stratified else None)
         out.append(rows[left[held]])
         left, rest = left[~held], rest - share
-    return [rows[left], *reversed(out)]
+    return Parts([rows[left], *reversed(out)], groups.searched or len(rows))
 
 
 def _joined(root: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:

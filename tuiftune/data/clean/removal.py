@@ -80,7 +80,7 @@ def removals(
         own = groups.root[: dataset.rows]
         if against is not None:
             held = np.unique(groups.root[dataset.rows :])
-            take("also in the evaluation set", np.flatnonzero(np.isin(own, held)))
+            take("also in the evaluation set" + groups.told, np.flatnonzero(np.isin(own, held)))
         if near:
             left = np.flatnonzero(~gone)
             if repeats == "merge":
@@ -90,7 +90,7 @@ def removals(
             _, first, inverse = np.unique(own[left], return_index=True, return_inverse=True)
             stays = left[first[inverse]]
             twin = stays != left
-            take("near-duplicate", left[twin], stays[twin])
+            take("near-duplicate" + groups.told, left[twin], stays[twin])
     if outlying == "drop":
         strange = [outliers(sizes(dataset, part)) for part in _parts(dataset)]
         take("length outlier", np.union1d(*strange).astype(np.intp))

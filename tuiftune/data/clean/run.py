@@ -97,7 +97,7 @@ def clean(
     parts = {output: stay}
     if shares:
         told = (lambda done: watch("splitting", done)) if watch else None
-        split = partition(mended, stay, shares, settings.seed, told)
+        split = partition(mended, stay, shares, settings.seed, told).rows
         parts = {beside(output, f".{name}.jsonl"): rows for name, rows in zip(NAMES, split, strict=False)}
     changes_file = None if stream else beside(output, ".changes.jsonl")
     manifest = None if stream else beside(output, ".manifest.json")

@@ -54,11 +54,11 @@ def split_files(
     check_output(dataset, output, several="data split")
     usable = dataset.usable.arg_true().to_numpy()
     told = (lambda done: watch("looking for near-duplicates", done)) if watch else None
-    split = partition(dataset, usable, parts, seed, told)
+    split, compared = partition(dataset, usable, parts, seed, told)
     if any(not len(rows) for rows in split):
+        few = plural(len(usable), "usable row")
         raise UserError(
-            f"{plural(len(usable), 'usable row')} do not fill {len(parts)} files, as near-duplicates stay "
-            "together",
+            f"{few} cannot fill {len(parts)} files, as near-duplicates stay together",
             place=printable(str(output)),
             remedy="use more rows, or fewer files",
         )
@@ -66,7 +66,8 @@ def split_files(
     preset = {key: str(path) for key, path in zip(KEYS, placed, strict=False)}
 
     def describe(done: dict[Path, tuple[int, str]]) -> dict[str, Any]:
-        return _manifest(dataset, shares, seed, len(usable), {path: done[path] for path in placed}, preset)
+        made = {path: done[path] for path in placed}
+        return _manifest(dataset, shares, seed, len(usable), compared, made, preset)
 
     written = {path: (len(rows), "") for path, rows in placed.items()}
     if not dry_run:
@@ -83,6 +84,7 @@ def _manifest(
     shares: str,
     seed: int,
     usable: int,
+    compared: int,
     written: dict[Path, tuple[int, str]],
     preset: dict[str, str],
 ) -> dict[str, Any]:
@@ -100,6 +102,7 @@ def _manifest(
         ],
         "rows_read": dataset.rows,
         "left_out": dataset.rows - usable,
+        "compared": compared,  # rows, for near-duplicates: fewer than all of much text
         "outputs": [
             {"path": path.name, "rows": rows, "sha256": digest or None}
             for path, (rows, digest) in written.items()

@@ -52,7 +52,7 @@ BATCH_BYTES = 2 << 20  # … and their text, but for a row that is longer by its
 TRIED = 4096  # evaluation rows: more than are ever asked
 BYTES_A_BYTE = 4  # of tokens and labels on disk a byte of text, for short words with marks around them
 SPARE_BYTES = 1 << 30
-TRAINING, HELD_OUT = "training", "held-out"
+TRAINING, HELD_OUT = "training", "evaluation"
 
 
 def prepared(
@@ -219,7 +219,7 @@ class _Work:
     def _tried(self, examples: Sequence[Example]) -> tuple[int, int]:
         """The room that answers take. What scoring does with rows is tried with those that it may ask."""
         most = (1, 0)
-        self._report.phase("tokenising", "held-out rows: room for answers", total=len(examples))
+        self._report.phase("tokenising", "evaluation rows: room for answers", total=len(examples))
         first = examples[:TRIED]
         for function, chosen, begin in (
             (foreign.try_sent, first, 0),

@@ -156,10 +156,10 @@ def _prepared(
     report: Report,
     stopping: Stopping,
 ) -> tuple[Prepared, Prepared | None, dict[str, Prepared]]:
-    """The rows for training, the held-out ones, and those of sources, tokenized behind the fence."""
+    """The rows for training, the evaluation ones, and those of sources, tokenized behind the fence."""
     report.phase("loading", "tokenizer")
-    named = {"training": examples.train, "held-out": examples.held_out}
-    named |= {f"held-out {name}": rows for name, rows in examples.sources.items()}
+    named = {"training": examples.train, "evaluation": examples.held_out}
+    named |= {f"evaluation {name}": rows for name, rows in examples.sources.items()}
     with closing(foreign.behind_fence(base, half.rows, make, named)) as asked:
 
         def prepare(which: str) -> Prepared | None:
@@ -167,8 +167,8 @@ def _prepared(
             made = partial(rows.prepare, given, asked, report, stopping.check)
             return made(which=which, columns=half.columns, max_length=max_length) if given else None
 
-        training, held_out = prepare("training"), prepare("held-out")
-        sources = {name: prepare(f"held-out {name}") for name in examples.sources}
+        training, held_out = prepare("training"), prepare("evaluation")
+        sources = {name: prepare(f"evaluation {name}") for name in examples.sources}
         for which, given in named.items():
             for start in range(0, len(given) if which != "training" else 0, rows.BATCH):
                 stopping.check()

@@ -156,16 +156,19 @@ def want(run: RunDir, wanted: Wanted) -> None:
 
 def offered() -> list[str]:
     """Return the values of `--on` for this machine: Slurm's default partition, if Slurm is here."""
-    return ["slurm"] if shutil.which("sbatch") is not None else []
+    return [] if any(_missing()) else ["slurm"]
 
 
 def check() -> None:
     """Raise UserError if this machine cannot submit to Slurm."""
-    for program in ("sbatch", "squeue", "scancel"):
-        if shutil.which(program) is None:
-            raise UserError(
-                f"{program} is not installed", place="--on slurm", remedy="run it on the cluster's login node"
-            )
+    for program in _missing():
+        raise UserError(
+            f"{program} is not installed", place="--on slurm", remedy="run it on the cluster's login node"
+        )
+
+
+def _missing() -> Iterator[str]:
+    return (program for program in ("sbatch", "squeue", "scancel") if shutil.which(program) is None)
 
 
 def gpus_of(partition: str) -> list[tuple[str, int]]:

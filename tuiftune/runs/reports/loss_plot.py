@@ -116,7 +116,7 @@ def _dot(axes: _Axes, point: tuple[float, float]) -> str:
 def _legend(held: bool, best: bool) -> list[str]:
     entries = [("training, each step (pale) and smoothed", TRAIN, "")]
     if held:
-        entries.append(("held-out" + (", best ringed" if best else ""), EVAL, "6 4"))
+        entries.append(("evaluation" + (", best ringed" if best else ""), EVAL, "6 4"))
     parts = []
     x = LEFT + 130.0
     for words, colour, dash in entries:

@@ -160,7 +160,7 @@ EXPLANATIONS: dict[str, str] = {
         "and a column is the label that the model answered, by its number; the diagonal is right."
     ),
     "decide": (
-        "Every contender answers the same held-out rows: the model as it is, with few-shot examples, with "
+        "Every contender answers the same evaluation rows: the model as it is, with few-shot examples, with "
         "retrieved passages (RAG), classifiers where answers are labels, and the fine-tuned model of a run. "
         "Bars are solid up to the low end of the 95% confidence interval, and a line up to its high end. The "
         "decision is the simplest contender that the rows cannot tell from the best. `tuiftune decide` "

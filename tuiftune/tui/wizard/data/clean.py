@@ -230,7 +230,7 @@ class Repair(FullScreen[list[Path] | None]):
             if settings.split and len(stay):
                 shares = parse_shares(settings.split)
                 split = partition(mended, stay, shares, settings.seed, lambda done: watch("splitting", done))
-                parts = [(name, len(rows)) for name, rows in zip(NAMES, split, strict=False)]
+                parts = [(name, len(rows)) for name, rows in zip(NAMES, split.rows, strict=False)]
         except AbandonedError:
             return
         except UserError as error:
