@@ -1,6 +1,6 @@
 """How large a model a task needs: by what is asked of it, how much data there is, and what it costs to serve.
 
-The bounds are this program's judgement. Small fine-tuned models do as well as large prompted ones on fixed
+The bounds are this program's judgment. Small fine-tuned models do as well as large prompted ones on fixed
 labels (Bucher and Martini, 2024); the cost of serving grows about linearly with the parameters.
 """
 

@@ -37,7 +37,7 @@ def axolotl(stage: str, example: Example) -> dict[str, Any]:
 
 
 def llamafactory(stage: str, example: Example) -> dict[str, Any]:
-    """LLaMA-Factory's: a conversation with one message of each answer, or with its judgement."""
+    """LLaMA-Factory's: a conversation with one message of each answer, or with its judgment."""
     row = plain(stage, example)
     if stage == "kto":
         return {"messages": [*row["prompt"], *row["completion"]], "label": row["label"]}

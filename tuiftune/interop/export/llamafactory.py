@@ -147,8 +147,8 @@ def _layout(out: Outward) -> None:
         return
     if stage in objectives.JUDGED:
         names = {role: _column(out, role) for role in ("messages", "label")}
-        out.note("data.format", INFO, why="a conversation with its judgement", back="kto")
-        out.note("data.columns", INFO, why="a conversation with its judgement", back=names)
+        out.note("data.format", INFO, why="a conversation with its judgment", back="kto")
+        out.note("data.columns", INFO, why="a conversation with its judgment", back=names)
         return
     if _alpaca(out):
         out.note("data.format", INFO)
