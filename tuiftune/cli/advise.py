@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuiftune.cli.options import Json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,7 +20,6 @@ Answers = Annotated[
     list[str] | None,
     typer.Argument(help="Answers as QUESTION=OPTION, such as task=classify examples=thousands."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Data = Annotated[
     str | None,
     typer.Option("--data", help="Training data. Questions that it already answers are skipped."),

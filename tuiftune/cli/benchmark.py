@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tuiftune.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from tuiftune.evaluate.probe_set import Probed
@@ -32,8 +33,6 @@ Tasks = Annotated[
     ),
 ]
 TaskRows = Annotated[int | None, typer.Option("--task-rows", min=1, help="Rows of a task at most.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def benchmark(

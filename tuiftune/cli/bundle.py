@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli.options import Runs
+
 
 def bundle(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of the run.")],
@@ -15,7 +17,7 @@ def bundle(
         typer.Option("-o", "--output", metavar="FILE", help="A .tar.gz or .zip file; - is standard output."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="List what is inside as one document.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Pack a run's preset, plan, log, scores and model card, to reproduce it or report a bug.
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli.options import Json
+
 if TYPE_CHECKING:
     from tuiftune.cache.clearing import Held
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 
 def show(json: Json = False) -> None:

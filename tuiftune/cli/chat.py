@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads it
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tuiftune.cli.options import Runs
 
 
 def chat(
@@ -35,7 +37,7 @@ def chat(
     json: Annotated[
         bool, typer.Option("--json", help="Answer the prompt on standard input as one JSON document.")
     ] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Chat with a run, next to its base model or another model.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune.cli import complete
+from tuiftune.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from tuiftune.runs.reports.compare import Comparison
@@ -20,8 +20,8 @@ def compare(
             metavar="RUN RUN…", help="Names or paths of two or more runs.", autocompletion=complete.runs
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+    json: Json = False,
+    runs: Runs = None,
 ) -> None:
     """Compare runs: settings, scores with 95% CI, speed, memory, cost."""
     from tuiftune.cli import terminal

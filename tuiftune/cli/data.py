@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet
 
 Files = Annotated[
     list[str],
     typer.Argument(metavar="FILE...", help="Files, globs, a directory, or builtin:tickets (built-in)."),
 ]
 Format = Annotated[str, typer.Option("--format", help="The data format, if it is detected wrongly.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 MaxLength = Annotated[int, typer.Option(help="Max tokens per row. Longer rows are truncated.")]
 Evaluation = Annotated[
     str,

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuiftune import paths
-from tuiftune.cli.data import (  # noqa: TC001 - Typer reads the signatures at run time
-    Columns,
-    Evaluation,
-    Files,
-    Format,
-    Json,
-)
+from tuiftune.cli.data import Columns, Evaluation, Files, Format
+from tuiftune.cli.options import Json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuiftune.cli.data import Columns, Files, Format, Json  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.data import Columns, Files, Format
+from tuiftune.cli.options import Json
 
 
 def split(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tuiftune.cli.options import Json, Runs
+
 Data = Annotated[
     str | None,
     typer.Argument(metavar="DATA", help="Your rows. [default: those of --run]", show_default=False),
@@ -69,8 +71,6 @@ MoreRows = Annotated[
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the decision as JSON.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def decide(

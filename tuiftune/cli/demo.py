@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (Typer evaluates the annotations)
 from typing import Annotated
 
 import typer
+
+from tuiftune.cli.options import Runs
 
 
 def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Print progress lines instead of opening the dashboard.")
     ] = False,
-    runs: Annotated[
-        Path | None,
-        typer.Option(
-            "--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"
-        ),
-    ] = None,
+    runs: Runs = None,
 ) -> None:
     """Fine-tune the built-in tiny model in a minute, without GPU or network.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli.options import Json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,9 +26,7 @@ TITLES = {
 
 
 def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output.")
-    ] = False,
+    as_json: Json = False,
     runs: Annotated[
         Path, typer.Option(envvar="TUIFTUNE_RUNS", help="Directory that runs are written to.")
     ] = Path("runs"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def download(
         typer.Option("--dry-run", help="Say size, license and free space, check access; download nothing."),
     ] = False,
     quiet: Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Json = False,
 ) -> None:
     """Download a model or dataset of the Hugging Face Hub, with progress, resumed where it was interrupted.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuiftune.cli.options import Json, Runs
+
 if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Responder
 
@@ -57,8 +59,6 @@ Wrong = Annotated[
         "--wrong", metavar="FILE", help="Write the wrong rows, near misses first, to label them again."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def evaluate(

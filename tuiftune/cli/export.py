@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tuiftune.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +59,8 @@ def export(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not answer the evaluation rows from the export.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    as_json: Json = False,
+    runs: Runs = None,
 ) -> None:
     """Write a run's model for use elsewhere (merged, GGUF, Ollama, vLLM, …), and verify it.
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tuiftune.cli.options import Json
+
 EXIT_CODES = {
     0: "done",
     1: "failed; with --fail-on, --check: something was found",
@@ -46,7 +48,7 @@ def help_(
     command: Annotated[
         list[str] | None, typer.Argument(metavar="[COMMAND...]", help="Such as data inspect. [default: all]")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Json = False,
 ) -> None:
     """Print the help of a command; with --json all commands, options, exit codes and schemas."""
     from tuiftune.errors import UserError

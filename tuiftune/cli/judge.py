@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuiftune.cli.options import Json, Runs
+
 if TYPE_CHECKING:
     from tuiftune.evaluate.judging import Judged
 
@@ -37,8 +39,6 @@ Votes = Annotated[
 ]
 Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many prompts.")]
 NewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer of a side.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def judge(

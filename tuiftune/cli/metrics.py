@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuiftune.cli import complete
+from tuiftune.cli.options import Runs
 
 
 def metrics(
@@ -23,7 +24,7 @@ def metrics(
             help="A .csv, .jsonl or .parquet file. [default: CSV on standard output]",
         ),
     ] = None,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Export a run's metrics as CSV, JSONL or Parquet."""
     import sys

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (Typer evaluates the annotations)
 from typing import Annotated
 
 import typer
+
+from tuiftune.cli.options import Runs
 
 
 def app() -> None:
@@ -42,12 +43,7 @@ def new(
     plain: Annotated[
         bool, typer.Option("--plain", help="Ask in plain lines instead of opening the app.")
     ] = False,
-    runs: Annotated[
-        Path | None,
-        typer.Option(
-            "--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"
-        ),
-    ] = None,
+    runs: Runs = None,
 ) -> None:
     """Create a preset step by step, then save it or start training.
 

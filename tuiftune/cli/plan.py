@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune.cli import complete, task_file
+from tuiftune.cli.options import Json, Settings
 from tuiftune.cli.preset import Without, check_without
 
 if TYPE_CHECKING:
@@ -25,15 +26,7 @@ def plan(
             autocompletion=complete.presets,
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override a key of the preset (repeatable).",
-            autocompletion=complete.settings,
-        ),
-    ] = None,
+    set_: Settings = None,
     gpu: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +51,7 @@ def plan(
     spot: task_file.Spot = True,
     image: task_file.Image = None,
     without: Without = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    json: Json = False,
 ) -> None:
     """Predict the GPU memory, time and cost of a preset.
 

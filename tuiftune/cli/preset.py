@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuiftune.cli import complete
+from tuiftune.cli.options import Json
 from tuiftune.errors import UserError, with_fix
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ Without = Annotated[
     list[str] | None,
     typer.Option("--without", metavar="PART", help="Leave out the data or the model's weights; repeatable."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def check(

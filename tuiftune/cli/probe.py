@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuiftune.cli import complete
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet, Runs, Settings
 
 if TYPE_CHECKING:
     from tuiftune.jobs.probing import Probe
@@ -22,15 +22,6 @@ Named = Annotated[
         autocompletion=complete.presets,
     ),
 ]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a key of the preset (repeatable).",
-        autocompletion=complete.settings,
-    ),
-]
 Minutes = Annotated[
     float, typer.Option("--minutes", min=0.01, help="Stop measuring after this time; later runs continue.")
 ]
@@ -39,11 +30,6 @@ Steps = Annotated[
 ]
 Write = Annotated[
     Path | None, typer.Option("--write", metavar="FILE", help="Write the preset with the values to take.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
-Runs = Annotated[
-    Path | None,
-    typer.Option("--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet
 
 
 def queue(
@@ -17,7 +17,7 @@ def queue(
         bool, typer.Option("--serve", help="Start queued runs from this command, until the queue is empty.")
     ] = False,
     quiet: Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    json: Json = False,
 ) -> None:
     """List the runs that wait for a free GPU, the next one first."""
     from tuiftune.cli import terminal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuiftune.cli import complete
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def reproduce(
         bool, typer.Option("--force", help="Train even if the data or the base model differs.")
     ] = False,
     quiet: Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    json: Json = False,
+    runs: Runs = None,
 ) -> None:
     """Make the same run again, and say what differs: data, model, libraries, machine, and the result.
 

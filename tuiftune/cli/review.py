@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuiftune.cli.options import Runs
+
 if TYPE_CHECKING:
     from tuiftune.cli.prompts import Prompts
     from tuiftune.evaluate.reviewing import Item, Side
@@ -26,7 +28,6 @@ ToRows = Annotated[
 Plain = Annotated[bool, typer.Option("--plain", help="Questions line by line instead of the app.")]
 Only = Annotated[bool, typer.Option("--summary", help="Only show what was voted so far.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 SIDES = (("left", "the left answer (1)"), ("right", "the right answer (2)"), ("tie", "about equal"))
 
 

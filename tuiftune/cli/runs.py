@@ -9,17 +9,16 @@ import typer
 
 from tuiftune import paths
 from tuiftune.cli import complete
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet, Runs
 from tuiftune.errors import UserError
 
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
 ]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")]
 
 
 def runs(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    json: Json = False,
     studies: Annotated[
         bool, typer.Option("--studies", help="List the runs of probes and sweeps instead.")
     ] = False,
@@ -58,7 +57,7 @@ def stop(
         bool, typer.Option("--kill", help="Kill the run now, without saving a checkpoint.")
     ] = False,
     quiet: Quiet = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
+    json: Json = False,
     runs: Runs = None,
 ) -> None:
     """Stop a run after its current step and save a checkpoint."""
@@ -111,7 +110,7 @@ def report(
             help="Write the report here, with its plot next to it. [default: standard output]",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Json = False,
     runs: Runs = None,
 ) -> None:
     """Write a Markdown report: data, settings, reasons and results."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tuiftune.cli.options import Runs
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,7 +38,7 @@ def serve(
             help="Add chat requests with their answers to a file, as chat rows; secrets are redacted.",
         ),
     ] = None,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Serve a model with an OpenAI-compatible API; needs `pip install 'tuiftune[serve]'`.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tuiftune.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from tuiftune.jobs.shipping import Shipping
@@ -31,8 +32,6 @@ Metric = Annotated[
     typer.Option("--metric", metavar="NAME[=ARG]", help="Metric of the gain; the first counts."),
 ]
 Rows = Annotated[int | None, typer.Option("--rows", min=1, help="Use at most this many rows.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def ship(

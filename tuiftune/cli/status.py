@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuiftune.cli import complete
+from tuiftune.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from tuiftune.runs.store.directory import RunDir
 
 POLL_SECONDS = 0.5
-Runs = Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
 
 
 def status(
@@ -21,8 +20,8 @@ def status(
         str, typer.Argument(metavar="RUN", help="Name or path of the run.", autocompletion=complete.runs)
     ],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")] = None,
+    json: Json = False,
+    runs: Runs = None,
 ) -> None:
     """Print the state of a run, and exit with its code: 0 done, 4 stopped, 10 not ended yet, and so on."""
     from tuiftune.cli.terminal import write_json

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuiftune.cli import complete
-from tuiftune.cli.options import Quiet  # noqa: TC001 - Typer reads the signatures
-from tuiftune.cli.probe import Json, Named, Runs, Settings  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Json, Quiet, Runs, Settings
+from tuiftune.cli.probe import Named
 
 
 def sweep(

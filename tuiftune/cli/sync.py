@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune import paths
 from tuiftune.cli import complete
+from tuiftune.cli.options import Runs
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
@@ -31,7 +32,7 @@ def sync(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait if another process copies the run, and add what is missing.")
     ] = False,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Copy a run's checkpoints, log and result to a directory or an object store.
 

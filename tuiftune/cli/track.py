@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads the signatures at run time
 from typing import Annotated
 
 import typer
 
 from tuiftune.cli import complete
+from tuiftune.cli.options import Runs
 
 
 def track(
@@ -21,7 +21,7 @@ def track(
     project: Annotated[
         str, typer.Option("--project", metavar="NAME", help="Project or experiment there.")
     ] = "tuiftune",
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Send a run's metrics to TensorBoard, Trackio, Weights & Biases or MLflow.
 

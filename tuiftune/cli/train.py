@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuiftune.cli import clouded, complete, rented, task_file
-from tuiftune.cli.options import Quiet, Verbose  # noqa: TC001 - Typer reads the signatures
+from tuiftune.cli.options import Quiet, Runs, Settings, Verbose
 
 if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
-Runs = Annotated[
-    Path | None,
-    typer.Option("--runs", metavar="DIR", help="Directory of the runs. [default: $TUIFTUNE_RUNS or ./runs]"),
-]
 Detach = Annotated[bool, typer.Option("--detach", help="Start in the background and return immediately.")]
 KeepAlive = Annotated[
     bool,
@@ -38,15 +34,7 @@ def train(
             autocompletion=complete.presets,
         ),
     ],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override a key of the preset (repeatable).",
-            autocompletion=complete.settings,
-        ),
-    ] = None,
+    set_: Settings = None,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="NAME", help="Name of the run. [default: the preset's name]"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - Typer reads it
 from typing import Annotated
 
 import typer
 
 from tuiftune.cli import complete, rented
+from tuiftune.cli.options import Runs
 
 
 def watch(
@@ -34,7 +34,7 @@ def watch(
     sync: rented.Sync = False,
     remote_dir: rented.Directory = None,
     remote_python: rented.Python = None,
-    runs: Annotated[Path | None, typer.Option("--runs", metavar="DIR", help="Directory of the runs.")] = None,
+    runs: Runs = None,
 ) -> None:
     """Show the live dashboard of a run; quitting does not stop the run.
 

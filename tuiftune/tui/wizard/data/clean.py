@@ -22,7 +22,7 @@ from tuiftune.tui.wizard.data.clean_view import ChoiceRow, RepairChanges, Repair
 from tuiftune.wizard.cleaning import free, output_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from textual.app import ComposeResult
 
@@ -213,10 +213,8 @@ class Repair(FullScreen[list[Path] | None]):
     def _tell(self, what: str) -> None:
         self.query_one(RepairChanges).doing(f"{self.app.glyphs.waiting} {what} …")
 
-    def _look(self, settings: Settings) -> None:
-        from tuiftune.data.clean.partition import NAMES, parse_shares, partition
-        from tuiftune.data.clean.run import survey
-
+    def _watch(self) -> Callable[[str, float], None]:
+        """What a worker reports to; it ends the work if the worker was canceled."""
         worker = get_current_worker()
 
         def watch(what: str, _: float) -> None:
@@ -224,6 +222,13 @@ class Repair(FullScreen[list[Path] | None]):
                 raise AbandonedError
             self.post_message(Doing(what))
 
+        return watch
+
+    def _look(self, settings: Settings) -> None:
+        from tuiftune.data.clean.partition import NAMES, parse_shares, partition
+        from tuiftune.data.clean.run import survey
+
+        watch = self._watch()
         try:
             mended, changes, removed, stay = survey(self._dataset, settings, watch)
             parts: list[tuple[str, int]] = []
@@ -320,15 +325,8 @@ class Repair(FullScreen[list[Path] | None]):
     def _write(self, settings: Settings) -> None:
         from tuiftune.data.clean.run import clean
 
-        worker = get_current_worker()
-
-        def watch(what: str, _: float) -> None:
-            if worker.is_cancelled:
-                raise AbandonedError
-            self.post_message(Doing(what))
-
         try:
-            account = clean(self._dataset, self._output, settings, watch)
+            account = clean(self._dataset, self._output, settings, self._watch())
         except AbandonedError:
             return
         except UserError as error:
