@@ -267,3 +267,46 @@ def test_examples_within_a_row_are_no_conversation(tmp_path: Path) -> None:
     dataset = load(jsonl(tmp_path / "a.jsonl", [row] * N))
     assert dataset.format == "instruction"
     assert dataset.lost == ["columns not used: examples (12 rows)"]
+
+
+def tickets(**more: Any) -> list[dict[str, Any]]:
+    """A help desk's export: a column of sentences and one of few values, next to an id and a date."""
+    topics = {"Refund": "I want my money back", "Delivery": "Where is my parcel", "Other": "Do you sell"}
+    return [
+        {
+            "Ticket ID": 1000 + n,
+            "Date": f"{n % 28 + 1:02}.{n % 12 + 1:02}.2025",
+            "Customer message": f"{topic} for kettle number {n}?",
+            "E-mail": f"customer{n}@example.com" if n % 3 else "",
+            "Department": name,
+            **{key: value[n % len(value)] for key, value in more.items()},
+        }
+        for n in range(36)
+        for name, topic in [list(topics.items())[n % 3]]
+    ]
+
+
+def test_an_export_names_its_text_and_label_where_each_can_be_one_column_only(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", tickets())
+    with pytest.raises(UserError, match="not detected") as fault:
+        load(path)
+    assert fault.value.remedy.endswith("such as {text: Customer message, label: Department}")
+    dataset = load(path, format="classification")
+    assert dataset.columns == {"text": "Customer message", "label": "Department"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Priority": ["high", "low"]},
+        {"Reply": ["We are sorry for that", "It is on its way", "Yes, we do that"]},
+    ],
+    ids=["two-labels", "two-texts"],
+)
+def test_an_export_of_two_labels_or_two_texts_is_asked_about(more: dict[str, Any], tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", tickets(**more))
+    with pytest.raises(UserError, match="not detected") as fault:
+        load(path)
+    assert "{prompt: question, completion: answer}" in fault.value.remedy
+    with pytest.raises(UserError, match="column not found for text and label"):
+        load(path, format="classification")

@@ -105,12 +105,21 @@ def test_the_ways_on_are_the_same_as_the_apps(place: Path) -> None:
 
 
 def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) -> None:
-    rows = [{"prompt": f"how much is {n} + 1?", "completion": str(n + 1)} for n in range(150)]
+    rows = [
+        {"nr": n, "frage": f"how much is {n} + 1?", "antwort": str(n + 1), "art": n % 2} for n in range(150)
+    ]
     Path("sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     given = answers(
         "n",
         "nowhere.jsonl",
         "sums.jsonl",
+        "other",
+        "sums.jsonl",
+        "chat",
+        "frage",
+        "prompt-completion",
+        "frage",
+        "antwort",
         "",
         "2",
         "method.rnk=8",
@@ -125,9 +134,14 @@ def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) ->
     done = tuiftune(["new", "--plain"], given)
     assert done.returncode == 0, done.stderr
     assert "nowhere.jsonl" in done.stderr
+    assert done.stderr.count("sums.jsonl: the format was not detected") == 2
+    assert "column frage: text, such as how much is 0 + 1?" in done.stderr
+    assert "none of the 150 rows checked can be trained on" in done.stderr
     assert "method.rank" in done.stderr, "the nearest key is named"
     preset = file.load(Path("sums.yaml"))
     assert (preset.name, preset.data.train, preset.training.epochs) == ("sums", "sums.jsonl", 1)
+    assert preset.data.format == "prompt-completion"
+    assert preset.data.columns == {"prompt": "frage", "completion": "antwort"}
 
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 3, 4])

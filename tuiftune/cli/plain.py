@@ -212,9 +212,10 @@ class Plain:
         while True:
             draft = self.draft.with_(data=_sources(self._which_data("File, directory or glob", "data")))
             try:
-                draft = self._whole(draft)
-                self._inspected(draft)
-                draft = self._one_spelling(draft)
+                if (read := self._readable(draft)) is None:
+                    continue
+                self._inspected(read)
+                draft = self._one_spelling(read)
             except UserError as error:
                 say(f"  {error}")
                 continue
@@ -222,6 +223,22 @@ class Plain:
                 fresh = cleaning.with_sources(self.draft, draft.data)
                 self.draft = fresh.with_(format=draft.format, columns=draft.columns)
                 return
+
+    def _readable(self, draft: Draft) -> Draft | None:
+        """Ask for the roles of the columns where they can't be detected. Returns the draft to use; None: ask
+        for other data.
+
+        Raises UserError for data that nothing can be trained on.
+        """
+        from tuiftune.cli.plain_columns import mapped
+        from tuiftune.data.detect.formats import ColumnsError
+
+        try:
+            return self._whole(draft)
+        except ColumnsError as error:
+            say(f"  {error.place}: {error.message}")
+            found = mapped(self._asks, draft)
+            return None if found is None else self._whole(found)
 
     def _whole(self, draft: Draft) -> Draft:
         """Ask whether malformed lines are left out, in a new file. Returns the draft to use.

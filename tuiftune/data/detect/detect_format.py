@@ -9,6 +9,7 @@ from tuiftune.data.detect.columns import first, listed, turn_style
 from tuiftune.data.detect.format_detectors import (
     chat_rows,
     classification_rows,
+    classified_by_values,
     instruction_rows,
     pairs_rows,
     positional_rows,
@@ -19,6 +20,7 @@ from tuiftune.data.detect.format_detectors import (
 from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, ColumnsError, Recognition
 from tuiftune.data.read.json_rows import MOST_COLUMNS, too_wide
 from tuiftune.errors import UserError
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,11 +90,13 @@ def recognise(
             refuse_printed(sample, found, place)
             refuse_choices(sample, found, place)
             return found
+    roles = classified_by_values(sample, known)
+    such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
     raise ColumnsError(
         "the format was not detected",
         place=place,
         remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "
-        "{prompt: question, completion: answer}",
+        f"{{{such_as or 'prompt: question, completion: answer'}}}",
     )
 
 
@@ -177,6 +181,8 @@ def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]
         return {"prompt": asked, "completion": two.columns["chosen"], **rest} if asked else {}
     if kind == "classification" and (pair := pairs_rows(sample, known)):
         return {"text": pair.columns["prompt"], "label": pair.columns["completion"]}
+    if kind == "classification":
+        return classified_by_values(sample, known)
     if kind == "text":
         strings = [name for name in known if isinstance(first(sample, name), str)]
         return {"text": strings[0]} if strings else {}

@@ -30,6 +30,7 @@ from tuiftune.printable import printable
 if TYPE_CHECKING:
     from tuiftune.data.read.json_rows import Row
 
+SENTENCE_SPACES = 2  # in more than half of the rows: sentences rather than names, addresses or dates
 PROSE_SPACES = 4  # in more than half of its values: prose rather than facts
 _OPTION = re.compile(r"(?:(?:option|choice|answer|opt)[ _-]?)?[a-e]|(?:option|choice|opt)[ _-]?[1-9]")
 _SIDES = (("completion", "output"), ("prompt", "instruction"))
@@ -188,6 +189,21 @@ def _says_more(sample: list[Row], name: str) -> bool:
         return True
     prose = sum(isinstance(value, str) and value.count(" ") >= PROSE_SPACES for value in values)
     return prose > 0.5 * len(values)
+
+
+def classified_by_values(sample: list[Row], known: list[str]) -> dict[str, str]:
+    """The text and the label of a wide table whose names say neither, as far as only one column can be each:
+    one of sentences, and one of few, short values. Empty where that isn't clear.
+    """
+    labels = [name for name in known if _may_be_labels(sample, name)]
+    texts = [name for name in known if name not in labels and _of_sentences(sample, name)]
+    return {"text": texts[0], "label": labels[0]} if len(labels) == len(texts) == 1 else {}
+
+
+def _of_sentences(sample: list[Row], name: str) -> bool:
+    values = values_of(sample, name)
+    words = sum(isinstance(value, str) and value.count(" ") >= SENTENCE_SPACES for value in values)
+    return words > 0.5 * max(1, len(sample))
 
 
 def positional_rows(sample: list[Row], known: list[str]) -> Recognition | None:
