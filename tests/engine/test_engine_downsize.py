@@ -93,7 +93,7 @@ def test_a_full_gpu_costs_a_restart_and_nothing_else(
     (end,) = tiny.events(broken, "end")
     assert end["state"] == "done"
     losses = [{one["step"]: one["loss"] for one in tiny.events(run, "step")} for run in (whole, broken)]
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)  # GRPO's are rounding beside 0
     rates = [{one["step"]: one["lr"] for one in tiny.events(run, "step")} for run in (whole, broken)]
     assert rates[0] == rates[1]
     # The record is no change of the run, and a later process keeps to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ def test_a_task_of_ones_own_before_and_after(
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    pairs = list(zip(tiny.THINGS * 3, tiny.COLOURS * 4, strict=False))
+    pairs = list(itertools.product(tiny.THINGS, tiny.COLOURS))
     rows = [
         {"question": f"The {thing} is {color}. What colour is the {thing}?", "answer": at % len(tiny.COLOURS)}
         for at, (thing, color) in enumerate(pairs)
@@ -37,12 +38,12 @@ def test_a_task_of_ones_own_before_and_after(
         "metric_list: [{metric: acc}]\n"
     )
     task = str(tmp_path / "colors.yaml")
-    words = ["benchmark", str(trained), "--tasks", task, "--task-rows", "24", "--json"]
+    words = ["benchmark", str(trained), "--tasks", task, "--task-rows", "80", "--json"]
     found = CliRunner().invoke(build(), words)
     assert found.exit_code == 0, found.output
     (row,) = json.loads(found.stdout)["tasks"]["tasks"]
     assert (row["task"], row["metric"]) == ("colors", "acc")
-    assert row["after"]["rows"] == 24
+    assert row["after"]["rows"] == 80
     assert row["after"]["value"] > row["before"]["value"] + 0.2
     assert row["difference"]["p"] < 0.05
     assert json.loads((trained / "result" / "benchmark.json").read_text())["tasks"]["harness"]

@@ -174,5 +174,5 @@ def test_the_real_engine_from_preset_to_result(here: Path) -> None:
     assert "eval loss" in answer.stderr
     again = tuiftune("resume", "mine", cwd=here)
     assert (again.returncode, again.stdout) == (0, "")
-    assert "is done" in again.stderr
+    assert "is already done" in again.stderr
     assert "## What changed" in tuiftune("report", "mine", cwd=here).stdout

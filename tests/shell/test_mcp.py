@@ -53,7 +53,7 @@ def test_an_agent_inspects_and_plans_and_nothing_costs_before_it_confirms(shell:
     assert not (shell.work / "runs").exists()
     assert (unscored["started"], unscored["rows"]) == (False, 40)
     assert odd["exit_code"] == 2  # a run of that name, never an option
-    assert "no such run" in odd["said"][-1]
+    assert "run not found" in odd["said"][-1]
 
 
 def test_without_the_library_one_line_says_what_to_install(shell: Shell) -> None:
