@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 AT_ONCE = 4096
 SPAN = 1 << 18  # rows of a frame that a piece is taken from
 
+# A character that anybody would see: white space isn't, nor are zero-width characters or byte order marks.
+SHOWN = r"[^\s\p{Cc}\p{Cf}]"
+
 # Faults after which a row has nothing sound to train on. Others (a repeated role, a number) still train.
 FATAL = (
     r"(^| )(missing:(answer|completion|output|label|text|chosen|rejected|messages|turns|prompt|instruction)"
@@ -78,11 +81,11 @@ class Dataset:
         """A boolean a row: it has an answer (and a prompt where the format has one) and sound roles."""
         import polars as pl
 
-        filled = pl.col("answer").str.contains(r"\S").fill_null(False)
+        filled = pl.col("answer").str.contains(SHOWN).fill_null(False)
         if self.format == "preference":
-            filled &= pl.col("rejected").str.contains(r"\S").fill_null(False)
+            filled &= pl.col("rejected").str.contains(SHOWN).fill_null(False)
         if self.format != "text":
-            filled &= pl.col("prompt").str.contains(r"\S").fill_null(False)
+            filled &= pl.col("prompt").str.contains(SHOWN).fill_null(False)
         sound = ~pl.col("fault").str.contains(FATAL).fill_null(False)
         return self.frame.select(filled & sound).to_series()
 

@@ -51,6 +51,7 @@ def encoding(subject: Subject) -> Iterator[Check]:
     """encoding: mojibake, replacement characters, control characters, bytes that were not UTF-8."""
     names = parts(subject)
     bad = pl.any_horizontal(pl.col(name).str.contains(FAULT).fill_null(False) for name in names)
+    stray = subject.where(pl.col("fault").str.contains("bytes").fill_null(False))
     indices = subject.where(bad | pl.col("fault").str.contains("bytes").fill_null(False))
     examples = []
     for row in subject.rows_at(indices[:3]).iter_rows(named=True):
@@ -60,13 +61,22 @@ def encoding(subject: Subject) -> Iterator[Check]:
                 at = len(row[name].encode()[:found].decode("utf-8", "ignore"))
                 examples.append(f"{row['row']}: {excerpt(row[name][max(0, at - 20) : at + 30], 60)}")
                 break
+        else:  # stray bytes, read as letters
+            text = next((row[name] for name in names if row[name] and not row[name].isascii()), "")
+            examples.append(f"{row['row']}: {excerpt(text, 60)}")
     yield subject.verdict(
         "encoding",
         "Encoding errors and control characters",
         "warning",
         indices,
-        why="Wrongly decoded characters (â€™ for ’) or control sequences: the model learns to write them.",
-        remedy="fix them: tuiftune data clean",
+        why="Wrongly decoded characters (â€™ for ’) or control sequences: the model learns to write them."
+        + (
+            f" {len(stray):,} rows hold bytes that are not UTF-8, read as Windows-1252." if len(stray) else ""
+        ),
+        remedy="convert the file to UTF-8 if its letters look wrong (iconv -f ENCODING -t UTF-8 FILE > NEW); "
+        "else fix it: tuiftune data clean"
+        if len(stray)
+        else "fix them: tuiftune data clean",
         examples=examples,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tuiftune.data.checks.check import SHOWN_EXAMPLES, SHOWN_ROWS, Check
+from tuiftune.data.dataset import SHOWN
 from tuiftune.data.excerpt import excerpt
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def structure(subject: Subject) -> Iterator[Check]:
     """missing-answers, missing-thumbs, missing-prompts, wrong-types, unread-values, roles, turn-order,
     turn-weights.
     """
-    blank = ~pl.col("answer").str.contains(r"\S").fill_null(False)
+    blank = ~pl.col("answer").str.contains(SHOWN).fill_null(False)
     if subject.format == "preference":
-        blank |= ~pl.col("rejected").str.contains(r"\S").fill_null(False)
+        blank |= ~pl.col("rejected").str.contains(SHOWN).fill_null(False)
     label = "" if subject.format == "kto" else "|label"
     faulty = pl.col("fault").str.contains(
         rf"(missing|empty):(answer|completion|output|chosen|rejected|text{label})"
@@ -71,7 +72,7 @@ def structure(subject: Subject) -> Iterator[Check]:
             show="prompt",
         )
     if subject.format != "text":
-        blank = ~pl.col("prompt").str.contains(r"\S").fill_null(False)
+        blank = ~pl.col("prompt").str.contains(SHOWN).fill_null(False)
         yield subject.verdict(
             "missing-prompts",
             "Missing or empty prompts",

@@ -29,8 +29,9 @@ _ENDINGS = (("_0", "_1"), ("_a", "_b"), ("_1", "_2"), ("0", "1"), ("1", "2"))
 _SCORES = ("score", "rating", "reward")
 _WINNERS = (
     "labels", "label", "preference", "winner", "safer_response_id", "better_response_id", "preferred",
-    "choice", "preference_strength", "better", "vote",
+    "choice", "preference_strength", "overall_preference", "better", "vote",
 )  # fmt: skip
+_STRENGTHS = ("preference_strength", "overall_preference")  # below 0 the first, above 0 the second
 _LISTS = ("completions", "responses", "answers", "outputs", "generations", "candidates", "replies")
 _RANKS = ("rank", "ranks", "ranking", "rankings")  # 1 is the best
 _GRADES = (
@@ -92,7 +93,7 @@ def _comparison(one: str, two: str, marks: list[str], scores: list[str], winner:
             if a is not None and b is not None:
                 return None if a == b else b > a
         said = row.get(winner) if winner else None
-        if winner and winner.lower() == "preference_strength":
+        if winner and winner.lower() in _STRENGTHS:
             strength = _number(said)
             return None if not strength else strength > 0
         return words.get(str(said).lower().strip()) if said is not None else None

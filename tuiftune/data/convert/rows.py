@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.data.convert.content import answer_text
 from tuiftune.data.convert.sides import answers, as_turns, side, sides, taken_apart
+from tuiftune.data.convert.spoken import asking, asks
 from tuiftune.data.convert.turns import Turns
 from tuiftune.data.detect import thumbs
 from tuiftune.data.detect.columns import turn_style
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tuiftune.data.convert.spoken import Dialect
     from tuiftune.data.convert.turns import Turn
     from tuiftune.data.detect.formats import Recognition
     from tuiftune.data.read.json_rows import Row
@@ -60,6 +62,7 @@ class Converter:
         self.lost: Counter[str] = Counter() if lost is None else lost
         self.mended = 0
         self.turns = Turns(self.lost)
+        self._aloud: Dialect | Literal[False] | None = None  # of prompts, once rows were seen
         self._in_turns: bool | None = None  # prompt and completion hold turns, once rows were seen
 
     def frame(self, file: int, numbers: list[int], rows: list[Row]) -> pl.DataFrame:
@@ -291,6 +294,8 @@ class Converter:
         names = ("messages", "prompt", "answer", "rejected", "system", "answer_turns", "rejected_turns")
         made: dict[str, list[Any]] = {name: [] for name in names}
         asked = self._asked(rows, faults, ("context", "prompt", "input")) if "prompt" in columns else None
+        if asked and self._aloud is None:
+            self._aloud = asking([text for text in asked[:SAMPLE] if text]) or False
         systems = self._systems(rows, faults)
         for index, row in enumerate(rows):
             found: list[str] = []
@@ -304,7 +309,8 @@ class Converter:
                 system, messages = self.turns.both_systems(own, system), before + messages
             prompt = asked[index] if asked else None
             if prompt is not None and (not messages or "history" in columns):
-                messages = [*messages, {"role": "user", "content": prompt, "weight": None}]
+                own, asking_turns = self._asked_in(prompt)
+                system, messages = self.turns.both_systems(system, own), [*messages, *asking_turns]
             both: dict[str, list[Turn] | None] = {}
             for role in ("chosen", "rejected"):
                 own, both[role] = side(self.turns, row.get(columns[role]), role, found, bare=not messages)
@@ -323,6 +329,15 @@ class Converter:
                 made[name].append(None if not turns else "\n".join(turn["content"] for turn in turns))
                 made[f"{name}_turns"].append(None if single else turns)
         return made
+
+    def _asked_in(self, prompt: str) -> tuple[str | None, list[Turn]]:
+        """(system message, turns) of the prompt of two answers: itself, or the conversation in it."""
+        turns = asks(prompt, self._aloud, self.lost) if self._aloud else []
+        if not turns:
+            return None, [{"role": "user", "content": prompt, "weight": None}]
+        self.lost["prompts written as a conversation are read as its messages"] += 1
+        system, messages, _ = self.turns.read(turns, prompt_only=True)
+        return system, messages
 
     def _kto(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         made = (

@@ -71,10 +71,7 @@ def turns_in(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> l
         turns.append({"role": "system", "content": pieces[0].strip()})
     for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True):
         role = _role(speaker)
-        content, ended = _ENDS.subn("", said)
-        content = content.strip()
-        if ended and lost is not None:
-            lost["end-of-message markers such as <|endoftext|> are dropped; the chat template adds them"] += 1
+        content = ended(said, lost).strip()
         if role == "user" and (match := _LLAMA_SYSTEM.match(content)) and not turns:
             turns.append({"role": "system", "content": match[1]})
             content = content[match.end() :].strip()
@@ -86,10 +83,26 @@ def turns_in(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> l
     return turns if {"user", "assistant"} <= roles else []
 
 
+def ended(said: str, lost: Counter[str] | None = None) -> str:
+    """What was said, without the tokens that end a turn."""
+    content, found = _ENDS.subn("", said)
+    if found and lost is not None:
+        lost["end-of-message markers such as <|endoftext|> are dropped; the chat template adds them"] += 1
+    return content
+
+
 def asks(text: str, dialect: Dialect, lost: Counter[str] | None = None) -> list[dict[str, Any]]:
     """The turns of a text that ends with the mark of an answer, without that; none of any other text."""
     turns = turns_in(text, dialect, lost)
     return turns[:-1] if turns and turns[-1] == {"role": "assistant", "content": ""} else []
+
+
+def asking(texts: list[str]) -> Dialect | None:
+    """The dialect in which nearly all of these texts are conversations up to the mark of an answer."""
+    dialect = dialect_of(texts)
+    if dialect is None or dialect.preamble:
+        return None
+    return dialect if sum(bool(asks(text, dialect)) for text in texts) >= 0.9 * len(texts) else None
 
 
 def dialect_of(texts: list[str], share: float = 0.9) -> Dialect | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.detect import thumbs
 from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.data.detect.names import CONTENT_KEYS, ROLE_KEYS, ROLE_NAMES
 from tuiftune.printable import printable
@@ -107,12 +108,17 @@ def _rank(value: Any) -> tuple[int, float, str]:
 def _by_parent(batches: Iterator[Batch], lost: Counter[str]) -> Batch:
     """Every way from a first message to a last one as a conversation, at the row of its last message.
 
-    Where a message was answered more than once, all ways are kept, so early turns repeat.
+    Where a message was answered more than once, all ways are kept, so early turns repeat; but not those
+    through a message that was deleted or failed its review, or through an answer ranked below another.
     """
     held: dict[Any, tuple[int, Row]] = {}
+    best: dict[Any, float] = {}  # rank of the best answer to a message
     for numbers, rows in batches:
         for number, row in zip(numbers, rows, strict=True):
             held[row.get("message_id")] = (number, row)
+            if (rank := _number(row.get("rank"))) is not None:
+                above = row.get("parent_id")
+                best[above] = min(rank, best.get(above, rank))
     answered = {row.get("parent_id") for _, row in held.values()}
     made_numbers: list[int] = []
     made: list[Row] = []
@@ -122,15 +128,17 @@ def _by_parent(batches: Iterator[Batch], lost: Counter[str]) -> Batch:
         path: list[Row] = []
         seen: set[Any] = set()
         step: Row | None = row
-        whole = True
+        whole, why = True, ""
         while step is not None and step.get("message_id") not in seen:
             seen.add(step.get("message_id"))
-            path.append({"role": step.get("role"), "content": step.get("text")})
+            rest = {key: value for key, value in step.items() if key not in _THREAD}
+            path.append({"role": step.get("role"), "content": step.get("text"), **rest})
             above = step.get("parent_id")
             whole = above is None or above in held
+            why = why or _unfit(step, best)
             step = held[above][1] if above in held else None
-        if not whole:
-            lost["threads whose beginning is not in the file are dropped"] += 1
+        if not whole or why:
+            lost[why or "threads whose beginning is not in the file are dropped"] += 1
             continue
         path.reverse()
         while path and str(path[-1]["role"]).lower() in ("prompter", "user", "human"):
@@ -140,3 +148,31 @@ def _by_parent(batches: Iterator[Batch], lost: Counter[str]) -> Batch:
             made_numbers.append(number)
             made.append({"messages": path, **({"lang": row["lang"]} if "lang" in row else {})})
     return made_numbers, made
+
+
+# What says where a message stands, and is read here.
+_THREAD = frozenset(
+    (
+        "message_id", "parent_id", "message_tree_id", "user_id", "created_date", "role", "text", "lang",
+        "rank", "deleted", "review_result", "review_count", "synthetic", "model_name", "tree_state",
+    )
+)  # fmt: skip
+
+
+def _unfit(row: Row, best: dict[Any, float]) -> str:
+    """Why a message isn't to be learned from; empty where nothing says so."""
+    if thumbs.is_up(row.get("deleted")):
+        return "threads with a deleted message are dropped"
+    if thumbs.is_up(row.get("review_result")) is False:
+        return "threads with a message that failed its review (review_result) are dropped"
+    rank = _number(row.get("rank"))
+    if rank is not None and rank > best.get(row.get("parent_id"), rank):
+        return "threads with an answer that is ranked below another are dropped"
+    return ""
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

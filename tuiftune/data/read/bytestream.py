@@ -44,9 +44,12 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 HEAD = 8192
+LOOKED_AT = 1 << 16  # bytes by which another encoding is told from stray bytes
+FOREIGN = 16  # bytes beyond ASCII in runs of three and more, which Western text has few of
 _PACKED = 4096  # bytes of a zstd frame at once: they may stand for 32,768 times as many
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_BEYOND = re.compile(rb"[\x80-\xff]+")  # ASCII
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -135,6 +138,32 @@ def encoding_of(head: bytes, path: Path) -> str:
     return "utf-8"
 
 
+def _refuse_foreign(path: Path) -> None:
+    """UserError for text in an encoding other than UTF-8 and Windows-1252: in those of Cyrillic, Greek,
+    Arabic or East Asian scripts, letters beyond ASCII follow one another; accents in Western text rarely do.
+    """
+    with open_bytes(path) as stream:
+        head = stream.read(LOOKED_AT)
+    if head.isascii():
+        return
+    begun, runs, valid = 0, [], 0
+    for number, line in enumerate(head.splitlines(), 1):
+        try:
+            valid += len(line) - len(line.decode("utf-8").encode("ascii", "ignore"))
+        except UnicodeDecodeError:
+            begun = begun or number
+            runs += [len(run) for run in _BEYOND.findall(line)]
+    in_runs = sum(length for length in runs if length > 2)
+    if in_runs < FOREIGN or in_runs <= sum(runs) / 2 or valid >= sum(runs):
+        return
+    raise UserError(
+        "the text is neither UTF-8 nor Windows-1252",
+        place=f"{path}:{begun}",
+        remedy="convert it with its own encoding (such as CP1251, GB18030, SHIFT_JIS, EUC-KR): "
+        "iconv -f CP1251 -t UTF-8 FILE > NEW",
+    )
+
+
 @contextmanager
 def open_text(path: Path, newline: str | None = None) -> Iterator[io.TextIOWrapper]:
     """The file as text, any compression, any Unicode encoding, all line ends as newline.
@@ -144,6 +173,8 @@ def open_text(path: Path, newline: str | None = None) -> Iterator[io.TextIOWrapp
     with reading(path), open_bytes(path) as stream:
         buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast("Any", stream))
         encoding = encoding_of(head_of(path), path)
+        if encoding == "utf-8":
+            _refuse_foreign(path)
         with io.TextIOWrapper(buffered, encoding=encoding, errors="surrogateescape", newline=newline) as text:
             yield text
 

@@ -113,9 +113,10 @@ def csv_rows(path: Path, bad: Malformed, lost: Counter[str] | None = None) -> It
                 continue
             if lost is not None and records.swallows:
                 lost[SWALLOWED] += 1
-            if record == empty:
+            if record == empty or (named and record == first):
                 if lost is not None:
-                    lost["empty rows are dropped"] += 1
+                    again = record != empty  # of a file that was put together from several
+                    lost["repeated header lines are dropped" if again else "empty rows are dropped"] += 1
                 continue
             numbers.append(number)
             row = dict(zip(names, record, strict=True))

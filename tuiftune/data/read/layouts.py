@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.convert.compared import compared, ranked, rejected_beside, two_outputs
 from tuiftune.data.convert.scored import scored_sides
-from tuiftune.data.convert.spoken import asks, dialect_of, turns_in
+from tuiftune.data.convert.spoken import asking, asks, dialect_of, ended, turns_in
 from tuiftune.data.detect.names import ABOUT, PAIRS, SYSTEM
 
 if TYPE_CHECKING:
@@ -115,25 +115,22 @@ def _asked_aloud(sample: list[Row], first: Row) -> Layout | None:
     found = next(((left, right) for left, right in pairs if left and right), None)
     if found is None:
         return None
-    prompt, answer = found
+    prompt, column = found
     texts = [row[prompt] for row in sample if isinstance(row.get(prompt), str) and row[prompt].strip()]
-    dialect = dialect_of(texts)
-    if (
-        dialect is None
-        or dialect.preamble
-        or sum(bool(asks(text, dialect)) for text in texts) < 0.9 * len(texts)
-    ):
+    dialect = asking(texts)
+    if dialect is None:
         return None
 
     def rows(row: Row, lost: Counter[str]) -> list[Row]:
-        text, said = row.get(prompt), row.get(answer)
+        text, said = row.get(prompt), row.get(column)
         turns = asks(text, dialect, lost) if isinstance(text, str) else []
         if not turns or not isinstance(said, str):
             return [row]
         if said != said.strip():
             lost["white space around the answers to a written conversation is dropped"] += 1
         rest = {name: value for name, value in row.items() if name not in found}
-        return [{**rest, "messages": [*turns, {"role": "assistant", "content": said.strip()}]}]
+        answer = {"role": "assistant", "content": ended(said, lost).strip()}
+        return [{**rest, "messages": [*turns, answer]}]
 
     return Layout(f'the texts of "{prompt}" are conversations written as {dialect.name}', rows)
 

@@ -122,14 +122,21 @@ def _nested(document: dict[str, Any], lowered: Mapping[str, str], path: Path) ->
 
 
 def lists_beside(document: Any, rows: list[Any]) -> list[str]:
-    """Names of the lists (other splits) in one JSON object that are not the rows."""
+    """Names of the lists (other splits) in one JSON object that are not the rows, with those that stand next
+    to them further in.
+    """
     if not isinstance(document, dict) or (rows and rows[0] is document) or _table(document) is not None:
         return []
-    return [
-        key
-        for key, value in document.items()
-        if isinstance(value, list | dict)
-        and value
-        and value is not rows
-        and (key.lower() in HELD_OUT_KEYS or (isinstance(value, list) and isinstance(value[0], dict | list)))
-    ]
+    found = []
+    for key, value in document.items():
+        if not isinstance(value, list | dict) or not value or value is rows:
+            continue
+        if isinstance(value, dict) and _holds(value, rows):
+            found += [f"{key}.{name}" for name in lists_beside(value, rows)]
+        elif key.lower() in HELD_OUT_KEYS or (isinstance(value, list) and isinstance(value[0], dict | list)):
+            found.append(key)
+    return found
+
+
+def _holds(value: Any, rows: list[Any]) -> bool:
+    return value is rows or (isinstance(value, dict) and any(_holds(inner, rows) for inner in value.values()))

@@ -1,0 +1,141 @@
+"""Files as they are published and passed on: none is read as another text, nothing is left out silently."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuiftune.data.inspect import inspect
+from tuiftune.data.read.load import load
+from tuiftune.errors import UserError
+
+N = 16
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "question", "answer"),
+    [
+        ("cp1251", "Как доехать до станции", "Поездом, три часа"),
+        ("cp1253", "Πόσο μακριά είναι", "Τρεις ώρες"),
+        ("gb18030", "到车站有多远", "坐火车三个小时"),
+        ("shift_jis", "駅までどのくらいですか", "三時間です"),
+        ("euc_kr", "역까지 얼마나 걸려요", "세 시간"),
+    ],
+)
+def test_an_encoding_of_another_script_is_no_western_text(
+    encoding: str, question: str, answer: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{question} {n},{answer} {n}\n" for n in range(N))
+    path.write_bytes(("question,answer\n" + rows).encode(encoding))
+    with pytest.raises(UserError, match="neither UTF-8 nor Windows-1252") as caught:
+        load(str(path))
+    assert f"{path}:2" in str(caught.value)
+    assert "iconv" in str(caught.value)
+
+
+def test_western_text_is_read_and_its_encoding_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    row = "Où est né Noël à Orléans ?,“Là—où” l’été a été créé… På ön är ån\n"
+    path.write_bytes(("question,answer\n" + row * N).encode("cp1252"))
+    dataset = load(str(path))
+    assert dataset.head(1)[0].reference == row.partition(",")[2].strip()
+    found = next(check for check in inspect(dataset).checks if check.check == "encoding")
+    assert found.count == N
+    assert "Windows-1252" in found.why
+    assert "iconv" in found.remedy
+    assert "été" in found.examples[0] or "Où" in found.examples[0]
+
+
+def test_other_splits_are_told_however_deep_they_are(tmp_path: Path) -> None:
+    rows = [{"question": f"Q{n}", "answer": f"A{n}"} for n in range(N)]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"version": 1, "data": {"train": rows, "test": rows[:4]}}))
+    dataset = load(str(path))
+    assert dataset.rows == N
+    assert any("data.test" in note for note in dataset.notes)
+
+
+def test_a_header_that_comes_again_is_no_row(tmp_path: Path) -> None:
+    table = "question,answer\n" + "".join(f"Q{n},A{n}\n" for n in range(N))
+    (tmp_path / "a.csv").write_text(table * 2)
+    dataset = load(str(tmp_path / "a.csv"))
+    assert dataset.rows == 2 * N
+    assert "answer" not in {example.reference for example in dataset.examples()}
+    assert any("header" in sentence for sentence in dataset.lost)
+
+
+def test_an_answer_that_nobody_can_see_is_none(tmp_path: Path) -> None:
+    rows = [{"question": f"Q{n}", "answer": "\u200b\ufeff" if n < 4 else f"A{n}"} for n in range(N)]
+    dataset = load(lines(tmp_path / "a.jsonl", rows))
+    assert int(dataset.usable.sum()) == N - 4
+    counts = {check.check: check.count for check in inspect(dataset).checks}
+    assert counts["missing-answers"] == 4
+
+
+def test_the_end_of_a_rendered_answer_is_not_learned_twice(tmp_path: Path) -> None:
+    prompt = "<|im_start|>user\nHow far?<|im_end|>\n<|im_start|>assistant\n"
+    rows = [{"prompt": prompt, "completion": f"{n} hours.<|im_end|>"} for n in range(N)]
+    assert load(lines(tmp_path / "a.jsonl", rows)).head(1)[0].reference == "0 hours."
+
+
+def message(name: str, above: str | None, **more: Any) -> dict[str, Any]:
+    role = "prompter" if above is None else "assistant"
+    return {"message_id": name, "parent_id": above, "text": name, "role": role, "lang": "en", **more}
+
+
+@pytest.mark.parametrize(
+    ("worse", "said"),
+    [({"rank": 1}, "ranked"), ({"review_result": False}, "review"), ({"deleted": True}, "deleted")],
+)
+def test_an_answer_that_its_reviewers_put_down_is_not_learned(
+    worse: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    good = {"rank": 0, "review_result": True, "deleted": False}
+    rows = [
+        row
+        for n in range(N)
+        for row in (
+            message(f"ask {n}", None, **good, user_id="u"),
+            message(f"good {n}", f"ask {n}", **good),
+            message(f"bad {n}", f"ask {n}", **{**good, "rank": None, **worse}),
+        )
+    ]
+    dataset = load(lines(tmp_path / "a.jsonl", rows))
+    assert [example.reference for example in dataset.examples()] == [f"good {n}" for n in range(N)]
+    assert any(said in sentence for sentence in dataset.lost)
+
+
+def test_a_written_conversation_before_two_answers_is_one(tmp_path: Path) -> None:
+    prompt = "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: How far?\n\nAssistant:"
+    sides = [{"answer": "Three hours.", "rank": 1.0}, {"answer": "Dunno.", "rank": 3.0}]
+    ranked = load(lines(tmp_path / "a.jsonl", [{"prompt": prompt, "answers": sides}] * N))
+    row = {"prompt": prompt, "chosen": "Three hours.", "rejected": "Dunno."}
+    named = load(lines(tmp_path / "b.jsonl", [row] * N))
+    for dataset in (ranked, named):
+        example = dataset.head(1)[0]
+        said = [(one.role, one.content) for one in example.messages or ()]
+        assert said == [("user", "Hi"), ("assistant", "Yes?"), ("user", "How far?")]
+        assert (example.chosen, example.rejected) == ("Three hours.", "Dunno.")
+
+
+def test_a_strength_of_preference_tells_which_is_better(tmp_path: Path) -> None:
+    rows = [
+        {
+            "context": [{"role": "user", "content": f"How far {n}?"}],
+            "response1": "one",
+            "response2": "two",
+            "overall_preference": strength,
+        }
+        for n, strength in enumerate([-3, 2, 0, 1] * 4)
+    ]
+    dataset = load(lines(tmp_path / "a.jsonl", rows))
+    better = [one.chosen for one in dataset.head(3)]
+    assert better == ["one", "two", "two"]
+    assert dataset.rows == 12
