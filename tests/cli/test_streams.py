@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tuiftune.cli.terminal import say_wrapped
+from tuiftune.cli.terminal import echo_wrapped, say_wrapped
 
 FULL = "error: standard output: cannot be written (No space left on device)"
 CLOSED = "error: standard output: is closed"
@@ -64,7 +64,11 @@ def test_lines_break_between_words_on_a_terminal_only(
     told = io.StringIO()
     monkeypatch.setattr(told, "isatty", lambda: on_terminal)
     monkeypatch.setattr(sys, "stderr", told)
+    monkeypatch.setattr(sys, "stdout", told)
     monkeypatch.setenv("COLUMNS", "20")
-    say_wrapped("  effective batch 8, micro batch 4")
     whole, broken = "  effective batch 8, micro batch 4\n", "  effective batch 8,\n    micro batch 4\n"
-    assert told.getvalue() == (broken if on_terminal else whole)
+    for tell in (lambda: say_wrapped(whole.rstrip()), lambda: echo_wrapped(whole.rstrip(), 4)):
+        told.truncate(0)
+        told.seek(0)
+        tell()
+        assert told.getvalue() == (broken if on_terminal else whole)

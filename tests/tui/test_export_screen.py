@@ -95,6 +95,7 @@ async def test_a_target_is_chosen_written_and_told_of(
         await pilot.press("x")
         await until(pilot, lambda: "merged" in shown(pilot.app))
         assert isinstance(pilot.app.screen, Export)
+        await until(pilot, lambda: "into the original base model" in " ".join(shown(pilot.app).split()))
         await pilot.press("down")
         await until(pilot, lambda: "servers refuse DoRA adapters" in shown(pilot.app))
         await pilot.press("enter")  # it cannot be: nothing is asked of the engine

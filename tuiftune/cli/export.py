@@ -107,7 +107,7 @@ def export(
 
 def _list(run: RunDir, base: Path | None, options: dict[str, str], as_json: bool) -> None:
     """Print every target in the precisions that this machine can write, and why not in the others."""
-    from tuiftune.cli.terminal import say, sign, write_json
+    from tuiftune.cli.terminal import echo_wrapped, say, sign, write_json
     from tuiftune.deploy import every
     from tuiftune.deploy.facts import facts_of
 
@@ -130,13 +130,15 @@ def _list(run: RunDir, base: Path | None, options: dict[str, str], as_json: bool
         write_json({"run": run.name, "targets": lines}, "export-targets")
         return
     for line in lines:
-        typer.echo(f"{sign('ok' if line['possible'] else 'bad')} {line['target']:12} {line['writes']}")
+        told = [f"{sign('ok' if line['possible'] else 'bad')} {line['target']:12} {line['writes']}"]
         if line["possible"] and len(line["quantize"]) > 1:
-            typer.echo(f"{'':15}--quantize {'|'.join(line['quantize'])}")
+            told.append(f"{'':15}--quantize {'|'.join(line['quantize'])}")
         if line["why"]:
-            typer.echo(f"{'':15}{'others: ' if line['possible'] else ''}{line['why']}")
+            told.append(f"{'':15}{'others: ' if line['possible'] else ''}{line['why']}")
         if line["not_run"]:
-            typer.echo(f"{'':15}not run by us: {line['not_run']}")
+            told.append(f"{'':15}not run by us: {line['not_run']}")
+        for words in told:
+            echo_wrapped(words, 15)
     say(f"write one with `tuiftune export {run.name} --to TARGET`")
 
 

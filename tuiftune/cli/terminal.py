@@ -15,6 +15,8 @@ from tuiftune.printable import printable
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.console import Console
 
 Sign = Literal["ok", "warn", "bad", "info", "to do"]
@@ -70,18 +72,26 @@ def say(text: str) -> None:
 
 def say_wrapped(text: str) -> None:
     """Print one line like `say`; on a terminal it is wrapped between words, and continues indented."""
+    for line in _between_words(text, len(text) - len(text.lstrip()) + 2, sys.stderr):
+        say(line)
+
+
+def echo_wrapped(text: str, indent: int) -> None:
+    """Print one line on standard output; on a terminal wrapped between words, and continued indented."""
+    for line in _between_words(text, indent, sys.stdout):
+        sys.stdout.write(line + "\n")
+
+
+def _between_words(text: str, indent: int, stream: TextIO) -> list[str]:
     import shutil
     import textwrap
 
     width = shutil.get_terminal_size().columns
-    if not sys.stderr.isatty() or len(text) <= width:
-        say(text)
-        return
-    indent = " " * (len(text) - len(text.lstrip()) + 2)
-    for line in textwrap.wrap(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    ):
-        say(line)
+    if not stream.isatty() or len(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def write_json(document: Any, name: str = "") -> None:

@@ -95,7 +95,8 @@ class Detail(Canvas):
         return lines
 
     def _target(self, choice: Choice, form: Form, width: int) -> list[Line]:
-        lines = []
+        does = choice.target.does
+        lines = [] if len(does) + NAME + 4 <= width else [Line(part, "soft") for part in wrapped(does, width)]
         if choice.refused:
             lines += [Line(part, "warning") for part in wrapped(choice.refused, width)]
         elif len(choice.target.forms) > 1:
