@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from tuiftune.data.example import Example, Message
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
 from tuiftune.engine.model.tokenizer import RowTokenizer
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +110,98 @@ def test_what_generation_has_to_write_is_learnt_and_ends(name: str) -> None:
 def test_a_switch_after_which_no_answer_is_trained_is_told(name: str, said: bool) -> None:
     made = RowTokenizer(make_tokenizer(SHAPES[name]), max_length=512, loss_on="assistant")
     assert ("thinking_off_differs" in {remark.code for remark in remarks(made)}) == said
+
+
+def test_a_switch_that_opens_reasoning_is_told() -> None:
+    """As EXAONE 4 and small Qwen3.5: the default prompt closes the reasoning before it begins."""
+    shape = SHAPES["qwen3"]
+    assert shape.template is not None
+    ask, on = (
+        "enable_thinking is defined and not enable_thinking",
+        "enable_thinking is defined and enable_thinking",
+    )
+    template = shape.template.replace(ask, on).replace(
+        "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
+        "{{- '<think>\\n' }}{%- else %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
+    )
+    tokenizer = make_tokenizer(replace(shape, template=template))
+    made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
+    assert made.chat.ending.thinking == "<think>\n"
+    assert "thinking_on_differs" in {remark.code for remark in remarks(made)}
+
+
+def test_every_answer_of_a_row_learns_where_generation_stops() -> None:
+    """Before the result of a tool, where only the base model's own settings name the token; and where the
+    template writes words of its own before the end.
+    """
+    template = (
+        "[gMASK]<sop>{% for m in messages %}<|{{ 'observation' if m.role == 'tool' else m.role }}|>\n"
+        "{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    )
+    glm = replace(
+        SHAPES["glm4"],
+        template=template,
+        special=(*SHAPES["glm4"].special, "<|observation|>"),
+        base_stops=("<|endoftext|>", "<|user|>", "<|observation|>"),
+    )
+    said = [("user", "Go?"), ("assistant", "call"), ("tool", "4"), ("assistant", "To 4.")]
+    messages = tuple(Message(role, content) for role, content in said)
+    for shape, roles in ((glm, ("user", "tool")), (SHAPES["words after an answer"], ("user",))):
+        tokenizer = make_tokenizer(shape)
+        made = RowTokenizer(
+            tokenizer, max_length=512, loss_on="assistant", base_stops=stops_of(shape, tokenizer)
+        )
+        shown = messages if "tool" in roles else (*messages[:2], Message("user", "And?"), messages[3])
+        (row,) = made.rows([Example(shown, row=1)])
+        learnt = [token for token, on in zip(row.ids, row.mask, strict=True) if on]
+        assert sum(token in made.stop_tokens() for token in learnt) == 2, shape.template
+
+
+DISAGREEING: dict[str, tuple[str, dict[str, Any]]] = {
+    "another end": ("special_tokens_map.json", {"eos_token": "<|im_end|>"}),
+    "a token of its own file": ("added_tokens.json", {"<|tool|>": 420}),
+    "a token of the config": ("tokenizer_config.json", {"additional_special_tokens": ["<|aux|>"]}),
+    "a token by its number": (
+        "tokenizer_config.json",
+        {"added_tokens_decoder": {"900": {"content": "<|zz|>"}}},
+    ),
+    "no end": ("tokenizer_config.json", {"eos_token": None}),
+}
+
+
+@pytest.mark.parametrize("case", DISAGREEING)
+def test_files_that_name_other_tokens_are_not_believed(case: str, tmp_path: Path) -> None:
+    """The library alone knows what it makes of them: the checks counted other tokens than were trained."""
+    make_tokenizer(SHAPES["chatml on a base"]).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text("utf-8"))
+    agreeing = {"eos_token": {"content": config["eos_token"]}, "additional_special_tokens": ["<|im_start|>"]}
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps(agreeing))
+    assert as_loaded.as_written(tmp_path, config)
+    name, more = DISAGREEING[case]
+    if name == "tokenizer_config.json":
+        config |= more
+    else:
+        (tmp_path / name).write_text(json.dumps(more))
+    assert not as_loaded.as_written(tmp_path, config)
+
+
+def test_tokens_that_differ_each_time_or_fall_into_letters_are_refused() -> None:
+    tokenizer = make_tokenizer(SHAPES["chatml"])
+    tokenizer.split_special_tokens = True
+    with pytest.raises(UserError, match="split_special_tokens"):
+        RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
+    tokenizer = make_tokenizer(SHAPES["chatml"])
+    tokenizer.backend_tokenizer.model.dropout = 0.3
+    with pytest.raises(UserError, match="dropout"):
+        RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
+
+
+def test_a_byte_order_mark_of_a_template_opens_no_row(tmp_path: Path) -> None:
+    make_tokenizer(SHAPES["chatml"]).save_pretrained(tmp_path)
+    template = tmp_path / "chat_template.jinja"
+    template.write_text("\ufeff" + template.read_text("utf-8"), "utf-8")
+    loaded = load_tokenizer(Base("m", str(tmp_path), None, None, remote_code=False))
+    assert loaded.chat_template == SHAPES["chatml"].template
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -31,6 +31,9 @@ FILES = (
     "generation_config.json",
     "config.json",
 )
+SINGLE = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+TOKENS = (*SINGLE, "additional_special_tokens", "extra_special_tokens", "added_tokens_decoder")
+ADDED = 1 << 22  # bytes at the beginning of a tokenizer.json that hold its added tokens
 LARGEST = 1 << 28  # bytes of an answer
 SECONDS = 120  # of the engine, which imports its libraries first
 GENERIC = ("TokenizersBackend", "PreTrainedTokenizerFast")
@@ -45,6 +48,40 @@ def by_files(config: dict[str, Any], tokenizer: dict[str, Any]) -> bool:
     if not isinstance(kind, str) or not kind:
         return True  # no model that could be trained
     return tokenizer.get("tokenizer_class") in GENERIC and not kind.startswith(REBUILT)
+
+
+def as_written(folder: Path, tokenizer: dict[str, Any]) -> bool:
+    """Whether tokenizer.json holds every token that the other files name, as far as they say the same: only
+    the library knows what it makes of a token that is added, or of two files that disagree.
+    """
+    if tokenizer.get("split_special_tokens") or not tokenizer.get("eos_token"):
+        return False
+    named = [_contents(tokenizer.get(name)) for name in TOKENS]
+    for name in ("special_tokens_map.json", "added_tokens.json"):
+        if paths.gone(folder / name):
+            continue
+        document = documents.read_json(folder / name)
+        if name == "added_tokens.json":
+            named.append(list(document))
+            continue
+        named += [_contents(value) for value in document.values()]
+        both = ((value, tokenizer.get(key)) for key, value in document.items() if key in SINGLE)
+        if any(_contents(one) != _contents(other) for one, other in both):
+            return False
+    held = documents.read_head(folder / "tokenizer.json", ADDED)
+    texts = [text for texts in named for text in texts]
+    return all(json.dumps(text) in held or json.dumps(text, ensure_ascii=False) in held for text in texts)
+
+
+def _contents(value: Any) -> list[str]:
+    """The texts of a token, or of tokens, in any of the forms that tokenizer_config.json has."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        if isinstance(value.get("content"), str):
+            return [value["content"]]
+        value = list(value.values())
+    return [text for one in value for text in _contents(one)] if isinstance(value, list) else []
 
 
 def kept(folder: Path) -> dict[str, Any] | None:

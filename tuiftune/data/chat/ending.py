@@ -34,8 +34,8 @@ class Ending:
     inference prompt and an answer (channel marks, an empty thinking block); `extra` is what inference sends
     beyond what an answer was rendered after, such as `<think>`; `thought_end` is what the template writes
     between reasoning and answer; `unthinking` is what it begins an answer with where `enable_thinking` is
-    False, if an answer isn't trained after that. None of it is known (`known` is False) where
-    the template refuses every probe.
+    False, and `thinking` how it ends the prompt where that is True, if an answer isn't trained after that.
+    None of it is known (`known` is False) where the template refuses every probe.
     """
 
     stops: tuple[str, ...]
@@ -47,7 +47,12 @@ class Ending:
     extra: str = ""
     thought_end: str = ""
     unthinking: str = ""
+    thinking: str = ""
     known: bool = True
+
+    def may_end(self, token: str) -> bool:
+        """Whether an answer may end with a token: it stands nowhere within one."""
+        return bool(token) and token not in self.lead + self.thought_end
 
 
 class Marks:
@@ -72,7 +77,7 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     probed = next((found for before in _PROBES if (found := _probe(template, before)) is not None), None)
     if probed is None:
         return Ending((eos,) if eos else (), known=False)
-    opening, prompt, off, head, tail = probed
+    opening, prompt, (on, off), head, tail = probed
     lead, extra = _between(prompt, head)
     if extra and (pair := opened(prompt)):
         extra = prompt[prompt.rindex(pair[0]) :]
@@ -91,23 +96,28 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
         closer = _next_opening(template, marks, known) or own
     stops = (*ends, closer) if closer else ends
     unthinking = off.removeprefix(prompt) if off.startswith(prompt) and not head.startswith(off) else ""
-    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end, unthinking)
+    pair = opened(on)
+    beyond = on[on.rindex(pair[0]) :] if pair else _between(prompt, on)[0]
+    thinking = beyond if on != prompt else ""
+    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end, unthinking, thinking)
 
 
-def _probe(template: Template, before: tuple[Message, ...]) -> tuple[str, str, str, str, str] | None:
-    """(what the template writes between a question and its answer, the inference prompt, the same without
-    thinking, the text up to the answer, the text after it).
+def _probe(
+    template: Template, before: tuple[Message, ...]
+) -> tuple[str, str, tuple[str, str], str, str] | None:
+    """(what the template writes between a question and its answer, the inference prompt, the same with and
+    without thinking, the text up to the answer, the text after it).
     """
     try:
         text = template.render([*before, _ANSWER])
         prompt = template.render(before, prompt=True)
-        off = template.render(before, prompt=True, enable_thinking=False)
+        on, off = (template.render(before, prompt=True, enable_thinking=on) for on in (True, False))
     except UserError:
         return None
     head, found, tail = text.partition(SENTINEL)
     if not found:
         return None
-    return head.rpartition(_QUESTION.content)[2], prompt, off, head, tail
+    return head.rpartition(_QUESTION.content)[2], prompt, (on, off), head, tail
 
 
 def _between(prompt: str, head: str) -> tuple[str, str]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-
 
 def eos_ids(generation: dict[str, Any], config: dict[str, Any]) -> list[int]:
     """Token ids at which a model's own generation stops: those of its generation_config, else of its config,
@@ -80,8 +78,10 @@ def ask_engine(folder: Path) -> None:
 
     UserError with the engine's own line where it refuses.
     """
-    if not as_loaded.by_files(
-        read_document(folder / "config.json"), read_document(folder / "tokenizer_config.json")
+    tokenizer = read_document(folder / "tokenizer_config.json")
+    if not (
+        as_loaded.by_files(read_document(folder / "config.json"), tokenizer)
+        and as_loaded.as_written(folder, tokenizer)
     ):
         as_loaded.ask(folder)
 
@@ -110,7 +110,7 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
 
 def _special(config: dict[str, Any]) -> dict[str, str]:
     found = {}
-    for name in NAMED:
+    for name in as_loaded.SINGLE:
         value = config.get(name)
         text = value.get("content") if isinstance(value, dict) else value
         if isinstance(text, str):

@@ -55,6 +55,7 @@ class Chat:
         self._marks = Marks(tokens)
         self.ending = find_ending(template, self._marks, eos, base_stops)
         self._stops = self.ending.stops
+        self._ends = self._stops + tuple(token for token in base_stops if self.ending.may_end(token))
         self.method = "generation marks" if self._marks_suffice() else "prefixes"
 
     def learnt(self, messages: Sequence[Message], loss_on: str, reasoning: str = "keep") -> Rendered:
@@ -173,14 +174,19 @@ class Chat:
             return ""
 
     def _end_from(self, text: str, end: int) -> int:
-        """The end of an answer, with the tokens after it at which generation stops."""
-        at = end
+        """The end of an answer, with the tokens after it at which generation stops: also those at which only
+        the base model does, as before the result of a tool.
+        """
+        begun = at = end
         while at < len(text):
             at += len(text[at:]) - len(text[at:].lstrip())
             token = self._marks.at(text, at)
-            if token not in self._stops:
+            if token not in self._ends:
                 break
             at = end = at + len(token)
+        tail = self.ending.tail.rstrip()
+        if end == begun and self.ending.natural and text.startswith(tail, end):
+            return end + len(tail)  # words of the template come before the token
         return end
 
     def _last_span(self, text: str, start: int, marked: Span | None) -> Span:

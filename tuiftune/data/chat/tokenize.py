@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.data.chat.answer import Stripped, strip
 from tuiftune.data.chat.reasoning import opened, without
 from tuiftune.data.chat.spans import Chat, Rendered
+from tuiftune.errors import UserError
 from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
@@ -113,6 +114,12 @@ class RowTokenizer:
         """`base_stops`: the token ids at which the base model's own generation settings stop; `reasoning`: as
         `data.reasoning` says.
         """
+        if getattr(backend.model, "dropout", None):
+            raise UserError(
+                f"tokenizer.json sets dropout {backend.model.dropout:g}: a text gives other tokens each time",
+                place=template.place,
+                remedy='set "dropout" of its model to null',
+            )
         backend.no_truncation()
         backend.no_padding()
         self.backend, self.template = backend, template
@@ -164,7 +171,7 @@ class RowTokenizer:
         """
         ending = self.chat.ending
         texts = {*ending.stops, self.eos, *(self._text(token) for token in self.base_stops)}
-        ids = {self._id(text) for text in texts if text and text not in ending.lead + ending.thought_end}
+        ids = {self._id(text) for text in texts if ending.may_end(text)}
         return sorted(token for token in ids if token is not None)
 
     def answer(self, ids: Sequence[int]) -> Stripped:

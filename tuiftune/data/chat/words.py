@@ -82,4 +82,15 @@ def remarks(tokenizer: RowTokenizer) -> list[Remark]:
                 harm=False,
             )
         )
+    if ending.thinking:
+        found.append(
+            Remark(
+                "thinking_on_differs",
+                "Thinking switched on changes the prompt",
+                f"with enable_thinking=True the chat template ends the prompt with {ending.thinking!r}, "
+                "after which answers are not trained",
+                "use the fine-tuned model with the template's default, without enable_thinking=True",
+                harm=False,
+            )
+        )
     return found

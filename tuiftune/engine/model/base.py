@@ -96,8 +96,14 @@ def load_tokenizer(base: Base) -> Any:
         ) from fault
     if not tokenizer.chat_template and (template := _older_template(base)):
         tokenizer.chat_template = template
+    if isinstance(tokenizer.chat_template, str):  # a byte order mark would open every row
+        tokenizer.chat_template = tokenizer.chat_template.removeprefix("\ufeff")
     if tokenizer.eos_token is None:
-        raise UserError("the tokenizer has no end-of-sequence token", place=base.reference)
+        raise UserError(
+            "the tokenizer has no end-of-sequence token",
+            place=base.reference,
+            remedy='name it in the model\'s tokenizer_config.json, such as "eos_token": "</s>"',
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

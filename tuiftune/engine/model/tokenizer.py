@@ -34,13 +34,20 @@ class RowTokenizer(Shared):
                 place=place,
                 remedy="convert it to tokenizer.json",
             )
+        if getattr(tokenizer, "split_special_tokens", False):
+            raise UserError(
+                "tokenizer_config.json sets split_special_tokens, which would split the tokens of the chat "
+                "template into letters",
+                place=place,
+                remedy="set it to false",
+            )
         self.tokenizer = tokenizer
         own = bool(tokenizer.chat_template)
         if not own:
             tokenizer.chat_template = PLAIN_TEMPLATE
         # The backend itself: what the library's own call builds around it takes as long as half the encoding.
         backend = tokenizer.backend_tokenizer
-        backend.encode_special_tokens = bool(getattr(tokenizer, "split_special_tokens", False))
+        backend.encode_special_tokens = False
         super().__init__(
             backend,
             Template(
