@@ -590,3 +590,22 @@ def test_preferences_of_trl_and_swift() -> None:
     assert (report["rlhf_type"].fate, report["stage"].fate) == ("carried", "not needed")
     assert report["rpo_alpha"].fate == "left out"
     assert [key for key, line in report.items() if line.fate == "unknown"] == ["made_up"]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("deepspeed_configs/zero1.json", "ZeRO-1 is hardware.parallel: zero2 here"),
+        ("examples/deepspeed/ds_z2_config.json", "ZeRO-2 is hardware.parallel: zero2 here"),
+        ("zero3", "ZeRO-3 is hardware.parallel: fsdp here"),
+        ("deepspeed_configs/zero3_bf16_cpuoffload_all.json", "hardware.parallel: fsdp_offload here"),
+        ("mine.json", "not read: hardware.parallel"),
+        ({"zero_optimization": {"stage": 2}}, "ZeRO-2 is hardware.parallel: zero2 here"),
+    ],
+)
+def test_what_became_of_deepspeed_is_told(value: Any, says: str) -> None:
+    keys, report = imported(f"{AXOLOTL}\ndeepspeed: {json.dumps(value)}\nfsdp_version: 2\n")
+    assert report["deepspeed"].fate == "left out"
+    assert says in report["deepspeed"].why
+    assert "hardware.parallel: fsdp" in report["fsdp_version"].why
+    assert "hardware.parallel" not in keys, "how many GPUs there are is not in the file"

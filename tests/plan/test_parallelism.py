@@ -10,8 +10,9 @@ from test_make_plan import GIB, machine, plan
 from tuiftune.errors import UserError
 from tuiftune.figures import size
 from tuiftune.models.resolve import resolve
-from tuiftune.plan import memory, shard, static
+from tuiftune.plan import memory, shard, sharing, static
 from tuiftune.plan.settings import Settings
+from tuiftune.preset.file import loads
 
 LARGE = "meta-llama/Llama-3.1-70B"
 
@@ -112,6 +113,56 @@ def test_what_cannot_be_shared_is_refused_in_a_line(
         plan(gpu=gpu, **{**technique, **values})
 
 
+ZERO: dict[str, Any] = {"method__technique": "full", "hardware__parallel": "zero2"}
+
+
+def test_zero2_divides_gradients_and_states_but_no_weights() -> None:
+    """Asked for only. One of its parts is a copy of the weights that a process updates."""
+    copies = plan(gpu="H200:4", **{**ZERO, "hardware__parallel": "ddp"})
+    made = plan(gpu="H200:4", **ZERO)
+    assert made.resolved.hardware.parallel == "zero2"
+    assert "(ZeRO-2), each with 4 of 16 rows" in reason(made, "hardware.processes").why
+    assert "holds all weights" in reason(made, "hardware.parallel").why
+    assert made.memory.components["weights"] == copies.memory.components["weights"]
+    trained = copies.memory.components["weights"]
+    assert made.memory.components["optimizer"] == pytest.approx(0.75 * trained, rel=0.01)
+    assert made.resolved.training.optimizer == "adamw_torch_fused"
+    assert made.resolved.training.compile is False
+    assert any("ZeRO-2 was tested on CPUs only" in note for note in made.notes)
+    arch = resolve("meta-llama/Llama-3.1-8B").architecture
+    whole = Settings(technique="full", micro_batch=1, length=1024, weight_bytes=4, autocast=True)
+    found = [
+        memory.estimate(arch, Settings(**{**fields(whole), "copies": n, "divided": n})) for n in (2, 4, 8)
+    ]
+    assert memory.estimate(arch, whole).needs > found[0].needs > found[1].needs > found[2].needs
+    shards = memory.estimate(arch, Settings(**{**fields(whole), "copies": 8, "shards": 8}))
+    assert found[2].needs > shards.needs, "the weights are on every GPU"
+
+
+@pytest.mark.parametrize(
+    ("values", "gpu", "says"),
+    [
+        ({}, "H100", r"zero2 needs 2 or more processes"),
+        ({"method__technique": "lora"}, "H100:2", r"LoRA has few gradients to divide.*Use ddp or fsdp"),
+        ({"training__optimizer": "adamw_8bit"}, "H100:2", r"training\.optimizer: adamw_8bit cannot update"),
+        ({"training__compile": True}, "H100:2", r"training\.compile"),
+        ({"model__dtype": "float16"}, "H100:2", r"model\.dtype: float16"),
+        ({"method__stage": "dpo"}, "H100:2", r"hardware\.parallel"),
+        (
+            {"hardware__processes": 2},
+            None,
+            r"needs DeepSpeed, .*'tuiftune\[deepspeed\]'",
+        ),
+    ],
+)
+def test_what_zero2_cannot_train_is_refused_in_a_line(
+    values: dict[str, Any], gpu: str | None, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "DEEPSPEED", "deepspeed_not_there")
+    with pytest.raises(UserError, match=says):
+        plan(gpu=gpu, **{**ZERO, **values})
+
+
 def test_processes_on_a_cpu_share_a_model_on_request() -> None:
     asked = {"hardware__processes": 2, "hardware__parallel": "fsdp"}
     made = plan("Qwen/Qwen2.5-0.5B", gpu=None, **asked)
@@ -119,3 +170,10 @@ def test_processes_on_a_cpu_share_a_model_on_request() -> None:
     assert copies.resolved.hardware.parallel == "ddp"
     assert made.memory.components["weights"] < copies.memory.components["weights"]
     assert machine().gpus == ()
+
+
+@pytest.mark.parametrize("value", ["zero3", "ZeRO-3", "deepspeed"])
+def test_the_rest_of_deepspeed_is_refused_by_name(value: str) -> None:
+    text = f"model: {{base: acme/llama}}\ndata: {{train: rows.jsonl}}\nhardware: {{parallel: {value}}}\n"
+    with pytest.raises(UserError, match=rf"is {value}: of DeepSpeed's ZeRO only zero2 .*[Uu]se fsdp"):
+        loads(text, "preset.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.interop import objectives
-from tuiftune.interop.common import OWN_PLACE, PLANNED, RHYTHM, shared, steps
+from tuiftune.interop.common import OWN_PLACE, PLANNED, RHYTHM, SHARDS, shared, steps
 from tuiftune.interop.mapping import (
     Cannot,
     Moot,
@@ -90,7 +90,7 @@ RULES: Rules = {
     "lora_qkv_kernel": Moot(f"fused kernels: {PLANNED}"),
     "lora_o_kernel": Moot(f"fused kernels: {PLANNED}"),
     "plugins": Moot(f"fused kernels: {PLANNED}; other plugins concern Axolotl only"),
-    "fsdp_version": Cannot("tuiftune trains a copy on each GPU (DDP)"),
+    "fsdp_version": Cannot(SHARDS),
     "roundrobin_upload": Cannot("tuiftune does not upload models by itself"),
     "unfrozen_parameters": Cannot("tuiftune trains all weights or adapters"),
     "lora_model_dir": Cannot("tuiftune begins from a base model"),

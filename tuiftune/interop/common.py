@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from tuiftune.interop.mapping import (
+    NEUTRAL,
     Cannot,
     Moot,
     Rules,
@@ -18,6 +22,7 @@ from tuiftune.interop.mapping import (
 
 RHYTHM = "tuiftune evaluates and logs on its own rhythm"
 PLANNED = "the plan chooses it for the GPU at hand"
+SHARDS = "the plan shards (FSDP2) where no copy fits on a GPU; to shard always: hardware.parallel: fsdp"
 OWN_PLACE = "runs are written to tuiftune's own directory (--runs)"
 
 
@@ -43,6 +48,27 @@ def positive(value: object) -> float | None:
     """A positive number; -1 and 0 mean unset."""
     number = real(value)
     return number if number > 0 else None
+
+
+def deepspeed(value: object) -> None:
+    """None where it is off. ValueError says what comes closest.
+
+    Nothing is set: how many GPUs there are isn't in the file, and one alone has nothing to share.
+    """
+    if value in NEUTRAL:
+        return
+    said = json.dumps(value) if isinstance(value, dict) else str(value)
+    found = re.search(r"z(?:ero)?(?:_?stage)?[_-]?([0-3])(?!\d)|\"stage\": ?\"?([0-3])", said.lower())
+    stage = (found[1] or found[2]) if found else ""
+    if stage in ("1", "2"):
+        why = f"ZeRO-{stage} is hardware.parallel: zero2 here (several GPUs, full fine-tuning)"
+    elif stage == "3" and "offload" in said.lower():
+        why = "ZeRO-3 with offload is hardware.parallel: fsdp_offload here, which auto takes last"
+    elif stage == "3":
+        why = "ZeRO-3 is hardware.parallel: fsdp here (FSDP2); auto takes it where no copy fits on a GPU"
+    else:
+        why = "not read: hardware.parallel: zero2 divides states, fsdp shards the model"
+    raise ValueError(why)
 
 
 ARGUMENTS: Rules = {
@@ -90,9 +116,9 @@ ARGUMENTS: Rules = {
     "resume_from_checkpoint": Moot("`tuiftune resume` continues a run of tuiftune"),
     "push_to_hub": Cannot("tuiftune does not upload models by itself"),
     "hub_model_id": Cannot("tuiftune does not upload models by itself"),
-    "deepspeed": Cannot("tuiftune trains a copy on each GPU (DDP); the plan says whether the model fits"),
-    "fsdp": Cannot("tuiftune trains a copy on each GPU (DDP); the plan says whether the model fits"),
-    "fsdp_config": Cannot("tuiftune trains a copy on each GPU (DDP)"),
+    "deepspeed": To("hardware.parallel", deepspeed),
+    "fsdp": Cannot(SHARDS),
+    "fsdp_config": Cannot(SHARDS),
     "group_by_length": Moot("rows are packed or laid out without padding here"),
     "neftune_noise_alpha": Cannot("tuiftune has no NEFTune noise"),
     "label_smoothing_factor": Cannot("tuiftune has no label smoothing"),

@@ -78,10 +78,12 @@ def of(
     place = sizes.index(chosen.micro_batch) if chosen.micro_batch in sizes else 0
     for rows in (*sizes[max(0, place - 1) : place], *sizes[place + 1 : place + 2]):
         vary({"training.micro_batch": rows}, micro_batch=rows)
-    copies = chosen.shards == 1
+    copies = chosen.shards == chosen.divided == 1
     if device.kind == "cuda" and not model.architecture.num_experts and chosen.traits.compiles and copies:
         vary({"training.compile": not chosen.compile}, compile=not chosen.compile)
     others_by = [one for one in techniques.every().values() if one.compared and (copies or one.shares)]
+    if chosen.divided > 1:
+        others_by = []
     asked = preset.model.quantization != techniques.AUTO  # another technique may want another one
 
     def by(technique: Technique, **values: Any) -> None:

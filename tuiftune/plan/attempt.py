@@ -58,6 +58,8 @@ def attempt(
     base = base_settings(preset, packing, device, lengths, technique, dtype.value, rank.value, copies)
     if way.sharded:
         base = replace(base, shards=copies, offload=way.parallel == parallelism.OFFLOADED)
+    elif way.parallel == parallelism.ZERO:
+        base = replace(base, divided=copies)
     kernel = attention.kernel(preset, model.architecture, device, base.compute_bytes)
     base = replace(base, attention=kernel)
     space = search.space_of(preset, model.architecture, base, device, lengths)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import activations, shard, static
+from tuiftune.plan import activations, divided, shard, static
 from tuiftune.plan.model import Memory
 from tuiftune.preset.sizes import GIB
 
@@ -38,7 +38,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     """
     settings = settings.forward
     parts = static.components(arch, settings)
-    alone = settings if settings.shards == 1 else replace(settings, copies=1)  # no buckets are exchanged
+    apart = settings.shards == settings.divided == 1
+    alone = settings if apart else replace(settings, copies=1)  # DDP exchanges no buckets
     passed = arch
     if reached := settings.option(settings.traits.depth):  # the layers before keep nothing
         passed = replace(arch, num_layers=min(reached, arch.num_layers))
@@ -49,6 +50,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     components = {**parts, **moving}
     if settings.shards > 1:
         components = shard.parts({**components, "gradients": parts["gradients"]}, arch, settings)
+    if settings.divided > 1:
+        components = divided.parts({**components, "gradients": parts["gradients"]}, arch, settings)
     if settings.rollouts:  # answers are sampled before the step, while nothing of it lies in memory
         components["generation"] = max(0, generation(arch, settings) - sum(moving.values()))
     allocated = sum(components.values())
@@ -64,6 +67,8 @@ def estimate(arch: Architecture, settings: Settings) -> Memory:
     pieces = EXPANDABLE if settings.compile and settings.device == "cuda" else SEGMENTS[settings.device]
     if settings.shards > 1:
         doubt *= shard.DOUBT
+    if settings.divided > 1:
+        doubt *= divided.DOUBT
     needs = int(allocated * (1 + high) * doubt) + pieces + context
     if settings.shards > 1:
         needs = max(needs, int(shard.while_loading(arch, settings) * shard.DOUBT) + pieces + context)

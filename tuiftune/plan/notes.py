@@ -9,7 +9,7 @@ from tuiftune.models import count
 from tuiftune.plan.device import near
 from tuiftune.plan.model import PRICE_NOTES
 from tuiftune.plan.model_size import larger_than_needed
-from tuiftune.plan.parallelism import SHARDED
+from tuiftune.plan.parallelism import SHARDED, ZERO
 from tuiftune.plan.rates import FULL_SHARE, written
 from tuiftune.techniques.base import FP8, NF4
 
@@ -79,6 +79,11 @@ def of(
         )
         if technique.base == NF4:
             notes.append("QLoRA with a sharded base model was never run: train a few steps first.")
+    if parallel == ZERO and device.kind == "cuda":
+        notes.append(
+            "ZeRO-2 was tested on CPUs only: its memory and speed on GPUs are calculated, not measured."
+        )
+        notes.append("With ZeRO-2 there is no preflight check.")
     if lengths.rows is not None and seconds is not None and seconds > 30 * 86400:
         notes.append(
             f"{lengths.rows:,} rows would train for {seconds / 86400:,.0f} days: set training.max_steps."

@@ -1,5 +1,5 @@
 """The number of GPUs and processes of a run, each with its share of a step: a copy of the model each (DDP),
-or one model that they share (FSDP2).
+one model that they share (FSDP2), or copies that divide gradients and states (ZeRO-2).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NONE, DDP, FSDP, OFFLOADED = "none", "ddp", "fsdp", "fsdp_offload"  # values of hardware.parallel
 SHARDED = (FSDP, OFFLOADED)
+ZERO = "zero2"  # of it, too
 WORTH = 1.1  # more GPUs are used only if they are at least this many times as fast
 
 
@@ -54,7 +55,7 @@ def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
         )
     if asked == NONE:
         found = tuple(way for way in found if way.copies == 1)
-    elif asked in SHARDED:
+    elif asked in (*SHARDED, ZERO):
         found = shared(found, asked)
     if not found:
         one = asked == NONE
@@ -69,7 +70,7 @@ def ways(preset: Preset, device: Device) -> tuple[Spread, ...]:
 
 
 def shared(found: Sequence[Spread], parallel: str) -> tuple[Spread, ...]:
-    """The same GPUs with one model that they share, where there are several."""
+    """The same GPUs with one model that they share, or whose states they divide, where there are several."""
     return tuple(replace(way, parallel=parallel) for way in found if way.copies > 1)
 
 
@@ -122,7 +123,7 @@ def reasons(
         why += "; other processes use memory of the remaining GPUs"
     rows = preset.training.effective_batch
     share = f"each with {rows // copies} of {rows} rows per step"
-    kind = "FSDP2" if chosen.sharded else "DDP"
+    kind = "FSDP2" if chosen.sharded else "ZeRO-2" if chosen.parallel == ZERO else "DDP"
     processes = "one process" if copies == 1 else f"data parallel ({kind}), {share}"
     return (
         Reason("hardware.gpus", chosen.gpus, why, _source(hardware.gpus)),
@@ -136,6 +137,8 @@ def _why(chosen: Spread, missing: str) -> str:
         return "one process has nothing to share"
     if chosen.parallel == DDP:
         return "a copy of the model fits on each GPU: only gradients are exchanged, once per step"
+    if chosen.parallel == ZERO:
+        return "each process holds all weights, and its part of their gradients and optimizer states"
     told = missing or "each process holds its share of parameters, gradients and optimizer states"
     if chosen.parallel == OFFLOADED:
         either = "; shards do not fit either" if missing else ""

@@ -66,7 +66,7 @@ def make_plan(
         limits.check_weights(model)
     limits.check(preset, model, device, ways[0].copies, names[0])
     stage = stages.every()[preset.method.stage]
-    if ways[0].sharded:
+    if ways[0].sharded or ways[0].parallel == parallelism.ZERO:
         names = (
             tuple(one for one in names if sharing.refusal(preset, model, one, stage, device) is None) or names
         )
@@ -267,6 +267,8 @@ def _why_no_liger(model: BaseModel, settings: Settings) -> str:
         return "Liger kernels need a GPU"
     if settings.shards > 1:
         return "not tested with a sharded model"
+    if settings.divided > 1:
+        return "not tested with ZeRO-2"
     if not search.liger_installed():
         return "the package liger_kernel is not installed"
     if model.architecture.family not in search.LIGER_FAMILIES:
@@ -279,6 +281,8 @@ def _why_no_compile(settings: Settings) -> str:
         return "no gain on a CPU"
     if settings.shards > 1:
         return "not tested with a sharded model"
+    if settings.divided > 1:
+        return "not tested with ZeRO-2"
     return "compile time would exceed the time saved, or this model is not supported"
 
 

@@ -90,13 +90,14 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
     if asked == "auto" and arch.counted and not arch.counted.checkpoints:
         checkpointing = (False,)
     kernels: tuple[str, ...] = (training.kernels,)
-    if training.kernels == "auto" and base.shards > 1:
+    alone = base.shards == base.divided == 1
+    if training.kernels == "auto" and not alone:
         kernels = ("none",)
     elif training.kernels == "auto":
         usable = device.kind == "cuda" and liger_installed() and arch.family in LIGER_FAMILIES
         kernels = ("none", "liger") if usable else ("none",)
     compiles: tuple[bool, ...] = (training.compile,) if training.compile != "auto" else (False,)
-    if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles and base.shards == 1:
+    if training.compile == "auto" and device.kind == "cuda" and base.traits.compiles and alone:
         compiles = (False,) if arch.num_experts or not arch.known else (False, True)
     share = training.effective_batch // base.copies
     least = min(share, stages.every()[preset.method.stage].least)
@@ -115,7 +116,7 @@ def space_of(preset: Preset, arch: Architecture, base: Settings, device: Device,
 def optimizers(preset: Preset, base: Settings, device: Device) -> tuple[str, ...]:
     if preset.training.optimizer != "auto":
         return (preset.training.optimizer,)
-    if not base.adapted and device.kind == "cuda" and base.shards == 1:
+    if not base.adapted and device.kind == "cuda" and base.shards == base.divided == 1:
         return OPTIMIZERS
     return ("adamw_torch_fused",)
 

@@ -43,6 +43,7 @@ class Settings:
     device: str = "cuda"
     copies: int = 1  # data-parallel processes, one a GPU
     shards: int = 1  # of these, those that share one model; 1: each has a copy
+    divided: int = 1  # processes with a whole copy that divide its gradients and states; 1: none is
     offload: bool = False  # the shards are in RAM between the steps
     accumulation: int = 1  # micro steps to an optimizer step
     joined_tokens: int | None = None  # of rows in one sequence, which are not all as long as the longest

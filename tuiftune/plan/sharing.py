@@ -1,7 +1,8 @@
-"""One model over all GPUs of a run (FSDP2): which plans can be made with it, and which of them fits."""
+"""One model over all GPUs of a run (FSDP2, ZeRO-2): which plans can be made with it, and which fits."""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
@@ -23,16 +24,35 @@ if TYPE_CHECKING:
     from tuiftune.stages.base import Stage
     from tuiftune.techniques.base import Technique
 
+DEEPSPEED = "deepspeed"  # what is imported
 OPTIMIZERS = ("adamw_torch_fused", "adamw_torch")  # that update sharded parameters
 
 
 def check(
     preset: Preset, model: BaseModel, technique: Technique, stage: Stage, device: Device, parallel: str
 ) -> None:
-    """UserError where a run cannot share one model over its processes."""
+    """UserError where a run cannot share one model over its processes, or DeepSpeed is not installed here."""
+    if parallel == parallelism.ZERO:
+        _check_zero(technique, device)
     if why := refusal(preset, model, technique, stage, device):
         said, place, remedy = why
         raise UserError(f"{said} ({parallel})", place=place, remedy=remedy)
+
+
+def _check_zero(technique: Technique, device: Device) -> None:
+    if technique.adapters:
+        raise UserError(
+            f"{parallelism.ZERO} trains all weights; {technique.name} has few gradients to divide",
+            place="hardware.parallel",
+            remedy=f"use {parallelism.DDP} or {parallelism.FSDP}, or set method.technique: full",
+        )
+    here = device.kind == "cpu" or device.source == "detected"
+    if here and importlib.util.find_spec(DEEPSPEED) is None:
+        raise UserError(
+            f"{parallelism.ZERO} needs DeepSpeed, which is not installed",
+            place="hardware.parallel",
+            remedy=f"pip install 'tuiftune[deepspeed]', or use {parallelism.FSDP}",
+        )
 
 
 def refusal(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.models import count
-from tuiftune.plan import shard, static
+from tuiftune.plan import divided, shard, static
 
 if TYPE_CHECKING:
     from tuiftune.models.architecture import Architecture
@@ -100,6 +100,8 @@ def step_seconds(
         seconds = max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + again))
         if settings.shards > 1:  # what exchanges is what computes
             seconds += shard.exchange_seconds(arch, settings, device)
+        if settings.divided > 1:
+            seconds += divided.exchange_seconds(arch, settings, device)
         return seconds + 0.005
     forward, backward = OVERHEAD[kind]
     overhead = (forward * (1.0 + again) + backward) * arch.num_layers
@@ -116,6 +118,8 @@ def step_seconds(
     if settings.shards > 1:
         launch += shard.LAUNCH * arch.num_layers
         seconds = max(seconds, launch, shard.exchange_seconds(arch, settings, device))
+    if settings.divided > 1:
+        seconds += divided.exchange_seconds(arch, settings, device)
     return seconds + 0.002
 
 
@@ -142,6 +146,9 @@ def update_seconds(arch: Architecture, settings: Settings, device: Device) -> fl
         return shard.update_seconds(arch, settings, device) + (
             STEP_OVERHEAD if device.kind == "cuda" else 0.01
         )
+    if settings.divided > 1:
+        fixed = STEP_OVERHEAD if device.kind == "cuda" else 0.01
+        return divided.update_seconds(arch, settings, device) + fixed
     trained = static.trainable(arch, settings)
     each = settings.adapter_bytes if settings.adapted else settings.weight_bytes
     moved = trained * each * 8.0

@@ -286,16 +286,26 @@ class HardwareSection(Section):
     processes: Auto | Gpus = Field(
         "auto", description="data parallel processes, one per GPU; auto: 1 without a GPU"
     )
-    parallel: Literal["auto", "none", "ddp", "fsdp", "fsdp_offload"] = Field(
+    parallel: Literal["auto", "none", "ddp", "fsdp", "fsdp_offload", "zero2"] = Field(
         "auto",
         description="how processes share the training; ddp: one copy of the model per GPU; fsdp: the model "
-        "sharded over the GPUs (FSDP2); fsdp_offload: shards in RAM; auto: fsdp if copies do not fit",
+        "sharded over the GPUs (FSDP2); fsdp_offload: shards in RAM; zero2: copies that divide gradients and "
+        "optimizer states (DeepSpeed); auto: fsdp if copies do not fit",
     )
     memory_limit: str | None = Field(
         None,
         description="use at most this much memory of each GPU",
         json_schema_extra={"x-allows": "a size such as 24GiB or 80GB, or null"},
     )
+
+    @field_validator("parallel", mode="before")
+    @classmethod
+    def _zero_by_our_name(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.lower().replace("-", "") in ("zero3", "deepspeed"):
+            why = f"is {value}: of DeepSpeed's ZeRO only zero2 runs here"
+            remedy = "use fsdp, which shards the parameters as ZeRO-3 does"
+            raise PydanticCustomError("refused", "{why}", {"why": why, "remedy": remedy})
+        return value
 
     @field_validator("gpus")
     @classmethod

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import trackers
+from tuiftune.engine.distributed import zero
 from tuiftune.engine.training import optimizations
 from tuiftune.errors import UserError
 
@@ -35,7 +36,8 @@ def arrange(context: RunContext) -> Any:
             f"{among}; {used} rows per step are used",
             "choose a micro-batch size that divides it",
         )
-    precision = None if settings.sharded else optimizations.autocast_dtype(settings)  # FSDP2 has its own
+    # FSDP2 has its own, and ZeRO-2's is that of its trainer.
+    precision = None if settings.sharded or settings.divided else optimizations.autocast_dtype(settings)
     common = {
         "output_dir": str(context.store.directory),
         "per_device_train_batch_size": micro,
@@ -67,6 +69,9 @@ def arrange(context: RunContext) -> Any:
         "dataloader_pin_memory": device == "cuda",
         "use_cpu": device == "cpu",
     }
+    if settings.divided:
+        zero.prepare(device)
+        common["deepspeed"] = zero.config()
     try:
         return context.stage.arguments(settings, common)
     except (ValueError, ImportError, RuntimeError) as fault:

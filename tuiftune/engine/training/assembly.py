@@ -79,6 +79,11 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
 
         own = (ShardedTrainer,)
         places_itself(model)
+    more: dict[str, Any] = {}
+    if wanted.divided:
+        from tuiftune.engine.training.divided import ZeroTrainer
+
+        own, more = (ZeroTrainer,), {"products": optimizations.products_in(wanted)}
     trainer = over(context.stage.trainer(), *own)(
         context=context,
         rhythm=rhythm,
@@ -89,6 +94,7 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
         train_dataset=training.dataset,
         eval_dataset=held_out.dataset if held_out else None,
         processing_class=context.tokenizer.tokenizer,
+        **more,
     )
     trainer.sources = {name: one.dataset for name, one in context.sources.items()}
     if not wanted.adapted:
@@ -97,7 +103,8 @@ def assemble(context: RunContext) -> tuple[RunTrainer, Preflight | None]:
     arguments.settle_steps(trainer, wanted, report)
     wanted_here = device == "cuda" if wanted.preflight is None else wanted.preflight
     preflight = None
-    alone = group.size == 1 or not wanted.stage.writes  # sampling waits for the other processes
+    # Sampling waits for the other processes, and so does DeepSpeed's backward pass.
+    alone = group.size == 1 or not (wanted.stage.writes or wanted.divided)
     if wanted_here and start.checkpoint is None and alone:
         preflight = Preflight(wanted, report, device, store.directory.parent / settings.PREFLIGHT)
         rhythm.before_training = preflight.run

@@ -47,7 +47,7 @@ def fingerprint(
         **({"data.mix_temperature": mix.temperature} if mix.temperature is not None else {}),
         **({"data.mix_eval": mix.held} if mix.held else {}),
         "processes": world,
-        **({"hardware.parallel": preset.hardware.parallel} if settings.sharded else {}),
+        **({"hardware.parallel": preset.hardware.parallel} if settings.sharded or settings.divided else {}),
         "method.adapter_dtype": settings.adapter_dtype,
         **{
             f"method.{key}": value

@@ -119,6 +119,13 @@ def autocast_dtype(settings: Settings) -> str | None:
     return "fp16" if dtype == "float16" else None
 
 
+def products_in(settings: Settings) -> Any:
+    """The dtype that matrix products are cast to, or None where they run in that of the weights."""
+    import torch
+
+    return torch.bfloat16 if autocast_dtype(settings) == "bf16" else None
+
+
 @contextmanager
 def eager_layers(model: Any) -> Iterator[None]:
     """Compiled layers run eagerly inside: scoring has shapes and modes of its own, each of which would

@@ -129,6 +129,11 @@ class Settings:
         return self.preset.hardware.parallel in parallelism.SHARDED and self.processes > 1
 
     @property
+    def divided(self) -> bool:
+        """Return True if its processes divide gradients and optimizer states (ZeRO-2), not the weights."""
+        return self.preset.hardware.parallel == parallelism.ZERO and self.processes > 1
+
+    @property
     def offloaded(self) -> bool:
         """Return True if the shards are in RAM between the steps."""
         return self.sharded and self.preset.hardware.parallel == parallelism.OFFLOADED

@@ -61,7 +61,7 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
         raise UserError("auto is resolved only when a run is planned", place=keys[0], remedy="set a number")
     values = new.model_dump(mode="json")
     if PROCESSES in keys:
-        _check_processes(new)
+        _check_processes(new, old)
         if before.gpu != "cpu":
             plan["resolved"]["hardware"]["gpus"] = new.hardware.processes
     for key in keys:
@@ -81,8 +81,8 @@ def change(run: RunDir, settings: Sequence[str]) -> list[str]:
     return keys
 
 
-def _check_processes(preset: Preset) -> None:
-    """UserError where so many processes cannot take equal shares of a step."""
+def _check_processes(preset: Preset, old: Preset) -> None:
+    """UserError where so many processes cannot take equal shares of a step, or go on from its checkpoints."""
     processes, rows = preset.hardware.processes, preset.training.effective_batch
     if processes == "auto":
         raise UserError("auto is resolved only when a run is planned", place=PROCESSES, remedy="set a number")
@@ -93,6 +93,12 @@ def _check_processes(preset: Preset) -> None:
             f"{preset.training.micro_batch} at once",
             place=PROCESSES,
             remedy="use a number of processes by which they can",
+        )
+    if preset.hardware.parallel == "zero2" and processes != old.hardware.processes:
+        raise UserError(
+            "optimizer states that were divided among processes cannot be divided among another number",
+            place=PROCESSES,
+            remedy="resume with the same number",
         )
     if processes == 1 and preset.hardware.parallel in ("fsdp", "fsdp_offload"):
         raise UserError(
