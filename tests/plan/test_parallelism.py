@@ -33,7 +33,7 @@ def test_gpus_share_a_model_only_where_no_copy_fits() -> None:
     assert "(FSDP2), each with 2 of 16 rows" in reason(shared, "hardware.processes").why
     assert shared.resolved.training.optimizer == "adamw_torch_fused"
     assert shared.resolved.training.compile is False
-    assert any("tested on CPUs only" in note for note in shared.notes)
+    assert any("FSDP2 was measured on two GPUs only" in note for note in shared.notes)
     assert not plan(LARGE, gpu="H100:8", method__technique="lora", hardware__parallel="ddp").fits
 
 
