@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuiftune import rewards
+from tuiftune.data.chat import questions
 from tuiftune.data.facts import DataFacts
 from tuiftune.data.tokens import BYTES_PER_TOKEN, Counter, estimated, has_tokenizer, lengths
 from tuiftune.errors import UserError
@@ -39,12 +40,13 @@ def measure(
     seed: int = 42,
     watch: Callable[[int], None] | None = None,
     reasoning: str = "keep",
+    max_length: int | None = None,
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
     Rows of what is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are
     tokenized, evenly spaced; `basis` says so. Raises UserError when nothing can be
-    trained on.
+    trained on, or nothing of it stands within `max_length`.
     """
     import numpy as np
 
@@ -69,6 +71,8 @@ def measure(
     folder = Path(model.path) if model is not None and model.path is not None else None
     name = model.reference if model else ""
     found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
+    if max_length is not None and not mix:
+        _check_left(dataset, found, max_length, folder, name, reasoning)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
     if mix:
@@ -99,6 +103,26 @@ def measure(
         longest_rows=longest,
         reward=_reward(islice(asked(), LOOKED_AT)),
     )
+
+
+def _check_left(
+    dataset: Dataset, found: Lengths, max_length: int, folder: Path | None, name: str, reasoning: str
+) -> None:
+    """UserError where truncation takes all trained tokens of every row, as training would say of it."""
+    if not found.counted or folder is None or len(found.indices) < int(dataset.usable.sum()):
+        return
+    if int((found.total - found.learnt).min()) < max_length:  # the first trained token stands there or before
+        return
+    counter = Counter(folder, name, reasoning=reasoning)
+    if all(
+        nothing for _, (_, _, nothing) in counter.each(questions.kept, dataset.at(found.indices), max_length)
+    ):
+        raise UserError(
+            f"every row is truncated before its first trained token (the shortest row has "
+            f"{int(found.total.min()):,} tokens, the longest {int(found.total.max()):,})",
+            place=f"data.max_length: {max_length:,}",
+            remedy="raise data.max_length, or shorten the prompts",
+        )
 
 
 def _reward(examples: Iterable[Example]) -> str:

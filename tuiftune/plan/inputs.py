@@ -187,8 +187,15 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
     from tuiftune.data.mix.sources import Mix
 
     data = preset.data
+    truncates = stages.every()[preset.method.stage].truncates and data.loss_on != "all"
     facts = measure(
-        dataset, model, data.eval, mix=Mix.of(data), seed=preset.training.seed, reasoning=data.reasoning
+        dataset,
+        model,
+        data.eval,
+        mix=Mix.of(data),
+        seed=preset.training.seed,
+        reasoning=data.reasoning,
+        max_length=data.max_length if truncates else None,
     )
     return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tuiftune import stages
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan.device import near
@@ -58,6 +59,8 @@ def of(
             notes.append("Steps, time and cost need the data, or training.max_steps.")
     else:
         notes.append(f"Lengths: {facts.basis}.")
+        if stages.every()[preset.method.stage].truncates:
+            notes += _truncated(facts, preset.data.max_length)
         if facts.portions:
             notes.append(_mixture(facts))
         if facts.test is not None:
@@ -160,6 +163,21 @@ def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str
         f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f}M parameters "
         f"at rank {rank}."
         + (f" method.target_modules: attention trains {few / 1e6:,.0f}M, in less time." if few else "")
+    ]
+
+
+def _truncated(facts: DataFacts, max_length: int) -> list[str]:
+    """Tell how many rows are longer than `max_length`, by the quantiles of their lengths."""
+    if facts.longest <= max_length:
+        return []
+    steps = len(facts.quantiles) - 1
+    share = sum(length > max_length for length in facts.quantiles[1:]) / steps
+    which = "Every row is" if facts.quantiles[0] > max_length else f"About {share:.0%} of the rows are"
+    if share <= 1 / steps:
+        which = f"Fewer than {1 / steps:.0%} of the rows are"
+    return [
+        f"{which} longer than data.max_length ({max_length:,} tokens; the longest has {facts.longest:,}), "
+        "and truncated: `tuiftune data inspect` says what of the answers is lost."
     ]
 
 

@@ -94,6 +94,11 @@ class Stage:
         """Return True if it trains on answers that the model writes itself."""
         return self.rollouts or self.samples
 
+    @property
+    def truncates(self) -> bool:
+        """Return True if the end of a row beyond max_length is lost."""
+        return not self.splits and not self.writes
+
     def refuses(self, technique: Technique) -> str | None:
         """Why it cannot run with a technique, in words that follow its name; None where it can."""
         del technique

@@ -1,0 +1,54 @@
+"""What `data.max_length` costs is told by the plan, and refused where nothing would be left to train on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tuiftune.errors import ExitCode, UserError
+from tuiftune.plan.inputs import to_look_at
+from tuiftune.preset.file import loads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = "Please read this long letter about a parcel that never came, and say what should be done. " * 4
+
+
+def truncated(tmp_path: Path, long: int, max_length: int, **keys: Any) -> list[str]:
+    """The plan's notes of truncation for 40 rows, so many of them with a long prompt."""
+    prompts = [f"{LONG if n < long else ''}What is {n}?" for n in range(40)]
+    turns = [
+        [{"role": "user", "content": said}, {"role": "assistant", "content": "A number."}] for said in prompts
+    ]
+    rows = [{"messages": [*one, *one] if keys.get("twice") else one} for one in turns]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = (
+        f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {tmp_path / 'rows.jsonl'}, max_length: {max_length}"
+    )
+    preset = loads(f"{text}, loss_on: {keys.get('loss_on', 'assistant')}}}\n", "mine.yaml")
+    return [note for note in to_look_at(preset).plan().notes if "truncated" in note]
+
+
+@pytest.mark.parametrize(
+    ("long", "share"),
+    [(1, "Fewer than 5% of the rows are"), (20, "About 50% of the rows are"), (40, "Every row is")],
+)
+def test_the_plan_says_how_many_rows_are_truncated(tmp_path: Path, long: int, share: str) -> None:
+    (note,) = truncated(tmp_path, long, 64, loss_on="all")
+    assert note.startswith(f"{share} longer than data.max_length (64 tokens; ")
+    assert truncated(tmp_path, long, 256) == []
+
+
+def test_a_length_that_leaves_no_answer_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="every row is truncated before its first trained token") as fault:
+        truncated(tmp_path, 40, 64)
+    assert (fault.value.place, fault.value.exit_code) == ("data.max_length: 64", ExitCode.USAGE)
+
+
+def test_an_answer_that_is_left_is_trained_on(tmp_path: Path) -> None:
+    """Of one row of all; of the first answer of a conversation."""
+    assert truncated(tmp_path, 39, 64)
+    assert truncated(tmp_path, 40, 160, twice=True)
