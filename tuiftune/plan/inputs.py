@@ -197,7 +197,27 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
         reasoning=data.reasoning,
         max_length=data.max_length if truncates else None,
     )
+    _check_vocabulary(model)
     return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))
+
+
+def _check_vocabulary(model: BaseModel) -> None:
+    """UserError for tokens that the model has no embedding of; where a kind counts them otherwise, the engine
+    tells.
+    """
+    from pathlib import Path
+
+    from tuiftune.data.tokens import Counter, has_tokenizer
+
+    if model.path is None or not model.architecture.known or not has_tokenizer(model.path):
+        return
+    tokens = Counter(Path(model.path), model.reference).manners.tokens
+    if tokens > model.architecture.vocab_size:
+        raise UserError(
+            f"the tokenizer has {tokens:,} tokens, the model only {model.architecture.vocab_size:,}",
+            place=model.reference,
+            remedy="use the tokenizer of the model",
+        )
 
 
 def _test_rows(preset: Preset, dataset: Dataset) -> Twins:

@@ -23,19 +23,23 @@ Refusal = tuple[int, str]  # a row's number, and why
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """What is known of a template without a row. `method`: how answers are told from prompts."""
+    """What is known of a template without a row. `method`: how answers are told from prompts; `tokens`: how
+    many the tokenizer has.
+    """
 
     own_template: bool
     method: str
     remarks: tuple[Remark, ...]
     special: tuple[str, ...]
+    tokens: int
 
 
 def manners(tokenizer: RowTokenizer) -> Manners:
     """Return facts of the chat template, and the special tokens of the tokenizer."""
     added = tokenizer.backend.get_added_tokens_decoder().values()
     special = tuple(token.content for token in added if token.special)
-    return Manners(tokenizer.own_template, tokenizer.chat.method, tuple(remarks(tokenizer)), special)
+    tokens = tokenizer.backend.get_vocab_size()
+    return Manners(tokenizer.own_template, tokenizer.chat.method, tuple(remarks(tokenizer)), special, tokens)
 
 
 def lengths(tokenizer: RowTokenizer, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:

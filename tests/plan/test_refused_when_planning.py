@@ -1,12 +1,14 @@
-"""What `data.max_length` costs is told by the plan, and refused where nothing would be left to train on."""
+"""What training would refuse, the plan refuses; what `data.max_length` costs, it tells."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tuiftune import assets
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.plan.inputs import to_look_at
 from tuiftune.preset.file import loads
@@ -52,3 +54,28 @@ def test_an_answer_that_is_left_is_trained_on(tmp_path: Path) -> None:
     """Of one row of all; of the first answer of a conversation."""
     assert truncated(tmp_path, 39, 64)
     assert truncated(tmp_path, 40, 160, twice=True)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path: Path, more: int) -> None:
+    """As tokens that were added without resizing the embeddings leave it."""
+    model, data = tmp_path / "model", tmp_path / "rows.jsonl"
+    shutil.copytree(assets.BASE, model)
+    size = json.loads((model / "config.json").read_text())["vocab_size"]
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    known = len(tokenizer["model"]["vocab"])
+    new = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    tokenizer["added_tokens"] += [
+        {"id": number, "content": f"<|extra {number}|>", **new} for number in range(known, size + more)
+    ]
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    data.write_text('{"prompt": "What is 1?", "completion": "A number."}\n' * 20)
+    preset = loads(f"model: {{base: {model}}}\ndata: {{train: {data}, max_length: 64}}\n", "mine.yaml")
+    if not more:
+        assert to_look_at(preset).facts
+        return
+    with pytest.raises(
+        UserError, match=f"the tokenizer has {size + 1:,} tokens, the model only {size:,}"
+    ) as fault:
+        to_look_at(preset)
+    assert fault.value.exit_code == ExitCode.USAGE
