@@ -116,14 +116,42 @@ def test_a_library_that_the_weights_need_is_not_blamed_on_attention(model: Path,
 
 
 @pytest.mark.parametrize(
-    "change", [{"rope_scaling": {"rope_type": "zorp", "factor": 2.0}}, {"hidden_act": "zorp"}]
+    ("change", "said"),
+    [
+        ({"rope_scaling": {"rope_type": "zorp", "factor": 2.0}}, "zorp"),
+        ({"hidden_act": "zorp"}, "zorp"),
+        ({"rms_norm_eps": "1e-5"}, "rms_norm_eps.*expected float"),
+        (
+            {
+                "rope_parameters": None,
+                "rope_scaling": {
+                    "rope_type": "longrope",
+                    "short_factor": [1.0] * 3,
+                    "long_factor": [1.0] * 3,
+                },
+            },
+            "broadcast",
+        ),
+        ({"_attn_implementation": "flash_attention_2"}, "Delete _attn_implementation"),
+    ],
 )
 def test_a_config_that_its_code_cannot_build_is_one_line(
-    change: dict[str, Any], model: Path, tmp_path: Path
+    change: dict[str, Any], said: str, model: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(model, tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(UserError, match="zorp") as caught:
+    with pytest.raises(UserError, match=said) as caught:
         load(tmp_path / "model")
     assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_next_to_a_model_is_not_added_silently(model: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    shutil.copytree(model, tmp_path / "model")
+    settings = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    get_peft_model(load(model), settings).save_pretrained(tmp_path / "model")
+    with pytest.raises(UserError, match="next to a model"):
+        load(tmp_path / "model")

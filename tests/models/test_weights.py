@@ -100,6 +100,38 @@ def test_sound_weights_pass(model: Path) -> None:
     assert weights.stored_dtype(model) == "bfloat16"
 
 
+def test_an_adapter_among_the_weights_is_refused(model: Path) -> None:
+    """The loader would add it to the model without a word."""
+    (model / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="next to a model") as caught:
+        weights.check(base_model(model, "it", "directory"))
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_head_that_its_config_ties_to_other_numbers_is_refused(same: bool, model: Path) -> None:
+    config = json.loads((model / "config.json").read_text("utf-8")) | {"tie_word_embeddings": True}
+    (model / "config.json").write_text(json.dumps(config))
+    header, body = read(model)
+    table = header["model.embed_tokens.weight"]
+    begin, end = table["data_offsets"]
+    head = body[begin:end] if same else bytes(end - begin)
+    header["lm_head.weight"] = {**table, "data_offsets": [len(body), len(body) + len(head)]}
+    write(model, header, body + head)
+    if same:
+        return weights.check(base_model(model, "it", "directory"))
+    with pytest.raises(UserError, match="tie_word_embeddings"):
+        weights.check(base_model(model, "it", "directory"))
+
+
+def test_the_file_that_is_loaded_is_the_one_that_is_looked_at(model: Path) -> None:
+    """Loaders take model.safetensors, whatever an index left over from before names."""
+    index = {"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert weights.files(model) == [model / "model.safetensors"]
+    assert base_model(model, "it", "directory").weights
+
+
 @pytest.mark.parametrize("size", [0, 4, 8, 100, 5000, 50_000])
 def test_a_file_cut_short_is_damaged(size: int, model: Path) -> None:
     data = (model / "model.safetensors").read_bytes()

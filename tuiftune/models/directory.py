@@ -14,7 +14,7 @@ from tuiftune.models.config import read
 from tuiftune.models.count import parameters
 from tuiftune.models.counted import architecture
 from tuiftune.models.reference import BaseModel
-from tuiftune.models.weights import MISSING
+from tuiftune.models.weights import MISSING, WHOLE_FILE
 
 COMPANIONS = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json")
 _PART = re.compile(r"-\d+-of-\d+\.safetensors$")
@@ -36,7 +36,7 @@ def contents(path: Path) -> Contents:
     """Look into a model directory. An unreadable index counts as missing weights."""
     wanted: set[str] = set()
     missing: list[str] = []
-    for name in _INDEXES:
+    for name in () if paths.is_file(path / WHOLE_FILE) else _INDEXES:  # as loaders choose
         if paths.is_file(path / name):
             listed = _shards(path / name)
             if listed is None:
@@ -50,6 +50,8 @@ def contents(path: Path) -> Contents:
             for pattern in ("model*.safetensors", "pytorch_model*.bin")
             for file in paths.matching(path, pattern)
         }
+        if WHOLE_FILE in wanted:
+            wanted = {WHOLE_FILE}
         if (
             wanted
             and _INDEXES[0].removesuffix(".index.json") not in wanted

@@ -30,8 +30,11 @@ MISSING = "weight files are missing"
 SAFE_WEIGHTS = ("*.safetensors",)
 UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf")
 TOKENIZERS = ("tokenizer*", "*.model", "vocab*", "*.tiktoken")  # what a tokenizer's files are called
+WHOLE_FILE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 LARGEST_HEADER = 100_000_000  # bytes; the format's own bound
+HEAD = "lm_head.weight"
+ADAPTER = "adapter_config.json"
 WHOLE = 1 << 30  # bytes of weights that are hashed to the last; of more, three blocks of each tensor
 BLOCK = 4096
 CHUNK = 8 * 1024 * 1024
@@ -82,10 +85,12 @@ class Stored:
 
 
 def files(directory: Path) -> list[Path]:
-    """The safetensors files that a loader reads: those of the index, else `model.safetensors`, else all."""
+    """The safetensors files that a loader reads: `model.safetensors`, else those of the index, else all."""
+    whole = directory / WHOLE_FILE
+    if paths.is_file(whole):
+        return [whole]
     if paths.gone(directory / INDEX):
-        whole = directory / "model.safetensors"
-        return [whole] if paths.is_file(whole) else paths.matching(directory, "*.safetensors")
+        return paths.matching(directory, "*.safetensors")
     try:
         listed = documents.read_json(directory / INDEX)["weight_map"]
         return [directory / Path(name).name for name in sorted({str(name) for name in listed.values()})]
@@ -243,13 +248,15 @@ def require_reachable(model: BaseModel) -> None:
 
 
 def check(model: BaseModel) -> None:
-    """UserError where the headers show that the weights aren't those of this model: files cut short, tensors
-    that a layer lacks or that have another shape.
+    """UserError where the headers show that the weights aren't those of this model (files cut short, tensors
+    that a layer lacks or that have another shape), or where an adapter lies among them.
 
     Says nothing of what only a loader knows: families not modelled exactly, experts, quantized files.
     """
     if model.path is None or not model.weights:
         return
+    if not paths.gone(model.path / ADAPTER):
+        raise adapted(str(model.path))
     found = tensors(model.path)
     arch = model.architecture
     whole = [name for name, one in found.items() if one.dtype in INTEGERS and len(one.shape) == 2]
@@ -279,9 +286,45 @@ def check(model: BaseModel) -> None:
     for name, one in found.items():
         if name.endswith(TABLES) and len(one.shape) == 2 and one.shape[0] != arch.vocab_size:
             mismatched.append((name, one.shape, (arch.vocab_size, one.shape[1])))
+    if arch.tie_embeddings and _other_head(model.path, found):
+        raise UserError(
+            f"config.json ties the output layer to the embeddings, but {HEAD} in the files differs from them",
+            place=printable(str(model.path)),
+            remedy='set "tie_word_embeddings" to false in config.json to use it; or remove it from the files',
+        )
     beyond = [f"layers.{number}.…" for number in sorted(layers) if number >= arch.num_layers]
     if missing or mismatched or beyond:
         refuse(missing, beyond, mismatched, str(model.path))
+
+
+def _other_head(directory: Path, found: dict[str, Stored]) -> bool:
+    """Whether the files have an output layer of its own numbers, by three blocks of it and the embeddings."""
+    head, table = found.get(HEAD), next((one for name, one in found.items() if name.endswith(TABLES)), None)
+    if head is None or table is None or (head.shape, head.dtype) != (table.shape, table.dtype):
+        return False
+    return _blocks(directory, head) != _blocks(directory, table)
+
+
+def _blocks(directory: Path, one: Stored) -> list[bytes]:
+    size, found = one.end - one.begin, []
+    try:
+        with documents.opened(directory / one.file) as file:
+            for place in (0, (size - BLOCK) // 2, size - BLOCK):
+                file.seek(one.begin + max(0, place))
+                found.append(file.read(min(BLOCK, size)))
+    except OSError as fault:
+        raise paths.cannot(fault, directory / one.file, "read") from None
+    return found
+
+
+def adapted(place: str) -> UserError:
+    """Of a directory with a model and an adapter, which a loader would silently add to it."""
+    return UserError(
+        f"the directory has {ADAPTER} next to a model, so loaders add that adapter to its weights",
+        place=printable(place),
+        remedy="to train the model itself, move adapter_config.json and adapter_model.safetensors elsewhere; "
+        "to train it with its adapter, merge them first",
+    )
 
 
 def refuse(

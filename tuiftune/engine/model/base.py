@@ -174,6 +174,7 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
     that is planned, on the CPU where it is planned in FP8, in float32 where all of it is trained.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
 
     section = settings.preset.model
     dtype = getattr(torch, settings.held_in)
@@ -202,10 +203,13 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
         )
     except ImportError as fault:
         attention = "attention" in str(fault).lower()
+        asked = section.attention not in ("sdpa", "eager")  # else its config.json does
         raise UserError(
             _first_line(fault),
-            place="model.attention" if attention else base.reference,
+            place="model.attention" if attention and asked else base.reference,
             remedy="use sdpa, or install the missing package"
+            if attention and asked
+            else "delete _attn_implementation from its config.json, or install the missing package"
             if attention
             else "install the missing package, or use the original weights",
         ) from fault
@@ -215,9 +219,19 @@ def load_model(base: Base, settings: Settings, device: str) -> Any:
             place=base.reference,
             remedy="check that the weights are complete and of a causal language model",
         ) from fault
-    except (LookupError, TypeError, AttributeError, ArithmeticError, AssertionError) as fault:
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        AssertionError,
+        RuntimeError,
+        StrictDataclassError,
+    ) as fault:
+        if isinstance(fault, torch.OutOfMemoryError) or "CUDA" in str(fault):
+            raise
         raise UserError(  # what its code makes of values that it does not expect
-            f"the model cannot be built from its config.json: {type(fault).__name__}: {_first_line(fault)}",
+            f"the model cannot be built from its config.json: {type(fault).__name__}: {_lines(fault)}",
             place=base.reference,
             remedy="use the config.json that came with the model's weights",
         ) from fault
@@ -237,6 +251,8 @@ def check_loaded(model: Any, loaded: dict[str, Any], base: Base, *, numbers: boo
 
     Tied heads, and what the model's class says need not be there, are in none of its lists.
     """
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise weights.adapted(base.reference)
     unexpected = [name for name in loaded["unexpected_keys"] if not _LEFT_OUT.search(name)]
     if loaded["missing_keys"] or unexpected or loaded["mismatched_keys"]:
         weights.refuse(loaded["missing_keys"], unexpected, loaded["mismatched_keys"], base.reference)
@@ -361,6 +377,11 @@ def check_fit(model: Any, tokenizer: Any, settings: Settings, base: Base) -> str
             f"data.max_length is {settings.preset.data.max_length}, but the model was made for {limit} tokens"
         )
     return None
+
+
+def _lines(fault: Exception) -> str:
+    """What a library says, its first two lines as one: the second often names the value."""
+    return " ".join(line.strip() for line in str(fault).strip().splitlines()[:2]) or type(fault).__name__
 
 
 def _first_line(fault: Exception) -> str:
