@@ -192,6 +192,7 @@ def test_a_terminal_of_little_encoding_is_served(encoding: str) -> None:
     ("words", "says"),
     [
         (("train", "--bogus"), "tuiftune train: no such option: --bogus"),
+        (("--plain",), "tuiftune: --plain stands after a command. Use `tuiftune new --plain`"),
         (("chat", "x", "--seed", "many"), "tuiftune chat: invalid value for '--seed'"),
         (("nosuch",), "tuiftune: no such command 'nosuch'. See `tuiftune --help`"),
     ],

@@ -221,6 +221,8 @@ def _misused(fault: Any) -> UserError:
     """Return the one line for options and arguments that a command does not take."""
     words = fault.format_message().strip().removesuffix(".").replace("\n", " ")
     path = fault.ctx.command_path if fault.ctx is not None else "tuiftune"
+    if path == "tuiftune" and getattr(fault, "option_name", "") == "--plain":  # the app as prompts is `new`
+        return UserError("--plain stands after a command", place=path, remedy="use `tuiftune new --plain`")
     return UserError(words[:1].lower() + words[1:], place=path, remedy=f"see `{path} --help`")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune import stages
+from tuiftune.figures import count as parameters
 from tuiftune.figures import size
 from tuiftune.models import count
 from tuiftune.plan.device import near
@@ -160,9 +161,9 @@ def _experts(preset: Preset, model: BaseModel, technique: Technique) -> list[str
     few = count.adapter_parameters(arch, rank, "attention") if count.has_attention(arch) else 0
     every = count.adapter_parameters(arch, rank, "all-linear")
     return [
-        f"all-linear adapts all {arch.num_experts} experts of each layer: {every / 1e6:,.0f}M parameters "
+        f"all-linear adapts all {arch.num_experts} experts of each layer: {parameters(every)} parameters "
         f"at rank {rank}."
-        + (f" method.target_modules: attention trains {few / 1e6:,.0f}M, in less time." if few else "")
+        + (f" method.target_modules: attention trains {parameters(few)}, in less time." if few else "")
     ]
 
 
