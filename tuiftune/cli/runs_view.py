@@ -14,6 +14,7 @@ from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
 from tuiftune.figures import duration, percent
 from tuiftune.printable import printable
 from tuiftune.runs.state.narrate import figure
+from tuiftune.runs.store.directory import default_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ SIGNS: dict[str, Sign] = {
 }
 RUNNING_COLOR = "cyan"
 BAR_CELLS = 8
+NARROW = 110  # columns: below, bars and places leave their room to names and scores
 
 
 def show(summaries: Sequence[Summary]) -> None:
@@ -40,18 +42,20 @@ def show(summaries: Sequence[Summary]) -> None:
         for summary in summaries:
             out().print(Text("  ".join(_cells(summary))), soft_wrap=True)
         return
+    narrow = out().width < NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "state",
-        "run",
-        "progress",
-        "before → after" if unicode() else "before -> after",
-        "active",
-    ):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    table.add_column("where", overflow="ellipsis", no_wrap=True, ratio=1)
+    scores = "before → after" if unicode() else "before -> after"
+    for heading in ("state", "run", "" if narrow else "progress", scores, "active"):
+        names = heading == "run" and narrow  # over several lines: what is typed in commands is never cut
+        table.add_column(heading, no_wrap=not names, overflow="fold" if names else "ellipsis")
+    if not narrow:
+        table.add_column("where", overflow="ellipsis", no_wrap=True, ratio=1)
     for summary in summaries:
         state, *cells = _cells(summary)
+        if narrow:
+            name, progress, *rest, where = cells
+            elsewhere = "" if where == _where(paths.absolute(default_root())) else f"\n{where}"
+            cells = [name + elsewhere, progress.rpartition(" ")[2], *rest]
         table.add_row(Text(state, style=_color(summary)), *map(Text, cells))
     out().print(table)
 
