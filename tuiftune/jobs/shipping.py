@@ -96,7 +96,9 @@ def ship(
         raise UserError("is not a run", place=wanted.text, remedy="name a finished run")
     if limits == Limits(hour=limits.hour):
         raise UserError(
-            "names no condition", place="ship", remedy="add --min-gain, --max-forgetting or --max-price"
+            "names no condition",
+            place="ship",
+            remedy="add --min-gain 0.05 (5 points over the base model), --max-forgetting or --max-price",
         )
     conditions: list[Condition] = []
     notes: list[str] = []
