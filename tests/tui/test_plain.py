@@ -12,7 +12,8 @@ import pexpect
 import pytest
 from test_terminal import ROOT, tuiftune
 
-from tuiftune.cli.plain import WHY, Plain
+from tuiftune.cli.plain import Plain
+from tuiftune.cli.plain.walk import WHY
 from tuiftune.preset import file
 from tuiftune.tui.navigation import screen_class
 from tuiftune.tui.wizard.step_screen import WizardStep
