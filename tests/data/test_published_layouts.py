@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tuiftune.data.inspect import inspect
@@ -139,3 +140,115 @@ def test_a_strength_of_preference_tells_which_is_better(tmp_path: Path) -> None:
     better = [one.chosen for one in dataset.head(3)]
     assert better == ["one", "two", "two"]
     assert dataset.rows == 12
+
+
+@pytest.mark.parametrize(
+    ("row", "better", "worse"),
+    [
+        ({"prompt": "How far?", "chosen": "Far.", "rejected": ["Near.", "Dunno."]}, "Far.", "Near."),
+        ({"prompt": "How far?", "chosen": "How far? Far.", "rejected": "How far? Near."}, "Far.", "Near."),
+        (
+            {
+                "prompt": "\n\nHuman: How far?\n\nAssistant:",
+                "chosen": "\n\nHuman: How far?\n\nAssistant: Far.",
+                "rejected": "\n\nHuman: How far?\n\nAssistant: Near.",
+            },
+            "Far.",
+            "Near.",
+        ),
+        (
+            {
+                "prompt": "How far?",
+                "chosen": "Far.",
+                "rejected": [
+                    {"role": "user", "content": "How far?"},
+                    {"role": "assistant", "content": "Near."},
+                ],
+            },
+            "Far.",
+            "Near.",
+        ),
+    ],
+    ids=["several rejected", "the prompt again", "the conversation again", "one whole"],
+)
+def test_two_answers_are_the_answers_alone(
+    row: dict[str, Any], better: str, worse: str, tmp_path: Path
+) -> None:
+    example = load(lines(tmp_path / "a.jsonl", [row] * N)).head(1)[0]
+    assert [(one.role, one.content) for one in example.messages or ()] == [("user", "How far?")]
+    assert (example.chosen, example.rejected) == (better, worse)
+    assert example.rejected_turns is None
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_two_answers_to_different_prompts_are_not_compared(system: bool, tmp_path: Path) -> None:
+    def side(prompt: str, answer: str) -> list[dict[str, str]]:
+        asked = {"role": "user", "content": "Q" if system else prompt}
+        first = [{"role": "system", "content": prompt}] if system else []
+        return [*first, asked, {"role": "assistant", "content": answer}]
+
+    rows = [
+        {"chosen": side("one", "good"), "rejected": side("other" if n < 4 else "one", "bad")}
+        for n in range(N)
+    ]
+    dataset = load(lines(tmp_path / "a.jsonl", rows))
+    assert int(dataset.usable.sum()) == N - 4
+    assert any("different prompts" in sentence for sentence in dataset.lost)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [{"prompt": "Q", "completions": ["one", "two"], "labels": [True, False]}] * N,
+            "steps of one answer",
+        ),
+        (
+            [{"prompt": "Q", "response_1": "a", "response_2": "b", "label": n % 2} for n in range(N)],
+            "which of",
+        ),
+    ],
+    ids=["steps", "0 and 1 of 1 and 2"],
+)
+def test_a_comparison_that_may_mean_something_else_is_asked_about(
+    rows: list[dict[str, Any]], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=said):
+        load(lines(tmp_path / "a.jsonl", rows))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|system|>\nShort.</s>\n<|user|>\nHow far?</s>\n<|assistant|>\nFar.</s>\n",
+        "<｜begin▁of▁sentence｜><｜User｜>How far?<｜Assistant｜>Far.<｜end▁of▁sentence｜>",
+        "<|start_of_role|>user<|end_of_role|>How far?<|end_of_text|>\n"
+        "<|start_of_role|>assistant<|end_of_role|>Far.<|end_of_text|>\n",
+        "<|begin_of_text|><|header_start|>user<|header_end|>\n\nHow far?<|eot|>"
+        "<|header_start|>assistant<|header_end|>\n\nFar.<|eot|>",
+        "<human>: How far?\n<bot>: Far.",
+    ],
+    ids=["zephyr", "deepseek", "granite", "llama 4", "openchatkit"],
+)
+def test_texts_that_a_template_rendered_are_conversations(text: str, tmp_path: Path) -> None:
+    example = load(lines(tmp_path / "a.jsonl", [{"text": text}] * N)).head(1)[0]
+    said = [(one.role, one.content) for one in example.messages or ()]
+    assert said[-2:] == [("user", "How far?"), ("assistant", "Far.")]
+
+
+def test_a_missing_number_of_a_table_is_no_answer(tmp_path: Path) -> None:
+    table = pl.DataFrame({"question": [f"Q{n}" for n in range(N)], "answer": [1.5, float("nan")] * (N // 2)})
+    table.write_parquet(tmp_path / "a.parquet")
+    dataset = load(str(tmp_path / "a.parquet"))
+    assert int(dataset.usable.sum()) == N // 2
+
+
+def test_a_directory_that_lacks_a_numbered_part_is_refused(tmp_path: Path) -> None:
+    table = pl.DataFrame({"question": ["Q"] * N, "answer": ["A"] * N})
+    for number in (0, 2):
+        table.write_parquet(tmp_path / f"train-{number:05}-of-00003.parquet")
+    with pytest.raises(UserError, match="train-00001-of-00003"):
+        load(str(tmp_path))
+    assert load(str(tmp_path / "*.parquet")).rows == 2 * N, "they were named"
+    table.write_parquet(tmp_path / "train-00001-of-00003.parquet")
+    assert load(str(tmp_path)).rows == 3 * N

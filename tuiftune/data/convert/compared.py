@@ -6,6 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.convert.turns import items_of, role_of
+from tuiftune.data.detect import thumbs
+from tuiftune.data.detect.formats import ColumnsError
 from tuiftune.data.detect.names import (
     CHOSEN,
     CONTENT_KEYS,
@@ -49,7 +51,7 @@ _GRADES = (
 _TIES = "rows with two equally good answers are dropped"
 
 
-def compared(_: list[Row], first: Row) -> Rewriting | None:
+def compared(sample: list[Row], first: Row) -> Rewriting | None:
     """Two answers with scores, or with a word on which of them is better."""
     lowered = {name.lower(): name for name in first}
     if any(name in lowered for name in ("chosen", "rejected")):
@@ -66,9 +68,23 @@ def compared(_: list[Row], first: Row) -> Rewriting | None:
             ]
             scores = next(([str(name) for name in way] for way in ways if all(way)), [])
             winner = next((lowered[name] for name in _WINNERS if name in lowered), None)
+            if winner and not scores:
+                _refuse_unsure(sample, winner, marks, left, right)
             if scores or winner:
                 return _comparison(left, right, marks, scores, winner)
     return None
+
+
+def _refuse_unsure(sample: list[Row], winner: str, marks: list[str], one: str, two: str) -> None:
+    """ColumnsError where 0 and 1 tell which of the answers 1 and 2 is better: it may count them from 0, or
+    say whether the first one is.
+    """
+    said = {thumbs.plain(row[winner]) for row in sample if row.get(winner) is not None}
+    if marks == ["1", "2"] and said and said <= {"0", "1", "true", "false"} and len(said) > 1:
+        raise ColumnsError(
+            f'"{winner}" is {" or ".join(sorted(said))}: which of "{one}" and "{two}" it means is not clear',
+            remedy=f'write 1 or 2, or "{one}" or "{two}", into it; or name the columns chosen and rejected',
+        )
 
 
 def _comparison(one: str, two: str, marks: list[str], scores: list[str], winner: str | None) -> Rewriting:
@@ -134,11 +150,22 @@ def ranked(sample: list[Row], first: Row) -> Rewriting | None:
             if isinstance(first.get(lowered.get(word, "")), list)
         )
         beside = None if by else next(lists, None)
+        if key == "completions" and not by and beside and _only_booleans(sample, beside):
+            raise ColumnsError(
+                f'"{name}" with true or false in "{beside}" may be the steps of one answer, which cannot be '
+                "trained on (process supervision)",
+                remedy=f'if they are answers to choose from, name the column "answers" instead of "{name}"',
+            )
         if by or beside:
             found = _ranking(name, by, beside)
             if any(found[1](row, Counter()) for row in sample):
                 return found
     return None
+
+
+def _only_booleans(sample: list[Row], name: str) -> bool:
+    lists = [row[name] for row in sample if isinstance(row.get(name), list)]
+    return all(isinstance(value, bool) for values in lists for value in values)
 
 
 def _ranking(name: str, by: str | None, beside: str | None) -> Rewriting:

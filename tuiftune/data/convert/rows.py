@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuiftune.data.convert.content import answer_text
-from tuiftune.data.convert.sides import answers, as_turns, side, sides, taken_apart
+from tuiftune.data.convert.sides import answers, as_turns, of_one_prompt, side, sides, taken_apart
 from tuiftune.data.convert.spoken import asking, asks
 from tuiftune.data.convert.turns import Turns
 from tuiftune.data.detect import thumbs
@@ -63,6 +63,7 @@ class Converter:
         self.mended = 0
         self.turns = Turns(self.lost)
         self._aloud: Dialect | Literal[False] | None = None  # of prompts, once rows were seen
+        self._repeats = False  # both answers begin with their prompt, once rows were seen
         self._in_turns: bool | None = None  # prompt and completion hold turns, once rows were seen
 
     def frame(self, file: int, numbers: list[int], rows: list[Row]) -> pl.DataFrame:
@@ -130,7 +131,8 @@ class Converter:
             for index, value in enumerate(values):
                 if type(value) is str:
                     continue
-                if value is None:
+                if value is None or value != value:  # NaN, as tables write a missing number
+                    values[index] = None
                     if needed:
                         _add(faults, index, f"missing:{role}")
                     continue
@@ -296,6 +298,8 @@ class Converter:
         asked = self._asked(rows, faults, ("context", "prompt", "input")) if "prompt" in columns else None
         if asked and self._aloud is None:
             self._aloud = asking([text for text in asked[:SAMPLE] if text]) or False
+            begun = [_begins(row, columns, text) for row, text in zip(rows[:SAMPLE], asked, strict=False)]
+            self._repeats = sum(begun) > 0.9 * len(begun)
         systems = self._systems(rows, faults)
         for index, row in enumerate(rows):
             found: list[str] = []
@@ -312,10 +316,15 @@ class Converter:
                 own, asking_turns = self._asked_in(prompt)
                 system, messages = self.turns.both_systems(system, own), [*messages, *asking_turns]
             both: dict[str, list[Turn] | None] = {}
-            for role in ("chosen", "rejected"):
-                own, both[role] = side(self.turns, row.get(columns[role]), role, found, bare=not messages)
+            systems_of = []
+            for role, value in self._two(row, prompt).items():
+                own, both[role] = side(self.turns, value, role, found, bare=not messages)
+                systems_of.append(own)
                 system = system or own
             messages = taken_apart(messages, both)
+            if not of_one_prompt(both, systems_of):
+                found.append("type:turn")
+                self.lost["rows whose two answers follow different prompts are not trained on"] += 1
             if not messages:
                 found.append("missing:prompt")
             for fault in found:
@@ -329,6 +338,16 @@ class Converter:
                 made[name].append(None if not turns else "\n".join(turn["content"] for turn in turns))
                 made[f"{name}_turns"].append(None if single else turns)
         return made
+
+    def _two(self, row: Row, prompt: str | None) -> dict[str, Any]:
+        """The better and the worse answer, without the prompt in front of both where all rows repeat it."""
+        columns = self.recognition.columns
+        two = {role: row.get(columns[role]) for role in ("chosen", "rejected")}
+        if not self._repeats or prompt is None or not _begins(row, columns, prompt):
+            return two
+        self.lost["prompts repeated in front of both answers are dropped"] += 1
+        asked = len(prompt.strip())
+        return {role: str(value).strip()[asked:].lstrip() for role, value in two.items()}
 
     def _asked_in(self, prompt: str) -> tuple[str | None, list[Turn]]:
         """(system message, turns) of the prompt of two answers: itself, or the conversation in it."""
@@ -356,6 +375,14 @@ class Converter:
                 said = "without a label" if missing else "whose label is neither a thumb up nor a thumb down"
                 self.lost[f"rows {said} are not trained on"] += 1
         return made
+
+
+def _begins(row: Row, columns: Mapping[str, str], prompt: str | None) -> bool:
+    """Whether both answers are texts that begin with the prompt, and go on."""
+    asked = (prompt or "").strip()
+    two = [row.get(columns[role]) for role in ("chosen", "rejected")]
+    texts = [text.strip() for text in two if isinstance(text, str)]
+    return bool(asked) and len(texts) == 2 and all(text.startswith(asked) and text != asked for text in texts)
 
 
 def _add(faults: dict[int, str], index: int, fault: str) -> None:

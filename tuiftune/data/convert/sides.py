@@ -43,6 +43,9 @@ def taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> li
             common, sides["chosen"] = chosen[:at], chosen[at:] or None
         own = len(messages) >= len(common) and all(map(_alike, common, messages))
         return common if own or not messages else [*messages, *common]
+    whole = rejected and rejected[0]["role"] != "assistant" and len(rejected) > len(messages)
+    if whole and all(map(_alike, messages, rejected)):
+        sides["rejected"] = rejected[len(messages) :]
     ends = [side[-1] for side in (chosen, rejected) if side]
     if (
         len(messages) > 1
@@ -51,6 +54,12 @@ def taken_apart(messages: list[Turn], sides: dict[str, list[Turn] | None]) -> li
     ):
         return messages[:-1]  # the conversation was kept with one of its answers
     return messages
+
+
+def of_one_prompt(sides: dict[str, list[Turn] | None], systems: list[str | None]) -> bool:
+    """Whether two answers, once taken apart, follow the same conversation."""
+    asked = any(side and side[0]["role"] == "user" for side in sides.values())
+    return not asked and len({system for system in systems if system}) < 2
 
 
 def _alike(one: Turn, other: Turn) -> bool:
@@ -81,6 +90,10 @@ def side(
     if value is None:
         found.append(f"missing:{role}")
         return None, None
+    if isinstance(value, list) and value and not bare and all(isinstance(text, str) for text in value):
+        if len(value) > 1:  # answers to one question, not turns
+            reader.lost[f"all {role} answers except the first are dropped"] += len(value) - 1
+        value = value[0]
     if isinstance(value, str):
         held = structured(value)
         if turn_style([held]):

@@ -11,7 +11,10 @@ from tuiftune.data.detect.names import ROLE_NAMES
 if TYPE_CHECKING:
     from collections import Counter
 
-_ENDS = re.compile(r"(?:\s*(?:<\|endoftext\|>|<\|im_end\|>|<\|eot_id\|>|<\|end\|>|<end_of_turn>|</s>))+\s*\Z")
+_ENDS = re.compile(
+    r"(?:\s*(?:<\|endoftext\|>|<\|im_end\|>|<\|eot_id\|>|<\|end\|>|<end_of_turn>|</s>"
+    r"|<\|eot\|>|<\|end_of_text\|>|<｜end▁of▁sentence｜>|<\|im_sep\|>))+\s*\Z"
+)
 _ROLES = {"response": "assistant", "input": "user", "functionresponse": "tool", "model": "assistant"}
 
 
@@ -48,6 +51,21 @@ DIALECTS = (
     ),
     _dialect("<start_of_turn>user …", r"(?:^|\s*)(?:<bos>\s*)?<start_of_turn>(user|model)\s*\n"),
     _dialect("[INST] … [/INST]", r"\s*(?:<s>\s*)?(\[INST\]|\[/INST\])\s*"),
+    _dialect("<|user|> … <|assistant|>", r"(?:^|\s*)<\|(system|user|assistant|observation)\|>\s*"),
+    _dialect(
+        "<｜User｜>… <｜Assistant｜>", r"(?:^|\s*)(?:<｜begin▁of▁sentence｜>)?<｜(User|Assistant)｜>\s*"
+    ),
+    _dialect(
+        "<|header_start|>user …",
+        r"(?:^|\s*)(?:<\|begin_of_text\|>\s*)?<\|header_start\|>(system|user|assistant|ipython)"
+        r"<\|header_end\|>\s*",
+    ),
+    _dialect(
+        "<|start_of_role|>user …",
+        r"(?:^|\s*)<\|start_of_role\|>(system|user|assistant|tool)<\|end_of_role\|>\s*",
+    ),
+    _dialect("<human>: … <bot>:", r"(?:^|\s*)<(human|bot)>:\s*"),
+    _dialect("[|Human|] … [|AI|]", r"(?:^|\s*)\[\|(Human|AI)\|\]\s*", preamble=True),
     _dialect(
         "USER: … ASSISTANT:",
         r"(?:^|\n\s*)(SYSTEM|USER|ASSISTANT|FUNCTION RESPONSE|HUMAN|Human|User|Assistant|System|AI|Bot|GPT)"

@@ -36,6 +36,7 @@ NAMED_BINARIES = {
     b"\x80\x02": "a Python pickle",
     b"\x80\x04": "a Python pickle",
 }
+PACKED = ("a zip archive (or an office document)", "bzip2", "xz")
 BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -119,7 +120,8 @@ def encoding_of(head: bytes, path: Path) -> str:
             return name
     for magic, what in NAMED_BINARIES.items():
         if head.startswith(magic):
-            raise UserError(f"this is {what}, not text", place=f"{path}:1", remedy="name a data file")
+            remedy = "unpack it, or save the sheet as CSV" if what in PACKED else "name a data file"
+            raise UserError(f"this is {what}, not text", place=f"{path}:1", remedy=remedy)
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = max(1, len(head) // 2)
     if odd > 0.4 * half and even < 0.05 * half:

@@ -20,6 +20,7 @@ NOT_DATA = (  # what stands where a download was meant to
     ("<!doctype html", "a web page", "download the file itself, not the page that describes it"),
     ("<html", "a web page", "download the file itself, not the page that describes it"),
 )
+_PART = re.compile(r"(.+)-(\d{1,9})-of-(\d{1,9})(\..+)?")
 MOST_RECURSIONS = 2  # `**` in a pattern: each multiplies the time
 BUILTIN = "builtin:tickets"
 
@@ -132,7 +133,29 @@ def _in_directory(folder: Path, notes: list[str]) -> list[Path]:
         aside = ", ".join(str(path.relative_to(folder)) for path in chosen if path not in train)[:120]
         notes.append(f"not used for training because of their names: {aside}")
         chosen = train
+    _require_all_parts(chosen)
     return chosen
+
+
+def _require_all_parts(files: list[Path]) -> None:
+    """UserError where one numbered part of a table (train-00000-of-00003.parquet) is there, another not."""
+    parts: dict[tuple[Path, str, str, str], set[int]] = {}
+    for path in files:
+        if found := _PART.fullmatch(path.name):
+            stem, part, total, ending = found.groups("")
+            parts.setdefault((path.parent, stem, total, ending), set()).add(int(part))
+    for (parent, stem, total, ending), there in parts.items():
+        first = 0 if 0 in there or int(total) not in there else 1  # some count from 1
+        lacking = int(total) - len(there)
+        if lacking > 0:
+            number = next(at for at in range(first, first + len(there) + 1) if at not in there)
+            name = f"{stem}-{number:0{len(total)}}-of-{total}{ending}"
+            more = f" and {lacking - 1:,} more parts are" if lacking > 1 else " is"
+            raise UserError(
+                f"{name}{more} missing",
+                place=str(parent),
+                remedy="download it again, or name the files to train on one by one",
+            )
 
 
 def _left_over(path: Path) -> bool:
