@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from shapes import SHAPES, Shape, make_model, make_tokenizer
 
-from tuiftune.data.chat import as_loaded
+from tuiftune.data.chat import as_loaded, questions
 from tuiftune.data.chat.local import read_document, read_tokenizer
 from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.chat.words import remarks
@@ -19,6 +19,11 @@ from tuiftune.engine.evaluation import answers
 from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
 from tuiftune.engine.model.tokenizer import RowTokenizer
 from tuiftune.errors import UserError
+from tuiftune.evaluate.measured import measure
+from tuiftune.evaluate.scorers.accuracy import ACCURACY
+from tuiftune.evaluate.scorers.base import Pair
+from tuiftune.evaluate.scorers.exact_match import EXACT_MATCH
+from tuiftune.evaluate.scorers.normalized_match import NORMALIZED_MATCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,6 +207,41 @@ def test_a_byte_order_mark_of_a_template_opens_no_row(tmp_path: Path) -> None:
     template.write_text("\ufeff" + template.read_text("utf-8"), "utf-8")
     loaded = load_tokenizer(Base("m", str(tmp_path), None, None, remote_code=False))
     assert loaded.chat_template == SHAPES["chatml"].template
+
+
+@pytest.mark.parametrize("name", ["chatml", "llama2", "vicuna"])
+def test_accents_encoded_otherwise_than_the_tokenizer_writes_them_still_match(name: str) -> None:
+    """Qwen's tokenizers compose letters and accents; texts of macOS, Vietnamese and Korean may not."""
+    from tokenizers import normalizers
+
+    tokenizer = make_tokenizer(SHAPES[name])
+    before = tokenizer.backend_tokenizer.normalizer
+    steps = [normalizers.NFC(), *([before] if before else [])]
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
+    made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
+    for answer in ("Cafe\u0301 crème", "Vie\u0323\u0302t Nam", "\u1112\u1161\u11ab"):
+        (row,) = made.rows([Example((Message("user", "Where?"), Message("assistant", answer)), row=1)])
+        written = made.answer(row.ids[row.mask.index(1) :]).answer
+        assert written.strip() != answer
+        assert matches(written, answer)
+        for scorer in (EXACT_MATCH, NORMALIZED_MATCH, ACCURACY):
+            assert measure(scorer, "", [Pair(written, answer)] * 2).value == 1, scorer.key
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_characters_that_a_tokenizer_changes_are_told(lossy: bool) -> None:
+    from tokenizers import normalizers
+
+    asked = examples("plain")
+    for name, shape in SHAPES.items():
+        tokenizer = make_tokenizer(shape)
+        if lossy:
+            before = tokenizer.backend_tokenizer.normalizer
+            steps = [normalizers.Lowercase(), *([before] if before else [])]
+            tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
+        made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
+        told = [faults for _, faults in questions.judged(made, asked)]
+        assert all(("text-changed" in faults) == lossy for faults in told), name
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuiftune import metrics
 from tuiftune.errors import UserError
 from tuiftune.evaluate import scorers
+from tuiftune.evaluate.scorers.base import composed_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,8 @@ class BestBy:
         """Return its value, from an evaluation's measures or answers; None where they do not give one."""
         if self.scorer is None:
             return told.get(self.key)
-        parts = [part for part in self.scorer.parts(answers, self.argument) if part is not None]
+        scored = self.scorer.parts(composed_pairs(answers), self.argument)
+        parts = [part for part in scored if part is not None]
         if not parts:
             return None
         sums = [math.fsum(column) for column in zip(*parts, strict=True)]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.data.chat.reasoning import without
+from tuiftune.data.chat.reasoning import composed, without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Labels:
 
 def as_label(text: str) -> str:
     """Return a label as it is compared: without case, surrounding punctuation and extra white space."""
-    return " ".join(without(text).casefold().split()).strip(" .,:;!\"'`*")
+    return " ".join(composed(without(text)).casefold().split()).strip(" .,:;!\"'`*")
 
 
 def of(pairs: Sequence[Pair]) -> Labels:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate import extras
+from tuiftune.evaluate.scorers.base import composed_pairs
 from tuiftune.evaluate.statistics import Z_95, mcnemar, newcombe, wilson
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Difference:
 
 def measure(scorer: Scorer, argument: str, pairs: Sequence[Pair]) -> Measured:
     """Score answers. UserError from a custom metric that fails."""
-    parts = tuple(scorer.parts(pairs, argument))
+    parts = tuple(scorer.parts(composed_pairs(pairs), argument))
     there = [part for part in parts if part is not None]
     if not there:
         return Measured(scorer, argument, parts, None, None, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from unicodedata import normalize
 
 TAGS = (
     ("<think>", "</think>"),
@@ -67,6 +68,13 @@ def without(text: str) -> str:
     return text
 
 
+def composed(text: str) -> str:
+    """A text with each letter and its accents as one character (NFC). Qwen's tokenizers and others write no
+    other form, whichever the data has: both are the same text (Unicode Standard Annex 15).
+    """
+    return normalize("NFC", text)
+
+
 def matches(answer: str, reference: str) -> bool:
-    """Equal but for white space, and for the reasoning before a reference."""
-    return answer.split() == without(reference).split()
+    """Equal but for white space, for how accents are encoded, and for the reasoning before a reference."""
+    return composed(answer).split() == composed(without(reference)).split()

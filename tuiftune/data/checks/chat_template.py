@@ -114,6 +114,14 @@ FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
         "be trained as if nobody had said it.",
         "write such messages as user messages, or use a model whose template has their role",
     ),
+    (
+        "text-changed",
+        "Characters that the tokenizer cannot write",
+        "warning",
+        "Its tokens stand for other characters than the row has (unknown ones left out, accents or capitals "
+        "removed): the model learns those, and such an answer never matches exactly.",
+        "use a model whose tokenizer knows these characters, or write the rows as it does",
+    ),
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tuiftune.data.chat.reasoning import composed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -30,6 +32,11 @@ class Pair(NamedTuple):
     row: int = 0
     nats: float | None = None
     tokens: int = 0
+
+
+def composed_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs as every scorer compares them: accents encoded alike on both sides."""
+    return [pair._replace(answer=composed(pair.answer), reference=composed(pair.reference)) for pair in pairs]
 
 
 @dataclass(frozen=True, slots=True)
