@@ -17,6 +17,7 @@ from tuiftune.cli.plain.walk import WHY
 from tuiftune.preset import file
 from tuiftune.tui.navigation import screen_class
 from tuiftune.tui.wizard.step_screen import WizardStep
+from tuiftune.wizard.draft import Draft
 from tuiftune.wizard.steps import STEPS
 
 
@@ -143,6 +144,39 @@ def test_faults_are_told_and_asked_again_and_the_preset_is_saved(place: Path) ->
     assert (preset.name, preset.data.train, preset.training.epochs) == ("sums", "sums.jsonl", 1)
     assert preset.data.format == "prompt-completion"
     assert preset.data.columns == {"prompt": "frage", "completion": "antwort"}
+
+
+class Enter:
+    """Answers every question with its default."""
+
+    def choose(self, question: str, choices: object, default: str, *, why: str) -> str:
+        return default
+
+    def text(self, question: str, default: str, *, why: str) -> str:
+        return default
+
+    def yes(self, question: str, default: bool, *, why: str) -> bool:
+        return default
+
+
+@pytest.mark.parametrize("grade", ["rating", "farbe"])
+def test_rows_that_something_speaks_against_are_not_read_by_pressing_enter(
+    grade: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"frage": f"how much is {n} + 1?", "antwort": f"it is {n + 1} then", grade: n % 5} for n in range(40)
+    ]
+    if grade == "rating":
+        rows = [{"prompt": row["frage"], "completion": row["antwort"], grade: row[grade]} for row in rows]
+    Path("graded.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    draft = Draft(data=("graded.jsonl",), model="builtin:tiny")
+    read = Plain(draft, None, Enter())._readable(draft)
+    if grade == "rating":
+        assert read is None
+        assert "drop the rows whose answers are" in " ".join(capsys.readouterr().err.split()).lower()
+    else:
+        assert read is not None
+        assert read.columns == {"prompt": "frage", "completion": "antwort"}
 
 
 @pytest.mark.parametrize("lines", [0, 1, 2, 3, 4])

@@ -33,8 +33,9 @@ WHY = (
 )
 
 
-def mapped(asks: Prompts, draft: Draft) -> Draft | None:
+def mapped(asks: Prompts, draft: Draft, *, offered: bool) -> Draft | None:
     """Ask what the rows are and which column has which role, until the first rows can be read like that.
+    Where that isn't `offered`, because something speaks against these rows, other data is the default.
 
     Returns the draft with format and columns, or None for other data. Raises UserError without any row.
     """
@@ -44,7 +45,9 @@ def mapped(asks: Prompts, draft: Draft) -> Draft | None:
     for column in first.columns:
         example = f", such as {printable(column.example)[:60]}" if column.example else ""
         say(f"  column {printable(column.name)}: {column.kind}{example}")
-    chosen = "classification" if _guessed("classification", first) else "prompt-completion"
+    chosen = OTHER if not offered else "prompt-completion"
+    if offered and _guessed("classification", first):
+        chosen = "classification"
     while True:
         options = [*(Choice(key, says) for key, says in ROWS.items()), Choice(OTHER, "use other data")]
         chosen = asks.choose("What is in a row?", options, chosen, why=WHY)

@@ -43,13 +43,13 @@ class Data(Walk):
         Raises UserError for data that nothing can be trained on.
         """
         from tuiftune.cli.plain.columns import mapped
-        from tuiftune.data.detect.formats import ColumnsError
+        from tuiftune.data.detect.formats import ColumnsError, UndetectedError
 
         try:
             return self._whole(draft)
         except ColumnsError as error:
-            say(f"  {error.place}: {error.message}")
-            found = mapped(self._asks, draft)
+            say(f"  {error}")
+            found = mapped(self._asks, draft, offered=isinstance(error, UndetectedError))
             return None if found is None else self._whole(found)
 
     def _whole(self, draft: Draft) -> Draft:

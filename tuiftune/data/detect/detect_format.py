@@ -17,7 +17,15 @@ from tuiftune.data.detect.format_detectors import (
     refuse_printed,
     text_rows,
 )
-from tuiftune.data.detect.formats import FORMATS, NEEDED, ROLES_OF, SAMPLE, ColumnsError, Recognition
+from tuiftune.data.detect.formats import (
+    FORMATS,
+    NEEDED,
+    ROLES_OF,
+    SAMPLE,
+    ColumnsError,
+    Recognition,
+    UndetectedError,
+)
 from tuiftune.data.read.json_rows import MOST_COLUMNS, too_wide
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
@@ -92,7 +100,7 @@ def recognise(
             return found
     roles = classified_by_values(sample, known)
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
-    raise ColumnsError(
+    raise UndetectedError(
         "the format was not detected",
         place=place,
         remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "

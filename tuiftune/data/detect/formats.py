@@ -46,6 +46,10 @@ class ColumnsError(UserError):
     """Another column mapping or format can fix it."""
 
 
+class UndetectedError(ColumnsError):
+    """No format is known for these columns: nothing speaks against one that is chosen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recognition:
     """`columns` maps a role (prompt, completion, messages …) to the column that plays it."""

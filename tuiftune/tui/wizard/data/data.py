@@ -230,7 +230,8 @@ class DataStep(WizardStep):
         except AbandonedError:
             return
         except ColumnsError as error:
-            self.post_message(Unreadable(about, f"{error} Ctrl+S shows the columns."))
+            says = str(error).removesuffix(".")
+            self.post_message(Unreadable(about, f"{says}; or press Ctrl+S to choose format and columns."))
         except MalformedError as error:
             says = with_fix(
                 f"{error.place}: {error.message}",
