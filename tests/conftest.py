@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -47,4 +48,22 @@ def bucket() -> Iterator[str]:
         s3fs.S3FileSystem.clear_instance_cache()  # of the store of an earlier test
         s3fs.S3FileSystem(anon=False).makedirs("runs", exist_ok=True)  # moto keeps what an earlier test made
         yield "s3://runs/all"
+    store.stop()
+
+
+@pytest.fixture
+def google_bucket() -> Iterator[str]:
+    """A bucket of Google's kind of object store, on this machine."""
+    emulator = pytest.importorskip("gcp_storage_emulator.server", reason="gcp-storage-emulator not installed")
+    gcsfs = pytest.importorskip("gcsfs", reason="gcsfs is not installed: uv sync --extra gs")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="runs")
+    store.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # which asks for an account
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        yield "gs://runs/all"
     store.stop()

@@ -134,3 +134,39 @@ def test_memory_that_one_of_them_lacks_halves_both(engine: Engine, make_run: Cal
     assert job.wait(240) == 0
     assert [event["code"] for event in tiny.events(broken, "warning")] == ["micro_batch_halved"]
     assert losses(broken) == pytest.approx(losses(whole), rel=1e-4)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"training__max_grad_norm": 0.05},
+        {"training__activation_checkpointing": True, "training__optimizer": "adamw_torch"},
+    ],
+)
+def test_other_settings_are_the_run_of_one(
+    more: dict[str, Any], engine: Engine, make_run: Callable[..., Path]
+) -> None:
+    alone, divided = make_run(**{**ALONE, **more}), make_run(**{**PAIR, **more})
+    assert engine.run("train", alone) == (0, "")
+    assert engine.run("train", divided) == (0, "")
+    assert losses(divided) == pytest.approx(losses(alone), rel=1e-5)
+
+
+@pytest.mark.timeout(400)
+def test_a_rate_changed_on_resuming_counts_as_for_one(engine: Engine, make_run: Callable[..., Path]) -> None:
+    """What remains of the run is trained at it, from the states that were divided."""
+    rates = {}
+    for settings in (ALONE, PAIR):
+        run = make_run(**{**settings, "run__save_every": 2, "training__max_steps": 8})
+        job = engine.start("train", run)
+        job.wait_for_step(run, 1)
+        control.request_stop(RunDir.open(run), "a test")
+        assert job.wait() == 4
+        control.clear(RunDir.open(run))
+        change(RunDir.open(run), ["training.learning_rate=0.0001", "training.schedule=constant"])
+        assert engine.run("train", run, "--resume") == (0, "")
+        rates[settings["training__micro_batch"]] = {
+            event["step"]: event["lr"] for event in tiny.events(run, "step")
+        }
+    assert rates[2][8] == rates[4][8] == 0.0001

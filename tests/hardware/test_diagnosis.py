@@ -14,6 +14,7 @@ import pytest
 from tuiftune.hardware.detect import detect
 from tuiftune.hardware.diagnosis import Finding, diagnose, stands
 from tuiftune.hardware.libraries import (
+    EXTRAS,
     FLOORS,
     Library,
     TorchBuild,
@@ -151,6 +152,17 @@ def test_the_floors_are_those_of_the_package() -> None:
         if (match := re.match(r"([A-Za-z0-9_-]+)>=([0-9.]+)", requirement))
     )
     assert {name: declared.get(name) for name, *_ in FLOORS} == {name: floor for name, floor, *_ in FLOORS}
+    for name, floor, _ in EXTRAS:
+        assert project["optional-dependencies"][name] == [f"{name}>={floor}"]
+
+
+def test_a_library_of_an_extra_is_told_of_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"deepspeed": "0.18.2"}
+    monkeypatch.setattr("tuiftune.hardware.libraries._version", there.get)
+    (found,) = [library for library in read_libraries() if library.name == "deepspeed"]
+    assert (found.sound, found.essential) == (False, False), "older than its floor"
+    there.clear()
+    assert "deepspeed" not in [library.name for library in read_libraries()]
 
 
 def test_no_permission_to_write_runs(machine: Machine, tmp_path: Path) -> None:

@@ -195,10 +195,15 @@ def test_one_that_waits_comes_after_the_other_and_adds_what_is_missing(
 
 
 @pytest.mark.long
-def test_an_object_store_takes_a_run_and_gives_it_back(run: RunDir, tmp_path: Path, bucket: str) -> None:
+@pytest.mark.parametrize("store", ["bucket", "google_bucket"])
+def test_an_object_store_takes_a_run_and_gives_it_back(
+    store: str, run: RunDir, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    bucket = request.getfixturevalue(store)
     place.check(bucket)
-    with pytest.raises(UserError, match="cannot be written to"):
-        place.check("s3://nobodys-bucket/all")
+    protocol = bucket.partition(":")[0]
+    with pytest.raises(UserError, match=r"cannot be written to: there is no such bucket"):
+        place.check(f"{protocol}://nobodys-bucket/all")
     for step in (2, 4):
         saved(run, step)
     copies.copy(run, bucket)

@@ -35,13 +35,15 @@ FLOORS: tuple[tuple[str, str, str, bool], ...] = (
     ("tokenizers", "0.22", "tokens", True),
     ("bitsandbytes", "0.50", "QLoRA and 8-bit optimizers", False),
 )
+# Those of an extra: nobody who doesn't use them is told to install them.
+EXTRAS: tuple[tuple[str, str, str], ...] = (("deepspeed", "0.19", "hardware.parallel: zero2"),)
 
 
 def read_libraries() -> tuple[Library, ...]:
     """Return every library that the engine uses, as installed in this environment."""
-    return tuple(
-        Library(name, floor, _version(name), use, essential) for name, floor, use, essential in FLOORS
-    )
+    own = [Library(name, floor, _version(name), use, essential) for name, floor, use, essential in FLOORS]
+    more = [Library(name, floor, _version(name), use, essential=False) for name, floor, use in EXTRAS]
+    return (*own, *(library for library in more if library.version is not None))
 
 
 def release(version: str) -> tuple[int, ...]:

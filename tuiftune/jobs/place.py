@@ -90,6 +90,12 @@ def check(url: str | None, place: str = PRESET_KEY) -> None:
         there.remove(PROBE)
     except UserError:
         raise
+    except FileNotFoundError as fault:  # whose words are a URL, or the name again
+        raise UserError(
+            f"{shown(url)} cannot be written to: there is no such bucket or repository",
+            place=place,
+            remedy="check the name, or make it first",
+        ) from fault
     except Exception as fault:  # a file system's library may raise anything
         raise UserError(
             f"{shown(url)} cannot be written to: {companion.line_of(fault)}",
