@@ -58,14 +58,14 @@ def remarks(tokenizer: RowTokenizer) -> list[Remark]:
         )
     if ending.extra:
         opens = tokenizer.opens_reasoning
-        block = " after an empty thinking block, unless they contain reasoning" if opens else ""
+        block = " and an empty thinking block, unless it contains reasoning" if opens else ""
         found.append(
             Remark(
                 "prompt_differs",
                 "Training and inference prompts differ",
                 f"the inference prompt ends with {ending.extra!r}, which the chat template omits when "
-                f"it renders an answer; the last answer of a row is trained after the prompt that inference "
-                f"sends{block}; earlier answers as the template renders them",
+                "it renders an answer; the last answer of a row is trained after the inference prompt"
+                f"{block}, earlier answers as the template renders them",
                 "give the rows their reasoning as <think>…</think>, if the model should keep reasoning"
                 if opens
                 else "",
