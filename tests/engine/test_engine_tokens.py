@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tiny
 
+from tuiftune.data.chat.prompts import prompts
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.model.tokenizer import RowTokenizer
+from tuiftune.engine.stages.rewarded import wanted
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -151,6 +153,13 @@ def test_raw_text_is_learnt_whole_and_ends() -> None:
     (row,) = made.rows([Example(text="The door is red.")])
     assert all(row.mask)
     assert row.ids[-1] == made.tokenizer.eos_token_id
+
+
+def test_rewards_compare_with_a_reference_without_its_reasoning() -> None:
+    """As with what was written: an exact match was out of reach for every row that reasons first."""
+    answer = Message("assistant", "<think>\nIt glows.\n</think>\n\nIt is red.")
+    (prompt,) = prompts(tokenizer(UNMARKED), [Example((Message("user", "What colour?"), answer))])
+    assert wanted(prompt.parts[2]) == "\n\nIt is red."
 
 
 def test_rows_keep_their_order() -> None:

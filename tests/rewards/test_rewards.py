@@ -38,6 +38,7 @@ def said(*specs: dict[str, Any]) -> str:
     [
         (1, "It is\n red. ", {"reward": "exact_match", "reference": "It is red."}),
         (0, "It is red", {"reward": "exact_match", "reference": "It is red."}),
+        (1, "Café", {"reward": "exact_match", "reference": "Cafe\u0301"}),
         (1, "so 1,012 + 1 = 1,013.0", {"reward": "numeric_match", "reference": "#### 1013"}),
         (0, "no number", {"reward": "numeric_match", "reference": "#### 1013"}),
         (1, "about 1012.95", {"reward": "numeric_match", "reference": "1013", "tolerance": 0.1}),

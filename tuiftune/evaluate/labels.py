@@ -68,8 +68,11 @@ class Labels:
 
 
 def as_label(text: str) -> str:
-    """Return a label as it is compared: without case, surrounding punctuation and extra white space."""
-    return " ".join(composed(without(text)).casefold().split()).strip(" .,:;!\"'`*")
+    """Return a label as it is compared: without case, surrounding punctuation and extra white space. Labels of
+    punctuation alone are compared as they are.
+    """
+    label = " ".join(composed(without(text)).casefold().split())
+    return label.strip(" .,:;!\"'`*") or label
 
 
 def of(pairs: Sequence[Pair]) -> Labels:

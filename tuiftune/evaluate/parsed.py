@@ -10,19 +10,20 @@ from tuiftune import documents
 
 MARKED = re.compile(r"####\s*([-+]?[\d.,]+)")  # how GSM8K writes its result
 NUMBER = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
+MINUS = "\u2212"  # the sign of typesetters, which models write too
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 
 
 def plain_number(text: str) -> str:
-    """Return a number without thousands separators, sign + and trailing zeros."""
-    number = text.replace(",", "").lstrip("+").rstrip(".")
+    """Return a number without thousands separators, sign + and trailing zeros, with a digit before a point."""
+    number = re.sub(r"^(-?)\.", r"\g<1>0.", text.replace(",", "").lstrip("+").rstrip("."))
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def marked_number(text: str) -> str | None:
     """Return the last `#### number`; None if there is none."""
-    found = MARKED.findall(text)
+    found = MARKED.findall(text.replace(MINUS, "-"))
     return plain_number(found[-1]) if found else None
 
 
@@ -31,7 +32,7 @@ def final_number(text: str) -> str | None:
     marked = marked_number(text)
     if marked is not None:
         return marked
-    found = NUMBER.findall(text)
+    found = NUMBER.findall(text.replace(MINUS, "-"))
     return plain_number(found[-1]) if found else None
 
 
@@ -67,13 +68,20 @@ def fields(value: Any, path: str = "") -> dict[str, Any]:
     """Return every value of a JSON document that is no container, by its path. Empty containers count."""
     if isinstance(value, dict) and value:
         return {
-            key: leaf for name, item in value.items() for key, leaf in fields(item, f"{path}.{name}").items()
+            key: leaf
+            for name, item in value.items()
+            for key, leaf in fields(item, f"{path}.{json.dumps(name)}").items()
         }
     if isinstance(value, list) and value:
         return {
             key: leaf for at, item in enumerate(value) for key, leaf in fields(item, f"{path}[{at}]").items()
         }
     return {path: value}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two JSON values that are no containers are the same; true is not 1."""
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
 
 
 def tool_calls(text: str) -> list[str] | None:
@@ -96,8 +104,11 @@ def _call(value: Any) -> str | None:
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return None
     given = value.get("arguments", value.get("parameters"))
-    if isinstance(given, str):
-        given = whole_json(given) if given.strip() else {}
-    if not isinstance(given, dict):
+    if isinstance(given, str):  # of a tool that takes text, any text
+        parsed = whole_json(given) if given.strip() else {}
+        given = given.strip() if parsed is None else parsed
+    elif given is None:
+        given = {}
+    if not isinstance(given, dict | str):
         return None
     return json.dumps([value["name"], given], sort_keys=True)

@@ -31,7 +31,7 @@ def _make(given: Mapping[str, Any], place: str) -> Score:
 
 def last_number(text: str) -> float | None:
     """The last number in a text, without thousands separators; None if there is none."""
-    found = NUMBER.findall(text)
+    found = NUMBER.findall(text.replace("\u2212", "-"))  # the sign of typesetters, which models write too
     return float(found[-1].replace(",", "")) if found else None
 
 

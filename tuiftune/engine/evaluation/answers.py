@@ -193,8 +193,4 @@ def final_numbers_match(answer: str, reference: str) -> bool | None:
 
 def final_number(text: str) -> str | None:
     """The last `#### number`, without thousands separators and trailing zeros; None where there is none."""
-    found = FINAL_NUMBER.findall(text)
-    if not found:
-        return None
-    number = str(found[-1]).replace(",", "").rstrip(".")
-    return number.rstrip("0").rstrip(".") if "." in number else number
+    return marked_number(text)

@@ -8,6 +8,7 @@ import torch
 from trl import GRPOTrainer, RLOOTrainer
 
 from tuiftune import rewards
+from tuiftune.data.chat.reasoning import without
 from tuiftune.engine.evaluation import answers
 from tuiftune.engine.stages.reward_model import loaded
 from tuiftune.engine.stages.sampled import COUNTERS, Sampled, check_reach
@@ -66,7 +67,7 @@ class Rewarded(Sampled):
         held_out = self.eval_dataset.select(range(min(len(self.eval_dataset), self._rows_evaluated)))
         rows = [held_out[place] for place in range(self.group.rank, len(held_out), self.group.size)]
         questions = [
-            Question(_text(row["text"]), row["prompt_ids"], _text(row["reference"]), 0) for row in rows
+            Question(_text(row["text"]), row["prompt_ids"], wanted(row["reference"]), 0) for row in rows
         ]
         written = answers.generate(
             self.model,
@@ -100,13 +101,11 @@ class Rewarded(Sampled):
                 Asked(
                     _text(prompt),
                     self.run_tokenizer.answer(ids).answer,
-                    _text(wanted),
+                    wanted(right),
                     len(ids),
                     (*given, *ids),
                 )
-                for prompt, given, ids, wanted in zip(
-                    text, prompt_ids, completion_ids, reference, strict=True
-                )
+                for prompt, given, ids, right in zip(text, prompt_ids, completion_ids, reference, strict=True)
             ]
             return made.score(asked)
 
@@ -120,6 +119,11 @@ class GroupTrainer(Rewarded, GRPOTrainer):
 
 class LeaveOneOutTrainer(Rewarded, RLOOTrainer):
     """TRL's REINFORCE leave-one-out."""
+
+
+def wanted(reference: Any) -> str:
+    """A row's reference answer as rewards compare it: without its reasoning, as they get what was written."""
+    return without(_text(reference))
 
 
 def _names(made: tuple[Made, ...]) -> list[str]:

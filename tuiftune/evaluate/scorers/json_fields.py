@@ -15,8 +15,8 @@ def score(pair: Pair) -> float | None:
     if given is None:
         return 0.0
     first, second = parsed.fields(wanted), parsed.fields(given)
-    same = sum(key in second and second[key] == value for key, value in first.items())
-    return float(same / len(first.keys() | second.keys()))
+    equal = sum(key in second and parsed.same(second[key], value) for key, value in first.items())
+    return float(equal / len(first.keys() | second.keys()))
 
 
 JSON_FIELDS = Scorer(
