@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tuiftune.errors import UserError
 from tuiftune.evaluate import labels, measured, scorers
+from tuiftune.evaluate.overlap import Words
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.task import KINDS, task_of
 
@@ -51,10 +53,36 @@ def value(key: str, *pairs: tuple[str, str], argument: str = "") -> float | None
         ("chrf", "the same words", "the same words", 100),
         ("bleu", "the very same six words here", "the very same six words here", 100),
         ("length", "three words here", "", 3),
+        ("rougeL", "как дела сегодня", "как дела сегодня", 1),
+        ("rougeL", "今日はいい天気", "今日はいい天気", 1),
+        ("rougeL", "안녕 세상", "안녕 친구", 0.5),
+        ("rougeL", "Straße frei", "Strabe frei", 0.5),
+        ("rougeL", "हिन्दी में", "हिन्दी में", 1),
+        ("bleu", "今日はいい天気", "今日はいい天気", 100),
+        ("bleu", "12", "12", 100),
+        ("accuracy", ".", ",", 0),
+        ("accuracy", ".", ".", 1),
+        ("normalized_match", "", "A", 0),
+        ("normalized_match", "-", "+", 0),
+        ("number_match", "it is .5", "0.5", 1),
+        ("number_match", "it is \u22125", "5", 0),
+        ("number_match", "it is \u22125", "-5", 1),
+        ("json_fields", '{"a": true}', '{"a": 1}', 0),
+        ("json_fields", '{"a.b": 1}', '{"a": {"b": 1}}', 0),
+        ("json_fields", '{"a": 2}', '<think>{"a": 1}?</think>{"a": 2}', 1),
+        ("tool_call", '{"name": "go", "arguments": {}}', '{"name": "go", "arguments": null}', 1),
+        ("tool_call", '{"name": "run", "arguments": "ls -l"}', '{"name": "run", "arguments": "ls -l"}', 1),
+        ("tool_call", '{"name": "run", "arguments": "ls"}', '{"name": "run", "arguments": "ls -l"}', 0),
     ],
 )
 def test_a_row_with_a_known_score(key: str, answer: str, reference: str, wanted: float) -> None:
     assert value(key, (answer, reference)) == pytest.approx(wanted)
+
+
+def test_english_words_are_those_of_the_original_rouge() -> None:
+    original = import_module("rouge_score.tokenizers").DefaultTokenizer(use_stemmer=True)
+    text = "The runners' 3 quickly-moving cats, e.g. (Tom_A), were RUNNING at 10:30; U.S.A. isn't it? ponies"
+    assert Words().tokenize(text) == original.tokenize(text)
 
 
 def test_a_row_without_a_number_or_call_is_not_scored() -> None:

@@ -68,8 +68,8 @@ class Labels:
 
 
 def as_label(text: str) -> str:
-    """Return a label as it is compared: without case, surrounding punctuation and extra white space. Labels of
-    punctuation alone are compared as they are.
+    """Return a label as it is compared: without case, surrounding punctuation and extra white space. One of
+    punctuation alone stays.
     """
     label = " ".join(composed(without(text)).casefold().split())
     return label.strip(" .,:;!\"'`*") or label

@@ -16,7 +16,7 @@ _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 
 
 def plain_number(text: str) -> str:
-    """Return a number without thousands separators, sign + and trailing zeros, with a digit before a point."""
+    """Return a number without thousands separators, sign + and trailing zeros, with a 0 before a point."""
     number = re.sub(r"^(-?)\.", r"\g<1>0.", text.replace(",", "").lstrip("+").rstrip("."))
     return number.rstrip("0").rstrip(".") if "." in number else number
 

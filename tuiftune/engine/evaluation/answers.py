@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.contender import Question
+from tuiftune.evaluate.parsed import marked_number
 from tuiftune.models import kinds
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ GREEDY: dict[str, Any] = {
         )
     ),
 }
-FINAL_NUMBER = re.compile(r"####\s*(-?[\d.,]+)")  # how GSM8K writes its result
 
 
 def questions(examples: Sequence[Example], tokenizer: RowTokenizer, rows: int) -> list[Question]:

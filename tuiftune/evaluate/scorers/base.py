@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tuiftune.data.chat.reasoning import composed
+from tuiftune.data.chat.reasoning import composed, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +35,13 @@ class Pair(NamedTuple):
 
 
 def composed_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs as every scorer compares them: accents encoded alike on both sides."""
-    return [pair._replace(answer=composed(pair.answer), reference=composed(pair.reference)) for pair in pairs]
+    """The pairs as every scorer compares them: references without their reasoning, as answers are, and
+    accents encoded alike on both sides.
+    """
+    return [
+        pair._replace(answer=composed(pair.answer), reference=composed(without(pair.reference)))
+        for pair in pairs
+    ]
 
 
 @dataclass(frozen=True, slots=True)

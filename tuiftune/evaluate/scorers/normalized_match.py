@@ -14,7 +14,8 @@ _MARKS = str.maketrans("", "", string.punctuation)
 
 def normalized(text: str) -> str:
     """Return a text as SQuAD compares answers: lower case, no punctuation, no articles, single spaces."""
-    return " ".join(_ARTICLES.sub(" ", text.casefold().translate(_MARKS)).split())
+    plain = " ".join(_ARTICLES.sub(" ", text.casefold().translate(_MARKS)).split())
+    return plain or " ".join(text.casefold().split())  # "A" of four choices, or a sign, is no article or mark
 
 
 def score(pair: Pair) -> float:
