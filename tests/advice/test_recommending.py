@@ -8,12 +8,13 @@ import pytest
 
 from tuiftune import sources
 from tuiftune.advice.suggest import LADDER, RAW_LADDER, suggest
+from tuiftune.data.checks.enough import WANTED
 from tuiftune.data.facts import DataFacts
 from tuiftune.hardware.machine import Gpu, Host, Machine, Session
 from tuiftune.models import catalogue
 from tuiftune.models.resolve import BUILTIN, resolve
 from tuiftune.wizard.draft import Draft
-from tuiftune.wizard.recommend import recommend
+from tuiftune.wizard.recommend import SIZES, recommend
 from tuiftune.wizard.settings import settings_of, stepped
 
 GIB = 1 << 30
@@ -252,3 +253,7 @@ def test_other_stages_for_the_same_rows_are_a_step_away() -> None:
     assert draft.preset().method.stage == "reward"
     assert "method.beta" not in {setting.key for setting in settings_of(draft)}
     assert "method.stage" not in {setting.key for setting in settings_of(Draft(model="builtin:tiny"))}
+
+
+def test_the_rows_that_classification_needs_are_the_same_wherever_they_are_told() -> None:
+    assert SIZES["classify"][:2] == WANTED["classification"]

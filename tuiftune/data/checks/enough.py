@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # (useful minimum, recommended) rows. LIMA: 1,000 curated rows for style and format; the rest is
 # practitioners'.
 WANTED = {
-    "classification": (500, 1000),
+    "classification": (500, 2000),
     "instruction": (100, 1000),
     "prompt-completion": (100, 1000),
     "chat": (100, 1000),
