@@ -252,3 +252,12 @@ def test_a_directory_that_lacks_a_numbered_part_is_refused(tmp_path: Path) -> No
     assert load(str(tmp_path / "*.parquet")).rows == 2 * N, "they were named"
     table.write_parquet(tmp_path / "train-00001-of-00003.parquet")
     assert load(str(tmp_path)).rows == 3 * N
+
+
+def test_reasoning_that_is_never_closed_is_told(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Q{n}", "answer": "<think>\nFirst" if n < 4 else f"<think>\nFirst\n</think>\n\nA{n}"}
+        for n in range(N)
+    ]
+    checks = {check.check: check for check in inspect(load(lines(tmp_path / "a.jsonl", rows))).checks}
+    assert checks["unfinished-answers"].count == 4

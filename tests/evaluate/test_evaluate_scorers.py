@@ -53,6 +53,8 @@ def value(key: str, *pairs: tuple[str, str], argument: str = "") -> float | None
         ("chrf", "the same words", "the same words", 100),
         ("bleu", "the very same six words here", "the very same six words here", 100),
         ("length", "three words here", "", 3),
+        ("json_fields", '{"a": NaN}', '{"a": NaN}', 1),
+        ("json_valid", '{"a": NaN}', "", 0),
         ("rougeL", "как дела сегодня", "как дела сегодня", 1),
         ("rougeL", "今日はいい天気", "今日はいい天気", 1),
         ("rougeL", "안녕 세상", "안녕 친구", 0.5),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -81,6 +82,8 @@ def fields(value: Any, path: str = "") -> dict[str, Any]:
 
 def same(one: Any, other: Any) -> bool:
     """Return whether two JSON values that are no containers are the same; true is not 1."""
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
     return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
 
 

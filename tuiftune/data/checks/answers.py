@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from tuiftune.data.chat.reasoning import TAGS
 from tuiftune.data.checks.check import Check
 from tuiftune.data.excerpt import excerpt
 from tuiftune.figures import plural
@@ -115,7 +116,9 @@ def _negatives(subject: Subject) -> Check:
 
 
 def _unfinished(subject: Subject) -> Check:
-    """Answers that break off in the middle of a sentence, where answers usually end with a full stop."""
+    """Answers that break off in the middle of a sentence, where answers usually end with a full stop, and
+    those whose reasoning is never closed.
+    """
     answer = pl.col("answer").fill_null("").str.tail(160).str.strip_chars_end()
     last_line = answer.str.extract(r"([^\n]*)$", 1)
     prose = answer.str.len_chars() >= 80
@@ -126,18 +129,26 @@ def _unfinished(subject: Subject) -> Check:
         & (last_line.str.len_chars() >= 50),
         prose=prose,
         ended=prose & ended,
+        thinking=pl.any_horizontal(_opens(one, close) for one, close in TAGS),
     )
     usual = int(frame["ended"].sum()) >= 0.8 * max(1, int(frame["prose"].sum()))
+    broken = (frame["broken"] | frame["thinking"]) if usual else frame["thinking"]
     return subject.verdict(
         "unfinished-answers",
         "Truncated answers in the data",
         "warning",
-        frame["broken"].arg_true().to_numpy().astype(np.intp) if usual else np.empty(0, dtype=np.intp),
-        why="They stop mid-sentence while other answers end properly, probably because of a length limit "
-        "when they were made.",
+        broken.arg_true().to_numpy().astype(np.intp),
+        why="They stop mid-sentence while other answers end properly, or never close their reasoning, "
+        "probably because of a length limit when they were made.",
         remedy="complete them or drop the rows",
         examples=None,
     )
+
+
+def _opens(tag: str, close: str) -> pl.Expr:
+    """Whether an answer opens its reasoning and never closes it."""
+    answer = pl.col("answer").fill_null("").str.strip_chars_start()
+    return answer.str.starts_with(tag) & ~answer.str.contains(close, literal=True)
 
 
 def _openings(subject: Subject) -> Check:

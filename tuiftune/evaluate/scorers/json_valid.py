@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from tuiftune.evaluate import parsed
 from tuiftune.evaluate.scorers.base import Pair, Scorer, each
 
 
 def score(pair: Pair) -> float:
-    """Return 1 for an answer that is JSON and nothing else."""
-    return float(parsed.whole_json(pair.answer) is not None)
+    """Return 1 for an answer that is JSON and nothing else. NaN and Infinity, which Python reads, are not."""
+    value = parsed.whole_json(pair.answer)
+    leaves = parsed.fields(value).values()
+    return float(value is not None and all(math.isfinite(one) for one in leaves if isinstance(one, float)))
 
 
 JSON_VALID = Scorer(
