@@ -261,3 +261,11 @@ def test_reasoning_that_is_never_closed_is_told(tmp_path: Path) -> None:
     ]
     checks = {check.check: check for check in inspect(load(lines(tmp_path / "a.jsonl", rows))).checks}
     assert checks["unfinished-answers"].count == 4
+
+
+def test_rows_of_other_splits_are_neither_trained_nor_called_evaluated(tmp_path: Path) -> None:
+    parts = ["test_sft"] * 4 + ["train_sft"] * (N - 4)
+    rows = [{"question": f"Q{n}", "answer": "A", "split": part} for n, part in enumerate(parts)]
+    dataset = load(lines(tmp_path / "a.jsonl", rows))
+    assert dataset.rows == N - 4
+    assert any("not used" in note and "test 4" in note and "data.eval" in note for note in dataset.notes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuiftune.data.detect.names import PARTITIONS
 from tuiftune.data.read.nested import HELD_OUT_KEYS, TRAIN_KEYS
@@ -29,7 +30,7 @@ class HeldOutRows:
         for name in first:
             if name.lower() not in PARTITIONS or name in (columns or {}).values():
                 continue
-            said = {str(row.get(name)).lower() for row in sample}
+            said = {_part(row.get(name)) for row in sample}
             if said <= {*HELD_OUT_KEYS, *TRAIN_KEYS} and said & set(TRAIN_KEYS):
                 return cls(name)
         return None
@@ -37,7 +38,7 @@ class HeldOutRows:
     def of(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The batches without what is held out."""
         for numbers, rows in batches:
-            parts = [str(row.get(self.column)).lower() for row in rows]
+            parts = [_part(row.get(self.column)) for row in rows]
             out = [part in HELD_OUT_KEYS for part in parts]
             if not any(out):
                 yield numbers, rows
@@ -51,5 +52,11 @@ class HeldOutRows:
         if self.left:
             parts = ", ".join(f"{printable(part)} {count:,}" for part, count in self.left.most_common())
             notes.append(
-                f'rows used as the evaluation set, by their column "{printable(self.column)[:30]}": {parts}'
+                f'rows not used, because of their column "{printable(self.column)[:30]}": {parts} '
+                "(to evaluate on them, write them to a file and name it as data.eval)"
             )
+
+
+def _part(value: Any) -> str:
+    """The part that a row belongs to: "train" also of train_sft and "Train set"."""
+    return re.split(r"[_\-\s]", str(value).lower().strip(), maxsplit=1)[0]
