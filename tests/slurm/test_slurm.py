@@ -172,6 +172,30 @@ def test_a_time_limit_ends_in_a_checkpoint_and_a_requeue_that_continues(desk: De
     desk("stop", "tone", "--wait")
 
 
+def test_a_more_important_job_ends_it_with_a_checkpoint_and_it_continues_after_that(desk: Desk) -> None:
+    desk("train", desk.preset(100000), "--on", "slurm", "--detach")
+    desk.wait(lambda: len(desk.events("step")) > 20)
+    desk.cluster.ask(
+        "sbatch", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 5"
+    )
+    desk.wait(lambda: any(end["state"] == "preempted" for end in desk.events("end")), 120)
+    step = desk.events("step")[-1]["step"]
+    desk.wait(lambda: desk.status()["state"] == "queued", 30)
+    desk.wait(lambda: len(desk.events("start")) > 1, 300)
+    assert desk.events("start")[-1]["resumed_from"] == step
+    desk("stop", "tone", "--wait")
+
+
+def test_one_that_somebody_canceled_is_not_requeued(desk: Desk) -> None:
+    desk("train", desk.preset(100000), "--on", "slurm", "--detach")
+    desk.wait(lambda: len(desk.events("step")) > 5)
+    desk.cluster.ask("scancel", "--user", "root")
+    desk.wait(lambda: any(end["state"] == "preempted" for end in desk.events("end")), 120)
+    desk.wait(lambda: not desk.cluster.ask("squeue", "-h", "-t", "pending,running,completing").strip(), 120)
+    assert desk.status()["state"] == "preempted"
+    assert len(desk.events("start")) == 1
+
+
 def test_what_slurm_refuses_is_one_line(desk: Desk) -> None:
     for words, said in (
         (("--on", "slurm:gpu"), "--on: the cluster has no partition gpu. Use one of: debug"),

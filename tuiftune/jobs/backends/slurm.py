@@ -240,11 +240,13 @@ def script(run: RunDir, job: Job, wanted: Wanted) -> str:
         # The address by which Slurm itself reaches the node, whose name may not be a host's.
         "export MASTER_ADDR=$(scontrol show node \"$first\" | sed -n 's/.*NodeAddr=\\([^ ]*\\).*/\\1/p')",
         "export MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
+        "trap : TERM  # the engine is told, too, and what comes after it decides on a requeue",
         "resume=",
         'compgen -G "$run/checkpoints/checkpoint-*" >/dev/null && resume=--resume',
         "srun --kill-on-bad-exit=0 --output=engine.log --open-mode=append \\",
         f"    {shlex.join(engine)} $resume",
         "code=$?",
+        "trap '' TERM  # which Slurm sends a requeued job's script again and again",
         f'{shlex.join(command("x")[:2])} -c {shlex.quote(after)} "$run"',
         "exit $code",
     ]
@@ -252,7 +254,10 @@ def script(run: RunDir, job: Job, wanted: Wanted) -> str:
 
 
 def after(path: str) -> None:
-    """Requeue the job that this is called in, if its run was preempted and nobody asked it to stop."""
+    """Requeue the job that this is called in, if its run was preempted and nobody asked it to stop.
+
+    Slurm itself requeues what a more important job preempts. A job that somebody canceled stays so.
+    """
     from pathlib import Path
 
     from tuiftune.runs.store.directory import RunDir
@@ -260,8 +265,13 @@ def after(path: str) -> None:
     run = RunDir.open(Path(path))
     number = os.environ.get("SLURM_JOB_ID")
     if number and vitals(run).state == "preempted" and control.stop_requested(run) is None:
-        control.note_submitted(run, f"job {number} of Slurm, requeued")
-        _ask("scontrol", "requeue", number)
+        state, why = _state_now(int(number))
+        again = state in WAITING or why == "BeginTime"  # a requeued job waits for a while
+        if again or state == "RUNNING":
+            run.pid_path.unlink(missing_ok=True)  # of a process that has ended, as a new job has none
+            control.note_submitted(run, f"job {number} of Slurm, requeued")
+        if state == "RUNNING" and not again:
+            _ask("scontrol", "requeue", number)
 
 
 def _cancel(number: int) -> None:
