@@ -27,7 +27,7 @@ import pyte
 
 from tuiftune.runs.log import stretch
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.process import identify
@@ -234,11 +234,11 @@ def write_long_log(path: Path, events: int) -> None:
     t = time.time() - events * 0.5
     with path.open("wb") as file:
         file.write(
-            serialise({"v": 1, "seq": 1, "t": t, "type": "start", "run": "long", "total_steps": events})
+            serialize({"v": 1, "seq": 1, "t": t, "type": "start", "run": "long", "total_steps": events})
         )
         for number in range(2, events + 1):
             payload = step_payload(number)
-            file.write(serialise({"v": 1, "seq": number, "t": t + number * 0.5, "type": "step", **payload}))
+            file.write(serialize({"v": 1, "seq": number, "t": t + number * 0.5, "type": "step", **payload}))
 
 
 def measure_long_run(home: Path, events: int) -> tuple[float, float, float]:

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import create
 
@@ -210,7 +210,7 @@ def main() -> None:
     given = parser.parse_args()
     sample = {"v": 1, "seq": 1, "t": 1.5, "type": "heartbeat", "step": 1, "phase": "training"}
     written = '{"v":1,"seq":1,"t":1.5,"type":"heartbeat","step":1,"phase":"training"}\n'
-    assert serialise(sample) == written.encode(), "the lines here must be as a run writes them"
+    assert serialize(sample) == written.encode(), "the lines here must be as a run writes them"
     with tempfile.TemporaryDirectory(dir=given.at) as place:
         os.environ["XDG_STATE_HOME"] = str(Path(place) / "state")
         if given.gigabytes:

@@ -49,7 +49,7 @@ def dumb(environment: Mapping[str, str] | None = None) -> bool:
     return at_one and environment.get("TERM", "") in {"", "dumb"}
 
 
-def few_colours(environment: Mapping[str, str] | None = None) -> bool:
+def few_colors(environment: Mapping[str, str] | None = None) -> bool:
     """Return True if the terminal has at most 16 colors, so that its own palette must be used."""
     environment = os.environ if environment is None else environment
     if in_browser(environment) or environment.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:

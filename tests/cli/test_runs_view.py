@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from tuiftune.cli import runs_view
-from tuiftune.runs.state.summary import summarise
+from tuiftune.runs.state.summary import summarize
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_names_and_scores_are_whole_at_any_width(
     here, elsewhere = Path("runs") / NAME, Path("elsewhere") / "other"
     for path in (here, elsewhere):
         shutil.copytree(str(files("tuiftune") / "assets" / "recorded"), path)
-    runs_view.show([summarise(RunDir(path.absolute())) for path in (here, elsewhere)])
+    runs_view.show([summarize(RunDir(path.absolute())) for path in (here, elsewhere)])
     lines = told.getvalue().splitlines()
     assert all(len(line.rstrip()) <= width for line in lines)
     assert "…" not in told.getvalue()

@@ -142,5 +142,5 @@ def test_a_browser_is_no_plain_terminal() -> None:
     assert terminal.plain({"TERM": "dumb", "TEXTUAL_DRIVER": ""})
     served_from = {"TERM": "dumb", "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver"}
     assert not terminal.plain(served_from)
-    assert not terminal.few_colours(served_from), "a browser has all colours, wherever the server was started"
+    assert not terminal.few_colors(served_from), "a browser has all colours, wherever the server was started"
     assert choose({**served_from, "TERM": "linux"}, "UTF-8") is UNICODE

@@ -14,7 +14,7 @@ import pytest
 from tuiftune import metrics
 from tuiftune.metrics.metric import BY_STEP
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 from tuiftune.runs.reports import compare_table, metrics_table
 from tuiftune.runs.reports.compare import compare
 from tuiftune.runs.state.run_state import RunState
@@ -160,7 +160,7 @@ def test_a_log_full_of_names_stays_small(tmp_path: Path) -> None:
         {"type": "step", "step": step, "loss": 1.0, f"name{step}": 1.0, "\x1b[31m": 1, "x" * 99: 2}
         for step in range(1, 500)
     ]
-    run.events_path.write_bytes(b"".join(map(serialise, lines)))
+    run.events_path.write_bytes(b"".join(map(serialize, lines)))
     state = RunState()
     for event in EventReader(run.events_path).poll():
         state.fold(event)
@@ -185,7 +185,7 @@ def test_a_name_that_is_taken_displaces_nothing(tmp_path: Path) -> None:
         {"t": 2.0, "type": "eval", "step": 1, "loss": 0.5, "when": "during"},
         {"t": 3.0, "type": "memory", "device": 5},
     ]
-    run.events_path.write_bytes(b"".join(map(serialise, lines)))
+    run.events_path.write_bytes(b"".join(map(serialize, lines)))
     state = RunState()
     for event in lines:
         state.fold(event)

@@ -321,7 +321,7 @@ def test_measured_adapter_size_of_a_mixture() -> None:
 def test_experts_are_counted_apart() -> None:
     arch = architecture_of(named("Qwen3 30B-A3B"))
     assert arch.expert_parameters == 48 * 128 * 3 * 2048 * 768
-    assert count.quantisable_parameters(arch) + arch.expert_parameters < count.parameters(arch)
+    assert count.quantizable_parameters(arch) + arch.expert_parameters < count.parameters(arch)
     assert 3.2e9 < count.active_parameters(arch) < 3.5e9
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +103,7 @@ def test_the_log_is_not_world_writable_whatever_the_umask(path: Path) -> None:
 
 
 def test_an_unfinished_last_line_is_not_there_yet(path: Path) -> None:
-    line = serialise({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"})
+    line = serialize({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"})
     reader = EventReader(path)
     path.write_bytes(line[:10])
     assert reader.poll() == []
@@ -123,7 +123,7 @@ def test_an_unfinished_last_line_is_not_there_yet(path: Path) -> None:
     ids=["text", "zeroes", "list", "typeless", "odd type", "not utf-8", "deep"],
 )
 def test_a_damaged_line_is_skipped_and_counted(path: Path, damage: bytes) -> None:
-    good = [serialise({"v": 1, "seq": seq, "t": 1.0, "type": "heartbeat"}) for seq in (1, 3)]
+    good = [serialize({"v": 1, "seq": seq, "t": 1.0, "type": "heartbeat"}) for seq in (1, 3)]
     path.write_bytes(good[0] + damage + b"\n" + good[1])
     reader = EventReader(path)
     assert [event["seq"] for event in reader.poll()] == [1, 3]
@@ -132,7 +132,7 @@ def test_a_damaged_line_is_skipped_and_counted(path: Path, damage: bytes) -> Non
 
 def test_a_line_longer_than_a_chunk_is_skipped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuiftune.runs.log.lines.CHUNK_BYTES", 256)
-    good = serialise({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"})
+    good = serialize({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"})
     path.write_bytes(good + b"x" * 2000 + b"\n" + good)
     reader = EventReader(path)
     assert [event["seq"] for event in [*reader.poll(), *reader.poll()]] == [1, 1]

@@ -13,7 +13,7 @@ from tuiftune import metrics
 from tuiftune.runs.log import scan, stretch, thin
 from tuiftune.runs.log.columns import parsed
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series
 from tuiftune.tui.kit.chart.curves import CURVES, Source, drawing
@@ -106,7 +106,7 @@ def written(path: Path, events: Log, form: str = "ours") -> Path:
     lines = []
     for seq, event in enumerate(events, 1):
         whole = {"v": 1, "seq": seq, "t": 1.7e9 + seq / 4, **event}
-        lines.append(serialise(whole) if form == "ours" else json.dumps(whole).encode() + b"\n")
+        lines.append(serialize(whole) if form == "ours" else json.dumps(whole).encode() + b"\n")
     path.write_bytes(b"".join(lines))
     return path
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.store.find import all_runs, find
 from tuiftune.runs.store.process import identify
 from tuiftune.runs.store.registry import known, register, registry_path
@@ -116,7 +116,7 @@ def test_without_a_name_the_running_one_is_meant(new_run: NewRun, root: Path) ->
     mine = identify(os.getpid())
     assert mine is not None
     running.pid_path.write_text(mine.dump())
-    later.events_path.write_bytes(serialise({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"}))
+    later.events_path.write_bytes(serialize({"v": 1, "seq": 1, "t": 1.0, "type": "heartbeat"}))
     assert find(None, root) == running
     running.pid_path.write_text(json.dumps({}))
     assert find(None, root) == later

@@ -18,7 +18,7 @@ from tuiftune.cli import engine_log
 from tuiftune.runs.log import reader as log_reader
 from tuiftune.runs.log.lines import read_tail
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import status, vitals
 from tuiftune.runs.store.process import identify
@@ -43,7 +43,7 @@ finally:
 
 
 def line(step: int) -> bytes:
-    return serialise({"v": 1, "seq": step, "t": time.time(), "type": "step", "step": step, "loss": 1.0})
+    return serialize({"v": 1, "seq": step, "t": time.time(), "type": "step", "step": step, "loss": 1.0})
 
 
 def steps(reader: EventReader) -> list[int]:
@@ -137,7 +137,7 @@ def test_a_log_that_is_there_before_the_name_of_its_process(new_run: NewRun) -> 
         process.wait()
     run.pid_path.unlink()
     event = {"v": 1, "seq": 2, "t": time.time() - 3600, "type": "heartbeat"}
-    run.events_path.write_bytes(serialise(event))
+    run.events_path.write_bytes(serialize(event))
     assert status(run) == "died"
 
 
@@ -152,7 +152,7 @@ def test_a_run_whose_clock_is_ahead_or_behind_is_told_the_same(new_run: NewRun) 
         ]
         at = time.time() + shift
         run.events_path.write_bytes(
-            b"".join(serialise({"v": 1, "seq": n, "t": at + n, **event}) for n, event in enumerate(events))
+            b"".join(serialize({"v": 1, "seq": n, "t": at + n, **event}) for n, event in enumerate(events))
         )
         follower = Follower(run)
         follower.refresh()

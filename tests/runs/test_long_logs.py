@@ -12,7 +12,7 @@ import pytest
 
 from tuiftune.runs.log import scan, thin
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -48,7 +48,7 @@ def lines(first: int, last: int) -> list[bytes]:
         else:
             loss = SPIKE[1] if seq == SPIKE[0] else 1.0 + chance.random()
             event = {"type": "step", "step": seq, "loss": loss, "lr": 1e-4, "grad_norm": 0.5, "tokens": seq}
-        found.append(serialise({**common, **event}))
+        found.append(serialize({**common, **event}))
     return found
 
 
@@ -233,7 +233,7 @@ def test_an_equal_loss_elsewhere_does_not_hide_the_lowest() -> None:
         {"type": "step", "step": 2, "loss": 0.25, "lr": 0.1},
         {"type": "step", "step": 3, "loss": 1.0, "lr": 0.1},
     ]
-    data = b"".join(serialise({"v": 1, "seq": seq, "t": 1.0, **event}) for seq, event in enumerate(block))
+    data = b"".join(serialize({"v": 1, "seq": seq, "t": 1.0, **event}) for seq, event in enumerate(block))
     kept = [json.loads(line) for line in thin.thinned(data)]
     assert [event["loss"] for event in kept] == [2.0, 0.25, 0.25, 1.0]
     assert [event.get(thin.STANDS_FOR) for event in kept] == [0, None, 0, 3]

@@ -23,7 +23,7 @@ from tuiftune.runs.reports.report import markdown
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.narrate import Narrator
-from tuiftune.runs.state.summary import summarise
+from tuiftune.runs.state.summary import summarize
 from tuiftune.runs.store import control, samples
 from tuiftune.runs.store.directory import RunDir
 from tuiftune.runs.store.process import Identity
@@ -103,7 +103,7 @@ def look_everywhere(run: RunDir, other: RunDir) -> None:
         told.extend(notices.closing(follower.state, noticed.planned))
 
     looks: tuple[Callable[[], Any], ...] = (
-        lambda: json.dumps(summarise(run).document(), allow_nan=True),
+        lambda: json.dumps(summarize(run).document(), allow_nan=True),
         lambda: vitals(run),
         follow,
         lambda: health.judge(follower.state, run.planned()),

@@ -13,7 +13,7 @@ import polars
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.reports import metrics_table
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.store.directory import RunDir
@@ -87,9 +87,9 @@ def test_steps_that_a_resume_repeats_are_written_once(new_run: Callable[..., Run
     with run.events_path.open("wb") as file:
         for seq, step in enumerate(steps, 1):
             line = {"v": 1, "seq": seq, "t": float(seq), "type": "step", "step": step, "loss": seq / 10}
-            file.write(serialise(line))
+            file.write(serialize(line))
             if step == 8:
-                file.write(serialise({**line, "type": "eval", "when": "during"}))
+                file.write(serialize({**line, "type": "eval", "when": "during"}))
         file.write(b'{"v":1,"type":"step","step":13')  # still being written
     table = exported(run)
     rows = [(int(row["step"]), float(row["loss"])) for row in table if row["type"] == "step"]

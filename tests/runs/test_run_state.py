@@ -10,7 +10,7 @@ import pytest
 from tuiftune.plan.planned import NOTHING
 from tuiftune.runs.log.reader import EventReader
 from tuiftune.runs.log.thin import MEANS
-from tuiftune.runs.log.writer import EventWriter, serialise
+from tuiftune.runs.log.writer import EventWriter, serialize
 from tuiftune.runs.state.narrate import Narrator, step_line
 from tuiftune.runs.state.run_state import RunState
 from tuiftune.runs.state.series import Series
@@ -261,7 +261,7 @@ def write_log(path: Path, events: int, spike: int) -> None:
                     "grad_norm": 0.5,
                     "tokens": seq,
                 }
-            file.write(serialise({**common, **event}))
+            file.write(serialize({**common, **event}))
 
 
 def test_a_long_log_is_opened_by_parts_and_comes_to_the_same(tmp_path: Path) -> None:

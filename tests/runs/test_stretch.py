@@ -9,7 +9,7 @@ import pytest
 
 from tuiftune.runs.log import stretch
 from tuiftune.runs.log.reader import EventReader
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.state.run_state import RunState
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def written(path: Path, resumed_at: int = 0, back_to: int = 0) -> Path:
         t = 1.7e9
         for seq, event in enumerate(events(resumed_at, back_to), start=1):
             t += event["type"] == "step"
-            file.write(serialise({"v": 1, "seq": seq, "t": t, **event}))
+            file.write(serialize({"v": 1, "seq": seq, "t": t, **event}))
     return path
 
 

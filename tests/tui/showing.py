@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.runs.store.holder import LOCK
 from tuiftune.runs.store.process import identify
 
@@ -36,7 +36,7 @@ class Log:
         self.seq += 1
         self.t += after
         with self.run.events_path.open("ab") as file:
-            file.write(serialise({"v": 1, "seq": self.seq, "t": self.t, "type": kind, **payload}))
+            file.write(serialize({"v": 1, "seq": self.seq, "t": self.t, "type": kind, **payload}))
 
     def start(self, total: int = 100, **payload: Any) -> None:
         facts = {"model": "acme/test-7b", "technique": "lora", "device": "cpu", "epochs": 3.0}

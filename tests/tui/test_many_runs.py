@@ -125,8 +125,8 @@ def test_a_run_is_read_again_only_when_it_has_changed(
     finished: Log, new_run: Callable[..., Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    whole = summary.summarise
-    monkeypatch.setattr(summary, "summarise", lambda run: read.append(run.name) or whole(run))
+    whole = summary.summarize
+    monkeypatch.setattr(summary, "summarize", lambda run: read.append(run.name) or whole(run))
     going = new_run("going")
     live(going)
     going.start(100)
@@ -160,7 +160,7 @@ async def test_the_list_and_home_say_the_same_of_a_run(
     async with app(runs_root=log.run.path.parent).run_test(size=SMALL) as pilot:
         await until(pilot, lambda: "twice" in shown(pilot.app))
         await until(pilot, lambda: "29%" in shown(pilot.app))
-    row = summary.summarise(log.run)
+    row = summary.summarize(log.run)
     assert (row.progress, row.match_before) == (0.29, 0.5)
 
 
@@ -171,7 +171,7 @@ def test_runs_without_a_score_come_last(finished: Log, new_run: Callable[..., Lo
     result["after"] |= {"exact_match": 0.1, "loss": 5.0}
     worse = RunDir(tmp_path / "runs" / "worse")
     (worse.result_path / "result.json").write_text(json.dumps(result))
-    rows = [summary.summarise(run) for run in (fresh.run, worse, finished.run)]
+    rows = [summary.summarize(run) for run in (fresh.run, worse, finished.run)]
     for order in ("score", "loss"):
         assert [row.name for row in ordered(rows, order)] == ["tone", "worse", "fresh"]
     assert [row.name for row in ordered(rows, ORDERS[0])] == ["fresh", "worse", "tone"]

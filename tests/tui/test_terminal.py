@@ -97,7 +97,7 @@ def test_how_often_to_draw_and_with_how_many_colours(
     environment: dict[str, str], remote: bool, few: bool
 ) -> None:
     assert terminal.draw_seconds(environment) == (1.0 if remote else 0.5)
-    assert terminal.few_colours(environment) is few
+    assert terminal.few_colors(environment) is few
 
 
 def test_nothing_moves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

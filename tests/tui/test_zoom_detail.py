@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from showing import shown, until
 
-from tuiftune.runs.log.writer import serialise
+from tuiftune.runs.log.writer import serialize
 from tuiftune.tui.charts.charts import Charts
 from tuiftune.tui.kit.chart.chart import Chart
 
@@ -33,7 +33,7 @@ def written(log: Log) -> None:
         for step in range(1, STEPS + 1)
     ]
     with log.run.events_path.open("ab") as file:
-        file.write(b"".join(map(serialise, lines)))
+        file.write(b"".join(map(serialize, lines)))
 
 
 def drawn(screen: Any) -> dict[float, float]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.wizard.recommend import Recommendation
 
 _BAR = 24
-_COLOURS = {"prompt": "cyan", "rag": "magenta", "fine-tune": "green"}
+_COLORS = {"prompt": "cyan", "rag": "magenta", "fine-tune": "green"}
 CONFIDENCE = {"clear": "clear", "likely": "likely", "close": "a close call"}
 _SHOWN = 500  # characters of a passage
 
@@ -124,7 +124,7 @@ def show(
     console.print()
     most = max(1.0, *(abs(score) for score in verdict.scores.values()))
     for name, score in sorted(verdict.scores.items(), key=lambda item: -item[1]):
-        _line(console, f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLOURS[name])
+        _line(console, f"  {name:<10} {_bar(score, most):<{_BAR}} {score:+g}", style=_COLORS[name])
     _heading(console, "Reasons")
     _rows(console, [_contribution(one, detected) for one in verdict.contributions])
     if verdict.disagreements:

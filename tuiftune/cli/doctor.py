@@ -126,7 +126,7 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from tuiftune.cli.terminal import COLOURS, out, sign, unwrapped
+    from tuiftune.cli.terminal import COLORS, out, sign, unwrapped
     from tuiftune.hardware.diagnosis import stands
 
     console = out()
@@ -136,9 +136,9 @@ def _show(machine: Machine, findings: tuple[Finding, ...]) -> None:
         console.print(Text(title, style="bold"))
         grid = Table.grid(padding=(0, 1, 0, 0))
         for finding in _condensed([found for found in findings if found.topic == topic]):
-            grid.add_row(Text(f" {sign(finding.state)}", style=COLOURS[finding.state]), finding.what)
+            grid.add_row(Text(f" {sign(finding.state)}", style=COLORS[finding.state]), finding.what)
             if finding.remedy:
-                grid.add_row("", Text(f"{sign('to do')} {finding.remedy}", style=COLOURS["to do"]))
+                grid.add_row("", Text(f"{sign('to do')} {finding.remedy}", style=COLORS["to do"]))
         for label, used, total in _amounts(machine, topic):
             grid.add_row("", Text(_bar(label, used, total)))
         if unwrapped():  # a finding a line

@@ -241,10 +241,10 @@ def closing(run: RunDir) -> list[str]:
     from tuiftune.runs.reports.verdict import of
     from tuiftune.runs.state.narrate import figure
     from tuiftune.runs.state.readings import number, part
-    from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.state.summary import summarize
 
     result = run.result() or {}
-    seen, after = summarise(run), part(result, "after")
+    seen, after = summarize(run), part(result, "after")
     to = "→" if unicode(sys.stderr) else "->"
     lines = []
     if seen.loss_after is not None:

@@ -90,10 +90,10 @@ def memory_lines(plan: Plan, capacity: int, width: int, *, linear: bool = False)
             bar.append(("░" if blocks else ".") * number, style="bright_black")
         else:
             label = part.sign + ("█" if blocks else part.sign) * (number - 1)
-            bar.append(label, style=part.colour)
+            bar.append(label, style=part.color)
     lines = [bar]
     entries = [
-        Text.assemble((f"{part.sign} ", part.colour), f"{part.label:<23}", f"{size(part.bytes):>10}")
+        Text.assemble((f"{part.sign} ", part.color), f"{part.label:<23}", f"{size(part.bytes):>10}")
         for part in parts
     ]
     for left, right in zip(entries[::2], [*entries[1::2], Text()], strict=False):

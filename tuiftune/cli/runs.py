@@ -29,7 +29,7 @@ def runs(
 
     from tuiftune.cli import terminal
     from tuiftune.jobs import backend
-    from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.state.summary import summarize
     from tuiftune.runs.store.find import runs_under, study_runs
     from tuiftune.runs.store.registry import unreachable
 
@@ -37,7 +37,7 @@ def runs(
     for run in found:
         with suppress(UserError):  # a damaged note of its backend
             backend.attend(run, wait=False)
-    seen = [summarise(run) for run in found]
+    seen = [summarize(run) for run in found]
     for lost in unreachable() if runs is None else ():
         terminal.say(f"warning: {lost}: not listed, because it cannot be read ({paths.trouble(lost)})")
     if json:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuiftune import paths
-from tuiftune.cli.terminal import COLOURS, Sign, out, plain, sign, unicode
+from tuiftune.cli.terminal import COLORS, Sign, out, plain, sign, unicode
 from tuiftune.figures import duration, percent
 from tuiftune.printable import printable
 from tuiftune.runs.state.narrate import figure
@@ -76,7 +76,7 @@ def _sign(summary: Summary) -> Sign:
 
 
 def _color(summary: Summary) -> str:
-    return RUNNING_COLOR if summary.vitals.running else COLOURS[_sign(summary)]
+    return RUNNING_COLOR if summary.vitals.running else COLORS[_sign(summary)]
 
 
 def _progress(summary: Summary) -> str:

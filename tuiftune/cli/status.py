@@ -47,10 +47,10 @@ def status(
 
 def standing(run: RunDir) -> dict[str, Any]:
     """Return a run at a glance, as `status`, `train` and `stop` give it with --json."""
-    from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.state.summary import summarize
     from tuiftune.runs.store import keeper
 
-    seen = summarise(run)
+    seen = summarize(run)
     document = {**seen.document(), "resumable": seen.vitals.resumable}
     if keeper.restarting(run, seen.vitals.state):  # between two processes it has not ended
         again = {"state": "running", "exit_code": None, "resumable": False}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuiftune.cli.terminal import say
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend
-from tuiftune.runs.state.summary import summarise
+from tuiftune.runs.state.summary import summarize
 from tuiftune.runs.store import control, keeper, queue
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def stop(run: RunDir, *, wait: bool, kill: bool) -> int:
         return int(ExitCode.DONE)
     backend.stop(run, "tuiftune stop")
     if not wait:
-        say(backend.effect_of_stop(summarise(run).step))
+        say(backend.effect_of_stop(summarize(run).step))
         return int(ExitCode.DONE)
     try:
         ended = _wait(run)

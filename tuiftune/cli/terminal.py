@@ -28,7 +28,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
     "to do": ("→", ">"),
 }
 UNWRAPPED = 500  # columns in a pipe: a row of a table is a line
-COLOURS: dict[Sign, str] = {"ok": "green", "warn": "yellow", "bad": "red", "info": "dim", "to do": "yellow"}
+COLORS: dict[Sign, str] = {"ok": "green", "warn": "yellow", "bad": "red", "info": "dim", "to do": "yellow"}
 
 
 @functools.cache

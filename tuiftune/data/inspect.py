@@ -131,12 +131,12 @@ def report(subject: Subject, checks: list[Check]) -> QualityReport:
     from tuiftune.data.checks.labels import label_counts
 
     ordered = sorted(checks, key=lambda check: (SEVERITIES.index(check.severity), -check.count))
-    labelled = subject.format == "classification"
+    labeled = subject.format == "classification"
     return QualityReport(
         subject.dataset,
         tuple(ordered),
         length_document(subject),
-        tuple(label_counts(subject)) if labelled else (),
+        tuple(label_counts(subject)) if labeled else (),
         tuple(
             f"{check.title}: {check.remedy}"
             for check in ordered

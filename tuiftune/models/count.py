@@ -245,7 +245,7 @@ def _expert_adapters(arch: Architecture, rank: int) -> int:
     return arch.moe_layers * (gate_up + down + router)
 
 
-def quantisable_parameters(arch: Architecture) -> int:
+def quantizable_parameters(arch: Architecture) -> int:
     """Weights that 4-bit loading turns into NF4: the linears inside the layers."""
     return sum(into * out * many for _, into, out, many in linear_shapes(arch))
 

@@ -251,7 +251,7 @@ def check(model: BaseModel) -> None:
     """UserError where the headers show that the weights aren't those of this model (files cut short, tensors
     that a layer lacks or that have another shape), or where an adapter lies among them.
 
-    Says nothing of what only a loader knows: families not modelled exactly, experts, quantized files.
+    Says nothing of what only a loader knows: families not modeled exactly, experts, quantized files.
     """
     if model.path is None or not model.weights:
         return

@@ -48,7 +48,7 @@ def of(
     others: Sequence[Attempt],
     best: Candidate,
 ) -> tuple[Alternative, ...]:
-    """The neighbours of the chosen plan, one lever at a time; fitting ones first, then by speed.
+    """The neighbors of the chosen plan, one lever at a time; fitting ones first, then by speed.
 
     `others`: the chosen technique on other numbers of GPUs.
     """

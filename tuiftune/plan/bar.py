@@ -43,7 +43,7 @@ class Segment:
     name: str
     bytes: int
     share: float
-    colour: str
+    color: str
     sign: str
 
     @property

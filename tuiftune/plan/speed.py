@@ -85,7 +85,7 @@ def step_seconds(
     forward, backward = TRAFFIC[kind][lean]
     traffic = (forward * (1.0 + again) + backward) * traits.traffic
     moved = traffic * (_width(arch) + 2 * arch.hidden_size) * tokens * arch.num_layers
-    quantisable = count.quantisable_parameters(arch)
+    quantizable = count.quantizable_parameters(arch)
     if settings.autocast:
         moved += CAST_BYTES * count.active_parameters(arch) * (2.0 + again)
     if settings.fp8 and not settings.compile:
@@ -93,8 +93,8 @@ def step_seconds(
         rounded = sum((into * (1.0 + again) + out) * many for into, out, many in shapes)
         moved += ROUND_BYTES * tokens * rounded
     if settings.four_bit:
-        moved += DEQUANTISE_BYTES * quantisable * (2.0 + again)
-    moved += traits.weight_traffic * quantisable * (1.0 + recompute)
+        moved += DEQUANTISE_BYTES * quantizable * (2.0 + again)
+    moved += traits.weight_traffic * quantizable * (1.0 + recompute)
     memory = moved / device.bandwidth
     if device.kind == "cpu":
         seconds = max(compute + memory, CPU_LAUNCH * arch.num_layers * (2.0 + again))

@@ -31,7 +31,7 @@ def _counts(
 ) -> tuple[int, int, int]:
     return (
         count.parameters(arch),
-        count.quantisable_parameters(arch),
+        count.quantizable_parameters(arch),
         count.adapter_parameters(arch, rank, targets, magnitudes),
     )
 
@@ -56,10 +56,10 @@ def trainable(arch: Architecture, settings: Settings) -> int:
 
 def components(arch: Architecture, settings: Settings) -> dict[str, int]:
     """Return bytes per GPU of weights, quantization constants, adapters, gradients and optimizer."""
-    total, quantisable, _ = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
+    total, quantizable, _ = _counts(arch, settings.rank, settings.targets, settings.traits.magnitudes)
     if settings.scores and not arch.tie_embeddings:  # the head that writes is not loaded
         total -= arch.vocab_size * arch.hidden_size
-    packed, constants = _quantized(arch, settings, quantisable)
+    packed, constants = _quantized(arch, settings, quantizable)
     weights = int((total - packed.parameters) * settings.weight_bytes + packed.bytes)
     trained = trainable(arch, settings)
     adapter_bytes = trained * settings.adapter_bytes if settings.adapted else 0
@@ -85,10 +85,10 @@ class Packed:
     bytes: float
 
 
-def _quantized(arch: Architecture, settings: Settings, quantisable: int) -> tuple[Packed, int]:
+def _quantized(arch: Architecture, settings: Settings, quantizable: int) -> tuple[Packed, int]:
     """What is quantized, and the bytes of its constants."""
     if settings.four_bit:
-        return Packed(quantisable, quantisable * NF4_BYTES), int(quantisable * NF4_CONSTANTS)
+        return Packed(quantizable, quantizable * NF4_BYTES), int(quantizable * NF4_CONSTANTS)
     if not settings.fp8:
         return Packed(0, 0), 0
     shapes = fp8_shapes(arch)

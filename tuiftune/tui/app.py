@@ -80,9 +80,9 @@ class TuneApp(BaseApp):
         self._repaint: Timer | None = None
         for theme in themes.OWN:
             self.register_theme(theme)
-        self.theme = themes.FEW_COLOURS if terminal.few_colours() else themes.DARK.name
+        self.theme = themes.FEW_COLORS if terminal.few_colors() else themes.DARK.name
         if self.no_color:
-            leave_colors_out(self, few=terminal.few_colours())
+            leave_colors_out(self, few=terminal.few_colors())
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the home screen; `on_mount` opens a run's dashboard or the wizard over it if requested."""

@@ -20,7 +20,7 @@ MOST_SHOWN = 50  # answers to a prompt that are looked at to show three
 CONTENT = ("system", "prompt", "answer", "rejected", "label")
 
 
-def normalised(column: str) -> pl.Expr:
+def normalized(column: str) -> pl.Expr:
     """Lower case, single spaces, no blanks at the ends."""
     return pl.col(column).fill_null("").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
@@ -60,11 +60,11 @@ def duplicates(subject: Subject) -> Iterator[Check]:
 
 
 def _conflicts(subject: Subject) -> Check:
-    prompt = normalised("prompt")
+    prompt = normalized("prompt")
     asked = subject.each(
-        ask=prompt.hash(0) ^ normalised("system").hash(1),
+        ask=prompt.hash(0) ^ normalized("system").hash(1),
         blank=prompt == "",
-        said=normalised("answer").hash(2),
+        said=normalized("answer").hash(2),
     )
     at = (asked["ask"].is_duplicated() & ~asked["blank"]).arg_true()
     said = asked[at].select(at=at, ask="ask", said="said")
@@ -84,14 +84,14 @@ def _conflicts(subject: Subject) -> Check:
         answers = list(dict.fromkeys(excerpt(answer or "", 30) for answer in texts))[:3]
         rows = ", ".join(str(row) for row in picked["row"].to_list())
         examples.append(f"{rows}: {excerpt(picked['prompt'][0], 40)} → {' | '.join(answers)}")
-    labelled = subject.format == "classification"
+    labeled = subject.format == "classification"
     return subject.verdict(
         "conflicting-answers",
         "Same prompt, different answers",
-        "error" if labelled else "warning",
+        "error" if labeled else "warning",
         indices,
         why="Equal prompts with different labels cannot be learned, and limit the accuracy."
-        if labelled
+        if labeled
         else "The model learns a mixture of them, which is harmful if only one is correct.",
         remedy="keep one answer, or add to the prompt what distinguishes the cases",
         examples=examples,

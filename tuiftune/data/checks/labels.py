@@ -105,7 +105,7 @@ def similar_labels(counts: list[tuple[str, int]]) -> list[tuple[str, str]]:
 
 
 def _distance(left: str, right: str, limit: int) -> int:
-    """Edits between two words, neighbours swapped being one; limit + 1 when there are more."""
+    """Edits between two words, neighbors swapped being one; limit + 1 when there are more."""
     before2: list[int] = []
     before = list(range(len(right) + 1))
     for i, a in enumerate(left, 1):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from tuiftune.data.checks.check import Check
-from tuiftune.data.checks.duplicates import normalised
+from tuiftune.data.checks.duplicates import normalized
 from tuiftune.data.excerpt import excerpt
 from tuiftune.data.similar.near import NearPairs, clusters, near_pairs
 
@@ -115,7 +115,7 @@ class Groups:
 
 
 def _keys(texts: pl.Series) -> NDArray[np.uint64]:
-    return pl.DataFrame({"text": texts}).select(normalised("text").hash()).to_series().to_numpy()
+    return pl.DataFrame({"text": texts}).select(normalized("text").hash()).to_series().to_numpy()
 
 
 def _near(subject: Subject, groups: Groups, own: int) -> Check:

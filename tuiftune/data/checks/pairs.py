@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tuiftune.data.checks.duplicates import normalised
+from tuiftune.data.checks.duplicates import normalized
 from tuiftune.figures import percent
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ FEWEST = 20  # pairs
 
 def compared(subject: Subject) -> Iterator[Check]:
     """equal-sides, swapped-sides and length-margin."""
-    chosen, rejected = normalised("answer"), normalised("rejected")
+    chosen, rejected = normalized("answer"), normalized("rejected")
     yield subject.verdict(
         "equal-sides",
         "Equal chosen and rejected answers",
@@ -39,9 +39,9 @@ def compared(subject: Subject) -> Iterator[Check]:
 def _swapped(subject: Subject) -> Check:
     """Rows that prefer what another row rejects, of the same two answers to the same prompt."""
     frame = subject.each(
-        ask=normalised("prompt").hash(0) ^ normalised("system").hash(1),
-        one=normalised("answer").hash(2),
-        other=normalised("rejected").hash(2),
+        ask=normalized("prompt").hash(0) ^ normalized("system").hash(1),
+        one=normalized("answer").hash(2),
+        other=normalized("rejected").hash(2),
     ).with_row_index("at")
     found = frame.filter(pl.col("one") != pl.col("other")).join(
         frame.select("ask", one="other", other="one", partner="at"), on=["ask", "one", "other"], how="inner"

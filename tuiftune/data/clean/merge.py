@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from tuiftune.data.checks.duplicates import normalised
+from tuiftune.data.checks.duplicates import normalized
 from tuiftune.data.clean.repair import Change, shown
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def same_input(dataset: Dataset, rows: NDArray[np.intp]) -> Merge:
     if dataset.format not in MERGING or not len(rows):
         return Merge(nothing, nothing, nothing)
     asked = dataset.frame[rows].select(
-        ask=normalised("prompt").hash(0), blank=normalised("prompt") == "", system=normalised("system")
+        ask=normalized("prompt").hash(0), blank=normalized("prompt") == "", system=normalized("system")
     )
     several = pl.col("system").filter(pl.col("system") != "").n_unique().over("ask") > 1
     own = pl.when(several).then(pl.col("system").hash(1)).otherwise(0)
@@ -65,7 +65,7 @@ def alike(dataset: Dataset, rows: NDArray[np.intp], root: NDArray[np.int64]) -> 
 
 
 def _merged(dataset: Dataset, rows: NDArray[np.intp], groups: NDArray[np.generic], *, strict: bool) -> Merge:
-    said = dataset.frame[rows].select(normalised("answer")).to_series().to_list()
+    said = dataset.frame[rows].select(normalized("answer")).to_series().to_list()
     going: list[tuple[int, int]] = []
     contradicting: list[int] = []
     order = np.argsort(groups, kind="stable")

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from tuiftune.data.read.json_rows import Row
 
-__all__ = ["SAMPLE", "Recognition", "recognise"]
+__all__ = ["SAMPLE", "Recognition", "recognize"]
 
 
-def recognise(
+def recognize(
     sample: list[Row],
     named: str = "auto",
     columns: Mapping[str, str] | None = None,
@@ -156,7 +156,7 @@ def _format_of_roles(mapped: Mapping[str, str], sample: list[Row], place: str) -
         return "kto" if "label" in roles else "prompt-completion"
     if roles == {"text"}:
         return "text"
-    guess = recognise(sample, place=place)
+    guess = recognize(sample, place=place)
     return guess.format
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.data.convert.feedback import MASKS
 from tuiftune.data.convert.rows import Converter
 from tuiftune.data.detect import thumbs
-from tuiftune.data.detect.detect_format import recognise
+from tuiftune.data.detect.detect_format import recognize
 from tuiftune.data.detect.formats import NEEDED, SAMPLE, ColumnsError
 from tuiftune.data.detect.names import PICTURES
 from tuiftune.data.read.layouts import layout_of, rewritten
@@ -88,7 +88,7 @@ class Part:
             looked = rewritten(layout, ([0] * len(sample), sample), Counter())[1]
         if layout is not None and not looked:
             raise ColumnsError(f"none of its rows can be read: {layout.evidence}", place=place)
-        recognition = recognise(looked, wanted.format, wanted.columns, place, wanted.elsewhere)
+        recognition = recognize(looked, wanted.format, wanted.columns, place, wanted.elsewhere)
         if layout is not None:
             recognition = replace(recognition, evidence=(layout.evidence, *recognition.evidence))
         part = cls(
@@ -204,8 +204,8 @@ class Part:
 def joined(first: Part, other: Part, place: str, notes: list[str]) -> None:
     """Say that rows are of another format. UserError where the two can't be trained together."""
     one, two = first.recognition, other.recognition
-    labelled = {one.format, two.format} & {"classification"}
-    if one.stage != two.stage or (labelled and one.format != two.format):
+    labeled = {one.format, two.format} & {"classification"}
+    if one.stage != two.stage or (labeled and one.format != two.format):
         raise UserError(
             f"its rows are {two.format}, the rows before it are {one.format}: they cannot be trained "
             "together",

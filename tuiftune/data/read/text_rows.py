@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.read.json_rows import Batch, Row
 
-LONG_LINE = 80  # characters: median above which a line without blank neighbours is a document
+LONG_LINE = 80  # characters: median above which a line without blank neighbors is a document
 MATTER_LINES = 200
 _MATTER = ("---", "+++")
 _HEADING = re.compile(r"#{1,6} ")

@@ -110,10 +110,10 @@ def _labels(report: QualityReport, console: Console, unicode: bool) -> None:
 
 
 def _check(check: Check, console: Console, unicode: bool) -> None:
-    rich_sign, plain_sign, colour = SIGNS[check.severity]
+    rich_sign, plain_sign, color = SIGNS[check.severity]
     sign = rich_sign if unicode else plain_sign
     rows = ", ".join(str(row) for row in check.rows[:8]) + (" …" if check.count > 8 else "")
-    head = Text(f"{sign} {printable(check.title)}", f"bold {colour}").append(f" {check.count:,}", "bold")
+    head = Text(f"{sign} {printable(check.title)}", f"bold {color}").append(f" {check.count:,}", "bold")
     if check.rows:
         head.append(f"  {'row' if check.count == 1 else 'rows'} {rows}", "dim")
     console.print(head)

@@ -186,7 +186,7 @@ def _once(one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.
 def _connect(
     sets: _Sets, entries: _Entries, threshold: float, watch: Callable[[float], None] | None
 ) -> NearPairs:
-    """Enough pairs to join every group: neighbours first, then only what lies in different groups."""
+    """Enough pairs to join every group: neighbors first, then only what lies in different groups."""
     count = len(sets.sizes)
     root = np.arange(count)
     found: list[NDArray[np.int64]] = []

@@ -174,4 +174,4 @@ def _opened(base: Base, wanted: Settings, tuned: Path | None, now: Any, note: st
 
 def _whole(base: Base, directory: Path) -> Base:
     """Return a base that is loaded from the directory of a whole fine-tuned model."""
-    return replace(base, reference=str(directory), source=str(directory), revision=None, quantised=False)
+    return replace(base, reference=str(directory), source=str(directory), revision=None, quantized=False)

@@ -40,7 +40,7 @@ class Base:
     revision: str | None
     licence: str | None
     remote_code: bool
-    quantised: bool = False  # its weights are so on the disk already
+    quantized: bool = False  # its weights are so on the disk already
 
     @property
     def local(self) -> bool:
@@ -63,7 +63,7 @@ def find(settings: Settings) -> Base:
         revision=None if path is not None else section.revision,
         licence=model.licence,
         remote_code=section.trust_remote_code,
-        quantised=model.quantization is not None,
+        quantized=model.quantization is not None,
     )
 
 

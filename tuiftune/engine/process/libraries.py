@@ -80,5 +80,5 @@ def leave_out(settings: Settings, base: Base) -> None:
     (torch 2.15 with CUDA, transformers 5.24).
     """
     bits = "8bit" in settings.preset.training.optimizer or "paged" in settings.preset.training.optimizer
-    if not (settings.four_bit or bits or base.quantised):
+    if not (settings.four_bit or bits or base.quantized):
         sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]  # what import makes of it

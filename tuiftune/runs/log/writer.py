@@ -57,7 +57,7 @@ class EventWriter:
                 **payload,
                 "clock": round(time.monotonic(), 3),
             }
-            line = serialise(event)
+            line = serialize(event)
             if kind not in NUMBERS_ONLY:
                 line = without_secrets(line.decode("ascii")).encode("ascii")
             data = b"\n" + line if self._torn else line
@@ -135,7 +135,7 @@ class Silence:
         return True
 
 
-def serialise(event: Mapping[str, Any]) -> bytes:
+def serialize(event: Mapping[str, Any]) -> bytes:
     """One line of the log, newline included. What JSON has no form for is kept as text, never dropped."""
     try:
         text = json.dumps(event, separators=(",", ":"), allow_nan=False)

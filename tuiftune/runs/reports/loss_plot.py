@@ -96,14 +96,14 @@ def _round(first: float, last: float, least: float = 0.0) -> list[float]:
 
 
 def _path(
-    axes: _Axes, points: Points, colour: str, *, width: int, opacity: float = 1.0, dash: str = ""
+    axes: _Axes, points: Points, color: str, *, width: int, opacity: float = 1.0, dash: str = ""
 ) -> str:
     if len(points) < 2:
         return ""
     places = " ".join(f"{x:.1f},{y:.1f}" for x, y in (axes.place(*point) for point in points))
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
-        f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="{width}" '
+        f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="{width}" '
         f'stroke-opacity="{opacity}"{dashes}/>'
     )
 
@@ -119,9 +119,9 @@ def _legend(held: bool, best: bool) -> list[str]:
         entries.append(("evaluation" + (", best ringed" if best else ""), EVAL, "6 4"))
     parts = []
     x = LEFT + 130.0
-    for words, colour, dash in entries:
+    for words, color, dash in entries:
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        line = f'<line x1="{x}" y1="{TOP - 12}" x2="{x + 24}" y2="{TOP - 12}" stroke="{colour}"'
+        line = f'<line x1="{x}" y1="{TOP - 12}" x2="{x + 24}" y2="{TOP - 12}" stroke="{color}"'
         parts.append(f'{line} stroke-width="2"{dashes}/>')
         parts.append(_text(x + 30, TOP - 8, words))
         x += 44 + 6.2 * len(words)

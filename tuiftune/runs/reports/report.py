@@ -91,14 +91,14 @@ def markdown(run: RunDir, *, plot: str | None = None) -> str:
 
 def document(run: RunDir) -> dict[str, Any]:
     """Return the same as values: `report --json`."""
-    from tuiftune.runs.state.summary import summarise
+    from tuiftune.runs.state.summary import summarize
 
     follower = Follower(run)
     follower.refresh()
     state, plan, result = follower.state, run.plan(), run.result()
     rows = plan.rows
     return {
-        **summarise(run).document(),
+        **summarize(run).document(),
         "model": state.model or plan.model,
         "technique": state.technique or plan.technique,
         "seconds": round(state.seconds, 3),

@@ -12,7 +12,7 @@ Bucket = tuple[float, float, float]
 
 
 class Means:
-    """Means of neighbouring points, at most `buckets` of them; exact while there are fewer points.
+    """Means of neighboring points, at most `buckets` of them; exact while there are fewer points.
 
     A `Series` keeps the extremes, whose middle one spike would move: a mean has to be counted as it comes.
     """

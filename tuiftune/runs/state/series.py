@@ -23,7 +23,7 @@ class Series:
     """Points (x, y) in order of x, at most two for each of `buckets` buckets; nothing is lost of the
     extremes.
 
-    While there are fewer points than buckets every point is kept. When the buckets are used up, neighbours
+    While there are fewer points than buckets every point is kept. When the buckets are used up, neighbors
     are merged and each new one takes twice as many points. A fence keeps those before it apart from those
     behind it, so that a rewind to it drops no extreme that stays.
     """
@@ -124,7 +124,7 @@ class Series:
         merged: list[Bucket] = []
         fences = iter([*self._fences, math.inf])
         fence = next(fences)
-        alone = True  # the last one of `merged` waits for a neighbour
+        alone = True  # the last one of `merged` waits for a neighbor
         for bucket in self._buckets:
             crossed = max(bucket[0], bucket[2]) > fence
             while max(bucket[0], bucket[2]) > fence:

@@ -78,7 +78,7 @@ class Summary:
         }
 
 
-def summarise(run: RunDir) -> Summary:
+def summarize(run: RunDir) -> Summary:
     """Look at a run's process, result and the first and last events. Never raises for a damaged run."""
     state = RunState()
     events = first_and_last(run.events_path)
@@ -132,7 +132,7 @@ class Summaries:
         known = self._known.get(run.path)
         if known is not None and known[0] == stamp and known[1].status not in ("running", "new", "queued"):
             return known[1]
-        seen = summarise(run)
+        seen = summarize(run)
         self._known[run.path] = (stamp, seen)
         return seen
 

@@ -46,10 +46,10 @@ class PickRuns(ListDialog["list[RunDir] | None"]):
         self.in_thread("list", self._read)
 
     def _read(self) -> None:
-        from tuiftune.runs.state.summary import summarise
+        from tuiftune.runs.state.summary import summarize
         from tuiftune.runs.store.find import all_runs
 
-        rows = [summarise(run) for run in all_runs(self.app.runs_root) if run.path != self._about.path]
+        rows = [summarize(run) for run in all_runs(self.app.runs_root) if run.path != self._about.path]
         self.app.call_from_thread(self._list, rows)
 
     def _list(self, rows: list[Summary]) -> None:

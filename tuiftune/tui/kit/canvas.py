@@ -67,7 +67,7 @@ class Line:
         return self.add(" " * gap).add(text, ink) if gap >= 1 else self
 
     def joined(self) -> list[tuple[str, str]]:
-        """The spans with neighbours of one ink in one: each costs some twenty bytes to send."""
+        """The spans with neighbors of one ink in one: each costs some twenty bytes to send."""
         return [("".join(text for text, _ in run), ink) for ink, run in groupby(self.spans, itemgetter(1))]
 
     @property

@@ -19,7 +19,7 @@ class Ink:
     `ansi`: colors are the terminal's own. `on` is a color for the background.
     """
 
-    colour: str
+    color: str
     share: float = 1.0
     bold: bool = False
     on: str = ""
@@ -61,7 +61,7 @@ def style_of(name: str, theme: Mapping[str, str], background: Color, ansi: bool)
     on = Color.parse(theme[ink.on]) if ink.on else background
     if ansi and ink.ansi:
         return Style(color=Color.parse(ink.ansi).rich_color, bgcolor=on.rich_color, bold=ink.bold or None)
-    colour = Color.parse(theme.get(ink.colour, ink.colour))
+    color = Color.parse(theme.get(ink.color, ink.color))
     if ink.share < 1 and not ansi:
-        colour = background.blend(colour, ink.share, alpha=1.0)
-    return Style(color=colour.rich_color, bgcolor=on.rich_color, bold=ink.bold or None)
+        color = background.blend(color, ink.share, alpha=1.0)
+    return Style(color=color.rich_color, bgcolor=on.rich_color, bold=ink.bold or None)

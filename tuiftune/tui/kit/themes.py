@@ -33,7 +33,7 @@ LIGHT = Theme(
     dark=False,
 )
 # Okabe & Ito (2008): hues that can be told apart with the common color vision deficiencies.
-COLOUR_BLIND = Theme(
+COLOR_BLIND = Theme(
     name="tuiftune-color-blind",
     primary="#56b4e9",
     secondary="#cc79a7",
@@ -47,6 +47,6 @@ COLOUR_BLIND = Theme(
     panel="#26262e",
     dark=True,
 )
-OWN = (DARK, LIGHT, COLOUR_BLIND)
-CYCLE = (DARK.name, LIGHT.name, COLOUR_BLIND.name, "ansi-dark", "ansi-light")
-FEW_COLOURS = "ansi-dark"
+OWN = (DARK, LIGHT, COLOR_BLIND)
+CYCLE = (DARK.name, LIGHT.name, COLOR_BLIND.name, "ansi-dark", "ansi-light")
+FEW_COLORS = "ansi-dark"

@@ -29,10 +29,10 @@ NONE = Style.from_color(RichColor.parse("default"), RichColor.parse("default"))
 def leave_colors_out(app: App[str], *, few: bool) -> None:
     """Put the filter below in the place of Textual's; `few`: the terminal has 16 colors at most."""
     kept = (one for one in app._filters if not isinstance(one, Monochrome | NoColor))
-    app._filters = [*kept, Uncoloured(lambda: few or app.native_ansi_color)]
+    app._filters = [*kept, Uncolored(lambda: few or app.native_ansi_color)]
 
 
-class Uncoloured(LineFilter):
+class Uncolored(LineFilter):
     """`bare` says whether the terminal has colors of its own alone. Textual picks one of its two filters
     before the theme is known, and greys among 8 colors are black on black."""
 

@@ -175,11 +175,11 @@ def around(region: Region, box: Region) -> list[Region]:
     return [part for part in parts if part]
 
 
-def dimmed(strip: Strip, colour: Color) -> Strip:
-    """The strip with `colour` blended over it."""
-    return Strip([Segment(text, _blended(style, colour)) for text, style, _ in strip], strip.cell_length)
+def dimmed(strip: Strip, color: Color) -> Strip:
+    """The strip with `color` blended over it."""
+    return Strip([Segment(text, _blended(style, color)) for text, style, _ in strip], strip.cell_length)
 
 
 @lru_cache(4096)
-def _blended(style: Style | None, colour: Color) -> Style | None:
-    return next(iter(BackgroundScreen.process_segments([Segment(" ", style)], colour))).style
+def _blended(style: Style | None, color: Color) -> Style | None:
+    return next(iter(BackgroundScreen.process_segments([Segment(" ", style)], color))).style

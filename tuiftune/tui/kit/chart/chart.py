@@ -246,7 +246,7 @@ class Chart(Canvas):
 
 
 def _runs(cells: list[Cell]) -> list[Cell]:
-    """Neighbouring cells of one ink joined into one span."""
+    """Neighboring cells of one ink joined into one span."""
     runs: list[Cell] = []
     for text, ink in cells:
         if runs and runs[-1][1] == ink:

@@ -73,10 +73,10 @@ class CheckDetail(Canvas):
             shown = ", ".join(map(str, numbers[:ROWS]))
             more = f" {self.glyphs.more}" if check.count > len(numbers[:ROWS]) else ""
             parts.append(("rows", shown + more, "soft"))
-        for name, text, colour in parts:
+        for name, text, color in parts:
             for number, part in enumerate(wrapped(text, width - 6)) if text else ():
                 head = Line(("" if number else name).ljust(6), "key" if name == "f" else "soft")
-                lines.append(head.add(part, colour))
+                lines.append(head.add(part, color))
         if check.examples:
             lines.append(Line())
         for example in check.examples:
