@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.fence import limits
+from tuiftune.fence import limits, process
 from tuiftune.fence.forked import ForkedFence
 from tuiftune.fence.limits import Allowance
 from tuiftune.fence.process import Fence
@@ -139,3 +139,10 @@ def test_threads_ask_one_after_the_other() -> None:
     fence.close()
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_what_a_copy_inherits_is_not_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at before it has said a word, as on a busy machine; rows in memory make the original large."""
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "GIB", 20 << 20)
+    ForkedFence(foreign.thing, place="someone/model").close()

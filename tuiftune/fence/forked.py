@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from tuiftune.fence import worker
+from tuiftune.fence import limits, worker
 from tuiftune.fence.process import Fence
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ class ForkedFence(Fence):
 
     def _start(self, first: Any) -> _Forked:
         return _Forked(self._marks, self._said, first)
+
+    def _inherited(self) -> int:
+        """A copy has all that this process has: rows in memory, and libraries."""
+        now = limits.usage(os.getpid())
+        return now.resident if now else 0
 
 
 class _Forked:

@@ -84,7 +84,7 @@ class Fence:
         allowed = allowed or Allowance.of()
         self._process: _Child = self._start((make, given, allowed))
         self._finalizer = weakref.finalize(self, _end, self._process, self._marks, self._said)
-        self._baseline = 0
+        self._baseline = self._inherited()
         if wait:
             self.wait(allowed)
 
@@ -101,6 +101,10 @@ class Fence:
 
     def _start(self, first: Any) -> _Child:
         return _Spawned(self._marks, self._said, first)
+
+    def _inherited(self) -> int:
+        """Resident bytes that the process begins with."""
+        return 0
 
     def ask(self, function: Callable[..., T], *given: Any, rows: int = 1, size: int = 0) -> T:
         """`function(thing, *given)`; `rows` and their bytes of text decide how long it may take.
