@@ -145,4 +145,6 @@ def test_what_a_copy_inherits_is_not_what_it_takes(monkeypatch: pytest.MonkeyPat
     """Looked at before it has said a word, as on a busy machine; rows in memory make the original large."""
     monkeypatch.setattr(process, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(limits, "GIB", 20 << 20)
-    ForkedFence(foreign.thing, place="someone/model").close()
+    fence = ForkedFence(foreign.thing, place="someone/model")
+    assert fence.ask(foreign.who) != os.getpid()
+    fence.close()

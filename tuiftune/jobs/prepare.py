@@ -24,9 +24,7 @@ from tuiftune.runs import provenance
 from tuiftune.runs.state.ahead import STATES
 from tuiftune.runs.store.directory import (
     RunDir,
-    check_free,
-    check_name,
-    check_root,
+    check_place,
     create,
     default_root,
     free_name,
@@ -111,10 +109,7 @@ def ready(
         UserError: for whatever would keep it from starting; see `prepare`.
     """
     root = root or default_root()
-    if name is not None:
-        check_name(name)
-        check_free(root, name)
-    check_root(root)
+    check_place(root, name)
     inputs, plan = resolve(preset, root, say=say, gpu=gpu)
     _check_fits(plan, inputs, root)
     check_limit(plan)

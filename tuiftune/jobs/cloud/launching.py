@@ -24,9 +24,7 @@ from tuiftune.preset.file import dump
 from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import (
-    check_free,
-    check_name,
-    check_root,
+    check_place,
     create,
     default_root,
     free_name,
@@ -72,9 +70,7 @@ def prepare(
     program.check()
     root = root or default_root()
     making.check_bucket(preset.run.sync_to or "")
-    if name is not None:
-        check_name(name)
-        check_free(root, name)
+    check_place(root, name)
     name = name or free_name(root, preset.name)
     table = own_prices()
     inputs = replace(to_train(preset.with_values(HERE), root, say), preset=preset)
@@ -95,7 +91,6 @@ def prepare(
     kind.text(task)
     check_memory(plan, inputs)
     check_limit(plan)
-    check_root(root)
     place.check(preset.run.sync_to)
     shown = replace(inputs, preset=preset.with_values(HERE))
     document = {"schema": "tuiftune/run-plan@1", **of_run(shown.plan(gpu), shown, None)}

@@ -29,7 +29,7 @@ from tuiftune.runs.store.directory import (
     RunDir,
     check_free,
     check_name,
-    check_root,
+    check_place,
     create,
     default_root,
     free_name,
@@ -198,10 +198,7 @@ def wait_until_off(run: RunDir, say: Say) -> None:
 
 def _check_here(preset: Preset, root: Path, name: str | None) -> None:
     """Find what is wrong on this side before anything is sent."""
-    if name is not None:
-        check_name(name)
-        check_free(root, name)
-    check_root(root)
+    check_place(root, name)
     trackers.check(preset.run.report_to)
     places_to_copy.check(preset.run.sync_to)
     data = preset.data

@@ -176,7 +176,7 @@ def check_free(root: Path, name: str) -> None:
 
 
 def check_root(root: Path) -> None:
-    """UserError where no run could be created, found out before work is spent on preparing one."""
+    """UserError where no run could be created."""
     root = paths.absolute(root)
     there = next(path for path in (root, *root.parents) if not paths.gone(path))
     paths.require(there)
@@ -184,6 +184,14 @@ def check_root(root: Path) -> None:
         raise _unwritable(root, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     if not os.access(there, os.W_OK | os.X_OK):
         raise _unwritable(root, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def check_place(root: Path, name: str | None) -> None:
+    """UserError where no run of that name, or of any, could be created, before work is spent on one."""
+    if name is not None:
+        check_name(name)
+        check_free(root, name)
+    check_root(root)
 
 
 def default_root() -> Path:
