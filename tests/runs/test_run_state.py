@@ -324,3 +324,9 @@ def test_one_answered_row_is_one_row(count: int, said: str) -> None:
     assert said in line
     assert shown is not None
     assert said in shown[2]
+
+
+def test_details_of_earlier_logs_are_said_in_todays_words() -> None:
+    state = RunState()
+    state.fold({"v": 1, "seq": 1, "t": 1.0, "type": "phase", "name": "evaluating", "detail": "held-out loss"})
+    assert state.phase.detail == "eval loss"

@@ -41,6 +41,7 @@ END_STATES = ("done", "stopped", "preempted", "killed", "failed", "nan", "diverg
 # Names of earlier versions, which their logs have.
 OLD_PHASES = {"rehearsing": "preflight"}
 OLD_PREFLIGHT = "rehearsal"
+OLD_DETAILS = {"held-out loss": "eval loss", "held-out rows": "evaluation rows"}  # words: ok (of old logs)
 
 Event = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune.figures import real
 from tuiftune.runs.log.columns import gpus_of
-from tuiftune.runs.log.events import OLD_PHASES, is_preflight
+from tuiftune.runs.log.events import OLD_DETAILS, OLD_PHASES, is_preflight
 from tuiftune.runs.log.thin import CAUSES, PARTIAL
 from tuiftune.runs.state.eta import Pace
 from tuiftune.runs.state.readings import (
@@ -207,7 +207,9 @@ class RunState(Steps):
         name = text(event, "name")
         name = OLD_PHASES.get(name, name)
         since = self.phase.since if name == self.phase.name else self.seconds
-        self.phase = Phase(name, text(event, "detail"), whole(event, "done"), whole(event, "total"), since)
+        detail = text(event, "detail")
+        detail = OLD_DETAILS.get(detail, detail)
+        self.phase = Phase(name, detail, whole(event, "done"), whole(event, "total"), since)
         self.phases.setdefault(name, 0.0)
 
     def _eval(self, event: Event) -> None:

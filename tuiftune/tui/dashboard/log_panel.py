@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tuiftune.figures import duration, percent, plural, real, size
+from tuiftune.runs.log.events import OLD_DETAILS
 from tuiftune.runs.state.readings import number, text, whole
 from tuiftune.tui.kit.canvas import Canvas, Line
 from tuiftune.tui.kit.run_header import PHASES
@@ -32,6 +33,7 @@ def entry(event: Event) -> Entry | None:
         if done:
             return None
         detail = text(event, "detail")
+        detail = OLD_DETAILS.get(detail, detail)
         name = text(event, "name")
         return at, "info", PHASES.get(name, name) + (f": {detail}" if detail else ""), ""
     if kind == "eval":
