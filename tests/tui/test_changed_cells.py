@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.segment import Segment
 from showing import live, shown, until
 from textual.app import App
+from textual.events import Resize
 from textual.strip import Strip
 
+from tuiftune.tui.kit.chart.chart import Chart
 from tuiftune.tui.textual_patches.changed_cells import ChangedCells
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Terminal:
     def __init__(self) -> None:
         self.screen = pyte.Screen(*SIZE)
         self.stream = pyte.Stream(self.screen)
-        self.sent = 0
+        self.updates: list[tuple[int, Any]] = []  # bytes, spans
 
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
@@ -45,7 +47,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
         display(self, screen, renderable)
         if renderable is not None and not self._batch_count:
             data = renderable.render_segments(self.console)
-            found.sent += len(data.encode())
+            found.updates.append((len(data.encode()), getattr(renderable, "spans", "all")))
             found.stream.feed(data)
 
     monkeypatch.setattr(App, "_display", fed)
@@ -90,8 +92,14 @@ async def test_a_step_sends_little_more_than_what_it_changes(
     live(log)
     async with app(run=log.run).run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "step 400/1,000" in terminal.text())
-        await pilot.pause(0.3)
-        terminal.sent = 0
-        log.steps(401, 401)
-        await until(pilot, lambda: "step 401/1,000" in terminal.text())
-        assert terminal.sent < 3_000, "Textual cuts spans off at one end only: seven thousand bytes"
+        sent = []
+        for step in range(401, 412):
+            for chart in pilot.app.screen.query(Chart):  # may come after what it announces is painted
+                chart.post_message(Resize(chart.size, chart.size))
+            await pilot.pause()
+            terminal.updates.clear()
+            log.steps(step, step)
+            await until(pilot, lambda step=step: f"step {step}/1,000" in terminal.text())
+            sent.append(sum(size for size, _ in terminal.updates))
+        # The least of them: a busy machine draws late what came when the screen was opened.
+        assert min(sent) < 400, f"Textual cuts spans off at one end only: 864; {sent} {terminal.updates}"

@@ -136,7 +136,8 @@ class Canvas(Widget):
         super().notify_style_update()
 
     def on_resize(self) -> None:
-        self._painted = (0, 0)
+        if self._painted != self.size:  # the event may come after the painting that it announces
+            self._painted = (0, 0)
 
     def render_line(self, y: int) -> Strip:
         if self._painted != self.size:
