@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuiftune.chat import serving
-from tuiftune.cli import chat_lines
+from tuiftune.cli import chat_lines, main, new
 from tuiftune.cli.main import build
 from tuiftune.errors import UserError
 from tuiftune.jobs.prepare import prepare
@@ -58,3 +58,39 @@ def test_pairs_that_compare_nothing_are_refused_before_a_run_is_made(tmp_path: P
     with pytest.raises(UserError, match="are equal in all 15 training rows"):
         prepare(preset, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.jsonl", '{"prompt": "a", "completion": "b"}\n'),
+        ("rows.CSV.gz", "prompt,completion\n"),
+        ("rows.json", ' [{"prompt": "a"}]'),
+        ("split.json", '{"train": [{"prompt": "a"}]}'),
+    ],
+)
+def test_rows_given_for_a_preset_lead_to_the_wizard(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    for command in ("plan", "train"):
+        ended = CliRunner().invoke(build(), [command, str(path)], prog_name="tuiftune")
+        assert f"is a data file, not a preset. Make a preset for it: `tuiftune new {path}`" in str(
+            ended.exception
+        )
+    assert new._beginning(str(path)).data == (str(path),)
+
+
+def test_a_preset_as_json_is_still_one(tmp_path: Path) -> None:
+    path = tmp_path / "preset.json"
+    path.write_text('{"model": {"base": "builtin:tiny"}, "data": {"train": "rows.jsonl"}}', encoding="utf-8")
+    assert new._beginning(str(path)).model == "builtin:tiny"
+
+
+def test_a_file_in_the_place_of_a_command_leads_to_the_wizard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("prompt,completion\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["tuiftune", "rows.csv"])
+    assert main._ended() == 2
+    assert capsys.readouterr().err.endswith("Start with it: `tuiftune new rows.csv`\n")

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuiftune import run_models
+from tuiftune import paths, run_models
 from tuiftune.errors import UserError
 from tuiftune.hub import progress
+from tuiftune.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,7 +224,11 @@ def _misused(fault: Any) -> UserError:
     path = fault.ctx.command_path if fault.ctx is not None else "tuiftune"
     if path == "tuiftune" and getattr(fault, "option_name", "") == "--plain":  # the app as prompts is `new`
         return UserError("--plain stands after a command", place=path, remedy="use `tuiftune new --plain`")
-    return UserError(words[:1].lower() + words[1:], place=path, remedy=f"see `{path} --help`")
+    remedy = f"see `{path} --help`"
+    named = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if path == "tuiftune" and words.startswith("No such command") and paths.exists(paths.given(named)):
+        remedy = f"start with it: `tuiftune new {printable(named)}`"
+    return UserError(words[:1].lower() + words[1:], place=path, remedy=remedy)
 
 
 def _ended() -> int | str | None:

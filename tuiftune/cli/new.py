@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuiftune.cli.options import Runs
+
+if TYPE_CHECKING:
+    from tuiftune.wizard.draft import Draft
 
 
 def app() -> None:
@@ -37,7 +40,8 @@ def new(
     preset: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PRESET]", help="Preset to start from: a file, or the name of a built-in preset."
+            metavar="[PRESET|DATA]",
+            help="Start from a preset (a file or a built-in one's name), or with a data file or directory.",
         ),
     ] = None,
     plain: Annotated[
@@ -52,12 +56,7 @@ def new(
     from tuiftune import terminal
     from tuiftune.wizard.draft import Draft
 
-    draft = Draft()
-    if preset is not None:
-        from tuiftune.cli.terminal import say
-        from tuiftune.preset import file, shipped
-
-        draft = Draft.of(file.load(shipped.find(preset), say=say))
+    draft = Draft() if preset is None else _beginning(preset)
     if plain or terminal.plain():
         from tuiftune.cli.plain import ask
 
@@ -65,3 +64,17 @@ def new(
     from tuiftune.tui.app import run_app
 
     raise typer.Exit(run_app(draft=draft, wizard=True, runs_root=runs))
+
+
+def _beginning(given: str) -> Draft:
+    """The draft to start from: a preset's, or one with the data that is named."""
+    from tuiftune import paths
+    from tuiftune.cli.terminal import say
+    from tuiftune.preset import file, shipped
+    from tuiftune.wizard.draft import Draft
+
+    path = paths.given(given)
+    text = paths.is_file(path) and path.suffix.lower() in (".txt", ".text", ".md", ".markdown", ".mdx")
+    if paths.is_dir(path) or text or (paths.is_file(path) and file.holds_rows(path)):
+        return Draft(data=(given,))
+    return Draft.of(file.load(shipped.find(given), say=say))

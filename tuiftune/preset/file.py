@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 __all__ = ["check", "dump", "dump_for", "load", "load_each", "loads", "override", "placed", "save"]
 
 _MOST_BYTES = 1_000_000
+# Names of files of rows, which are no presets; a .json file is one or the other.
+_ROWS = re.compile(
+    r"\.(jsonl|ndjson|csv|tsv|parquet|pq|arrow|feather|ipc|xlsx)(\.(gz|zst|zstd|bz2|xz))?$", re.IGNORECASE
+)
+_HEAD = 4096
+
+
+def holds_rows(path: Path) -> bool:
+    """Whether a file holds rows to train on rather than a preset: by its name; a .json file by its start."""
+    if _ROWS.search(path.name):
+        return True
+    if path.suffix.lower() != ".json" or not paths.is_file(path):
+        return False
+    head = documents.read_head(path, _HEAD).lstrip("\ufeff \t\r\n")
+    named = re.match(r'\{\s*"([^"]*)"', head)
+    return head.startswith("[") or (named is not None and named[1] not in {*sections(), "version"})
 
 
 def load(path: Path, *, say: Callable[[str], None] | None = None) -> Preset:
@@ -203,5 +220,12 @@ def _parent(document: dict[str, Any], path: tuple[str, ...], place: str) -> dict
 def _read(path: Path) -> str:
     if paths.is_dir(path):
         raise UserError("is a directory", place=printable(str(path)), remedy="name a preset file in it")
+    if not spool.is_stream(path) and holds_rows(path):
+        place = printable(str(path))
+        raise UserError(
+            "is a data file, not a preset",
+            place=place,
+            remedy=f"make a preset for it: `tuiftune new {place}`",
+        )
     paths.require(spool.regular(path), remedy="list the built-in presets: `tuiftune preset list`")
     return documents.read_text(path, _MOST_BYTES)
