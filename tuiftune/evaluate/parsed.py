@@ -1,4 +1,4 @@
-"""Forms that answers take: JSON, tool calls, final numbers."""
+"""Forms that answers take: JSON and tool calls."""
 
 from __future__ import annotations
 
@@ -9,32 +9,8 @@ from typing import Any
 
 from tuiftune import documents
 
-MARKED = re.compile(r"####\s*([-+]?[\d.,]+)")  # how GSM8K writes its result
-NUMBER = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
-MINUS = "\u2212"  # the sign of typesetters, which models write too
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
-
-
-def plain_number(text: str) -> str:
-    """Return a number without thousands separators, sign + and trailing zeros, with a 0 before a point."""
-    number = re.sub(r"^(-?)\.", r"\g<1>0.", text.replace(",", "").lstrip("+").rstrip("."))
-    return number.rstrip("0").rstrip(".") if "." in number else number
-
-
-def marked_number(text: str) -> str | None:
-    """Return the last `#### number`; None if there is none."""
-    found = MARKED.findall(text.replace(MINUS, "-"))
-    return plain_number(found[-1]) if found else None
-
-
-def final_number(text: str) -> str | None:
-    """Return the last `#### number`, or else the last number of a text; None if it has none."""
-    marked = marked_number(text)
-    if marked is not None:
-        return marked
-    found = NUMBER.findall(text.replace(MINUS, "-"))
-    return plain_number(found[-1]) if found else None
 
 
 def whole_json(text: str) -> dict[str, Any] | list[Any] | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuiftune import final_number
 from tuiftune.data.chat.reasoning import without
 from tuiftune.errors import UserError
 from tuiftune.evaluate import parsed
@@ -20,7 +21,7 @@ LONGEST_LABEL = 60  # characters
 ROWS_A_LABEL = 3  # labels repeat: at least so many rows for each on average
 MOST = 0.9  # share of the references that must have a form
 SHORT_WORDS = 12  # median words of a reference up to which its wording is its content
-_NUMBER = re.compile(r"[-+$€£]?\s*[\d.,]*\d\s*%?")
+_NUMBER = re.compile(r"[-+$€£]?\s*[\d.,]*\d(?:/\d+|[eE][-+]?\d+)?\s*%?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def task_of(references: Sequence[str], others: Sequence[str] = ()) -> Task:
             "labels", f"{shown} short answers repeat over {len(every):,} rows, so they are labels", labels
         )
     forms = (
-        ("number", parsed.marked_number, "end in a number after ####"),
+        ("number", final_number.marked, "end in a number after ####"),
         ("tool_call", parsed.tool_calls, "call tools"),
         ("json", parsed.whole_json, "are JSON"),
         ("number", _bare_number, "are numbers"),

@@ -1,10 +1,16 @@
-"""1 for the number that the reference answer ends with; else 0."""
+"""1 for the number that the reference answer ends with; else 0.
+
+Numbers are read as number match of an evaluation reads them: see `tuiftune.final_number`.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import final_number
 from tuiftune.errors import UserError
 from tuiftune.rewards.base import Reward, each
 
@@ -13,32 +19,27 @@ if TYPE_CHECKING:
 
     from tuiftune.rewards.base import Asked, Score
 
-ENDS_IN_A_NUMBER = re.compile(r"(?:^|####|=|:|\bis)\s*[$€£]?-?[\d,.]*\d\W{0,3}$")  # as a result is given
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
+ENDS_IN_A_NUMBER = re.compile(r"(?:^|####|=|:|\bis)\s*[$€£]?-?[\d,./]*\d\W{0,3}$")  # as a result is given
 
 
 def _make(given: Mapping[str, Any], place: str) -> Score:
     within = given.get("tolerance", 0.0)
-    if isinstance(within, bool) or not isinstance(within, int | float) or within < 0:
+    if isinstance(within, bool) or not isinstance(within, int | float) or not 0 <= within < math.inf:
         raise UserError("tolerance has to be 0 or more", place=place, remedy="write tolerance: 0.01")
 
+    apart = Fraction(str(within))  # as it is written: 0.3 is no float
+
     def matches(one: Asked) -> float:
-        found, wanted = last_number(one.answer), last_number(one.reference)
-        return float(found is not None and wanted is not None and abs(found - wanted) <= within)
+        wanted = final_number.final(one.reference)
+        return float(final_number.same(final_number.final(one.answer), wanted, apart))
 
     return each(matches)
-
-
-def last_number(text: str) -> float | None:
-    """The last number in a text, without thousands separators; None if there is none."""
-    found = NUMBER.findall(text.replace("\u2212", "-"))  # the sign of typesetters, which models write too
-    return float(found[-1].replace(",", "")) if found else None
 
 
 NUMERIC_MATCH = Reward(
     "numeric_match",
     20,
-    "1 if the last number of the answer is that of the reference answer; else 0",
+    "1 if the final number of the answer is that of the reference answer; else 0",
     _make,
     {"tolerance": "how far the numbers may be apart (0)"},
     compares=True,

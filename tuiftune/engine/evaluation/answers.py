@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.evaluate.contender import Question
-from tuiftune.evaluate.parsed import marked_number
+from tuiftune.final_number import marked, same
 from tuiftune.models import kinds
 
 if TYPE_CHECKING:
@@ -186,10 +186,5 @@ def greedy(model: Any, tokenizer: RowTokenizer) -> dict[str, Any]:
 
 def final_numbers_match(answer: str, reference: str) -> bool | None:
     """Whether both end in the same `#### number`; None where the reference has none."""
-    wanted = final_number(reference)
-    return None if wanted is None else final_number(answer) == wanted
-
-
-def final_number(text: str) -> str | None:
-    """The last `#### number`, without thousands separators and trailing zeros; None where there is none."""
-    return marked_number(text)
+    wanted = marked(reference)
+    return None if wanted is None else same(marked(answer), wanted)
