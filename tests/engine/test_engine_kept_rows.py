@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tiny
 from test_engine_foreign import stranger
+from tokenizers import normalizers
 
 from tuiftune.cache import clearing
 from tuiftune.data.example import Example, Message
@@ -75,7 +76,8 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class Rows:
     """Rows of a stage, to be tokenized in either way."""
 
-    def __init__(self, model: Path, key: str) -> None:
+    def __init__(self, model: Path, key: str, *, lossy: bool = False) -> None:
+        self.lossy = lossy
         self.base = Base(str(model), str(model), None, None, remote_code=False)
         self.half, made = stage(key), examples_for(key)
         self.examples = rows.Examples(made[:70], made[60:], "chat", [], content=("jsonl some digest",))
@@ -84,7 +86,10 @@ class Rows:
         self.said = Said()
 
     def make(self) -> RowTokenizer:
-        return RowTokenizer(load_tokenizer(self.base), max_length=LENGTH, loss_on="assistant")
+        tokenizer = load_tokenizer(self.base)
+        if self.lossy:
+            tokenizer.backend_tokenizer.normalizer = normalizers.Replace("I", "l")
+        return RowTokenizer(tokenizer, max_length=LENGTH, loss_on="assistant")
 
     def in_memory(self) -> list[rows.Prepared]:
         named = {"training": self.examples.train, "evaluation": self.examples.held_out}
@@ -123,6 +128,19 @@ def alike(some: list[rows.Prepared], others: list[rows.Prepared]) -> None:
         assert (one.rows, one.digest) == (other.rows, other.digest)
         assert one.dataset[:] == other.dataset[:]
     assert rows.leaked(*some) == rows.leaked(*others) > 0
+
+
+@pytest.mark.parametrize(("key", "count"), [("sft", 70), ("pretrain", 56), ("dpo", 70)])
+def test_rows_that_the_tokenizer_cannot_write_are_told(model: Path, key: str, count: int) -> None:
+    given = Rows(model, key, lossy=True)
+    given.in_memory()
+    expected = given.said.warnings
+    (said,) = (message for code, message, *_ in expected if code == "text_changed" and "training" in message)
+    assert said.startswith(
+        f"{count} of 70 training rows have characters that the tokenizer cannot write ('I')"
+    )
+    given.kept()
+    assert given.said.warnings == expected
 
 
 @pytest.mark.parametrize("key", ["sft", "pretrain", "dpo", "kto"])

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tuiftune.data.chat import pairs
 from tuiftune.data.chat.pairs import Pair as Compared
-from tuiftune.data.chat.reasoning import composed
 from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.chat.words import Remark, remarks
 from tuiftune.errors import UserError
@@ -146,13 +145,8 @@ def _faults(tokenizer: RowTokenizer, example: Example, row: Tokens) -> Iterator[
         yield "answers-rewritten"
     if row.rendered.dropped:
         yield "messages-dropped"
-    written = tokenizer.backend.decode([*row.ids, *row.beyond], skip_special_tokens=False)
-    if _letters(row.text) != _letters(written):
+    if tokenizer.written.changed(row, trust=False):
         yield "text-changed"
-
-
-def _letters(text: str) -> str:
-    return "".join(composed(text).split())
 
 
 def _ended(row: Tokens, stops: set[int]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.data.chat.answer import Stripped, strip
 from tuiftune.data.chat.reasoning import opened, without
 from tuiftune.data.chat.spans import Chat, Rendered
+from tuiftune.data.chat.written import Written
 from tuiftune.errors import UserError
 from tuiftune.fence.marks import Stage, at
 
@@ -125,6 +126,7 @@ class RowTokenizer:
         self.backend, self.template = backend, template
         self.max_length, self.loss_on, self.own_template = max_length, loss_on, own_template
         self.reasoning = reasoning
+        self.written = Written(backend)
         self.words: WordTokens | None = None  # what many rows are tokenized with
         added = backend.get_added_tokens_decoder()
         self.eos = template.special.get("eos_token", "")

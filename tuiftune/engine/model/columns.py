@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tuiftune.data.chat.tokenize import IGNORED
+from tuiftune.data.chat.written import CODE
 from tuiftune.fence.marks import Stage, at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -85,7 +86,7 @@ def packed(tokenizer: RowTokenizer, words: WordTokens, examples: Sequence[Exampl
         truncated = int((counts > length).sum())
         lost = int((trained[flat.bounds[1:]] - trained[ends]).sum())
     teaches = trained[ends] > trained[np.minimum(begins + 1, ends)]  # the first token is never predicted
-    told = _told(rows, owner)
+    told = _told(tokenizer, rows, flat, owner)
     stream, keys = _stream(flat, begins[teaches], ends[teaches])
     sizes = np.repeat(ends[teaches] - begins[teaches], 2)
     kept = int(teaches.sum())
@@ -108,13 +109,23 @@ def reasons(rendered: Rendered) -> Iterator[str]:
     return (code for code, happened in zip(REASONS, done, strict=True) if happened)
 
 
-def _told(rows: Sequence[Rendered], owner: NDArray[np.int64]) -> dict[str, int]:
+def changed(characters: Iterable[str]) -> list[str]:
+    """Return the code of a row by the first character that its tokens do not stand for, of each side."""
+    return next(([f"{CODE} {one}"] for one in characters if one), [])
+
+
+def _told(
+    tokenizer: RowTokenizer, rows: Sequence[Rendered], flat: _Flat, owner: NDArray[np.int64]
+) -> dict[str, int]:
     pieces = np.bincount(owner, minlength=len(rows))
     told: Counter[str] = Counter()
-    for row, count in zip(rows, pieces.tolist(), strict=True):
+    for index, (row, count) in enumerate(zip(rows, pieces.tolist(), strict=True)):
         if count and (row.kept or row.cut or row.rewritten or row.dropped):
             for code in reasons(row):
                 told[code] += count
+        if not tokenizer.written.knows(row.text):
+            ids = flat.ids[flat.bounds[index] : flat.bounds[index + 1]].tolist()
+            told.update(changed([tokenizer.written.changed_in(row.text, ids)]))
     return dict(told)
 
 

@@ -19,13 +19,13 @@ from tuiftune.data.chat.fenced import text_of
 from tuiftune.data.chat.word_tokens import WordTokens
 from tuiftune.data.picked import examples_of
 from tuiftune.engine.model import columns
-from tuiftune.engine.model.columns import Packed, reasons
+from tuiftune.engine.model.columns import Packed, changed, reasons
 from tuiftune.fence.forked import ForkedFence
 from tuiftune.fence.limits import GIB, Allowance
 from tuiftune.fence.process import Asked, Open
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tuiftune.data.example import Example
     from tuiftune.data.picked import Sent
@@ -43,7 +43,8 @@ SMALL_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 
 class Row(NamedTuple):
     """A tokenized row as it is trained on. `parts` are its columns, 8 bytes a number; `learnt` counts the
-    tokens in the loss, `lost` those that max_length took away; `told` names what the template did to it.
+    tokens in the loss, `lost` those that max_length took away; `told` names what the template and the
+    tokenizer did to it.
     """
 
     parts: tuple[bytes, ...]
@@ -144,11 +145,10 @@ def plainly(foreign: Foreign, examples: Sequence[Example]) -> Packed:
     pieces: list[bytes] = []
     sizes, keys, told = array("q"), array("q"), Counter[str]()
     kept = cut = lost = dropped = 0
-    for row in foreign.rows(foreign.tokenizer, examples):
+    for row, codes in _with_told(foreign, examples):
         cut += row.truncated
         lost += row.lost
-        for code in {code for side in row.sides for code in reasons(side.rendered)}:
-            told[code] += 1
+        told.update(codes)
         if not row.teaches:
             dropped += 1
             continue
@@ -204,10 +204,21 @@ def _tokenized(foreign: Foreign, which: str, start: int, stop: int) -> list[Row]
             row.lost,
             row.truncated,
             row.teaches,
-            tuple(dict.fromkeys(told for side in row.sides for told in reasons(side.rendered))),
+            tuple(told),
         )
-        for row in foreign.rows(foreign.tokenizer, foreign.examples[which][start:stop])
+        for row, told in _with_told(foreign, foreign.examples[which][start:stop])
     ]
+
+
+def _with_told(foreign: Foreign, examples: Sequence[Example]) -> Iterator[tuple[TrainedRow, list[str]]]:
+    """Rows with what the template and the tokenizer did to each; of a document in pieces, with the first."""
+    before = None
+    for row in foreign.rows(foreign.tokenizer, examples):
+        told = list(dict.fromkeys(code for side in row.sides for code in reasons(side.rendered)))
+        if row.sides[0].encoded is not before:
+            told += changed(foreign.tokenizer.written.changed(side) for side in row.sides)
+        before = row.sides[0].encoded
+        yield row, told
 
 
 def _tried(foreign: Foreign, which: str, start: int, stop: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
+from tuiftune.data.chat.written import CODE
 from tuiftune.engine.model.foreign import tokenized
 from tuiftune.errors import UserError
 
@@ -166,12 +168,11 @@ def prepare(
     table, keys = {name: _Ragged() for name in columns}, array("q")
     digest = hashlib.sha256()
     cut = lost = dropped = 0
-    told = dict.fromkeys(REWRITTEN, 0)
+    told = Counter[str]()
     for row in _tokenized(examples, asked, report, check, which):
         cut += row.truncated
         lost += row.lost
-        for code in row.told:
-            told[code] += 1
+        told.update(row.told)
         if not row.teaches:
             dropped += 1
             continue
@@ -216,6 +217,16 @@ def say(
     for code, (message, remedy) in REWRITTEN.items():
         if count := told.get(code):
             report.warning(code, f"{count} of {examples} {which} rows: {message}", remedy)
+    changed = {code.removeprefix(CODE): count for code, count in told.items() if code.startswith(CODE)}
+    if changed:
+        most = sorted(changed, key=lambda one: (-changed[one], one))[:3]
+        report.warning(
+            CODE,
+            f"{sum(changed.values())} of {examples} {which} rows have characters that the tokenizer cannot "
+            f"write ({', '.join(repr(one.strip()) for one in most)}): others are trained in their place",
+            "use a model whose tokenizer knows them, or write the rows as it does; "
+            "tuiftune data inspect FILE --model M names the rows",
+        )
 
 
 def nothing_left(which: str, examples: int) -> UserError:

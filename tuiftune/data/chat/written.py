@@ -1,0 +1,59 @@
+"""Whether tokens stand for the characters that a row has: a tokenizer may leave some out, or change them."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING
+
+from tuiftune.data.chat.reasoning import composed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tokenizers import Tokenizer
+
+    from tuiftune.data.chat.tokenize import Tokens
+
+CODE = "text_changed"  # of the warning
+
+
+class Written:
+    """What a tokenizer is known to write."""
+
+    def __init__(self, backend: Tokenizer) -> None:
+        self._backend, self._known = backend, set[str]()
+        ascii_ = string.digits + string.ascii_letters + string.punctuation
+        self._ascii = not self._changed(ascii_, backend.encode(ascii_, add_special_tokens=False).ids)
+
+    def changed(self, row: Tokens, *, trust: bool = True) -> str:
+        """Return the first character of a row that its tokens do not stand for; "" if they stand for all.
+
+        Blanks are passed over, and accents may be encoded either way. `trust`: characters that were written
+        once are taken to be written in every row.
+        """
+        if trust and self.knows(row.text):
+            return ""
+        return self.changed_in(row.text, [token for one in row.encoded for token in one.ids])
+
+    def changed_in(self, text: str, ids: Sequence[int]) -> str:
+        """The same of a text and all of its tokens."""
+        found = self._changed(text, ids)
+        if not found:
+            self._known.update(text)
+        return found
+
+    def knows(self, text: str) -> bool:
+        """Return True if the tokenizer has written every character of a text before."""
+        return (self._ascii and text.isascii()) or self._known.issuperset(text)
+
+    def _changed(self, text: str, ids: Sequence[int]) -> str:
+        given = _letters(text)
+        written = _letters(self._backend.decode(list(ids), skip_special_tokens=False))
+        if given in written:  # a text may have tokens around it
+            return ""
+        pairs = zip(given, written, strict=False)
+        return next((one for one, other in pairs if one != other), given[len(written) :][:1] or given[:1])
+
+
+def _letters(text: str) -> str:
+    return "".join(composed(text).split())
