@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune import assets
+from tuiftune.data import measure
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.plan.inputs import to_look_at
 from tuiftune.preset.file import loads
@@ -16,11 +17,13 @@ from tuiftune.preset.file import loads
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuiftune.plan.inputs import Inputs
+
 LONG = "Please read this long letter about a parcel that never came, and say what should be done. " * 4
 
 
-def truncated(tmp_path: Path, long: int, max_length: int, **keys: Any) -> list[str]:
-    """The plan's notes of truncation for 40 rows, so many of them with a long prompt."""
+def planned(tmp_path: Path, long: int, max_length: int, **keys: Any) -> Inputs:
+    """What is planned with for 40 rows, so many of them with a long prompt."""
     prompts = [f"{LONG if n < long else ''}What is {n}?" for n in range(40)]
     turns = [
         [{"role": "user", "content": said}, {"role": "assistant", "content": "A number."}] for said in prompts
@@ -30,8 +33,12 @@ def truncated(tmp_path: Path, long: int, max_length: int, **keys: Any) -> list[s
     text = (
         f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {tmp_path / 'rows.jsonl'}, max_length: {max_length}"
     )
-    preset = loads(f"{text}, loss_on: {keys.get('loss_on', 'assistant')}}}\n", "mine.yaml")
-    return [note for note in to_look_at(preset).plan().notes if "truncated" in note]
+    return to_look_at(loads(f"{text}, loss_on: {keys.get('loss_on', 'assistant')}}}\n", "mine.yaml"))
+
+
+def truncated(tmp_path: Path, long: int, max_length: int, **keys: Any) -> list[str]:
+    """The plan's notes of truncation."""
+    return [note for note in planned(tmp_path, long, max_length, **keys).plan().notes if "truncated" in note]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,21 @@ def test_a_length_that_leaves_no_answer_is_refused_before_training(tmp_path: Pat
     with pytest.raises(UserError, match="every row is truncated before its first trained token") as fault:
         truncated(tmp_path, 40, 64)
     assert (fault.value.place, fault.value.exit_code) == ("data.max_length: 64", ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("looked_at", [2_000, 8])
+def test_rows_that_keep_no_answer_are_not_planned_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_at: int
+) -> None:
+    monkeypatch.setattr(measure, "LOOKED_AT_CUT", looked_at)
+    inputs = planned(tmp_path, 20, 64)
+    assert inputs.facts is not None
+    assert inputs.facts.rows + inputs.facts.rows_eval == 20
+    (note,) = truncated(tmp_path, 20, 64)
+    assert "; 20 of them keep no trained token and are left out: " in note
+    every = planned(tmp_path, 20, 64, loss_on="all").facts
+    assert every is not None
+    assert (every.rows + every.rows_eval, every.dropped) == (40, 0)
 
 
 def test_an_answer_that_is_left_is_trained_on(tmp_path: Path) -> None:

@@ -32,4 +32,5 @@ class DataFacts:
     around_answer: int = 0  # most tokens that stand around a held-out answer: reasoning, the template's marks
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too
     reward: str = ""  # that could check the reference answers; "" if none
+    dropped: int = 0  # rows that keep no trained token within data.max_length, estimated where there are many
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 COUNTED_ANSWERS = 2_000
 LOOKED_AT = 200  # reference answers, to tell how they could be checked
+LOOKED_AT_CUT = 2_000  # truncated rows, to tell which keep a trained token
 LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
 
 
@@ -44,19 +45,21 @@ def measure(
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
-    Rows of what is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are
-    tokenized, evenly spaced; `basis` says so. Raises UserError when nothing can be
-    trained on, or nothing of it stands within `max_length`.
+    Rows that keep no trained token within `max_length` don't count, as training leaves them out. Rows of what
+    is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are tokenized,
+    evenly spaced; `basis` says so. Raises UserError when nothing can be trained on, or nothing of it stands
+    within `max_length`.
     """
     import numpy as np
 
     from tuiftune.data.mix.split import as_share, held_out_file, indices
 
     share = as_share(eval_spec)
+    train = dataset.usable.arg_true().to_numpy()
     if share is None:
         evaluation = held_out_file(dataset, str(eval_spec))
-        held_rows = int(evaluation.usable.sum())
-        train_rows = int(dataset.usable.sum())
+        held, held_rows = train[:0], int(evaluation.usable.sum())
+        train_rows = len(train)
         asked = evaluation.examples
     else:
         train, held = indices(dataset, share, seed)
@@ -71,8 +74,16 @@ def measure(
     folder = Path(model.path) if model is not None and model.path is not None else None
     name = model.reference if model else ""
     found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
+    dropped = 0
     if max_length is not None and not mix:
-        _check_left(dataset, found, max_length, folder, name, reasoning)
+        bare, part = _without_answer(dataset, found, max_length, folder, name, reasoning)
+        lost = [
+            int(np.isin(side, bare).sum()) if part is None else round(part * len(side))
+            for side in (train, held)
+        ]
+        if lost[0] == train_rows:
+            raise _nothing_left(found, max_length)
+        train_rows, held_rows, dropped = train_rows - lost[0], held_rows - lost[1], sum(lost)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
     if mix:
@@ -101,28 +112,42 @@ def measure(
         longest_answer=longest_answer,
         around_answer=around,
         longest_rows=longest,
+        dropped=dropped,
         reward=_reward(islice(asked(), LOOKED_AT)),
     )
 
 
-def _check_left(
+def _without_answer(
     dataset: Dataset, found: Lengths, max_length: int, folder: Path | None, name: str, reasoning: str
-) -> None:
-    """UserError where truncation takes all trained tokens of every row, as training would say of it."""
-    if not found.counted or folder is None or len(found.indices) < int(dataset.usable.sum()):
-        return
-    if int((found.total - found.learnt).min()) < max_length:  # the first trained token stands there or before
-        return
+) -> tuple[NDArray[np.intp], float | None]:
+    """Rows whose trained tokens are all truncated; or, where only some were looked at, their share of all."""
+    import numpy as np
+
+    cut = np.flatnonzero(found.total > max_length)
+    if not found.counted or folder is None or not len(cut):
+        return found.indices[:0], None
     counter = Counter(folder, name, reasoning=reasoning)
-    if all(
-        nothing for _, (_, _, nothing) in counter.each(questions.kept, dataset.at(found.indices), max_length)
-    ):
-        raise UserError(
-            f"every row is truncated before its first trained token (the shortest row has "
-            f"{int(found.total.min()):,} tokens, the longest {int(found.total.max()):,})",
-            place=f"data.max_length: {max_length:,}",
-            remedy="raise data.max_length, or shorten the prompts",
-        )
+
+    def bare(places: NDArray[np.intp]) -> NDArray[np.intp]:
+        kept = counter.each(questions.kept, dataset.at(found.indices[places]), max_length)
+        return places[[nothing for _, (_, _, nothing) in kept]]
+
+    looked = cut[np.linspace(0, len(cut) - 1, min(len(cut), LOOKED_AT_CUT)).astype(np.intp)]
+    seen = bare(looked)
+    if len(seen) == len(looked) < len(cut) == len(found.total):  # perhaps all of them: then it is refused
+        looked, seen = cut, bare(cut)
+    if len(looked) == len(cut) and len(found.indices) == int(dataset.usable.sum()):
+        return found.indices[seen], None
+    return found.indices[seen], len(seen) / len(looked) * len(cut) / len(found.total)
+
+
+def _nothing_left(found: Lengths, max_length: int) -> UserError:
+    return UserError(
+        f"every row is truncated before its first trained token (the shortest row has "
+        f"{int(found.total.min()):,} tokens, the longest {int(found.total.max()):,})",
+        place=f"data.max_length: {max_length:,}",
+        remedy="raise data.max_length, or shorten the prompts",
+    )
 
 
 def _reward(examples: Iterable[Example]) -> str:

@@ -176,9 +176,10 @@ def _truncated(facts: DataFacts, max_length: int) -> list[str]:
     which = "Every row is" if facts.quantiles[0] > max_length else f"About {share:.0%} of the rows are"
     if share <= 1 / steps:
         which = f"Fewer than {1 / steps:.0%} of the rows are"
+    lost = f"{facts.dropped:,} of them keep no trained token and are left out" if facts.dropped else ""
     return [
         f"{which} longer than data.max_length ({max_length:,} tokens; the longest has {facts.longest:,}), "
-        "and truncated: `tuiftune data inspect` says what of the answers is lost."
+        f"and truncated{lost and f'; {lost}'}: `tuiftune data inspect` says what of the answers is lost."
     ]
 
 
