@@ -1,16 +1,19 @@
-"""A stand-in of the Hugging Face Hub: its API and file endpoints, with faults to order."""
+"""A stand-in of the Hugging Face Hub: its API, file and upload endpoints, with faults to order."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 import socket
+import struct
 import threading
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +22,7 @@ LARGE = 64 * 1024  # bytes from which a file is kept as LFS keeps it
 
 @dataclass
 class Repository:
-    """`token`: what a request has to bring for its files; "" for everybody."""
+    """`token`: what a request has to bring for its files; "" for everybody. `commits`: their messages."""
 
     files: dict[str, bytes]
     commit: str = "a" * 40
@@ -27,6 +30,7 @@ class Repository:
     private: bool = False
     token: str = ""
     card: dict[str, Any] = field(default_factory=lambda: {"license": "apache-2.0"})
+    commits: list[str] = field(default_factory=list)
 
 
 def etag(content: bytes) -> str:
@@ -40,12 +44,19 @@ class StandIn:
 
     ("drop", N): the connection ends after N bytes; ("short", N): N bytes less than promised, and well ended;
     ("corrupt",): other bytes; ("slow", S): S seconds between pieces of 16 KiB.
+
+    Those of "api", "create", "preupload", "batch", "upload" and "commit" are a status, or "reset".
+    `writer`: the token that may make repositories and write to them; "" for none.
     """
 
     def __init__(self) -> None:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.faults: dict[str, deque[Any]] = defaultdict(deque)
         self.log: list[tuple[str, str, str]] = []
+        self.writer = ""
+        self.opened = threading.Event()  # until it is set, no large file is taken
+        self.opened.set()
+        self.stored: dict[str, bytes] = {}  # large files by their SHA-256, before a commit names them
         owner = self
 
         class Handler(Answers):
@@ -81,8 +92,148 @@ class StandIn:
         self._server.server_close()
 
 
-class Answers(BaseHTTPRequestHandler):
+class Uploads(BaseHTTPRequestHandler):
+    """What `create_repo`, `preupload_lfs_files` and `create_commit` ask for, with Xet switched off."""
+
     hub: StandIn
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while length := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(length))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _may_write(self) -> bool:
+        return self.headers.get("Authorization") == f"Bearer {self.hub.writer}"
+
+    def _written(self, path: str, body: bytes) -> bool:
+        """Answer a request that writes. False if it is none."""
+        if path == "/api/repos/create":
+            if not self._ordered_fault("create"):
+                self._create(json.loads(body))
+        elif path.startswith("/lfs/"):
+            if not self._ordered_fault("upload"):
+                oid = path.removeprefix("/lfs/")
+                self.hub.stored[oid] = body
+                self._refuse(200 if hashlib.sha256(body).hexdigest() == oid else 422, "")
+        elif found := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
+            self.hub.opened.wait(300)
+            if self._writable("datasets" if found[1] else "models", found[2], "batch"):
+                self._json({"transfer": "basic", "objects": [self._batch(one) for one in _objects(body)]})
+        elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(preupload|commit)/main", path):
+            if (repository := self._writable(found[1], found[2], found[3])) is None:
+                return True
+            if found[3] == "commit":
+                self._commit(repository, [json.loads(line) for line in body.splitlines()])
+            else:
+                self._json({"files": [self._mode(repository, one) for one in json.loads(body)["files"]]})
+        else:
+            return False
+        return True
+
+    def _create(self, asked: dict[str, Any]) -> None:
+        name = f"{asked['organization']}/{asked['name']}"
+        key = ("datasets" if asked.get("type") == "dataset" else "models", name)
+        if not self._may_write():
+            self._refuse(401, "")
+            return
+        status = 409 if key in self.hub.repositories else 200
+        self.hub.repositories.setdefault(key, Repository({}, private=asked.get("visibility") == "private"))
+        self._json({"url": f"{self.hub.address}/{name}", "error": "You already created this"}, status)
+
+    def _writable(self, kind: str, name: str, fault: str) -> Repository | None:
+        if self._ordered_fault(fault):
+            return None
+        found = self.hub.repositories.get((kind, name))
+        if found is None or not self._may_write():
+            self._refuse(404 if found is None else 403, "RepoNotFound" if found is None else "")
+            return None
+        return found
+
+    def _batch(self, one: dict[str, Any]) -> dict[str, Any]:
+        actions = {"upload": {"href": f"{self.hub.address}/lfs/{one['oid']}"}}
+        return {**one} if one["oid"] in self.hub.stored else {**one, "actions": actions}
+
+    def _mode(self, repository: Repository, one: dict[str, Any]) -> dict[str, Any]:
+        there = repository.files.get(one["path"])
+        large = one["size"] >= LARGE or one["path"].endswith((".safetensors", ".pt", ".pth", ".bin"))
+        known = {} if there is None else {"oid": etag(there)}
+        return {
+            "path": one["path"],
+            "uploadMode": "lfs" if large else "regular",
+            "shouldIgnore": False,
+            **known,
+        }
+
+    def _commit(self, repository: Repository, lines: list[dict[str, Any]]) -> None:
+        """All of a commit or none of it."""
+        files = dict(repository.files)
+        for line in lines:
+            value = line["value"]
+            match line["key"]:
+                case "header":
+                    summary = value["summary"]
+                case "file":
+                    files[value["path"]] = base64.b64decode(value["content"])
+                case "lfsFile":
+                    if value["oid"] not in self.hub.stored:
+                        self._refuse(422, "")
+                        return
+                    files[value["path"]] = self.hub.stored[value["oid"]]
+                case "deletedFile":
+                    if files.pop(value["path"], None) is None:
+                        self._refuse(422, "")
+                        return
+                case "deletedFolder":
+                    inside = value["path"].rstrip("/") + "/"
+                    files = {path: content for path, content in files.items() if not path.startswith(inside)}
+        repository.files = files
+        repository.commits.append(summary)
+        repository.commit = f"{len(repository.commits):040x}"
+        name = next("/".join(key) for key, one in self.hub.repositories.items() if one is repository)
+        url = f"{self.hub.address}/{name.removeprefix('models/')}/commit/{repository.commit}"
+        self._json({"commitUrl": url, "commitOid": repository.commit, "pullRequestUrl": None})
+
+    def _ordered_fault(self, name: str) -> bool:
+        waiting = self.hub.faults[name]
+        if waiting and waiting[0] == "reset":
+            waiting.popleft()
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return True
+        if waiting and isinstance(waiting[0], int):
+            self._refuse(waiting.popleft(), "")
+            return True
+        return False
+
+    def _json(self, document: Any, status: int = 200) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _refuse(self, status: int, code: str) -> None:
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+            self.send_header("X-Error-Message", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def _objects(body: bytes) -> list[dict[str, Any]]:
+    return list(json.loads(body)["objects"])
+
+
+class Answers(Uploads):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None: ...
@@ -94,12 +245,16 @@ class Answers(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        self._answer(self.rfile.read(length))
+        self._answer(self._body())
+
+    def do_PUT(self) -> None:
+        self._answer(self._body())
 
     def _answer(self, body: bytes = b"") -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.log.append((self.command, path, self.headers.get("Range", "")))
+        if self.command in ("POST", "PUT") and self._written(path, body):
+            return
         if found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(/.*)?", path):
             self._api(found[1], found[2], found[3] or "", body)
         elif found := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
@@ -121,6 +276,9 @@ class Answers(BaseHTTPRequestHandler):
         if revision and revision[1] not in ("main", found.commit):
             self._refuse(404, "RevisionNotFound")
             return
+        if found.private and not found.token and not self._may_write():
+            self._refuse(401, "RepoNotFound")
+            return
         listed = [self._listed(path, content) for path, content in found.files.items()]
         if "/paths-info/" in rest:
             asked = (
@@ -128,10 +286,22 @@ class Answers(BaseHTTPRequestHandler):
                 if body.startswith(b"{")
                 else set(re.findall(r"paths=([^&]+)", unquote(body.decode())))
             )
-            self._json([one for one in listed if one["path"] in asked])
+            above = {str(parent) for one in found.files for parent in PurePosixPath(one).parents}
+            folders = [{"type": "directory", "path": path, "oid": "c" * 40} for path in asked & above - {"."}]
+            self._json([one for one in listed if one["path"] in asked] + folders)
         elif "/tree/" in rest:
             inside = ((revision and revision[2]) or "").strip("/")
-            self._json([one for one in listed if not inside or one["path"].startswith(f"{inside}/")])
+            listed = [one for one in listed if not inside or one["path"].startswith(f"{inside}/")]
+            if inside and not listed:
+                self._refuse(404, "EntryNotFound")
+                return
+            if "recursive=true" in self.path.lower():
+                self._json(listed)
+                return
+            start = len(inside) + 1 if inside else 0
+            near = {one["path"][start:].partition("/")[0] for one in listed if "/" in one["path"][start:]}
+            folders = [{"type": "directory", "path": f"{inside}/{one}".strip("/"), "oid": ""} for one in near]
+            self._json([one for one in listed if "/" not in one["path"][start:]] + folders)
         else:
             siblings = [
                 {"rfilename": one["path"], "size": one["size"], "blobId": one["oid"]}
@@ -180,13 +350,6 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self._send(found, path, found.files[path])
 
-    def _ordered_fault(self, name: str) -> bool:
-        waiting = self.hub.faults[name]
-        if waiting and isinstance(waiting[0], int):
-            self._refuse(waiting.popleft(), "")
-            return True
-        return False
-
     def _send(self, found: Repository, path: str, content: bytes) -> None:
         if self.command == "GET" and self._ordered_fault(path):
             return
@@ -229,20 +392,3 @@ class Answers(BaseHTTPRequestHandler):
                 return
             if fault[:1] == ("slow",):
                 time.sleep(fault[1])
-
-    def _json(self, document: Any) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _refuse(self, status: int, code: str) -> None:
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-            self.send_header("X-Error-Message", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.jobs import companion, copies, place
+from tuiftune.jobs import companion, copies, copy_places, place
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store.checkpoint_store import Store
@@ -170,11 +170,11 @@ def test_a_run_is_followed_to_its_end_through_a_lost_line(
 def test_a_place_that_takes_nothing_is_told_before_the_run(tmp_path: Path, url: str, said: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=said):
-        place.check(url.replace("FILE", str(tmp_path / "file")))
+        copy_places.check(url.replace("FILE", str(tmp_path / "file")))
 
 
 def test_no_trace_of_the_check_is_left(tmp_path: Path) -> None:
-    place.check(str(tmp_path / "away"))
+    copy_places.check(str(tmp_path / "away"))
     assert there(tmp_path, "away") == []
 
 
@@ -200,10 +200,10 @@ def test_an_object_store_takes_a_run_and_gives_it_back(
     store: str, run: RunDir, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     bucket = request.getfixturevalue(store)
-    place.check(bucket)
+    copy_places.check(bucket)
     protocol = bucket.partition(":")[0]
     with pytest.raises(UserError, match=r"cannot be written to: there is no such bucket"):
-        place.check(f"{protocol}://nobodys-bucket/all")
+        copy_places.check(f"{protocol}://nobodys-bucket/all")
     for step in (2, 4):
         saved(run, step)
     copies.copy(run, bucket)

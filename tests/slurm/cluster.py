@@ -41,7 +41,7 @@ MpiDefault=none
 ReturnToService=2
 OverTimeLimit=0
 KillWait=30
-NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2 RealMemory=2000
+NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=2 RealMemory=2000 {gres}
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4 GraceTime=60
@@ -60,9 +60,12 @@ def missing() -> str:
 
 
 class Cluster:
-    """Daemons under `place`; `environment` makes Slurm's commands ask them."""
+    """Daemons under `place`; `environment` makes Slurm's commands ask them.
 
-    def __init__(self, place: Path) -> None:
+    With `gpus`, each node has so many that are plain files, and submissions go through `cli_filter.lua`.
+    """
+
+    def __init__(self, place: Path, gpus: int = 0) -> None:
         self.place = place
         for name in ("state", "spool/n1", "spool/n2", "log"):
             (place / name).mkdir(parents=True)
@@ -70,7 +73,15 @@ class Cluster:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         words = {"host": socket.gethostname().split(".")[0], "place": place, "port": port}
-        configuration = CONFIGURATION.format(**words, first=port + 1, last=port + 2)
+        gres = f"Gres=gpu:{gpus}" if gpus else ""
+        configuration = CONFIGURATION.format(**words, first=port + 1, last=port + 2, gres=gres)
+        if gpus:
+            configuration += "GresTypes=gpu\nCliFilterPlugins=cli_filter/lua\n"
+            devices = [place / f"gpu{number}" for number in range(gpus)]
+            for device in devices:
+                device.touch()
+            lines = [f"NodeName=n[1-2] Name=gpu File={device}\n" for device in devices]
+            (place / "gres.conf").write_text("".join(lines))
         (place / "slurm.conf").write_text(configuration)
         key = place / "munge.key"
         key.write_bytes(os.urandom(128))

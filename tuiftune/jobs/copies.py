@@ -7,6 +7,7 @@ checked when it comes back.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
 from tuiftune.errors import ExitCode, UserError
-from tuiftune.jobs import companion
-from tuiftune.jobs.place import PRESET_KEY, Place, shown
+from tuiftune.jobs import companion, copy_places
+from tuiftune.jobs.place import PRESET_KEY, PlaceError, shown
 from tuiftune.printable import printable
 from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.writer import EventWriter
@@ -35,8 +36,10 @@ from tuiftune.runs.store.directory import (
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from tuiftune.jobs.place import Place
 
     Watch = Callable[[str], None]
 
@@ -44,9 +47,10 @@ DIRECTORY = "copy"
 STOP = "stop-requested"  # a file at the copy, by which the machine is asked to stop
 HEARS_EVERY = 10.0  # seconds
 POLL_SECONDS = 2.0
-SMALL_EVERY = 60.0  # seconds between copies of the log, which an object store takes whole
+RETRIES = (1.0, 5.0, 15.0)  # seconds before a file that did not arrive is fetched again
 SMALL = (PLAN, "preset.yaml", "events.jsonl", "engine.log", "samples.jsonl")
 MOST_BYTES = 64 * 1024
+LOST = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +113,16 @@ def copy(
     with companion.alone(run, run.path / DIRECTORY, "sync", "being copied", patient=follow, waits=wait):
         failed = 0
         while True:
-            copying = _Copying(run, url, watch or _silent)
+            copying: _Copying | None = None
             try:
+                copying = _Copying(run, url, watch or _silent)
                 return copying.to_end(follow=follow)
             except UserError:
                 raise
             except Exception as fault:  # a file system's library may raise anything
                 trouble = companion.line_of(fault)
-                copying.note(trouble)
+                if copying is not None:
+                    copying.note(trouble)
                 last = failed >= len(pauses) and companion.over(run, companion.DIED_AFTER + 1)
                 if not follow or last or not pauses:
                     raise UserError(
@@ -133,32 +139,31 @@ def resumable(url: str) -> bool:
 
     Raises UserError if the place cannot be asked.
     """
-    there = Place(url)
+    there = copy_places.at(url)
     try:
         return there.size(PLAN) is not None and bool(_whole(there))
     except Exception as fault:  # a file system's library may raise anything
         raise UserError(
             f"{shown(url)} cannot be read: {companion.line_of(fault)}",
             place=PRESET_KEY,
-            remedy="check the name, your rights and the credentials in the environment",
+            remedy="" if isinstance(fault, PlaceError) else copy_places.RIGHTS,
         ) from fault
 
 
 def request_stop(url: str, by: str) -> None:
     """Ask the machine that a run at `url` is copied from to stop it, with a checkpoint."""
-    there = Place(url)
-    there.files.pipe_file(there.path(STOP), by.encode())
+    copy_places.at(url).write(by.encode(), STOP)
 
 
 def withdraw_stop(url: str) -> None:
     """Forget a request that no machine has heard. Raises UserError if the place cannot be asked."""
     try:
-        Place(url).remove(STOP)
+        copy_places.at(url).remove(STOP)
     except Exception as fault:  # a file system's library may raise anything
         raise UserError(
             f"{shown(url)} cannot be written to: {companion.line_of(fault)}",
             place=PRESET_KEY,
-            remedy="check the name, your rights and the credentials in the environment",
+            remedy="" if isinstance(fault, PlaceError) else copy_places.RIGHTS,
         ) from fault
 
 
@@ -175,20 +180,21 @@ def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = N
         UserError: if it is not a copy of a run, a run of that name exists, or no checkpoint is whole.
     """
     tell = watch or _silent
-    there = Place(url)
+    there = copy_places.at(url)
     name = name or there.root.rpartition("/")[2]
     check_name(name)
     check_free(root, name)
     staged = root / f"{STAGED}{name}-{os.getpid()}"
     try:
         if there.size(PLAN) is None:
-            raise UserError(f"is not a copy of a run (it has no {PLAN})", place=shown(url))
+            why = f"is not a copy of a run (it has no {PLAN})"
+            raise UserError(why, place=shown(url), remedy=there.no_access)
         staged.mkdir(mode=DIRECTORY_MODE, parents=True)
         for directory in INSIDE:
             (staged / directory).mkdir(mode=DIRECTORY_MODE)
         for file in (file for file in SMALL if there.size(file) is not None):
             tell(file)
-            there.get(staged / file, file)
+            _get(there, staged / file, file)
         _fetch_newest(there, staged, tell)
         _conclude(RunDir(staged), shown(url))
         os.rename(staged, root / name)
@@ -204,6 +210,21 @@ def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = N
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return RunDir.open(root / name)
+
+
+def _get(there: Place, target: Path, *parts: str) -> None:
+    """Fetch a file, and try again where the connection fails."""
+    for pause in (*RETRIES, None):
+        try:
+            there.get(target, *parts)
+            return
+        except UserError:
+            raise
+        except Exception as fault:  # a file system's library may raise anything
+            here = isinstance(fault, OSError) and fault.errno not in (None, *LOST)
+            if here or pause is None:
+                raise
+        time.sleep(pause)
 
 
 def _conclude(run: RunDir, url: str) -> None:
@@ -223,7 +244,7 @@ def _fetch_newest(there: Place, staged: Path, tell: Watch) -> None:
         directory = f"checkpoints/checkpoint-{step}"
         for file in there.entries(directory):
             tell(f"{directory}/{file}")
-            there.get(staged / directory / file, directory, file)
+            _get(there, staged / directory / file, directory, file)
         fault = checkpoints.fault_of(Checkpoint(step, staged / directory))
         if fault is None:
             return
@@ -237,11 +258,12 @@ class _Copying:
 
     def __init__(self, run: RunDir, url: str, tell: Watch) -> None:
         self._run, self._tell = run, tell
-        self._there = Place(f"{url.rstrip('/')}/{run.name}")
+        self._there = copy_places.at(f"{url.rstrip('/')}/{run.name}")
         before = copied(run)
         known = before is not None and before.url == without_secrets(self._there.url)
         self._copied = before if known and before else Copied(without_secrets(self._there.url))
         self._small_at = 0.0
+        self._alike: tuple[int, ...] | None = None  # steps here when last those there were the same
         self._heard_at = time.monotonic()
         self._seen: dict[str, tuple[int, int]] = {}
 
@@ -250,9 +272,9 @@ class _Copying:
         while True:
             alive = time.monotonic() if vitals(self._run).running else alive
             last = not follow or companion.over(self._run, time.monotonic() - alive)
-            fresh = self._checkpoints()
-            if fresh or last or time.monotonic() - self._small_at > SMALL_EVERY:
-                self._small()
+            due = last or time.monotonic() - self._small_at > self._there.small_every
+            if not self._checkpoints(again=last) and due:
+                self._send(self._small())
             if last:
                 self._result()
                 self.note()
@@ -267,7 +289,7 @@ class _Copying:
             return
         self._heard_at = time.monotonic()
         if self._there.size(STOP) is not None:
-            by = self._there.files.cat_file(self._there.path(STOP)).decode("utf-8", "replace")
+            by = self._there.read(STOP).decode("utf-8", "replace")
             self._there.remove(STOP)
             control.request_stop(self._run, printable(by))
 
@@ -276,56 +298,70 @@ class _Copying:
         self._copied = replace(self._copied, trouble=trouble)
         companion.note(self._run.path / DIRECTORY, "sync", asdict(self._copied))
 
-    def _checkpoints(self) -> bool:
-        """Upload those that are not there, and remove there what was rotated here. True if one was sent."""
-        sent = False
-        for stored in self._whole_here():
-            if self._there.size("checkpoints", f"checkpoint-{stored}", MANIFEST) is not None:
-                continue
+    def _checkpoints(self, *, again: bool) -> bool:
+        """Upload those that are not there with the log, and remove there what was rotated here.
+
+        Returns True if anything was sent. With `again`, what is there is asked for once more.
+        """
+        here = self._whole_here()
+        if not again and tuple(here) == self._alike:
+            return False
+        there = _whole(self._there)
+        lacking = [step for step in here if step not in there]
+        gone = [step for step in there if step not in here] if here else []
+        for step in lacking:
+            directory = f"checkpoints/checkpoint-{step}"
+            files = sorted(_files(self._run.path / directory), key=lambda name: (name == MANIFEST, name))
+            last = step == lacking[-1]
             try:
-                self._upload(f"checkpoints/checkpoint-{stored}")
+                self._send([f"{directory}/{file}" for file in files], gone if last else [], log=last)
             except FileNotFoundError as fault:
-                if not paths.gone(self._run.checkpoints_path / f"checkpoint-{stored}"):
+                if not paths.gone(self._run.path / directory):
                     raise OSError(f"{fault.filename} is gone") from fault
-                self._there.remove("checkpoints", f"checkpoint-{stored}")  # rotated meanwhile
-                continue
-            sent = True
-        here = set(self._whole_here())
-        for step in _whole(self._there) if here else ():
-            if step not in here:
-                self._there.remove("checkpoints", f"checkpoint-{step}", MANIFEST)
-                self._there.remove("checkpoints", f"checkpoint-{step}")
+                self._there.remove("checkpoints", f"checkpoint-{step}")  # rotated meanwhile
+                return False
+        if gone and not lacking:
+            self._send([], gone)
+        self._alike = tuple(here)
         self._copied = replace(self._copied, steps=tuple(sorted(here)))
-        return sent
+        return bool(lacking)
 
     def _whole_here(self) -> list[int]:
         return [one.step for one in checkpoints.stored(self._run) if not one.fault]
 
-    def _upload(self, directory: str) -> None:
-        files = sorted(_files(self._run.path / directory))
-        for file in (*(one for one in files if one != MANIFEST), MANIFEST):
-            self._put(f"{directory}/{file}")
-
-    def _small(self) -> None:
+    def _small(self) -> list[str]:
+        """The log and other files at the run's top that are not there as they are here."""
         self._small_at = time.monotonic()
-        for file in SMALL:
-            path = self._run.path / file
-            if paths.gone(path):
-                continue
-            seen = os.stat(path)
-            if self._seen.get(file) != (seen.st_size, seen.st_mtime_ns):
-                self._put(file)
-                self._seen[file] = (seen.st_size, seen.st_mtime_ns)
+        return [file for file in SMALL if self._seen.get(file) != self._looks(file)]
+
+    def _looks(self, file: str) -> tuple[int, int] | None:
+        path = self._run.path / file
+        seen = None if paths.gone(path) else os.stat(path)
+        return None if seen is None else (seen.st_size, seen.st_mtime_ns)
 
     def _result(self) -> None:
-        for file in sorted(_files(self._run.result_path)):
-            if self._there.size("result", file) != os.stat(self._run.result_path / file).st_size:
-                self._put(f"result/{file}")
+        there = self._there
+        files = [
+            f"result/{file}"
+            for file in sorted(_files(self._run.result_path))
+            if there.size("result", *file.split("/")) != os.stat(self._run.result_path / file).st_size
+        ]
+        self._send(files)
         self._copied = replace(self._copied, result=paths.is_dir(self._run.result_path / "model"))
 
-    def _put(self, file: str) -> None:
-        self._tell(file)
-        sent = self._there.put(self._run.path / file, *file.split("/"))
+    def _send(self, files: list[str], gone: Sequence[int] = (), *, log: bool = False) -> None:
+        """Upload files of the run, and with `log` what is new at its top; remove checkpoints that are `gone`.
+
+        A checkpoint's manifest is removed first: one without is not whole.
+        """
+        small = self._small() if log else []
+        looks = {file: self._looks(file) for file in (*files, *small) if file in SMALL}
+        removed = [f"checkpoints/checkpoint-{step}{below}" for step in gone for below in (f"/{MANIFEST}", "")]
+        if not (files or small or removed):
+            return
+        sources = [(self._run.path / file, file) for file in (*files, *small)]
+        sent = self._there.send(sources, removed, self._tell)
+        self._seen |= {file: look for file, look in looks.items() if look is not None}
         self._copied = replace(self._copied, sent_bytes=self._copied.sent_bytes + sent)
 
 

@@ -1,4 +1,4 @@
-"""A directory elsewhere, by a URL of fsspec: on a disk, `s3://`, `gs://`, `hf://` and others."""
+"""A directory elsewhere, by a URL of fsspec: on a disk, `s3://`, `gs://` and others."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tuiftune.runs.store.directory import DIRECTORY_MODE
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 PRESET_KEY = "run.sync_to"
@@ -24,13 +25,30 @@ PROBE = ".tuiftune-can-write"
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocols with an extra of ours
 
 
+class PlaceError(OSError):
+    """A fault of a place, in one line that says what to do."""
+
+
 class Place:
-    """A directory of fsspec. Its methods raise whatever the file system does."""
+    """A directory of fsspec. Its methods raise whatever the file system does.
+
+    `small_every`: seconds between two copies of a log, which is sent whole. `no_access`: what to do where
+    nothing is found, for a place that doesn't say whether it may be seen.
+    """
+
+    small_every = 60.0
+    no_access = ""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.files, self.root = _opened(url)
         self.root = self.root.rstrip("/")
+
+    def check(self) -> None:
+        """Write and remove a small file."""
+        self.make(self.root)
+        self.write(b"", PROBE)
+        self.remove(PROBE)
 
     def path(self, *parts: str) -> str:
         return "/".join((self.root, *parts))
@@ -49,6 +67,23 @@ class Place:
         except FileNotFoundError:
             return []
         return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
+
+    def below(self, directory: str) -> list[str]:
+        """Files in a directory and its own, by their paths in it; [] where there is none."""
+        root = self.path(directory)
+        try:
+            found = self.files.find(root)
+        except FileNotFoundError:
+            return []
+        return sorted(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
+
+    def read(self, *parts: str) -> bytes:
+        """Return a small file."""
+        return bytes(self.files.cat_file(self.path(*parts)))
+
+    def write(self, content: bytes, *parts: str) -> None:
+        """Write a small file."""
+        self.files.pipe_file(self.path(*parts), content)
 
     def size(self, *parts: str) -> int | None:
         """Bytes of a file; None where there is none."""
@@ -70,6 +105,24 @@ class Place:
             raise OSError(f"{parts[-1]} arrived with {there} of {size} bytes")
         return size
 
+    def send(
+        self, files: Sequence[tuple[Path, str]], gone: Sequence[str], tell: Callable[[str], None]
+    ) -> int:
+        """Upload files in their order, then remove what is `gone`. Returns the bytes sent.
+
+        Args:
+            files: each with its path there.
+            gone: files and directories there.
+            tell: called with each path before it is sent.
+        """
+        sent = 0
+        for source, name in files:
+            tell(name)
+            sent += self.put(source, *name.split("/"))
+        for name in gone:
+            self.remove(*name.split("/"))
+        return sent
+
     def get(self, target: Path, *parts: str) -> None:
         target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         self.files.get_file(self.path(*parts), str(target))
@@ -77,31 +130,6 @@ class Place:
     def remove(self, *parts: str) -> None:
         with suppress(FileNotFoundError):
             self.files.rm(self.path(*parts), recursive=True)
-
-
-def check(url: str | None, place: str = PRESET_KEY) -> None:
-    """Write and remove a small file there. Raises UserError if that cannot be done."""
-    if url is None:
-        return
-    try:
-        there = Place(url)
-        there.make(there.root)
-        there.files.pipe_file(there.path(PROBE), b"")
-        there.remove(PROBE)
-    except UserError:
-        raise
-    except FileNotFoundError as fault:  # whose words are a URL, or the name again
-        raise UserError(
-            f"{shown(url)} cannot be written to: there is no such bucket or repository",
-            place=place,
-            remedy="check the name, or make it first",
-        ) from fault
-    except Exception as fault:  # a file system's library may raise anything
-        raise UserError(
-            f"{shown(url)} cannot be written to: {companion.line_of(fault)}",
-            place=place,
-            remedy="check the name, your rights and the credentials in the environment",
-        ) from fault
 
 
 def shown(url: str) -> str:
@@ -130,12 +158,4 @@ def _opened(url: str) -> tuple[Any, str]:
             place=shown(url),
             remedy="use a directory, s3://, gs:// or hf://",
         ) from fault
-    if protocol == "hf":
-        _made(root)
     return files, str(root)
-
-
-def _made(root: str) -> None:
-    """A private repository on the Hugging Face Hub, where there is none of that name."""
-    name = "/".join(root.split("/")[:2])
-    import_module("huggingface_hub").create_repo(name, private=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import stages, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import best_by
-from tuiftune.jobs import place
+from tuiftune.jobs import copy_places
 from tuiftune.models.download import bring, check, planned, with_weights
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan import teacher
@@ -117,7 +117,7 @@ def ready(
     taught = teacher.of(inputs.preset)
     for model in (inputs.model,) if taught is None else (inputs.model, taught):
         require_reachable(model)
-    place.check(preset.run.sync_to)
+    copy_places.check(preset.run.sync_to)
     for model in (inputs.model,) if taught is None else (inputs.model, taught):
         _check_download(model, plan, inputs, root, say or _silent)
     return inputs, plan

@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,7 @@ class Slurm:
         place = run.control_path
         place.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         wanted = _wanted(run)
-        write_text(place / SCRIPT, script(run, job, wanted))
-        said = _ask("sbatch", "--parsable", str(place / SCRIPT)).strip()
+        said = _submitted(run, job, wanted)
         number = said.partition(";")[0]
         if not number.isdigit():
             raise UserError(f"sbatch answered {printable(said)!r}", place="sbatch")
@@ -199,8 +199,28 @@ def gpus_of(partition: str) -> list[tuple[str, int]]:
     return sorted(found.items())
 
 
-def script(run: RunDir, job: Job, wanted: Wanted) -> str:
-    """Return the batch script of a run."""
+def _submitted(run: RunDir, job: Job, wanted: Wanted) -> str:
+    """What sbatch answers to a run's batch script. UserError with its reason where it refuses.
+
+    Every Slurm takes `--gres=gpu:N`, but a cluster's own filter of submissions may insist on
+    `--gpus-per-node`, which Slurm has with cons_tres only (slurm.schedmd.com/gres.html). It is tried second.
+    """
+    path = run.control_path / SCRIPT
+    write_text(path, script(run, job, wanted))
+    try:
+        return _ask("sbatch", "--parsable", str(path)).strip()
+    except UserError:
+        if not wanted.gpus or "select/cons_tres" not in _ask("scontrol", "show", "config"):
+            raise
+        write_text(path, script(run, job, wanted, per_node=True))
+        with suppress(UserError):
+            return _ask("sbatch", "--parsable", str(path)).strip()
+        write_text(path, script(run, job, wanted))
+        raise
+
+
+def script(run: RunDir, job: Job, wanted: Wanted, *, per_node: bool = False) -> str:
+    """Return the batch script of a run. It asks for GPUs by `--gres`, or by `--gpus-per-node`."""
     planned = run.planned()
     processes = _processes(run)
     if processes % wanted.nodes:
@@ -222,7 +242,8 @@ def script(run: RunDir, job: Job, wanted: Wanted) -> str:
     if wanted.partition:
         options["partition"] = wanted.partition
     if wanted.gpus:
-        options["gres"] = ":".join(filter(None, ("gpu", wanted.gpu, str(tasks))))
+        gpus = [wanted.gpu, str(tasks)] if wanted.gpu else [str(tasks)]
+        options["gpus-per-node" if per_node else "gres"] = ":".join(gpus if per_node else ["gpu", *gpus])
     if (seconds := planned.limit_seconds) is not None:
         options["time"] = str(math.ceil(seconds / 60) + SPARE_MINUTES)
     engine = [word for word in job.command() if word != "--resume"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.hardware import known_gpus, prices
-from tuiftune.jobs import place
+from tuiftune.jobs import copy_places
 from tuiftune.jobs.cloud import program, record
 from tuiftune.jobs.cloud.record import Record
 from tuiftune.jobs.prepare import check_limit, check_memory
@@ -91,7 +91,7 @@ def prepare(
     kind.text(task)
     check_memory(plan, inputs)
     check_limit(plan)
-    place.check(preset.run.sync_to)
+    copy_places.check(preset.run.sync_to)
     shown = replace(inputs, preset=preset.with_values(HERE))
     document = {"schema": "tuiftune/run-plan@1", **of_run(shown.plan(gpu), shown, None)}
     run = create(root, name, dump(absolute(preset)), document)

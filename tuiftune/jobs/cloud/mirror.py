@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.errors import UserError
-from tuiftune.jobs import companion, copies, mirrored
+from tuiftune.jobs import companion, copies, copy_places, mirrored
 from tuiftune.jobs.cloud import program, record
-from tuiftune.jobs.place import Place
 from tuiftune.runs.log.events import END_STATES
 from tuiftune.runs.log.lines import parse_line
 from tuiftune.runs.store import control, elsewhere
 
 if TYPE_CHECKING:
+    from tuiftune.jobs.place import Place
     from tuiftune.runs.store.directory import RunDir
 
 LOG = "events.jsonl"
@@ -70,7 +70,7 @@ class Mirror:
 
     def turn(self) -> None:
         """Bring what is new, pass on a stop, and see how the job stands. Raises what the bucket does."""
-        there = Place(self.record.copy)
+        there = copy_places.at(self.record.copy)
         if (stop := control.stop_requested(self.run)) is not None:
             copies.request_stop(self.record.copy, stop)
             control.clear(self.run)
@@ -98,7 +98,7 @@ class Mirror:
 
     def _conclude(self, there: Place, job: program.State, *, ended: bool) -> None:
         """Bring the result, and say how the job ended."""
-        for name in _below(there, "result"):
+        for name in there.below("result"):
             target = self.run.result_path / name
             if there.size("result", *name.split("/")) != (None if paths.gone(target) else paths.size(target)):
                 there.get(target, "result", *name.split("/"))
@@ -191,16 +191,6 @@ def _append(here: Path, fetched: Path, start: int) -> None:
         new.seek(start)
         data = new.read()
     mirrored.append(here, data)
-
-
-def _below(there: Place, directory: str) -> list[str]:
-    """Files below a directory of the copy, by their relative paths."""
-    root = there.path(directory)
-    try:
-        found = there.files.find(root)
-    except FileNotFoundError:
-        return []
-    return sorted(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tuiftune.data.read.hub import looks_like_id
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.figures import money, size
 from tuiftune.hardware import known_gpus, prices
-from tuiftune.jobs import place as places_to_copy
+from tuiftune.jobs import copy_places
 from tuiftune.jobs.rented import equip, inputs, machine, pulling, record, step
 from tuiftune.jobs.rented import line as lines
 from tuiftune.jobs.rented.faults import LineLostError
@@ -200,7 +200,7 @@ def _check_here(preset: Preset, root: Path, name: str | None) -> None:
     """Find what is wrong on this side before anything is sent."""
     check_place(root, name)
     trackers.check(preset.run.report_to)
-    places_to_copy.check(preset.run.sync_to)
+    copy_places.check(preset.run.sync_to)
     data = preset.data
     named = [data.train] if isinstance(data.train, str) else list(data.train)
     named += [one for one in (data.eval, data.test) if isinstance(one, str)]
