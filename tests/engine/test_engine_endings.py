@@ -16,6 +16,7 @@ from tuiftune.data.chat.reasoning import matches
 from tuiftune.data.chat.words import remarks
 from tuiftune.data.example import Example, Message
 from tuiftune.engine.evaluation import answers
+from tuiftune.engine.model import columns
 from tuiftune.engine.model.base import Base, load_tokenizer, stop_ids
 from tuiftune.engine.model.tokenizer import RowTokenizer
 from tuiftune.errors import UserError
@@ -117,8 +118,11 @@ def test_a_switch_after_which_no_answer_is_trained_is_told(name: str, said: bool
     assert ("thinking_off_differs" in {remark.code for remark in remarks(made)}) == said
 
 
-def test_a_switch_that_opens_reasoning_is_told() -> None:
-    """As EXAONE 4 and small Qwen3.5: the default prompt closes the reasoning before it begins."""
+@pytest.mark.parametrize("switch", ["enable_thinking", "thinking"])
+def test_a_switch_that_opens_reasoning_is_told(switch: str) -> None:
+    """As EXAONE 4, small Qwen3.5 and, by `thinking`, DeepSeek-V3.1: the default prompt closes the reasoning
+    before it begins, and rows that reason are trained after that.
+    """
     shape = SHAPES["qwen3"]
     assert shape.template is not None
     ask, on = (
@@ -129,10 +133,19 @@ def test_a_switch_that_opens_reasoning_is_told() -> None:
         "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
         "{{- '<think>\\n' }}{%- else %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
     )
-    tokenizer = make_tokenizer(replace(shape, template=template))
+    tokenizer = make_tokenizer(replace(shape, template=template.replace("enable_thinking", switch)))
     made = RowTokenizer(tokenizer, max_length=512, loss_on="assistant")
     assert made.chat.ending.thinking == "<think>\n"
-    assert "thinking_on_differs" in {remark.code for remark in remarks(made)}
+    (said,) = (remark.message for remark in remarks(made) if remark.code == "thinking_on_differs")
+    assert f"with {switch}=True" in said
+    asked = Message("user", "2 + 2?")
+    given = [
+        Example((asked, Message("assistant", f"{thought}It is 4.")))
+        for thought in ("", "<think>Sum.</think>")
+    ]
+    assert [reasons[1] for reasons in questions.judged(made, given)] == [(), ("reasoning-late",)]
+    assert questions.lengths(made, given)[3] == 1
+    assert [tuple(columns.reasons(row.rendered)) for row in made.rows(given)] == [(), ("reasoning_late",)]
 
 
 def test_every_answer_of_a_row_learns_where_generation_stops() -> None:

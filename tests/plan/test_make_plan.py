@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -490,6 +491,11 @@ def test_a_plan_within_two_percent_of_the_limit_says_so(room: float) -> None:
     assert made.near_limit is near
     assert document(made)["near_limit"] is near
     assert any("Close to the limit" in note for note in made.notes) is near
+
+
+def test_reasoning_after_a_closed_block_is_told() -> None:
+    assert any("25% of the rows reason after" in note for note in plan(facts=replace(FACTS, late=0.25)).notes)
+    assert not any("reason after" in note for note in plan().notes)
 
 
 def test_full_tuning_is_counted_with_float32_weights() -> None:

@@ -33,4 +33,5 @@ class DataFacts:
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too
     reward: str = ""  # that could check the reference answers; "" if none
     dropped: int = 0  # rows that keep no trained token within data.max_length, estimated where there are many
+    late: float = 0.0  # share of the rows that reason after the template has closed the reasoning
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

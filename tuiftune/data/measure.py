@@ -111,6 +111,7 @@ def measure(
         portions=portions,
         longest_answer=longest_answer,
         around_answer=around,
+        late=found.late / max(1, len(found.indices)),
         longest_rows=longest,
         dropped=dropped,
         reward=_reward(islice(asked(), LOOKED_AT)),

@@ -55,6 +55,7 @@ class Lengths:
     learnt: NDArray[np.int64]
     basis: str
     counted: bool
+    late: int = 0  # rows that reason after the template has closed the reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Counter:
         self.name = name or name_of(folder)
         self.refusals: list[Refusal] = []  # of rows of which the bare text is counted
         self.dropped = 0  # rows whose answers the template leaves out
+        self.late = 0  # rows that reason after it has closed the reasoning
 
     @cached_property
     def manners(self) -> Manners:
@@ -100,9 +102,12 @@ class Counter:
         """(tokens, trained tokens) of each example, template included; `watch` may raise to cancel."""
         done = 0
         for batch, size in batches(examples):
-            counted, refusals, dropped = self._asked.ask(questions.lengths, batch, rows=len(batch), size=size)
+            counted, refusals, dropped, late = self._asked.ask(
+                questions.lengths, batch, rows=len(batch), size=size
+            )
             self.refusals += refusals
             self.dropped += dropped
+            self.late += late
             yield from counted
             done += len(batch)
             if watch:
@@ -172,7 +177,7 @@ def lengths(
     if counter.refusals:
         rows += f" ({len(counter.refusals):,} rejected by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"
-    return Lengths(picked, total, learnt, basis, True)
+    return Lengths(picked, total, learnt, basis, True, counter.late)
 
 
 def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:

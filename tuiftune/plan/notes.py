@@ -62,6 +62,11 @@ def of(
         notes.append(f"Lengths: {facts.basis}.")
         if stages.every()[preset.method.stage].truncates:
             notes += _truncated(facts, preset.data.max_length)
+        if facts.late:
+            notes.append(
+                f"{facts.late:.0%} of the rows reason after the chat template has closed the reasoning by "
+                "default: set data.reasoning: drop, or use a model that reasons by default."
+            )
         if facts.portions:
             notes.append(_mixture(facts))
         if facts.test is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.chat.template import Template
 
+SWITCHES = ("enable_thinking", "thinking")  # of Qwen3 and most others; of DeepSeek, Granite and Kimi
 _QUESTION, _ANSWER = Message("user", "question"), Message("assistant", SENTINEL)
 _PROBES: tuple[tuple[Message, ...], ...] = (
     (_QUESTION,),
@@ -33,8 +34,8 @@ class Ending:
     the base model's own generation stops at none of its `stops`. `lead` is what stands between the
     inference prompt and an answer (channel marks, an empty thinking block); `extra` is what inference sends
     beyond what an answer was rendered after, such as `<think>`; `thought_end` is what the template writes
-    between reasoning and answer; `unthinking` is what it begins an answer with where `enable_thinking` is
-    False, and `thinking` how it ends the prompt where that is True, if an answer isn't trained after that.
+    between reasoning and answer; `unthinking` is what it begins an answer with where its `switch` is False,
+    and `thinking` how it ends the prompt where that is True, if an answer isn't trained after that.
     None of it is known (`known` is False) where the template refuses every probe.
     """
 
@@ -48,6 +49,7 @@ class Ending:
     thought_end: str = ""
     unthinking: str = ""
     thinking: str = ""
+    switch: str = SWITCHES[0]
     known: bool = True
 
     def may_end(self, token: str) -> bool:
@@ -99,7 +101,10 @@ def find_ending(template: Template, marks: Marks, eos: str, base_stops: Sequence
     pair = opened(on)
     beyond = on[on.rindex(pair[0]) :] if pair else _between(prompt, on)[0]
     thinking = beyond if on != prompt else ""
-    return Ending(stops, tail, surplus, closer, bool(ends), lead, extra, thought_end, unthinking, thinking)
+    switch = next((name for name in SWITCHES if re.search(rf"\b{name}\b", template.source)), SWITCHES[0])
+    return Ending(
+        stops, tail, surplus, closer, bool(ends), lead, extra, thought_end, unthinking, thinking, switch
+    )
 
 
 def _probe(
@@ -111,7 +116,9 @@ def _probe(
     try:
         text = template.render([*before, _ANSWER])
         prompt = template.render(before, prompt=True)
-        on, off = (template.render(before, prompt=True, enable_thinking=on) for on in (True, False))
+        on, off = (
+            template.render(before, prompt=True, **dict.fromkeys(SWITCHES, on)) for on in (True, False)
+        )
     except UserError:
         return None
     head, found, tail = text.partition(SENTINEL)

@@ -42,9 +42,12 @@ def manners(tokenizer: RowTokenizer) -> Manners:
     return Manners(tokenizer.own_template, tokenizer.chat.method, tuple(remarks(tokenizer)), special, tokens)
 
 
-def lengths(tokenizer: RowTokenizer, examples: Sequence[Example]) -> tuple[list[Pair], list[Refusal], int]:
+def lengths(
+    tokenizer: RowTokenizer, examples: Sequence[Example]
+) -> tuple[list[Pair], list[Refusal], int, int]:
     """(tokens, trained tokens) of each row; what the template said of those that it rejected, of which the
-    bare text is counted; and how many rows' answers it leaves out.
+    bare text is counted; how many rows' answers it leaves out; and how many reason after it has closed the
+    reasoning.
 
     Of a comparison the tokens are those of the longer side, the trained tokens those of both.
     """
@@ -54,7 +57,8 @@ def lengths(tokenizer: RowTokenizer, examples: Sequence[Example]) -> tuple[list[
         all(one.rendered.rewritten > 0 and _left_out(tokenizer, side) for one, side in _sides(row, example))
         for row, example in zip(rows, examples, strict=True)
     )
-    return [(row.length, row.learnt) for row in rows], refusals, dropped
+    late = sum(any(side.rendered.late for side in row.sides) for row in rows)
+    return [(row.length, row.learnt) for row in rows], refusals, dropped, late
 
 
 def _sides(row: Tokens | Compared, example: Example) -> list[tuple[Tokens, Example]]:
@@ -137,7 +141,9 @@ def _faults(tokenizer: RowTokenizer, example: Example, row: Tokens) -> Iterator[
         return
     if row.rendered.spans and not _ended(row, set(tokenizer.stop_tokens())):
         yield "endless-answers"
-    if row.rendered.kept:
+    if row.rendered.late:
+        yield "reasoning-late"
+    elif row.rendered.kept:
         yield "reasoning-kept"
     if row.rendered.cut:
         yield "reasoning-cut"

@@ -61,6 +61,11 @@ def opened(prompt: str) -> tuple[str, str] | None:
     return next((pair for pair in TAGS if bare.endswith(pair[0])), None)
 
 
+def closed(prompt: str) -> bool:
+    """Return True if an inference prompt ends with the end of reasoning: a template that thinks if asked."""
+    return prompt.rstrip().endswith(tuple(close for _, close in TAGS))
+
+
 def without(text: str) -> str:
     """An answer without its reasoning: what follows the last closing tag of a block at its beginning."""
     while (found := thought(text)) is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune.data.chat.ending import Marks, find_ending
-from tuiftune.data.chat.reasoning import CLOSED, Thought, opened, thought, without
+from tuiftune.data.chat.reasoning import CLOSED, Thought, closed, opened, thought, without
 from tuiftune.data.chat.template import SENTINEL
 from tuiftune.data.example import Message
 from tuiftune.errors import UserError
@@ -31,6 +31,7 @@ class Rendered:
     `start` is where the inference prompt ends (None: the last message is no answer). `kept`: the reasoning of
     the last answer, which the template would cut out, was put back. `cut` counts answers that lose theirs,
     `rewritten` answers whose words aren't in their span, `dropped` other messages whose words are nowhere.
+    `late`: the last answer reasons after a prompt that ends with the end of reasoning.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Rendered:
     cut: int = 0
     rewritten: int = 0
     dropped: int = 0
+    late: bool = False
 
 
 class Chat:
@@ -87,8 +89,9 @@ class Chat:
                 whole, shown, asks = prompt, messages[:last], True
             text = self._closed(text)
         start = None if prompt is None else len(prompt)
+        late = prompt is not None and found is not None and closed(prompt)
         if loss_on == "all":
-            return Rendered(text, ((0, len(text)),), start, kept)
+            return Rendered(text, ((0, len(text)),), start, kept, late=late)
         spans: list[Span] = []
         cut = rewritten = 0
         for index in _wanted(messages, loss_on):
@@ -100,7 +103,7 @@ class Chat:
             cut += part is not None and part.reasoning not in written
             rewritten += not _holds(written, part.answer if part else messages[index].content)
             spans.append(span)
-        return Rendered(text, tuple(spans), start, kept, cut, rewritten)
+        return Rendered(text, tuple(spans), start, kept, cut, rewritten, late=late)
 
     def _rendered(self, messages: Sequence[Message], loss_on: str) -> tuple[str, dict[int, Span]]:
         """The template's own rendering, and the spans of its marks by turn where they are to be used."""

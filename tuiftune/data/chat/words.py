@@ -76,9 +76,9 @@ def remarks(tokenizer: RowTokenizer) -> list[Remark]:
             Remark(
                 "thinking_off_differs",
                 "Thinking switched off changes the prompt",
-                f"with enable_thinking=False the chat template begins an answer with {ending.unthinking!r}, "
+                f"with {ending.switch}=False the chat template begins an answer with {ending.unthinking!r}, "
                 "after which answers are not trained",
-                "use the fine-tuned model with the template's default, without enable_thinking=False",
+                f"use the fine-tuned model with the template's default, without {ending.switch}=False",
                 harm=False,
             )
         )
@@ -87,9 +87,9 @@ def remarks(tokenizer: RowTokenizer) -> list[Remark]:
             Remark(
                 "thinking_on_differs",
                 "Thinking switched on changes the prompt",
-                f"with enable_thinking=True the chat template ends the prompt with {ending.thinking!r}, "
+                f"with {ending.switch}=True the chat template ends the prompt with {ending.thinking!r}, "
                 "after which answers are not trained",
-                "use the fine-tuned model with the template's default, without enable_thinking=True",
+                f"use the fine-tuned model with the template's default, without {ending.switch}=True",
                 harm=False,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tuiftune.data.chat.reasoning import composed
@@ -22,8 +23,6 @@ class Written:
 
     def __init__(self, backend: Tokenizer) -> None:
         self._backend, self._known = backend, set[str]()
-        ascii_ = string.digits + string.ascii_letters + string.punctuation
-        self._ascii = not self._changed(ascii_, backend.encode(ascii_, add_special_tokens=False).ids)
 
     def changed(self, row: Tokens, *, trust: bool = True) -> str:
         """Return the first character of a row that its tokens do not stand for; "" if they stand for all.
@@ -44,7 +43,12 @@ class Written:
 
     def knows(self, text: str) -> bool:
         """Return True if the tokenizer has written every character of a text before."""
-        return (self._ascii and text.isascii()) or self._known.issuperset(text)
+        return (text.isascii() and self._ascii) or self._known.issuperset(text)
+
+    @cached_property
+    def _ascii(self) -> bool:
+        whole = string.digits + string.ascii_letters + string.punctuation
+        return not self._changed(whole, self._backend.encode(whole, add_special_tokens=False).ids)
 
     def _changed(self, text: str, ids: Sequence[int]) -> str:
         given = _letters(text)

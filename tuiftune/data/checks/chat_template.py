@@ -93,6 +93,14 @@ FAULTS: tuple[tuple[str, str, Severity, str, str], ...] = (
         "nothing if the reasoning should be trained; otherwise remove it from the rows",
     ),
     (
+        "reasoning-late",
+        "Reasoning after a closed block",
+        "warning",
+        "The chat template closes the reasoning before an answer by default, so that of these answers is "
+        "trained after the closed block, and only that default makes the model reason so.",
+        "set data.reasoning: drop, or use a model that reasons by default",
+    ),
+    (
         "reasoning-cut",
         "Reasoning removed by the chat template",
         "warning",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
 
 NUMBER = 8  # bytes
-REASONS = ("reasoning_kept", "reasoning_cut", "answers_rewritten", "messages_dropped")
+REASONS = ("reasoning_kept", "reasoning_cut", "answers_rewritten", "messages_dropped", "reasoning_late")
 
 
 class Packed(NamedTuple):
@@ -105,7 +105,13 @@ def packed(tokenizer: RowTokenizer, words: WordTokens, examples: Sequence[Exampl
 
 def reasons(rendered: Rendered) -> Iterator[str]:
     """What a template did to a row."""
-    done = (rendered.kept, rendered.cut, rendered.rewritten, rendered.dropped)
+    done = (
+        rendered.kept and not rendered.late,
+        rendered.cut,
+        rendered.rewritten,
+        rendered.dropped,
+        rendered.late,
+    )
     return (code for code, happened in zip(REASONS, done, strict=True) if happened)
 
 
@@ -120,7 +126,7 @@ def _told(
     pieces = np.bincount(owner, minlength=len(rows))
     told: Counter[str] = Counter()
     for index, (row, count) in enumerate(zip(rows, pieces.tolist(), strict=True)):
-        if count and (row.kept or row.cut or row.rewritten or row.dropped):
+        if count:
             for code in reasons(row):
                 told[code] += count
         if not tokenizer.written.knows(row.text):

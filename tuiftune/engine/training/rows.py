@@ -40,6 +40,11 @@ REWRITTEN = {
         "the chat template changes the words of an answer; its version is trained",
         "see a row as it is trained: `tuiftune data tokens`",
     ),
+    "reasoning_late": (
+        "the chat template closes the reasoning before an answer by default, so that of the rows is trained "
+        "after the closed block, and only that default makes the model reason so",
+        "set data.reasoning: drop, or use a model that reasons by default",
+    ),
     "messages_dropped": (
         "the chat template leaves out messages before an answer (such as tool results), so the answer is "
         "trained without them",
