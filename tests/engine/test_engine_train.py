@@ -152,7 +152,8 @@ def test_early_stopping_keeps_the_best(engine: Engine, make_run: Callable[..., P
     result = result_of(run)
     during = {event["step"]: event["loss"] for event in tiny.events(run, "eval") if event["when"] == "during"}
     best = min(during, key=lambda step: during[step])
-    assert result["best_step"] == best < result["steps"] < 200
+    assert result["best_step"] == best < result["steps"] < result["total_steps"] == 200
+    assert f"{result['steps']} of 200, stopped early" in (run / "result" / "README.md").read_text()
     assert result["after"]["loss"] == pytest.approx(during[best], rel=1e-5)
     assert any(event["code"] == "early_stop" for event in tiny.events(run, "warning"))
     kept = sorted(path.name for path in (run / "checkpoints").iterdir())

@@ -82,3 +82,11 @@ def test_a_short_run_is_not_all_saving() -> None:
     every, why = cost.save_every(100, 0.1)
     assert every == 100
     assert "10 s" in why
+
+
+@pytest.mark.parametrize(
+    ("saved", "steps", "every"), [(1, 29, 2), (20, 1000, 60), (100, 100, 100), (50, 900, 50), (50, None, 50)]
+)
+def test_three_evaluations_without_a_gain_are_no_few_steps(saved: int, steps: int | None, every: int) -> None:
+    found, why = cost.evaluate_every(saved, steps)
+    assert (found, "at each" in why) == (every, every == saved)

@@ -108,3 +108,13 @@ async def test_a_result_without_rows_offers_neither(app: Callable[..., TuneApp],
         await until(pilot, lambda: "Back" in shown(pilot.app).splitlines()[-1])
         assert "Wrong rows" not in shown(pilot.app).splitlines()[-1]
         assert "Labels" not in shown(pilot.app).splitlines()[-1]
+
+
+async def test_a_run_that_stopped_early_says_of_how_many_steps(
+    app: Callable[..., TuneApp], finished: Log
+) -> None:
+    path = finished.run.result_path / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"total_steps": 120}))
+    async with app().run_test(size=SMALL) as pilot:
+        pilot.app.push_screen(ResultScreen(finished.run))
+        await until(pilot, lambda: "40 of 120 steps, stopped early" in shown(pilot.app))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LOST_SECONDS = 300.0
 LOST_SHARE = 0.02
+# Evaluations a run, about so many at most: three without a gain, the usual patience, are then a seventh of
+# the run and not a few steps of its warm-up. Judgment.
+EVALUATIONS = 20
 SHORTEST_INTERVAL = 10.0  # seconds; more frequent checkpoints cost more than they can save
 DIVERGED_SHARE = (
     0.05  # of the steps: so long in a row may a run look as if it diverged before it is stopped …
@@ -67,6 +70,14 @@ def save_every(steps: int | None, step_seconds: float) -> tuple[int, str]:
         limit, why = SHORTEST_INTERVAL, "at most about 10 s of work can be lost"
     every = max(1, int(limit / max(step_seconds, 1e-9)))
     return (min(every, steps) if steps else every), why
+
+
+def evaluate_every(saved: int, steps: int | None) -> tuple[int, str]:
+    """Return steps between evaluations, and why: at a checkpoint each, about 20 a run at most."""
+    nth = max(1, math.ceil((steps or 0) / (saved * EVALUATIONS)))
+    if nth == 1:
+        return saved, "at each checkpoint"
+    return saved * nth, f"at one of {nth} checkpoints: about {EVALUATIONS} evaluations in all"
 
 
 def patience(wanted: int | str | None, total_steps: int | None) -> int:

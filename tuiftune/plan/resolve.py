@@ -219,9 +219,10 @@ def _reasons(
         if settings.compile
         else _why_no_compile(settings)
     )
-    evaluated = preset.evaluation.every
     saved = every[0] if preset.run.save_every == "auto" else preset.run.save_every
-    evaluated = saved if evaluated == "auto" else evaluated
+    evaluated, why_evaluated = cost.evaluate_every(saved, steps)
+    if preset.evaluation.every != "auto":
+        evaluated = preset.evaluation.every
     reasons = [
         technique,
         hyperparameters.quantization(preset, chosen.technique),
@@ -244,7 +245,7 @@ def _reasons(
         hyperparameters.score(preset, facts),
         hyperparameters.max_new_tokens(preset, facts),
         lever("run.save_every", preset.run.save_every, saved, every[1]),
-        lever("evaluation.every", preset.evaluation.every, evaluated, "at each checkpoint"),
+        lever("evaluation.every", preset.evaluation.every, evaluated, why_evaluated),
     ]
     form = hyperparameters.data_format(preset, facts)
     return reasons if form is None else [*reasons, form]

@@ -212,11 +212,13 @@ def _scores(document: dict[str, Any]) -> list[str]:
 def _steps(document: dict[str, Any]) -> str:
     """All steps, and the one whose weights these are."""
     result, best = document.get("result_step"), document["best_step"]
+    made, total = document["steps"], document.get("total_steps") or 0
+    steps = f"{made} of {total}, stopped early" if made < total else str(made)
     if best is None:
-        return str(document["steps"])
+        return steps
     if best == 0:
-        return f"{document['steps']} (these weights: step {result}; the base model's eval loss was lower)"
-    return f"{document['steps']} (best: {best})"
+        return f"{steps} (these weights: step {result}; the base model's eval loss was lower)"
+    return f"{steps} (best: {best})"
 
 
 def _rate(score: dict[str, Any]) -> str:

@@ -40,6 +40,7 @@ RESULT: Mapping[str, Any] = {
     "before": _SCORE,
     "after": _SCORE,
     "best_step": NUMBER,
+    "total_steps": NUMBER,
     "best_by": TEXT,
     "best_value": NUMBER,
     "steps": NUMBER,

@@ -130,8 +130,10 @@ class Changes(Canvas):
             lines += [Line(" " * LABEL).add(words, "warning") for words in wrapped(known, width - LABEL)]
         lines += [Line(), *self._judged(width)]
         seconds, steps = self._result.get("seconds"), self._result.get("steps")
+        total = self._result.get("total_steps")
+        early = f" of {count(total)} steps, stopped early" if steps and total and total > steps else " steps"
         facts = [
-            f"{count(steps)} steps" if steps else "",
+            f"{count(steps)}{early}" if steps else "",
             duration(seconds) if seconds else "",
             f"{count(self._result.get('tokens'))} tokens" if self._result.get("tokens") else "",
             self._best(),
