@@ -209,3 +209,10 @@ def test_what_slurm_refuses_is_one_line(desk: Desk) -> None:
     told = desk("train", desk.preset(), "--on", "slurm", code=2, SLURM_CONF="/nowhere").stderr
     assert told.count("\n") <= 3
     assert "Traceback" not in told
+    desk.cluster.ask("scontrol", "update", "partition=debug", "state=inactive")
+    try:
+        told = desk("train", desk.preset(), "--on", "slurm", code=2).stderr
+    finally:
+        desk.cluster.ask("scontrol", "update", "partition=debug", "state=up")
+    assert "Slurm: sbatch: error:" in told
+    assert not (desk.place / "runs/tone").exists(), "nothing is left of a job that was refused"

@@ -18,6 +18,7 @@ from textual.widgets import Input
 from tuiftune.preset import file
 from tuiftune.runs.store.control import kill
 from tuiftune.runs.store.directory import RunDir
+from tuiftune.tui.dashboard.dashboard import Dashboard
 from tuiftune.tui.wizard.data.clean import Repair
 from tuiftune.tui.wizard.data.data import DataStep
 from tuiftune.tui.wizard.data.data_choice import DataChoice
@@ -466,9 +467,69 @@ async def test_the_review_offers_trackers_and_places_where_there_are_some(
         assert pilot.app.draft.preset().run.report_to == ["trackio"]  # type: ignore[attr-defined]
         pilot.app.screen.query_one("#where", Button).press()
         await until(pilot, lambda: "tone.yaml --on slurm" in " ".join(shown(pilot.app).split()))
-        pilot.app.screen.query_one("#start", Button).press()
+        pilot.app.screen.query_one("#save", Button).press()
         await until(pilot, lambda: Path("tone.yaml").exists())
         assert "report_to: [trackio]" in Path("tone.yaml").read_text()
         pilot.app.screen.query_one("#report", Button).press()
         await until(pilot, lambda: "Report to: nothing" in shown(pilot.app))
         assert not Path("runs").exists()
+
+
+SLURM = {
+    "sbatch": "echo 7",
+    "squeue": "echo 'PENDING|Resources'",
+    "sinfo": "echo 'debug* (null)'",
+    "scancel": "exit 0",
+}
+
+
+async def test_a_run_is_started_on_slurm_and_its_dashboard_is_opened(
+    app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Slurm's commands are answered by scripts; a real one is asked by tests/slurm."""
+    from textual.widgets import Button
+
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, does in SLURM.items():
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr("tuiftune.wizard.proposals.places", lambda: ["", "slurm"])
+    draft = Draft(model="builtin:tiny", data=("builtin:tickets",), name="tone")
+    async with app(wizard=True, draft=draft).run_test(size=(100, 30)) as pilot:
+        pilot.app.open("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Train on: this machine" in shown(pilot.app))
+        pilot.app.screen.query_one("#where", Button).press()
+        await until(pilot, lambda: "Train on: slurm" in shown(pilot.app))
+        (programs / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: Batch job refused' >&2\nexit 1\n")
+        pilot.app.screen.query_one("#start", Button).press()
+        await until(pilot, lambda: "Batch job refused" in shown(pilot.app))
+        (programs / "sbatch").write_text(f"#!/bin/sh\n{SLURM['sbatch']}\n")
+        pilot.app.screen.query_one("#start", Button).press()
+        await until(pilot, lambda: isinstance(pilot.app.screen, Dashboard))
+        await until(pilot, lambda: "tone  ◌ queued" in shown(pilot.app))
+    assert Path("runs/tone/control/slurm.sh").exists()
+    assert os.listdir("runs") == ["tone"], "nothing is left of the attempt that was refused"
+
+
+@pytest.mark.parametrize("on", ["ssh:box", "sky"])
+async def test_a_machine_that_costs_money_is_asked_about_before_it_is_started(
+    on: str, app: Callable[..., TuneApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from textual.widgets import Button
+
+    started: list[str] = []
+    monkeypatch.setattr("tuiftune.wizard.proposals.places", lambda: ["", on])
+    monkeypatch.setattr("tuiftune.jobs.starting.start", lambda *given, **more: started.append(given[2]))
+    draft = Draft(model="builtin:tiny", data=("builtin:tickets",), name="tone")
+    async with app(wizard=True, draft=draft).run_test(size=(80, 24)) as pilot:
+        pilot.app.open("review")  # type: ignore[attr-defined]
+        await until(pilot, lambda: "Train on: this machine" in shown(pilot.app))
+        pilot.app.screen.query_one("#where", Button).press()
+        await until(pilot, lambda: f"Train on: {on}" in shown(pilot.app))
+        pilot.app.screen.query_one("#start", Button).press()
+        await until(pilot, lambda: f"Start on {on}?" in shown(pilot.app))
+        await pilot.press("escape")
+        await until(pilot, lambda: f"Start on {on}?" not in shown(pilot.app))
+        assert not started

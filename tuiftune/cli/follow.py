@@ -31,10 +31,18 @@ CHECK_SECONDS = 1.0  # between two checks of the process
 
 
 def train_and_follow(run: RunDir, *, detach: bool = False, force: bool = False, on: str | None = None) -> int:
-    """Start the engine and follow it to its end. Returns the exit code; 0 if detached."""
+    """Start the engine and follow it to its end. Returns the exit code; 0 if detached.
+
+    `on`: the backend that a new run is submitted to.
+    """
     follower = Follower(run)
     follower.refresh()  # events of an earlier process are not printed again
-    pid = backend.train(run, force=force, on=on)
+    if on is None:
+        pid = backend.train(run, force=force)
+    else:
+        from tuiftune.jobs.starting import submit
+
+        pid = submit(run, on)
     if detach:
         what = f"Submitted to {on} (job {pid})" if on else f"Running in the background (process {pid})"
         say(f"{what}. Watch it: `tuiftune watch {run.name}`")

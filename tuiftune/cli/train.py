@@ -102,8 +102,8 @@ def train(
     is an error (exit 2).
     """
     from tuiftune.cli import terminal
-    from tuiftune.cli.elsewhere import elsewhere
     from tuiftune.jobs.prepare import prepare
+    from tuiftune.jobs.slurm_request import elsewhere
     from tuiftune.preset import file, shipped
 
     chain = file.load_each(shipped.find(preset), say=terminal.say)

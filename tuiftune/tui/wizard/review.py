@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 
 RESTART = {False: "Restart automatically: off", True: "Restart automatically: on"}
-WHERE_TIP = "Where the run is trained (--on); another machine is started from the shell, by the command above"
+WHERE_TIP = "Where the run is trained (--on): started there, and watched from here"
 REPORT_TIP = "Send the run's metrics to a tracker that is installed here (run.report_to)"
-START = {False: "Start training", True: "Copy the command"}
+START = "Start training"
 RESTART_TIP = "Restart after a crash, a preemption or a lack of GPU memory (--keep-alive)"
 
 
@@ -115,7 +115,7 @@ class ReviewStep(WizardStep):
             yield Button("Save", id="save", compact=True)
         yield CommandLine()
         with Horizontal(id="go"):
-            yield Button(START[False], id="start", variant="primary", compact=True)
+            yield Button(START, id="start", variant="primary", compact=True)
             yield Button(RESTART[False], id="restart", compact=True, tooltip=RESTART_TIP)
             yield Label("  Esc goes back, nothing is lost", id="hint")
         if len(self._places) > 1 or self._reporting:
@@ -268,7 +268,6 @@ class ReviewStep(WizardStep):
     def _where_pressed(self, message: Button.Pressed) -> None:
         self._on = proposals.after(self._on, self._places)
         message.button.label = self._where()
-        self.query_one("#start", Button).label = START[bool(self._on)]
         self._show()
 
     @on(Button.Pressed, "#report")
@@ -335,17 +334,17 @@ class ReviewStep(WizardStep):
         self.notify(copy(command, self.app.copy_to_clipboard), markup=False)
 
     def action_start(self) -> None:
-        """Start the run; ask first if the plan was made for another GPU. On another machine the command that
-        starts it is copied.
-        """
+        """Start the run; ask first if the plan was made for another GPU, or the machine may cost money."""
         if self._starting or self._preset is None:
             return
-        if self._on:
-            self.action_copy()
-            return
-        if self.draft.gpu:
-            from tuiftune.tui.kit.dialogs import Confirm
+        from tuiftune.jobs.starting import costs
+        from tuiftune.tui.kit.dialogs import Confirm
 
+        if detail := costs(self._on):
+            self.app.push_screen(
+                Confirm(f"Start on {self._on}?", detail, "Start there", "Cancel"), self._begin
+            )
+        elif self.draft.gpu and not self._on:
             detail = (
                 f"This plan is for {gpus_named(self.draft.gpu)}. tuiftune will make a new plan for this "
                 "machine; it may not fit."
@@ -364,13 +363,17 @@ class ReviewStep(WizardStep):
         self.in_thread("start", self._prepare, self._preset, exclusive=True)
 
     def _prepare(self, preset: Preset) -> None:
-        from tuiftune.jobs import supervisor
-        from tuiftune.jobs.backend import train
-        from tuiftune.jobs.prepare import prepare
+        from tuiftune.jobs.starting import start
 
         try:
-            run = prepare(preset, self.app.runs_root, say=self._tell)
-            supervisor.detach(run) if self._restarts else train(run)
+            run = start(
+                preset,
+                self.app.runs_root,
+                self._on,
+                gpu=self.draft.gpu,
+                keep_alive=self._restarts and not self._on,
+                say=self._tell,
+            )
         except UserError as error:
             self.post_message(Started(None, str(error)))
         else:
@@ -386,7 +389,7 @@ class ReviewStep(WizardStep):
     @on(Started)
     def _started(self, message: Started) -> None:
         self._starting = False
-        self.query_one("#start", Button).label = START[False]
+        self.query_one("#start", Button).label = START
         if message.run is None:
             self._tell_user(message.error, "error")
             return

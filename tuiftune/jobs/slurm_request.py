@@ -1,4 +1,4 @@
-"""`--on`: where a run is to be trained, if not on this machine."""
+"""`--on slurm[:PARTITION]`: what the partition has, and what to ask it for."""
 
 from __future__ import annotations
 
