@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.advice import bm25, prompting
 from tuiftune.advice.bm25 import Hit, Index, Passage
+from tuiftune.data.read.bytestream import mend, open_text
 from tuiftune.errors import UserError
+from tuiftune.figures import plural
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -51,6 +53,19 @@ def passages_of(path: Path) -> list[Passage]:
             "does not contain text", place=printable(str(path)), remedy="name text, Markdown or JSONL files"
         )
     return passages
+
+
+def left_out(path: Path) -> str:
+    """Return a sentence on the files below a directory that are not text, "" if there are none."""
+    if not paths.is_dir(path):
+        return ""
+    others = [one for one in paths.below(path) if one.suffix.lower() not in SUFFIXES]
+    if not others:
+        return ""
+    kinds = sorted({one.suffix.lower() or one.name for one in others})
+    shown = printable(", ".join(kinds[:5])) + (", …" if len(kinds) > 5 else "")
+    where, read = printable(str(path)), ", ".join(SUFFIXES)
+    return f"Not read, as not text: {plural(len(others), 'file')} of {where} ({shown}). Read are {read}."
 
 
 def ask(built: Index, questions: Iterable[str], many: int = 5) -> dict[str, list[Hit]]:
@@ -154,13 +169,20 @@ def _files(path: Path) -> list[Path]:
 
 def _passages(file: Path, name: str) -> Iterator[Passage]:
     place = printable(str(file))
-    text = documents.read_bytes(file, LARGEST_FILE).decode("utf-8-sig", "replace")
+    text = _text_of(file)
     if file.suffix.lower() == ".jsonl":
         yield from _of_jsonl(text, name, place)
     elif file.suffix.lower() == ".json":
         yield from _of_json(text, name, place)
     else:
         yield from _of_text(text, name)
+
+
+def _text_of(file: Path) -> str:
+    """Return the text of a file as data files are read. UserError for binary data, or another encoding."""
+    documents.read_bytes(file, LARGEST_FILE)
+    with open_text(file) as stream:
+        return mend(stream.read())
 
 
 def _of_text(text: str, name: str, row: int | None = None) -> Iterator[Passage]:

@@ -64,6 +64,9 @@ PriceOut = Annotated[
     float | None, typer.Option("--usd-out", min=0, help="Endpoint price per million generated tokens.")
 ]
 Month = Annotated[int | None, typer.Option("--per-month", min=1, help="Answers you expect a month.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Generate every answer again instead of reusing kept ones.")
+]
 MoreRows = Annotated[
     bool,
     typer.Option("--more-data", help="Instead: train on 25, 50 and 100% of the rows. Would more rows help?"),
@@ -91,6 +94,7 @@ def decide(
     usd_in: PriceIn = None,
     usd_out: PriceOut = None,
     per_month: Month = None,
+    again: Again = False,
     more_data: MoreRows = False,
     output: Output = None,
     json: Json = False,
@@ -106,13 +110,12 @@ def decide(
 
         curve.more_data(data, run, model, share=share, minutes=minutes, json=json, runs=runs)
         return
-    from tuiftune import documents as files
     from tuiftune.cli import decide_view, terminal
     from tuiftune.cli.data_progress import watching
     from tuiftune.evaluate.endpoint import checked_url
     from tuiftune.evaluate.prices import Rates
     from tuiftune.jobs.contenders import Contenders
-    from tuiftune.jobs.decision_request import Wanted, carry_out
+    from tuiftune.jobs.decision_request import Wanted, carry_out, own_prompt
     from tuiftune.runs.store.find import find
 
     wanted = Wanted(
@@ -122,13 +125,14 @@ def decide(
         None if endpoint is None else checked_url(endpoint),
         endpoint_model,
         documents,
-        None if prompt is None else files.read_text(prompt),  # raw: reads through documents
+        None if prompt is None else own_prompt(prompt),
         share,
         test,
         rows,
         minutes,
         tuple(metric or ()),
         max_new_tokens,
+        again,
         Rates(usd_per_hour, usd_in, usd_out, answers_a_month=per_month),
     )
     with watching() as watch, Contenders(terminal.say) as contenders:

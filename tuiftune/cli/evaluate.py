@@ -106,7 +106,8 @@ def evaluate(
             against=other,
             metrics=metric or (),
             max_new_tokens=max_new_tokens,
-            cache=None if again else default_directory(),
+            cache=default_directory(),
+            again=again,
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,} rows", done / total),
         )
         report = replace(report, loaded=tuple(contenders.notes))

@@ -68,9 +68,10 @@ def judge(
     from tuiftune.jobs.contenders import Contenders
     from tuiftune.jobs.contenders import target as meant
 
-    asked = judging.asked_of(data, rows)
+    asked, left_out = judging.asked_of(data, rows)
     criteria = judging.rubric_of(rubric)
     voted = None if votes is None else judging.votes_of(votes)
+    notes = [words for words in (left_out, judging.unmatched(voted or {}, asked)) if words]
     one = meant(first, runs)
     with watching() as watch, Contenders(terminal.say) as contenders:
         watch("loading models", None)
@@ -93,13 +94,13 @@ def judge(
             progress=lambda what, done, total: watch(f"{what}: {done:,} of {total:,}", done / total),
         )
     if json:
-        sides = {"first": side.name, "second": other.name, "notes": contenders.notes}
+        sides = {"first": side.name, "second": other.name, "notes": [*notes, *contenders.notes]}
         terminal.write_json({**sides, **made.document()}, "judge")
     else:
-        _show(made, side.name, other.name)
+        _show(made, side.name, other.name, notes)
 
 
-def _show(made: Judged, first: str, second: str) -> None:
+def _show(made: Judged, first: str, second: str, notes: list[str]) -> None:
     from rich.text import Text
 
     from tuiftune.cli.terminal import out
@@ -107,7 +108,7 @@ def _show(made: Judged, first: str, second: str) -> None:
     console = out()
     lines = sentences(made, first, second)
     console.print(Text(lines[0], style="bold"), soft_wrap=True)
-    for line in lines[1:]:
+    for line in (*lines[1:], *notes):
         console.print(Text(line), soft_wrap=True)
 
 

@@ -114,10 +114,9 @@ class Endpoint:
             content = choice["message"].get("content")
             calls = choice["message"].get("tool_calls")
         except (KeyError, IndexError, TypeError, AttributeError):
-            raise self._fault(
-                "answered without choices[0].message", "check that it is a chat endpoint"
-            ) from None
-        text = content if isinstance(content, str) else ""
+            what = f"answered without choices[0].message{_error_in(document)}"
+            raise self._fault(what, "check that it is a chat endpoint") from None
+        text = self._text(content)
         if not text and calls:
             text = _as_text(calls)
         bare = without(text)
@@ -131,6 +130,18 @@ class Endpoint:
             tokens_out=_whole(counted.get("completion_tokens")),
             seconds=round(seconds, 4),
         )
+
+    def _text(self, content: Any) -> str:
+        """Return the text of a message: text, a list of parts, or nothing next to tool calls."""
+        if content is None:
+            return ""
+        if isinstance(content, list):
+            parts = [one.get("text") if isinstance(one, dict) else one for one in content]
+            texts = [one for one in parts if isinstance(one, str)]
+            content = "".join(texts) if len(texts) == len(parts) else parts
+        if not isinstance(content, str):
+            raise self._fault("answered with a message that is not text", "check that it is a chat endpoint")
+        return content
 
     def _only_model(self) -> str:
         document = self._json(self._send("GET", "models", None))
@@ -193,6 +204,10 @@ class Endpoint:
                 remedies.get(response.status_code, "check the request and the endpoint's log"),
                 ExitCode.USAGE if usage else ExitCode.FAILED,
             )
+        if response.is_redirect:
+            to = printable(response.headers.get("location", ""))[:LONGEST_TOLD]
+            what = f"answered {response.status_code}, a redirect to {to or 'nowhere'}"
+            raise self._fault(what, "name the URL that it redirects to, if you trust it", ExitCode.USAGE)
         kind = response.headers.get("content-type", "")
         try:
             document = documents.loads(response.content)
@@ -211,11 +226,9 @@ class Endpoint:
 
     def _told(self, response: Any) -> str:
         try:
-            said = response.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            said = response.text
-        line = " ".join(printable(without_secrets(str(said))).split())[:LONGEST_TOLD]
-        return f": {line}" if line else ""
+            return _error_in(response.json()) or _line(response.text)
+        except ValueError:
+            return _line(response.text)
 
     def _fault(self, message: str, remedy: str, code: ExitCode = ExitCode.FAILED) -> UserError:
         return UserError(message, place=printable(self.url), remedy=remedy, exit_code=code)
@@ -231,6 +244,18 @@ def _keep(answers: Sequence[tuple[int, Answered]], done: Callable[[int, Answered
             fault = raised
     if fault is not None:
         raise fault
+
+
+def _error_in(document: Any) -> str:
+    """Return the message of an error in a response, after a colon; "" if it holds none."""
+    error = document.get("error") if isinstance(document, dict) else None
+    said = error.get("message") if isinstance(error, dict) else error
+    return _line(said) if isinstance(said, str) else ""
+
+
+def _line(said: str) -> str:
+    line = " ".join(printable(without_secrets(said)).split())[:LONGEST_TOLD]
+    return f": {line}" if line else ""
 
 
 def is_url(text: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.chat.reasoning import matches
 from tuiftune.evaluate import labels, measured
 from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, Usage
+from tuiftune.evaluate.endpoint import Endpoint
 from tuiftune.evaluate.local_model import LocalModel
 from tuiftune.evaluate.scorers.base import Pair
 
@@ -73,6 +75,14 @@ class Evaluation:
             told.append(f"{unended} of {rows} answers reached max new tokens.")
         if thought := sum(one.reasoning for one in given):
             told.append(f"Reasoning was removed from {thought} of {rows} answers.")
+        fewer: dict[int, list[str]] = {}
+        for one in self.scores.values():
+            if one.rows < len(given):
+                fewer.setdefault(one.rows, []).append(one.scorer.name)
+        told += [
+            f"{', '.join(names)}: {count} of {rows} rows, those whose reference answer it applies to."
+            for count, names in fewer.items()
+        ]
         return told
 
     def document(self) -> dict[str, Any]:
@@ -105,17 +115,31 @@ class Evaluation:
     def wrong(self) -> list[dict[str, Any]]:
         """Return the rows that the main metric does not find right, the nearest misses first, to label again.
 
-        A near miss may be a wrong reference; how near is the share of equal characters in order (difflib).
+        A metric without a full mark for a single row (BLEU, F1, a length) cannot tell: then those that are
+        not equal to their reference. A near miss may be a wrong reference; how near is the share of equal
+        characters in order (difflib).
         """
         from difflib import SequenceMatcher
 
-        full = 100.0 if self.main.scorer.unit == "points" else 1.0
         found = [
             (SequenceMatcher(None, row["answer"], row["reference"]).ratio(), row)
-            for row, part in zip(self.rows(), self.main.parts, strict=True)
-            if part is not None and part[0] < full
+            for row, right in zip(self.rows(), self._right(), strict=True)
+            if right is False
         ]
         return [{**row, "near": round(near, 3)} for near, row in sorted(found, key=lambda one: -one[0])]
+
+    def _right(self) -> list[bool | None]:
+        """Return whether each answer is right; None for one that is not scored."""
+        scorer = self.main.scorer
+        full = measured.BOUNDED.get(scorer.unit)
+        if full is None and scorer.takes and all(0 <= part[0] <= 1 for part in self.main.parts if part):
+            full = 1.0  # of a metric of the user's own
+        if scorer.kind == "sums" or full is None:
+            return [
+                None if given.fault else matches(given.answer, asked.reference)
+                for asked, given in zip(self.questions, self.answers, strict=True)
+            ]
+        return [None if part is None else part[0] >= full - 1e-9 for part in self.main.parts]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return each row with its answer and scores, for a file."""
@@ -183,6 +207,22 @@ def ask(
     by_key = {keys[at]: one for at, one in enumerate(found) if one is not None}
     missing = Answered("", fault="was not answered")
     return [by_key.get(key, missing) for key in keys]
+
+
+def told_kept(responder: Responder, keys: Sequence[str], cache: AnswerCache) -> str:
+    """Return a sentence on answers that an earlier command kept, "" without. Only of endpoints: what answers
+    at a URL can change, while a model on this machine is known by its files.
+    """
+    if not isinstance(responder, Endpoint):
+        return ""
+    count, day = cache.earlier(keys)
+    if not count:
+        return ""
+    since = f", the oldest of {day}" if day else ""
+    return (
+        f"{count} of {len(keys)} answers of {responder.name} were kept by earlier commands{since}. "
+        "If what answers there has changed, ask again with --again."
+    )
 
 
 def score(

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 Side = Literal["first", "second", "tie"]
 RUBRIC = "Is the answer correct, does it do what was asked, and is it clear?"
-WINNER = re.compile(r"WINNER\W{0,4}\s*(A|B|TIE)\b", re.IGNORECASE)
+# "WINNER: A", also in bold, or "The winner is answer A" at the end of a line; not "no winner. A is longer"
+_SIDE = r"(?:(?:ANSWER|ASSISTANT|SIDE)\W{1,3})?((?:AN?\s+)?TIE|A|B)\b"
+WINNER = re.compile(
+    rf"\bWINNER\b[^\w\n]{{0,4}}[:=][^\w\n]{{0,8}}{_SIDE}"
+    rf"|\bWINNER[^\w\n]{{1,8}}(?:IS\b[^\w\n]{{1,8}})?{_SIDE}[^\w\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 BARE = re.compile(r"\W*(A|B|TIE)\W*", re.IGNORECASE)
 SYSTEM = """You compare two answers to the same request. Criteria:
 
@@ -110,13 +116,25 @@ class Judged:
 
 def read(text: str, *, swapped: bool) -> Side | None:
     """Return whom a judge's answer prefers; None if it names nobody."""
-    found = WINNER.findall(text)
-    word = found[-1] if found else (bare[1] if (bare := BARE.fullmatch(text)) else "")
+    word = _verdict(text)
     if not word:
         return None
-    if word.upper() == "TIE":
+    if word == "TIE":
         return "tie"
-    return "first" if (word.upper() == "A") is not swapped else "second"
+    return "first" if (word == "A") is not swapped else "second"
+
+
+def _verdict(text: str) -> str:
+    """Return A, B or TIE of the last line that names one; "" if it names several, as an echo of the
+    instruction does, or if none does.
+    """
+    if bare := BARE.fullmatch(text):
+        return bare[1].upper()
+    for line in reversed(text.splitlines()):
+        named = {(one or other).upper().split()[-1] for one, other in WINNER.findall(line)}
+        if named:
+            return named.pop() if len(named) == 1 else ""
+    return ""
 
 
 def summed(

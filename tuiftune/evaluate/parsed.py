@@ -9,6 +9,8 @@ from typing import Any
 
 from tuiftune import documents
 
+MOST_BEGINS = 1000  # brackets that are tried as the beginning of JSON
+_BEGIN = re.compile(r"[{\[]")
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 
@@ -23,22 +25,33 @@ def whole_json(text: str) -> dict[str, Any] | list[Any] | None:
 
 
 def some_json(text: str) -> dict[str, Any] | list[Any] | None:
-    """Return the first object or list in a text, also in a fenced block or among words; None without one."""
-    fenced = _FENCE.search(text)
-    inner = fenced[1] if fenced else text
-    found = whole_json(inner)
+    """Return the object or list of a text: the whole text, that of a fenced block, or the longest one among
+    words, so that a citation such as [1] is not taken for the answer; None without one.
+    """
+    found = whole_json(text)
     if found is not None:
         return found
-    begins = [at for at in (inner.find("{"), inner.find("[")) if at >= 0]
-    if not begins:
-        return None
-    try:
-        value, _ = json.JSONDecoder().raw_decode(inner[min(begins) :])
-    except (ValueError, RecursionError):
-        return None
-    if documents.deeper_than(value):
-        return None
-    return value if isinstance(value, dict | list) else None
+    for fenced in _FENCE.findall(text):
+        if (found := whole_json(fenced)) is not None:
+            return found
+    return _longest_json(text)
+
+
+def _longest_json(text: str) -> dict[str, Any] | list[Any] | None:
+    decoder = json.JSONDecoder()
+    best: dict[str, Any] | list[Any] | None = None
+    at = longest = tried = 0
+    while (begins := _BEGIN.search(text, at)) is not None and tried < MOST_BEGINS:
+        tried += 1
+        start = begins.start()
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at = start + 1
+            continue
+        if at - start > longest and not documents.deeper_than(value):
+            best, longest = value, at - start
+    return best
 
 
 def fields(value: Any, path: str = "") -> dict[str, Any]:
@@ -90,4 +103,13 @@ def _call(value: Any) -> str | None:
         given = {}
     if not isinstance(given, dict | str):
         return None
-    return json.dumps([value["name"], given], sort_keys=True)
+    return json.dumps([value["name"], _whole_numbers(given)], sort_keys=True)
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Return a value with 5.0 as 5, which JSON does not tell apart."""
+    if isinstance(value, dict):
+        return {key: _whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

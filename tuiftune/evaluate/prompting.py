@@ -68,7 +68,11 @@ class OwnPrompt:
     template: str
     key: str = "own-prompt"
     name: str = "your prompt"
-    detail: str = ""
+
+    @property
+    def detail(self) -> str:
+        """Return how it is used."""
+        return f"with {INPUT}" if INPUT in self.template else f"without {INPUT}: as a system message"
 
     def messages(self, questions: Sequence[Question]) -> list[Messages]:
         """Return the template filled in, or the rows with it as their system message."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import decision, evaluation, prices
+from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
 from tuiftune.jobs.evaluating import of_run, scorers_for
@@ -100,7 +101,7 @@ class Deciding:
     Attributes:
         chosen: the scorers, the main one first.
         until: when the budget ends, by the monotonic clock; None without one.
-        ask: answers prompts, from what is kept where it can.
+        asked: endpoints by identity, with the keys of what they were asked.
     """
 
     splits: Splits
@@ -112,6 +113,7 @@ class Deciding:
     until: float | None = None
     wanted_tokens: int | None = None
     rooms: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, tuple[Responder, dict[str, None]]] = field(default_factory=dict)
 
     def candidate(self, approach: Approach, questions: Sequence[Question]) -> Candidate:
         """Measure an approach on rows. UserError or BudgetError if it cannot be, or not all of it."""
@@ -143,12 +145,15 @@ class Deciding:
 
         told(0, len(questions))
         prompts = approach.prompting.messages(questions)
+        if approach.hosted:
+            keys = {key_of(one, self.room(responder)): None for one in prompts}
+            self.asked.setdefault(responder.identity, (responder, {}))[1].update(keys)
         answers = evaluation.ask(responder, prompts, self.room(responder), self.caches(responder), told)
         if approach.hosted and (lost := sum(bool(one.fault) for one in answers)):
             why = next(one.fault for one in answers if one.fault)
-            raise UserError(f"{lost} of {len(answers)} rows have no answer: {why}", place=responder.name)
+            raise _failed(f"{lost} of {len(answers)} rows have no answer: {why}", responder)
         if all(one.fault for one in answers):
-            raise UserError(f"no row was answered: {answers[0].fault}", place=responder.name)
+            raise _failed(f"no row was answered: {answers[0].fault}", responder)
         whole = [Answered("") if one.fault else one for one in answers]
         return evaluation.score(approach.name, questions, whole, self.chosen, self.task)
 
@@ -158,6 +163,11 @@ class Deciding:
             rows = [*self.splits.evaluation, *self.splits.test]
             self.rooms[responder.identity] = evaluation.new_tokens(responder, rows, self.wanted_tokens)
         return self.rooms[responder.identity]
+
+    def kept(self) -> list[str]:
+        """Return a sentence for each endpoint whose answers were kept by earlier commands."""
+        found = (evaluation.told_kept(by, list(keys), self.caches(by)) for by, keys in self.asked.values())
+        return [words for words in found if words]
 
     def best_of(self, approaches: Sequence[Approach]) -> Approach:
         """Return the approach that scores best on training rows; of equals the first, the smallest."""
@@ -175,6 +185,10 @@ class Deciding:
         answer = most[0][0] if most else ""
         answers = [Answered(answer, tokens_in=0, tokens_out=0, seconds=0.0) for _ in questions]
         return evaluation.score("the most common answer", questions, answers, self.chosen, self.task)
+
+
+def _failed(message: str, responder: Responder) -> UserError:
+    return UserError(message, place=responder.name, exit_code=ExitCode.FAILED)
 
 
 def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str | None, most: int) -> Splits:
@@ -240,6 +254,7 @@ def decide(
     began = time.monotonic()
     task = task_of([one.reference for one in splits.evaluation], [one.reference for one in splits.train])
     chosen, notes = scorers_for(task, metrics, losses=False)
+    chosen[0][0].must_rank()
     until = None if minutes is None else began + 60 * minutes
     deciding = Deciding(splits, task, chosen, rates, caches, progress, until, max_new_tokens)
     candidates: list[tuple[Candidate, Approach]] = []
@@ -277,7 +292,7 @@ def decide(
         made,
         (*skipped, *approaches.left_out),
         _break_even(ordered, rates),
-        (*splits.notes, *notes, *more),
+        (*splits.notes, *notes, *more, *deciding.kept()),
         first is not None or tested,
         time.monotonic() - began,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tuiftune import documents, paths
+from tuiftune.advice import retrieval
 from tuiftune.errors import UserError
 from tuiftune.evaluate.answer_cache import AnswerCache, default_directory
 from tuiftune.evaluate.local_model import BASE, TUNED, Source
@@ -12,6 +14,7 @@ from tuiftune.evaluate.prices import Rates
 from tuiftune.jobs import deciding
 from tuiftune.jobs.approaches import Approaches
 from tuiftune.jobs.contenders import Target, source_of
+from tuiftune.printable import printable
 from tuiftune.runs.reports import concluded
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Wanted:
         model: a local model to prompt; None for the run's base model.
         url: an OpenAI-compatible endpoint, asked for `endpoint_model`.
         prompt: text of the user's own prompt.
+        again: answers that were kept before are not used.
         share, test, rows: of the rows held out, the file of test rows, and how many rows at most.
     """
 
@@ -54,7 +58,16 @@ class Wanted:
     minutes: float | None = None
     metrics: tuple[str, ...] = ()
     max_new_tokens: int | None = None
+    again: bool = False
     rates: Rates = field(default_factory=Rates)
+
+
+def own_prompt(path: Path) -> str:
+    """Return the text of the user's own prompt. UserError if the file is empty or cannot be read."""
+    text = documents.read_text(paths.given(path))
+    if not text.strip():
+        raise UserError("is empty", place=printable(str(path)), remedy="write the prompt, with {input} in it")
+    return text
 
 
 def carry_out(
@@ -81,7 +94,8 @@ def carry_out(
 
     def cache(responder: Responder) -> AnswerCache:
         if responder.identity not in caches:
-            caches[responder.identity] = AnswerCache(default_directory(), responder.identity)
+            kept = AnswerCache(default_directory(), responder.identity, again=wanted.again)
+            caches[responder.identity] = kept
         return caches[responder.identity]
 
     progress("reading rows", None)
@@ -102,7 +116,9 @@ def carry_out(
         measured=measured,
         look=lambda: deciding.looked_at(default_directory().parent, splits.test),
     )
-    outcome = replace(outcome, notes=(*outcome.notes, *contenders.notes))
+    unread = "" if wanted.documents is None else retrieval.left_out(wanted.documents)
+    notes = (*outcome.notes, *contenders.notes, *([unread] if unread else []))
+    outcome = replace(outcome, notes=notes)
     if wanted.run is not None:
         concluded.keep(wanted.run, "decision", outcome.document())
     return outcome

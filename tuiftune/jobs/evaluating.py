@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.errors import UserError
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import evaluation, scorers
-from tuiftune.evaluate.answer_cache import AnswerCache
+from tuiftune.evaluate.answer_cache import AnswerCache, key_of
 from tuiftune.evaluate.contender import questions_of
 from tuiftune.evaluate.extras import INSTALL
 from tuiftune.evaluate.task import task_of
@@ -149,9 +149,12 @@ def evaluate(
     metrics: Sequence[str] = (),
     max_new_tokens: int | None = None,
     cache: Path | None = None,
+    again: bool = False,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Report:
     """Answer the rows and score them. Both sides may write answers of the same length.
+
+    `again`: every row is answered again, and the new answers replace those in the cache.
 
     Raises:
         UserError: if nothing could be answered, or a metric fails.
@@ -160,8 +163,12 @@ def evaluate(
     chosen, notes = scorers_for(task, metrics, losses=first.losses and (against is None or against.losses))
     sides = [first] if against is None else [first, against]
     room = max(evaluation.new_tokens(one, rows.questions, max_new_tokens) for one in sides)
-    done = [_evaluated(one, rows, chosen, task, room, cache, progress) for one in sides]
-    notes = [*rows.notes, *notes]
+    caches = [AnswerCache(cache, one.identity, again=again) for one in sides]
+    both = list(zip(sides, caches, strict=True))
+    done = [_evaluated(one, rows, chosen, task, room, kept, progress) for one, kept in both]
+    keys = [key_of(one.messages, room) for one in rows.questions]
+    old = [words for one, kept in both if (words := evaluation.told_kept(one, keys, kept))]
+    notes = [*rows.notes, *notes, *old]
     if against is None:
         return Report(rows, task, done[0], notes=tuple(notes))
     return Report(rows, task, done[0], done[1], evaluation.differences(done[1], done[0]), tuple(notes))
@@ -172,7 +179,15 @@ def scorers_for(
 ) -> tuple[list[tuple[Scorer, str]], list[str]]:
     """Return the scorers that were asked for, else those that suit the task; and notes on those left out."""
     if metrics:
-        return scorers.named(metrics), []
+        asked = scorers.named(metrics)
+        for scorer, _ in asked:
+            if scorer.losses and not losses:
+                raise UserError(
+                    "cannot be measured here: endpoints and `decide` do not tell how likely a reference is",
+                    place=f"--metric {scorer.key}",
+                    remedy="name a metric that compares answers",
+                )
+        return asked, []
     chosen, missing = scorers.chosen(task, losses=losses)
     notes = [f"Left out, as their libraries are not installed: {', '.join(missing)} ({INSTALL})."]
     return chosen, notes if missing else []
@@ -184,7 +199,7 @@ def _evaluated(
     chosen: Sequence[tuple[Scorer, str]],
     task: Task,
     room: int,
-    cache: Path | None,
+    kept: AnswerCache,
     progress: Callable[[str, int, int], None],
 ) -> Evaluation:
     questions = rows.questions
@@ -192,10 +207,11 @@ def _evaluated(
     def told(done: int, total: int) -> None:
         progress(responder.name, done, total)
 
-    kept = AnswerCache(cache, responder.identity)
     answers = evaluation.ask(responder, [one.messages for one in questions], room, kept, told)
     if all(one.fault for one in answers):
-        raise UserError(f"no row was answered: {answers[0].fault}", place=responder.name)
+        raise UserError(
+            f"no row was answered: {answers[0].fault}", place=responder.name, exit_code=ExitCode.FAILED
+        )
     likely = []
     if any(scorer.losses for scorer, _ in chosen) and responder.losses:
         likely = responder.likelihoods([(one.messages, one.reference) for one in questions])

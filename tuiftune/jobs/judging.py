@@ -11,6 +11,7 @@ from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import evaluation, judging
 from tuiftune.evaluate.answer_cache import AnswerCache
 from tuiftune.evaluate.judging import Contest, Judgment
+from tuiftune.figures import plural
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
@@ -35,53 +36,84 @@ class Asked:
     turns: tuple[str, ...]
 
 
-def asked_of(path: Path, most: int | None) -> list[Asked]:
-    """Return the conversations of a file: JSONL with `turns`, or any rows that can be trained on.
+def asked_of(path: Path, most: int | None) -> tuple[list[Asked], str]:
+    """Return the conversations of a file, JSONL with `turns` or any rows that can be trained on, and a
+    sentence on the rows that are left out, "" if there are none.
 
     Raises:
         UserError: if no row asks anything.
     """
-    found = [
-        Asked(at, "", tuple(row["turns"]))
-        for at, row in enumerate(documents.json_lines(path, MOST_BYTES), 1)
-        if isinstance(row, dict) and _texts(row.get("turns"))
-    ]
+    found, rows = _with_turns(path)
     if not found:
         from tuiftune.data.read.load import load
 
+        rows = 0
         for example in load(str(path)).examples():
+            rows += 1
             system = "\n".join(one.content for one in example.prompt if one.role == "system")
             turns = tuple(one.content for one in example.prompt if one.role == "user")
             if turns and all(one.role in ("system", "user") for one in example.prompt):
                 found.append(Asked(example.row, system, turns))
+    place = printable(str(path))
     if not found:
-        raise UserError(
-            "asks nothing", place=printable(str(path)), remedy='write {"turns": ["…", "…"]}, one a line'
-        )
-    return found[:most]
+        raise UserError("asks nothing", place=place, remedy='write {"turns": ["…", "…"]}, one a line')
+    left = rows - len(found)
+    why = 'they ask nothing, or hold earlier answers (write those as {"turns": ["…", "…"]})'
+    return found[:most], f"{left:,} of {plural(rows, 'row')} of {place} are left out: {why}." if left else ""
+
+
+def _with_turns(path: Path) -> tuple[list[Asked], int]:
+    """Return the conversations of lines with `turns`, and how many lines there are; none if the file is too
+    large or cannot be read.
+    """
+    try:
+        lines = [line for line in documents.read_bytes(path, MOST_BYTES).split(b"\n") if line.strip()]
+    except UserError:
+        return [], 0
+    found = []
+    for at, line in enumerate(lines, 1):
+        try:
+            row = documents.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and _texts(row.get("turns")):
+            found.append(Asked(at, "", tuple(row["turns"])))
+    return found, len(lines)
 
 
 def votes_of(path: Path) -> dict[int, Side]:
     """Return human votes: JSONL with `row` and `vote` (A, B or tie; A is the first side).
 
     Raises:
-        UserError: if a line is something else.
+        UserError: if a line is something else, or a row has two different votes.
     """
     found: dict[int, Side] = {}
     text = documents.read_text(path, MOST_BYTES)
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
+        place = f"{printable(str(path))}:{number}"
         try:
             row = documents.loads(line)
-            found[int(row["row"])] = SIDES[str(row["vote"]).lower()]
-        except (ValueError, KeyError, TypeError):
+            at, side = row["row"], SIDES[str(row["vote"]).strip().lower()]
+            if isinstance(at, bool) or at != int(at):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, OverflowError):
+            raise UserError("is not a vote", place=place, remedy='write {"row": 3, "vote": "A"}') from None
+        if found.setdefault(int(at), side) != side:
             raise UserError(
-                "is not a vote",
-                place=f"{printable(str(path))}:{number}",
-                remedy='write {"row": 3, "vote": "A"}',
-            ) from None
+                f"row {at} has another vote above", place=place, remedy="keep one vote a row, of one person"
+            )
     return found
+
+
+def unmatched(votes: Mapping[int, Side], asked: Sequence[Asked]) -> str:
+    """Return a sentence on votes of rows that are not judged, "" if there are none."""
+    left = sorted(votes.keys() - {one.row for one in asked})
+    if not left:
+        return ""
+    rows = ", ".join(map(str, left[:5])) + (", …" if len(left) > 5 else "")
+    return f"{len(left):,} of {plural(len(votes), 'vote')} are of rows that are not judged: {rows}."
 
 
 def judge(
@@ -148,7 +180,11 @@ def _answered(
         )
         for at, answer in zip(open_, answers, strict=True):
             if answer.fault:
-                raise UserError(f"row {asked[at].row} has no answer: {answer.fault}", place=responder.name)
+                raise UserError(
+                    f"row {asked[at].row} has no answer: {answer.fault}",
+                    place=responder.name,
+                    exit_code=ExitCode.FAILED,
+                )
             given[at].append(answer.answer)
     return [tuple(one) for one in given]
 

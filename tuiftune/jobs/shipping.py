@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.evaluate import prices
+from tuiftune.evaluate import prices, scorers
+from tuiftune.evaluate.measured import BOUNDED
+from tuiftune.evaluate.task import task_of
 from tuiftune.evaluate.wording import signed, value
 from tuiftune.figures import money
 from tuiftune.jobs import benchmarking, evaluating
 from tuiftune.runs.reports import concluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tuiftune.evaluate.scorers.base import Scorer
     from tuiftune.jobs.benchmarking import Benchmark
     from tuiftune.jobs.contenders import Contenders, Target
     from tuiftune.jobs.evaluating import Report
@@ -100,6 +104,7 @@ def ship(
             place="ship",
             remedy="add --min-gain 0.05 (5 points over the base model), --max-forgetting or --max-price",
         )
+    _check(limits, metrics or ())
     conditions: list[Condition] = []
     notes: list[str] = []
     used = ""
@@ -107,6 +112,9 @@ def ship(
         asked = evaluating.rows_of(data, run, rows)
         tested = asked.source == evaluating.TEST
         used = "test rows" if tested else evaluating.SELECTED
+        if limits.gain is not None and not metrics:
+            task = task_of([one.reference for one in asked.questions], [one.reference for one in asked.train])
+            _check_gain(limits.gain, evaluating.scorers_for(task, (), losses=True)[0][0][0])
         if tested and (again := look(asked.questions)):
             notes.append(again)
         report = evaluating.evaluate(
@@ -127,6 +135,39 @@ def ship(
         concluded.keep(run, "benchmark", made.document())
         conditions.append(_forgetting(made, limits.forgetting))
     return Shipping(tuple(conditions), used, tuple(dict.fromkeys((*notes, *contenders.notes))))
+
+
+def _check(limits: Limits, metrics: Sequence[str]) -> None:
+    """UserError for a limit that no figure can meet, or that every figure meets."""
+    for option, given in (
+        ("--min-gain", limits.gain),
+        ("--max-forgetting", limits.forgetting),
+        ("--max-price", limits.price),
+        ("--usd-per-hour", limits.hour),
+    ):
+        if given is not None and not (math.isfinite(given) and given >= 0):
+            raise UserError(
+                "must be 0 or more", place=f"{option} {given:g}", remedy="write 0.05 for 5 points"
+            )
+    if limits.forgetting is not None and limits.forgetting > 1:
+        share = limits.forgetting / 100
+        remedy = f"write {share:g} for {share:.0%}" if share <= 1 else "write 0.02 for 2%"
+        what = f"is {limits.forgetting:.0%}: more than can be forgotten"
+        raise UserError(what, place=f"--max-forgetting {limits.forgetting:g}", remedy=remedy)
+    if metrics and limits.gain is not None:
+        main = scorers.named(metrics)[0][0]
+        main.must_rank()
+        _check_gain(limits.gain, main)
+
+
+def _check_gain(least: float, scorer: Scorer) -> None:
+    """UserError for a gain that the metric cannot have."""
+    most = BOUNDED.get(scorer.unit)
+    if most is None or least <= most:
+        return
+    remedy = f"write {least / 100:g} for {least:g} points" if most == 1 and least <= 100 else "ask for less"
+    what = f"cannot be reached: {scorer.name} is {most:g} at most"
+    raise UserError(what, place=f"--min-gain {least:g}", remedy=remedy)
 
 
 def _gain(report: Report, least: float) -> Condition:

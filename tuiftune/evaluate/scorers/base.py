@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tuiftune.data.chat.reasoning import composed, without
+from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,6 +76,15 @@ class Scorer:
     packages: tuple[str, ...] = ()
     losses: bool = False
     source: str = ""
+
+    def must_rank(self) -> None:
+        """UserError if more of it is neither better nor worse, so that nothing can be chosen by it."""
+        if not self.better:
+            raise UserError(
+                "is neither better nor worse when it is larger",
+                place=f"--metric {self.key}",
+                remedy="name another metric first",
+            )
 
 
 def each(score: Callable[[Pair], float | None]) -> Callable[[Sequence[Pair], str], list[Part | None]]:

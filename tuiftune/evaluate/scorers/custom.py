@@ -60,7 +60,9 @@ def parts(pairs: Sequence[Pair], argument: str) -> list[Part | None]:
                 f"cannot be started ({fault.strerror})", place=place, remedy="name a .py file or a command"
             ) from None
         said.seek(0)
-        last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+        last = said.read().decode("utf-8", "replace").strip().splitlines()[-1:] or [
+            f"exit code {done.returncode}, without a message"
+        ]
     if done.returncode != 0:
         why = printable(without_secrets(last[0]))[:LONGEST]
         raise UserError(f"failed: {why}", place=place, remedy=REMEDY, exit_code=ExitCode.FAILED)

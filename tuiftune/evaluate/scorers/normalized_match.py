@@ -10,11 +10,20 @@ from tuiftune.evaluate.scorers.base import Pair, Scorer, each
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _MARKS = str.maketrans("", "", string.punctuation)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_POINT = re.compile(r"(?<=\d)[.,](?=\d)|(?<!\w)\.(?=\d)")
+_MINUS = re.compile(r"(?<![\w.)\]])-(?=[\d.])")
+_KEPT = str.maketrans({"\ue000": ".", "\ue001": "-"})
 
 
 def normalized(text: str) -> str:
-    """Return a text as SQuAD compares answers: lower case, no punctuation, no articles, single spaces."""
-    plain = " ".join(_ARTICLES.sub(" ", text.casefold().translate(_MARKS)).split())
+    """Return a text as SQuAD compares answers: lower case, no punctuation, no articles, single spaces.
+
+    Unlike there, the decimal point and the minus of a number stay: 3.5 is not 35, and -5 is not 5.
+    """
+    numbers = _POINT.sub("\ue000", _THOUSANDS.sub("", text.casefold().replace("\u2212", "-")))
+    bare = _MINUS.sub("\ue001", numbers).translate(_MARKS).translate(_KEPT)
+    plain = " ".join(_ARTICLES.sub(" ", bare).split())
     return plain or " ".join(text.casefold().split())  # "A" of four choices, or a sign, is no article or mark
 
 
