@@ -215,9 +215,10 @@ def _with_told(foreign: Foreign, examples: Sequence[Example]) -> Iterator[tuple[
     before = None
     for row in foreign.rows(foreign.tokenizer, examples):
         told = list(dict.fromkeys(code for side in row.sides for code in reasons(side.rendered)))
-        if row.sides[0].encoded is not before:
+        whole = row.sides[0].encoded if row.sides else None  # of a prompt alone there is none
+        if whole is not before:
             told += changed(foreign.tokenizer.written.changed(side) for side in row.sides)
-        before = row.sides[0].encoded
+        before = whole
         yield row, told
 
 
