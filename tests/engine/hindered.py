@@ -64,11 +64,26 @@ def stuck_after(seconds: float) -> None:
 
 def impatient(seconds: float) -> None:
     """A process that the others wait for is named after that time."""
-    from tuiftune.engine.distributed import lookout
+    from tuiftune.engine.distributed import lookout, whereabouts
     from tuiftune.engine.process import gpu
 
     lookout.NOTE_EVERY, gpu.HEARTBEAT_EVERY = seconds / 4, seconds / 4
     lookout.SILENT, lookout.BEHIND = seconds, seconds
+    whereabouts.IDLE = 0.3  # the heartbeat is fast, too
+
+
+def second_late_while(path: str) -> None:
+    """The second of two processes does not come to the place where they meet while that file is there."""
+    from tuiftune.engine.distributed.group import Group
+
+    join = Group.join
+
+    def late(self: Any, *words: Any, **more: Any) -> None:
+        while self.rank == 1 and os.path.exists(path):
+            time.sleep(0.05)
+        join(self, *words, **more)
+
+    Group.join = late  # type: ignore[method-assign]
 
 
 def second_sleeps_while(path: str) -> None:

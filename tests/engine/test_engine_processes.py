@@ -209,10 +209,24 @@ def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path
 def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """Stopped by a signal, then asleep within a step: each told once, and the run goes on after it."""
-    run, asleep = make_run(**ENDLESS), tmp_path / "asleep"
-    fault = {"module": "hindered", "impatient": 2.0, "second_sleeps_while": str(asleep)}
+    """Late where they meet, stopped by a signal, asleep within a step: told once each, and it goes on."""
+    run, asleep, late = make_run(**ENDLESS), tmp_path / "asleep", tmp_path / "late"
+    late.touch()
+    fault = {
+        "module": "hindered",
+        "impatient": 2.0,
+        "second_late_while": str(late),
+        "second_sleeps_while": str(asleep),
+    }
     job = engine.start("train", run, fault=fault)
+
+    def waited_for() -> list[dict[str, Any]]:
+        begun = (run / "events.jsonl").exists()
+        return [one for one in tiny.events(run, "warning") if "in late" in one["message"]] if begun else []
+
+    wait_until(waited_for)
+    (waited,) = waited_for()
+    late.unlink()
     job.wait_for_step(run, 2)
     second = second_of(job)
     who = f"process 2 of 2 (rank 1, {socket.gethostname()}, PID {second.pid})"
@@ -231,7 +245,9 @@ def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
     asleep.touch()
     wait_until(lambda: bool(found("in asleep")))
     (stopped,), (sleeps,) = found("SIGSTOP"), found("in asleep")
-    assert stopped["code"] == sleeps["code"] == "stuck"
+    assert stopped["code"] == sleeps["code"] == waited["code"] == "stuck"
+    assert f"{who} has stood still for" in waited["message"]
+    assert "while tokenizing the data, without using the CPU; the other processes wait" in waited["message"]
     assert f"{who} is stopped (SIGSTOP); the other processes wait for it" in stopped["message"]
     assert f"{who} has been in the forward pass of step {max(losses(run)) + 1:,} for" in sleeps["message"]
     hung = tiny.events(run, "hung")[-1]

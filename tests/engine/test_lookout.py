@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,8 @@ FIRST = Note(
     0, "one", 11, None, 5, "training", (7, 1, BACKWARD), 50.0, 1.0, ("torch/distributed/a.py:1 in wait",)
 )
 MEETING = replace(FIRST, at=(0, 0, LINKS), phase="loading")
+WAITS = replace(FIRST, at=None, phase="loading", still=50.0)
+LOADS = Note(1, "two", 12, None, 5, "loading", stack=("c.py:3 in read",), still=50.0)
 SECOND = Note(1, "two", 12, None, 5, "training", (7, 1, FORWARD), 50.0, 1.0, ("b.py:2 in sleep",))
 
 
@@ -39,6 +43,16 @@ SECOND = Note(1, "two", 12, None, 5, "training", (7, 1, FORWARD), 50.0, 1.0, ("b
         ((FIRST, SECOND), {1: 25.0}, 1, "has not answered for 25 s"),
         ((FIRST, replace(SECOND, phase="evaluating", at=None)), {1: 25.0}, 1, "has not answered for 25 s"),
         ((MEETING, replace(MEETING, rank=1)), {}, None, ""),
+        ((WAITS, LOADS), {}, 1, "has stood still for 50 s while loading the model, without"),
+        ((LOADS, WAITS), {}, 0, "while loading the model"),
+        ((WAITS, LOADS), {1: 25.0}, 1, "has not answered for 25 s"),
+        ((WAITS, WAITS), {}, None, ""),
+        (
+            (replace(WAITS, phase="evaluating"), replace(LOADS, phase="exporting")),
+            {},
+            1,
+            "while writing the result",
+        ),
     ],
 )
 def test_the_one_that_is_behind_or_silent_is_named(
@@ -61,11 +75,50 @@ def test_the_one_that_is_behind_or_silent_is_named(
         (replace(FIRST, longest=20.0), SECOND),  # stays are long in this run
         (replace(FIRST, phase="saving", at=None), SECOND),
         (replace(FIRST, phase="evaluating"), SECOND),
+        (WAITS, replace(LOADS, still=10.0)),  # it works
+        (replace(WAITS, still=10.0), LOADS),  # nobody has waited for long
+        (LOADS, replace(LOADS, rank=1)),  # both read from a slow disk, say
     ],
 )
 def test_nobody_is_named_while_all_move_or_one_works_alone(first: Note, second: Note) -> None:
     assert judge((first, second), {}) is None
-    assert judge((replace(first, phase="saving"), second), {1: 25.0}) is None
+    saves = replace(first, phase="saving", stack=("d.py:4 in save",))
+    assert judge((saves, second), {1: 25.0}) is None
+
+
+def test_one_that_never_started_is_named_while_another_waits_for_it(tmp_path: Path) -> None:
+    """As when a launcher's second machine never came up."""
+    looks = Lookout(Group(0, 2), Report(Silence()), tmp_path)
+    whereabouts.write(replace(WAITS, still=10.0), tmp_path / "rank-0.json")
+    assert looks.look() is None
+    whereabouts.write(WAITS, tmp_path / "rank-0.json")
+    hung = looks.look()
+    assert hung is not None
+    assert looks.words(hung) == "process 2 of 2 (rank 1) has not started; the other processes wait for it"
+    assert [one["rank"] for one in looks.event(hung)["processes"]] == [0, 1]
+    assert looks.look() is None, "told once"
+
+
+@pytest.mark.parametrize("work", ["none", "its own", "a child's", "told"])
+def test_a_process_is_still_only_while_nothing_works_for_it(work: str) -> None:
+    here, report = whereabouts.Whereabouts(), Report(Silence())
+    with ExitStack() as stack:
+        if work == "a child's":
+            child = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(child.kill)
+        seen: list[float] = []
+
+        def looked() -> bool:
+            if work == "its own":
+                sum(range(1_000_000))
+            if work == "told":
+                report.phase("loading", "data", done=len(seen) + 1)
+            seen.append(noting.submit(here.note, 0, 1, report).result().still)
+            return seen[-1] > 0.5 if work == "none" else len(seen) > 20
+
+        noting = stack.enter_context(ThreadPoolExecutor(1))  # a thread of its own, as in a run
+        wait_until(looked, every=0.05)
+    assert work == "none" or max(seen[5:]) < 0.5
 
 
 DEAF = """

@@ -72,12 +72,14 @@ def judge(notes: Sequence[Note], silent: Mapping[int, float]) -> Hung | None:
     training = all(note.phase == TRAINING for note in notes)
     quiet = max(notes, key=lambda note: silent.get(note.rank, 0.0))
     # What it noted last may be from before training: one that fell silent then is awaited all the same.
-    awaited = all(note.phase == TRAINING for note in notes if note is not quiet)
+    awaited = all(note.phase == TRAINING or note.waits for note in notes if note is not quiet)
     if awaited and (seconds := silent.get(quiet.rank, 0.0)) >= SILENT:
         return Hung(quiet, f"has not answered for {seconds:.0f} s", quiet.rank, silent=True)
+    if any(note.at is None for note in notes):
+        return _outside_training(notes)
     places = [note.at for note in notes if note.at is not None]
     bound = max(BEHIND, TIMES * max(note.longest for note in notes))
-    if len(places) < len(notes) or min(note.seconds for note in notes) < bound:
+    if min(note.seconds for note in notes) < bound:
         return None
     last = [note for note in notes if note.at == min(places)]
     if len(last) == len(notes):  # libraries exchange in the middle of a pass, too
@@ -85,6 +87,23 @@ def judge(notes: Sequence[Note], silent: Mapping[int, float]) -> Hung | None:
     if training and 0 < len(last) < len(notes):
         return Hung(last[0], f"has been in {last[0].doing} for {last[0].seconds:.0f} s", last[0].rank)
     return Hung(notes[0], "", None) if all(what == LINKS for _, _, what in places) else None
+
+
+def _outside_training(notes: Sequence[Note]) -> Hung | None:
+    """One that does nothing while another waits in an exchange; rank None where all wait in one.
+
+    Before and after training one process may work for minutes while the others wait: it uses the CPU.
+    """
+    if min(note.still for note in notes) < BEHIND:
+        return None
+    idle = [note for note in notes if not note.waits]
+    if not idle:
+        return Hung(replace(notes[0], seconds=notes[0].still), "", None)
+    if len(idle) == len(notes):
+        return None
+    first = idle[0]
+    how = f"has stood still for {first.still:.0f} s while {first.doing}, without using the CPU"
+    return Hung(first, how, first.rank)
 
 
 class Lookout:
@@ -95,7 +114,7 @@ class Lookout:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._note, name="lookout", daemon=True)
         self._seen: dict[int, tuple[int, float]] = {}  # by rank: its latest beat, and when it came
-        self._told: set[tuple[int | None, whereabouts.Place | None]] = set()
+        self._told: set[tuple[int | None, whereabouts.Place | None, str]] = set()
 
     def start(self) -> None:
         """Call from the main thread once all processes are forked. Does nothing for a single process."""
@@ -126,13 +145,23 @@ class Lookout:
         for note in notes:
             if self._seen.get(note.rank, (None, 0.0))[0] != note.beat:
                 self._seen[note.rank] = note.beat, now
-        if self._group.size == 1 or len(notes) < self._group.size:
+        if self._group.size == 1:
             return None
-        hung = judge(notes, {rank: now - since for rank, (_, since) in self._seen.items()})
-        if hung is None or (hung.rank, hung.note.at) in self._told:
+        if len(notes) < self._group.size:
+            hung = self._absent(notes)
+        else:
+            hung = judge(notes, {rank: now - since for rank, (_, since) in self._seen.items()})
+        if hung is None or (told := (hung.rank, hung.note.at, hung.note.phase)) in self._told:
             return None
-        self._told.add((hung.rank, hung.note.at))
+        self._told.add(told)
         return self._asked(hung)
+
+    def _absent(self, notes: Sequence[Note]) -> Hung | None:
+        """The first process that has not left a note, where another has long been waiting in an exchange."""
+        if all(note.still < BEHIND or not note.waits for note in notes):
+            return None
+        rank = min(set(range(self._group.size)) - {note.rank for note in notes})
+        return Hung(Note(rank, "", 0), "has not started", rank)
 
     def everybody(self) -> Hung | None:
         """Return where all processes are, if nobody can say which of them the others wait for."""
@@ -141,7 +170,9 @@ class Lookout:
 
     def event(self, hung: Hung) -> dict[str, Any]:
         """What an event says of it: all processes, and which of them is awaited."""
-        notes = [hung.note if note.rank == hung.rank else note for note in self._notes()]
+        others = [note for note in self._notes() if note.rank != hung.rank]
+        own = [] if hung.rank is None else [hung.note]
+        notes = sorted([*others, *own], key=lambda note: note.rank)
         return {
             "stuck": hung.rank,
             "processes": [
@@ -162,7 +193,8 @@ class Lookout:
         note, size = hung.note, self._group.size
         if hung.rank is None:
             return f"all {size} processes have been waiting in {note.doing} for {note.seconds:.0f} s"
-        which = f"process {note.rank + 1} of {size} (rank {note.rank}, {note.host}, PID {note.pid})"
+        known = f", {note.host}, PID {note.pid}" if note.pid else ""
+        which = f"process {note.rank + 1} of {size} (rank {note.rank}{known})"
         calls = " ← ".join(note.stack[:SHOWN])
         return f"{which} {hung.how}; the other processes wait for it" + (
             f". It is at {calls}" if calls else ""
@@ -173,7 +205,7 @@ class Lookout:
         import psutil
 
         note = hung.note
-        if note.host != socket.gethostname() or start_time(note.pid) != note.start:
+        if not note.pid or note.host != socket.gethostname() or start_time(note.pid) != note.start:
             return hung
         state = psutil.Process(note.pid).status()
         if state == psutil.STATUS_STOPPED:

@@ -10,12 +10,14 @@ import threading
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.printable import printable
+from tuiftune.runs.state.narrate import PHASES
 from tuiftune.runs.store.process import start_time
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ INNERMOST = 3  # calls: between an exchange and what waits for it there are up t
 FRAMES = 40  # innermost ones that are kept
 LATEST = 32  # stays that the longest usual one is taken from
 MOST_BYTES = 256 * 1024
+IDLE = 0.05  # share of its time below which a process that stays at the same calls uses no CPU
 Place = tuple[int, int, int]  # step, micro-batch of the step, what is done: compares as processes get there
 
 
@@ -44,7 +47,8 @@ Place = tuple[int, int, int]  # step, micro-batch of the step, what is done: com
 class Note:
     """What a process writes down now and then. Seconds are by its own clock.
 
-    `at`: None outside training; `stack`: the innermost call first.
+    `at`: None outside training; `stack`: the innermost call first; `still`: since when the main thread is at
+    these calls, and neither the process nor its children use the CPU.
     """
 
     rank: int
@@ -57,6 +61,7 @@ class Note:
     seconds: float = 0.0  # since it came there
     longest: float = 0.0  # of its latest stays
     stack: tuple[str, ...] = ()
+    still: float = 0.0
 
     @property
     def waits(self) -> bool:
@@ -67,7 +72,7 @@ class Note:
     def doing(self) -> str:
         """In words, with the step."""
         if self.at is None:
-            return self.phase or "starting"
+            return PHASES.get(self.phase, self.phase) or "starting"
         step, _, what = self.at
         return DOING[what] if what == LINKS else f"{DOING[what]} of step {step:,}"
 
@@ -78,6 +83,7 @@ class Whereabouts:
     def __init__(self) -> None:
         self._here: tuple[Place | None, float] = (None, time.monotonic())
         self._stays: deque[float] = deque(maxlen=LATEST)
+        self._rest: tuple[tuple[str, ...], int, float, float] = ((), 0, 0.0, 0.0)
 
     def mark(self, what: int, step: int = 0, micro: int = 0) -> None:
         """Take in what the process begins to do; of the same step in all processes, the same marks."""
@@ -97,6 +103,7 @@ class Whereabouts:
     def note(self, rank: int, beat: int, report: Report) -> Note:
         """Where the process is now."""
         place, since = self._here
+        calls = stack()
         return Note(
             rank,
             socket.gethostname(),
@@ -107,8 +114,18 @@ class Whereabouts:
             place,
             round(time.monotonic() - since, 1),
             round(max([*self._stays], default=0.0), 1),
-            stack(),
+            calls,
+            round(self._still(calls, report.moved), 1),
         )
+
+    def _still(self, calls: tuple[str, ...], moved: int) -> float:
+        """Seconds since which nothing has happened here, by the calls, the progress told and the CPU."""
+        now, used = time.monotonic(), _cpu_seconds()
+        before, told, since, then = self._rest
+        if (calls, moved) == (before, told) and used - then <= IDLE * (now - since):
+            return now - since
+        self._rest = calls, moved, now, used
+        return 0.0
 
 
 def stack() -> tuple[str, ...]:
@@ -118,6 +135,19 @@ def stack() -> tuple[str, ...]:
         return ()
     calls = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=FRAMES, lookup_lines=False)
     return tuple(call(one.filename, one.lineno or 0, one.name) for one in calls)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process without the calling thread, and of its children, which may tokenize for it."""
+    import psutil
+
+    used = time.process_time() - time.thread_time()
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                times = child.cpu_times()
+                used += times.user + times.system
+    return used
 
 
 def call(file: str, line: int, function: str) -> str:
@@ -149,6 +179,7 @@ def read(path: Path) -> Note | None:
             float(told["seconds"]),
             float(told["longest"]),
             tuple(map(str, told["stack"])),
+            float(told["still"]),
         )
     except (UserError, ValueError, KeyError, TypeError, IndexError, OverflowError):
         return None

@@ -21,6 +21,7 @@ class Report:
         self._progress_at = 0.0
         self.step = 0
         self.phase_name = "starting"
+        self.moved = 0  # phases entered and progress reported
         self.warned: set[str] = set()
 
     def emit(self, kind: str, /, **payload: Any) -> None:
@@ -34,6 +35,7 @@ class Report:
 
         Progress within a phase is thinned to a few reports a second.
         """
+        self.moved += 1
         now = time.monotonic()
         last = total is not None and done == total
         if name == self.phase_name and done and not last and now - self._progress_at < PROGRESS_EVERY:
