@@ -12,6 +12,7 @@ from tuiftune.data.chat import pairs
 from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.example import Example, Message
 from tuiftune.data.inspect import inspect
+from tuiftune.data.measure import measure
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
@@ -94,6 +95,21 @@ def test_pairs_without_a_difference_swapped_ones_and_long_ones_are_found(tmp_pat
     assert checks["length-margin"].severity == "ok"
     long = [row(n, f"a much longer answer {n} that goes into detail", f"short {n}") for n in range(30)]
     assert found(tmp_path / "c.jsonl", long)["length-margin"].severity == "warning"
+
+
+def test_equal_answers_are_no_rows_of_a_plan(tmp_path: Path) -> None:
+    rows = [row(n, f"answer {n}", f"answer {n}" if n % 2 else f"wrong {n}") for n in range(40)]
+    facts = measure(load(str(written(tmp_path / "a.jsonl", rows))), None, 0.2)
+    assert (facts.rows + facts.rows_eval, facts.equal) == (20, 20)
+
+
+def test_numbers_under_the_names_of_answers_are_asked_for_by_these_names(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} + 1?", "chosen": n + 1, "rejected": n + 2} for n in range(30)]
+    with pytest.raises(UserError, match="prompt: prompt, chosen: chosen, rejected: rejected") as fault:
+        load(str(written(tmp_path / "a.jsonl", rows)))
+    columns = {one: one for one in ("prompt", "chosen", "rejected")}
+    assert "not detected" in str(fault.value)
+    assert load(str(tmp_path / "a.jsonl"), columns=columns).usable.all()
 
 
 def test_clean_drops_them_where_asked(tmp_path: Path) -> None:

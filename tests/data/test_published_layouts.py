@@ -194,6 +194,10 @@ def test_two_answers_to_different_prompts_are_not_compared(system: bool, tmp_pat
     dataset = load(lines(tmp_path / "a.jsonl", rows))
     assert int(dataset.usable.sum()) == N - 4
     assert any("different prompts" in sentence for sentence in dataset.lost)
+    if system:  # of one side alone
+        for row in rows:
+            del row["rejected"][0]
+        assert not load(lines(tmp_path / "b.jsonl", rows)).usable.any()
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,9 @@ def test_pairs_are_two_sequences_a_row_and_a_pass_of_the_reference() -> None:
 def test_a_stage_has_its_own_values_and_rates() -> None:
     assert reason("method.beta", **DPO)[0] == 0.1
     assert reason("method.beta", **DPO, method__beta=0.3) == (0.3, "preset")
+    for stage in ("dpo", "orpo", "simpo"):
+        with pytest.raises(UserError, match="beta of 0"):
+            plan(**{**DPO, "method__stage": stage}, method__beta=0)  # type: ignore[arg-type]
     assert reason("training.learning_rate", **DPO)[0] == 5e-6
     full = {**DPO, "method__technique": "full", "base": "Qwen/Qwen2.5-0.5B"}
     assert reason("training.learning_rate", **full)[0] == 5e-7

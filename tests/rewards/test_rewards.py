@@ -9,7 +9,7 @@ import pytest
 
 from tuiftune import rewards
 from tuiftune.errors import UserError
-from tuiftune.rewards.base import Asked
+from tuiftune.rewards.base import Asked, Made
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +82,7 @@ def test_a_file_scores_in_a_process_of_its_own(tmp_path: Path) -> None:
         ("    return object()", "a object"),
         ("    import time; time.sleep(60)", "took longer than 0.5 s for one answer"),
         ("    import os; os._exit(1)", "its process ended"),
+        ("    return 10**400", "its answer cannot be read"),
     ],
 )
 def test_a_file_that_fails_is_told_in_one_line(tmp_path: Path, body: str, told: str) -> None:
@@ -90,6 +91,16 @@ def test_a_file_that_fails_is_told_in_one_line(tmp_path: Path, body: str, told: 
     spec = {"reward": "python", "path": str(file), "seconds": 0.5 if "sleep" in body else 10}
     assert told in said(spec)
     assert "mine.py" in said(spec)
+
+
+def test_numbers_that_training_cannot_compute_with_are_told() -> None:
+    length = {"reward": "length", "tokens": 1}
+    assert "every weight is 0" in said({**length, "weight": 0})
+    assert "the weight is not between" in said({**length, "weight": -1e300})
+    for value in (1e17, float("nan")):
+        made = Made("mine", 0.5, lambda asked, value=value: [value for _ in asked])
+        with pytest.raises(UserError, match="too large"):
+            rewards.scores("mine", made, [Asked("question", "answer", "answer", 1)])
 
 
 def test_rewards_that_are_none(tmp_path: Path) -> None:

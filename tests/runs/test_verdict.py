@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tuiftune.runs.reports.verdict import Part, compare, grouped, interval, of
+from tuiftune.runs.reports.verdict import ONE_PROMPT, Part, compare, grouped, interval, of
 
 
 def scores(loss: float | None, match: float | None = None) -> dict[str, float | None]:
@@ -86,6 +86,7 @@ def test_a_verdict_needs_an_interval_that_excludes_zero() -> None:
         assert "pairs ranked right 100% before, 100% after (1 row)" in found.says
         assert "data.eval" in found.fix
         assert of({"verdict": found.document()}) == found
+    assert compare({}, {}, hold_out=ONE_PROMPT).fix == ONE_PROMPT
     worse = compare(other, one, pairs=[(True, True)])
     assert worse.better is None
 

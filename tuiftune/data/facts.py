@@ -33,5 +33,6 @@ class DataFacts:
     test: Twins | None = None  # the rows of data.test, and how many of them the others have too
     reward: str = ""  # that could check the reference answers; "" if none
     dropped: int = 0  # rows that keep no trained token within data.max_length, estimated where there are many
+    equal: int = 0  # comparisons of two equal answers, which are not trained on
     late: float = 0.0  # share of the rows that reason after the template has closed the reasoning
     longest_rows: tuple[int, ...] = ()  # lengths of the longest rows, longest first; empty: not looked at

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tuiftune.data.tokens import Lengths, LocalModel
 
 COUNTED_ANSWERS = 2_000
+SIDES = (("answer", "rejected"), ("answer_turns", "rejected_turns"))  # of a comparison
 LOOKED_AT = 200  # reference answers, to tell how they could be checked
 LOOKED_AT_CUT = 2_000  # truncated rows, to tell which keep a trained token
 LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
@@ -65,6 +66,10 @@ def measure(
         train, held = indices(dataset, share, seed)
         train_rows, held_rows = len(train), len(held)
         asked = partial(dataset.at, held if len(held) else train)
+    equal = 0
+    if dataset.format == "preference" and not mix:
+        train, held, equal = _compared(dataset, train, held)
+        train_rows, held_rows = len(train), held_rows if share is None else len(held)
     if not train_rows:
         raise UserError(
             "none of its rows can be trained on",
@@ -114,8 +119,22 @@ def measure(
         late=found.late / max(1, len(found.indices)),
         longest_rows=longest,
         dropped=dropped,
+        equal=equal,
         reward=_reward(islice(asked(), LOOKED_AT)),
     )
+
+
+def _compared(
+    dataset: Dataset, train: NDArray[np.intp], held: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Rows to train and to evaluate on whose two answers differ, unless none does, and how many do not."""
+    frame = dataset.frame
+    text, turns = (frame[one].eq_missing(frame[other]) for one, other in SIDES)
+    equal = (text & turns).to_numpy()
+    if equal[train].all():  # refused where the run is made
+        return train, held, 0
+    both = train[~equal[train]], held[~equal[held]]
+    return *both, int(equal[train].sum() + equal[held].sum())
 
 
 def _without_answer(

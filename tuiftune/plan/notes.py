@@ -62,6 +62,8 @@ def of(
         notes.append(f"Lengths: {facts.basis}.")
         if stages.every()[preset.method.stage].truncates:
             notes += _truncated(facts, preset.data.max_length)
+        if facts.equal:
+            notes.append(f"{facts.equal:,} pairs have two equal answers and are left out.")
         if facts.late:
             notes.append(
                 f"{facts.late:.0%} of the rows reason after the chat template has closed the reasoning by "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError
 from tuiftune.options import entries
 from tuiftune.printable import printable
-from tuiftune.rewards.base import Made, Reward
+from tuiftune.rewards.base import Asked, Made, Reward
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PLACE = "method.rewards"
 NAME, WEIGHT = "reward", "weight"
 NEARLY_ALL = 0.9
+HEAVIEST = 1_000_000
+LARGEST = 1e15  # a reward with its weight: the squares of larger ones overflow 32-bit floats
 
 
 @functools.cache
@@ -51,8 +53,31 @@ def made(listed: Sequence[Mapping[str, Any]]) -> tuple[Made, ...]:
         weight = one.get(WEIGHT, 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
             raise UserError("the weight is not a finite number", place=place, remedy="write weight: 1.0")
+        if abs(weight) > HEAVIEST:
+            raise UserError(
+                f"the weight is not between -{HEAVIEST:,} and {HEAVIEST:,}",
+                place=place,
+                remedy="write weight: 1.0",
+            )
         found.append(Made(reward.key, float(weight), reward.make(given, place)))
+    if not any(one.weight for one in found):
+        raise UserError(
+            "every weight is 0, so no answer is better than another", place=PLACE, remedy="raise one"
+        )
     return tuple(found)
+
+
+def scores(name: str, made: Made, asked: Sequence[Asked]) -> list[float]:
+    """Return what answers are worth by one reward. UserError for numbers that are too large to train on."""
+    found = made.score(asked)
+    for value in found:
+        if not abs(made.weight * value) <= LARGEST:  # NaN too
+            raise UserError(
+                f"{name} is {value:g} with weight {made.weight:g}, which is too large to train on",
+                place=PLACE,
+                remedy="return smaller numbers, such as 0 to 1, or lower the weight",
+            )
+    return found
 
 
 def compares(listed: Sequence[Mapping[str, Any]]) -> bool:

@@ -76,7 +76,10 @@ class PythonFile:
         if not answer:
             self.close()
             return {"fault": "its process ended"}
-        found = documents.loads(answer)
+        try:
+            found = documents.loads(answer)
+        except ValueError as fault:  # such as an integer of 400 digits
+            return {"fault": f"its answer cannot be read: {fault}"}
         return found if isinstance(found, dict) else {"fault": "it printed to its answer"}
 
     def _line(self, process: subprocess.Popen[bytes], until: float) -> bytes:

@@ -111,6 +111,12 @@ class Stage:
 
     def check_method(self, method: Any, *, adapted: bool) -> None:
         """UserError for values of its options that can't be used together, or name what is not there."""
+        if getattr(method, "beta", None) == 0:
+            raise UserError(
+                f"with a beta of 0, {self.does} does not compare answers",
+                place="method.beta",
+                remedy=f"use a value above 0, or auto ({self.values['beta'].value:g})",
+            )
 
     def check_rows(self, format: str, place: str = "", remedy: str = "") -> None:  # noqa: A002
         """UserError where it does not take rows of a format."""

@@ -316,13 +316,15 @@ class Converter:
                 own, asking_turns = self._asked_in(prompt)
                 system, messages = self.turns.both_systems(system, own), [*messages, *asking_turns]
             both: dict[str, list[Turn] | None] = {}
-            systems_of = []
+            systems_of, whole = [], set()
             for role, value in self._two(row, prompt).items():
                 own, both[role] = side(self.turns, value, role, found, bare=not messages)
                 systems_of.append(own)
+                if (turns := both[role]) and turns[0]["role"] != "assistant":
+                    whole.add(own or "")
                 system = system or own
             messages = taken_apart(messages, both)
-            if not of_one_prompt(both, systems_of):
+            if len(whole) > 1 or not of_one_prompt(both, systems_of):
                 found.append("type:turn")
                 self.lost["rows whose two answers follow different prompts are not trained on"] += 1
             if not messages:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuiftune.data.convert.feedback import kto_pairs, preference_rows, refuse_judged
-from tuiftune.data.detect.columns import first, listed, turn_style
+from tuiftune.data.detect import names
+from tuiftune.data.detect.columns import first, listed, named, turn_style
 from tuiftune.data.detect.format_detectors import (
     chat_rows,
     classification_rows,
@@ -98,7 +99,7 @@ def recognize(
             refuse_printed(sample, found, place)
             refuse_choices(sample, found, place)
             return found
-    roles = classified_by_values(sample, known)
+    roles = _compared(known) or classified_by_values(sample, known)
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
     raise UndetectedError(
         "the format was not detected",
@@ -106,6 +107,13 @@ def recognize(
         remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "
         f"{{{such_as or 'prompt: question, completion: answer'}}}",
     )
+
+
+def _compared(known: list[str]) -> dict[str, str]:
+    """The columns of a comparison by their names, where their values do not tell that they are answers."""
+    found = {"prompt": names.PROMPTS, "chosen": names.CHOSEN, "rejected": names.REJECTED}
+    roles = {role: name for role, wanted in found.items() if (name := named(known, wanted))}
+    return roles if {"chosen", "rejected"} <= roles.keys() else {}
 
 
 def roles_as(named: str, sample: list[Row], mapped: Mapping[str, str]) -> dict[str, str]:

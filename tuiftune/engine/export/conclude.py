@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.data.mix.split import as_share
 from tuiftune.data.similar.twins import twins
 from tuiftune.engine.export import result
 from tuiftune.engine.model import base as bases
@@ -13,7 +14,7 @@ from tuiftune.engine.techniques import applied
 from tuiftune.engine.training import base_in_fp8, settings
 from tuiftune.evaluate.best_by import LOSS
 from tuiftune.runs import health, provenance
-from tuiftune.runs.reports.verdict import Verdict, compare
+from tuiftune.runs.reports.verdict import HOLD_OUT, ONE_PROMPT, Verdict, compare
 from tuiftune.runs.state.follow import Follower
 
 if TYPE_CHECKING:
@@ -120,4 +121,5 @@ def _verdict(
         parts=(trainer.rhythm.progress.base_parts, trainer.held_out_parts),
         pairs=pairs,
         fix=health.what_to_try(follower.state, context.run.planned()),
+        hold_out=ONE_PROMPT if as_share(context.wanted.preset.data.eval) else HOLD_OUT,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
 
 NUMBER = 8  # bytes
+EQUAL = "sides_equal"
 REASONS = ("reasoning_kept", "reasoning_cut", "answers_rewritten", "messages_dropped", "reasoning_late")
 
 

@@ -83,7 +83,9 @@ class Rewarded(Sampled):
             for one, answer in zip(questions, written, strict=True)
             for ids in (self._tokens_of(answer.answer),)
         ]
-        columns = [one.score(asked) for one in self._made]
+        columns = [
+            rewards.scores(name, one, asked) for name, one in zip(_names(self._made), self._made, strict=True)
+        ]
         most = sum(max(0.0, one.weight) for one in self._made)
         for found in zip(*columns, strict=True):
             total = sum(one.weight * value for one, value in zip(self._made, found, strict=True))
@@ -107,7 +109,7 @@ class Rewarded(Sampled):
                 )
                 for prompt, given, ids, right in zip(text, prompt_ids, completion_ids, reference, strict=True)
             ]
-            return made.score(asked)
+            return rewards.scores(name, made, asked)
 
         scored.__name__ = name
         return scored

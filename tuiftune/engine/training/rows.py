@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
 from tuiftune.data.chat.written import CODE
+from tuiftune.engine.model.columns import EQUAL
 from tuiftune.engine.model.foreign import tokenized
 from tuiftune.errors import UserError
 
@@ -44,6 +45,11 @@ REWRITTEN = {
         "the chat template closes the reasoning before an answer by default, so that of the rows is trained "
         "after the closed block, and only that default makes the model reason so",
         "set data.reasoning: drop, or use a model that reasons by default",
+    ),
+    EQUAL: (
+        "the two answers are equal, or differ only beyond data.max_length, so these rows are not trained on",
+        "check data.columns, drop the rows with tuiftune data clean FILE --drop equal-sides, or raise "
+        "data.max_length",
     ),
     "messages_dropped": (
         "the chat template leaves out messages before an answer (such as tool results), so the answer is "
@@ -179,7 +185,7 @@ def prepare(
         lost += row.lost
         told.update(row.told)
         if not row.teaches:
-            dropped += 1
+            dropped += EQUAL not in row.told
             continue
         sizes = [len(part) // NUMBER for part in row.parts]
         keys.append(hash(b"".join(row.parts[::2])))  # the tokens; every other part is their labels

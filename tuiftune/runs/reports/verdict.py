@@ -28,6 +28,7 @@ CHANCE = 0.05  # p below which a change of the answers is no chance
 SMALL = 20  # rows below which a share is told with their number
 UNMEASURED = "Nothing was evaluated, so nothing shows whether the model is better than its base model."
 HOLD_OUT = "Hold rows out with data.eval, such as 0.1."
+ONE_PROMPT = "All rows have one prompt, and data.eval does not divide those: name a file of evaluation rows."
 TOO_FEW = "Too few evaluation rows to tell whether the model is better than its base model"
 NO_INTERVAL = "An earlier version ran this and kept no interval, so whether the model is better is not known"
 HOLD_OUT_MORE = "Hold more rows out with data.eval: at least 30."
@@ -89,6 +90,7 @@ def compare(
     parts: tuple[Sequence[Part], Sequence[Part]] = ((), ()),
     pairs: Sequence[tuple[bool, bool]] = (),
     fix: str = "",
+    hold_out: str = HOLD_OUT,
 ) -> Verdict:
     """Compare the scores of a result with those of its base model.
 
@@ -97,7 +99,7 @@ def compare(
         parts: groups of the eval loss, before and after.
         pairs: for each row whether the answer matched, or of two answers the chosen one was the likelier,
             before and after.
-        fix: what to try if it isn't better.
+        fix: what to try if it isn't better; `hold_out`: if nothing was evaluated.
     """
     first, second = number(before, "loss"), number(after, "loss")
     change = None if first is None or second is None else second - first
@@ -105,7 +107,7 @@ def compare(
     loss = _sign_of_loss(first, change, sure)
     answers = _sign_of_answers(pairs)
     if change is None and not pairs:
-        return Verdict(None, UNMEASURED, HOLD_OUT)
+        return Verdict(None, UNMEASURED, hold_out)
     words = _loss_words(first, second), _match_words(before, after), _rank_words(before, after)
     measured = ", ".join(filter(None, words))
     if answers < 0 or (loss < 0 and answers == 0):
