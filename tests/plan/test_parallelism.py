@@ -13,6 +13,8 @@ from tuiftune.models.resolve import resolve
 from tuiftune.plan import memory, shard, sharing, static
 from tuiftune.plan.settings import Settings
 from tuiftune.preset.file import loads
+from tuiftune.wizard.draft import Draft
+from tuiftune.wizard.settings import settings_of
 
 LARGE = "meta-llama/Llama-3.1-70B"
 
@@ -161,6 +163,40 @@ def test_what_zero2_cannot_train_is_refused_in_a_line(
     monkeypatch.setattr(sharing, "DEEPSPEED", "deepspeed_not_there")
     with pytest.raises(UserError, match=says):
         plan(gpu=gpu, **{**ZERO, **values})
+
+
+def test_long_rows_on_several_gpus_say_what_context_parallelism_would_save() -> None:
+    def noted(length: int = 131_072, **values: Any) -> list[str]:
+        made = plan(facts=None, data__max_length=length, **values)
+        parts = made.memory.components
+        kept = size(parts["activations kept"] + parts["activations peak"])
+        found = [note for note in made.notes if "Context parallelism" in note]
+        assert not found or f"one row take {kept} on each GPU" in found[0]
+        return found
+
+    (said,) = noted(gpu="H200:4")
+    assert "would divide them by 4; PyTorch's own is a prototype, so it is not offered." in said
+    assert noted(gpu="H200") == []
+    assert noted(512, gpu="H200:4") == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "given", "offered"),
+    [
+        (True, {"overrides": {"method.technique": "full"}}, True),
+        (True, {}, True),
+        (True, {"overrides": {"method.technique": "lora"}}, False),
+        (False, {"overrides": {"method.technique": "full"}}, False),
+        (False, {"gpu": "H100:2", "overrides": {"method.technique": "full"}}, True),
+        (False, {"overrides": {"hardware.parallel": "zero2"}}, True),
+    ],
+)
+def test_zero2_is_a_choice_where_it_can_run(
+    installed: bool, given: dict[str, Any], offered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "DEEPSPEED", "json" if installed else "deepspeed_not_there")
+    (parallel,) = [one for one in settings_of(Draft(**given)) if one.key == "hardware.parallel"]
+    assert ("zero2" in parallel.choices) is offered
 
 
 def test_processes_on_a_cpu_share_a_model_on_request() -> None:

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from tuiftune.plan.model import Sharded
     from tuiftune.plan.padding import Lengths
     from tuiftune.plan.rates import UsualRate
+    from tuiftune.plan.search import Candidate
     from tuiftune.preset.schema import Preset
     from tuiftune.techniques.base import Technique
 
+ACTIVATIONS = ("activations kept", "activations peak")  # components of a plan's memory
+LONG_SHARE = 0.25  # of a GPU's memory, from which one row's activations are noted
 REACHED = 0.99  # share of the layers' weights; a lower share is noted
 
 
@@ -116,6 +119,23 @@ def of(
             "budget.usd_per_hour."
         )
     return tuple(notes)
+
+
+def long_rows(best: Candidate, device: Device, copies: int) -> list[str]:
+    """Say what context parallelism would save where one row fills much of each GPU, and why it is no choice.
+
+    PyTorch's `context_parallel` is a prototype whose interface may change
+    (docs.pytorch.org/docs/stable/distributed.tensor.html).
+    """
+    parts = best.memory.components
+    kept = sum(parts.get(name, 0) for name in ACTIVATIONS)
+    long = best.settings.micro_batch == 1 and kept > LONG_SHARE * device.capacity
+    if not long or copies == 1 or device.kind != "cuda":
+        return []
+    return [
+        f"The activations of one row take {size(kept)} on each GPU. Context parallelism would divide them by "
+        f"{copies}; PyTorch's own is a prototype, so it is not offered."
+    ]
 
 
 def _emulated(technique: Technique, device: Device) -> list[str]:

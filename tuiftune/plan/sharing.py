@@ -39,6 +39,11 @@ def check(
         raise UserError(f"{said} ({parallel})", place=place, remedy=remedy)
 
 
+def has_deepspeed() -> bool:
+    """Return True if what ZeRO-2 needs is installed here."""
+    return importlib.util.find_spec(DEEPSPEED) is not None
+
+
 def _check_zero(technique: Technique, device: Device) -> None:
     if technique.adapters:
         raise UserError(
@@ -47,7 +52,7 @@ def _check_zero(technique: Technique, device: Device) -> None:
             remedy=f"use {parallelism.DDP} or {parallelism.FSDP}, or set method.technique: full",
         )
     here = device.kind == "cpu" or device.source == "detected"
-    if here and importlib.util.find_spec(DEEPSPEED) is None:
+    if here and not has_deepspeed():
         raise UserError(
             f"{parallelism.ZERO} needs DeepSpeed, which is not installed",
             place="hardware.parallel",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import rewards, stages, techniques
+from tuiftune.plan.parallelism import ZERO
+from tuiftune.plan.sharing import has_deepspeed
 from tuiftune.preset.schema import MethodSection
 from tuiftune.sources import DEFAULT
 
@@ -26,7 +28,7 @@ class Setting:
     source: str = DEFAULT  # of the default
 
 
-_TECHNIQUE = "method.technique"
+_TECHNIQUE, _PARALLEL = "method.technique", "hardware.parallel"
 CHECKED = "method.rewards"
 _OTHERS: tuple[Setting, ...] = (
     Setting("data.max_length", "max length", (128, 256, 512, 1024, 2048, 4096, 8192), 2048),
@@ -69,7 +71,7 @@ _OTHERS: tuple[Setting, ...] = (
     Setting("run.save_every", "save every", ("auto", 10, 50, 100, 500), "auto"),
     Setting("hardware.gpus", "GPUs", ("auto", 1, 2, 4, 8), "auto"),
     Setting("hardware.processes", "processes", ("auto", 1, 2, 4, 8), "auto"),
-    Setting("hardware.parallel", "data parallel", ("auto", "ddp", "fsdp", "fsdp_offload"), "auto"),
+    Setting(_PARALLEL, "data parallel", ("auto", "ddp", "fsdp", "fsdp_offload"), "auto"),
     Setting("budget.max_usd", "cost limit, $", (None, 1, 5, 10, 50, 100), None),
     Setting("budget.max_hours", "time limit, h", (None, 1, 4, 12, 24), None),
 )
@@ -81,10 +83,21 @@ def settings_of(draft: Draft) -> tuple[Setting, ...]:
     stage = str(draft.value("method.stage") or section["stage"].default)
     offered = CHECKED in draft.recommended  # answers that a reward can check
     found = _settings(stage, str(draft.value(_TECHNIQUE) or techniques.AUTO), offered)
+    if _divides(draft):
+        found = tuple(
+            replace(one, choices=(*one.choices, ZERO)) if one.key == _PARALLEL else one for one in found
+        )
     if key := stages.every()[stage].teacher:
         larger = ("", *larger_models(draft.model))
         return tuple(replace(one, choices=larger) if one.key == f"method.{key}" else one for one in found)
     return found
+
+
+def _divides(draft: Draft) -> bool:
+    """Return True if ZeRO-2 is a choice: all weights may be trained, and DeepSpeed is not missing here."""
+    technique = techniques.every().get(str(draft.value(_TECHNIQUE) or techniques.AUTO))
+    whole = technique is None or not technique.adapters  # auto: the plan says if it chose adapters
+    return draft.value(_PARALLEL) == ZERO or (whole and (bool(draft.gpu) or has_deepspeed()))
 
 
 def larger_models(base: str) -> tuple[str, ...]:
