@@ -19,6 +19,7 @@ from conftest import Job
 from tuiftune.chat.serving import VLLM, Served, Serving, serving, vllm
 from tuiftune.engine.serving import listening
 from tuiftune.engine.serving.place import Place
+from tuiftune.engine.serving.stop_text import Stop
 from tuiftune.errors import UserError
 from tuiftune.runs.store.directory import RunDir
 
@@ -136,6 +137,87 @@ def test_the_context_ends_an_answer_and_refuses_a_prompt(
         assert "and the context is 256" in refused.json()["error"]["message"]
         with http.stream("POST", "chat/completions", json={**given, "stream": True}) as answer:
             assert "and the context is 256" in "".join(answer.iter_text())
+
+
+BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("chat/completions", {"messages": []}, "messages must be a list with at least one message"),
+    ("chat/completions", {"messages": ["hi"]}, "messages[0] is not a message"),
+    ("chat/completions", {"messages": [{"role": "alien", "content": "x"}]}, "messages[0] has no role"),
+    ("chat/completions", {"messages": [{"role": "user", "content": None}]}, "messages[0] has no content"),
+    (
+        "chat/completions",
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        "holds image_url: only text is read",
+    ),
+    (
+        "chat/completions",
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": "{"}}]}]},
+        "arguments are not a JSON object",
+    ),
+    ("chat/completions", {"model": None}, "no model is named; there are: first, two"),
+    ("chat/completions", {"n": 2}, "n is not supported here"),
+    ("chat/completions", {"logprobs": True}, "logprobs is not supported here"),
+    ("chat/completions", {"response_format": {"type": "json_object"}}, "response_format is not supported"),
+    ("chat/completions", {"max_tokens": 0}, "max_tokens must be"),
+    ("chat/completions", {"max_completion_tokens": True}, "max_completion_tokens must be"),
+    ("chat/completions", {"temperature": -1}, "temperature must be 0 or more"),
+    ("chat/completions", {"temperature": "hot", "stream": True}, "temperature must be 0 or more"),
+    ("chat/completions", {"top_p": 2}, "top_p must be"),
+    ("chat/completions", {"stop": [""]}, "stop must be text"),
+    ("chat/completions", {"seed": 1.5}, "seed must be"),
+    ("chat/completions", {"logit_bias": {"5": 9}}, "logit_bias is not supported"),
+    ("completions", {"prompt": "x", "max_tokens": -1}, "max_tokens must be"),
+    ("responses", {"input": "x", "max_output_tokens": 0}, "max_output_tokens must be"),
+)
+
+
+def test_a_request_that_cannot_be_honored_is_refused_in_a_line(server: tuple[Serving, Any]) -> None:
+    with client(server[0]) as http:
+        for path, given, says in BAD:
+            chat = {"messages": [{"role": "user", "content": "Hello"}]} if path.startswith("chat") else {}
+            refused = http.post(path, json={"model": "two", **chat, **given})
+            assert refused.status_code == 400, (given, refused.text)
+            assert says in refused.json()["error"]["message"], given
+        plain = {
+            "n": 1,
+            "frequency_penalty": 0,
+            "logprobs": False,
+            "stop": [],
+            "response_format": {"type": "text"},
+        }
+        first = asked(http, "two", "Hello", max_tokens=4)["choices"]
+        assert asked(http, "two", "Hello", max_tokens=4, **plain)["choices"] == first
+        tool = {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"}
+        assert asked(http, "two", "Hello", max_tokens=4, **tool)["choices"] == first
+
+
+def test_an_answer_ends_before_its_stop_text(server: tuple[Serving, Any], runs: list[RunDir]) -> None:
+    row = scored(runs[1])[0]
+    stop = row["after"][1:3]
+    given = {"model": "two", "messages": [{"role": "user", "content": row["prompt"]}], "stop": stop}
+    wanted = row["after"][: row["after"].index(stop)]
+    with client(server[0]) as http:
+        made = asked(http, "two", row["prompt"], stop=[stop], max_tokens=8)["choices"][0]
+        assert (made["message"]["content"], made["finish_reason"]) == (wanted, "stop")
+        text = ""
+        with http.stream("POST", "chat/completions", json={**given, "stream": True}) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: {"):
+                    text += json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+        assert text == wanted
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_text_is_passed_on_up_to_a_stop_and_nothing_is_lost_without(size: int) -> None:
+    for text, stops, wanted in (
+        ("a stop here", ["sto"], "a "),
+        ("one END two", ["END", "one E"], ""),
+        ("aab", ["ab"], "a"),
+        ("no match st", ["stop"], "no match st"),
+    ):
+        stop = Stop(stops)
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert "".join(map(stop.feed, pieces)) + stop.rest() == wanted
 
 
 def test_what_was_answered_is_logged_without_secrets(server: tuple[Serving, Any]) -> None:

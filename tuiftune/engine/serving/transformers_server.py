@@ -10,10 +10,13 @@ import copy
 import hmac
 import inspect
 import threading
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuiftune.engine.serving import listening
+from tuiftune.engine.serving import listening, requests
+from tuiftune.engine.serving.requests import Refused, TooLong
+from tuiftune.engine.serving.stop_text import Stop
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,10 +27,7 @@ if TYPE_CHECKING:
     from tuiftune.engine.serving.place import Place
 
 OPEN = ("/health",)  # paths that need no key
-
-
-class TooLong(Exception):  # noqa: N818  (it is a request that is refused)
-    """A prompt has more tokens than the model takes."""
+LONGEST_TOLD = 200  # characters of a failure
 
 
 class Named:
@@ -44,6 +44,7 @@ class Named:
         self._model, self._adapter, self._lock, self._context = model, adapter, lock, context
         self.tokenizer: RowTokenizer = loaded.tokenizer
         self.context, self.note = loaded.context, loaded.note
+        self.writes_tools = "tools" in self.tokenizer.template.source
         self._stops = self.tokenizer.stop_tokens()
         self.generation_config = GenerationConfig(**answers.greedy(model, self.tokenizer))
 
@@ -170,9 +171,9 @@ def app(models: dict[str, Named], place: Place) -> Any:
 
     manager, state = _manager(models), GenerationState()
     handlers = {
-        "chat_handler": ChatCompletionHandler,
-        "completion_handler": CompletionHandler,
-        "response_handler": ResponseHandler,
+        "chat_handler": _checking(ChatCompletionHandler, models, chat=True),
+        "completion_handler": _checking(CompletionHandler, models),
+        "response_handler": _checking(ResponseHandler, models),
         "transcription_handler": TranscriptionHandler,
     }
     if "systemone_handler" in inspect.signature(build_server).parameters:  # from transformers 5.2x on
@@ -185,11 +186,16 @@ def app(models: dict[str, Named], place: Place) -> Any:
         **{name: handler(manager, state) for name, handler in handlers.items()},
     )
 
-    async def refuse(_: Any, fault: Exception) -> Any:
-        said = {"message": str(fault), "type": "invalid_request_error", "code": "context_length_exceeded"}
-        return JSONResponse({"error": said}, 400)
+    async def refuse(_: Any, fault: Refused) -> Any:
+        return JSONResponse(fault.document(), 400)
 
-    made.exception_handler(TooLong)(refuse)
+    async def failed(_: Any, fault: Exception) -> Any:
+        words = " ".join(f"{type(fault).__name__}: {fault}".split())[:LONGEST_TOLD]
+        said = {"message": f"the server failed ({words})", "type": "server_error"}
+        return JSONResponse({"error": said}, 500)
+
+    made.exception_handler(Refused)(refuse)
+    made.exception_handler(Exception)(failed)
 
     async def guard(request: Any, call: Any) -> Any:
         if request.url.path not in OPEN and (why := refusal(request.headers, place)):
@@ -203,6 +209,48 @@ def app(models: dict[str, Named], place: Place) -> Any:
 
         made.add_middleware(Logged, file=place.log)
     return made
+
+
+def _checking(handler: Any, models: dict[str, Named], *, chat: bool = False) -> Any:
+    """A handler of transformers' that checks what is asked before it answers."""
+
+    class Checking(handler):
+        def _validate_request(self, body: dict[str, Any]) -> None:
+            requests.check(body, models)
+            model = models.get(body["model"])
+            if chat and model is not None:  # else it is told that there is no such model
+                requests.check_chat(body, tools=model.writes_tools)
+            super()._validate_request(body)
+
+    class Stopping(Checking):
+        """OpenAI's answers leave the stop text out, transformers' end with it, or within the token after."""
+
+        _stop: ContextVar[Stop | None] = ContextVar("stop", default=None)  # of the request
+
+        def _validate_request(self, body: dict[str, Any]) -> None:
+            super()._validate_request(body)
+            stops = body.get("stop") or []
+            self._stop.set(Stop([stops] if isinstance(stops, str) else stops) if stops else None)
+
+        def _build_completion(self, request_id: str, content: str, *given: Any, **more: Any) -> Any:
+            stop = self._stop.get()
+            if stop is not None and content:
+                content = stop.feed(content) + stop.rest()
+            return super()._build_completion(request_id, content, *given, **more)
+
+        def _build_chunk_sse(
+            self, request_id: str = "", content: str | None = None, *given: Any, **more: Any
+        ) -> str:
+            stop, before = self._stop.get(), ""
+            if stop is not None and content is not None:
+                content = stop.feed(content)
+                if not content:
+                    return ""
+            elif stop is not None and more.get("finish_reason") and (rest := stop.rest()):
+                before = super()._build_chunk_sse(request_id, rest, model=more.get("model"))
+            return before + str(super()._build_chunk_sse(request_id, content, *given, **more))
+
+    return Stopping if chat else Checking
 
 
 def refusal(headers: Any, place: Place) -> str:
