@@ -39,6 +39,7 @@ _READERS = {
     "openai": openai.read,
 }
 _NEEDED = {"model.base": "--set model.base=HUB_ID_OR_DIRECTORY", "data.train": "--set data.train=FILE"}
+_VARIABLE = re.compile(r"\$[A-Za-z_{(]|`")
 _NEITHER = (
     "neither an Axolotl, LLaMA-Factory, TRL, ms-swift, Soup or OpenAI configuration nor an Unsloth script"
 )
@@ -128,8 +129,13 @@ def _parsed(text: str, place: str) -> Any:
 def _validated(transfer: Transfer, place: str, given: dict[str, Any]) -> Preset:
     """The preset without the values it refuses, each of them told."""
     for key, remedy in _NEEDED.items():
-        if transfer.get(key) is None:
+        value = transfer.get(key)
+        if value is None:
             raise UserError(f"{key} is not in it", place=place, remedy=f"add {remedy}")
+        for one in () if key in given else value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and _VARIABLE.search(one):
+                what = f"{key} is {shown(one)}, which only the shell could tell"
+                raise UserError(what, place=place, remedy=f"add {remedy}")
     while True:
         try:
             return Preset.model_validate(transfer.preset)

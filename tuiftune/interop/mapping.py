@@ -121,8 +121,10 @@ class Transfer:
             value, rule = self.left.pop(key), rules[key]
             if isinstance(rule, Moot):
                 self.leave(key, value, rule.why, "not needed")
-            elif value is None or (isinstance(rule, Cannot) and value in NEUTRAL):
+            elif isinstance(rule, Cannot) and value in NEUTRAL:
                 self.leave(key, value, "off there, and here", "not needed")
+            elif value is None:
+                self.leave(key, value, "not set there: tuiftune's default", "not needed")
             elif isinstance(rule, Cannot):
                 self.leave(key, value, rule.why)
             else:
@@ -175,6 +177,8 @@ def rate(transfer: Transfer) -> None:
     value = transfer.get("training.learning_rate")
     if not isinstance(value, float) or transfer.get("method.technique") == "full" or value > FULL_RATE:
         return
+    if value <= 0:
+        return  # the preset refuses it, which is told
     stage = stages.every().get(str(transfer.get("method.stage") or "sft"))
     if stage is not None and stage.adapter_rate is not None:
         return
@@ -239,7 +243,7 @@ def whole(value: Any) -> int:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{shown(value)} is not a whole number") from None
-    if isinstance(value, float) and value != number:
+    if isinstance(value, bool) or (isinstance(value, float) and value != number):
         raise ValueError(f"{shown(value)} is not a whole number")
     return number
 
@@ -247,6 +251,8 @@ def whole(value: Any) -> int:
 def real(value: Any) -> float:
     """A number, also one that YAML reads as text (1e-4 without a dot). ValueError in words otherwise."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{shown(value)} cannot be read as a number") from None

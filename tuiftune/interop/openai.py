@@ -32,7 +32,8 @@ def recognizes(document: dict[str, Any]) -> bool:
 def read(transfer: Transfer) -> None:
     """Carry a job over."""
     model = transfer.take("model")
-    transfer.leave("model", model, f"{shown(model)} is closed: name an open model with --set model.base=ID")
+    closed = "the model is" if model is None else f"{shown(model)} is"
+    transfer.leave("model", model, f"{closed} closed: name an open model with --set model.base=ID")
     method = transfer.take("method")
     method = method if isinstance(method, dict) else {}
     kind = str(method.get("type", "supervised"))
@@ -43,7 +44,9 @@ def read(transfer: Transfer) -> None:
         transfer.take("hyperparameters"),
         inner.get("hyperparameters") if isinstance(inner, dict) else None,
     ):
-        settings |= found if isinstance(found, dict) else {}
+        for name, value in (found if isinstance(found, dict) else {}).items():
+            if value != "auto" or settings.get(name) is None:  # the job's own resolved value counts
+                settings[name] = value
     for name, value in settings.items():
         key = f"hyperparameters.{name}"
         if value == "auto":

@@ -28,7 +28,11 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
     named: list[str] = []
     for source in sources:
         found = source.path if isinstance(source.path, list) else [source.path]
-        named += [str(path) for path in found if path]
+        for path in found:
+            if isinstance(path, str) and path:
+                named.append(path)
+            elif path:
+                transfer.leave(source.key, path, f"{shown(path)} is neither a file nor a dataset's name")
         if source.said:
             transfer.leave(source.key, shown(source.path), source.said)
         for name in source.left_out:
@@ -39,6 +43,9 @@ def put(transfer: Transfer, sources: list[Source], to: str) -> None:
     transfer.carry(sources[0].key, value, to, value)
     formats = {source.format for source in sources}
     columns = [source.columns for source in sources if source.columns]
+    if len(formats) > 1:
+        layouts = ", ".join(sorted(formats - {"auto"}))
+        transfer.leave(sources[0].key, layouts, "not the format of every source: it is detected")
     if len(formats) == 1 and (form := formats.pop()) != "auto":
         transfer.set("data.format", form)
     if columns and all(one == columns[0] for one in columns) and len(columns) == len(sources):

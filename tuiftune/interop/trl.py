@@ -48,6 +48,10 @@ OTHERS = (  # trainers of its scripts that are no stage here
 _SCRIPTS = "|".join((*OTHERS, "sft", *STAGES, *EXPERIMENTAL))
 SCRIPT = re.compile(rf"(?:\S*/)?({_SCRIPTS})(?:_\w+)?\.py\b")  # that it comes with
 COMMANDED = re.compile(r"^#\s*trl\s+(\w+)\s+--config\b", re.MULTILINE)  # how tuiftune marks its stage
+MORE = "more commands"
+_ENDS = re.compile(r"\n+")
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#[^'\"\n]*$|^\s*#.*$", re.MULTILINE)
 ASSUMED = "nothing in it names the stage. For another one than this add --set method.stage=STAGE"
 RULES: Rules = {
@@ -66,6 +70,7 @@ RULES: Rules = {
     "test_split_size": To("data.eval", real),
     "num_processes": Moot("the plan takes the GPUs of the machine: hardware.gpus"),
     "accelerate_config": Moot("the plan chooses how a model is spread over GPUs: hardware.parallel"),
+    MORE: Cannot("only the first command is read: give each in a file of its own"),
     "config": Cannot("its settings are in a file of their own: import that one, too"),
 }
 
@@ -80,14 +85,14 @@ def _program(word: str) -> str:
 
 
 def arguments(text: str) -> dict[str, Any] | None:
-    """The options of a `trl STAGE --key value …` command; None where the text is no such command."""
-    try:
-        words = shlex.split(_COMMENT.sub("", text).replace("\\\n", " "))
-    except ValueError:
+    """The options of the first `trl STAGE --key value …` command; None where the text is no such command.
+    Variables that the text assigns are filled in.
+    """
+    commands = [words for words in _commands(text) if _start(words) is not None]
+    if not commands:
         return None
-    places = [place for place, word in enumerate(words) if SCRIPT.fullmatch(word) or _program(word) == "trl"]
-    if not places:
-        return None
+    words, others = commands[0], commands[1:]
+    places = [place for place in [_start(words)] if place is not None]
     rest = words[places[0] + 1 :]
     found: dict[str, Any] = {}
     script = SCRIPT.fullmatch(words[places[0]])
@@ -108,7 +113,42 @@ def arguments(text: str) -> dict[str, Any] | None:
             found[name.removeprefix("no_")] = False
             continue
         found[name] = True if not values else values[0] if len(values) == 1 else values
+    if others:
+        found[MORE] = [" ".join(one) for one in others]
     return found
+
+
+def _start(words: Sequence[str]) -> int | None:
+    """Where TRL's program stands in a command; None where it does not."""
+    found = (at for at, word in enumerate(words) if SCRIPT.fullmatch(word) or _program(word) == "trl")
+    return next(found, None)
+
+
+def _commands(text: str) -> list[list[str]]:
+    """The words of each command of a shell's text; options on a line of their own belong to the command
+    before. None where quotes do not close.
+    """
+    plain = _COMMENT.sub("", text.replace("\r\n", "\n")).replace("\\\n", " ")
+    reader = shlex.shlex(_ENDS.sub(r" \g<0> ", plain), posix=True, punctuation_chars=";&|\n")
+    reader.whitespace, reader.whitespace_split, reader.commenters = " \t\r", True, ""
+    try:
+        words = list(reader)
+    except ValueError:
+        return []
+    found: list[list[str]] = [[]]
+    known: dict[str, str] = {}
+    for at, word in enumerate(words):
+        if word and not word.strip(";&|\n"):
+            following = words[at + 1] if at + 1 < len(words) else ""
+            if not (set(word) == {"\n"} and following.startswith("-")):
+                found.append([])
+            continue
+        assigned = _ASSIGNED.fullmatch(word) if found[-1] in ([], ["export"]) else None
+        if assigned is None:
+            found[-1].append(_VARIABLE.sub(lambda one: known.get(one[1] or one[2], one[0]), word))
+        elif "$" not in assigned[2] and "`" not in assigned[2]:
+            known[assigned[1]] = assigned[2]
+    return [words for words in found if words]
 
 
 def loss(transfer: Transfer, columns: frozenset[str] | None) -> None:

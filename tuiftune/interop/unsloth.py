@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import documents
 from tuiftune.errors import UserError
 from tuiftune.interop import trl
 from tuiftune.interop.common import ARGUMENTS, PLANNED, shared
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TOOL = "Unsloth"
 ANSWERS_ONLY = "train_on_responses_only"
+ADAPTERS = "get_peft_model"
 CALLS = (
     "from_pretrained",
     "get_peft_model",
@@ -36,6 +38,7 @@ CALLS = (
     "UnslothTrainingArguments",
 )
 MODELS = ("FastLanguageModel", "FastModel", "FastVisionModel")
+_ASSIGNED_MAGIC = re.compile(r"\s*[A-Za-z_][\w, ]*=\s*[!%]\s*\w")
 POSITIONS = ("model_name", "max_seq_length", "dtype", "load_in_4bit")  # of their from_pretrained
 OBJECTS = ("model", "tokenizer", "train_dataset", "eval_dataset", "args", "data_collator", "processing_class")
 RULES: Rules = {
@@ -69,7 +72,9 @@ def recognizes(text: str) -> bool:
 
 
 def arguments(text: str, place: str) -> dict[str, Any]:
-    """The literal arguments of the calls that matter. UserError where it is not Python."""
+    """The literal arguments of the calls that matter. UserError where it is not Python or has none of them."""
+    if text.lstrip().startswith("{"):
+        text = _cells(text, place)
     try:
         tree = ast.parse(_without_magics(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
@@ -102,13 +107,55 @@ def arguments(text: str, place: str) -> dict[str, Any]:
             of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
             if called == "from_pretrained" and not of.endswith(MODELS):
                 continue  # a tokenizer's, or of other libraries
-            named = [(keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg is not None]
+            if called == "get_peft_model":
+                found[ADAPTERS] = True
+            named = _named(node, names, found)
             if called == "from_pretrained":
                 named += zip(POSITIONS, node.args, strict=False)
             for name, argument in named:
                 value = _literal(argument, names)
                 found[name] = Computed(ast.unparse(argument)) if value is ... else value
+    if not found:
+        raise UserError(
+            "calls nothing of Unsloth's with arguments to read",
+            place=place,
+            remedy="give the script with FastLanguageModel.from_pretrained",
+        )
     return found
+
+
+def _named(call: ast.Call, names: dict[str, ast.expr], found: dict[str, Any]) -> list[tuple[str, ast.expr]]:
+    """A call's arguments by name, those of a literal `**mapping` too; another one is told as computed."""
+    named: list[tuple[str, ast.expr]] = []
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            named.append((keyword.arg, keyword.value))
+            continue
+        given = names.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
+        if isinstance(given, ast.Dict) and all(isinstance(key, ast.Constant) for key in given.keys):
+            keys = [str(key.value) for key in given.keys if isinstance(key, ast.Constant)]
+            named += zip(keys, given.values, strict=True)
+        elif isinstance(given, ast.Call) and not given.args and getattr(given.func, "id", "") == "dict":
+            named += [(one.arg, one.value) for one in given.keywords if one.arg is not None]
+        else:
+            found[f"**{ast.unparse(keyword.value)}"] = Computed(ast.unparse(keyword.value))
+    return named
+
+
+def _cells(text: str, place: str) -> str:
+    """The code of a notebook, cell after cell. UserError where it is not one."""
+    try:
+        book = documents.loads(text)
+        sheets = [book, *book.get("worksheets", [])]
+        cells = [cell for sheet in sheets for cell in sheet.get("cells", [])]
+        code = [
+            cell.get("source", cell.get("input", "")) for cell in cells if cell.get("cell_type") == "code"
+        ]
+        return "\n".join(one if isinstance(one, str) else "".join(one) for one in code)
+    except (ValueError, TypeError, AttributeError):
+        raise UserError(
+            "is not a notebook", place=place, remedy="save it again, or give its code as a script"
+        ) from None
 
 
 def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
@@ -117,7 +164,8 @@ def read(transfer: Transfer, columns: Columns = lambda files: None) -> None:
         if isinstance(value, Computed) and not isinstance(ARGUMENTS.get(key, RULES.get(key)), Moot):
             transfer.leave(key, transfer.take(key), "computed by the script: set it by hand")
     four, eight, full = (transfer.word(key) for key in ("load_in_4bit", "load_in_8bit", "full_finetuning"))
-    adapters = "r" in transfer.left
+    adapters = transfer.take(ADAPTERS) is not None
+    transfer.settle(ADAPTERS, True, "adapters are trained")
     marks = {"use_rslora": "rslora", "use_dora": "dora"}
     chosen = [key for key in marks if transfer.take(key)]
     if full or not adapters:
@@ -168,5 +216,10 @@ def _keyword(call: ast.Call, name: str, names: dict[str, ast.expr]) -> Any:
 
 
 def _without_magics(text: str) -> str:
-    """A notebook's cell: lines for the shell are no Python."""
-    return "\n".join("" if line.lstrip().startswith(("!", "%")) else line for line in text.splitlines())
+    """A notebook's cell: lines for the shell are not Python, and stand in blocks as `pass`."""
+    lines = []
+    for line in text.splitlines():
+        bare = line.lstrip()
+        magic = bare.startswith(("!", "%", "?")) or _ASSIGNED_MAGIC.match(line)
+        lines.append(line[: len(line) - len(bare)] + "pass" if magic else line)
+    return "\n".join(lines)
