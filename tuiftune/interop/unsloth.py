@@ -72,7 +72,7 @@ def recognizes(text: str) -> bool:
 
 
 def arguments(text: str, place: str) -> dict[str, Any]:
-    """The literal arguments of the calls that matter. UserError where it is not Python or has none of them."""
+    """The literal arguments of the calls that matter. UserError without any, or where it is not Python."""
     if text.lstrip().startswith("{"):
         text = _cells(text, place)
     try:
