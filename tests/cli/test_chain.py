@@ -11,12 +11,13 @@ from tuiftune.cli import chain, follow
 from tuiftune.deploy import exporting
 from tuiftune.errors import UserError
 from tuiftune.preset.file import check, load, load_each
+from tuiftune.preset.schema import Preset
+from tuiftune.runs.store.base import model_of
 from tuiftune.runs.store.directory import create
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuiftune.preset.schema import Preset
     from tuiftune.runs.store.directory import RunDir
 
 TWO = """# first the task
@@ -61,6 +62,33 @@ def test_what_a_chain_cannot_be_started_with(tmp_path: Path) -> None:
         assert f"--{option.replace('_', '-')}" in str(caught.value)
     with pytest.raises(UserError, match="two presets of the chain have the name task"):
         chain.check([presets[0], presets[0]], **nothing)
+    with pytest.raises(UserError, match="task is trained later in this chain"):
+        chain.check(presets[::-1], **nothing)
+    with pytest.raises(UserError, match="taste is this run itself"):
+        chain.check([presets[0], presets[1].with_values({"model.base": "run:taste"})], **nothing)
+    scores = presets[0].with_values({"method.stage": "reward"})
+    with pytest.raises(UserError, match="it is a reward model"):
+        chain.check([scores, presets[1]], **nothing)
+
+
+def test_what_a_later_run_would_refuse_is_refused_before_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuiftune.jobs.prepare.prepare", lambda *_, **__: pytest.fail("begun"))
+    rows = [{"prompt": f"{n}?", "completion": f"{n}."} for n in range(20)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    presets = load_each(written(tmp_path / "two.yaml", TWO.replace("pairs", str(tmp_path / "pairs"))))
+    with pytest.raises(UserError, match="these are prompt-completion rows"):
+        chain.train(presets, None, keep_alive=False, preflight=None)
+
+
+def test_a_reward_model_is_no_base_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUIFTUNE_RUNS", str(tmp_path))
+    values = {"model": {"base": "builtin:tiny"}, "data": {"train": "x"}, "method": {"stage": "reward"}}
+    run = create(tmp_path, "scores", "", {"resolved": Preset.model_validate(values).model_dump(mode="json")})
+    (run.result_path / "result.json").write_text(json.dumps({"before": {}, "after": {}}))
+    with pytest.raises(UserError, match="run:scores: it is a reward model"):
+        model_of("scores")
 
 
 @pytest.fixture
@@ -79,6 +107,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         (run.result_path / "result.json").write_text(json.dumps({"before": {}, "after": {}}))
         return int(seen["codes"].pop(0))
 
+    monkeypatch.setattr("tuiftune.plan.inputs.load_rows", lambda preset: None)
     monkeypatch.setattr("tuiftune.jobs.prepare.prepare", prepare)
     monkeypatch.setattr(follow, "train_and_follow", train)
     monkeypatch.setattr(follow, "closing", lambda run: [])

@@ -12,6 +12,7 @@ import pytest
 from tuiftune.errors import UserError
 from tuiftune.evaluate import labels, measured, scorers
 from tuiftune.evaluate.overlap import Words
+from tuiftune.evaluate.scorers import regex
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.task import KINDS, task_of
 
@@ -184,10 +185,13 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         scorers.named(["bleu"])
 
 
-def test_a_pattern_of_the_users() -> None:
+def test_a_pattern_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     assert value("regex", ("AB-12", ""), ("none", ""), argument=r"[A-Z]{2}-\d+") == 0.5
     with pytest.raises(UserError, match="not a valid regular expression"):
         value("regex", ("x", ""), argument="(")
+    monkeypatch.setattr(regex, "SECONDS", 0.1)
+    with pytest.raises(UserError, match="takes more than"):
+        value("regex", ("a" * 60 + "b", ""), argument="(a+)+$")
 
 
 def test_a_metric_file_and_a_command_of_the_users(tmp_path: Path) -> None:

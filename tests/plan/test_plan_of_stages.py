@@ -131,6 +131,11 @@ def test_sampled_answers_are_planned_with_their_keys_and_values_and_their_time()
     assert "generation" in made.memory.components
     with pytest.raises(UserError, match="not a multiple of the 8 answers"):
         plan(**grpo, training__effective_batch=36)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="6 prompts to train on, and a step takes 8") as few:
+        plan(**{**grpo, "facts": replace(rows, rows=6)})  # type: ignore[arg-type]
+    assert few.value.remedy.startswith("48 at most")
+    with pytest.raises(UserError, match="an answer of 200,000 has no place"):
+        plan(**grpo, method__max_completion_length=200_000)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="exact_mach is not a reward"):
         plan(**grpo, method__rewards=[{"reward": "exact_mach"}])  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tuiftune import rewards
 from tuiftune.errors import UserError
+from tuiftune.rewards import base
 from tuiftune.rewards.base import Asked, Made
 
 if TYPE_CHECKING:
@@ -91,6 +92,37 @@ def test_a_file_that_fails_is_told_in_one_line(tmp_path: Path, body: str, told: 
     spec = {"reward": "python", "path": str(file), "seconds": 0.5 if "sleep" in body else 10}
     assert told in said(spec)
     assert "mine.py" in said(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "answer", "told"),
+    [
+        ({"reward": "regex", "pattern": "(a+)+$"}, "a" * 60 + "b", "the pattern takes more than 0.2 s"),
+        (
+            {"reward": "json_schema", "schema": {"pattern": "(a+)+$"}},
+            f'"{"a" * 60}b"',
+            "the schema takes more than 0.2 s",
+        ),
+        ({"reward": "json_schema", "schema": {"$ref": "http://127.0.0.1:9/x"}}, "{}", "refers to http://127"),
+        ({"reward": "json_schema", "schema": {"items": {"$ref": "#/none"}}}, "[1]", "refers to /none"),
+    ],
+)
+def test_a_pattern_or_schema_that_cannot_judge_is_told(
+    spec: dict[str, Any], answer: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "SECONDS", 0.2)
+    with pytest.raises(UserError, match=r"method\.rewards, entry 1") as caught:
+        worth(answer, **spec)
+    assert told in str(caught.value)
+    assert worth("{}", reward="json_schema", schema=True) == 1
+
+
+def test_references_that_no_answer_can_match_are_told() -> None:
+    listed = [{"reward": "length", "tokens": 5}, {"reward": "numeric_match"}]
+    assert rewards.check_references(listed, ["#### 5"] * 3) == ""
+    assert "1 of 3 reference answers" in rewards.check_references(listed, ["5", "none", "1/2"])
+    with pytest.raises(UserError, match="entry 2: 2 of 2 reference answers"):
+        rewards.check_references(listed, ["none", ""])
 
 
 def test_numbers_that_training_cannot_compute_with_are_told() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tuiftune.preset.schema import Preset
 from tuiftune.runs import provenance
 from tuiftune.runs.reproduction import Reproduced
 
@@ -43,6 +44,19 @@ def test_what_decides_nothing_is_no_difference() -> None:
     assert provenance.differences(THEN, changed(command=["tuiftune"], directory="/")) == []
     unknown = changed(model={**THEN["model"], "weights": None, "tokenizer": None})
     assert provenance.differences(THEN, unknown) == []  # it has to be downloaded first
+
+
+def test_what_scores_the_answers_is_named_with_its_content(tmp_path: Path) -> None:
+    """A file, or the files of a reward model in its directory or in that of its run."""
+    rows, model, scorer = tmp_path / "a.jsonl", tmp_path / "run" / "result" / "model", tmp_path / "own.py"
+    model.mkdir(parents=True)
+    for file in (rows, scorer, model / "config.json", model / "model.safetensors", model.parent / "x.md"):
+        file.write_text("{}")
+    listed = [{"reward": "python", "path": str(scorer)}, {"reward": "model", "path": str(tmp_path / "run")}]
+    method = {"stage": "grpo", "rewards": listed}
+    values = {"model": {"base": "builtin:tiny"}, "data": {"train": str(rows)}, "method": method}
+    found = provenance.files_of(Preset.model_validate(values))
+    assert found == [rows, scorer, model / "config.json", model / "model.safetensors"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuiftune import run_models
+from tuiftune import run_models, stages, techniques
 from tuiftune.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,33 @@ def check(
             place="name",
             remedy="give each preset of the file a name of its own",
         )
+    for at, preset in enumerate(presets):
+        _check_base(preset, presets[:at], names[at:])
+
+
+def _check_base(preset: Preset, before: Sequence[Preset], later: Sequence[str]) -> None:
+    """UserError for a base model that the chain only comes to later, or that writes nothing."""
+    from tuiftune.runs.store.base import scores_only
+
+    name = preset.model.base.removeprefix(run_models.PREFIX)
+    if name == preset.model.base:
+        return
+    place = f"model.base: {preset.model.base}"
+    if name in later:
+        which = "is this run itself" if name == preset.name else "is trained later in this chain"
+        raise UserError(f"{name} {which}", place=place, remedy="put the presets in the order of their runs")
+    if any(one.name == name and stages.every()[one.method.stage].scores for one in before):
+        raise scores_only(place)
+
+
+def _check_rows(preset: Preset) -> None:
+    """UserError for rows or options that the run will refuse, while no run before it has taken its time."""
+    from tuiftune.plan.inputs import load_rows
+
+    technique = techniques.every().get(preset.method.technique)
+    adapted = technique is None or technique.adapters
+    stages.every()[preset.method.stage].check_method(preset.method, adapted=adapted)
+    load_rows(preset)
 
 
 def train(presets: Sequence[Preset], root: Path | None, *, keep_alive: bool, preflight: bool | None) -> int:
@@ -55,6 +82,9 @@ def train(presets: Sequence[Preset], root: Path | None, *, keep_alive: bool, pre
     from tuiftune.jobs.prepare import prepare
     from tuiftune.runs.state.liveness import status
 
+    for preset in presets[1:]:
+        say(f"checking the rows of {preset.name}")
+        _check_rows(preset)
     done: dict[str, RunDir] = {}
     for number, preset in enumerate(presets, 1):
         say(f"run {number} of {len(presets)}: {preset.name}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuiftune import stages, techniques
+from tuiftune import rewards, stages, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import best_by
 from tuiftune.jobs import copy_places
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tuiftune.preset.schema import Preset
     from tuiftune.runs.provenance import Provenance
 
+LOOKED_AT = 2_000  # reference answers, for what no reward could match
 SPARE_BYTES = 64 * 1024 * 1024  # logs, tokenizer, samples
 
 
@@ -130,6 +131,7 @@ def resolve(
 
     `gpu`: plan for this one instead of the machine's.
     """
+    from tuiftune.data.chat.reasoning import without
     from tuiftune.data.mix.sources import Mix, mixed
     from tuiftune.data.mix.split import picked
     from tuiftune.data.similar.twins import leakage_told, twins
@@ -145,6 +147,10 @@ def resolve(
             place="data.train",
             remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
         )
+    if stages.every()[preset.method.stage].rollouts:
+        references = [without(one.reference) for one in train[:LOOKED_AT]]
+        if said := rewards.check_references(preset.method.rewards, references):
+            tell(f"warning: {said}: these prompts get no reward from it. Check data.columns.")
     if mix := Mix.of(preset.data):
         train = mixed(list(train), list(held), mix, preset.training.seed).examples
     if words := leakage_told(twins(train, held).document()):

@@ -68,7 +68,7 @@ def to_look_at(preset: Preset, *, without: Collection[str] = ()) -> Inputs:
     model = resolve(preset.model.base, preset.model.revision)
     if missing := _missing(preset) or (PLANNED_WITHOUT if DATA in without else ""):
         return Inputs(preset, detect(), model, None, None, missing)
-    dataset = _load(preset)
+    dataset = load_rows(preset)
     return Inputs(preset, detect(), model, dataset, _measure(preset, dataset, model))
 
 
@@ -106,7 +106,7 @@ def look_through(preset: Preset, *, without: Collection[str] = ()) -> tuple[str,
         require_reachable(model)
     missing = DATA in without or bool(_missing(preset))
     if not missing:
-        dataset = _load(preset)
+        dataset = load_rows(preset)
         if model is None:
             split(dataset, preset.data.eval, preset.training.seed)
         else:
@@ -137,7 +137,7 @@ def to_train(preset: Preset, root: Path, say: Callable[[str], None]) -> Inputs:
     _refuse_streams(preset)
     trackers.check(preset.run.report_to)
     say(f"reading {_shown(preset.data.train)}")
-    dataset = _load(preset)
+    dataset = load_rows(preset)
     say(f"finding {printable(preset.model.base)}")
     model = pinned(with_tokenizer(resolve(preset.model.base, preset.model.revision), say))
     require(model)
@@ -169,7 +169,8 @@ def _refuse_streams(preset: Preset) -> None:
             )
 
 
-def _load(preset: Preset) -> Dataset:
+def load_rows(preset: Preset) -> Dataset:
+    """The rows of a preset. UserError if there are none that its stage can be trained with."""
     from tuiftune.data.checks.judgments import check_both_kinds
     from tuiftune.data.read.load import load
 

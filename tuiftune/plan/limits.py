@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import stages, techniques
 from tuiftune.errors import UserError
+from tuiftune.figures import plural
 from tuiftune.models import count, prequantized, weights
 from tuiftune.models.kinds import version
 from tuiftune.plan import attention, static, teacher
@@ -14,6 +15,7 @@ from tuiftune.printable import printable
 from tuiftune.techniques.base import FP8, NF4
 
 if TYPE_CHECKING:
+    from tuiftune.data.facts import DataFacts
     from tuiftune.models.architecture import Architecture
     from tuiftune.models.reference import BaseModel
     from tuiftune.plan.device import Device
@@ -27,7 +29,14 @@ def check_weights(model: BaseModel) -> None:
     weights.check(model)
 
 
-def check(preset: Preset, model: BaseModel, device: Device, copies: int, technique: Technique) -> None:
+def check(
+    preset: Preset,
+    model: BaseModel,
+    device: Device,
+    copies: int,
+    technique: Technique,
+    facts: DataFacts | None = None,
+) -> None:
     """UserError for a length, rank, batch, target or technique that the model or device cannot have.
     `technique`: the first that the plan will try.
     """
@@ -54,6 +63,21 @@ def check(preset: Preset, model: BaseModel, device: Device, copies: int, techniq
             f"{preset.method.generations} answers to each prompt",
             place="training.effective_batch",
             remedy=f"a multiple of method.generations, such as {8 * preset.method.generations}",
+        )
+    if stage.rollouts and facts is not None:
+        prompts = preset.training.effective_batch // preset.method.generations
+        if facts.rows < prompts:
+            raise UserError(
+                f"{plural(facts.rows, 'prompt')} to train on, and a step takes {prompts}",
+                place="training.effective_batch",
+                remedy=f"{facts.rows * preset.method.generations} at most, or give more rows",
+            )
+    if stage.writes and arch.max_length and preset.method.max_completion_length >= arch.max_length:
+        raise UserError(
+            f"{model.reference} reads {arch.max_length:,} tokens, prompt included: an answer of "
+            f"{preset.method.max_completion_length:,} has no place",
+            place="method.max_completion_length",
+            remedy=f"below {arch.max_length:,}, less the longest prompt",
         )
     if preset.evaluation.score == "exact_match" and not stage.answers:
         raise UserError(

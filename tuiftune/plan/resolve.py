@@ -64,7 +64,7 @@ def make_plan(
     names, why_technique, technique_source = hyperparameters.to_try(preset, model.parameters, device)
     if weighed:
         limits.check_weights(model)
-    limits.check(preset, model, device, ways[0].copies, names[0])
+    limits.check(preset, model, device, ways[0].copies, names[0], facts)
     stage = stages.every()[preset.method.stage]
     if ways[0].sharded or ways[0].parallel == parallelism.ZERO:
         names = (

@@ -85,6 +85,29 @@ def compares(listed: Sequence[Mapping[str, Any]]) -> bool:
     return any(every()[str(one[NAME])].compares for one in listed if one.get(NAME) in every())
 
 
+def check_references(listed: Sequence[Mapping[str, Any]], references: Sequence[str]) -> str:
+    """Return what to warn of references that no answer can match; "" if there is nothing.
+
+    UserError if a reward can match none of them.
+    """
+    for number, one in enumerate(listed, 1):
+        reads = every()[str(one[NAME])].reads
+        without = sum(not reads(reference) for reference in references) if reads else 0
+        if not without:
+            continue
+        said = (
+            f"{without:,} of {len(references):,} reference answers have nothing that {one[NAME]} could match"
+        )
+        if without == len(references):
+            raise UserError(
+                said,
+                place=f"{PLACE}, entry {number}",
+                remedy="use another reward, or the column of the right answers as data.columns: completion",
+            )
+        return said
+    return ""
+
+
 def suiting(references: Sequence[str]) -> str:
     """Return the first reward that can check nearly all of these reference answers; "" if none can."""
     for key, reward in sorted(every().items(), key=lambda pair: -pair[1].order):

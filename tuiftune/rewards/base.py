@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuiftune.errors import UserError
+from tuiftune.time_limit import OutOfTimeError, within
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Score = Callable[[Sequence["Asked"]], list[float]]
+
+
+SECONDS = 5.0  # for a pattern and one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Reward:
     needs: tuple[str, ...] = ()
     compares: bool = False  # with the reference answer of the row
     suits: Callable[[str], bool] | None = None  # whether a reference answer is one that it can check
+    reads: Callable[[str], bool] | None = None  # whether an answer could match a reference at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +62,20 @@ class Made:
 def each(rule: Callable[[Asked], float]) -> Score:
     """A rule for one answer as one for many."""
     return lambda asked: [float(rule(one)) for one in asked]
+
+
+def each_in_time(rule: Callable[[Asked], float], place: str, what: str) -> Score:
+    """The same for a rule with a pattern of the user's. UserError if an answer takes it too long."""
+
+    def timed(one: Asked) -> float:
+        try:
+            with within(SECONDS):
+                return rule(one)
+        except OutOfTimeError:
+            raise UserError(
+                f"{what} takes more than {SECONDS:g} s for one answer of {len(one.answer):,} characters",
+                place=place,
+                remedy="rewrite repetitions inside of repetitions, such as (a+)+, which try every division",
+            ) from None
+
+    return each(timed)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
-from tuiftune.rewards.base import Reward, each
+from tuiftune.printable import printable
+from tuiftune.rewards.base import Reward, each, each_in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tuiftune.rewards.base import Asked, Score
 
@@ -19,6 +20,7 @@ def _make(given: Mapping[str, Any], place: str) -> Score:
         return each(lambda one: _read(one.answer) is not None)
     try:
         from jsonschema import exceptions, validators
+        from referencing.exceptions import Unresolvable
     except ImportError:
         raise UserError(
             "answers are checked against a JSON Schema by the package jsonschema, which is not installed",
@@ -37,9 +39,33 @@ def _make(given: Mapping[str, Any], place: str) -> Score:
 
     def fits(one: Asked) -> float:
         found = _read(one.answer)
-        return float(found is not None and checker.is_valid(found[0]))
+        try:
+            return float(found is not None and checker.is_valid(found[0]))
+        except Unresolvable as fault:
+            raise _refers(fault.ref, place) from None
 
-    return each(fits)
+    if ref := next((ref for ref in _references(schema) if "://" in ref), ""):
+        raise _refers(ref, place)
+    return each_in_time(fits, place, "the schema")
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Every `$ref` of a schema but those to what the schema standard itself defines."""
+    if not isinstance(node, dict | list):
+        return
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == "$ref" and isinstance(value, str) and "//json-schema.org/" not in value:
+            yield value
+        else:
+            yield from _references(value)
+
+
+def _refers(ref: str, place: str) -> UserError:
+    return UserError(
+        f"the schema refers to {printable(ref)}, which is not in it",
+        place=place,
+        remedy="write it under $defs, and refer to it as #/$defs/NAME",
+    )
 
 
 def _read_schema(file: str, place: str) -> Any:

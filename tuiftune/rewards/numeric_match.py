@@ -43,5 +43,6 @@ NUMERIC_MATCH = Reward(
     _make,
     {"tolerance": "how far the numbers may be apart (0)"},
     compares=True,
+    reads=lambda reference: final_number.final(reference) is not None,
     suits=lambda reference: ENDS_IN_A_NUMBER.search(reference) is not None,
 )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
-from tuiftune.rewards.base import Reward, each
+from tuiftune.rewards.base import Reward, each_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ def _make(given: Mapping[str, Any], place: str) -> Score:
         raise UserError(
             f"the pattern is not a regular expression: {fault}", place=place, remedy="see docs.python.org, re"
         ) from fault
-    return each(lambda one: pattern.search(one.answer) is not None)
+    return each_in_time(lambda one: pattern.search(one.answer) is not None, place, "the pattern")
 
 
 REGEX = Reward(

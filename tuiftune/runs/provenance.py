@@ -297,8 +297,18 @@ def files_of(preset: Preset) -> list[Path]:
     named += [source.path for source in data.mix]
     found = [paths.absolute(file.path) for name in named for file in expand(name)[0]]
     for reward in preset.method.model_dump().get("rewards") or ():  # what scores the answers decides as well
-        found += [paths.absolute(reward["path"])] if isinstance(reward.get("path"), str) else []
+        found += _of_reward(reward["path"]) if isinstance(reward.get("path"), str) else []
     return list(dict.fromkeys(found))
+
+
+def _of_reward(named: str) -> list[Path]:
+    """The file that a reward names, or those of its model."""
+    path = paths.absolute(named)
+    if not paths.is_dir(path):
+        return [path]
+    model = path / "result" / "model"  # of a run
+    listed = paths.entries(model if paths.is_dir(model) else path)
+    return [file for file in listed if paths.is_file(file)]
 
 
 def _file(path: Path) -> File:

@@ -17,6 +17,8 @@ _UNTRAINED = "it was not seen to train through TRL's trainer"
 GONE = {
     "prefix_tuning": (_UNTRAINED, "use lora or ia3"),
     "prompt_tuning": (_UNTRAINED, "use lora or ia3"),
+    "prefix": (_UNTRAINED, "use lora or ia3"),
+    "prompt": (_UNTRAINED, "use lora or ia3"),
     "trainable_tokens": (_UNTRAINED, "use lora with method.modules_to_save: [embeddings]"),
     "loftq": (
         "LoftQ needs a GPU, and its adapter belongs to a changed base model that only this run has",

@@ -151,7 +151,7 @@ def _faults(tokenizer: RowTokenizer, example: Example, row: Tokens) -> Iterator[
         yield "answers-rewritten"
     if row.rendered.dropped:
         yield "messages-dropped"
-    if tokenizer.written.changed(row, trust=False):
+    if tokenizer.written.changed(row.text, row.encoded, trust=False):
         yield "text-changed"
 
 

@@ -11,9 +11,7 @@ from tuiftune.data.chat.reasoning import composed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenizers import Tokenizer
-
-    from tuiftune.data.chat.tokenize import Tokens
+    from tokenizers import Encoding, Tokenizer
 
 CODE = "text_changed"  # of the warning
 
@@ -24,15 +22,15 @@ class Written:
     def __init__(self, backend: Tokenizer) -> None:
         self._backend, self._known = backend, set[str]()
 
-    def changed(self, row: Tokens, *, trust: bool = True) -> str:
-        """Return the first character of a row that its tokens do not stand for; "" if they stand for all.
+    def changed(self, text: str, encoded: Sequence[Encoding], *, trust: bool = True) -> str:
+        """Return the first character of a text that its tokens do not stand for; "" if they stand for all.
 
         Blanks are passed over, and accents may be encoded either way. `trust`: characters that were written
         once are taken to be written in every row.
         """
-        if trust and self.knows(row.text):
+        if trust and self.knows(text):
             return ""
-        return self.changed_in(row.text, [token for one in row.encoded for token in one.ids])
+        return self.changed_in(text, [token for one in encoded for token in one.ids])
 
     def changed_in(self, text: str, ids: Sequence[int]) -> str:
         """The same of a text and all of its tokens."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuiftune.data.example import Example
 
 NUMBER = 8  # bytes
-EQUAL = "sides_equal"
+EQUAL, LONG = "sides_equal", "prompt_long"  # rows that are left out for a reason of their own
 REASONS = ("reasoning_kept", "reasoning_cut", "answers_rewritten", "messages_dropped", "reasoning_late")
 
 

@@ -19,7 +19,7 @@ from tuiftune.data.chat.fenced import text_of
 from tuiftune.data.chat.word_tokens import WordTokens
 from tuiftune.data.picked import examples_of
 from tuiftune.engine.model import columns
-from tuiftune.engine.model.columns import EQUAL, Packed, changed, reasons
+from tuiftune.engine.model.columns import EQUAL, LONG, Packed, changed, reasons
 from tuiftune.fence.forked import ForkedFence
 from tuiftune.fence.limits import GIB, Allowance
 from tuiftune.fence.process import Asked, Open
@@ -150,7 +150,7 @@ def plainly(foreign: Foreign, examples: Sequence[Example]) -> Packed:
         lost += row.lost
         told.update(codes)
         if not row.teaches:
-            dropped += EQUAL not in codes
+            dropped += not {EQUAL, LONG} & {*codes}
             continue
         kept += 1
         before, hashed = -1, hashlib.blake2b(digest_size=NUMBER)
@@ -217,9 +217,11 @@ def _with_told(foreign: Foreign, examples: Sequence[Example]) -> Iterator[tuple[
         told = list(dict.fromkeys(code for side in row.sides for code in reasons(side.rendered)))
         if len(row.sides) == 2 and row.sides[0].ids == row.sides[1].ids:
             told.append(EQUAL)
+        if not row.sides and not row.teaches:
+            told.append(LONG)
         whole = row.sides[0].encoded if row.sides else None  # of a prompt alone there is none
         if whole is not before:
-            told += changed(foreign.tokenizer.written.changed(side) for side in row.sides)
+            told += changed(foreign.tokenizer.written.changed(side.text, side.encoded) for side in row.sides)
         before = whole
         yield row, told
 

@@ -14,6 +14,7 @@ from tuiftune.engine.stages.reward_model import loaded
 from tuiftune.engine.stages.sampled import COUNTERS, Sampled, check_reach
 from tuiftune.errors import UserError
 from tuiftune.evaluate.contender import Question
+from tuiftune.figures import plural
 from tuiftune.rewards.base import Asked, Made
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _check_sizes(rows: Any, model: Any, arguments: Any) -> None:
     prompts = arguments.generation_batch_size // arguments.num_generations
     if len(rows) < prompts:
         raise UserError(
-            f"{len(rows)} prompts are fewer than the {prompts} of a step",
+            f"{plural(len(rows), 'prompt')} to train on, and a step takes {prompts}",
             place="training.effective_batch",
             remedy=f"{len(rows) * arguments.num_generations} at most, or give more rows",
         )

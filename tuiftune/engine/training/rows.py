@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuiftune import stages
 from tuiftune.data.chat.written import CODE
-from tuiftune.engine.model.columns import EQUAL
+from tuiftune.engine.model.columns import EQUAL, LONG
 from tuiftune.engine.model.foreign import tokenized
 from tuiftune.errors import UserError
 
@@ -45,6 +45,10 @@ REWRITTEN = {
         "the chat template closes the reasoning before an answer by default, so that of the rows is trained "
         "after the closed block, and only that default makes the model reason so",
         "set data.reasoning: drop, or use a model that reasons by default",
+    ),
+    LONG: (
+        "the prompt fills data.max_length, so that it is left out",
+        "raise data.max_length, or shorten the prompts",
     ),
     EQUAL: (
         "the two answers are equal, or differ only beyond data.max_length, so these rows are not trained on",
@@ -185,7 +189,7 @@ def prepare(
         lost += row.lost
         told.update(row.told)
         if not row.teaches:
-            dropped += EQUAL not in row.told
+            dropped += not {EQUAL, LONG} & {*row.told}
             continue
         sizes = [len(part) // NUMBER for part in row.parts]
         keys.append(hash(b"".join(row.parts[::2])))  # the tokens; every other part is their labels

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from tuiftune.errors import UserError
 from tuiftune.evaluate.scorers.base import Scorer
+from tuiftune.time_limit import OutOfTimeError, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuiftune.evaluate.scorers.base import Pair, Part
+
+SECONDS = 1.0  # for an answer
 
 
 def parts(pairs: Sequence[Pair], argument: str) -> list[Part | None]:
@@ -22,7 +25,15 @@ def parts(pairs: Sequence[Pair], argument: str) -> list[Part | None]:
         raise UserError(
             f"not a valid regular expression: {fault}", place="--metric regex", remedy="quote it in the shell"
         ) from fault
-    return [(float(pattern.search(pair.answer) is not None),) for pair in pairs]
+    try:
+        with within(SECONDS * len(pairs)):
+            return [(float(pattern.search(pair.answer) is not None),) for pair in pairs]
+    except OutOfTimeError:
+        raise UserError(
+            f"takes more than {SECONDS * len(pairs):g} s for {len(pairs)} answers",
+            place="--metric regex",
+            remedy="rewrite repetitions inside of repetitions, such as (a+)+, which try every division",
+        ) from None
 
 
 REGEX = Scorer(

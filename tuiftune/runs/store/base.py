@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
+from tuiftune import paths, stages
 from tuiftune.errors import UserError
 from tuiftune.models import download
 from tuiftune.printable import printable
@@ -21,13 +21,15 @@ MERGED = ("exports", "merged")  # where an adapter stands in its base model, wit
 def model_of(name: str) -> Path:
     """Return the directory of the whole model of a run: its result, or its adapter merged into its base.
 
-    UserError if there is no such run, it has no result, or its adapter was not merged.
+    UserError if there is no such run, it has no result or a reward model, or its adapter was not merged.
     """
     run = find(name)
     if run.result() is None:
         raise UserError(
             "the run has no result to begin with", place=_place(run), remedy=f"`tuiftune status {run.name}`"
         )
+    if stages.every()[run.plan().preset(printable(str(run.plan_path))).method.stage].scores:
+        raise scores_only(_place(run))
     if is_whole(run):
         return run.result_path / "model"
     merged = run.path.joinpath(*MERGED)
@@ -37,6 +39,15 @@ def model_of(name: str) -> Path:
         "the run's result is an adapter, and a run begins with a whole model",
         place=_place(run),
         remedy=f"merge it into its base model: tuiftune export {run.name} --to merged",
+    )
+
+
+def scores_only(place: str) -> UserError:
+    """For a reward model as a base model."""
+    return UserError(
+        "it is a reward model, which scores answers and writes none",
+        place=place,
+        remedy="begin with the model that it was trained from; as a reward, name it under method.rewards",
     )
 
 
