@@ -125,6 +125,19 @@ async def test_keys(app: TuneApp, tmp_path: Path) -> None:
         await until(pilot, lambda: not isinstance(app.screen, screens.ChatScreen))
 
 
+async def test_a_chat_that_a_command_opened_ends_with_it(app: TuneApp) -> None:
+    """Esc leads back to the shell, not into an app that was not asked for."""
+    app._alone = True
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "Type a prompt" in shown(app))
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "How answers are generated" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, screens.ChatScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.return_code == 0)
+
+
 async def test_a_prompt_has_several_lines(app: TuneApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: "Type a prompt" in shown(app))

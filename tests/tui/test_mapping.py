@@ -145,3 +145,19 @@ async def test_many_columns_scroll_and_an_unreadable_file_says_so(app: Callable[
         await until(pilot, lambda: "bad.jsonl:2: not JSON" in words(pilot.app))
         await pilot.press("down", "right", "2", "g", "enter", "q")
         await until(pilot, lambda: isinstance(pilot.app.screen, DataStep))
+
+
+async def test_columns_that_are_not_detected_begin_as_the_goal_says(app: Callable[..., TuneApp]) -> None:
+    rows = [{"frage": f"Wo ist {n}?", "art": "abc"[n % 3], "id": n} for n in range(60)]
+    write("fragen.jsonl", rows)
+    draft = Draft(data=("fragen.jsonl",), model="builtin:tiny", answers={"task": "classify"})
+    async with app(wizard=True, draft=draft).run_test(size=SMALL) as pilot:
+        await data_step(pilot)
+        await until(pilot, lambda: "was not detected" in words(pilot.app))
+        await mapping(pilot)
+        await until(pilot, lambda: "‹ classification ›" in words(pilot.app))
+        await until(pilot, lambda: "text frage label art" in words(pilot.app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DataStep) and pilot.app.screen._ready)
+        data = pilot.app.draft.preset().data  # type: ignore[attr-defined]
+        assert data.format == "classification"

@@ -36,7 +36,7 @@ def demo(
         from tuiftune.tui.app import watch
 
         train(run)
-        code = watch(run)
+        code = watch(run, alone=False)
         code = vitals(run).exit_code or code
     if code == 0 and run.result() is not None:
         show(run, terminal.out())

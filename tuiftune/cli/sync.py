@@ -58,10 +58,11 @@ def begun(preset: Preset, name: str | None, runs: Path | None) -> RunDir | None:
     """Return the run of that name, from here or from its copy, for `tuiftune train --or-resume`."""
     from tuiftune.cli.terminal import say
     from tuiftune.jobs import copies
+    from tuiftune.preset.naming import run_name
     from tuiftune.runs.store.directory import RunDir, default_root
     from tuiftune.runs.store.registry import register
 
-    name, root = name or preset.name, runs or default_root()
+    name, root = name or run_name(preset), runs or default_root()
     there = f"{preset.run.sync_to.rstrip('/')}/{name}" if preset.run.sync_to else None
     if not paths.gone(root / name):
         found = RunDir.open(root / name)

@@ -18,6 +18,7 @@ from tuiftune.jobs.study.study import Study
 from tuiftune.jobs.study.trial import DONE
 from tuiftune.jobs.study.variant import Variant
 from tuiftune.outputs import writing
+from tuiftune.preset.naming import run_name
 from tuiftune.runs.reports.verdict import GAIN
 from tuiftune.runs.store.directory import DIRECTORY_MODE, default_root
 
@@ -161,7 +162,7 @@ def prepare_curve(
     length = steps or budget.steps_for(plan, minutes, len(SHARES), seeds)
     variants = tuple(Variant(key, {}) for key in counts)
     digest = record.identity("more-data", preset, variants, chosen, length)
-    directory = record.directory_for(root, f"{preset.name[:52]}-more-data", digest)
+    directory = record.directory_for(root, f"{run_name(preset)[:52]}-more-data", digest)
     study = Study(
         "more-data",
         preset,

@@ -18,6 +18,7 @@ from tuiftune.plan import teacher
 from tuiftune.plan.document import of_run
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
+from tuiftune.preset.naming import run_name
 from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
 from tuiftune.runs import provenance
@@ -90,7 +91,7 @@ def prepare(
         document["study"] = study
     if approve is not None:
         approve(known)
-    run = create(root, name or free_name(root, preset.name), dump(absolute(preset)), document)
+    run = create(root, name or free_name(root, run_name(preset)), dump(absolute(preset)), document)
     if study is None:
         register(run)
     return run

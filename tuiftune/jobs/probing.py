@@ -13,6 +13,7 @@ from tuiftune.jobs.study import budget, record, standing
 from tuiftune.jobs.study.study import Study, every
 from tuiftune.jobs.study.trial import DIVERGED, EARLY
 from tuiftune.jobs.study.variant import named, shown
+from tuiftune.preset.naming import run_name
 from tuiftune.runs.store.directory import default_root
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def prepare_probe(
         preset,
         variants,
         chosen,
-        record.directory_for(root, f"{preset.name[:56]}-probe", digest),
+        record.directory_for(root, f"{run_name(preset)[:56]}-probe", digest),
         digest,
         steps=length,
         every=every(length),

@@ -14,6 +14,7 @@ from tuiftune.jobs.study import record, standing
 from tuiftune.jobs.study.study import Study, every
 from tuiftune.jobs.study.variant import grid
 from tuiftune.preset.file import save
+from tuiftune.preset.naming import run_name
 from tuiftune.runs.store.directory import default_root
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def prepare_sweep(
         preset,
         variants,
         chosen,
-        record.directory_for(root, f"{preset.name[:56]}-sweep", digest),
+        record.directory_for(root, f"{run_name(preset)[:56]}-sweep", digest),
         digest,
         steps=steps,
         every=min(every(length), int(plan.resolved.run.save_every)),

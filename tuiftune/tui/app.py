@@ -20,6 +20,7 @@ from tuiftune.tui.textual_patches.no_color import leave_colors_out
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.events import Event
@@ -68,8 +69,11 @@ class TuneApp(BaseApp):
         blind: tuple[Any, ...] = (),
         runs_root: Path | None = None,
         collector: Collector | None = None,
+        alone: bool = False,
     ) -> None:
+        """`alone`: opened for one screen by its command, and quit when that is closed."""
         super().__init__(draft=draft, runs_root=runs_root)
+        self._alone = alone
         self._collector = collector
         self.animation_level = "none"
         self._first_run = run
@@ -106,6 +110,13 @@ class TuneApp(BaseApp):
         if self._collector is not None:
             self.call_after_refresh(self._collector.settled)
             self.set_interval(LOOK_SECONDS, self._collector.look)
+
+    def pop_screen(self) -> AwaitComplete:
+        closed = self.screen
+        popped = super().pop_screen()
+        if self._alone and len(self.screen_stack) == 1:
+            self.exit(getattr(closed, "farewell", str)(), return_code=0)
+        return popped
 
     def _resumed(self, _: object) -> None:
         """Refresh the top screen after `fg`; Textual refreshes only the lowest one."""
@@ -182,6 +193,7 @@ def run_app(
     chat: tuple[Any, ...] = (),
     blind: tuple[Any, ...] = (),
     runs_root: Path | None = None,
+    alone: bool = False,
 ) -> int:
     """Run the app in this terminal, then print its last line. Returns the exit code."""
     write_alike()
@@ -194,6 +206,7 @@ def run_app(
             blind=blind,
             runs_root=runs_root,
             collector=collector,
+            alone=alone,
         )
         farewell = app.run()
     if farewell:
@@ -203,16 +216,16 @@ def run_app(
     return app.return_code or 0
 
 
-def watch(run: RunDir) -> int:
-    """Show the live dashboard of one run."""
-    return run_app(run=run)
+def watch(run: RunDir, *, alone: bool = True) -> int:
+    """Show the live dashboard of one run; where it is not `alone`, closing it leads to the other runs."""
+    return run_app(run=run, alone=alone)
 
 
 def chat(*given: Any) -> int:
     """A chat: its sources, settings, how the conversation begins, and where it is kept."""
-    return run_app(chat=given)
+    return run_app(chat=given, alone=True)
 
 
 def review(*given: Any) -> int:
     """A blind review: its run and the reviewer."""
-    return run_app(blind=given)
+    return run_app(blind=given, alone=True)

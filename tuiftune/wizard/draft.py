@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
+from tuiftune.preset.naming import UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +124,7 @@ class Draft:
             columns=dict(data.columns),
             system=data.system,
             overrides=overrides,
-            name="" if preset.name == "untitled" else preset.name,
+            name="" if preset.name == UNNAMED else preset.name,
         )
 
     def _recommended(self) -> dict[str, Value]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuiftune import paths
 from tuiftune.figures import size
+from tuiftune.preset.naming import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,13 +88,14 @@ def first_documents() -> str:
     return next((name for name in DOCUMENTS if paths.is_dir(Path(name))), "")
 
 
+def of_goal(draft: Draft) -> str:
+    """Return the format that undetected rows probably have, by the goal's answers; "" if unknown."""
+    return "classification" if draft.answers.get("task") == "classify" else ""
+
+
 def suggested_name(draft: Draft) -> str:
-    """Return at most 64 lowercase letters, digits, dots and dashes, such as `tickets-qwen3-0.6b`."""
-    data = Path(draft.data[0].split(":")[-1]).stem if draft.data else "run"
-    model = draft.model.rstrip("/").split(":")[-1].rsplit("/", 1)[-1]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{data}-{model}").lower()
-    name = re.sub(r"\.{2,}", ".", name).strip("-._")[:64].strip("-._")
-    return name or "run"
+    """Return a name for the run by its data and its model, such as `tickets-qwen3-0.6b`."""
+    return short_name(draft.data[0] if draft.data else "", draft.model)
 
 
 def places() -> list[str]:

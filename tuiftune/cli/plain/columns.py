@@ -8,6 +8,7 @@ from tuiftune.cli.prompts import Choice
 from tuiftune.cli.terminal import say_wrapped as say
 from tuiftune.data.detect.formats import NEEDED
 from tuiftune.printable import printable
+from tuiftune.wizard.proposals import of_goal
 
 if TYPE_CHECKING:
     from tuiftune.cli.prompts import Prompts
@@ -46,7 +47,7 @@ def mapped(asks: Prompts, draft: Draft, *, offered: bool) -> Draft | None:
         example = f", such as {printable(column.example)[:60]}" if column.example else ""
         say(f"  column {printable(column.name)}: {column.kind}{example}")
     chosen = OTHER if not offered else "prompt-completion"
-    if offered and _guessed("classification", first):
+    if offered and (of_goal(draft) or _guessed("classification", first)):
         chosen = "classification"
     while True:
         options = [*(Choice(key, says) for key, says in ROWS.items()), Choice(OTHER, "use other data")]

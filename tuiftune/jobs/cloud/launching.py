@@ -21,6 +21,7 @@ from tuiftune.plan.document import of_run
 from tuiftune.plan.gpus import COUNTS, choices
 from tuiftune.plan.inputs import to_train
 from tuiftune.preset.file import dump
+from tuiftune.preset.naming import run_name
 from tuiftune.preset.places import absolute
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import (
@@ -71,7 +72,7 @@ def prepare(
     root = root or default_root()
     making.check_bucket(preset.run.sync_to or "")
     check_place(root, name)
-    name = name or free_name(root, preset.name)
+    name = name or free_name(root, run_name(preset))
     table = own_prices()
     inputs = replace(to_train(preset.with_values(HERE), root, say), preset=preset)
     if gpu is None:

@@ -23,6 +23,7 @@ from tuiftune.jobs.rented.mirror import patience
 from tuiftune.jobs.rented.record import Record
 from tuiftune.plan.inputs import DATA, WEIGHTS, look_through
 from tuiftune.preset.file import dump, loads
+from tuiftune.preset.naming import run_name
 from tuiftune.preset.places import absolute
 from tuiftune.runs.store import amend
 from tuiftune.runs.store.directory import (
@@ -90,7 +91,7 @@ def prepare(
         say(told)
     sent = inputs.sent(preset, inputs.root_of(found.place))
     machine.require_space(found, sent.bytes - _there(line, sent, found), address)
-    name = _name(root, name or preset.name, found, address, asked=name is not None)
+    name = _name(root, name or run_name(preset), found, address, asked=name is not None)
     equipped = equip.equip(line, found, wanted.python, say, watch, patience=patience())
     _send(line, sent, found, name, say, watch)
     kept = Record(

@@ -15,6 +15,7 @@ from tuiftune.jobs.prepare import disk_needed
 from tuiftune.jobs.task_files.task import INPUTS, Options, Task, size_of
 from tuiftune.preset import places
 from tuiftune.preset.file import dump
+from tuiftune.preset.naming import run_name
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import check_name
 
@@ -39,7 +40,7 @@ _REGION = re.compile(r"[a-z][a-z0-9]*(?:/[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]
 def of(inputs: Inputs, plan: Plan, kind: TaskFile, options: Options, name: str | None = None) -> Task:
     """Return the task of a preset. UserError for what another machine could not read, or would refuse."""
     preset, gpu = inputs.preset, plan.gpu
-    name = name or preset.name
+    name = name or run_name(preset)
     check_name(name)
     if inputs.dataset is None:
         raise UserError(inputs.missing or "no data", place="data.train", remedy="--set data.train=FILE")

@@ -296,7 +296,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("review", "scroll(10)", "pagedown", "PgDn", "Page", "Page down the preset; PgUp: up"),
     Action("review", "scroll(-10)", "pageup", "", "", ""),
     Action(DASHBOARD, "stop", "s", "s", "Stop", "Stop after the current step and save a checkpoint", 10),
-    Action(DASHBOARD, "detach", "d,escape", "d", "Detach", "Back to the list; the run continues", 20),
+    Action(DASHBOARD, "detach", "d,escape", "d", "Detach", "Close the dashboard; the run continues", 20),
     Action(DASHBOARD, "next_panel", "tab", "Tab", "Panel", "Next panel", 60),
     Action(DASHBOARD, "previous_panel", "shift+tab", "", "", ""),
     Action(DASHBOARD, "zoom", "z", "z", "Zoom", "Enlarge the panel, or show all panels again", 62),

@@ -29,6 +29,7 @@ class BaseApp(SendsChangedCells):
         self.draw_seconds = terminal.draw_seconds()
         self.runs_root = runs_root
         self._draft = draft
+        self._alone = False
 
     def screen_named(self, name: str, *args: Any, **options: Any) -> Screen[Any]:
         """A new screen of the navigation table."""
@@ -65,7 +66,7 @@ class BaseApp(SendsChangedCells):
 
     def leave_wizard(self, run: RunDir) -> None:
         """Replace the wizard by the dashboard of the run that was started, and discard the draft."""
-        self._draft = None
+        self._draft, self._alone = None, False
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.open_run(run)

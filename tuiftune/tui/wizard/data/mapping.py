@@ -18,6 +18,7 @@ from tuiftune.tui.kit.screens import FullScreen
 from tuiftune.tui.wizard.data.mapping_view import Choice, MappingView
 from tuiftune.tui.wizard.data.sample_rows import SampleRows
 from tuiftune.wizard.findings import trainable
+from tuiftune.wizard.proposals import of_goal
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -83,6 +84,9 @@ class ColumnMapping(FullScreen["tuple[str, dict[str, str]] | None"]):
             self.query_one(TitleBar).say(right=more)
         self._guess = tried(self._first, system=self._draft.system)
         self._try()
+        if not self._kind and (kind := of_goal(self._draft)):
+            self._format = kind
+            self._try()
         found = self._trial.dataset if self._trial else None
         if self._columns and found is not None:  # the preset may use other names for the roles
             self._format = found.format
