@@ -242,6 +242,7 @@ def test_what_is_not_sure_is_asked(row: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not detected") as fault:
         load(jsonl(tmp_path / "a.jsonl", rows))
     assert fault.value.exit_code == 2
+    assert ("add a column completion" in fault.value.remedy) == ("prompt" in row), "prompts alone"
 
 
 def test_texts_without_roles_are_read_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from tuiftune.data.mix.split import split
 from tuiftune.data.read.load import load
 from tuiftune.data.tokens import lengths, name_of, truncation
 from tuiftune.errors import UserError
+from tuiftune.jobs.prepare import resolve
+from tuiftune.preset.schema import Preset
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,28 @@ def test_weights_from_shares_and_temperature() -> None:
 def test_bad_weights(weight: float, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a valid weight"):
         mixed([], [], Mix((Source(write(tmp_path / "a.jsonl", [{"text": "a"}]), weight),)), 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data.eval": 0}, "there are none"),
+        ({"method.stage": "grpo"}, "cannot be evaluated by themselves in group relative"),
+        ({}, "none is left to train on"),
+    ],
+)
+def test_what_a_source_cannot_be_evaluated_with_is_told_before_a_run(
+    given: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    rng = random.Random(1)
+    main = write(tmp_path / "main.jsonl", seeded.pairs(40, rng))
+    other = [{"prompt": f"One prompt{'' if not given else f' {n}'}", "completion": "5"} for n in range(20)]
+    write(tmp_path / "other.jsonl", other)
+    mix = {"path": str(tmp_path / "other.jsonl"), "weight": 1.0}
+    data = {"train": str(main), "eval": 0.2, "mix": [mix], "mix_eval": 4}
+    preset = Preset.model_validate({"model": {"base": "builtin:tiny"}, "data": data})
+    with pytest.raises(UserError, match=told):
+        resolve(preset.with_values({"training.effective_batch": 16, **given}), tmp_path / "runs")
 
 
 def test_preferences_are_not_mixed_with_answers(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tuiftune.engine.model import base as bases
+from tuiftune.engine.stages.reward_model import RewardModel
 from tuiftune.engine.training.settings import Settings
 from tuiftune.errors import UserError
 from tuiftune.preset.schema import Preset
+from tuiftune.rewards.model import OfModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,17 @@ def load(model: Path, technique: str = "lora", dtype: str = "float32") -> Any:
     values = tiny.resolved(model, model, method__technique=technique, model__dtype=dtype)
     settings = Settings(Preset.model_validate(values), {}, "cpu", None, "auto")
     return bases.load_model(bases.find(settings), settings, "cpu")
+
+
+def test_a_reward_model_without_a_head_is_no_reward(model: Path, tmp_path: Path) -> None:
+    """Its loader would make one of random numbers."""
+    other = tmp_path / "scores"
+    shutil.copytree(model, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "id2label": {"0": "score"}}))
+    tokenizer = bases.load_tokenizer(bases.Base(str(other), str(other), None, None, remote_code=False))
+    with pytest.raises(UserError, match=r"it has no weights score\.weight"):
+        RewardModel(OfModel(other, "method.rewards"), tokenizer, "cpu", torch.float32)
 
 
 def prefixed(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -129,9 +129,9 @@ def test_numbers_that_training_cannot_compute_with_are_told() -> None:
     length = {"reward": "length", "tokens": 1}
     assert "every weight is 0" in said({**length, "weight": 0})
     assert "the weight is not between" in said({**length, "weight": -1e300})
-    for value in (1e17, float("nan")):
+    for value, told in ((1e17, "too large"), (float("nan"), "not a finite number")):
         made = Made("mine", 0.5, lambda asked, value=value: [value for _ in asked])
-        with pytest.raises(UserError, match="too large"):
+        with pytest.raises(UserError, match=told):
             rewards.scores("mine", made, [Asked("question", "answer", "answer", 1)])
 
 

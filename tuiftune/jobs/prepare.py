@@ -133,7 +133,7 @@ def resolve(
     `gpu`: plan for this one instead of the machine's.
     """
     from tuiftune.data.chat.reasoning import without
-    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.mix.sources import Mix, check_evaluated, mixed
     from tuiftune.data.mix.split import picked
     from tuiftune.data.similar.twins import leakage_told, twins
 
@@ -148,12 +148,16 @@ def resolve(
             place="data.train",
             remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
         )
-    if stages.every()[preset.method.stage].rollouts:
+    stage = stages.every()[preset.method.stage]
+    if stage.rollouts:
         references = [without(one.reference) for one in train[:LOOKED_AT]]
         if said := rewards.check_references(preset.method.rewards, references):
             tell(f"warning: {said}: these prompts get no reward from it. Check data.columns.")
     if mix := Mix.of(preset.data):
-        train = mixed(list(train), list(held), mix, preset.training.seed).examples
+        mixture = mixed(list(train), list(held), mix, preset.training.seed)
+        train = mixture.examples
+        if mixture.held:
+            check_evaluated(stage, held)
     if words := leakage_told(twins(train, held).document()):
         tell(f"warning: {words}. Drop them: `tuiftune data clean --near`")
     tell("planning")

@@ -71,7 +71,9 @@ def scores(name: str, made: Made, asked: Sequence[Asked]) -> list[float]:
     """Return what answers are worth by one reward. UserError for numbers that are too large to train on."""
     found = made.score(asked)
     for value in found:
-        if not abs(made.weight * value) <= LARGEST:  # NaN too
+        if not math.isfinite(value):
+            raise UserError(f"{name} is {value:g}, not a finite number", place=PLACE, remedy="correct it")
+        if abs(made.weight * value) > LARGEST:
             raise UserError(
                 f"{name} is {value:g} with weight {made.weight:g}, which is too large to train on",
                 place=PLACE,

@@ -99,6 +99,13 @@ def recognize(
             refuse_printed(sample, found, place)
             refuse_choices(sample, found, place)
             return found
+    if all(name.lower().strip() in _WITHOUT_ANSWERS for name in known):
+        raise UndetectedError(
+            f"the format was not detected: {listed(known)} has prompts, but no answers to them",
+            place=place,
+            remedy="add a column completion with the right answers, or with any text if no reward compares "
+            "with them",
+        )
     roles = _compared(known) or classified_by_values(sample, known)
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
     raise UndetectedError(
@@ -107,6 +114,9 @@ def recognize(
         remedy=f"set the role of each column ({listed(known)}) in data.columns, such as "
         f"{{{such_as or 'prompt: question, completion: answer'}}}",
     )
+
+
+_WITHOUT_ANSWERS = {*names.PROMPTS, *names.SYSTEM, *names.ABOUT} - {"text"}
 
 
 def _compared(known: list[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.example import Example
     from tuiftune.preset.schema import DataSection
+    from tuiftune.stages.base import Stage
 
 LARGEST_WEIGHT = 100.0
 
@@ -162,6 +163,22 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
     return Mixture(examples, found, own)
 
 
+def check_evaluated(stage: Stage, held_out: Sequence[Example]) -> None:
+    """UserError where sources can't be evaluated by themselves: in this stage, or next to no rows."""
+    if not held_out:
+        raise UserError(
+            "sources are evaluated with the evaluation rows, and there are none",
+            place="data.mix_eval",
+            remedy="set data.eval, or data.mix_eval: 0",
+        )
+    if not stage.likelihood:
+        raise UserError(
+            f"sources cannot be evaluated by themselves in {stage.does}",
+            place="data.mix_eval",
+            remedy="set it to 0",
+        )
+
+
 def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[Example], list[Example]]:
     """The rows of a source that are held out (by content and seed), and the others. UserError if none is
     left.
@@ -176,10 +193,14 @@ def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[
         )
     order = sorted(range(len(rows)), key=lambda index: (_key(rows[index], seed), index))
     kept = {prompt_of(rows[index]) for index in order[:held]}  # equal prompts stay together
-    return (
-        [row for row in rows if prompt_of(row) in kept],
-        [row for row in rows if prompt_of(row) not in kept],
-    )
+    left = [row for row in rows if prompt_of(row) not in kept]
+    if not left:
+        raise UserError(
+            "all of its rows have the prompts that are held out, and none is left to train on",
+            place=path,
+            remedy="lower data.mix_eval, or set it to 0",
+        )
+    return [row for row in rows if prompt_of(row) in kept], left
 
 
 def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, list[Example]]:

@@ -33,7 +33,11 @@ class RewardModel:
                     named.path, num_labels=1, dtype=dtype
                 )
             else:
-                model = AutoModelForSequenceClassification.from_pretrained(named.path, dtype=dtype)
+                model, loaded = AutoModelForSequenceClassification.from_pretrained(
+                    named.path, dtype=dtype, output_loading_info=True
+                )
+                if lacking := sorted(loaded["missing_keys"]):
+                    raise ValueError(f"it has no weights {', '.join(lacking[:3])}")
             own = AutoTokenizer.from_pretrained(named.path)
         except (OSError, ValueError) as fault:
             raise UserError(

@@ -93,7 +93,7 @@ class Prepared:
 def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     """Read and split the data. UserError where it can't be read, or nothing is left to train on."""
     from tuiftune.data.checks.judgments import check_both_kinds
-    from tuiftune.data.mix.sources import Mix, mixed
+    from tuiftune.data.mix.sources import Mix, check_evaluated, mixed
     from tuiftune.data.mix.split import picked, split
     from tuiftune.data.read.load import load as load_data
 
@@ -130,18 +130,8 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
         mixture = mixed(list(train), list(held_out), Mix.of(data), preset.training.seed, place)
         check()
         train, sources = mixture.examples, mixture.held
-        if sources and not held_out:
-            raise UserError(
-                "sources are evaluated with the evaluation rows, and there are none",
-                place="data.mix_eval",
-                remedy="set data.eval, or data.mix_eval: 0",
-            )
-        if sources and not stage.likelihood:
-            raise UserError(
-                f"sources cannot be evaluated by themselves in {stage.does}",
-                place="data.mix_eval",
-                remedy="set it to 0",
-            )
+        if sources:
+            check_evaluated(stage, held_out)
         files += [portion.describe() for portion in mixture.portions[1:]]
     if content and _content(preset) != content:
         content = ()  # written while it was read
