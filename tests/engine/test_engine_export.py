@@ -101,6 +101,33 @@ def test_what_was_not_merged_fails_and_is_marked(
     assert (manifest.read(tmp_path / "wrong") or {})["state"] == "failed"
 
 
+def test_rows_that_changed_since_are_not_compared_with_the_runs_answers(
+    trained: Path, tmp_path: Path
+) -> None:
+    from tuiftune.deploy.words import verified
+    from tuiftune.engine.export.opened import open_result
+
+    run = tmp_path / "run"
+    shutil.copytree(trained, run, ignore=shutil.ignore_patterns("checkpoints", "exports"))
+    kept = run / "result" / "samples.jsonl"
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    for row in rows[:5]:  # as if the file of rows had others at these numbers now
+        row["reference"] = "another answer"
+    rows[5]["prompt"] = "another prompt"
+    kept.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    opened = open_result(RunDir(run), None, {})
+    found = opened.rows(opened.tokenizer())
+    assert (len(found.answers), found.scored, len(found.questions)) == (10, 16, 16)
+    said = {
+        "faults": [], "engine": "e", "rows": 16, "unended": 0, "kl": {"mean": None, "limit": 1},
+        "same_answers": {"same": 1, "rows": 1}, "same_prompts": {"same": 1, "rows": 1},
+        "changed": "10 of 16 rows that the run was scored on are still there",
+    }  # fmt: skip
+    assert any(
+        line.startswith("the data changed since the run was trained") for line in verified({"verified": said})
+    )
+
+
 def test_a_half_written_export_is_continued(
     engine: Engine, data: Path, tmp_path: Path, export: Exporter
 ) -> None:
@@ -128,6 +155,10 @@ def test_a_half_written_export_is_continued(
     assert again["state"] == whole["state"]
     assert not prepared.staged.exists()
 
+    (place / "NOTES.md").write_text("my own")
+    with pytest.raises(UserError, match=r"holds files that are not of the earlier export \(NOTES.md\)"):
+        export(run, "merged", output=place, verify=False)
+    (place / "NOTES.md").unlink()
     prepared.staged.mkdir()
     (prepared.staged / "leftover").write_text("of another export")
     export(run, "merged", output=place, verify=False)

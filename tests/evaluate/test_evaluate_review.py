@@ -57,7 +57,7 @@ def test_votes_are_kept_and_continued(run: Path) -> None:
     assert "5 rows to review" in second.stderr
     assert "The fine-tuned model wins 8 votes, the base model 0" in second.stdout
     again = review(run, "--reviewer", "ann", "--quick")
-    assert "0 rows to review" in again.stderr
+    assert "ann has voted on every row. Somebody else votes with --reviewer NAME." in again.stderr
 
 
 def test_sides_and_order_are_shuffled_for_each_reviewer() -> None:
@@ -125,3 +125,19 @@ def test_votes_that_cannot_be_kept_are_told_before_the_first(run: Path) -> None:
     found = review(run, "--quick", answers="1\n")
     assert "reviews.jsonl: is a directory" in str(found.exception)
     assert "rows to review" not in found.stderr
+
+
+def test_lines_that_are_no_votes_are_counted_and_told(run: Path) -> None:
+    vote = {"reviewer": "ann", "row": 1, "sides": {"overall": "tuned"}}
+    lines = [
+        json.dumps(vote),
+        json.dumps({**vote, "reviewer": " ann ", "sides": {"overall": "base"}}),  # the same person, later
+        *(json.dumps({**vote, **bad}) for bad in ({"row": 999}, {"row": 0}, {"row": 1.7}, {"row": True})),
+        *(json.dumps({**vote, **bad}) for bad in ({"reviewer": ""}, {"reviewer": None}, {"sides": {}})),
+        "{torn",
+    ]
+    (run / "result" / "reviews.jsonl").write_text("\n".join(lines))
+    found = CliRunner().invoke(build(), ["review", str(run), "--summary", "--json"])
+    made = json.loads(found.stdout)
+    assert (made["reviewers"], made["votes"], made["wins"], made["losses"]) == (["ann"], 1, 0, 1)
+    assert "not votes on an answer of the run: 8 lines of reviews.jsonl" in found.stderr

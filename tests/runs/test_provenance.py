@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,3 +111,32 @@ def test_the_same_run_is_the_same_only_where_everything_was_compared() -> None:
     assert not Reproduced(3, None, {}).identical
     assert not Reproduced(3, (2, 1.0, 1.1), same).identical
     assert not Reproduced(3, None, {"adapter_model.safetensors": ("1", None)}).identical
+
+
+def test_data_that_changed_since_is_named(tmp_path: Path) -> None:
+    rows, test = tmp_path / "rows.jsonl", tmp_path / "test.jsonl"
+    for path in (rows, test):
+        path.write_text('{"prompt": "a", "completion": "b"}\n')
+    preset = Preset.model_validate({"model": {"base": "x"}, "data": {"train": str(rows), "test": str(test)}})
+    plan = tmp_path / "plan.json"
+    plan.write_text("{}")
+    data = [
+        {"path": str(path), "bytes": path.stat().st_size, "sha256": provenance.digest_of_file(path)}
+        for path in (rows, test)
+    ]
+    run: Any = SimpleNamespace(
+        name="one",
+        plan_path=plan,
+        planned=lambda: SimpleNamespace(document={"provenance": {"data": data}}),
+        plan=lambda: SimpleNamespace(preset=lambda place: preset),
+    )
+    assert provenance.changed_told(run) == []
+    later = plan.stat().st_mtime + 10
+    os.utime(rows, (later, later))
+    assert provenance.changed_data(run) == [], "written again, with the same rows"
+    rows.write_text('{"prompt": "a", "completion": "c"}\n')
+    os.utime(rows, (later, later))
+    with test.open("a") as file:
+        file.write("\n")
+    assert provenance.changed_data(run) == [str(rows), str(test)]
+    assert "Changed since one was trained: " in provenance.changed_told(run)[0]

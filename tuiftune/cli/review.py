@@ -47,7 +47,9 @@ def review(
     reviewers vote with --reviewer. Exit codes: 0 done, 2 bad input.
     """
     from tuiftune.cli import terminal
+    from tuiftune.errors import UserError
     from tuiftune.evaluate import reviewing
+    from tuiftune.printable import printable
     from tuiftune.runs.store import reviews
     from tuiftune.runs.store.find import find
 
@@ -55,13 +57,22 @@ def review(
     samples = reviews.answers(found)
     if not (summary or json or preferences is not None):
         reviews.check_writable(found)
-        name = reviewer or os.environ.get("USER") or "reviewer"
+        name = (reviewer or os.environ.get("USER") or "reviewer").strip()
+        if not name:
+            raise UserError("is empty", place="--reviewer", remedy="give a name")
         if not (plain or quick or terminal.plain()) and sys.stdin.isatty():
             from tuiftune.tui.app import review as app
 
             raise typer.Exit(app(found, name))
         done = {one.row for one in reviews.votes(found) if one.reviewer == name}
-        open_ = [item for item in reviewing.items(samples, name) if item.row not in done]
+        every = reviewing.items(samples, name)
+        open_ = [item for item in every if item.row not in done]
+        if not every:
+            terminal.say("Both models answer every row alike: there is nothing to compare.")
+        elif not open_:
+            terminal.say(
+                f"{printable(name)} has voted on every row. Somebody else votes with --reviewer NAME."
+            )
         _vote(found, open_, name, quick)
     votes = reviews.votes(found)
     made = reviewing.summed(votes)
@@ -72,6 +83,8 @@ def review(
     else:
         for sentence in reviewing.sentences(made):
             terminal.out().print(sentence, soft_wrap=True, markup=False)
+    if words := reviews.left_out(found):
+        terminal.say(words)
 
 
 def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:
@@ -81,6 +94,8 @@ def _vote(run: RunDir, items: list[Item], reviewer: str, quick: bool) -> None:
     from tuiftune.evaluate.reviewing import CRITERIA, OVERALL, Vote
     from tuiftune.runs.store import reviews
 
+    if not items:
+        return
     asks = prompts()
     say(f"{len(items)} rows to review. Ctrl-C stops; votes so far are kept.")
     try:

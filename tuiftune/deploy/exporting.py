@@ -151,6 +151,7 @@ def _check_place(prepared: Prepared) -> None:
     paths.require(place)
     earlier = manifest.read(place) if paths.is_dir(place) else None
     if earlier is not None and earlier.get("run") == prepared.run.name:
+        _keep_others(place, earlier)
         return
     if paths.is_dir(place) and not paths.entries(place):
         return
@@ -159,6 +160,22 @@ def _check_place(prepared: Prepared) -> None:
         place=printable(str(place)),
         remedy="name another directory with -o DIR",
     )
+
+
+def _keep_others(place: Path, earlier: Mapping[str, Any]) -> None:
+    """UserError where an earlier export holds files that were put there since: a new one replaces it."""
+    written = earlier.get("files")
+    if not isinstance(written, list):  # one that was interrupted
+        return
+    known = {one.get("name") for one in written if isinstance(one, dict)}
+    others = [one["name"] for one in manifest.files(place) if one["name"] not in known]
+    if others:
+        shown = ", ".join(map(printable, others[:3])) + (", …" if len(others) > 3 else "")
+        raise UserError(
+            f"holds files that are not of the earlier export ({shown}), and a new one would remove them",
+            place=printable(str(place)),
+            remedy="move them, or name another directory with -o DIR",
+        )
 
 
 def _check_disk(prepared: Prepared) -> None:

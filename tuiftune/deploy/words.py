@@ -41,6 +41,8 @@ def verified(document: Mapping[str, Any]) -> Iterator[str]:
     for fault in found["faults"]:
         yield f"failed: {fault}"
     yield f"engine: {found['engine']}"
+    if found.get("changed"):
+        yield f"the data changed since the run was trained: {found['changed']}, and only these are compared"
     match = found.get("exact_match")
     if match:
         run, other = match["run"], match["artifact"]

@@ -57,9 +57,12 @@ class Vote:
             sides = {str(key): value for key, value in document["sides"].items()}
             if OVERALL not in sides or not set(sides.values()) <= {"base", "tuned", "tie"}:
                 return None
-            return cls(
-                str(document["reviewer"]), int(document["row"]), sides, str(document.get("note") or "")
-            )
+            reviewer, row = document["reviewer"], document["row"]
+            if not isinstance(reviewer, str) or not reviewer.strip():
+                return None
+            if isinstance(row, bool) or not isinstance(row, int) or row < 1:
+                return None
+            return cls(reviewer.strip(), row, sides, str(document.get("note") or ""))
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 

@@ -18,6 +18,7 @@ from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
 from tuiftune.jobs.evaluating import of_run, scorers_for
+from tuiftune.runs import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,7 +228,8 @@ def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str |
             "no training row has a prompt and an answer", place=", ".join(sources), remedy="add rows"
         )
     tested = questions_of(tests or [], None)
-    return Splits(rows.questions, asked.questions, tested.questions, sources)
+    notes = () if run is None else tuple(provenance.changed_told(run))
+    return Splits(rows.questions, asked.questions, tested.questions, sources, notes)
 
 
 def decide(

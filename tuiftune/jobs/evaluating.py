@@ -11,6 +11,7 @@ from tuiftune.evaluate.answer_cache import AnswerCache, key_of
 from tuiftune.evaluate.contender import questions_of
 from tuiftune.evaluate.extras import INSTALL
 from tuiftune.evaluate.task import task_of
+from tuiftune.runs import provenance
 from tuiftune.runs.state.readings import part
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
         UserError: if there is no row with a prompt and a reference answer.
     """
     train, held, test = of_run(run) if run is not None else ([], [], None)
-    notes: list[str] = []
+    notes = provenance.changed_told(run) if run is not None else []
     if data is not None:
         from tuiftune.data.read.load import load
 

@@ -27,6 +27,11 @@ def refuses(facts: Facts, form: Form) -> tuple[str, str] | None:
         return f"servers take low-rank adapters only, and this is {facts.technique}", MERGE
     if adapter.get("use_dora"):
         return "servers refuse DoRA adapters: their magnitudes have no place in vLLM or SGLang", MERGE
+    if facts.scores:
+        return (
+            "a reward model answers with a number, and servers of adapters write text",
+            "use result/ of the run",
+        )
     if saved := adapter.get("modules_to_save"):
         return f"servers refuse adapters with whole modules in them ({', '.join(map(str, saved))})", MERGE
     if adapter.get("target_parameters"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Question
     from tuiftune.runs.store.directory import RunDir
 
+MOST_ANSWERS = 256 << 20  # bytes
 DIGESTS = {"weights": WEIGHTS, "tokenizer": TOKENIZER}
 AGAIN = "export needs the base model that it was trained on: name its directory with --base DIR"
 
@@ -39,6 +40,7 @@ class Rows:
         answers: what the fine-tuned model answered when the run ended, by row.
         room: new tokens of an answer at most.
         compares: answers are compared with a reference answer.
+        scored: rows that the run was scored on; more than `answers` where the data changed.
     """
 
     questions: list[Question]
@@ -46,6 +48,7 @@ class Rows:
     answers: Mapping[int, str]
     room: int
     compares: bool
+    scored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +136,21 @@ class Opened:
         room = answer + around if evaluation.max_new_tokens == "auto" else int(evaluation.max_new_tokens)
         compares = self.wanted.stage.answers and evaluation.score != "none"
         questions = half.questions(examples, tokenizer, evaluation.rows)
-        given = documents.json_lines(self.run.result_path / "samples.jsonl")
+        given = documents.json_lines(self.run.result_path / "samples.jsonl", MOST_ANSWERS)
+        kept = {one["row"]: one for one in given if isinstance(one, dict) and "after" in one}
+        asked = {one.row: (one.text, one.reference) for one in questions}
+        answers = {  # of rows that are still what they were: a changed file has others at their numbers
+            row: str(one["after"])
+            for row, one in kept.items()
+            if asked.get(row) == (one.get("prompt"), one.get("reference"))
+        }
         return Rows(
             questions,
             {example.row: example for example in examples},
-            {one["row"]: str(one["after"]) for one in given if isinstance(one, dict) and "after" in one},
+            answers,
             room,
             compares,
+            len(kept),
         )
 
 

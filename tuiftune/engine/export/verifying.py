@@ -70,6 +70,8 @@ def verify(
         if asked_.row in rows.answers
     ]
     document["same_answers"] = {"same": sum(a == b for a, b, _ in pairs), "rows": len(pairs)}
+    if len(pairs) < rows.scored:
+        document["changed"] = f"{len(pairs)} of {rows.scored} rows that the run was scored on are still there"
     document["unended"] = sum(not one.ended for one in written)
     _ends(rows, tokenizer, [one.ended for one in written], faults)
     if rows.compares and pairs:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import documents, paths
 from tuiftune.errors import UserError
 from tuiftune.evaluate.reviewing import Vote
+from tuiftune.figures import plural
 from tuiftune.printable import printable
 from tuiftune.runs.store.samples import append
 
@@ -35,9 +36,35 @@ def answers(run: RunDir) -> list[dict[str, Any]]:
 
 
 def votes(run: RunDir) -> list[Vote]:
-    """Return all votes, in the order they were given. Damaged lines are left out."""
-    found = (Vote.of(line) for line in documents.json_lines(run.result_path / VOTES, MOST_BYTES))
-    return [one for one in found if one is not None]
+    """Return all votes on the run's answers, in the order they were given. Other lines are left out."""
+    return _read(run)[0]
+
+
+def left_out(run: RunDir) -> str:
+    """Return a sentence on lines that are not votes on the run's answers; "" if there are none."""
+    found, lines = _read(run)
+    left = lines - len(found)
+    if not left:
+        return ""
+    return f"Left out, as not votes on an answer of the run: {plural(left, 'line')} of {VOTES}."
+
+
+def _read(run: RunDir) -> tuple[list[Vote], int]:
+    """Return the votes, and the number of lines."""
+    path = run.result_path / VOTES
+    if not paths.is_file(path):
+        return [], 0
+    rows = len(answers(run))
+    lines = [line for line in documents.read_bytes(path, MOST_BYTES).split(b"\n") if line.strip()]
+    found = []
+    for line in lines:
+        try:
+            vote = Vote.of(documents.loads(line))
+        except ValueError:
+            continue
+        if vote is not None and vote.row <= rows:
+            found.append(vote)
+    return found, len(lines)
 
 
 def check_writable(run: RunDir) -> None:
