@@ -75,7 +75,7 @@ def test_what_computes_as_lora_is_planned_as_lora(technique: str) -> None:
 def test_techniques_without_a_rank_are_planned_by_their_own_count(
     technique: str, options: dict[str, Any], trained: int
 ) -> None:
-    made, lora = plan(technique, **options), plan("lora")
+    made, lora = plan(technique, **options, rank=64), plan("lora")
     assert made.memory.components["adapters"] == 4 * trained <= made.memory.components["gradients"]
     assert made.memory.components["optimizer"] == 8 * trained
     assert trainable_parameters(made, resolve("Qwen/Qwen3-8B")) == trained

@@ -200,7 +200,9 @@ def test_faults_are_told_in_a_line_before_anything_runs(preset: Preset, root: Pa
     with pytest.raises(UserError, match="no rows are held out"):
         prepare_probe(preset.with_values({"data.eval": 0.0}), root)
     with pytest.raises(UserError, match="one rate cannot be compared"):
-        prepare_probe(preset, root, rates=(1e-3,))
+        prepare_probe(preset, root, rates=(1e-3, 0.001), ranks=(4, 4))
+    with pytest.raises(UserError, match="full fine-tuning does not have a rank"):
+        prepare_probe(preset.with_values({"method.technique": "full"}), root, rates=(1e-3,), ranks=(4, 8))
     assert not root.exists()
     assert replace(found[0], key="x").label == "target_modules all-linear, epochs 1"
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuiftune import techniques
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.jobs.prepare import ready
@@ -110,7 +111,7 @@ def prepare_probe(
     inputs, plan = ready(preset, root, say=say)
     require_rows(inputs.facts.rows_eval if inputs.facts is not None else 0)
     planned = float(plan.resolved.training.learning_rate)
-    if len(rates) == 1 and not ranks:
+    if len(set(rates)) == 1 and len(set(ranks)) < 2:
         raise UserError("one rate cannot be compared", place="--rates", remedy="name two or more: 1e-4,3e-4")
     asked = list(dict.fromkeys(rates)) or [
         planned if factor == 1 else rounded(planned * factor) for factor in FACTORS
@@ -118,8 +119,9 @@ def prepare_probe(
     asked = [one for one in asked if 0 < one <= 1] if not rates else asked
     several: list[dict[str, Any]] = [{RATE: one} for one in asked]
     if ranks:
-        if not hasattr(plan.resolved.method, "rank"):
-            raise UserError("full fine-tuning has no rank", place="--ranks", remedy="leave it out")
+        technique = techniques.every()[plan.resolved.method.technique]
+        if not technique.ranked:
+            raise UserError(f"{technique.name} does not have a rank", place="--ranks", remedy="leave it out")
         several = [{**one, RANK: rank} for one in several for rank in dict.fromkeys(ranks)]
     variants = tuple(named(preset, several, "--rates"))
     length = steps or budget.steps_for(plan, minutes, len(variants), seeds)

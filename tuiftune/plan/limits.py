@@ -86,7 +86,8 @@ def check(
             remedy="use auto: the stage's own metrics before and after",
         )
     rank = preset.method.rank
-    if rank != "auto" and rank > min(arch.hidden_size, arch.intermediate_size or arch.hidden_size):
+    most = min(arch.hidden_size, arch.intermediate_size or arch.hidden_size)
+    if rank != "auto" and technique.ranked and rank > most:
         raise UserError(
             f"a rank of {rank} is above the model's hidden size of {arch.hidden_size}",
             place="method.rank",
