@@ -316,3 +316,18 @@ def test_a_run_is_submitted_preempted_recovered_watched_stopped_and_resumed(
     tuiftune("resume", "two", "--detach")
     tuiftune("stop", "two", "--kill")
     assert known()["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    "before", ["", "\x1b[33m[sky] a hint\x1b[0m\n", "Tip: [docs] see https://x\n\x1b[2mFetching\x1b[0m\n"]
+)
+def test_the_list_of_jobs_is_found_after_hints_and_colors(
+    before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [{"job_id": 4, "job_name": "mine", "status": "ManagedJobStatus.RUNNING"}]
+    (tmp_path / "said").write_text(before + json.dumps(listed))
+    equip(tmp_path, "sky", f"#!/bin/sh\ncat {tmp_path}/said\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = program.state("mine")
+    assert found is not None
+    assert (found.job, found.state) == (4, "RUNNING")

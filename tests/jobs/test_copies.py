@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +160,62 @@ def test_a_run_is_followed_to_its_end_through_a_lost_line(
     assert there(tmp_path) == ["checkpoint-2", "checkpoint-4"]
     assert '"end"' in (tmp_path / "away/tone/events.jsonl").read_text()
     assert companion.DIED_AFTER > 1
+
+
+def test_a_half_copied_file_is_sent_again(run: RunDir, tmp_path: Path) -> None:
+    saved(run, 2)
+    copies.copy(run)
+    half = tmp_path / "away/tone/checkpoints/checkpoint-2/optimizer.pt"
+    half.write_text("opt")
+    copies.copy(run)
+    assert half.read_text() == "optimizer.pt of 2"
+
+
+def test_another_run_of_the_same_name_takes_nothing_away(run: RunDir, tmp_path: Path) -> None:
+    """Two machines, or a directory that was deleted here: the checkpoints there are somebody's."""
+    saved(run, 2)
+    copies.copy(run)
+    other = RunDir(tmp_path / "second/tone")
+    shutil.copytree(run.path, other.path)
+    shutil.rmtree(other.path / "copy")
+    shutil.rmtree(other.checkpoints_path)
+    other.events_path.unlink()
+    writer = EventWriter(other.events_path)
+    writer.emit("step", step=1, loss=2.0)
+    writer.close()
+    saved(other, 7)
+    with pytest.raises(
+        UserError, match=r"away/tone: holds the checkpoints of another run .*sync tone --to URL"
+    ):
+        copies.copy(other)
+    assert there(tmp_path) == ["checkpoint-2"]
+    with pytest.raises(
+        UserError, match=r"sync_to: .* has a run named tone already\. Continue it: .*away/tone"
+    ):
+        copies.refuse_taken(str(tmp_path / "away"), "tone")
+    copies.refuse_taken(str(tmp_path / "away"), "tone-2")
+    copies.refuse_taken(None, "tone")
+    assert copies.copy(run).steps == (2,), "its own goes on"
+
+
+def test_a_full_disk_there_keeps_what_is_whole(run: RunDir, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path / "away")]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk here")
+    try:
+        saved(run, 2)
+        copies.copy(run)
+        saved(run, 4)
+        with suppress(OSError), open(tmp_path / "away/filler", "wb", buffering=0) as filler:
+            while filler.write(bytes(4096)):
+                pass
+        with pytest.raises(UserError, match="No space left on device"):
+            copies.copy(run)
+        back = copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+        assert [one.name for one in back.checkpoints_path.iterdir()] == ["checkpoint-2"]
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path / "away")], check=True)
 
 
 @pytest.mark.parametrize(

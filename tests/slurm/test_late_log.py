@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tuiftune.engine_call import Job
+from tuiftune.errors import UserError
+from tuiftune.jobs import starting
 from tuiftune.jobs.backends import slurm
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -46,3 +51,67 @@ def test_last_words_are_waited_for(
     assert seen.state == state
     if state == "died":
         assert "job 7 is" in seen.why
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Slurm's commands, each a script that says so."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(slurm, "STALE_SECONDS", -1.0)
+
+    def answer(**says: str) -> None:
+        for name, script in says.items():
+            (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / "bin" / name).chmod(0o755)
+
+    return answer
+
+
+DOWN = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
+
+
+def test_a_controller_that_does_not_answer_ends_no_run(tmp_path: Path, programs: Callable[..., None]) -> None:
+    """It restarts now and then; the log, on the directory that is shared, goes on."""
+    programs(squeue=DOWN)
+    run = run_of(tmp_path, silent=1)
+    assert slurm.BACKEND.status(run).state == "running"
+    run.events_path.unlink()
+    seen = slurm.BACKEND.status(run)
+    assert (seen.state, seen.why) == (
+        "queued",
+        "job 7 of Slurm, which cannot be asked: slurm_load_jobs error: Unable to contact slurm controller "
+        "(connect failure)",
+    )
+
+
+@pytest.mark.parametrize(
+    "job", ["SIGNALING", "RESIZING", "STOPPED", "STAGE_OUT", "SPECIAL_EXIT", "REQUEUE_FED"]
+)
+def test_a_job_that_is_not_over_is_not_called_so(
+    tmp_path: Path, programs: Callable[..., None], job: str
+) -> None:
+    programs(squeue=f"echo '{job}|None'")
+    assert slurm.BACKEND.status(run_of(tmp_path, silent=70)).state != "died"
+
+
+@pytest.mark.parametrize("says", ["echo 7", "echo '7;main'", "echo 'Welcome!'; echo; echo '7;main'"])
+def test_the_number_of_a_job_is_found_after_a_greeting(
+    tmp_path: Path, programs: Callable[..., None], says: str
+) -> None:
+    run = run_of(tmp_path, silent=70)
+    (run.control_path / "slurm.json").unlink()
+    programs(sbatch=says)
+    assert slurm.BACKEND.submit(Job("train", run=run.path), run) == 7
+
+
+@pytest.mark.parametrize(("says", "left"), [("echo 'error: no' >&2; exit 1", False), ("echo thanks", True)])
+def test_a_run_that_may_have_been_submitted_is_kept(
+    tmp_path: Path, programs: Callable[..., None], says: str, left: bool
+) -> None:
+    run = run_of(tmp_path, silent=70)
+    (run.control_path / "slurm.json").unlink()
+    programs(sbatch=says)
+    with pytest.raises(UserError):
+        starting.submit(run, "slurm")
+    assert run.path.exists() is left

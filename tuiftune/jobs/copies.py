@@ -150,6 +150,16 @@ def resumable(url: str) -> bool:
         ) from fault
 
 
+def refuse_taken(url: str | None, name: str) -> None:
+    """UserError if a place has a whole checkpoint of another run of this name, which would be replaced."""
+    if url is not None and resumable(there := f"{url.rstrip('/')}/{name}"):
+        raise UserError(
+            f"{shown(url)} has a run named {name} already",
+            place=PRESET_KEY,
+            remedy=f"continue it: `tuiftune resume --from {shown(there)}`, or use another name",
+        )
+
+
 def request_stop(url: str, by: str) -> None:
     """Ask the machine that a run at `url` is copied from to stop it, with a checkpoint."""
     copy_places.at(url).write(by.encode(), STOP)
@@ -265,6 +275,7 @@ class _Copying:
         self._small_at = 0.0
         self._alike: tuple[int, ...] | None = None  # steps here when last those there were the same
         self._heard_at = time.monotonic()
+        self._ours = False  # what is there is known to be of this run
         self._seen: dict[str, tuple[int, int]] = {}
 
     def to_end(self, *, follow: bool) -> Copied:
@@ -272,8 +283,12 @@ class _Copying:
         while True:
             alive = time.monotonic() if vitals(self._run).running else alive
             last = not follow or companion.over(self._run, time.monotonic() - alive)
+            begun = not paths.gone(self._run.events_path)
+            if begun and not self._ours:
+                self._refuse_another()
+                self._ours = True
             due = last or time.monotonic() - self._small_at > self._there.small_every
-            if not self._checkpoints(again=last) and due:
+            if (begun or last) and not self._checkpoints(again=last) and due:
                 self._send(self._small())
             if last:
                 self._result()
@@ -282,6 +297,29 @@ class _Copying:
             self.note()
             self._hear()
             time.sleep(POLL_SECONDS)
+
+    def _refuse_another(self) -> None:
+        """UserError where the checkpoints there are another run's, by the first line of its log."""
+        log = SMALL[2]
+        if not _whole(self._there) or self._there.size(log) is None:
+            return
+        with open(self._run.events_path, "rb") as file:
+            first = file.readline(MOST_BYTES)
+        if self._there.read(log, most=len(first)) != first:
+            raise UserError(
+                "holds the checkpoints of another run of this name",
+                place=shown(self._there.url),
+                remedy=f"copy it elsewhere: `tuiftune sync {self._run.name} --to URL`",
+            )
+
+    def _unlike(self, step: int) -> bool:
+        """Whether a file of a checkpoint there has not the size that it has here."""
+        directory = f"checkpoints/checkpoint-{step}"
+        return any(
+            self._there.size(directory, *file.split("/"))
+            != os.stat(self._run.path / directory / file).st_size
+            for file in _files(self._run.path / directory)
+        )
 
     def _hear(self) -> None:
         """Take in that a stop was requested at the copy."""
@@ -307,7 +345,7 @@ class _Copying:
         if not again and tuple(here) == self._alike:
             return False
         there = _whole(self._there)
-        lacking = [step for step in here if step not in there]
+        lacking = [step for step in here if step not in there or (again and self._unlike(step))]
         gone = [step for step in there if step not in here] if here else []
         for step in lacking:
             directory = f"checkpoints/checkpoint-{step}"

@@ -82,10 +82,10 @@ class HubPlace(Place):
         sizes = self._sizes([self.path(*parts)])
         return next(iter(sizes.values()), None)
 
-    def read(self, *parts: str) -> bytes:
+    def read(self, *parts: str, most: int | None = None) -> bytes:
         with tempfile.TemporaryDirectory(prefix="tuiftune-") as made:
             self.get(Path(made) / "file", *parts)
-            return (Path(made) / "file").read_bytes()
+            return (Path(made) / "file").read_bytes()[:most]
 
     def write(self, content: bytes, *parts: str) -> None:
         from huggingface_hub import CommitOperationAdd

@@ -77,9 +77,9 @@ class Place:
             return []
         return sorted(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
 
-    def read(self, *parts: str) -> bytes:
-        """Return a small file."""
-        return bytes(self.files.cat_file(self.path(*parts)))
+    def read(self, *parts: str, most: int | None = None) -> bytes:
+        """Return a small file, or the first bytes of any."""
+        return bytes(self.files.cat_file(self.path(*parts), start=None if most is None else 0, end=most))
 
     def write(self, content: bytes, *parts: str) -> None:
         """Write a small file."""

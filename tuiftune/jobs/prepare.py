@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune import rewards, stages, techniques
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.evaluate import best_by
-from tuiftune.jobs import copy_places
+from tuiftune.jobs import copies, copy_places
 from tuiftune.models.download import bring, check, planned, with_weights
 from tuiftune.models.weights import require_reachable
 from tuiftune.plan import teacher
@@ -91,7 +91,9 @@ def prepare(
         document["study"] = study
     if approve is not None:
         approve(known)
-    run = create(root, name or free_name(root, run_name(preset)), dump(absolute(preset)), document)
+    name = name or free_name(root, run_name(preset))
+    copies.refuse_taken(preset.run.sync_to, name)
+    run = create(root, name, dump(absolute(preset)), document)
     if study is None:
         register(run)
     return run

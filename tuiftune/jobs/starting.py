@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from tuiftune.errors import UserError
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.jobs import backend, supervisor
 from tuiftune.jobs.prepare import prepare
 
@@ -71,7 +71,9 @@ def submit(run: RunDir, on: str) -> int:
     """
     try:
         return backend.train(run, on=on)
-    except UserError:
+    except UserError as fault:
+        if fault.exit_code is not ExitCode.USAGE:  # it may have been submitted all the same
+            raise
         shutil.rmtree(run.path, ignore_errors=True)
         raise
 

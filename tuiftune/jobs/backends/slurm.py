@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
-from tuiftune.errors import UserError
+from tuiftune.errors import ExitCode, UserError
 from tuiftune.interpreter import command, environment
 from tuiftune.jobs.backends.local import BACKEND as LOCAL
 from tuiftune.jobs.backends.local import note_killed
@@ -42,13 +43,17 @@ ENDS_WITHIN = 30.0  # seconds that a canceled job is waited for
 ASK_SECONDS = 60.0  # longest wait for an answer of Slurm's
 NOTICE_SECONDS = 120  # before the time limit, in which a checkpoint is saved
 SPARE_MINUTES = 15  # of the time limit beyond the run's own limit, for loading and scoring
-WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED")
+WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "SUSPENDED")
+RUNS = ("RUNNING", "RESIZING", "SIGNALING", "STOPPED")
+ENDING = ("COMPLETING", "STAGE_OUT")
 OVER = (
-    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "REVOKED",
+    "TIMEOUT",
 )  # fmt: skip
 MOST_BYTES = 64 * 1024
 STALE_SECONDS = 2.0  # a controller serves many users
 _answers: dict[int, tuple[float, tuple[str, str]]] = {}
+NUMBER = re.compile(r"\s*([0-9]+)(?:;.*)?")  # what sbatch prints of a job, perhaps with its cluster
 SCRIPT, NOTE = "slurm.sh", "slurm.json"
 
 
@@ -84,9 +89,17 @@ class Slurm:
         place.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         wanted = _wanted(run)
         said = _submitted(run, job, wanted)
-        number = said.partition(";")[0]
-        if not number.isdigit():
-            raise UserError(f"sbatch answered {printable(said)!r}", place="sbatch")
+        # A cluster's own wrapper may greet first.
+        number = next(
+            (found[1] for line in reversed(said.splitlines()) if (found := NUMBER.fullmatch(line))), ""
+        )
+        if not number:
+            raise UserError(
+                f"gave no number of a job: {printable(said)[:160] or 'nothing'}",
+                place="sbatch",
+                remedy="look for it: squeue --me",
+                exit_code=ExitCode.FAILED,
+            )
         write_text(place / NOTE, json.dumps({**wanted.document(), "job": int(number)}) + "\n")
         control.note_submitted(run, f"job {number} of Slurm")
         return int(number)
@@ -95,12 +108,15 @@ class Slurm:
         number = _job_of(run)
         if number is None:
             return vitals(run)
-        state, why = _state(number)
+        try:
+            state, why = _state(number)
+        except UserError as fault:
+            return _unasked(vitals(run), number, fault)
         if state in WAITING:
             return Vitals("queued", f"job {number} of Slurm: {why.lower() or state.lower()}")
         seen = vitals(run)
-        if state in ("RUNNING", "COMPLETING"):
-            return seen if seen.running or state == "COMPLETING" else _starting(seen, number)
+        if state in (*RUNS, *ENDING):
+            return seen if seen.running or state in ENDING else _starting(seen, number)
         if seen.running and (seen.silent_for or 0.0) < ARRIVES_WITHIN:
             return seen  # its last words may still be on their way through the shared file system
         if seen.state == "queued":
@@ -304,6 +320,14 @@ def _cancel(number: int) -> None:
     _answers.pop(number, None)
 
 
+def _unasked(seen: Vitals, number: int, fault: UserError) -> Vitals:
+    """What a job is, by the log alone, while Slurm does not answer: a controller restarts now and then."""
+    why = f"job {number} of Slurm, which cannot be asked: {fault.message}"
+    if seen.state in ("new", "queued"):
+        return Vitals("queued", why)
+    return Vitals("running", why, None, seen.silent_for) if seen.state == "died" else seen
+
+
 def _starting(seen: Vitals, number: int) -> Vitals:
     """What a job is whose engine has said nothing yet: before its first word, or after a requeue."""
     if seen.state in ("new", "queued", "died", "preempted"):
@@ -370,7 +394,10 @@ def _ask(*words: str) -> str:
         ) from None
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{words[0]} has not answered for {ASK_SECONDS:g} s", place="Slurm", remedy="try again later"
+            f"{words[0]} has not answered for {ASK_SECONDS:g} s",
+            place="Slurm",
+            remedy="try again later",
+            exit_code=ExitCode.FAILED,
         ) from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tuiftune.errors import UserError
 from tuiftune.figures import plural
 from tuiftune.hardware import known_gpus, prices
-from tuiftune.jobs import copy_places
+from tuiftune.jobs import copies, copy_places
 from tuiftune.jobs.cloud import program, record
 from tuiftune.jobs.cloud.record import Record
 from tuiftune.jobs.prepare import check_limit, check_memory
@@ -93,6 +93,7 @@ def prepare(
     check_memory(plan, inputs)
     check_limit(plan)
     copy_places.check(preset.run.sync_to)
+    copies.refuse_taken(preset.run.sync_to, name)
     shown = replace(inputs, preset=preset.with_values(HERE))
     document = {"schema": "tuiftune/run-plan@1", **of_run(shown.plan(gpu), shown, None)}
     run = create(root, name, dump(absolute(preset)), document)

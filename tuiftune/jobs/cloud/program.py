@@ -6,8 +6,10 @@ Commands and the JSON of `sky jobs queue` are those of SkyPilot 0.14.1 (`sky.cli
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SKY = "sky"
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LAUNCH_SECONDS = 1800.0  # it may have to start its controller first
 ASK_SECONDS = 180.0
 WAITING = ("PENDING", "SUBMITTED", "STARTING", "RECOVERING")
@@ -70,7 +73,7 @@ def state(name: str) -> State | None:
     """Return the newest managed job of a name; None if SkyPilot knows none."""
     said = _ask("jobs", "queue", "-v", "-a", "-o", "json", seconds=ASK_SECONDS)
     try:
-        jobs = documents.loads(said[said.index("[") :])
+        jobs = _list_in(said)
         found = [
             State(int(one["job_id"]), str(one["status"]).rpartition(".")[2].upper(), _why(one))
             for one in jobs
@@ -81,6 +84,18 @@ def state(name: str) -> State | None:
             "`sky jobs queue` gave no list of jobs", place=SKY, exit_code=ExitCode.FAILED
         ) from None
     return max(found, key=lambda one: one.job, default=None)
+
+
+def _list_in(said: str) -> list[object]:
+    """The list that SkyPilot prints, after hints and colors perhaps. ValueError where there is none."""
+    plain = ESCAPES.sub("", said)
+    for at, sign in enumerate(plain):
+        if sign == "[":
+            with suppress(UserError, ValueError):
+                found = documents.loads(plain[at:])
+                if isinstance(found, list):
+                    return found
+    raise ValueError
 
 
 def cancel(job: int) -> None:
