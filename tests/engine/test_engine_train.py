@@ -73,6 +73,7 @@ def test_lora_learns_and_its_result_reloads(
     page = (run / "result" / "README.md").read_text()
     for stated in ("loss a token", "rows.jsonl", "effective_batch", f"{result['after']['loss']:.4f}"):
         assert stated in page
+    assert str(data.parent) not in page, "it is read on other machines"
     assert not [path for path in run.rglob("*") if path.suffix in (".bin", ".ckpt", ".pickle")]
 
 

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune import paths
@@ -19,8 +20,7 @@ from tuiftune.runs.store.directory import write_text
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from tuiftune.engine.model.base import Base
     from tuiftune.engine.training.settings import Settings
@@ -138,7 +138,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         f"# {preset.name}",
         "",
-        f"{_shown(base.reference)} fine-tuned with {settings.technique} ({stage.does}), by tuiftune.",
+        f"{_shown(_name(base.reference))} fine-tuned with {settings.technique} ({stage.does}), by tuiftune.",
         "",
         "## Scores on the evaluation set",
         "",
@@ -146,7 +146,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         "## Data",
         "",
-        f"- files: {', '.join(_shown(name) for name in facts['files'])}",
+        f"- files: {', '.join(_shown(_name(name)) for name in facts['files'])}",
         f"- format: {facts['format']}; {facts['rows_train']} rows for training, {facts['rows_eval']} for "
         "evaluation",
         f"- at most {preset.data.max_length} tokens per row; loss on: {preset.data.loss_on}; "
@@ -156,7 +156,7 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         "| Setting | Value |",
         "|---|---|",
-        *[f"| {key} | {_shown(str(value))} |" for key, value in _settings(settings)],
+        *[f"| {key} | {_shown(_name(str(value)))} |" for key, value in _settings(settings)],
         f"| steps | {_steps(document)} |",
         f"| tokens | {document['tokens']} |",
         f"| trainable parameters | {document['trainable']} of {document['parameters']} |",
@@ -169,9 +169,27 @@ def card(settings: Settings, base: Base, document: dict[str, Any], facts: dict[s
         "",
         "## Provenance",
         "",
-        *(f"- {_shown(line)}" for line in provenance.lines(document["provenance"])),
+        *(f"- {_shown(line)}" for line in provenance.lines(_published(document["provenance"]))),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _name(text: str) -> str:
+    """The last part of a path on this machine: a card is read elsewhere, and directories tell of people."""
+    return Path(text).name if os.path.isabs(text) else text
+
+
+def _published(known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A provenance without the directories of this machine."""
+    if not known:
+        return known
+    return {
+        **known,
+        "data": [{**one, "path": _name(one["path"])} for one in known["data"]],
+        "model": {**known["model"], "reference": _name(known["model"]["reference"])},
+        "command": [_name(word) for word in known["command"]],
+        "environment": {name: _name(value) for name, value in known["environment"].items()},
+    }
 
 
 def _scores(document: dict[str, Any]) -> list[str]:
