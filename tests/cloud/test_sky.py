@@ -331,3 +331,19 @@ def test_the_list_of_jobs_is_found_after_hints_and_colors(
     found = program.state("mine")
     assert found is not None
     assert (found.job, found.state) == (4, "RUNNING")
+
+
+def test_a_job_that_skypilot_forgot_ends_after_a_while(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its controller was torn down. A list without it may also come too early."""
+    (tmp_path / "jobs.json").write_text("[]")
+    there(tmp_path, *STEPS)
+    follower = Mirror(run)
+    follower.turn()
+    assert not follower.over
+    monkeypatch.setattr(mirror, "ENDS_WITHIN", -1.0)
+    follower.turn()
+    assert follower.over
+    seen = vitals(run)
+    assert (seen.state, seen.why) == ("died", "SkyPilot no longer knows the job tuiftune-tone-1")

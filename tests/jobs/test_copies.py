@@ -39,8 +39,11 @@ def run(tmp_path: Path) -> RunDir:
     return RunDir(path)
 
 
-def saved(run: RunDir, step: int, keep: int = 2) -> None:
+def saved(run: RunDir, step: int, keep: int = 2, shares: int = 0) -> None:
     def write(directory: Path) -> None:
+        for share in range(shares):
+            (directory / "sharded").mkdir(exist_ok=True)
+            (directory / f"sharded/__{share}_0.distcp").write_text(f"share {share}")
         for name in (*NEEDED, "rng_state.pth", "adapter_model.safetensors"):
             if name != PROGRESS:
                 (directory / name).write_text(f"{name} of {step}")
@@ -87,6 +90,27 @@ def test_a_copy_comes_back_as_a_run(run: RunDir, tmp_path: Path) -> None:
     assert vitals(back).state == "killed", "else it would be taken for one that runs elsewhere"
     with pytest.raises(UserError, match="is taken"):
         copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+
+
+def test_shares_of_several_processes_come_back_too(run: RunDir, tmp_path: Path) -> None:
+    saved(run, 2, shares=2)
+    copies.copy(run)
+    copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    back = tmp_path / "other/tone/checkpoints/checkpoint-2/sharded"
+    assert {one.name: one.read_text() for one in back.iterdir()} == {
+        "__0_0.distcp": "share 0",
+        "__1_0.distcp": "share 1",
+    }
+
+
+def test_a_name_in_a_store_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of a store are any text."""
+    (tmp_path / "away").mkdir()
+    there = place.Place(str(tmp_path / "away"))
+    root = there.path("result")
+    keys = [f"{root}/a.json", f"{root}/model/b", f"{root}/../../evil", f"{root}//etc/passwd", f"{root}/./c"]
+    monkeypatch.setattr(type(there.files), "find", lambda self, path: keys)
+    assert there.below("result") == ["a.json", "model/b"]
 
 
 @pytest.mark.parametrize("fault", ["cut off", "another byte"])

@@ -116,3 +116,17 @@ def test_the_command(tmp_path: Path) -> None:
     first = document["choices"][0]
     assert (first["fits"], first["date"][:6]) == (True, "autumn")
     assert first["usd_low"] <= document["choices"][1]["usd_high"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "gpu;usd_per_hour;source;date\nL4;0,30;mine;2026-01-01\n",
+        "GPU, Usd_per_hour,SOURCE,Date\nL4,0.30,mine,2026-01-01\n",
+        "\ufeffgpu;usd_per_hour;source;date\r\nL4;0.30;mine;2026-01-01\r\n",
+    ],
+)
+def test_a_price_table_is_read_as_a_spreadsheet_writes_it(table: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(table)
+    (price,) = prices.read(tmp_path / "p.csv").of("L4")
+    assert price.low == 0.30

@@ -84,8 +84,12 @@ def read(path: Path, today: date | None = None) -> Prices:
     left.
     """
     place = printable(str(path))
-    rows = csv.DictReader(io.StringIO(documents.read_text(path, MOST_BYTES), newline=""), restval="")
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    text = documents.read_text(path, MOST_BYTES)
+    header = text.partition("\n")[0]
+    semicolons = ";" in header and "," not in header  # as a spreadsheet writes where the comma is decimal
+    rows = csv.DictReader(io.StringIO(text, newline=""), restval="", delimiter=";" if semicolons else ",")
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    missing = [name for name in COLUMNS if name not in rows.fieldnames]
     if missing:
         every = ", ".join(COLUMNS + OPTIONAL)
         raise UserError(f"has no column {', '.join(missing)}", place=place, remedy=f"its columns are {every}")
@@ -94,6 +98,8 @@ def read(path: Path, today: date | None = None) -> Prices:
     for row in rows:
         where = f"{place} line {rows.line_num}"
         given = {name: (row.get(name) or "").strip() for name in (*COLUMNS, *OPTIONAL)}
+        if semicolons:
+            given["usd_per_hour"] = given["usd_per_hour"].replace(",", ".")
         if not given["source"] or not given["date"]:
             left_out.append(f"{where}: left out, a price needs its source and date")
             continue

@@ -252,9 +252,9 @@ def _fetch_newest(there: Place, staged: Path, tell: Watch) -> None:
     why = "none was copied"
     for step in sorted(_whole(there), reverse=True):
         directory = f"checkpoints/checkpoint-{step}"
-        for file in there.entries(directory):
+        for file in there.below(directory):  # shares of several processes are in a directory of their own
             tell(f"{directory}/{file}")
-            _get(there, staged / directory / file, directory, file)
+            _get(there, staged / directory / file, directory, *file.split("/"))
         fault = checkpoints.fault_of(Checkpoint(step, staged / directory))
         if fault is None:
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tuiftune.errors import UserError, with_fix
 from tuiftune.hub.faults import told
 from tuiftune.hub.remote import endpoint
-from tuiftune.jobs.place import PRESET_KEY, PROBE, Place, PlaceError, shown
+from tuiftune.jobs.place import PRESET_KEY, PROBE, Place, PlaceError, inside, shown
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import DIRECTORY_MODE
 
@@ -76,7 +76,7 @@ class HubPlace(Place):
     def below(self, directory: str) -> list[str]:
         start = self.path(directory)
         found = self._listed(start, recursive=True)
-        return sorted(str(one.path).removeprefix(f"{start}/") for one in found if hasattr(one, "size"))
+        return inside(str(one.path).removeprefix(f"{start}/") for one in found if hasattr(one, "size"))
 
     def size(self, *parts: str) -> int | None:
         sizes = self._sizes([self.path(*parts)])

@@ -16,7 +16,7 @@ from tuiftune.runs.store.directory import DIRECTORY_MODE
 from tuiftune.secret_forms import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 PRESET_KEY = "run.sync_to"
@@ -27,6 +27,11 @@ EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}  # protocols with an
 
 class PlaceError(OSError):
     """A fault of a place, in one line that says what to do."""
+
+
+def inside(names: Iterable[str]) -> list[str]:
+    """Return relative paths, sorted, without those that lead out: a key of an object store is any text."""
+    return sorted(name for name in names if name and not {"", ".", ".."}.intersection(name.split("/")))
 
 
 class Place:
@@ -75,7 +80,7 @@ class Place:
             found = self.files.find(root)
         except FileNotFoundError:
             return []
-        return sorted(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
+        return inside(str(one).partition(f"{root.lstrip('/')}/")[2] for one in found)
 
     def read(self, *parts: str, most: int | None = None) -> bytes:
         """Return a small file, or the first bytes of any."""

@@ -81,13 +81,15 @@ class Mirror:
         for name in SMALL:
             self._take(there, name)
         job = self._job
-        if job is None or not job.over:
+        if job is not None and not job.over:
+            self._over_since = None
+        if (job is None and not self._waited()) or (job is not None and not job.over):
             # The job may have ended by itself; until SkyPilot says so, its machine still copies.
             started = paths.size(self.run.events_path) > self._known.log_size
             self._note("running" if started else "starting", why="" if job is None else _words(job))
             return
         ended = self._log(there)  # what its machine copied before it was given back
-        if ended or job.state != "SUCCEEDED" or self._waited():
+        if ended or job is None or job.state != "SUCCEEDED" or self._waited():
             self._conclude(there, job, ended=ended)
 
     def trouble(self, fault: Exception) -> None:
@@ -96,18 +98,20 @@ class Mirror:
         self._known = replace(self._known, trouble=f"{said}. The run continues there; next attempt soon")
         elsewhere.keep(self.run, self._known)
 
-    def _conclude(self, there: Place, job: program.State, *, ended: bool) -> None:
+    def _conclude(self, there: Place, job: program.State | None, *, ended: bool) -> None:
         """Bring the result, and say how the job ended."""
         for name in there.below("result"):
             target = self.run.result_path / name
             if there.size("result", *name.split("/")) != (None if paths.gone(target) else paths.size(target)):
                 there.get(target, "result", *name.split("/"))
         self._log(there, all_of_it=True)
-        self._note("over" if ended else "died", why="" if ended else _words(job))
+        unknown = f"SkyPilot no longer knows the job {self.record.job}"
+        why = "" if ended else unknown if job is None else _words(job)
+        self._note("over" if ended else "died", why=why)
         self.over = True
 
     def _waited(self) -> bool:
-        """Whether the end of a job that is over has been waited for long enough."""
+        """Whether the end of a job that is over, or unknown, has been waited for long enough."""
         self._over_since = self._over_since or time.monotonic()
         return time.monotonic() - self._over_since > ENDS_WITHIN
 
