@@ -247,6 +247,9 @@ def test_a_full_disk_there_keeps_what_is_whole(run: RunDir, tmp_path: Path) -> N
     [
         ("ftpx://host/runs", r"ftpx:// is not supported\. Use a directory, s3://"),
         ("FILE/runs", "cannot be written to: .*Not a directory"),
+        ("/proc/runs", "cannot be written to: there is no such directory"),
+        ("memory://runs", "memory:// keeps nothing after its process"),
+        ("s3://me:hush@bucket/runs", r"^run\.sync_to: a s3:// URL may not have a password(?!.*hush)"),
     ],
 )
 def test_a_place_that_takes_nothing_is_told_before_the_run(tmp_path: Path, url: str, said: str) -> None:

@@ -13,6 +13,7 @@ from tuiftune.engine_call import Job
 from tuiftune.errors import UserError
 from tuiftune.jobs import starting
 from tuiftune.jobs.backends import slurm
+from tuiftune.jobs.slurm_request import elsewhere
 from tuiftune.runs.store.directory import RunDir
 
 if TYPE_CHECKING:
@@ -115,3 +116,10 @@ def test_a_run_that_may_have_been_submitted_is_kept(
     with pytest.raises(UserError):
         starting.submit(run, "slurm")
     assert run.path.exists() is left
+
+
+@pytest.mark.parametrize("option", ["keep_alive", "queue"])
+def test_an_option_that_slurm_takes_over_is_named(option: str) -> None:
+    place = "--" + option.replace("_", "-")
+    with pytest.raises(UserError, match=rf"^{place}: Slurm .*[Ll]eave it out"):
+        elsewhere("slurm", None, 1, **{option: True})

@@ -140,7 +140,7 @@ def train(
         )  # fmt: skip
         asked = task_file.options(region, image, spot=spot)
         raise typer.Exit(clouded.train(wanted, str(on), asked, runs, name, detach=detach, json=json))
-    place = elsewhere(on, gpu, nodes, keep_alive=keep_alive or queue)
+    place = elsewhere(on, gpu, nodes, keep_alive=keep_alive, queue=queue)
     for_gpu = None if place is None else place.gpu
     if dry_run:
         _dry_run(wanted, runs, name, for_gpu, json=json)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from tuiftune.errors import UserError
 from tuiftune.jobs import companion
 from tuiftune.jobs.hub_place import SCHEME, HubPlace
 from tuiftune.jobs.place import PRESET_KEY, Place, PlaceError, shown
+from tuiftune.printable import printable
 
+FLEETING = {"memory"}  # protocols of file systems that end with their process
 RIGHTS = "check the name, your rights and the credentials in the environment"
 
 
 def at(url: str) -> Place:
-    """Return the place of a URL. UserError where its package is missing, or it is none."""
+    """Return the place of a URL. UserError where its package is missing, it is none, or it has a password."""
+    parts = urlsplit(url) if "://" in url else None
+    if parts is not None and parts.password:
+        raise UserError(
+            f"a {printable(parts.scheme)}:// URL may not have a password",
+            place=PRESET_KEY,
+            remedy="leave it out: credentials come from the environment",
+        )
+    if parts is not None and parts.scheme in FLEETING:
+        raise UserError(
+            f"{printable(parts.scheme)}:// keeps nothing after its process",
+            place=PRESET_KEY,
+            remedy="use a directory, s3://, gs:// or hf://",
+        )
     return HubPlace(url) if url.startswith(SCHEME) else Place(url)
 
 
@@ -24,8 +41,9 @@ def check(url: str | None, place: str = PRESET_KEY) -> None:
     except UserError:
         raise
     except FileNotFoundError as fault:  # whose words are a URL, or the name again
+        what = "bucket or repository" if "://" in url and not url.startswith("file:") else "directory"
         raise UserError(
-            f"{shown(url)} cannot be written to: there is no such bucket or repository",
+            f"{shown(url)} cannot be written to: there is no such {what}",
             place=place,
             remedy="check the name, or make it first",
         ) from fault

@@ -30,7 +30,9 @@ class Elsewhere:
         slurm.want(run, self.wanted)
 
 
-def elsewhere(on: str | None, gpu: str | None, nodes: int, *, keep_alive: bool) -> Elsewhere | None:
+def elsewhere(
+    on: str | None, gpu: str | None, nodes: int, *, keep_alive: bool = False, queue: bool = False
+) -> Elsewhere | None:
     """Return what `--on`, `--gpu` and `--nodes` ask for; None for this machine.
 
     Raises:
@@ -50,6 +52,8 @@ def elsewhere(on: str | None, gpu: str | None, nodes: int, *, keep_alive: bool) 
         )
     if keep_alive:
         raise UserError("Slurm requeues a run itself", place="--keep-alive", remedy="leave it out")
+    if queue:
+        raise UserError("Slurm has a queue of its own", place="--queue", remedy="leave it out")
     from tuiftune.jobs.backends import slurm
 
     slurm.check()
