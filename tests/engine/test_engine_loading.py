@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.models.auto import modeling_auto
 
 from tuiftune.engine.model import base as bases
 from tuiftune.engine.stages.reward_model import RewardModel
 from tuiftune.engine.training.settings import Settings
 from tuiftune.errors import UserError
+from tuiftune.models import kinds
 from tuiftune.preset.schema import Preset
 from tuiftune.rewards.model import OfModel
 
@@ -40,6 +43,17 @@ def test_a_reward_model_without_a_head_is_no_reward(model: Path, tmp_path: Path)
     tokenizer = bases.load_tokenizer(bases.Base(str(other), str(other), None, None, remote_code=False))
     with pytest.raises(UserError, match=r"it has no weights score\.weight"):
         RewardModel(OfModel(other, "method.rewards"), tokenizer, "cpu", torch.float32)
+
+
+def test_the_kinds_without_a_score_head_are_those_of_transformers() -> None:
+    known = modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
+    found = [
+        kinds.kind_of({"model_type": name}) for name in ("llama", "qwen3", "gemma3_text", "mamba", "granite")
+    ]
+    assert [kind.scores for kind in found] == [True, True, True, False, False]
+    table = json.loads(files("tuiftune.models").joinpath("kinds.json").read_text(encoding="utf-8"))
+    listed = {*table["tested"], *table["untested"]}
+    assert sorted(listed - known.keys()) == sorted(table["no score head"])
 
 
 def prefixed(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -114,6 +114,8 @@ def test_logits_of_a_whole_batch_are_planned_and_a_score_has_none() -> None:
         made = plan(facts=PAIRS, method__stage=stage, method__technique="lora", **pinned)
         return made.memory.components["head and loss"]
 
+    with pytest.raises(UserError, match="no model of type granite that scores answers"):
+        plan("ibm-granite/granite-3.3-2b-instruct", facts=PAIRS, method__stage="reward")
     assert head("reward") == 0
     assert head("orpo") > 10 * head("dpo")
 

@@ -31,6 +31,7 @@ class Kind:
     fused_head: bool = True  # TRL's fused head computes its loss
     sees_padding: bool = False  # padding on the left changes its answers
     cache: bool = True  # generation with a cache is the same as without
+    scores: bool = True  # transformers has a class of it with a score head
     zeroes_padding: bool = False  # its loader sets the padding token's embedding to zero
 
 
@@ -56,6 +57,7 @@ def kind_of(config: dict[str, Any]) -> Kind:
         fused_head=tested and name not in table["own head"],
         sees_padding=not tested or name in table["padding is seen"],
         cache=name not in table["no cache"],
+        scores=name not in table["no score head"],
         zeroes_padding=name in table["padding is zeroed"],
     )
 

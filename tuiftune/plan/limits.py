@@ -64,6 +64,13 @@ def check(
             place="training.effective_batch",
             remedy=f"a multiple of method.generations, such as {8 * preset.method.generations}",
         )
+    if stage.scores and not arch.kind.scores:
+        raise UserError(
+            f"transformers has no model of type {printable(arch.kind.name)} that scores answers, as "
+            f"{stage.does} needs",
+            place=model.reference,
+            remedy="use a base model of another family, such as Llama, Qwen3 or Gemma 3",
+        )
     if stage.rollouts and facts is not None:
         prompts = preset.training.effective_batch // preset.method.generations
         if facts.rows < prompts:
