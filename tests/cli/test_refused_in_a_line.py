@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuiftune.chat import serving
+from tuiftune.chat.source import source
 from tuiftune.cli import chat_lines, main, new
 from tuiftune.cli.main import build
 from tuiftune.errors import UserError
@@ -31,6 +32,20 @@ def test_a_prompt_that_is_not_text_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_a_served_name_needs_a_model() -> None:
     with pytest.raises(UserError, match="demo=: it names no model"):
         serving._served("demo=", None)
+
+
+def test_an_endpoint_and_a_directory_of_something_else_are_no_model_to_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "documents").mkdir()
+    for name, says in (
+        ("http://127.0.0.1:8000/v1", "is an endpoint"),
+        ("documents", "documents: holds neither a run nor a model"),
+        ("nothing", "nothing: run not found"),
+    ):
+        with pytest.raises(UserError, match=says):
+            source(name)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tuiftune.models import download
 from tuiftune.models.resolve import BUILTIN
 from tuiftune.printable import printable
 from tuiftune.runs.store import base
-from tuiftune.runs.store.directory import PLAN, RunDir
+from tuiftune.runs.store.directory import PLAN, RunDir, default_root
 from tuiftune.runs.store.find import find
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def source(name: str, root: Path | None = None) -> Source:
         return of_run(find(name.removeprefix(RUN), root))
     if name.startswith("builtin:"):
         return Source(name, f"model:{name}")
+    if name.startswith(("http://", "https://")):
+        raise UserError(
+            "is an endpoint, and what answers here is loaded from files",
+            place=printable(name),
+            remedy=f"measure it with `tuiftune evaluate {printable(name)}`, or name a run or a model",
+        )
     path = paths.given(name)
     if paths.is_file(path):
         return _file(path)
@@ -58,13 +64,19 @@ def source(name: str, root: Path | None = None) -> Source:
         return Source(path.name, f"adapter:{paths.absolute(path)}")
     if paths.is_file(path / "config.json"):
         return Source(path.name, f"model:{paths.absolute(path)}")
+    neither = UserError(
+        "holds neither a run nor a model", place=printable(name), remedy="name a run or a model directory"
+    )
     if paths.is_dir(path) and "/" in name:
-        raise UserError(
-            "holds neither a run nor a model", place=printable(name), remedy="name a run or a model directory"
-        )
+        raise neither
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return Source(name, f"model:{name}")
-    return of_run(find(name, root))
+    try:
+        return of_run(find(name, root))
+    except UserError:
+        if paths.is_dir(path) and not paths.is_file((root or default_root()) / name / PLAN):
+            raise neither from None
+        raise
 
 
 def bring(given: str) -> None:
