@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -325,3 +326,15 @@ def test_a_run_that_was_planned_for_a_gpu_is_chatted_with_on_a_cpu(
         row = json.loads((run.result_path / "samples.jsonl").read_text().splitlines()[0])
         talk = Conversation("Be short.").ask(row["prompt"])
         assert [one.text for one in asked(session, talk)] == [row["after"]] * 2
+
+
+def test_a_vote_compares_answers_to_the_same_system_message() -> None:
+    talk = Conversation("be brief").ask("Hello")
+    for text in ("Hi.", "Hello there."):
+        talk = talk.answer(Answer(0, text))
+    later = replace(talk, system="be long").answer(Answer(0, "A long greeting."))
+    row = later.vote("a").preferences()
+    assert [one["rejected"][0]["content"] for one in row] == ["Hello there."]
+    assert row[0]["prompt"][0] == {"role": "system", "content": "be brief"}
+    with pytest.raises(ValueError, match="to another system message"):
+        later.vote("c")

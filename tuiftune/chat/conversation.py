@@ -24,7 +24,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One model's answer. `model` is its place among those of the chat; `ended`: end, length or stopped."""
+    """One model's answer. `model` is its place among those of the chat; `ended`: end, length or stopped;
+    `system`: the system message that it was given under.
+    """
 
     model: int
     text: str
@@ -33,6 +35,7 @@ class Answer:
     ended: str = "end"
     reasoning: bool = False
     settings: Settings = Settings()
+    system: str = ""
 
     @classmethod
     def of(cls, event: dict[str, Any], settings: Settings) -> Answer:
@@ -95,7 +98,7 @@ class Conversation:
     def answer(self, answer: Answer) -> Conversation:
         """With another answer to the last prompt."""
         last = self.turns[-1]
-        return self._last(replace(last, answers=(*last.answers, answer)))
+        return self._last(replace(last, answers=(*last.answers, replace(answer, system=self.system))))
 
     def vote(self, label: str) -> Conversation:
         """With the answer of a letter as the better one. ValueError in words where there is none such."""
@@ -105,18 +108,25 @@ class Conversation:
             raise ValueError("there are no two different answers to compare: retry, or add a model")
         if label.upper() not in there or not label:
             raise ValueError(f"name one of the answers: {', '.join(there)}")
-        return self._last(replace(last, chosen=LABELS.index(label.upper())))
+        made = self._last(replace(last, chosen=LABELS.index(label.upper())))
+        if not made.preferences():
+            raise ValueError("the other answers are the same, or to another system message: retry first")
+        return made
 
     def preferences(self) -> list[dict[str, list[Message]]]:
-        """The last turn's vote as rows: prompt, chosen and rejected, for each different answer next to it."""
+        """The last turn's vote as rows: prompt, chosen and rejected, for each different answer to the same
+        messages. An answer to another system message answers something else.
+        """
         last = self.turns[-1]
         assert last.chosen is not None
-        better = last.answers[last.chosen].text
-        worse = dict.fromkeys(one.text for one in last.answers if one.text != better)
+        better = last.answers[last.chosen]
+        others = (one for one in last.answers if one.system == better.system)
+        worse = dict.fromkeys(one.text for one in others if one.text != better.text)
+        prompt = replace(self, system=better.system).messages()
         return [
             {
-                "prompt": self.messages(),
-                "chosen": [{"role": "assistant", "content": better}],
+                "prompt": prompt,
+                "chosen": [{"role": "assistant", "content": better.text}],
                 "rejected": [{"role": "assistant", "content": text}],
             }
             for text in worse
