@@ -225,7 +225,7 @@ def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
         return [one for one in tiny.events(run, "warning") if "in late" in one["message"]] if begun else []
 
     wait_until(waited_for)
-    (waited,) = waited_for()
+    waited = waited_for()[0]
     late.unlink()
     job.wait_for_step(run, 2)
     second = second_of(job)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,26 +98,29 @@ def test_one_that_never_started_is_named_while_another_waits_for_it(tmp_path: Pa
     assert looks.look() is None, "told once"
 
 
-@pytest.mark.parametrize("work", ["none", "its own", "a child's", "told"])
-def test_a_process_is_still_only_while_nothing_works_for_it(work: str) -> None:
+def test_a_process_is_still_only_while_nothing_happens_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock of its own: it uses 1% of ten seconds, then 20%, then 1% twice, and tells progress."""
+    clock = {"now": 100.0, "cpu": 7.0}
+    monkeypatch.setattr(whereabouts, "time", SimpleNamespace(monotonic=lambda: clock["now"]))
+    monkeypatch.setattr(whereabouts, "_cpu_seconds", lambda: clock["cpu"])
     here, report = whereabouts.Whereabouts(), Report(Silence())
-    with ExitStack() as stack:
-        if work == "a child's":
-            child = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
-            stack.callback(child.kill)
-        seen: list[float] = []
+    seen = []
+    for used, told in ((0.0, False), (0.1, False), (2.0, False), (0.1, False), (0.1, False), (0.1, True)):
+        clock = {"now": clock["now"] + 10, "cpu": clock["cpu"] + used}
+        if told:
+            report.phase("loading", "data", done=3)
+        seen.append(here.note(0, 1, report).still)
+    assert seen == [0, 10, 0, 10, 20, 0]
 
-        def looked() -> bool:
-            if work == "its own":
-                sum(range(1_000_000))
-            if work == "told":
-                report.phase("loading", "data", done=len(seen) + 1)
-            seen.append(noting.submit(here.note, 0, 1, report).result().still)
-            return seen[-1] > 0.5 if work == "none" else len(seen) > 20
 
-        noting = stack.enter_context(ThreadPoolExecutor(1))  # a thread of its own, as in a run
-        wait_until(looked, every=0.05)
-    assert work == "none" or max(seen[5:]) < 0.5
+def test_the_cpu_time_of_children_counts() -> None:
+    """As of processes that tokenize."""
+    before = whereabouts._cpu_seconds()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        try:
+            wait_until(lambda: whereabouts._cpu_seconds() - before > 0.3, every=0.1)
+        finally:
+            child.kill()
 
 
 DEAF = """

@@ -114,7 +114,7 @@ class Lookout:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._note, name="lookout", daemon=True)
         self._seen: dict[int, tuple[int, float]] = {}  # by rank: its latest beat, and when it came
-        self._told: set[tuple[int | None, whereabouts.Place | None, str]] = set()
+        self._told: set[tuple[object, ...]] = set()  # by rank, and where it stays
 
     def start(self) -> None:
         """Call from the main thread once all processes are forked. Does nothing for a single process."""
@@ -151,7 +151,11 @@ class Lookout:
             hung = self._absent(notes)
         else:
             hung = judge(notes, {rank: now - since for rank, (_, since) in self._seen.items()})
-        if hung is None or (told := (hung.rank, hung.note.at, hung.note.phase)) in self._told:
+        if hung is None:
+            return None
+        note = hung.note
+        told = (hung.rank, note.at) if note.at is not None else (hung.rank, note.phase, note.stack)
+        if told in self._told:
             return None
         self._told.add(told)
         return self._asked(hung)

@@ -39,7 +39,10 @@ def text(task: Task) -> str:
         "#SBATCH --requeue",
         f"# Written by tuiftune. Start it in this directory: {TASK_FILE.command}",
         *(
-            [f"# Planned for {task.count} × {task.gpu}: add its type to gres if nodes differ."]
+            [
+                f"# Planned for {task.count} × {task.gpu}: add its type to gres if nodes differ, or write "
+                f"gpus-per-node={task.count} where the cluster wants that."
+            ]
             if task.gpu
             else []
         ),
