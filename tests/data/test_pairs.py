@@ -15,6 +15,8 @@ from tuiftune.data.inspect import inspect
 from tuiftune.data.measure import measure
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
+from tuiftune.jobs.prepare import resolve
+from tuiftune.preset.schema import Preset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +105,15 @@ def test_equal_answers_are_no_rows_of_a_plan(tmp_path: Path) -> None:
     assert (facts.rows + facts.rows_eval, facts.equal) == (20, 20)
 
 
+def test_evaluation_rows_of_equal_answers_are_refused_before_a_run(tmp_path: Path) -> None:
+    train = written(tmp_path / "a.jsonl", [row(n, f"answer {n}", f"wrong {n}") for n in range(40)])
+    equal = written(tmp_path / "b.jsonl", [row(n, f"answer {n}", f"answer {n}") for n in range(50, 60)])
+    data, method = {"train": str(train), "eval": str(equal)}, {"stage": "dpo"}
+    preset = Preset.model_validate({"model": {"base": "builtin:tiny"}, "data": data, "method": method})
+    with pytest.raises(UserError, match=r"data\.eval: .* equal in all 10 evaluation rows"):
+        resolve(preset, tmp_path / "runs")
+
+
 def test_numbers_under_the_names_of_answers_are_asked_for_by_these_names(tmp_path: Path) -> None:
     rows = [{"prompt": f"{n} + 1?", "chosen": n + 1, "rejected": n + 2} for n in range(30)]
     with pytest.raises(UserError, match="prompt: prompt, chosen: chosen, rejected: rejected") as fault:
@@ -163,3 +174,6 @@ def test_judged_answers_train_on_the_last_answer_and_need_both_kinds(tmp_path: P
     with pytest.raises(UserError, match="all 40 answers are judged good") as caught:
         check_both_kinds(load(str(one_sided), format="kto"), "b.jsonl")
     assert "Add answers of the other kind" in str(caught.value)
+    columns = {"prompt": "prompt", "completion": "completion", "label": "prompt"}
+    with pytest.raises(UserError, match="no answer is judged good or bad"):
+        check_both_kinds(load(str(one_sided), columns=columns), "b.jsonl")

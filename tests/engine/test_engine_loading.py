@@ -13,8 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.models.auto import modeling_auto
 
+from tuiftune.data.example import Example
+from tuiftune.engine.export.answering.whole import Whole
+from tuiftune.engine.export.opened import Rows
 from tuiftune.engine.model import base as bases
+from tuiftune.engine.model.tokenizer import RowTokenizer
+from tuiftune.engine.stages.base import stage
 from tuiftune.engine.stages.reward_model import RewardModel
+from tuiftune.engine.training.rows import nothing_left
 from tuiftune.engine.training.settings import Settings
 from tuiftune.errors import UserError
 from tuiftune.models import kinds
@@ -45,6 +51,11 @@ def test_a_reward_model_without_a_head_is_no_reward(model: Path, tmp_path: Path)
         RewardModel(OfModel(other, "method.rewards"), tokenizer, "cpu", torch.float32)
 
 
+def test_why_no_row_is_left_is_told() -> None:
+    said = [str(nothing_left("training", 4, told)) for told in ({}, {"sides_equal": 4}, {"sides_equal": 3})]
+    assert ["two answers are equal" in one for one in said] == [False, True, False]
+
+
 def test_the_kinds_without_a_score_head_are_those_of_transformers() -> None:
     known = modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
     found = [
@@ -54,6 +65,18 @@ def test_the_kinds_without_a_score_head_are_those_of_transformers() -> None:
     table = json.loads(files("tuiftune.models").joinpath("kinds.json").read_text(encoding="utf-8"))
     listed = {*table["tested"], *table["untested"]}
     assert sorted(listed - known.keys()) == sorted(table["no score head"])
+
+
+def test_the_prompt_of_a_document_is_its_beginning(model: Path) -> None:
+    """Exports of a pre-training run were compared with a chat of nothing, and never passed."""
+    base = bases.Base(str(model), str(model), None, None, remote_code=False)
+    tokenizer = RowTokenizer(bases.load_tokenizer(base), max_length=64, loss_on="assistant")
+    document = Example(text="The door is red. The lamp is green. The cup is blue.", row=3)
+    asked = stage("pretrain").questions([document], tokenizer, 1)
+    rows = Rows(asked, {3: document}, {}, 8, False, 0)
+    plain = torch.nn.Linear(1, 1)
+    plain.dtype, plain.device = torch.float32, torch.device("cpu")  # type: ignore[assignment]
+    assert Whole(plain, tokenizer, rows).prompt(3) == asked[0].tokens != []
 
 
 def prefixed(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -144,12 +144,14 @@ def resolve(
     assert inputs.dataset is not None
     train: Sequence[Example]
     train, held = picked(inputs.dataset, preset.data.eval, preset.training.seed)
-    if train and not any(one.compares for one in train):
-        raise UserError(
-            f"the chosen and the rejected answer are equal in all {len(train)} training rows",
-            place="data.train",
-            remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
-        )
+    for which, rows in (("train", train), ("eval", held)):
+        if rows and not any(one.compares for one in rows):
+            called = "training" if which == "train" else "evaluation"
+            raise UserError(
+                f"the chosen and the rejected answer are equal in all {len(rows)} {called} rows",
+                place=f"data.{which}",
+                remedy="check data.columns, or look at the rows: tuiftune data inspect FILE",
+            )
     stage = stages.every()[preset.method.stage]
     if stage.rollouts:
         references = [without(one.reference) for one in train[:LOOKED_AT]]

@@ -32,6 +32,12 @@ def check_both_kinds(dataset: Dataset, place: str) -> None:
     good, bad = counted(dataset)
     if good and bad:
         return
+    if not good + bad:
+        raise UserError(
+            "no answer is judged good or bad",
+            place=place,
+            remedy="name the column that says it as label in data.columns, such as true and false",
+        )
     which = "good" if good else "bad"
     raise UserError(
         f"all {good + bad:,} answers are judged {which}, so nothing tells good from bad",

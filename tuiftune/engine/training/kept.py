@@ -207,7 +207,7 @@ class _Work:
                 exit_code=ExitCode.DISK_FULL,
             ) from fault
         if not shards.tally.rows:
-            raise rows.nothing_left(which, len(examples))
+            raise rows.nothing_left(which, len(examples), shards.tally.told)
         room = None if which == TRAINING else self._tried(examples)
         return {
             "digest": shards.digest,

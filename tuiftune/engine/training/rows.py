@@ -190,7 +190,7 @@ def prepare(
             digest.update(part)
     say(report, which, len(examples), max_length, cut=cut, lost=lost, dropped=dropped, told=told)
     if examples and not len(keys):
-        raise nothing_left(which, len(examples))
+        raise nothing_left(which, len(examples), told)
     return Prepared(_dataset(table), len(keys), digest.hexdigest(), keys)
 
 
@@ -234,8 +234,12 @@ def say(
         )
 
 
-def nothing_left(which: str, examples: int) -> UserError:
-    """For rows none of which teaches anything."""
+def nothing_left(which: str, examples: int, told: Mapping[str, int]) -> UserError:
+    """For rows none of which teaches anything; `told` counts why, where a reason is known."""
+    for code in (EQUAL, LONG):
+        if told.get(code) == examples:
+            message, remedy = REWRITTEN[code]
+            return UserError(f"all {examples} {which} rows: {message}", place="data", remedy=remedy)
     return UserError(
         f"none of the {examples} {which} rows has trained tokens",
         place="data",

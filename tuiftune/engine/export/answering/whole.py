@@ -37,8 +37,12 @@ class Whole:
         return set(self._tokenizer.stop_tokens())
 
     def prompt(self, row: int) -> list[int]:
-        """The tokens of a row's prompt."""
-        return self._tokenizer.prompt(self._rows.examples[row].prompt)
+        """The tokens of a row's prompt; of a document, those that it begins with."""
+        example = self._rows.examples[row]
+        if example.messages:
+            return self._tokenizer.prompt(example.prompt)
+        size = next(len(one.tokens) for one in self._rows.questions if one.row == row)
+        return self._tokenizer.rows([example])[0].ids[:size]
 
     def answer(self, rows: Sequence[Question], tell: Callable[[int], None]) -> list[Stripped]:
         """Greedy answers, in batches."""
