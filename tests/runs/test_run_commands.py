@@ -95,12 +95,16 @@ def test_a_run_that_is_not_there_is_one_line_and_code_2(command: str, tmp_path: 
 def test_watch_tells_a_run_in_plain_lines(new_run: NewRun, start: Start, root: Path, tmp_path: Path) -> None:
     run = new_run()
     start(run, "quick")
+    (run.path / "copy").mkdir()
+    (run.path / "copy/sync.json").write_text('{"url": "s3://b/r", "trouble": "Access Denied"}')
     answer = tuiftune("watch", "try", "--runs", str(root), cwd=tmp_path)
     assert answer.returncode == 0
     assert "started: fake, lora on cpu, 20 steps" in answer.stdout
     assert "step 20 of 20 (100%), loss 0.15" in answer.stdout
     assert answer.stdout.splitlines()[-1].endswith("done")
     assert "\x1b" not in answer.stdout
+    assert "try: copying to s3://b/r fails: Access Denied. Training continues" in answer.stderr
+    assert "warning: copying to s3://b/r fails" in tuiftune("status", "try", cwd=tmp_path).stderr
 
 
 def test_watch_json_passes_every_event_on(new_run: NewRun, start: Start, root: Path, tmp_path: Path) -> None:

@@ -48,10 +48,14 @@ async def test_what_is_appended_appears(app: Callable[..., TuneApp], new_run: Ca
     log = new_run()
     live(log)
     log.start(100)
-    async with app(run=log.run).run_test(size=SMALL) as pilot:
+    async with app(run=log.run).run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda: "training" in shown(pilot.app))
         log.steps(1, 30)
         await until(pilot, lambda: "30/100" in shown(pilot.app))
+        (log.run.path / "copy").mkdir()
+        (log.run.path / "copy/sync.json").write_text('{"url": "s3://b/r", "trouble": "Access Denied"}')
+        await until(pilot, lambda: "copying to s3://b/r fails: Access Denied" in together(shown(pilot.app)))
+        pilot.app.clear_notifications()
         log.add("warning", code="cut", message="6% of the rows are cut", remedy="raise data.max_length")
         await until(pilot, lambda: "raise data.max_length" in shown(pilot.app))
         assert "6% of the rows are cut" in shown(pilot.app)

@@ -17,6 +17,7 @@ from tuiftune.runs.state import postmortem
 from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import status
 from tuiftune.runs.state.narrate import Narrator
+from tuiftune.runs.store.companions import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,7 @@ class Following:
         self.asked_to_stop = False
         self.left = False  # detached: the run continues
         self._silence_told = False
+        self._companions = Watched(run)
         self._waits = ""
         self._lost = False
 
@@ -149,6 +151,8 @@ class Following:
             seen = chosen.status(self.run)
             if seen.running or seen.state == "queued":
                 self._mention_silence(seen)
+                for line in self._companions.look():
+                    self._bar.say(line) if self._bar else say(line)
                 return False
             self._tell()
             return True

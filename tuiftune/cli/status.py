@@ -39,9 +39,13 @@ def status(
     if json:
         write_json(document, "status")
     else:
+        from tuiftune.cli.terminal import say
         from tuiftune.printable import printable
+        from tuiftune.runs.store.companions import troubles
 
         typer.echo(printable(in_words(document)))
+        for line in troubles(found):
+            say(f"warning: {line}")
     raise typer.Exit(exit_code(document))
 
 

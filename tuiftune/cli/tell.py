@@ -14,6 +14,7 @@ from tuiftune.runs.state.follow import Follower
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.state.narrate import Narrator
 from tuiftune.runs.state.postmortem import cause
+from tuiftune.runs.store.companions import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def _write(event: Event) -> None:
 
 
 def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
-    lost = ""
+    lost, companions = "", Watched(run)
     try:
         while True:
             while tell():
@@ -81,6 +82,8 @@ def _to_end(run: RunDir, tell: Callable[[], bool]) -> int:
             if seen.line_lost and seen.why != lost:
                 sys.stderr.write(f"{run.name}: {printable(seen.why)}\n")
             lost = seen.why
+            for line in companions.look():
+                sys.stderr.write(f"{run.name}: {line}\n")
             if not seen.running:
                 break
             time.sleep(POLL_SECONDS)

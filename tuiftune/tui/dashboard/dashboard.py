@@ -25,7 +25,7 @@ from tuiftune.tui.dashboard.log_panel import LogPanel
 from tuiftune.tui.dashboard.machine_panel import MachinePanel
 from tuiftune.tui.dashboard.numbers_panel import Numbers
 from tuiftune.tui.dashboard.panel_focus import ShowsPanels
-from tuiftune.tui.dashboard.run_files import Beside, look
+from tuiftune.tui.dashboard.run_files import Beside, Companions, look
 from tuiftune.tui.dashboard.scores_panel import Scores
 from tuiftune.tui.keys.scopes import DASHBOARD
 from tuiftune.tui.kit.chart.chart import Chart
@@ -164,6 +164,11 @@ class Dashboard(SkipsPaintWhenHidden, WritesMetrics, ShowsPanels, FullScreen[Non
     def _died(self, message: Died) -> None:
         self._why_ended = message.why
         self._stale = True
+
+    @on(Companions)
+    def _companions(self, message: Companions) -> None:
+        for line in message.lines:
+            self.notify(line, title="Copies and trackers", severity="warning", markup=False)
 
     @on(Beside)
     def _beside(self, message: Beside) -> None:

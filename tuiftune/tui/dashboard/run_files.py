@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from tuiftune.runs.store import checkpoints, samples
+from tuiftune.runs.store.companions import Watched
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -31,6 +32,13 @@ class Beside(Message):
     generated: Generations
 
 
+@dataclass
+class Companions(Message):
+    """What is new of the processes that copy the run or send its metrics: one fails, or works again."""
+
+    lines: list[str]
+
+
 def look(run: RunDir, target: DOMNode) -> None:
     """Read the files repeatedly, in a thread worker, until it ends.
 
@@ -42,7 +50,7 @@ def look(run: RunDir, target: DOMNode) -> None:
     wait = threading.Event()
     before: tuple[Planned, tuple[Stored, ...], Generations] | None = None
     size, generated = -1, samples.NONE
-    polls = 0
+    polls, companions = 0, Watched(run)
     while not worker.is_cancelled:
         polls += 1
         if (polls - 1) % LOOK_EVERY:
@@ -50,6 +58,8 @@ def look(run: RunDir, target: DOMNode) -> None:
             continue
         if (there := samples.size(run)) != size:
             size, generated = there, samples.read(run)
+        if lines := companions.look():
+            target.post_message(Companions(lines))
         found = run.planned(), checkpoints.stored(run), generated
         if found != before:
             before = found
