@@ -16,8 +16,13 @@ from tuiftune.errors import UserError
 from tuiftune.evaluate import judging, scorers
 from tuiftune.evaluate.endpoint import Endpoint
 from tuiftune.evaluate.scorers.base import Pair
+from tuiftune.evaluate.task import task_of
 from tuiftune.jobs import judging as judged
 from tuiftune.jobs import shipping
+from tuiftune.jobs.contenders import source_of
+from tuiftune.jobs.contenders import target as meant
+from tuiftune.preset.schema import Preset
+from tuiftune.runs.store.directory import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +79,11 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: dict[str, Any]
 def test_what_one_answer_scores(key: str, answer: str, reference: str, score: float) -> None:
     (found,) = scorers.every()[key].parts([Pair(answer, reference)], "")
     assert found == (score,)
+
+
+def test_json_in_a_fenced_block_is_a_json_task() -> None:
+    assert task_of([f'```json\n{{"a": {n}}}\n```' for n in range(9)]).kind == "json"
+    assert task_of([f"```python\nprint({n})\n```" for n in range(9)]).kind != "json"
 
 
 def test_a_score_over_fewer_rows_says_so(server: Server, said: dict[str, Any], tmp_path: Path) -> None:
@@ -229,3 +239,20 @@ def test_an_empty_prompt_file_is_refused(server: Server, tmp_path: Path) -> None
     code, line = run("decide", data, "--endpoint", server.url, "--prompt", prompt)
     assert (code, "is empty" in line) == (2, True)
     assert not server.requests
+
+
+def test_a_model_that_answers_with_a_number_is_refused_by_name(tmp_path: Path) -> None:
+    resolved = Preset.model_validate(
+        {"model": {"base": "builtin:tiny"}, "data": {"train": "rows.jsonl"}, "method": {"stage": "reward"}}
+    )
+    run = create(tmp_path, "rewards", "version: 1\n", {"resolved": resolved.model_dump()})
+    adapter, whole = run.result_path / "model", tmp_path / "whole"
+    for place, name, document in (
+        (adapter, "adapter_config.json", {"task_type": "SEQ_CLS"}),
+        (whole, "config.json", {"architectures": ["LlamaForSequenceClassification"]}),
+    ):
+        place.mkdir(parents=True)
+        (place / name).write_text(json.dumps(document))
+    for target in (str(run.path), str(adapter), str(whole)):
+        with pytest.raises(UserError, match="gives a number for an answer"):
+            source_of(meant(target))

@@ -24,6 +24,12 @@ def whole_json(text: str) -> dict[str, Any] | list[Any] | None:
     return value if isinstance(value, dict | list) else None
 
 
+def answer_json(text: str) -> dict[str, Any] | list[Any] | None:
+    """Return the object or list that a whole text is in JSON, by itself or in a fenced block; else None."""
+    fenced = _FENCE.fullmatch(text.strip())
+    return whole_json(fenced[1] if fenced else text)
+
+
 def some_json(text: str) -> dict[str, Any] | list[Any] | None:
     """Return the object or list of a text: the whole text, that of a fenced block, or the longest one among
     words, so that a citation such as [1] is not taken for the answer; None without one.

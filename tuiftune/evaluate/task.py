@@ -52,7 +52,7 @@ def task_of(references: Sequence[str], others: Sequence[str] = ()) -> Task:
     forms = (
         ("number", final_number.marked, "end in a number after ####"),
         ("tool_call", parsed.tool_calls, "call tools"),
-        ("json", parsed.whole_json, "are JSON"),
+        ("json", parsed.answer_json, "are JSON"),
         ("number", _bare_number, "are numbers"),
     )
     for kind, form, says in forms:

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tuiftune import paths
+from tuiftune import documents, paths, stages
 from tuiftune.errors import UserError
 from tuiftune.evaluate import endpoint
-from tuiftune.evaluate.local_model import BASE, TUNED, LocalModel, Session, Source
+from tuiftune.evaluate.local_model import ADAPTER, BASE, TUNED, LocalModel, Session, Source
 from tuiftune.printable import printable
 from tuiftune.runs.store.directory import PLAN, RunDir
 from tuiftune.runs.store.find import find
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuiftune.evaluate.contender import Responder
 
 RUN = "run:"
+SCORING = ("ForSequenceClassification", "ForTokenClassification", "ForRewardModel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,35 @@ def source_of(wanted: Target) -> Source:
         plan = wanted.run.plan()
         preset = plan.preset(printable(str(wanted.run.plan_path)))
         model = preset.model
+        if stages.every()[preset.method.stage].scores:
+            raise _writes_nothing(wanted.run.name)
         precision = f"{model.dtype} {model.quantization} {preset.method.technique}"
         elsewhere = (plan.gpu or "cpu") != "cpu" and not _has_gpu()
         return Source(model.base, wanted.run.path, model.revision, files, precision, elsewhere)
     assert wanted.model is not None
     path = paths.given(wanted.model)
-    adapter = paths.exists(path / "adapter_config.json")
+    adapter = paths.exists(path / ADAPTER)
+    if _scores(path):
+        raise _writes_nothing(printable(wanted.model))
     return Source(wanted.model, files=path if adapter else None)
+
+
+def _writes_nothing(name: str) -> UserError:
+    return UserError(
+        "is a reward model or a classifier: it gives a number for an answer, and writes none",
+        place=name,
+        remedy="name a model that writes text",
+    )
+
+
+def _scores(directory: Path) -> bool:
+    """Return True if a directory holds a model that answers with numbers, or an adapter of one."""
+    if paths.is_file(directory / ADAPTER):
+        return documents.read_json(directory / ADAPTER).get("task_type") == "SEQ_CLS"
+    if not paths.is_file(directory / "config.json"):
+        return False
+    named = documents.read_json(directory / "config.json").get("architectures")
+    return any(str(one).endswith(SCORING) for one in (named if isinstance(named, list) else ()))
 
 
 def _has_gpu() -> bool:
