@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 LARGE = 64 * 1024  # bytes from which a file is kept as LFS keeps it
 
@@ -284,7 +284,7 @@ class Answers(Uploads):
             asked = (
                 set(json.loads(body)["paths"])
                 if body.startswith(b"{")
-                else set(re.findall(r"paths=([^&]+)", unquote(body.decode())))
+                else set(re.findall(r"paths=([^&]+)", unquote_plus(body.decode())))
             )
             above = {str(parent) for one in found.files for parent in PurePosixPath(one).parents}
             folders = [{"type": "directory", "path": path, "oid": "c" * 40} for path in asked & above - {"."}]

@@ -148,7 +148,20 @@ def test_a_public_repository_is_refused(account: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["hf://acme", "hf://spaces/acme/copies", "hf://buckets/acme/copies/x", "hf://"]
+    "url",
+    [
+        "hf://acme",
+        "hf://spaces/acme/copies",
+        "hf://buckets/acme/copies/x",
+        "hf://",
+        "hf://datasets/acme",
+        "hf://models/acme",
+        "hf://acme//copies",
+        "hf://acme/copies/../other",
+        "hf://acme/copies/x/./y",
+        "hf://acme/copies//x",
+        "hf://acme/copies@",
+    ],
 )
 def test_what_names_no_repository_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="Write it like hf://USER/NAME"):

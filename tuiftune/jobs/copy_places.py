@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from tuiftune.errors import UserError
@@ -11,11 +12,18 @@ from tuiftune.jobs.place import PRESET_KEY, Place, PlaceError, shown
 from tuiftune.printable import printable
 
 FLEETING = {"memory"}  # protocols of file systems that end with their process
+MISTAKEN = re.compile(r"(hf|s3a?|gc?s|sftp|ssh|ftp|https?):(?!//)", re.IGNORECASE)
 RIGHTS = "check the name, your rights and the credentials in the environment"
 
 
 def at(url: str) -> Place:
     """Return the place of a URL. UserError where its package is missing, it is none, or it has a password."""
+    if (mistaken := MISTAKEN.match(url)) is not None:
+        raise UserError(
+            f"{shown(url)} has no // after {printable(mistaken[1])}:",
+            place=PRESET_KEY,
+            remedy=f"write it like {mistaken[1].lower()}://…",
+        )
     parts = urlsplit(url) if "://" in url else None
     if parts is not None and parts.password:
         raise UserError(
@@ -29,6 +37,8 @@ def at(url: str) -> Place:
             place=PRESET_KEY,
             remedy="use a directory, s3://, gs:// or hf://",
         )
+    scheme, separator, rest = url.partition("://")
+    url = f"{scheme.lower()}{separator}{rest}" if separator else url
     return HubPlace(url) if url.startswith(SCHEME) else Place(url)
 
 

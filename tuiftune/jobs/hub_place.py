@@ -47,14 +47,16 @@ class HubPlace(Place):
         from huggingface_hub import HfApi
 
         named = _NAMED.fullmatch(url.rstrip("/"))
-        if named is None or url.removeprefix(SCHEME).startswith(_OTHERS):
+        path = (named["path"] or "") if named is not None else ""
+        apart = named is None or named["id"].startswith((*_OTHERS, "models/", "datasets/"))
+        if named is None or apart or (path and not inside([path])):
             raise UserError(
                 "names no repository of models or data sets",
                 place=shown(url),
                 remedy="write it like hf://USER/NAME or hf://datasets/USER/NAME",
             )
         _quiet()
-        self.url, self.root = url.rstrip("/"), (named["path"] or "").strip("/")
+        self.url, self.root = url.rstrip("/"), path
         self._repository = {
             "repo_id": named["id"],
             "repo_type": named["kind"] or "model",
