@@ -14,7 +14,7 @@ from tuiftune.advice import retrieval
 from tuiftune.cli.main import build
 from tuiftune.errors import UserError
 from tuiftune.evaluate import judging, scorers
-from tuiftune.evaluate.endpoint import Endpoint
+from tuiftune.evaluate.endpoint import Endpoint, checked_url
 from tuiftune.evaluate.scorers.base import Pair
 from tuiftune.evaluate.task import task_of
 from tuiftune.jobs import judging as judged
@@ -145,6 +145,20 @@ def test_the_text_of_a_message(content: Any, text: str) -> None:
     for broken in (42, {"a": 1}, [{"image": 1}], float("nan")):
         with pytest.raises(UserError, match="not text"):
             one._text(broken)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://", "http://[::1", "http://a b/v1", "http://h:port/v1", "http://h:99999/v1", "http://h\x00/v1"],
+)
+def test_what_is_no_address_is_refused_before_it_is_asked(url: str) -> None:
+    with pytest.raises(UserError, match="is not an HTTP address"):
+        checked_url(url)
+
+
+def test_a_host_that_cannot_be_is_one_line() -> None:
+    with pytest.raises(UserError, match="is not an HTTP address"):
+        Endpoint(f"http://{'a' * 80}.invalid/v1", None)
 
 
 def test_an_endpoint_that_fails_is_exit_1_with_what_it_said(tmp_path: Path, said: dict[str, Any]) -> None:

@@ -176,6 +176,10 @@ class Endpoint:
                     f"did not answer within {self._seconds:g} s",
                     "run the command again: answers so far are kept",
                 ) from None
+            except (self._httpx.InvalidURL, UnicodeError):
+                raise self._fault(
+                    "is not an HTTP address", "write it as http://HOST:PORT/v1", ExitCode.USAGE
+                ) from None
             except self._httpx.HTTPError as fault:
                 raise self._fault(
                     f"broke off its answer ({_short(fault)})",
@@ -265,11 +269,16 @@ def is_url(text: str) -> bool:
 
 def checked_url(url: str) -> str:
     """Return an address without a final slash. UserError if it is none, or holds a password."""
-    parts = urlsplit(url)
-    if not is_url(url) or not parts.netloc:
-        raise UserError(
-            "is not an HTTP address", place=printable(url), remedy="write it as http://HOST:PORT/v1"
-        )
+    wrong = UserError(
+        "is not an HTTP address", place=printable(url), remedy="write it as http://HOST:PORT/v1"
+    )
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0  # a port that is no number is a ValueError
+    except ValueError:
+        raise wrong from None
+    if not is_url(url) or not named or any(one.isspace() or not one.isprintable() for one in url):
+        raise wrong
     if parts.username or parts.password or "key=" in parts.query.lower():
         raise UserError(
             "holds a password or key",
