@@ -75,7 +75,9 @@ def test_what_computes_as_lora_is_planned_as_lora(technique: str) -> None:
 def test_techniques_without_a_rank_are_planned_by_their_own_count(
     technique: str, options: dict[str, Any], trained: int
 ) -> None:
-    made, lora = plan(technique, **options, rank=64), plan("lora")
+    made, lora = plan(technique, **options), plan("lora")
+    assert any("rank is set, and not used" in note for note in plan(technique, **options, rank=64).notes)
+    assert not any("not used" in note for note in made.notes)
     assert made.memory.components["adapters"] == 4 * trained <= made.memory.components["gradients"]
     assert made.memory.components["optimizer"] == 8 * trained
     assert trainable_parameters(made, resolve("Qwen/Qwen3-8B")) == trained

@@ -112,12 +112,12 @@ def precision(preset: Preset, technique: Technique, device: Device) -> Reason:
 def rank(preset: Preset, technique: Technique, facts: DataFacts | None, arch: Architecture) -> Reason:
     """`method.rank`: by rows, and as many parameters as tokens are trained. Full fine-tuning ignores it."""
     key = "method.rank"
-    given = preset.method.rank
+    if preset.method.rank != "auto":
+        return Reason(key, preset.method.rank, "set in the preset", YOURS)
+    if not technique.adapters:
+        return Reason(key, RANK, _NO_ADAPTERS, "technique")
     if not technique.ranked:
-        why = _NO_RANK.format(technique.name) if technique.adapters else _NO_ADAPTERS
-        return Reason(key, RANK if given == "auto" else given, why, "technique")
-    if given != "auto":
-        return Reason(key, given, "set in the preset", YOURS)
+        return Reason(key, RANK, _NO_RANK.format(technique.name), "technique")
     if _stage(preset).rollouts:
         return Reason(
             key, RANK, "a reward is little to learn from: ranks of 1 to 32 do", sources.NO_REGRET.short

@@ -52,6 +52,8 @@ def of(
     """Return the notes: assumptions, lengths of the data, budget limits, prices."""
     notes = [*_near(needs, device), *_emulated(technique, device), *device.notes, *model.architecture.notes]
     notes += _rate(preset, technique, usual)
+    if preset.method.rank != "auto" and not technique.ranked:
+        notes.append(f"method.rank is set, and not used: {technique.name} does not have a rank.")
     if said := larger_than_needed(model.parameters, facts):
         notes.append(said)
     notes += _experts(preset, model, technique)
