@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.jobs import copies, copy_places, hub_place
+from tuiftune.jobs import copies, copies_back, copy_places, hub_place
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.store.checkpoint_store import Store
 from tuiftune.runs.store.checkpoints import NEEDED, PROGRESS
@@ -39,7 +39,7 @@ def account(hub: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     for module in ("_commit_api", "hf_api", "file_download"):
         monkeypatch.setattr(f"huggingface_hub.{module}.is_xet_available", lambda: False, raising=False)
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
-    monkeypatch.setattr(copies, "RETRIES", (0.0,))
+    monkeypatch.setattr(copies_back, "RETRIES", (0.0,))
     monkeypatch.setattr(hub_place, "LARGE", 100_000)
     return hub
 
@@ -98,7 +98,7 @@ def test_a_checkpoint_is_one_commit_and_comes_back_as_it_was_sealed(
 
     whole = "runs/tone/checkpoints/checkpoint-6/optimizer.pt"
     account.faults[whole].extend([("drop", 600_000), 503, ("drop", 20_000)])
-    back = copies.fetch(f"{AWAY}/tone", tmp_path / "other")
+    back = copies_back.fetch(f"{AWAY}/tone", tmp_path / "other")
     got = back.checkpoints_path / "checkpoint-6/optimizer.pt"
     assert got.read_bytes() == (run.checkpoints_path / "checkpoint-6/optimizer.pt").read_bytes()
     starts = [span.removeprefix("bytes=").split("-")[0] for span in account.asked(whole)]
@@ -175,7 +175,7 @@ def test_a_data_set_repository_is_one_of_its_kind(account: StandIn) -> None:
 
 def test_a_misspelled_name_makes_no_repository(account: StandIn, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is not a copy of a run.*needs a token"):
-        copies.fetch("hf://acme/copeis/runs/tone", tmp_path / "other")
+        copies_back.fetch("hf://acme/copeis/runs/tone", tmp_path / "other")
     assert not copies.resumable("hf://acme/copeis/runs/tone")
     assert not account.repositories
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tuiftune.errors import UserError
-from tuiftune.jobs import companion, copies, copy_places, place
+from tuiftune.jobs import companion, copies, copies_back, copy_places, place
 from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store.checkpoint_store import Store
@@ -83,19 +83,19 @@ def test_a_copy_comes_back_as_a_run(run: RunDir, tmp_path: Path) -> None:
     saved(run, 2)
     saved(run, 4)
     copies.copy(run)
-    back = copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    back = copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
     assert back.path == tmp_path / "other/tone"
     assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-4"]
     assert back.events_path.read_bytes().startswith(run.events_path.read_bytes())
     assert vitals(back).state == "killed", "else it would be taken for one that runs elsewhere"
     with pytest.raises(UserError, match="is taken"):
-        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+        copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
 
 
 def test_shares_of_several_processes_come_back_too(run: RunDir, tmp_path: Path) -> None:
     saved(run, 2, shares=2)
     copies.copy(run)
-    copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
     back = tmp_path / "other/tone/checkpoints/checkpoint-2/sharded"
     assert {one.name: one.read_text() for one in back.iterdir()} == {
         "__0_0.distcp": "share 0",
@@ -125,11 +125,11 @@ def test_a_checkpoint_that_did_not_arrive_whole_is_passed_over(
         (newest / "manifest.json").unlink()
     else:
         (newest / "optimizer.pt").write_text("optimizer.pt of 5")
-    copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+    copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
     assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-2"]
     (tmp_path / "away/tone/checkpoints/checkpoint-2/manifest.json").unlink()
     with pytest.raises(UserError, match="no whole checkpoint"):
-        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "third")
+        copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "third")
     assert there(tmp_path, "third") == []
 
 
@@ -151,7 +151,7 @@ def test_an_upload_that_is_cut_off_is_not_taken_for_whole_and_continued(
     assert noted is not None
     assert "No space left" in noted.trouble
     with pytest.raises(UserError, match="is not a copy of a run"):
-        copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+        copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
     monkeypatch.setattr(place.Place, "put", put)
     assert copies.copy(run).steps == (2,)
 
@@ -236,7 +236,7 @@ def test_a_full_disk_there_keeps_what_is_whole(run: RunDir, tmp_path: Path) -> N
                 pass
         with pytest.raises(UserError, match="No space left on device"):
             copies.copy(run)
-        back = copies.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
+        back = copies_back.fetch(str(tmp_path / "away/tone"), tmp_path / "other")
         assert [one.name for one in back.checkpoints_path.iterdir()] == ["checkpoint-2"]
     finally:
         subprocess.run(["umount", "-l", str(tmp_path / "away")], check=True)
@@ -297,7 +297,7 @@ def test_an_object_store_takes_a_run_and_gives_it_back(
     copies.copy(run, bucket)
     saved(run, 6)
     assert copies.copy(run, bucket).steps == (4, 6)
-    copies.fetch(f"{bucket}/tone", tmp_path / "other")
+    copies_back.fetch(f"{bucket}/tone", tmp_path / "other")
     assert there(tmp_path, "other/tone/checkpoints") == ["checkpoint-6"]
 
 

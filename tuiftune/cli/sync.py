@@ -79,10 +79,12 @@ def fetched(url: str, name: str | None, runs: Path | None) -> RunDir:
     """Fetch a copied run into the directory of runs, for `tuiftune resume --from`."""
     from tuiftune.cli.data_progress import watching
     from tuiftune.cli.terminal import say
-    from tuiftune.jobs import copies
+    from tuiftune.jobs import copies_back
     from tuiftune.runs.store.directory import default_root
 
     with watching() as watch:
-        run = copies.fetch(url, runs or default_root(), name, lambda file: watch(f"fetching {file}", None))
+        run = copies_back.fetch(
+            url, runs or default_root(), name, lambda file: watch(f"fetching {file}", None)
+        )
     say(f"Fetched {run.path}")
     return run

@@ -7,31 +7,22 @@ checked when it comes back.
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuiftune import documents, paths
-from tuiftune.errors import ExitCode, UserError
+from tuiftune.errors import UserError
 from tuiftune.jobs import companion, copy_places
 from tuiftune.jobs.place import PRESET_KEY, PlaceError, shown
 from tuiftune.printable import printable
-from tuiftune.runs.log.events import END_STATES
-from tuiftune.runs.log.writer import EventWriter
 from tuiftune.runs.state.liveness import vitals
 from tuiftune.runs.store import checkpoints, control
-from tuiftune.runs.store.checkpoints import MANIFEST, NAME, Checkpoint
+from tuiftune.runs.store.checkpoints import MANIFEST, NAME
 from tuiftune.runs.store.directory import (
-    DIRECTORY_MODE,
-    INSIDE,
     PLAN,
-    STAGED,
     RunDir,
-    check_free,
-    check_name,
 )
 from tuiftune.secret_forms import without_secrets
 
@@ -47,10 +38,8 @@ DIRECTORY = "copy"
 STOP = "stop-requested"  # a file at the copy, by which the machine is asked to stop
 HEARS_EVERY = 10.0  # seconds
 POLL_SECONDS = 2.0
-RETRIES = (1.0, 5.0, 15.0)  # seconds before a file that did not arrive is fetched again
 SMALL = (PLAN, "preset.yaml", "events.jsonl", "engine.log", "samples.jsonl")
 MOST_BYTES = 64 * 1024
-LOST = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +130,7 @@ def resumable(url: str) -> bool:
     """
     there = copy_places.at(url)
     try:
-        return there.size(PLAN) is not None and bool(_whole(there))
+        return there.size(PLAN) is not None and bool(whole_in(there))
     except Exception as fault:  # a file system's library may raise anything
         raise UserError(
             f"{shown(url)} cannot be read: {companion.line_of(fault)}",
@@ -175,92 +164,6 @@ def withdraw_stop(url: str) -> None:
             place=PRESET_KEY,
             remedy="" if isinstance(fault, PlaceError) else copy_places.RIGHTS,
         ) from fault
-
-
-def fetch(url: str, root: Path, name: str | None = None, watch: Watch | None = None) -> RunDir:
-    """Bring a copied run back, with its newest whole checkpoint, as a run of this machine.
-
-    Args:
-        url: of the run's own directory, such as s3://bucket/runs/NAME.
-        root: directory of the runs.
-        name: of the run here; None: as there.
-        watch: called with the name of each file before it is fetched.
-
-    Raises:
-        UserError: if it is not a copy of a run, a run of that name exists, or no checkpoint is whole.
-    """
-    tell = watch or _silent
-    there = copy_places.at(url)
-    name = name or there.root.rpartition("/")[2]
-    check_name(name)
-    check_free(root, name)
-    staged = root / f"{STAGED}{name}-{os.getpid()}"
-    try:
-        if there.size(PLAN) is None:
-            why = f"is not a copy of a run (it has no {PLAN})"
-            raise UserError(why, place=shown(url), remedy=there.no_access)
-        staged.mkdir(mode=DIRECTORY_MODE, parents=True)
-        for directory in INSIDE:
-            (staged / directory).mkdir(mode=DIRECTORY_MODE)
-        for file in (file for file in SMALL if there.size(file) is not None):
-            tell(file)
-            _get(there, staged / file, file)
-        _fetch_newest(there, staged, tell)
-        _conclude(RunDir(staged), shown(url))
-        os.rename(staged, root / name)
-    except UserError:
-        raise
-    except Exception as fault:  # a file system's library may raise anything
-        raise UserError(
-            f"cannot be fetched: {companion.line_of(fault)}",
-            place=shown(url),
-            remedy="check the name, your rights and the free disk space",
-            exit_code=ExitCode.FAILED,
-        ) from fault
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return RunDir.open(root / name)
-
-
-def _get(there: Place, target: Path, *parts: str) -> None:
-    """Fetch a file, and try again where the connection fails."""
-    for pause in (*RETRIES, None):
-        try:
-            there.get(target, *parts)
-            return
-        except UserError:
-            raise
-        except Exception as fault:  # a file system's library may raise anything
-            here = isinstance(fault, OSError) and fault.errno not in (None, *LOST)
-            if here or pause is None:
-                raise
-        time.sleep(pause)
-
-
-def _conclude(run: RunDir, url: str) -> None:
-    """End the log of a run that was cut off, or it would be taken for one that runs elsewhere."""
-    if vitals(run).state not in END_STATES:
-        writer = EventWriter(run.events_path)
-        writer.emit("control", what="fetch", by=f"tuiftune resume --from {url}")
-        why = "its copy was fetched to continue it on another machine"
-        writer.emit("end", state="killed", exit_code=int(ExitCode.STOPPED), why=why)
-        writer.close()
-
-
-def _fetch_newest(there: Place, staged: Path, tell: Watch) -> None:
-    """The newest checkpoint that arrives as it was sealed; UserError where none does."""
-    why = "none was copied"
-    for step in sorted(_whole(there), reverse=True):
-        directory = f"checkpoints/checkpoint-{step}"
-        for file in there.below(directory):  # shares of several processes are in a directory of their own
-            tell(f"{directory}/{file}")
-            _get(there, staged / directory / file, directory, *file.split("/"))
-        fault = checkpoints.fault_of(Checkpoint(step, staged / directory))
-        if fault is None:
-            return
-        why = f"checkpoint-{step}: {fault}"
-        shutil.rmtree(staged / directory)
-    raise UserError(f"has no whole checkpoint ({why})", place=shown(there.url))
 
 
 class _Copying:
@@ -301,7 +204,7 @@ class _Copying:
     def _refuse_another(self) -> None:
         """UserError where the checkpoints there are another run's, by the first line of its log."""
         log = SMALL[2]
-        if not _whole(self._there) or self._there.size(log) is None:
+        if not whole_in(self._there) or self._there.size(log) is None:
             return
         with open(self._run.events_path, "rb") as file:
             first = file.readline(MOST_BYTES)
@@ -344,7 +247,7 @@ class _Copying:
         here = self._whole_here()
         if not again and tuple(here) == self._alike:
             return False
-        there = _whole(self._there)
+        there = whole_in(self._there)
         lacking = [step for step in here if step not in there or (again and self._unlike(step))]
         gone = [step for step in there if step not in here] if here else []
         for step in lacking:
@@ -403,7 +306,7 @@ class _Copying:
         self._copied = replace(self._copied, sent_bytes=self._copied.sent_bytes + sent)
 
 
-def _whole(there: Place) -> list[int]:
+def whole_in(there: Place) -> list[int]:
     """Steps of the checkpoints there that have their manifest."""
     names = (NAME.fullmatch(name) for name in there.entries("checkpoints"))
     steps = (int(match[1]) for match in names if match)
