@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from tuiftune import paths
 from tuiftune.errors import ExitCode, UserError
 from tuiftune.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 STANDARD = "-"  # standard output, as every command understands it
 MODE = 0o664  # of a new file, less the umask
@@ -84,6 +85,24 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     finally:
         if output is not None:
             output.abandon()
+
+
+def keep_apart(outputs: Iterable[Path | None], sources: Iterable[Path | str | None]) -> None:
+    """Raise UserError if an output is one of the files that are read, or is named twice."""
+    read = [Path(one) for one in sources if one is not None and paths.is_file(Path(one))]
+    seen: list[Path] = []
+    for output in outputs:
+        if output is None or str(output) == STANDARD:
+            continue
+        if paths.is_file(output) and any(output.samefile(one) for one in read):
+            raise UserError(
+                "is read by this command, which would replace it",
+                place=printable(str(output)),
+                remedy="write to another file",
+            )
+        if paths.absolute(output) in seen:
+            raise UserError("is named twice", place=printable(str(output)), remedy="write to another file")
+        seen.append(paths.absolute(output))
 
 
 def is_stream(path: Path) -> bool:

@@ -270,3 +270,27 @@ def test_a_model_that_answers_with_a_number_is_refused_by_name(tmp_path: Path) -
     for target in (str(run.path), str(adapter), str(whole)):
         with pytest.raises(UserError, match="gives a number for an answer"):
             source_of(meant(target))
+
+
+def test_an_output_never_replaces_what_is_read(server: Server, said: dict[str, Any], tmp_path: Path) -> None:
+    data = rows(tmp_path / "rows.jsonl", [("ask", "answer")])
+    before = data.read_bytes()
+    other = tmp_path / "link.jsonl"
+    other.symlink_to(data)
+    for words in (("-o", data), ("--wrong", other), ("-o", tmp_path / "new", "--wrong", tmp_path / "new")):
+        code, line = run("evaluate", server.url, "--data", data, *words)
+        assert code == 2
+        assert "write to another file" in line.lower()
+    assert run("decide", data, "--endpoint", server.url, "-o", data)[0] == 2
+    assert run("data", "score", data, "--by", server.url, "-o", data)[0] == 2
+    assert data.read_bytes() == before
+    assert not server.requests
+
+
+def test_test_rows_that_are_training_rows_are_told(
+    server: Server, said: dict[str, Any], tmp_path: Path
+) -> None:
+    data = rows(tmp_path / "rows.jsonl", [(f"row {n}", f"answer {n}") for n in range(60)])
+    code, out = run("decide", data, "--endpoint", server.url, "--test", data, "--metric", "exact_match")
+    assert code == 0
+    assert "Of the test rows: " in out

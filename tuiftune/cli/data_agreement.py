@@ -47,11 +47,13 @@ def agreement(
     from tuiftune.cli import terminal
     from tuiftune.errors import UserError
     from tuiftune.evaluate import agreement as agreeing
+    from tuiftune.outputs import keep_apart
 
     if level not in agreeing.LEVELS:
         raise UserError(
             f"unknown level {level!r}", place="--level", remedy=f"use {', '.join(agreeing.LEVELS)}"
         )
+    keep_apart((output, disputed), (file,))
     rows = _rows(file)
     names = agreeing.columns_in(rows) if columns is None else [one.strip() for one in columns.split(",")]
     made = agreeing.measure(rows, names, cast("agreeing.Level", level))

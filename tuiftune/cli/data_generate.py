@@ -50,11 +50,13 @@ def generate(
     from tuiftune.figures import plural
     from tuiftune.jobs import generating
     from tuiftune.jobs.contenders import Contenders, target
+    from tuiftune.outputs import keep_apart
 
     if (seeds is None) == (documents is None):
         raise UserError(
             "needs one source", place="data generate", remedy="add --seeds FILE or --documents DIR"
         )
+    keep_apart((output,), (seeds, documents))
     rows = [] if seeds is None else generating.seeds_of(seeds)
     passages = [] if documents is None else _passages(documents)
     with watching() as watch, Contenders(say) as contenders:
@@ -87,7 +89,9 @@ def score(file: File, by: By, output: Output, least: Least = 4, endpoint_model: 
     from tuiftune.evaluate.answer_cache import default_directory
     from tuiftune.jobs import generating
     from tuiftune.jobs.contenders import Contenders, target
+    from tuiftune.outputs import keep_apart
 
+    keep_apart((output,), (file,))
     rows = generating.seeds_of(file)
     with watching() as watch, Contenders(say) as contenders:
         judge = contenders.responder(target(by), endpoint_model)

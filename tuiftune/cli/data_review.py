@@ -41,7 +41,9 @@ def review(
     from tuiftune.chat import log_review
     from tuiftune.cli.terminal import say
     from tuiftune.figures import plural
+    from tuiftune.outputs import keep_apart
 
+    keep_apart((output, preferences), (log,))
     rows = log_review.read(log)
     chosen = log_review.sample(rows, sample, seed)
     said = log_review.verdicts(log)

@@ -116,8 +116,10 @@ def decide(
     from tuiftune.evaluate.prices import Rates
     from tuiftune.jobs.contenders import Contenders
     from tuiftune.jobs.decision_request import Wanted, carry_out, own_prompt
+    from tuiftune.outputs import keep_apart
     from tuiftune.runs.store.find import find
 
+    keep_apart((output,), (data, test, prompt, documents))
     wanted = Wanted(
         data,
         None if run is None else find(run.removeprefix("run:"), runs),

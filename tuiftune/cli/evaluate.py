@@ -88,8 +88,12 @@ def evaluate(
     from tuiftune.jobs import evaluating
     from tuiftune.jobs.contenders import Contenders
     from tuiftune.jobs.contenders import target as meant
+    from tuiftune.outputs import keep_apart
+    from tuiftune.runs.provenance import files_of
 
     first = meant(target, runs)
+    own = [] if first.run is None else files_of(first.run.plan().preset(str(first.run.plan_path)))
+    keep_apart((output, wrong), (data, *own))
     with watching() as watch, Contenders(terminal.say) as contenders:
         watch("reading rows", None)
         asked = evaluating.rows_of(data, first.run, rows)

@@ -17,7 +17,7 @@ from tuiftune.evaluate import decision, evaluation, prices
 from tuiftune.evaluate.answer_cache import key_of
 from tuiftune.evaluate.contender import Answered, questions_of
 from tuiftune.evaluate.task import task_of
-from tuiftune.jobs.evaluating import of_run, scorers_for
+from tuiftune.jobs.evaluating import leaked, of_run, scorers_for
 from tuiftune.runs import provenance
 
 if TYPE_CHECKING:
@@ -229,6 +229,8 @@ def splits_of(data: str | None, run: RunDir | None, *, share: float, test: str |
         )
     tested = questions_of(tests or [], None)
     notes = () if run is None else tuple(provenance.changed_told(run))
+    if test is not None and (told := leaked([*train, *held], tests or [])):
+        notes = (*notes, *(f"Of the test rows: {words}" for words in told))
     return Splits(rows.questions, asked.questions, tested.questions, sources, notes)
 
 

@@ -108,7 +108,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
         notes += _fewer_scored(run, len(asked.questions))
     if asked.passed_over:
         notes.append(f"{asked.passed_over} rows without a prompt or a reference answer are left out.")
-    return Rows(asked.questions, tuple(train), source, (*notes, *_leaked(train, examples)))
+    return Rows(asked.questions, tuple(train), source, (*notes, *leaked(train, examples)))
 
 
 def _fewer_scored(run: RunDir, rows: int) -> list[str]:
@@ -135,7 +135,8 @@ def of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | N
     return train, held, test
 
 
-def _leaked(train: Sequence[Example], examples: Sequence[Example]) -> list[str]:
+def leaked(train: Sequence[Example], examples: Sequence[Example]) -> list[str]:
+    """Return a sentence on rows that are in the training rows as well; [] if none is."""
     from tuiftune.data.similar.twins import leakage_told, twins
 
     words = leakage_told(twins(list(train), list(examples)).document()) if train else ""
