@@ -87,7 +87,7 @@ class HubPlace(Place):
     def read(self, *parts: str, most: int | None = None) -> bytes:
         with tempfile.TemporaryDirectory(prefix="tuiftune-") as made:
             self.get(Path(made) / "file", *parts)
-            return (Path(made) / "file").read_bytes()[:most]
+            return (Path(made) / "file").read_bytes()[:most]  # raw: ours, written above
 
     def write(self, content: bytes, *parts: str) -> None:
         from huggingface_hub import CommitOperationAdd
