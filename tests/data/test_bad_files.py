@@ -384,7 +384,7 @@ def test_every_command_says_it_in_one_line(name: str, command: tuple[str, ...], 
     assert {path.name, "preset.yaml"} >= {other.name for other in tmp_path.iterdir()}, "nothing half-written"
 
 
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize("name", [pytest.param("a.json", marks=pytest.mark.long), "a.jsonl"])
 @pytest.mark.parametrize("opening", [b'[{"question": "', b'{"question": "'])
 def test_two_gigabytes_on_one_line(name: str, opening: bytes, tmp_path: Path) -> None:
     """A sparse file stands for 2 GB: the hole reads as NUL, which JSON strings may not hold, so it is made of

@@ -70,6 +70,7 @@ def test_a_diverging_run_stops_and_goes_on_with_a_lower_rate_only(
         assert result["verdict"]["better"] is None
 
 
+@pytest.mark.long
 def test_the_checkpoint_to_go_on_from_is_the_best_and_its_optimizer_takes_the_new_rate(
     engine: Engine, make_run: Callable[..., Path]
 ) -> None:

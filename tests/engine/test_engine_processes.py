@@ -206,6 +206,7 @@ def test_a_kill_asked_for_ends_both(engine: Engine, make_run: Callable[..., Path
     assert gone(second)
 
 
+@pytest.mark.long
 def test_one_that_holds_the_other_up_is_named_with_its_host_and_stack(
     engine: Engine, make_run: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 import tiny
 
 from tuiftune.runs.store import samples
@@ -54,6 +55,7 @@ def test_answers_change_from_evaluation_to_evaluation(engine: Engine, make_run: 
     assert all(0 <= wait <= 1 for wait in waits[1:])
 
 
+@pytest.mark.long
 def test_training_is_the_same_to_the_bit_without_them(engine: Engine, make_run: Callable[..., Path]) -> None:
     changes = {"method__dropout": 0.1, "training__max_steps": 12}
     with_them, without = make_run(**changes), make_run(**changes, evaluation__samples=0)

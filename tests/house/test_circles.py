@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import tuiftune
 
 PACKAGE = Path(tuiftune.__file__).parent
@@ -86,6 +88,7 @@ def test_no_circle_comes_or_grows() -> None:
     assert new(outside_of_the_app(circles(PACKAGE, types=True)), TYPES) == []
 
 
+@pytest.mark.long
 def test_a_circle_that_is_gone_is_taken_off_the_list() -> None:
     for listed, types in ((RUNNING, False), (TYPES, True)):
         found = circles(PACKAGE, types=types)

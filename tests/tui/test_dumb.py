@@ -56,7 +56,7 @@ def walk(place: Path, arguments: Sequence[str], *answers: tuple[str, str], **env
     return said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_whole_journey_in_lines(place: Path, finished: object) -> None:
     said = walk(

@@ -151,22 +151,24 @@ class Planned:
     @property
     def rollouts(self) -> bool:
         """Return True if the run trains on answers that it samples, so that its loss is no measure."""
-        stage = self._stage()
+        stage = self.stage
         return stage is not None and stage.rollouts
 
     @property
     def samples(self) -> bool:
         """Return True if the run trains on answers that it samples, and is evaluated on others."""
-        stage = self._stage()
+        stage = self.stage
         return stage is not None and stage.writes
 
     @property
     def compares_answers(self) -> bool:
         """Return True if the rows have reference answers that generated ones can be compared with."""
-        stage = self._stage()
+        stage = self.stage
         return stage is None or stage.answers
 
-    def _stage(self) -> Stage | None:
+    @property
+    def stage(self) -> Stage | None:
+        """The stage that was planned; None where the document names none that is known."""
         from tuiftune import stages
 
         return stages.every().get(_text(_part(self.resolved, "method"), "stage"))

@@ -48,7 +48,7 @@ def conclude(context: RunContext, trainer: RunTrainer, scorer: Scorer, before: S
         "result_step": trainer.rhythm.result_step,
         **_best_by(context, trainer),
         "steps": trainer.state.global_step,
-        "total_steps": trainer.state.max_steps,  # more than were made where the run stopped early
+        "total_steps": trainer.args.max_steps,  # more than were made where the run stopped early
         "seconds": round(progress.seconds, 1),
         "tokens": progress.tokens,
         "samples": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuiftune import paths, stages
+from tuiftune import paths
 from tuiftune.errors import UserError
 from tuiftune.models import download
 from tuiftune.printable import printable
@@ -28,7 +28,7 @@ def model_of(name: str) -> Path:
         raise UserError(
             "the run has no result to begin with", place=_place(run), remedy=f"`tuiftune status {run.name}`"
         )
-    if stages.every()[run.plan().preset(printable(str(run.plan_path))).method.stage].scores:
+    if (stage := run.planned().stage) is not None and stage.scores:
         raise scores_only(_place(run))
     if is_whole(run):
         return run.result_path / "model"
