@@ -95,6 +95,11 @@ def test_rows_given_for_a_preset_lead_to_the_wizard(name: str, text: str, tmp_pa
     assert new._beginning(str(path)).data == (str(path),)
 
 
+@pytest.mark.parametrize("given", ["builtin:tickets", "hf:acme/rows", "rows/*.jsonl", "."])
+def test_data_of_any_place_begins_the_wizard(given: str) -> None:
+    assert new._beginning(given).data == (given,)
+
+
 def test_a_preset_as_json_is_still_one(tmp_path: Path) -> None:
     path = tmp_path / "preset.json"
     path.write_text('{"model": {"base": "builtin:tiny"}, "data": {"train": "rows.jsonl"}}', encoding="utf-8")

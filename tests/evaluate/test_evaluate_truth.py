@@ -294,3 +294,9 @@ def test_test_rows_that_are_training_rows_are_told(
     code, out = run("decide", data, "--endpoint", server.url, "--test", data, "--metric", "exact_match")
     assert code == 0
     assert "Of the test rows: " in out
+
+
+def test_a_file_of_ones_own_is_not_what_the_checkpoint_was_selected_on() -> None:
+    assert shipping._used("/home/ann/rows.jsonl", "/home/ann/rows.jsonl") == "rows of rows.jsonl"
+    assert shipping._used("the evaluation rows of demo", None) == "selected on these rows"
+    assert shipping._used("data.test", None) == "test rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,7 @@ def evaluate(
 
     from tuiftune.cli import terminal
     from tuiftune.cli.data_progress import watching
+    from tuiftune.errors import UserError
     from tuiftune.evaluate.answer_cache import default_directory
     from tuiftune.jobs import evaluating
     from tuiftune.jobs.contenders import Contenders
@@ -92,7 +94,9 @@ def evaluate(
     from tuiftune.runs.provenance import files_of
 
     first = meant(target, runs)
-    own = [] if first.run is None else files_of(first.run.plan().preset(str(first.run.plan_path)))
+    own: list[Path] = []
+    with suppress(UserError):  # what is gone isn't written over
+        own = [] if first.run is None else files_of(first.run.plan().preset(str(first.run.plan_path)))
     keep_apart((output, wrong), (data, *own))
     with watching() as watch, Contenders(terminal.say) as contenders:
         watch("reading rows", None)

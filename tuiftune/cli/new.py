@@ -41,7 +41,7 @@ def new(
         str | None,
         typer.Argument(
             metavar="[PRESET|DATA]",
-            help="Start from a preset (a file or a built-in one's name), or with a data file or directory.",
+            help="Start from a preset (a file or built-in name), or with data (a file, directory, hf:ID).",
         ),
     ] = None,
     plain: Annotated[
@@ -70,11 +70,12 @@ def _beginning(given: str) -> Draft:
     """The draft to start from: a preset's, or one with the data that is named."""
     from tuiftune import paths
     from tuiftune.cli.terminal import say
+    from tuiftune.data.read.kinds import SUFFIX_KINDS, suffix_of
     from tuiftune.preset import file, shipped
     from tuiftune.wizard.draft import Draft
 
     path = paths.given(given)
-    text = paths.is_file(path) and path.suffix.lower() in (".txt", ".text", ".md", ".markdown", ".mdx")
-    if paths.is_dir(path) or text or (paths.is_file(path) and file.holds_rows(path)):
+    text = paths.is_file(path) and SUFFIX_KINDS.get(suffix_of(path)) == "text"
+    if given.startswith(("hf:", "builtin:")) or paths.is_dir(path) or text or file.holds_rows(path):
         return Draft(data=(given,))
     return Draft.of(file.load(shipped.find(given), say=say))

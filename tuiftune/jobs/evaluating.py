@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SELECTED = "selected on these rows"
 TEST = "data.test"
+Split = tuple[list["Example"], list["Example"], "list[Example] | None"]  # training, evaluation, test rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,7 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     Raises:
         UserError: if there is no row with a prompt and a reference answer.
     """
-    train, held, test = of_run(run) if run is not None else ([], [], None)
-    notes = provenance.changed_told(run) if run is not None else []
+    (train, held, test), notes = _known(run, needed=data is None) if run is not None else (([], [], None), [])
     if data is not None:
         from tuiftune.data.read.load import load
 
@@ -111,6 +111,18 @@ def rows_of(data: str | None, run: RunDir | None, most: int | None) -> Rows:
     return Rows(asked.questions, tuple(train), source, (*notes, *leaked(train, examples)))
 
 
+def _known(run: RunDir, *, needed: bool) -> tuple[Split, list[str]]:
+    """The rows of a run, and what is to be said of them; none where they are gone and not `needed`."""
+    try:
+        return of_run(run), provenance.changed_told(run)
+    except UserError as fault:
+        if needed:
+            raise
+        return ([], [], None), [
+            f"Not checked for rows that {run.name} was trained on: {fault.place}: {fault.message}."
+        ]
+
+
 def _fewer_scored(run: RunDir, rows: int) -> list[str]:
     """Say that the run compared answers on fewer of its evaluation rows than are used here."""
     scored = part(run.result() or {}, "after").get("rows")
@@ -122,7 +134,7 @@ def _fewer_scored(run: RunDir, rows: int) -> list[str]:
     ]
 
 
-def of_run(run: RunDir) -> tuple[list[Example], list[Example], list[Example] | None]:
+def of_run(run: RunDir) -> Split:
     """Return a run's training, evaluation and test rows; None for test rows if it has none."""
     from tuiftune.data.mix.split import held_out_file, split
     from tuiftune.data.read.load import load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuiftune.errors import UserError
@@ -17,7 +18,6 @@ from tuiftune.runs.reports import concluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from tuiftune.evaluate.scorers.base import Scorer
     from tuiftune.jobs.benchmarking import Benchmark
@@ -110,12 +110,11 @@ def ship(
     used = ""
     if limits.gain is not None or limits.price is not None:
         asked = evaluating.rows_of(data, run, rows)
-        tested = asked.source == evaluating.TEST
-        used = "test rows" if tested else evaluating.SELECTED
+        used = _used(asked.source, data)
         if limits.gain is not None and not metrics:
             task = task_of([one.reference for one in asked.questions], [one.reference for one in asked.train])
             _check_gain(limits.gain, evaluating.scorers_for(task, (), losses=True)[0][0][0])
-        if tested and (again := look(asked.questions)):
+        if asked.source == evaluating.TEST and (again := look(asked.questions)):
             notes.append(again)
         report = evaluating.evaluate(
             contenders.responder(wanted),
@@ -135,6 +134,13 @@ def ship(
         concluded.keep(run, "benchmark", made.document())
         conditions.append(_forgetting(made, limits.forgetting))
     return Shipping(tuple(conditions), used, tuple(dict.fromkeys((*notes, *contenders.notes))))
+
+
+def _used(source: str, data: str | None) -> str:
+    """Which rows the gain is measured on; a card names it, so a file goes without its directory."""
+    if data is not None:
+        return f"rows of {Path(data).name}"
+    return "test rows" if source == evaluating.TEST else evaluating.SELECTED
 
 
 def _check(limits: Limits, metrics: Sequence[str]) -> None:
