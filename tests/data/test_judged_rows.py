@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tuiftune.data.mix.sources import fresh_rows
+from tuiftune import stages
+from tuiftune.data.mix.sources import Mix, Source, check_asks, fresh_rows, mixed
 from tuiftune.data.mix.split import held_out_file
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
@@ -336,7 +337,7 @@ def test_thumbs_come_in_by_no_other_door(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="its rows are kto"):
         held_out_file(good, judged)
     with pytest.raises(UserError, match="thumb up or down"):
-        fresh_rows(judged, set(), good.head(1)[0])
+        fresh_rows(judged, set(), good.format)
 
 
 def test_an_answer_marked_down_within_a_chat_is_not_learnt(tmp_path: Path) -> None:
@@ -344,3 +345,22 @@ def test_an_answer_marked_down_within_a_chat_is_not_learnt(tmp_path: Path) -> No
     dataset = load(jsonl(tmp_path / "a.jsonl", [{"messages": turns}] * 9))
     assert [turn.weight for turn in dataset.head(1)[0].messages or ()] == [None, 0, None, None]
     assert any('marked down by "feedback"' in sentence for sentence in dataset.lost)
+
+
+def test_rated_answers_are_mixed_with_rated_answers_alone(tmp_path: Path) -> None:
+    """An answer without a rating would be trained on as a bad one."""
+    main = load(jsonl(tmp_path / "a.jsonl", [{**pair(n), "label": n % 2} for n in range(24)]))
+    more = jsonl(tmp_path / "b.jsonl", [{**pair(n), "label": n % 2} for n in range(24, 48)])
+    plain = jsonl(tmp_path / "c.jsonl", [pair(n) for n in range(48, 60)])
+    rows = mixed(list(main.examples()), [], Mix((Source(more),)), 1, format=main.format).examples
+    assert {row.label for row in rows} == {"true", "false"}
+    with pytest.raises(UserError, match="its rows are answers or texts to learn, the others rated answers"):
+        mixed(list(main.examples()), [], Mix((Source(plain),)), 1, format=main.format)
+
+
+def test_raw_text_is_no_prompt(tmp_path: Path) -> None:
+    """The model would have been asked nothing, and rewarded for the text."""
+    text = list(load(jsonl(tmp_path / "a.jsonl", [{"text": f"Only text {n}."} for n in range(9)])).examples())
+    check_asks(stages.every()["sft"], text)
+    with pytest.raises(UserError, match="its rows are raw text, and group relative"):
+        check_asks(stages.every()["grpo"], text)

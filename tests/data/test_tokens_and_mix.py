@@ -236,14 +236,16 @@ def test_mixing_counts_what_the_trainer_sees(tmp_path: Path) -> None:
         tmp_path / "leak.jsonl",
         [{"prompt": e.prompt[0].content, "completion": "x"} for e in held] + seeded.pairs(10, rng),
     )
-    mixture = mixed(train, held, Mix((Source(general, 0.25), Source(leaking, 2.5))), seed=3)
+    mixture = mixed(
+        train, held, Mix((Source(general, 0.25), Source(leaking, 2.5))), seed=3, format=main.format
+    )
     seen = [(portion.rows, portion.seen, portion.left_out) for portion in mixture.portions]
     assert seen == [(90, 90, 0), (200, 50, 0), (20, 25, 10)]
     assert len(mixture.examples) == 165
     assert sum(mixture.share(portion) for portion in mixture.portions) == pytest.approx(1)
     assert (
-        mixed(train, held, Mix((Source(general, 0.25),)), seed=3).examples
-        == mixed(train, held, Mix((Source(general, 0.25),)), seed=3).examples
+        mixed(train, held, Mix((Source(general, 0.25),)), seed=3, format="chat").examples
+        == mixed(train, held, Mix((Source(general, 0.25),)), seed=3, format="chat").examples
     )
     facts = measure(main, None, 0.1, mix=Mix((Source(general, 0.25), Source(leaking, 2.5))), seed=3)
     assert facts.rows == 165
@@ -278,7 +280,7 @@ def test_weights_from_shares_and_temperature() -> None:
 @pytest.mark.parametrize("weight", [0, -1, 101])
 def test_bad_weights(weight: float, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a valid weight"):
-        mixed([], [], Mix((Source(write(tmp_path / "a.jsonl", [{"text": "a"}]), weight),)), 1)
+        mixed([], [], Mix((Source(write(tmp_path / "a.jsonl", [{"text": "a"}]), weight),)), 1, format="text")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +309,7 @@ def test_preferences_are_not_mixed_with_answers(tmp_path: Path) -> None:
     pairs = list(load(write(tmp_path / "a.jsonl", seeded.pairs(5, random.Random(1)))).examples())
     other = write(tmp_path / "b.jsonl", [{"prompt": "a", "chosen": "b", "rejected": "c"}] * 5)
     with pytest.raises(UserError, match="preferences"):
-        mixed(pairs, [], Mix((Source(other),)), 1)
+        mixed(pairs, [], Mix((Source(other),)), 1, format="prompt-completion")
 
 
 def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
@@ -315,17 +317,22 @@ def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
     train = list(load(write(tmp_path / "main.jsonl", seeded.pairs(300, rng))).examples())
     general = write(tmp_path / "general.jsonl", seeded.pairs(1000, rng))
     small = write(tmp_path / "small.jsonl", seeded.pairs(30, rng))
-    shares = mixed(train, [], Mix((Source(general, share=0.1), Source(small, share=0.3))), seed=1)
+    shares = mixed(
+        train, [], Mix((Source(general, share=0.1), Source(small, share=0.3))), seed=1, format="chat"
+    )
     assert [portion.seen for portion in shares.portions] == [
         300,
         50,
         150,
     ]  # down to a twentieth, five times up
     assert [round(shares.share(portion), 6) for portion in shares.portions] == [0.6, 0.1, 0.3]
-    beside = mixed(train, [], Mix((Source(general, share=0.5), Source(small, 2.0))), seed=1)
+    beside = mixed(train, [], Mix((Source(general, share=0.5), Source(small, 2.0))), seed=1, format="chat")
     assert [portion.seen for portion in beside.portions] == [300, 360, 60]
     both = (Source(general), Source(small))
-    seen = {t: [p.seen for p in mixed(train, [], Mix(both, t), seed=1).portions] for t in (1.0, 2.0, 1e6)}
+    seen = {
+        t: [p.seen for p in mixed(train, [], Mix(both, t), seed=1, format="chat").portions]
+        for t in (1.0, 2.0, 1e6)
+    }
     assert seen[1.0] == [300, 1000, 30]
     assert seen[2.0] == [300, 548, 95]  # ∝ √rows: 300·√(1000/300), 300·√(30/300)
     assert seen[1e6] == [300, 300, 300]
@@ -338,6 +345,7 @@ def test_shares_and_temperature_decide_what_is_seen(tmp_path: Path) -> None:
             [],
             Mix((Source(write(tmp_path / "few.jsonl", seeded.pairs(2, rng)), share=0.495),)),
             seed=1,
+            format="chat",
         )
 
 

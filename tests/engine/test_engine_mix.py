@@ -33,7 +33,8 @@ def test_a_mixture_is_trained_on_as_planned(
         {"prompt": example.prompt[0].content, "completion": example.reference or ""} for example in held[:3]
     ]
     fresh = [{"prompt": f"Say {number}.", "completion": str(number)} for number in range(10)]
-    tiny.write_rows(tmp_path / "general.jsonl", [*leaks, *fresh])
+    long = [{"prompt": f"Say {number}. " * 60, "completion": str(number)} for number in range(4)]
+    tiny.write_rows(tmp_path / "general.jsonl", [*leaks, *fresh, *long])
     text = f"""
 model: {{base: '{model}'}}
 data: {{train: '{data}', eval: 0.2, max_length: 64, mix: [{{path: general.jsonl, weight: 1.5}}]}}
@@ -46,7 +47,8 @@ run: {{save_every: 4}}
     plan = prepared.plan().document
     (source,) = plan["resolved"]["data"]["mix"]
     assert source == {"path": str(tmp_path / "general.jsonl"), "weight": 1.5, "share": None}
-    assert plan["data"]["rows"] == 64 + 15
+    planned = plan["data"]["rows"]
+    assert 64 + 15 - 2 <= planned <= 64 + 15 + 2  # of 21 rows those that keep a trained token
     assert [portion["left_out"] for portion in plan["data"]["portions"]] == [0, 3]
 
     from tuiftune.engine.evaluation.answers import room
@@ -58,12 +60,12 @@ run: {{save_every: 4}}
     monkeypatch.chdir("/")
     assert engine.train(prepared.path) == 0
     (start,) = tiny.events(prepared.path, "start")
-    assert (start["rows_train"], start["total_steps"]) == (79, plan["time"]["steps"])
+    assert (start["rows_train"], start["total_steps"]) == (planned, plan["time"]["steps"])
     assert start["predicted_seconds"] == plan["time"]["seconds"] > 0
     report = markdown(prepared)
-    assert "general.jsonl × 1.5, 15 rows per epoch" in report
+    assert "general.jsonl × 1.5, 21 rows per epoch" in report
     assert re.search(r"Preflight check on the longest rows: \d+ MiB device, [\d.]+ [MG]iB predicted", report)
-    assert "general.jsonl × 1.5: 15 rows" in (prepared.path / "result" / "README.md").read_text()
+    assert "general.jsonl × 1.5: 21 rows" in (prepared.path / "result" / "README.md").read_text()
 
 
 def test_another_mixture_is_another_run(

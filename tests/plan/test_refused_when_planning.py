@@ -72,6 +72,70 @@ def test_rows_that_keep_no_answer_are_not_planned_with(
     assert (every.rows + every.rows_eval, every.dropped) == (40, 0)
 
 
+def test_rows_mixed_in_that_keep_no_answer_are_not_planned_with(tmp_path: Path) -> None:
+    """As often as they would be seen in an epoch."""
+    planned(tmp_path, 20, 64)
+    task = [{"prompt": f"Say {n}.", "completion": f"{n}"} for n in range(30)]
+    (tmp_path / "task.jsonl").write_text("".join(json.dumps(row) + "\n" for row in task))
+    mix = f"[{{path: {tmp_path / 'rows.jsonl'}, weight: 2}}]"
+    text = f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {tmp_path / 'task.jsonl'}, eval: 0.1, mix: {mix}"
+    for length, rows, dropped in ((64, 27 + 40, 40), (512, 27 + 80, 0)):
+        facts = to_look_at(loads(f"{text}, max_length: {length}}}\n", "mine.yaml")).facts
+        assert facts is not None
+        assert (facts.rows, facts.rows_eval, facts.dropped) == (rows, 3, dropped)
+
+
+def test_prompts_that_leave_no_answer_are_not_planned_with(tmp_path: Path) -> None:
+    planned(tmp_path, 20, 64)
+    text = f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {tmp_path / 'rows.jsonl'}, max_length: 64}}\n"
+    preset = loads(f"{text}method: {{stage: grpo}}\ntraining: {{effective_batch: 8}}\n", "mine.yaml")
+    inputs = to_look_at(preset)
+    assert inputs.facts is not None
+    assert inputs.facts.rows + inputs.facts.rows_eval == 20
+    assert any(note.startswith("20 prompts fill data.max_length (64 tokens)") for note in inputs.plan().notes)
+    with pytest.raises(UserError, match="every prompt fills it"):
+        to_look_at(preset.with_values({"data.max_length": 8}))
+
+
+@pytest.mark.parametrize(
+    ("stage", "rows"),
+    [
+        ("dpo", [{"prompt": f"Say {n}", "chosen": LONG + "yes", "rejected": LONG + "no"} for n in range(9)]),
+        (
+            "kto",
+            [
+                {
+                    "messages": [
+                        {"role": "user", "content": f"Say {n}"},
+                        {"role": "assistant", "content": "No."},
+                        {"role": "user", "content": LONG},
+                        {"role": "assistant", "content": "Yes."},
+                    ],
+                    "label": n % 2 == 0,
+                }
+                for n in range(9)
+            ],
+        ),
+    ],
+)
+def test_rows_whose_judgment_is_truncated_are_not_planned_with(
+    stage: str, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """The answers of a pair differ after the limit alone; the judged answer stands after it."""
+    short: list[dict[str, Any]] = [
+        {"prompt": "Say more", "chosen": f"yes {n}", "rejected": "no"}
+        if stage == "dpo"
+        else {**rows[0], "messages": [*rows[0]["messages"][:1], {"role": "assistant", "content": f"{n}"}]}
+        for n in range(11)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *short]))
+    text = f"model: {{base: 'builtin:tiny'}}\ndata: {{train: {path}, max_length: 64, eval: 0}}\n"
+    facts = to_look_at(loads(f"{text}method: {{stage: {stage}}}\n", "mine.yaml")).facts
+    assert facts is not None
+    assert (facts.rows, facts.dropped) == (11, 9)
+
+
 def test_an_answer_that_is_left_is_trained_on(tmp_path: Path) -> None:
     """Of one row of all; of the first answer of a conversation."""
     assert truncated(tmp_path, 39, 64)

@@ -54,7 +54,8 @@ def mix(
     with busy("rows read") as count:
         dataset = load(files, format=format_, columns=_columns(column), progress=count)
         train, held = split(dataset, evaluation, seed)
-        mixture = mixed(train, held, wanted, seed, ", ".join(str(file) for file in dataset.files))
+        name = ", ".join(str(file) for file in dataset.files)
+        mixture = mixed(train, held, wanted, seed, name, format=dataset.format)
     if json:
         write_json(_document(mixture, wanted), "data-mix")
     else:

@@ -103,7 +103,7 @@ def _rows(preset: Preset, directory: Path, to: str) -> Files:
         )
         train, held_out = split(dataset, data.eval, preset.training.seed)
         if mix := Mix.of(data):
-            train = mixed(train, held_out, mix, preset.training.seed).examples
+            train = mixed(train, held_out, mix, preset.training.seed, format=dataset.format).examples
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as fault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tuiftune.data.dataset import Dataset
     from tuiftune.data.example import Example
-    from tuiftune.data.mix.sources import Mix, Portion
+    from tuiftune.data.mix.sources import Mix, Mixture, Portion
     from tuiftune.data.tokens import Lengths, LocalModel
 
 COUNTED_ANSWERS = 2_000
@@ -43,17 +44,20 @@ def measure(
     watch: Callable[[int], None] | None = None,
     reasoning: str = "keep",
     max_length: int | None = None,
+    writes: bool = False,
+    loss_on: str = "assistant",
 ) -> DataFacts:
     """What the plan needs: rows to train and to evaluate on, and token lengths before truncation.
 
-    Rows that keep no trained token within `max_length` don't count, as training leaves them out. Rows of what
-    is mixed in count as often as they are seen in an epoch. At most 20,000 rows of a source are tokenized,
-    evenly spaced; `basis` says so. Raises UserError when nothing can be trained on, or nothing of it stands
-    within `max_length`.
+    Rows that keep no trained token within `max_length` don't count, as training leaves them out, nor do
+    prompts that fill it where the model `writes` the answers. Rows of what is mixed in count as often as they
+    are seen in an epoch. At most 20,000 rows of a source are tokenized, evenly spaced; `basis` says so.
+    Raises UserError when nothing can be trained on, or nothing of it stands within `max_length`.
     """
     import numpy as np
 
     from tuiftune.data.mix.split import as_share, held_out_file, indices
+    from tuiftune.data.read.load import load
 
     share = as_share(eval_spec)
     train = dataset.usable.arg_true().to_numpy()
@@ -67,7 +71,7 @@ def measure(
         train_rows, held_rows = len(train), len(held)
         asked = partial(dataset.at, held if len(held) else train)
     equal = 0
-    if dataset.format == "preference" and not mix:
+    if dataset.format == "preference":
         train, held, equal = _compared(dataset, train, held)
         train_rows, held_rows = len(train), held_rows if share is None else len(held)
     if not train_rows:
@@ -80,22 +84,35 @@ def measure(
     name = model.reference if model else ""
     found = lengths(dataset, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
     dropped = 0
-    if max_length is not None and not mix:
-        bare, part = _without_answer(dataset, found, max_length, folder, name, reasoning)
+    unused = None
+    if max_length is not None:
+        unused = _Unused(max_length, folder, name, reasoning, writes, loss_on)
+        bare, part = unused.rows(dataset, found)
         lost = [
             int(np.isin(side, bare).sum()) if part is None else round(part * len(side))
             for side in (train, held)
         ]
-        if lost[0] == train_rows:
-            raise _nothing_left(found, max_length)
+        if lost[0] == train_rows and not mix:
+            raise _nothing_left(found, max_length, writes)
         train_rows, held_rows, dropped = train_rows - lost[0], held_rows - lost[1], sum(lost)
     counted = [(found.total, train_rows)]
     portions: tuple[Portion, ...] = ()
     if mix:
-        portions = _portions(dataset, eval_spec, mix, seed)
-        counted += _mixed_in(portions[1:], folder, name, watch, reasoning)
+        mixture = _mixture(dataset, eval_spec, mix, seed)
+        portions = mixture.portions
+        for portion, seen in mixture.parts():
+            if not seen:
+                continue
+            rows = load(portion.source)
+            measured = lengths(rows, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
+            used = [one for one in seen if one.compares]
+            left = 0 if unused is None else unused.among(rows, measured, used)
+            counted.append((measured.total, len(used) - left))
+            equal, dropped = equal + len(seen) - len(used), dropped + left
+        if not sum(rows for _, rows in counted):
+            raise _nothing_left(found, max_length or 0, writes)
     totals = np.concatenate([total for total, _ in counted])
-    weights = np.concatenate([np.full(len(total), rows / len(total)) for total, rows in counted])
+    weights = np.concatenate([np.full(len(total), rows / max(1, len(total))) for total, rows in counted])
     order = np.argsort(totals, kind="stable")
     reached = np.cumsum(weights[order]) / weights.sum()
     at = np.searchsorted(reached, np.linspace(0, 1, 21) - 1e-9).clip(0, len(totals) - 1)
@@ -137,33 +154,52 @@ def _compared(
     return *both, int(equal[train].sum() + equal[held].sum())
 
 
-def _without_answer(
-    dataset: Dataset, found: Lengths, max_length: int, folder: Path | None, name: str, reasoning: str
-) -> tuple[NDArray[np.intp], float | None]:
-    """Rows whose trained tokens are all truncated; or, where only some were looked at, their share of all."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class _Unused:
+    """Finds rows that training leaves out for their length."""
 
-    cut = np.flatnonzero(found.total > max_length)
-    if not found.counted or folder is None or not len(cut):
-        return found.indices[:0], None
-    counter = Counter(folder, name, reasoning=reasoning)
+    max_length: int
+    folder: Path | None
+    name: str
+    reasoning: str
+    writes: bool
+    loss_on: str
 
-    def bare(places: NDArray[np.intp]) -> NDArray[np.intp]:
-        kept = counter.each(questions.kept, dataset.at(found.indices[places]), max_length)
-        return places[[nothing for _, (_, _, nothing) in kept]]
+    def rows(self, dataset: Dataset, found: Lengths) -> tuple[NDArray[np.intp], float | None]:
+        """Those of a dataset; or, where only some were looked at, their share of all."""
+        import numpy as np
 
-    looked = cut[np.linspace(0, len(cut) - 1, min(len(cut), LOOKED_AT_CUT)).astype(np.intp)]
-    seen = bare(looked)
-    if len(seen) == len(looked) < len(cut) == len(found.total):  # perhaps all of them: then it is refused
-        looked, seen = cut, bare(cut)
-    if len(looked) == len(cut) and len(found.indices) == int(dataset.usable.sum()):
-        return found.indices[seen], None
-    return found.indices[seen], len(seen) / len(looked) * len(cut) / len(found.total)
+        cut = np.flatnonzero(found.total >= self.max_length + (not self.writes))
+        if not found.counted or self.folder is None or not len(cut):
+            return found.indices[:0], None
+        counter = Counter(self.folder, self.name, self.loss_on, self.reasoning)
+        asked = questions.unanswered if self.writes else questions.untrained
+
+        def bare(places: NDArray[np.intp]) -> NDArray[np.intp]:
+            told = counter.each(asked, dataset.at(found.indices[places]), self.max_length)
+            return places[[out for _, out in told]]
+
+        looked = cut[np.linspace(0, len(cut) - 1, min(len(cut), LOOKED_AT_CUT)).astype(np.intp)]
+        seen = bare(looked)
+        if len(seen) == len(looked) < len(cut) == len(found.total):  # perhaps all: then it is refused
+            looked, seen = cut, bare(cut)
+        if len(looked) == len(cut) and len(found.indices) == int(dataset.usable.sum()):
+            return found.indices[seen], None
+        return found.indices[seen], len(seen) / len(looked) * len(cut) / len(found.total)
+
+    def among(self, dataset: Dataset, found: Lengths, seen: Sequence[Example]) -> int:
+        """How many of the rows `seen` in an epoch, all of the dataset."""
+        bare, part = self.rows(dataset, found)
+        if part is not None:
+            return round(part * len(seen))
+        out = {(one.file, one.row) for one in dataset.at(bare)}
+        return sum((one.file, one.row) in out for one in seen)
 
 
-def _nothing_left(found: Lengths, max_length: int) -> UserError:
+def _nothing_left(found: Lengths, max_length: int, writes: bool) -> UserError:
+    what = "every prompt fills it" if writes else "every row is truncated before its first trained token"
     return UserError(
-        f"every row is truncated before its first trained token (the shortest row has "
+        f"{what} (the shortest row has "
         f"{int(found.total.min()):,} tokens, the longest {int(found.total.max()):,})",
         place=f"data.max_length: {max_length:,}",
         remedy="raise data.max_length, or shorten the prompts",
@@ -214,32 +250,14 @@ def _longest_answer(
     return max(size for size, _ in lengths), max(around for _, around in lengths) - 1
 
 
-def _portions(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> tuple[Portion, ...]:
+def _mixture(dataset: Dataset, eval_spec: float | str, mix: Mix, seed: int) -> Mixture:
     from tuiftune.data.mix.sources import mixed
     from tuiftune.data.mix.split import split
 
     train, held = split(dataset, eval_spec, seed)
-    return mixed(train, held, mix, seed, ", ".join(str(file) for file in dataset.files)).portions
+    files = ", ".join(str(file) for file in dataset.files)
+    return mixed(train, held, mix, seed, files, format=dataset.format)
 
 
 def _sources(mix: Mix) -> str:
     return "1 source" if len(mix.sources) == 1 else f"{len(mix.sources)} sources"
-
-
-def _mixed_in(
-    portions: Sequence[Portion],
-    folder: Path | None,
-    name: str,
-    watch: Callable[[int], None] | None,
-    reasoning: str,
-) -> list[tuple[NDArray[np.int64], int]]:
-    """(lengths, rows seen in an epoch) of each further source that is seen at all."""
-    from tuiftune.data.read.load import load
-
-    found = []
-    for portion in portions:
-        if portion.seen:
-            rows = load(portion.source)
-            measured = lengths(rows, folder, watch=watch, name=name, strict=True, reasoning=reasoning)
-            found.append((measured.total, portion.seen))
-    return [(total, seen) for total, seen in found if len(total)]

@@ -135,7 +135,7 @@ def resolve(
     `gpu`: plan for this one instead of the machine's.
     """
     from tuiftune.data.chat.reasoning import without
-    from tuiftune.data.mix.sources import Mix, check_evaluated, mixed
+    from tuiftune.data.mix.sources import Mix, check_asks, check_evaluated, mixed
     from tuiftune.data.mix.split import picked
     from tuiftune.data.similar.twins import leakage_told, twins
 
@@ -158,8 +158,10 @@ def resolve(
         if said := rewards.check_references(preset.method.rewards, references):
             tell(f"warning: {said}: these prompts get no reward from it. Check data.columns.")
     if mix := Mix.of(preset.data):
-        mixture = mixed(list(train), list(held), mix, preset.training.seed)
+        form = inputs.dataset.format
+        mixture = mixed(list(train), list(held), mix, preset.training.seed, format=form)
         train = mixture.examples
+        check_asks(stage, train)
         if mixture.held:
             check_evaluated(stage, held)
     if words := leakage_told(twins(train, held).document()):

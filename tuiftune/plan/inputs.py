@@ -188,7 +188,8 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
     from tuiftune.data.mix.sources import Mix
 
     data = preset.data
-    truncates = stages.every()[preset.method.stage].truncates and data.loss_on != "all"
+    stage = stages.every()[preset.method.stage]
+    shortens = stage.writes or (stage.truncates and data.loss_on != "all")
     facts = measure(
         dataset,
         model,
@@ -196,7 +197,9 @@ def _measure(preset: Preset, dataset: Dataset, model: BaseModel) -> DataFacts:
         mix=Mix.of(data),
         seed=preset.training.seed,
         reasoning=data.reasoning,
-        max_length=data.max_length if truncates else None,
+        max_length=data.max_length if shortens else None,
+        writes=stage.writes,
+        loss_on="completion" if stage.judged else data.loss_on,
     )
     _check_vocabulary(model)
     return facts if data.test is None else replace(facts, test=_test_rows(preset, dataset))
@@ -240,7 +243,7 @@ def _test_rows(preset: Preset, dataset: Dataset) -> Twins:
         )
     train, held = split(dataset, data.eval, seed)
     if mix := Mix.of(data):
-        train = mixed(train, held, mix, seed).examples
+        train = mixed(train, held, mix, seed, format=dataset.format).examples
     return twins([*train, *held], rows)
 
 

@@ -65,8 +65,14 @@ def of(
             notes.append("Steps, time and cost need the data, or training.max_steps.")
     else:
         notes.append(f"Lengths: {facts.basis}.")
-        if stages.every()[preset.method.stage].truncates:
+        stage = stages.every()[preset.method.stage]
+        if stage.truncates:
             notes += _truncated(facts, preset.data.max_length)
+        elif stage.writes and facts.dropped:
+            notes.append(
+                f"{facts.dropped:,} prompts fill data.max_length ({preset.data.max_length:,} tokens) and are "
+                "left out."
+            )
         if facts.equal:
             notes.append(f"{facts.equal:,} pairs have two equal answers and are left out.")
         if facts.late:

@@ -101,6 +101,23 @@ def kept(
     return found
 
 
+def untrained(tokenizer: RowTokenizer, examples: Sequence[Example], max_length: int) -> list[bool]:
+    """Whether training leaves each row out at this length: a side keeps no trained token, or both answers of
+    a comparison begin with the same tokens up to it.
+    """
+    found = []
+    for row in _rows(tokenizer, examples, []):
+        bare = any(not any(side.mask[1:max_length]) for side in row.sides)
+        first, *others = (side.ids[:max_length] for side in row.sides)
+        found.append(bare or first in others)
+    return found
+
+
+def unanswered(tokenizer: RowTokenizer, examples: Sequence[Example], max_length: int) -> list[bool]:
+    """Whether each prompt is empty, or leaves no token for an answer."""
+    return [not 0 < len(tokenizer.prompt(row.prompt)) < max_length for row in examples]
+
+
 def judged(tokenizer: RowTokenizer, examples: Sequence[Example]) -> list[tuple[str, tuple[str, ...]]]:
     """(why the template refuses it, else the names of the checks it fails) of each row."""
     found: list[tuple[str, tuple[str, ...]]] = []

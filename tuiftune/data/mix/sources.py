@@ -16,13 +16,15 @@ from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tuiftune.data.example import Example
     from tuiftune.preset.schema import DataSection
     from tuiftune.stages.base import Stage
 
 LARGEST_WEIGHT = 100.0
+PLAIN = "answers or texts to learn"
+KINDS = {"preference": "preferences", "kto": "rated answers (thumb up or down)"}  # of the other formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +138,35 @@ class Mixture:
     portions: tuple[Portion, ...]
     held: dict[str, list[Example]]
 
+    def parts(self) -> Iterator[tuple[Portion, list[Example]]]:
+        """Each further source with its rows of an epoch."""
+        start = self.portions[0].seen
+        for portion in self.portions[1:]:
+            yield portion, self.examples[start : start + portion.seen]
+            start += portion.seen
+
     def share(self, portion: Portion) -> float:
         """A source's part of all rows seen."""
         return portion.seen / max(1, len(self.examples))
 
 
-def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, name: str = "train") -> Mixture:
-    """The main training rows with further sources.
+def mixed(
+    train: list[Example],
+    held_out: list[Example],
+    mix: Mix,
+    seed: int,
+    name: str = "train",
+    *,
+    format: str,  # noqa: A002 - as in `load`
+) -> Mixture:
+    """The main training rows, read as rows of a format, with further sources.
 
     Weight 0.25 takes a quarter of a source's rows (by content and seed), 2 takes each twice, 2.5 half of them
     a third time. Rows whose prompt is held out are left out before anything is counted. Raises UserError for
-    an unreadable source, a weight that isn't in (0, 100], or preference rows mixed with others.
+    an unreadable source, a weight that isn't in (0, 100], or preference or rated rows mixed with others.
     """
     held = {prompt_of(example) for example in held_out}
-    read = [fresh_rows(source.path, held, train[0] if train else None) for source in mix.sources]
+    read = [fresh_rows(source.path, held, format) for source in mix.sources]
     parts = [
         _parted(fresh, mix.held, seed, source.path)
         for (_, fresh), source in zip(read, mix.sources, strict=True)
@@ -161,6 +178,16 @@ def mixed(train: list[Example], held_out: list[Example], mix: Mix, seed: int, na
         examples += sample(fresh, portion.weight, seed)
     own = {source.path: kept for source, (kept, _) in zip(mix.sources, parts, strict=True) if kept}
     return Mixture(examples, found, own)
+
+
+def check_asks(stage: Stage, examples: Iterable[Example]) -> None:
+    """UserError for raw text among rows whose prompts the model is to answer."""
+    if stage.writes and (row := next((one for one in examples if one.messages is None), None)) is not None:
+        raise UserError(
+            f"its rows are raw text, and {stage.does} needs prompts",
+            place=row.file or "data.mix",
+            remedy="take it out of data.mix, or name the column of its prompts",
+        )
 
 
 def check_evaluated(stage: Stage, held_out: Sequence[Example]) -> None:
@@ -203,16 +230,16 @@ def _parted(rows: list[Example], held: int, seed: int, path: str) -> tuple[list[
     return [row for row in rows if prompt_of(row) in kept], left
 
 
-def fresh_rows(path: str, held: set[str], like: Example | None) -> tuple[int, list[Example]]:
-    """(rows read, those whose prompt isn't held out) of a source. UserError where they are of another stage
-    than `like`.
+def fresh_rows(path: str, held: set[str], like: str) -> tuple[int, list[Example]]:
+    """(rows read, those whose prompt isn't held out) of a source. UserError where no loss can be of them and
+    of rows of the format `like`.
     """
     dataset = load(path)
     rows = list(dataset.examples())
-    kind = "rated answers (thumb up or down)" if dataset.format == "kto" else _kind(rows[0]) if rows else ""
-    if rows and like is not None and kind != _kind(like):
+    own, others = (KINDS.get(one, PLAIN) for one in (dataset.format, like))
+    if rows and own != others:
         raise UserError(
-            f"its rows are for {kind}, the others for {_kind(like)}",
+            f"its rows are {own}, the others {others}",
             place=path,
             remedy="mix sources of one stage",
         )
@@ -287,10 +314,6 @@ def prompt_of(example: Example) -> str:
     """The prompt's text, or the text itself, as equality is judged: lower case, single spaces."""
     turns = [message.content for message in example.prompt]
     return " ".join(("\n".join(turns) if turns else example.text or "").lower().split())
-
-
-def _kind(example: Example) -> str:
-    return "preferences" if example.chosen is not None else "supervised fine-tuning"
 
 
 def _key(example: Example, seed: int) -> bytes:

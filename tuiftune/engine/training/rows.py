@@ -127,7 +127,8 @@ def load(preset: Preset, report: Report, check: Callable[[], None]) -> Examples:
     sources: dict[str, list[Example]] = {}
     if data.mix:
         report.phase("loading", "data mixed in")
-        mixture = mixed(list(train), list(held_out), Mix.of(data), preset.training.seed, place)
+        form = str(dataset.format)
+        mixture = mixed(list(train), list(held_out), Mix.of(data), preset.training.seed, place, format=form)
         check()
         train, sources = mixture.examples, mixture.held
         if sources:

@@ -84,7 +84,7 @@ class Mixing(FullScreen[Mix | None]):
             main = len(train)
             held = {prompt_of(example) for example in held_out}
             for path in paths:
-                rows, fresh = fresh_rows(path, held, train[0] if train else None)
+                rows, fresh = fresh_rows(path, held, self._dataset.format)
                 sizes[path] = (rows, len(fresh))
         except UserError as error:
             self.post_message(Counted(main, sizes, str(error), path))

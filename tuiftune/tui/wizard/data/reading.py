@@ -104,6 +104,6 @@ def _mixed(about: int, draft: Draft, dataset: Dataset) -> Mixed:
     seed = 42 if seed is None else int(seed)
     try:
         train, held = split(dataset, 0.05 if spec is None else spec, seed)
-        return Mixed(about, mixed(train, held, mix, seed, "your data").portions)
+        return Mixed(about, mixed(train, held, mix, seed, "your data", format=dataset.format).portions)
     except UserError as error:
         return Mixed(about, (), str(error))
