@@ -163,3 +163,21 @@ def test_an_entry_without_a_reward_and_one_that_is_no_entry_are_told(tmp_path: P
     with pytest.raises(UserError, match="value, …") as caught:
         loads(text, "mine.yaml")
     assert "whole number" not in str(caught.value)
+
+
+def test_a_reward_file_is_tried_before_anything_is_loaded(tmp_path: Path) -> None:
+    from tuiftune.jobs.prepare import resolve
+    from tuiftune.preset.file import loads
+
+    file = tmp_path / "mine.py"
+    text = (
+        "model: {base: 'builtin:tiny'}\ndata: {train: 'builtin:tickets'}\ntraining: {effective_batch: 8}\n"
+        f"method: {{stage: grpo, rewards: [{{reward: python, path: {file}, weight: 0}}, "
+        "{reward: length, tokens: 5}]}\n"
+    )
+    file.write_text("def reward(prompt, answer, reference):\n    return len(prompt)\n")
+    resolve(loads(text, "mine.yaml"), tmp_path)
+    file.write_text("def reward(prompt, answer, reference):\n    return answer.score\n")
+    with pytest.raises(UserError, match="the reward failed: AttributeError"):
+        resolve(loads(text, "mine.yaml"), tmp_path)
+    resolve(loads(text, "mine.yaml"), tmp_path, gpu="H200")  # planned for another machine

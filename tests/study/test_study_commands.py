@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
 from tuiftune.cli.main import build
-from tuiftune.jobs import queueing
+from tuiftune.jobs import backend, queueing
 from tuiftune.preset.file import load, save
 from tuiftune.runs.state.liveness import status
-from tuiftune.runs.store.find import find
+from tuiftune.runs.store.find import find, study_runs
 from tuiftune.schemas import registry
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tuiftune.preset.schema import Preset
+    from tuiftune.runs.store.directory import RunDir
 
 
 @pytest.fixture
@@ -87,6 +90,43 @@ def test_a_sweep_prints_a_table_with_cost(command: Callable[..., tuple[int, str,
     assert lines[2].startswith("learning_rate 0.001")
     assert "+" in lines[2]
     assert f"Best preset: {root / 'p-sweep' / 'best.yaml'}" in err or "best.yaml" in err
+
+
+def test_a_sweep_with_a_failed_run_says_so_and_exits_1(
+    command: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, out, err = command(
+        "sweep", "p.yaml", "--over", "method.rank=8,4096", "--set", "method.technique=lora", "--steps", "4"
+    )
+    assert code == 1
+    assert out.startswith("Best: rank 8")
+    assert "failed: rank-4096-seed-42: " in err
+    assert "1 of 2 runs failed: the others are compared." in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_probe_that_is_ended_stops_its_run(
+    command: Callable[..., tuple[int, str, str]],
+    root: Path,
+    quick: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    quick[0] = 0.1
+    begin = backend.train
+
+    def ended(run: RunDir) -> int:
+        begin(run)
+        os.kill(os.getpid(), number)
+        return 0
+
+    monkeypatch.setattr("tuiftune.jobs.backend.train", ended)
+    before = signal.getsignal(number)
+    code, out, err = command("probe", "p.yaml", "--rates", "5e-3,5e-4", "--steps", "8")
+    assert (code, out) == (4, "")
+    assert "Stopped. The same command continues from here." in err
+    assert [status(run) for run in study_runs(root)] == ["stopped"]
+    assert signal.getsignal(number) is before
 
 
 def test_a_run_is_queued_listed_and_taken_out(

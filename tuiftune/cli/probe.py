@@ -53,8 +53,8 @@ def probe(
 ) -> None:
     """Measure which learning rate these rows want, by short runs with early stopping.
 
-    The same command continues after an interruption. Exit codes: 0 done, 1 nothing could be measured, 2 bad
-    input.
+    The same command continues after an interruption. Exit codes: 0 done, 1 a run failed (the others are
+    compared) or nothing could be measured, 2 bad input, 4 stopped by SIGTERM.
     """
     from tuiftune.cli import study_view, terminal
     from tuiftune.jobs.probing import prepare_probe
@@ -86,7 +86,7 @@ def probe(
         terminal.write_json(made.document(), "probe")
     else:
         _show(made)
-    if made.chosen is None:
+    if study_view.say_failed(made.study) or made.chosen is None:
         raise typer.Exit(1)
 
 

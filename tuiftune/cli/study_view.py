@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from tuiftune import paths
 from tuiftune.cli.terminal import bar, err, out, plain, say, sign, unicode
+from tuiftune.errors import ExitCode
 from tuiftune.figures import MISSING, duration, money, percent, plural
 from tuiftune.jobs.study import standing
-from tuiftune.jobs.study.trial import DONE, EARLY, ENDED, RUNNING
+from tuiftune.jobs.study.trial import DONE, EARLY, ENDED, FAILED, RUNNING
 from tuiftune.printable import printable
 from tuiftune.runs.state.narrate import figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
 
     from tuiftune.jobs.study.standing import Standing
     from tuiftune.jobs.study.study import Study
     from tuiftune.jobs.study.trial import Trial
 
 CELLS = 12
+SHOWN_FAILED = 5
+ENDED_BY = (signal.SIGTERM, signal.SIGHUP)
 SIGNS = {DONE: "ok", EARLY: "info", RUNNING: "to do", "waiting": "info"}
 
 
@@ -33,6 +40,7 @@ def watching() -> Iterator[Callable[[Study], None]]:
     """Yield what a study tells: bars on a terminal, elsewhere one line for each run that ended."""
     console = err()
     told: set[str] = set()
+    kept = [(number, signal.signal(number, _ended)) for number in ENDED_BY if _is_heard(number)]
 
     def lines(study: Study) -> None:
         for trial in study.trials:
@@ -48,9 +56,40 @@ def watching() -> Iterator[Callable[[Study], None]]:
 
         with Live(console=console, refresh_per_second=4, transient=True, redirect_stdout=False) as live:
             yield lambda study: live.update(_living(study))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         say("Stopped. The same command continues from here.")
+        if isinstance(interrupt, Ended):
+            raise typer.Exit(ExitCode.STOPPED) from None
         raise
+    finally:
+        for number, handler in kept:
+            signal.signal(number, handler)
+
+
+class Ended(KeyboardInterrupt):
+    """A scheduler, or a terminal that closes, ended the command: its runs are stopped as by Ctrl+C."""
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    for one in ENDED_BY:
+        signal.signal(one, signal.SIG_IGN)  # what it runs is being stopped
+    raise Ended
+
+
+def _is_heard(number: int) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN
+
+
+def say_failed(study: Study) -> bool:
+    """Say which runs failed. Returns False if none did."""
+    failed = [trial for trial in study.trials if trial.state == FAILED]
+    for trial in failed[:SHOWN_FAILED]:
+        path = study.directory / trial.run
+        log = f". See its log: `tuiftune logs {path}`" if paths.exists(path) else ""
+        say(f"failed: {trial.run}: {printable(trial.why)}{log}")
+    if failed:
+        say(f"{len(failed)} of {plural(len(study.trials), 'run')} failed: the others are compared.")
+    return bool(failed)
 
 
 def _told(study: Study, trial: Trial) -> str:

@@ -48,7 +48,7 @@ def sweep(
     """Train every combination of values, and compare them in one table.
 
     Uses every GPU, one run on each. The same command continues after an interruption. Exit codes: 0 done, 1
-    no run came to its end, 2 bad input.
+    a run failed (the others are compared) or none came to its end, 2 bad input, 4 stopped by SIGTERM.
     """
     from rich.text import Text
 
@@ -82,5 +82,5 @@ def sweep(
             terminal.out().print(Text(printable(note)), soft_wrap=True)
         if made.path is not None:
             terminal.say(f"Best preset: {made.path}. Train it: `tuiftune train {made.path}`")
-    if made.best is None:
+    if study_view.say_failed(made.study) or made.best is None:
         raise typer.Exit(1)

@@ -134,6 +134,7 @@ def resolve(
 
     `gpu`: plan for this one instead of the machine's.
     """
+    from tuiftune.data.chat.prompts import asked
     from tuiftune.data.chat.reasoning import without
     from tuiftune.data.mix.sources import Mix, check_asks, check_evaluated, mixed
     from tuiftune.data.mix.split import picked
@@ -157,6 +158,8 @@ def resolve(
         references = [without(one.reference) for one in train[:LOOKED_AT]]
         if said := rewards.check_references(preset.method.rewards, references):
             tell(f"warning: {said}: these prompts get no reward from it. Check data.columns.")
+        if gpu is None and train:  # else the files are for another machine's Python
+            rewards.try_out(preset.method.rewards, asked(train[0]), references[0])
     if mix := Mix.of(preset.data):
         form = inputs.dataset.format
         mixture = mixed(list(train), list(held), mix, preset.training.seed, format=form)

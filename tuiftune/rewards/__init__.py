@@ -82,6 +82,18 @@ def scores(name: str, made: Made, asked: Sequence[Asked]) -> list[float]:
     return found
 
 
+def try_out(listed: Sequence[Mapping[str, Any]], prompt: str, reference: str) -> None:
+    """Ask the user's own rewards what the reference answer to a prompt is worth. UserError as in a run."""
+    for number, one in enumerate(listed, 1):
+        reward = every()[str(one[NAME])]
+        if reward.tried:
+            (made_one,) = made([{**one, WEIGHT: one.get(WEIGHT) or 1.0}])
+            try:
+                scores(f"{one[NAME]} (entry {number})", made_one, [Asked(prompt, reference, reference, 1)])
+            finally:
+                getattr(made_one.score, "close", lambda: None)()
+
+
 def compares(listed: Sequence[Mapping[str, Any]]) -> bool:
     """Return True if a reward of the list compares with reference answers."""
     return any(every()[str(one[NAME])].compares for one in listed if one.get(NAME) in every())

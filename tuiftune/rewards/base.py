@@ -48,6 +48,7 @@ class Reward:
     compares: bool = False  # with the reference answer of the row
     suits: Callable[[str], bool] | None = None  # whether a reference answer is one that it can check
     reads: Callable[[str], bool] | None = None  # whether an answer could match a reference at all
+    tried: bool = False  # it is the user's own code, which is tried before a run
 
 
 @dataclass(frozen=True, slots=True)

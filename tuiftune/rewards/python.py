@@ -134,4 +134,5 @@ PYTHON = Reward(
     _make,
     {"path": "the file", "seconds": f"for one answer ({SECONDS:g})"},
     needs=("path",),
+    tried=True,
 )
