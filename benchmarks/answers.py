@@ -1,14 +1,15 @@
 """How fast rows are answered for a score: the engine's way, beside `generate` for 16 rows at once.
 
     python benchmarks/answers.py [--shape LAYERSxWIDTH|MODEL] [--rows N] [--new N] [--prompt SHARED+OWN]
-                                 [--stops SHARE]
+                                 [--stops SHARE] [--plain-rows N]
 
 Without a shape, the built-in model and dataset, with `--shots` rows as examples before each. With one,
 random weights and tokens: SHARED are the same in all rows (few-shot examples, a system message), OWN of
 varied length are not; with `--stops`, that share of all tokens ends an answer. On a CPU in float32 both must
 write the same answers. A model of the catalogue is made on the GPU in bfloat16, and answers over the compiled
 static cache are timed too (the fastest of the repetitions, so without compiling); answers that part where two
-tokens are as good as equally likely count as alike. Prints one JSON line.
+tokens are as good as equally likely count as alike. `--plain-rows`: `generate` answers only so many of the
+rows, drawn by lot, where all would take minutes; its rows a second are of those. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def main() -> None:
     given.add_argument("--new", type=int, default=32)
     given.add_argument("--prompt", default="20+40")
     given.add_argument("--stops", type=float, default=0.0)
+    given.add_argument("--plain-rows", type=int, default=0)
     given.add_argument("--shots", type=int, default=0)
     given.add_argument("--repeat", type=int, default=2, help="times, in turn; the fastest counts")
     given.add_argument("--sizes", default="", help="rows at once to try, such as 16,32,64")
@@ -47,7 +49,8 @@ def main() -> None:
     from tuiftune.engine.evaluation import answers, batching
 
     decoding = answers.GREEDY | {"use_cache": True, "pad_token_id": 0, "eos_token_id": stops}
-    both = {"16 rows, generate": lambda: plain(model, prompts, decoding, asked.new)}
+    part = sorted(random.Random(7).sample(range(asked.rows), asked.plain_rows or asked.rows))
+    both = {"16 rows, generate": lambda: plain(model, [prompts[at] for at in part], decoding, asked.new)}
     usual = batching.MOST if on_gpu else batching.ON_CPU
     for size in [int(one) for one in asked.sizes.split(",") if one] or [usual]:
         both[f"{size} rows, engine"] = lambda size=size: engine(model, prompts, decoding, asked.new, size)
@@ -57,7 +60,8 @@ def main() -> None:
             )
     found: dict[str, Any] = {"shape": asked.shape or "built-in", "rows": asked.rows, "prompt": asked.prompt}
     found |= {"new": asked.new, "stops": asked.stops, "threads": torch.get_num_threads()}
-    answers_of: dict[str, Any] = {}
+    answers_of: dict[str, Any] = {}  # of the rows that `generate` answers
+    answered: dict[str, int] = {}
     best: dict[str, float] = {}
     used: dict[str, float] = {}  # processor seconds: with one thread, what a busy machine cannot blur
     for _ in range(asked.repeat):
@@ -66,19 +70,21 @@ def main() -> None:
             written = write()
             best[name] = min(best.get(name, float("inf")), time.perf_counter() - began)
             used[name] = min(used.get(name, float("inf")), time.process_time() - busy)
-            answers_of[name] = [ended(one, stops) for one in written]
+            kept = written if len(written) == len(part) else [written[at] for at in part]
+            answers_of[name] = [ended(one, stops) for one in kept]
+            answered[name] = len(written)
     first = next(iter(answers_of.values()))
     for name, seconds in best.items():
         same = sum(a == b for a, b in zip(first, answers_of[name], strict=True))
         found[name] = {
             "seconds": round(seconds, 2),
-            "rows_s": round(asked.rows / seconds, 1),
+            "rows_s": round(answered[name] / seconds, 1),
             "processor_seconds": round(used[name], 2),
             "same": same,
         }
     if on_gpu:
         for name, written in answers_of.items():
-            found[name]["alike"] = sum(map(alike_under(model), prompts, first, written))
+            found[name]["alike"] = sum(map(alike_under(model), [prompts[at] for at in part], first, written))
         found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)
     found["tokens"] = sum(map(len, first))
     print(json.dumps(found))

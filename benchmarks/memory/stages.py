@@ -122,13 +122,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--gpus", default="0", help="numbers of GPUs, with commas between them")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="parts of names, with semicolons between them")
     parser.add_argument("--limit", type=float, default=1e9, help="start no further run after so many seconds")
     parser.add_argument("--base", type=Path, help="this model in place of every shape: tries the script out")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="stages-"))
     rows = rows_of_stages(work)
-    asked = {name: what for name, *what in runs() if options.only in name}
+    wanted = options.only.split(";")
+    asked = {name: what for name, *what in runs() if any(part in name for part in wanted)}
     models = {}
     for shape in {shape for _, shape, _ in asked.values()} | {"1b"}:
         models[shape] = options.base or options.models / f"shape-{shape}"

@@ -1,13 +1,16 @@
 """Tokens per second of tuiftune's own plan against TRL's defaults, side by side on one card.
 
     python benchmarks/speed/compare.py OUT.jsonl [--shape meta-llama/Llama-3.1-8B] [--steps 30] [--only NAME]
-        [--model DIRECTORY] [--real ROWS.jsonl]
+        [--model DIRECTORY] [--real ROWS.jsonl] [--again] [--unsloth DIRECTORY]
 
 Same random-weight model in the public shape, same rows (4 × 2048 tokens a step, no padding), LoRA r16 on all
 linear layers. TRL's run is its SFT trainer with its defaults and the model loaded in bfloat16; ours is
 `tuiftune train` with everything else left at auto. Tokens per second are the median over the steps after the
 tenth, from each run's own log. With `--real`, the rows are questions and answers of their own lengths (such
 as GSM8K's), cut at 1,024 tokens, 16 a step; tokens are those of rows, padding left out, over all those steps.
+With `--again` each of ours runs twice: the second time to the first step is with what the first has left
+(compiled layers, files read). With `--unsloth`, Unsloth's packages are in that directory ("" where they are
+installed) and its runs take part.
 """
 
 from __future__ import annotations
@@ -79,7 +82,8 @@ LEVERS: dict[str, list[str]] = {
     "qlora, liger, recomputed": ["method.technique=qlora", LIGER, RECOMPUTED],
 }
 OFF = {"training.kernels": "none", "training.compile": "false", "training.micro_batch": "4"}
-THEIRS = {"TRL lora": "lora", "TRL qlora": "qlora"}
+TRL = {"TRL lora": "lora", "TRL qlora": "qlora"}
+UNSLOTH = {"Unsloth lora": "lora", "Unsloth qlora": "qlora", "Unsloth fp8": "fp8"}
 
 
 def rows_file(path: Path, rows: int) -> Path:
@@ -103,13 +107,17 @@ def rows_file(path: Path, rows: int) -> Path:
     return path
 
 
-def theirs(model: Path, technique: str, steps: int, rows: Path, real: bool) -> dict[str, Any]:
-    """TRL as its documentation shows it, in a process of its own."""
-    command = [sys.executable, str(HERE / "trl_defaults.py"), str(model), technique, str(steps), str(rows)]
+def theirs(
+    script: str, model: Path, technique: str, steps: int, rows: Path, *, real: bool, packages: str = ""
+) -> dict[str, Any]:
+    """Another library as its documentation shows it, in a process of its own."""
+    command = [sys.executable, str(HERE / script), str(model), technique, str(steps), str(rows)]
     command += ["real"] if real else []
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    given = ":".join(filter(None, (packages, os.environ.get("PYTHONPATH", ""))))
+    environment = {**os.environ, "PYTHONPATH": given}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        return {"failed": done.stderr[-600:]}
+        return {"failed": done.stdout[-600:] + done.stderr[-1500:]}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -203,6 +211,8 @@ def main() -> None:
     parser.add_argument(
         "--levers", action="store_true", help="each lever by itself instead of the comparison"
     )
+    parser.add_argument("--again", action="store_true", help="each of ours twice")
+    parser.add_argument("--unsloth", help="directory of Unsloth's packages; empty: they are installed")
     options = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="speed-"))
     started = time.monotonic()
@@ -213,11 +223,25 @@ def main() -> None:
     real = options.real is not None
     os.environ.setdefault("XDG_STATE_HOME", str(work / "state"))
     with options.out.open("a", encoding="utf-8") as out:
-        for name in LEVERS if options.levers else [*THEIRS, *OURS]:
-            if options.only and name not in options.only.split(";"):
-                continue
-            if name in THEIRS:
-                result = theirs(model, THEIRS[name], options.steps, rows, real)
+        peers = [*TRL, *(UNSLOTH if options.unsloth is not None else ())]
+        names = [*LEVERS] if options.levers else [*peers, *OURS]
+        if options.only:
+            names = [name for name in options.only.split(";") if name in names]
+        if options.again:
+            names = [one for name in names for one in ([name] if name in peers else [name, f"{name}, again"])]
+        for name in names:
+            if name in TRL:
+                result = theirs("trl_defaults.py", model, TRL[name], options.steps, rows, real=real)
+            elif name in UNSLOTH:
+                result = theirs(
+                    "unsloth_defaults.py",
+                    model,
+                    UNSLOTH[name],
+                    options.steps,
+                    rows,
+                    real=real,
+                    packages=options.unsloth,
+                )
             else:
                 if options.levers:
                     off = [
@@ -226,7 +250,7 @@ def main() -> None:
                     LEVERS[name] += off
                 result = ours(
                     model,
-                    (OURS | LEVERS)[name],
+                    (OURS | LEVERS)[name.removesuffix(", again")],
                     options.steps,
                     rows,
                     work,
