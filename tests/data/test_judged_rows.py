@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuiftune import stages
-from tuiftune.data.mix.sources import Mix, Source, check_asks, fresh_rows, mixed
+from tuiftune.data.mix.sources import Mix, Source, check_sides, fresh_rows, mixed
 from tuiftune.data.mix.split import held_out_file
 from tuiftune.data.read.load import load
 from tuiftune.errors import UserError
@@ -361,6 +361,10 @@ def test_rated_answers_are_mixed_with_rated_answers_alone(tmp_path: Path) -> Non
 def test_raw_text_is_no_prompt(tmp_path: Path) -> None:
     """The model would have been asked nothing, and rewarded for the text."""
     text = list(load(jsonl(tmp_path / "a.jsonl", [{"text": f"Only text {n}."} for n in range(9)])).examples())
-    check_asks(stages.every()["sft"], text)
+    check_sides(stages.every()["sft"], text)
     with pytest.raises(UserError, match="its rows are raw text, and group relative"):
-        check_asks(stages.every()["grpo"], text)
+        check_sides(stages.every()["grpo"], text)
+    prompts = list(load(jsonl(tmp_path / "b.jsonl", [{"prompt": f"{n}?"} for n in range(9)])).examples())
+    check_sides(stages.every()["grpo"], prompts)
+    with pytest.raises(UserError, match="its rows are prompts alone, and supervised"):
+        check_sides(stages.every()["sft"], prompts)

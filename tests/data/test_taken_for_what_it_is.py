@@ -227,7 +227,6 @@ def test_a_cell_without_a_column_name_is_told(tmp_path: Path) -> None:
 
 ASKED: list[dict[str, Any]] = [
     {"text": "A long text about the town of Oslo.", "reply": "It is far away from here, indeed."},
-    {"prompt": "Write about the town of Oslo."},
     {"message": "How far is it?", "user_id": 3},
     {"system": "Be brief.", "chat": "no conversation"},
 ]

@@ -320,6 +320,18 @@ def test_a_reward_model_is_the_reward_of_a_later_run(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("key", ["grpo", "rloo", "distill"])
+def test_prompts_alone_are_trained_on(
+    engine: Engine, run_of: Callable[..., Path], tmp_path: Path, key: str
+) -> None:
+    rows = tiny.write_rows(tmp_path / "prompts.jsonl", [{"prompt": f"Say {n}."} for n in range(40)])
+    changes = {} if key == "distill" else {"method__rewards": [{"reward": "length", "tokens": 3}]}
+    run = run_of(key, data__train=str(rows), training__max_steps=2, **changes)
+    assert engine.train(run) == 0, (run / "engine.log").read_text()[-2000:]
+    assert tiny.events(run, "start")[0]["rows_train"] == 32
+
+
+@pytest.mark.long
 def test_a_reward_file_that_fails_ends_the_run_with_one_line(
     engine: Engine, run_of: Callable[..., Path], tmp_path: Path
 ) -> None:

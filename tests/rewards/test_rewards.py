@@ -123,6 +123,8 @@ def test_references_that_no_answer_can_match_are_told() -> None:
     assert "1 of 3 reference answers" in rewards.check_references(listed, ["5", "none", "1/2"])
     with pytest.raises(UserError, match="entry 2: 2 of 2 reference answers"):
         rewards.check_references(listed, ["none", ""])
+    assert "1 of 2 reference answers" in rewards.check_references([{"reward": "exact_match"}], ["Yes", ""])
+    assert worth("", "", reward="exact_match") == 0
 
 
 def test_numbers_that_training_cannot_compute_with_are_told() -> None:

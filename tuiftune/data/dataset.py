@@ -81,7 +81,8 @@ class Dataset:
         """A boolean a row: it has an answer (and a prompt where the format has one) and sound roles."""
         import polars as pl
 
-        filled = pl.col("answer").str.contains(SHOWN).fill_null(False)
+        asks = self.format == "prompt-only"
+        filled = pl.lit(True) if asks else pl.col("answer").str.contains(SHOWN).fill_null(False)
         if self.format == "preference":
             filled &= pl.col("rejected").str.contains(SHOWN).fill_null(False)
         if self.format != "text":
@@ -137,7 +138,7 @@ def example_of(row: dict[str, Any], format: str, names: list[str]) -> Example:  
         messages += _turns(row["messages"]) or ()
     else:
         messages.append(Message("user", row["prompt"] or ""))
-        if format != "preference":
+        if format not in ("preference", "prompt-only"):
             messages.append(Message("assistant", row["answer"] or ""))
     if format == "preference":
         return Example(

@@ -31,6 +31,7 @@ COUNTED_ANSWERS = 2_000
 SIDES = (("answer", "rejected"), ("answer_turns", "rejected_turns"))  # of a comparison
 LOOKED_AT = 200  # reference answers, to tell how they could be checked
 LOOKED_AT_CUT = 2_000  # truncated rows, to tell which keep a trained token
+OPENING = 64  # tokens that a template may put before an answer
 LONGEST_ROWS = 256  # whose lengths are kept: no micro batch is larger in practice
 
 
@@ -169,7 +170,7 @@ class _Unused:
         """Those of a dataset; or, where only some were looked at, their share of all."""
         import numpy as np
 
-        cut = np.flatnonzero(found.total >= self.max_length + (not self.writes))
+        cut = np.flatnonzero(found.total > self.max_length - (OPENING if self.writes else 0))
         if not found.counted or self.folder is None or not len(cut):
             return found.indices[:0], None
         counter = Counter(self.folder, self.name, self.loss_on, self.reasoning)
@@ -238,7 +239,7 @@ def _longest_answer(
     """
     asked = heapq.nlargest(
         COUNTED_ANSWERS,
-        (example for example in examples if example.messages),
+        (example for example in examples if example.messages and example.reference),
         key=lambda example: len(example.reference.encode()),
     )
     if not asked:

@@ -173,15 +173,16 @@ def lengths(
     if dataset.format == "text":
         how = "no template"
     if strict:
-        _check_trainable(counter, total=len(picked), learnt=int(learnt.sum()))
+        asks = dataset.format == "prompt-only"
+        _check_trainable(counter, total=len(picked), learnt=None if asks else int(learnt.sum()))
     if counter.refusals:
         rows += f" ({len(counter.refusals):,} rejected by the template)"
     basis = f"counted with the tokenizer of {counter.name} and {how}, {rows}"
     return Lengths(picked, total, learnt, basis, True, counter.late)
 
 
-def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:
-    """UserError where training would stop at a row, or learn nothing from any."""
+def _check_trainable(counter: Counter, *, total: int, learnt: int | None) -> None:
+    """UserError where training would stop at a row, or learn nothing from any. `learnt`: None of prompts."""
     if counter.refusals:
         (row, why), many = counter.refusals[0], len(counter.refusals)
         more = f" and {many - 1:,} more" if many > 1 else ""
@@ -197,7 +198,7 @@ def _check_trainable(counter: Counter, *, total: int, learnt: int) -> None:
             place=printable(counter.name),
             remedy="use the template that came with the model",
         )
-    if not learnt:
+    if learnt == 0:
         raise UserError(
             f"none of the {total:,} rows has trained tokens",
             place=printable(counter.name),

@@ -136,7 +136,7 @@ def resolve(
     """
     from tuiftune.data.chat.prompts import asked
     from tuiftune.data.chat.reasoning import without
-    from tuiftune.data.mix.sources import Mix, check_asks, check_evaluated, mixed
+    from tuiftune.data.mix.sources import Mix, check_evaluated, check_sides, mixed
     from tuiftune.data.mix.split import picked
     from tuiftune.data.similar.twins import leakage_told, twins
 
@@ -164,7 +164,7 @@ def resolve(
         form = inputs.dataset.format
         mixture = mixed(list(train), list(held), mix, preset.training.seed, format=form)
         train = mixture.examples
-        check_asks(stage, train)
+        check_sides(stage, train)
         if mixture.held:
             check_evaluated(stage, held)
     if words := leakage_told(twins(train, held).document()):

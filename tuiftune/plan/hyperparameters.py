@@ -31,7 +31,17 @@ CLASSIFICATION_TOKENS = 32
 LONGEST_ANSWER = 256  # new tokens of an answer where the preset leaves it open, as in the engine
 ANSWER_MARGIN = 4  # for the end of a turn, as in the engine
 FORMATS = frozenset(
-    {"instruction", "chat", "sharegpt", "prompt-completion", "classification", "text", "preference", "kto"}
+    {
+        "instruction",
+        "chat",
+        "sharegpt",
+        "prompt-completion",
+        "classification",
+        "text",
+        "preference",
+        "kto",
+        "prompt-only",
+    }
 )
 _NO_ADAPTERS = "not used: full fine-tuning does not have adapters"
 _NO_RANK = "not used: {} does not have a rank"

@@ -43,6 +43,7 @@ DataFormat = Literal[
     "text",
     "preference",
     "kto",
+    "prompt-only",
 ]
 
 Steps = Annotated[int, Field(gt=0), at_most(1_000_000_000)]

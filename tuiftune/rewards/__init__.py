@@ -105,10 +105,18 @@ def check_references(listed: Sequence[Mapping[str, Any]], references: Sequence[s
     UserError if a reward can match none of them.
     """
     for number, one in enumerate(listed, 1):
-        reads = every()[str(one[NAME])].reads
+        reward = every()[str(one[NAME])]
+        reads = reward.reads or (bool if reward.compares else None)
         without = sum(not reads(reference) for reference in references) if reads else 0
         if not without:
             continue
+        if not any(references):
+            raise UserError(
+                f"{one[NAME]} compares with reference answers, and the rows have none",
+                place=f"{PLACE}, entry {number}",
+                remedy="use a reward that needs none, such as regex, json_schema, python, model or judge, or "
+                "add a column of the right answers",
+            )
         said = (
             f"{without:,} of {len(references):,} reference answers have nothing that {one[NAME]} could match"
         )

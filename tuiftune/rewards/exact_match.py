@@ -18,7 +18,7 @@ EXACT_MATCH = Reward(
     "exact_match",
     10,
     "1 if the answer is the reference answer, whatever the white space; else 0",
-    lambda given, place: each(lambda one: _words(one.answer) == _words(one.reference)),
+    lambda given, place: each(lambda one: _words(one.answer) == _words(one.reference) != []),
     compares=True,
     suits=lambda reference: 0 < len(reference.split()) <= SHORT and "\n" not in reference.strip(),
 )

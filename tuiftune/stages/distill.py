@@ -8,7 +8,7 @@ from tuiftune.errors import UserError
 from tuiftune.options import Option
 from tuiftune.stages.base import Stage
 from tuiftune.stages.reinforcement import MAX_COMPLETION_LENGTH, TEMPERATURE
-from tuiftune.stages.sft import ANSWERED
+from tuiftune.stages.sft import ANSWERED, PROMPTS
 
 TEACHER = Option(
     "teacher",
@@ -50,7 +50,7 @@ DISTILL = Distillation(
     order=100,
     does="on-policy distillation",
     options=(TEACHER, DIVERGENCE, MAX_COMPLETION_LENGTH, TEMPERATURE),
-    formats=ANSWERED,
+    formats=ANSWERED | PROMPTS,
     needs="a prompt a row",
     remedy="name the columns under data.columns, e.g. {prompt: question, completion: answer}",
     defaults={"training.epochs": 1.0, "training.divergence_patience": 0},

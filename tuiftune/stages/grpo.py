@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuiftune import sources
 from tuiftune.stages.reinforcement import reinforcement
+from tuiftune.stages.sft import PROMPTS
 
 GRPO = reinforcement(
     "grpo",
@@ -13,4 +14,5 @@ GRPO = reinforcement(
     beta=0.0,
     why_beta="without a reference, as most runs of 2025 and later",
     source=sources.GRPO,
+    own=PROMPTS,
 )

@@ -11,7 +11,7 @@ from tuiftune.errors import UserError
 from tuiftune.options import Option, PositiveInt, at_most
 from tuiftune.stages.base import AdapterRate, Stage
 from tuiftune.stages.options import BETA
-from tuiftune.stages.sft import ANSWERED
+from tuiftune.stages.sft import ANSWERED, PROMPTS
 from tuiftune.techniques.base import Fact
 
 REWARDS = Option(
@@ -75,7 +75,15 @@ class Reinforcement(Stage):
 
 
 def reinforcement(
-    key: str, name: str, order: int, *, does: str, beta: float, why_beta: str, source: sources.Source
+    key: str,
+    name: str,
+    order: int,
+    *,
+    does: str,
+    beta: float,
+    why_beta: str,
+    source: sources.Source,
+    own: frozenset[str] = frozenset(),
 ) -> Reinforcement:
     """A stage that TRL trains on the rewards of sampled answers."""
     return Reinforcement(
@@ -84,7 +92,8 @@ def reinforcement(
         order=order,
         does=does,
         options=(BETA, REWARDS, GENERATIONS, MAX_COMPLETION_LENGTH, TEMPERATURE),
-        formats=ANSWERED,
+        formats=ANSWERED | PROMPTS,
+        own=own,
         needs="a prompt a row",
         remedy="name the columns under data.columns, e.g. {prompt: question, completion: answer}",
         defaults={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuiftune.stages.base import Stage
 
+PROMPTS = frozenset({"prompt-only"})
 ANSWERED = frozenset({"instruction", "chat", "sharegpt", "prompt-completion", "classification"})
 
 SFT = Stage(
@@ -15,6 +16,6 @@ SFT = Stage(
     own=ANSWERED,
     shares=True,
     needs="one answer per row",
-    remedy="set method.stage: dpo for pairs or kto for judged answers, keep the chosen answers only, or name "
-    "the columns under data.columns",
+    remedy="set method.stage: dpo for pairs, kto for judged answers or grpo for prompts alone, keep the "
+    "chosen answers only, or name the columns under data.columns",
 )

@@ -24,8 +24,13 @@ ROWS = {  # by format, in the order of the list
     "text": "one text, all of which is trained on",
     "preference": "a prompt, the better answer and the worse one",
     "kto": "a prompt, an answer, and whether it is good",
+    "prompt-only": "a prompt without an answer, for training on rewards",
 }
-ASKED = {"preference": ("prompt", "chosen", "rejected"), "kto": ("prompt", "completion", "label")}
+ASKED = {
+    "preference": ("prompt", "chosen", "rejected"),
+    "kto": ("prompt", "completion", "label"),
+    "prompt-only": ("prompt",),
+}
 OTHER = "other"
 NO_COLUMN = "-"
 WHY = (

@@ -47,9 +47,9 @@ FEWEST = 20
 
 def answers(subject: Subject) -> Iterator[Check]:
     """trailing-space, refusals, negative-examples, unfinished-answers, repeated-openings, low-diversity."""
-    if subject.format != "text":
+    if subject.format not in ("text", "prompt-only"):
         yield _trailing(subject)
-    if subject.format not in ("text", "classification"):
+    if subject.format not in ("text", "classification", "prompt-only"):
         yield from _declining(subject)
         yield _unfinished(subject)
     elif subject.format == "classification":

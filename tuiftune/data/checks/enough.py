@@ -21,6 +21,7 @@ WANTED = {
     "classification": (500, 2000),
     "instruction": (100, 1000),
     "prompt-completion": (100, 1000),
+    "prompt-only": (100, 1000),
     "chat": (100, 1000),
     "sharegpt": (100, 1000),
     "preference": (100, 1000),

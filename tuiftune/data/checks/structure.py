@@ -42,25 +42,8 @@ def structure(subject: Subject) -> Iterator[Check]:
     """missing-answers, missing-thumbs, missing-prompts, wrong-types, unread-values, roles, turn-order,
     turn-weights.
     """
-    blank = ~pl.col("answer").str.contains(SHOWN).fill_null(False)
-    if subject.format == "preference":
-        blank |= ~pl.col("rejected").str.contains(SHOWN).fill_null(False)
-    label = "" if subject.format == "kto" else "|label"
-    faulty = pl.col("fault").str.contains(
-        rf"(missing|empty):(answer|completion|output|chosen|rejected|text{label})"
-    )
-    what = {"classification": "labels", "text": "texts", "preference": "answers (chosen or rejected)"}.get(
-        subject.format, "answers"
-    )
-    yield subject.verdict(
-        "missing-answers",
-        f"Missing or empty {what}",
-        "error",
-        subject.where(blank | faulty.fill_null(False)),
-        why="Rows without an answer add nothing, or train the model to stop immediately.",
-        remedy="fill them in or drop them: tuiftune data clean",
-        show="prompt",
-    )
+    if subject.format != "prompt-only":
+        yield _missing_answers(subject)
     if subject.format == "kto":
         yield subject.verdict(
             "missing-thumbs",
@@ -158,3 +141,25 @@ def _by_fault(
         for row, fault, prompt, answer in first.select("row", "fault", "prompt", "answer").iter_rows()
     ]
     return subject.verdict(check, title, severity, indices, why=why, remedy=remedy, examples=examples)
+
+
+def _missing_answers(subject: Subject) -> Check:
+    blank = ~pl.col("answer").str.contains(SHOWN).fill_null(False)
+    if subject.format == "preference":
+        blank |= ~pl.col("rejected").str.contains(SHOWN).fill_null(False)
+    label = "" if subject.format == "kto" else "|label"
+    faulty = pl.col("fault").str.contains(
+        rf"(missing|empty):(answer|completion|output|chosen|rejected|text{label})"
+    )
+    what = {"classification": "labels", "text": "texts", "preference": "answers (chosen or rejected)"}.get(
+        subject.format, "answers"
+    )
+    return subject.verdict(
+        "missing-answers",
+        f"Missing or empty {what}",
+        "error",
+        subject.where(blank | faulty.fill_null(False)),
+        why="Rows without an answer add nothing, or train the model to stop immediately.",
+        remedy="fill them in or drop them: tuiftune data clean",
+        show="prompt",
+    )

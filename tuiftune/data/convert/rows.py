@@ -273,13 +273,18 @@ class Converter:
         return {"answer": self._column(rows, "text", faults)}
 
     def _chat(
-        self, rows: list[Row], faults: dict[int, str], columns: Mapping[str, str] | None = None
+        self,
+        rows: list[Row],
+        faults: dict[int, str],
+        columns: Mapping[str, str] | None = None,
+        *,
+        prompt_only: bool = False,
     ) -> dict[str, list[Any]]:
         columns = columns or self.recognition.columns
         made: dict[str, list[Any]] = {"messages": [], "prompt": [], "answer": [], "system": []}
         beside = self._systems(rows, faults)
         for index, row in enumerate(rows):
-            system, messages, found = self.turns.read(row.get(columns["messages"]))
+            system, messages, found = self.turns.read(row.get(columns["messages"]), prompt_only=prompt_only)
             for fault in found:
                 _add(faults, index, fault)
             made["system"].append(self.turns.both_systems(beside[index], system))
@@ -359,6 +364,17 @@ class Converter:
         self.lost["prompts written as a conversation are read as its messages"] += 1
         system, messages, _ = self.turns.read(turns, prompt_only=True)
         return system, messages
+
+    def _prompt_only(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
+        """Prompts, as a text or as a conversation; an answer at the end of one is its reference answer."""
+        if "messages" in self.recognition.columns:
+            return self._chat(rows, faults, prompt_only=True)
+        asked = self._asked(rows, faults, ("context", "prompt", "input"))
+        made = self._single(rows, faults, asked, [None] * len(rows))
+        for turns in made.get("messages", ()):
+            if turns:
+                turns.pop()
+        return made
 
     def _kto(self, rows: list[Row], faults: dict[int, str]) -> dict[str, list[Any]]:
         made = (

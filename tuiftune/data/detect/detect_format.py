@@ -14,6 +14,7 @@ from tuiftune.data.detect.format_detectors import (
     instruction_rows,
     pairs_rows,
     positional_rows,
+    prompt_rows,
     refuse_choices,
     refuse_printed,
     text_rows,
@@ -71,6 +72,8 @@ def recognize(
             )
         filled = roles_as(named, sample, mapped)
         missing = [role for role in NEEDED[named] if role not in filled]
+        if named == "prompt-only" and "messages" in filled:
+            missing = []
         if named == "kto" and "messages" not in filled:
             missing += [role for role in ("prompt", "completion") if role not in filled]
         if missing:
@@ -99,13 +102,9 @@ def recognize(
             refuse_printed(sample, found, place)
             refuse_choices(sample, found, place)
             return found
-    if all(name.lower().strip() in _WITHOUT_ANSWERS for name in known):
-        raise UndetectedError(
-            f"the format was not detected: {listed(known)} has prompts, but no answers to them",
-            place=place,
-            remedy="add a column completion with the right answers, or with any text if no reward compares "
-            "with them",
-        )
+    alone = all(name.lower().strip() in _WITHOUT_ANSWERS for name in known)
+    if alone and (found := prompt_rows(sample, known)):
+        return found
     roles = _compared(known) or classified_by_values(sample, known)
     such_as = ", ".join(f"{role}: {printable(name)}" for role, name in roles.items())
     raise UndetectedError(
@@ -116,7 +115,10 @@ def recognize(
     )
 
 
-_WITHOUT_ANSWERS = {*names.PROMPTS, *names.SYSTEM, *names.ABOUT} - {"text"}
+_WITHOUT_ANSWERS = {
+    *(*names.PROMPTS, *names.INSTRUCTION_INPUTS, *names.CONTEXTS, *names.SYSTEM, *names.HISTORY),
+    *(*names.TOOLS, *names.ABOUT),
+} - {"text"}
 
 
 def _compared(known: list[str]) -> dict[str, str]:
@@ -189,11 +191,12 @@ def _as_format(kind: str, sample: list[Row], known: list[str]) -> dict[str, str]
         "text": text_rows,
         "preference": preference_rows,
         "kto": kto_pairs,
+        "prompt-only": prompt_rows,
     }
     found = judges[kind](sample, known)
     if found:
         return found.columns
-    if kind == "kto" and (chat := chat_rows(sample, known)):
+    if kind in ("kto", "prompt-only") and (chat := chat_rows(sample, known)):
         return chat.columns
     if kind == "prompt-completion" and (
         other := instruction_rows(sample, known) or classification_rows(sample, known)

@@ -57,6 +57,9 @@ def chat_rows(sample: list[Row], known: list[str]) -> Recognition | None:
         f'"{name}" is a list of messages with {keys} in {present(sample, name):.0%} of the rows checked'
     ]
     columns = {"messages": name, **extras(rest)}
+    if not completion and _unanswered(sample, name):
+        evidence.append("they end with a question, and most hold no answer")
+        return Recognition("prompt-only", 0.9, tuple(evidence), columns)
     if verdict := verdict_of(sample, rest):
         return Recognition("kto", 0.95, (*evidence, verdict[1]), {**columns, "label": verdict[0]})
     return Recognition(style, round(0.5 + 0.5 * present(sample, name), 2), tuple(evidence), columns)
@@ -74,6 +77,32 @@ def _open(sample: list[Row], name: str) -> bool:
     ends = [items[-1] for row in sample if (items := items_of(row.get(name))) and isinstance(items[-1], dict)]
     roles = [names.ROLE_NAMES.get(str(role_of(turn)).lower().strip()) for turn in ends]
     return sum(role in ("user", "tool") for role in roles) > 0.5 * len(roles)
+
+
+def _unanswered(sample: list[Row], name: str) -> bool:
+    """Whether no conversation ends with an answer, and most hold none at all."""
+    spoken = [
+        [names.ROLE_NAMES.get(str(role_of(turn)).lower().strip()) for turn in items if isinstance(turn, dict)]
+        for row in sample
+        if (items := items_of(row.get(name)))
+    ]
+    said = [roles for roles in spoken if roles]
+    without = sum("assistant" not in roles for roles in said)
+    return without > 0.5 * len(said) and all(roles[-1] in ("user", "tool") for roles in said)
+
+
+def prompt_rows(sample: list[Row], known: list[str]) -> Recognition | None:
+    """Prompts that nothing in the rows answers."""
+    name = named(known, (*names.INSTRUCTION, *names.PROMPTS))
+    if name is None or not isinstance(first(sample, name), str):
+        return None
+    columns = {"prompt": name, **beside(sample, known)}
+    rest = [other for other in known if other not in columns.values()]
+    if (context := named(rest, names.CONTEXTS)) and isinstance(first(sample, context), str):
+        columns["context"] = context
+    elif given := named(rest, names.INSTRUCTION_INPUTS):
+        columns["input"] = given
+    return Recognition("prompt-only", 0.9, (f"prompts alone, in {listed(columns.values())}",), columns)
 
 
 def _answered(sample: list[Row], name: str) -> bool:

@@ -17,6 +17,7 @@ FORMATS = (
     "text",
     "preference",
     "kto",
+    "prompt-only",
 )
 ROLES_OF = {
     "instruction": ("instruction", "input", "output", "system", "history", "tools"),
@@ -29,6 +30,7 @@ ROLES_OF = {
         "prompt", "messages", "chosen", "rejected", "input", "context", "system", "history", "tools",
     ),
     "kto": ("prompt", "messages", "completion", "label", "input", "context", "system", "history", "tools"),
+    "prompt-only": ("prompt", "messages", "input", "context", "system", "history", "tools"),
 }  # fmt: skip
 NEEDED = {
     "instruction": ("instruction", "output"),
@@ -39,6 +41,7 @@ NEEDED = {
     "text": ("text",),
     "preference": ("chosen", "rejected"),
     "kto": ("label",),
+    "prompt-only": ("prompt",),
 }
 
 

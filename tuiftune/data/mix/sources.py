@@ -180,14 +180,19 @@ def mixed(
     return Mixture(examples, found, own)
 
 
-def check_asks(stage: Stage, examples: Iterable[Example]) -> None:
-    """UserError for raw text among rows whose prompts the model is to answer."""
-    if stage.writes and (row := next((one for one in examples if one.messages is None), None)) is not None:
-        raise UserError(
-            f"its rows are raw text, and {stage.does} needs prompts",
-            place=row.file or "data.mix",
-            remedy="take it out of data.mix, or name the column of its prompts",
-        )
+def check_sides(stage: Stage, examples: Iterable[Example]) -> None:
+    """UserError for raw text among rows whose prompts the model is to answer, and for prompts alone among
+    rows whose answers are trained on.
+    """
+    for row in examples:
+        answered = row.chosen is not None or any(one.role == "assistant" for one in row.messages or ())
+        if row.messages is None if stage.writes else row.messages is not None and not answered:
+            what, needs = ("raw text", "prompts") if stage.writes else ("prompts alone", "answers")
+            raise UserError(
+                f"its rows are {what}, and {stage.does} needs {needs}",
+                place=row.file or "data.mix",
+                remedy="take it out of data.mix, or check the names of its columns",
+            )
 
 
 def check_evaluated(stage: Stage, held_out: Sequence[Example]) -> None:
