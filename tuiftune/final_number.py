@@ -5,7 +5,7 @@ Read by value: `1/2`, `3 1/2`, `½`, `\\frac{1}{2}`; `1e3`, `2.5 × 10^3`; `$1,2
 before exactly three digits separates thousands (`1,234`), any other one is a decimal comma (`3,5`); one point
 is always a decimal point. A percentage is compared with a number without the sign as that of a percentage if
 the number is above 1 (`50%` is 50), else as a share (`50%` is 0.5, `0.5%` is not). Values are exact: 1/3 is
-not 0.33.
+not 0.33. Digits and signs of Arabic, Indian and East Asian writing are read too, with 万, 亿, lakh and crore.
 
 Compared as it is written: what digits and signs form without being one number, such as dates, times, ratios,
 ranges, versions and products (`10:30`, `5-10`, `2^10`). Not compared: units. Not read: digits that end a word
@@ -21,7 +21,15 @@ from fractions import Fraction
 
 LONGEST = 400  # characters of one number; longer ones are compared as they are written
 LARGEST = 400  # power of ten
-SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "lakh": 5, "crore": 7}
+MYRIADS = {
+    "万": 4,
+    "萬": 4,
+    "만": 4,
+    "亿": 8,
+    "億": 8,
+    "억": 8,
+}  # written without a space before what is counted
 
 _MINUS = "\u2212\u2013\ufe63\uff0d"  # signs of typesetters, which models write too
 _SPACES = "\u00a0\u2007\u2009\u202f"  # that stand between groups of digits
@@ -30,6 +38,8 @@ _LETTER = r"A-Za-z\u00aa-\u024f\u0370-\u03ff\u0400-\u052f"  # of scripts that pu
 
 _FRACTION = re.compile(r"(\d?)\s*\\[dt]?frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _RAISED = re.compile(rf"([\d)])([{''.join(_SUPERSCRIPT)}]+)")
+_POINTS = str.maketrans("\u066b\u066c\uff0e\u066a", ".,.%")  # of Arabic, and of full width
+_WIDE_COMMA = re.compile(r"(?<=\d)\uff0c(?=\d{3}(?!\d))")  # else it separates what is listed
 _LATEX = str.maketrans(dict.fromkeys(_SPACES, " ") | {"\u2044": "/", "\u2215": "/", "\uff05": "%"})
 
 _POWER = r"(?:\s*[×x*·⋅]\s*10\s*(?:\^|\*\*)\s*\{?\s*(?P<power>[-+]?\d+)\s*\}?)"
@@ -42,7 +52,8 @@ _TOKEN = re.compile(
     rf"(?:10\s?(?:\^|\*\*)\s?\{{?(?P<alone>[-+]?\d+)\}}?(?![\d^])"
     rf"|(?<![\d{_LETTER}_^])(?P<whole>\d+) (?:and )?(?P<part>\d+/\d+)(?![\d/])"
     rf"|(?P<digits>(?:\d|(?<![\w.])\.\d)\d*(?:{_GLUE}\d+)*(?:[eE][-+]?\d+(?![\d{_LETTER}]))?){_POWER}?)"
-    rf"\s*(?P<percent>%|per ?cent\b)?(?:\s*(?P<scale>{'|'.join(SCALES)})\b)?",
+    rf"\s*(?P<percent>%|per ?cent\b)?"
+    rf"(?:\s*(?P<scale>{'|'.join(SCALES)})\b|\s?(?P<myriad>{'|'.join(MYRIADS)})(?!\s?\d))?",
     re.IGNORECASE,
 )
 _ENGLISH = re.compile(r"(?:\d+|\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3})?(?:\.\d+)?")
@@ -106,6 +117,8 @@ def _plain(text: str) -> str:
     """A text with one form of minus, space, fraction and power, as far as numbers need it."""
     for sign in _MINUS:
         text = text.replace(sign, "-")
+    if not text.isascii():
+        text = _WIDE_COMMA.sub(",", text.translate(_POINTS))
     if "\\" in text:
         text = _FRACTION.sub(lambda found: f"{found[1]} {found[2]}/{found[3]}".lstrip(), text)
         for command, sign in (("\\times", "×"), ("\\cdot", "·"), ("\\pm", "±"), ("\\%", "%"), ("\\$", "$")):
@@ -144,7 +157,8 @@ def _read(token: re.Match[str]) -> Number:
         return Number(f"-{written}" if sign < 0 else written)
     if token["percent"]:
         value /= 100
-    return Number(sign * value * 10 ** SCALES.get((token["scale"] or "").lower(), 0), bool(token["percent"]))
+    scale = SCALES.get((token["scale"] or "").lower(), 0) or MYRIADS.get(token["myriad"] or "", 0)
+    return Number(sign * value * 10**scale, bool(token["percent"]))
 
 
 def _value(token: re.Match[str]) -> Fraction | str:

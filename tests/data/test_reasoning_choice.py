@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tuiftune import assets
 from tuiftune.data.chat.local import read_tokenizer
 from tuiftune.data.example import Example, Message
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 THOUGHTS = ("<think>\nFour.\n</think>\n\n", "<think>\nDoubled.\n</think>\n\n")
 ROW = Example(
@@ -63,3 +69,38 @@ def test_rows_without_reasoning_are_as_they_were() -> None:
         (row,) = tokenizer.rows([plain])
         found.append((row.ids, row.mask))
     assert all(one == found[0] for one in found)
+
+
+def masked(*turns: tuple[str, str], folder: Path = assets.BASE) -> str:
+    """What is trained of a conversation where reasoning is masked."""
+    tokenizer = read_tokenizer(folder, max_length=512, reasoning="mask")
+    (row,) = tokenizer.rows([Example(tuple(Message(role, said) for role, said in turns))])
+    return "|".join(row.text[start:end] for start, end in row.rendered.spans)
+
+
+def test_each_block_of_reasoning_is_masked() -> None:
+    said = "<think>Four.</think>\n<think>Surely.</think>It is 4."
+    assert masked(("user", "2 + 2?"), ("assistant", said)) == "\n|It is 4.<|end|>"
+    assert masked(("user", "2 + 2?"), ("assistant", "<think>4</think>4")) == "4<|end|>"
+
+
+def test_reasoning_that_another_message_quotes_is_masked() -> None:
+    said = "<think>Four.</think>"
+    turns = (("user", f"Why {said}?"), ("assistant", f"{said}1"), ("user", "So?"), ("assistant", f"{said}2"))
+    assert masked(*turns) == "1<|end|>|2<|end|>"
+
+
+def test_reasoning_between_marks_of_the_templates_own_is_masked(tmp_path: Path) -> None:
+    source = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}<|assistant|>{% if m.thinking is defined %}"
+        "<|channel|>analysis<|message|>{{ m.thinking }}<|pause|>{% endif %}"
+        "<|channel|>final<|message|>{{ m.content }}<|end|>{% else %}<|user|>{{ m.content }}<|end|>"
+        "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    shutil.copytree(assets.BASE, tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").write_text(source)
+    said = masked(
+        ("user", "2 + 2?"), ("assistant", "<think>Four.</think>It is 4."), folder=tmp_path / "model"
+    )
+    assert "Four" not in said
+    assert said.endswith("<|channel|>final<|message|>It is 4.<|end|>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,14 @@ def test_a_gain_must_be_large_enough_and_more_than_chance(
     found = shipping._gain(report(gained, lost, 100), least)
     assert found.met is met, found.measured
     assert "95% CI" in found.measured
+
+
+def test_a_limit_is_met_at_its_boundary() -> None:
+    """Of a metric whose differences are sums of floats: 0.3 - 0.2 is less than 0.1."""
+    made = report(20, 0, 100)
+    made.differences["exact_match"] = replace(made.differences["exact_match"], value=0.3 - 0.2)
+    assert shipping._gain(made, 0.1).met
+    assert not shipping._gain(made, 0.1001).met
 
 
 def test_no_condition_is_refused() -> None:

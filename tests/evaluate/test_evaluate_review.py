@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tuiftune.cli.main import build
 from tuiftune.evaluate import reviewing
 from tuiftune.evaluate.reviewing import Vote
+from tuiftune.evaluate.statistics import wilson
 from tuiftune.runs.store.directory import create
 
 if TYPE_CHECKING:
@@ -141,3 +142,14 @@ def test_lines_that_are_no_votes_are_counted_and_told(run: Path) -> None:
     made = json.loads(found.stdout)
     assert (made["reviewers"], made["votes"], made["wins"], made["losses"]) == (["ann"], 1, 0, 1)
     assert "not votes on an answer of the run: 8 lines of reviews.jsonl" in found.stderr
+
+
+def test_several_votes_on_a_row_count_as_one_row() -> None:
+    """Three reviewers of five rows are no fifteen rows: what they agree on is one answer."""
+    votes = [
+        Vote(name, row, {"overall": "tuned"}) for name in ("ann", "ben", "eva") for row in range(1, 6)
+    ] + [Vote("ann", 6, {"overall": "tuned"}), Vote("ben", 6, {"overall": "base"})]
+    made = reviewing.summed(votes)
+    assert (made.votes, made.rows, made.wins, made.losses) == (17, 6, 16, 1)
+    assert made.p == pytest.approx(2 / 2**5)
+    assert made.interval == pytest.approx(wilson(5, 5))

@@ -75,6 +75,8 @@ def value(key: str, *pairs: tuple[str, str], argument: str = "") -> float | None
         ("json_fields", '{"a": 2}', '<think>{"a": 1}?</think>{"a": 2}', 1),
         ("tool_call", '{"name": "go", "arguments": {}}', '{"name": "go", "arguments": null}', 1),
         ("tool_call", '{"name": "run", "arguments": "ls -l"}', '{"name": "run", "arguments": "ls -l"}', 1),
+        ("tool_call", '{"name": "go", "args": {"a": 1}}', '{"name": "go", "arguments": {}}', 0),
+        ("tool_call", '{"name": "go", "args": {"a": 1}}', '{"name": "go", "arguments": {"a": 1}}', 1),
         ("tool_call", '{"name": "run", "arguments": "ls"}', '{"name": "run", "arguments": "ls -l"}', 0),
     ],
 )

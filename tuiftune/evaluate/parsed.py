@@ -9,6 +9,7 @@ from typing import Any
 
 from tuiftune import documents
 
+ARGUMENTS = ("arguments", "args", "input", "parameters")  # as the data's calls are read
 MOST_BEGINS = 1000  # brackets that are tried as the beginning of JSON
 _BEGIN = re.compile(r"[{\[]")
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
@@ -101,7 +102,7 @@ def _call(value: Any) -> str | None:
         value = value["function"]
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return None
-    given = value.get("arguments", value.get("parameters"))
+    given = next((value[name] for name in ARGUMENTS if value.get(name) is not None), None)
     if isinstance(given, str):  # of a tool that takes text, any text
         parsed = whole_json(given) if given.strip() else {}
         given = given.strip() if parsed is None else parsed

@@ -72,7 +72,9 @@ class Summary:
     """What the votes say. Shares are None if nothing gives them.
 
     Attributes:
-        win_rate: of the fine-tuned model, ties counted half; `interval`: 95%, of its wins if decided.
+        win_rate: of the fine-tuned model, ties counted half; `interval`: 95%, of its wins among the rows
+            that a majority decides, as votes of several reviewers on a row are not independent.
+        p: two-sided p of as many rows either way.
         alpha: Krippendorff's alpha of `overall` over all reviewers; None with one reviewer or no shared row.
         criteria: (wins, losses, ties) of the fine-tuned model by criterion.
     """
@@ -119,7 +121,7 @@ def summed(votes: Sequence[Vote]) -> Summary:
     last = latest(votes)
     overall = Counter(one.sides[OVERALL] for one in last)
     wins, losses, ties = overall["tuned"], overall["base"], overall["tie"]
-    decided = wins + losses
+    won, lost = _rows(last)
     criteria = {}
     for name in CRITERIA:
         counts = Counter(one.sides[name] for one in last if name in one.sides)
@@ -133,11 +135,20 @@ def summed(votes: Sequence[Vote]) -> Summary:
         losses,
         ties,
         (wins + ties / 2) / len(last) if last else None,
-        wilson(wins, decided) if decided else None,
-        mcnemar(wins, losses),
+        wilson(won, won + lost) if won + lost else None,
+        mcnemar(won, lost),
         agreement(last),
         criteria,
     )
+
+
+def _rows(votes: Sequence[Vote]) -> tuple[int, int]:
+    """Rows that most votes give to the fine-tuned model, and to the base model."""
+    ahead: Counter[int] = Counter()
+    for one in votes:
+        side = one.sides[OVERALL]
+        ahead[one.row] += (side == "tuned") - (side == "base")
+    return sum(count > 0 for count in ahead.values()), sum(count < 0 for count in ahead.values())
 
 
 def sentences(made: Summary) -> list[str]:
@@ -154,7 +165,7 @@ def sentences(made: Summary) -> list[str]:
         low, high = made.interval
         told.append(
             f"Win rate {made.win_rate:.1%}, ties counted half; "
-            f"{low:.0%} to {high:.0%} of the decided votes (95% CI)."
+            f"{low:.0%} to {high:.0%} of the rows that a majority decides (95% CI)."
         )
     if made.alpha is not None:
         told.append(

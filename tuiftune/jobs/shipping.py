@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tuiftune.jobs.evaluating import Report
 
 
+ROUNDING = 1e-9  # of sums of floats: 0.3 - 0.2 is below 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition: what is wanted, what was measured, and whether that is enough."""
@@ -190,7 +193,8 @@ def _gain(report: Report, least: float) -> Condition:
     sides = f"{value(report.against.scores[key])} before, {value(main)} after, {found.rows} rows"
     sure = f"95% CI {signed(low, scorer)} to {signed(high, scorer)}, p = {found.p:.2g}"
     words = f"{signed(found.value, scorer)} ({sure}): {sides}"
-    return Condition("min-gain", wanted, words, change >= least and change > 0 and found.shown)
+    enough = change >= least - ROUNDING and change > 0
+    return Condition("min-gain", wanted, words, enough and found.shown)
 
 
 def _price(report: Report, limits: Limits) -> Condition:
@@ -210,4 +214,4 @@ def _forgetting(made: Benchmark, most: float) -> Condition:
     if found is None:
         return Condition("max-forgetting", wanted, "not measured: there is no base model", False)
     words = f"{found.lost:.1%} lost, {found.rise:+.1%} bits per byte. {found.says}"
-    return Condition("max-forgetting", wanted, words, found.worst <= most)
+    return Condition("max-forgetting", wanted, words, found.worst <= most + ROUNDING)

@@ -71,7 +71,7 @@ class Chat:
         before = found.text[: found.start]  # an answer often repeats what a tool told it
         if dropped := sum(not _holds(before, said) for said in context):
             found = replace(found, dropped=dropped)
-        return _masked(found, messages) if reasoning == "mask" else found
+        return _masked(found, messages, loss_on) if reasoning == "mask" else found
 
     def _learnt(self, messages: Sequence[Message], loss_on: str) -> Rendered:
         last = len(messages) - 1
@@ -238,22 +238,18 @@ def _without_reasoning(messages: Sequence[Message], reasoning: str) -> Sequence[
     ]
 
 
-def _masked(found: Rendered, messages: Sequence[Message]) -> Rendered:
+def _masked(found: Rendered, messages: Sequence[Message], loss_on: str) -> Rendered:
     """The same, with the reasoning of each answer, its tags included, outside of what is learned."""
     hidden: list[Span] = []
-    at = 0
-    for message in messages:
-        part = _thought(message.content) if message.role == "assistant" else None
-        if part is None:
-            continue
-        whole = re.compile(rf"{re.escape(part.reasoning)}\s*{re.escape(part.close)}")
-        seen = whole.search(found.text, at)
-        if seen is None:
-            continue  # the template left it out
-        start, at = seen.span()
-        opening = found.text.rfind(part.open, 0, start)
-        between = found.text[opening + len(part.open) : start] if opening >= 0 else "x"
-        hidden.append((opening if not between.strip() else start, at))
+    if loss_on == "all":
+        at = 0
+        for message in messages:
+            if message.role == "assistant":
+                hidden += _blocks(found.text, (at, len(found.text)), message.content)
+                at = hidden[-1][1] if hidden else at
+    else:  # each in its own span: other messages may quote it
+        for span, index in zip(found.spans, _wanted(messages, loss_on), strict=True):
+            hidden += _blocks(found.text, span, messages[index].content)
     spans: list[Span] = []
     for begin, end in found.spans:
         for first, last in hidden:
@@ -264,6 +260,28 @@ def _masked(found: Rendered, messages: Sequence[Message]) -> Rendered:
         if begin < end:
             spans.append((begin, end))
     return replace(found, spans=tuple(spans))
+
+
+def _blocks(text: str, span: Span, content: str) -> list[Span]:
+    """Where the reasoning of an answer stands in a span of the text, each block with its tags."""
+    found: list[Span] = []
+    at = span[0]
+    while (part := thought(content)) is not None:
+        content = part.answer
+        whole = re.compile(rf"{re.escape(part.reasoning)}\s*{re.escape(part.close)}")
+        seen = whole.search(text, at, span[1]) if part.reasoning else None
+        if seen is None:
+            start = text.find(part.reasoning, at, span[1]) if part.reasoning else -1
+            end = start + len(part.reasoning)
+            if start >= 0 and content.strip() in text[end : span[1]]:  # between marks of the template's own
+                found.append((start, end))
+                at = end
+            continue  # else it is empty, or the template left it out
+        start, at = seen.span()
+        opening = text.rfind(part.open, 0, start)
+        between = text[opening + len(part.open) : start] if opening >= 0 else "x"
+        found.append((opening if not between.strip() else start, at))
+    return found
 
 
 def _thought(content: str) -> Thought | None:
